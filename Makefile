@@ -1,0 +1,54 @@
+# StyleTalk Live: `make serve` starts the avatar, `make test` proves it.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+CHROMIUM := $(or $(shell command -v chromium),$(shell command -v chromium-browser),$(shell command -v google-chrome))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve test lint bench chromium clean
+
+help:
+	@echo "make serve   install what is missing and start the server on 127.0.0.1:8080"
+	@echo "make test    run every test, with a real browser where there is one"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   speed and latency of this machine"
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "StyleTalk Live needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
+
+serve: setup
+	@$(BIN)/styletalk serve $(SERVE_OPTIONS)
+
+test: setup chromium
+	$(BIN)/python -m pytest
+
+chromium:
+ifeq ($(CHROMIUM),)
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing Chromium for the browser tests"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else \
+		echo "no Chromium found: the browser tests are skipped"; \
+	fi
+endif
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/styletalk bench recognizer
+	$(BIN)/styletalk bench decoder
+	$(BIN)/styletalk bench renderer
+	$(BIN)/styletalk bench latency
+
+clean:
+	rm -rf $(VENV) build *.egg-info

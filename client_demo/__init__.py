@@ -1,0 +1,1 @@
+"""The browser page: plain ES modules, served as they are."""

@@ -1,0 +1,1 @@
+"""The network edge: HTTP, WebSocket, WebRTC, limits, metrics and the command line."""

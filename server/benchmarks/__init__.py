@@ -1,0 +1,1 @@
+"""Benchmarks of the running system; each module is one `styletalk bench NAME`."""

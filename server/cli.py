@@ -1,0 +1,48 @@
+"""The `styletalk` command: finds the subcommand, prints its result, turns bad input into one sentence.
+
+Runs on: the main thread.
+"""
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+
+from server.subcommands import add_subcommands
+from styletalk_core.errors import InputError
+
+COMMANDS = {
+    "serve": ("server.commands.serve", "start the avatar server"),
+    "render": ("server.commands.render", "make a video of a portrait speaking an audio file"),
+    "style": ("server.commands.style", "add, list, show, map or remove speaking styles"),
+    "avatar": ("server.commands.avatar", "add, list, show or remove portraits"),
+    "recognize": ("server.commands.recognize", "print the phone labels of an audio file, one per video frame"),
+    "dataset": ("server.commands.dataset", "track clips and label their phones for training"),
+    "train": ("server.commands.train", "train a shipped weight file from the data folder"),
+    "evaluate": ("server.commands.evaluate", "judge generated motion against tracked clips"),
+    "bench": ("server.commands.bench", "measure speed, latency and capacity"),
+    "doctor": ("server.commands.doctor", "check this machine and say how to fix what is missing"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one subcommand and returns its exit status: 0 on success, 2 on bad input, 130 when interrupted."""
+    parser = argparse.ArgumentParser(prog="styletalk", description="Real-time streaming avatar server.")
+    add_subcommands(parser, COMMANDS)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        result = args.run(args)
+    except InputError as error:
+        print(f"styletalk: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    if args.json:
+        print(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

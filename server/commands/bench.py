@@ -1,0 +1,20 @@
+"""`styletalk bench NAME`: one benchmark per module."""
+
+import argparse
+
+from server.subcommands import add_subcommands
+
+BENCHMARKS = {
+    "recognizer": ("styletalk_core.benchmarks.recognizer", "real-time factor and look-ahead of the recogniser"),
+    "decoder": ("styletalk_core.benchmarks.decoder", "time per frame of the style-controllable decoder"),
+    "renderer": ("styletalk_core.benchmarks.renderer", "time per frame and memory of the renderers"),
+    "face": ("styletalk_core.benchmarks.face", "accuracy of the face model and of style retrieval"),
+    "latency": ("server.benchmarks.latency", "microphone to displayed frame in a real browser"),
+    "capacity": ("server.benchmarks.capacity", "sessions held at full frame rate"),
+    "soak": ("server.benchmarks.soak", "drift, memory and late frames over minutes"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds one subcommand per benchmark."""
+    add_subcommands(parser, BENCHMARKS)

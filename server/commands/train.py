@@ -1,0 +1,16 @@
+"""`styletalk train NAME`: trains one of the shipped weight files from the data folder."""
+
+import argparse
+
+from server.subcommands import add_subcommands
+
+TRAININGS = {
+    "recogniser": ("styletalk_core.recognizer.training", "the streaming phoneme recogniser"),
+    "motion": ("styletalk_core.training.motion", "style encoder and style-controllable decoder"),
+    "face-model": ("styletalk_core.training.face_model", "the linear face model, from tracked clips"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds one subcommand per training."""
+    add_subcommands(parser, TRAININGS)

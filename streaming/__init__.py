@@ -1,0 +1,1 @@
+"""Time, queues, batching and session logic; NumPy and the standard library only."""

@@ -1,0 +1,1 @@
+"""Benchmarks of single models; each module is one `styletalk bench NAME`."""
