@@ -10,7 +10,8 @@ from server.cli import COMMANDS, main
 def test_help_names_every_command_without_importing_one(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
-    assert all(name in capsys.readouterr().out for name in COMMANDS)
+    output = capsys.readouterr().out
+    assert all(name in output for name in COMMANDS)
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["bench"], ["bench", "nonsense"], ["doctor", "--bogus"]])
