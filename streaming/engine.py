@@ -1,0 +1,68 @@
+"""What a session needs from the models. The core implements it; tests use a deterministic one.
+
+Runs on: worker thread only, apart from the two constants, which are read after warm-up.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.media import Tick
+
+
+class RecognizedHops(Protocol):
+    """The fields of `streaming.media.Recognition`, whoever made it."""
+
+    @property
+    def start(self) -> Tick: ...
+    @property
+    def hop(self) -> Tick: ...
+    @property
+    def posteriors(self) -> NDArray[np.float32]: ...
+    @property
+    def speech(self) -> NDArray[np.bool_]: ...
+
+
+class Engine(Protocol):
+    """Recogniser, decoder and renderer for numbered slots; slot k holds the streaming state of one session."""
+
+    @property
+    def recognizer_delay_ticks(self) -> Tick:
+        """Ticks between a sample being heard and its phone column being out."""
+
+    @property
+    def size(self) -> int:
+        """Width and height of a rendered picture in pixels."""
+
+    def warmup(self) -> None:
+        """Makes the first real batch as fast as every later one."""
+
+    def open(self, slot: int, avatar: str, style: str, intensity: float) -> None:
+        """Prepares ``slot`` for a new session with fresh recogniser state."""
+
+    def close(self, slot: int) -> None:
+        """Forgets everything about ``slot``."""
+
+    def set_style(self, slot: int, style: str, intensity: float, fade_s: float) -> None:
+        """Cross-fades to ``style`` within ``fade_s`` seconds of decoded frames."""
+
+    def set_avatar(self, slot: int, avatar: str) -> None:
+        """Shows another portrait from the next rendered frame on."""
+
+    def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> Sequence[RecognizedHops]:
+        """Feeds ``audio[i]`` (n,) float32 16 kHz to slot ``slots[i]``; ticks count from the slot's first sample."""
+
+    def decode(self, slots: Sequence[int], posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Phone windows (N, 11, 41) to expressions (N, 64)."""
+
+    def render(
+        self,
+        slots: Sequence[int],
+        expression: NDArray[np.float32],
+        pose: NDArray[np.float32],
+        gaze: NDArray[np.float32],
+        blink: NDArray[np.float32],
+    ) -> Sequence[NDArray[np.uint8]]:
+        """Motion (N, 64), (N, 6), (N, 2), (N,) to pictures (H*3//2, W) uint8 yuv420p."""

@@ -1,0 +1,69 @@
+"""The constant delay D between a spoken sample and its playback, computed from the look-aheads in use.
+
+Pure. D is the sum of its parts, so that every millisecond of it has a name.
+"""
+
+from dataclasses import dataclass
+
+from streaming.media import CONTEXT, FRAME_TICKS, HOP_TICKS, PACKET_TICKS, TICK_RATE, Tick
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyPlan:
+    """Where the delay goes, in ticks.
+
+    Attributes:
+        recognizer: the recogniser's own look-ahead.
+        future_frames: frames of phone context after the decoded frame that are waited for (0..5).
+        receive: allowance for reordered or late microphone packets, and for recognising them.
+        budget: from the start of a frame's decoding until its picture must be there: batch wait, decode, render.
+        encode: for encoding the picture before it is sent.
+    """
+
+    recognizer: Tick
+    future_frames: int = 2
+    receive: Tick = PACKET_TICKS
+    budget: Tick = 1_440
+    encode: Tick = 240
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.future_frames <= CONTEXT:
+            raise ValueError(f"future_frames must be 0 to {CONTEXT}, not {self.future_frames}")
+
+    @property
+    def phone_column(self) -> Tick:
+        """From the start of a frame to the end of the last hop that its phone column may come from."""
+        return FRAME_TICKS // 2 + HOP_TICKS
+
+    @property
+    def delay(self) -> Tick:
+        """D in ticks, rounded up to a whole millisecond."""
+        parts = (
+            PACKET_TICKS
+            + self.receive
+            + self.phone_column
+            + self.recognizer
+            + self.future_frames * FRAME_TICKS
+            + self.budget
+            + self.encode
+        )
+        millisecond = TICK_RATE // 1000
+        return -(-parts // millisecond) * millisecond
+
+    @property
+    def preroll(self) -> Tick:
+        """From the start of the clock to its tick 0: time to make the first picture."""
+        return FRAME_TICKS + self.budget + self.encode
+
+    def parts(self) -> dict[str, float]:
+        """Name to milliseconds; the values add up to D (but for the rounding)."""
+        ticks = {
+            "packet": PACKET_TICKS,
+            "receive": self.receive,
+            "phone column": self.phone_column,
+            "recogniser": self.recognizer,
+            "look-ahead": self.future_frames * FRAME_TICKS,
+            "decode and render": self.budget,
+            "encode": self.encode,
+        }
+        return {name: round(value * 1000 / TICK_RATE, 1) for name, value in ticks.items()}

@@ -1,0 +1,87 @@
+"""The units of time and the things that flow through a session.
+
+Owns the tick (1/48000 s) and the integer rates derived from it. Pure: no I/O, no clock.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tick = int
+"""Time in 1/48000 s, counted from the first sample of the session's microphone clock."""
+
+TICK_RATE: Final = 48_000
+PACKET_TICKS: Final = 960  # 20 ms, one Opus packet
+FRAME_TICKS: Final = 1_600  # one video frame at 30 fps
+MODEL_SAMPLE_TICKS: Final = 3  # one sample at 16 kHz
+HOP_TICKS: Final = 960  # one recogniser column, 20 ms
+
+PHONES: Final = 41
+"""Symbols in a phone column; the order is that of the core's phone table."""
+SILENCE: Final = 31
+"""Index of the silence symbol."""
+CONTEXT: Final = 5
+"""Frames of phone context on either side of the decoded frame."""
+WINDOW: Final = 2 * CONTEXT + 1
+EXPRESSION: Final = 64
+LOWER_FACE: Final = 13
+"""Coefficients 0..12 move the lower face, the rest the upper face."""
+
+if TICK_RATE % FRAME_TICKS or TICK_RATE % PACKET_TICKS:
+    raise AssertionError("frame and packet must divide one second")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioChunk:
+    """Sound: ``samples`` (n,) int16 mono 48 kHz, the first one at tick ``start``."""
+
+    start: Tick
+    epoch: int
+    samples: NDArray[np.int16]
+
+    @property
+    def end(self) -> Tick:
+        return self.start + len(self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Phone posteriors of consecutive hops.
+
+    ``start`` tick of the first hop, ``hop`` ticks per hop, ``posteriors`` (T, 41) float32 rows that sum to one,
+    ``speech`` (T,) bool.
+    """
+
+    start: Tick
+    hop: Tick
+    posteriors: NDArray[np.float32]
+    speech: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class MotionFrame:
+    """What the face does in one frame.
+
+    ``expression`` (64,) float32; ``pose`` (6,) float32: pitch, yaw, roll in rad, tx, ty, tz in inter-ocular
+    distances; ``gaze`` (2,) float32: eye yaw, pitch in rad; ``blink`` 0 open .. 1 closed.
+    """
+
+    index: int
+    epoch: int
+    expression: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    gaze: NDArray[np.float32]
+    blink: float
+
+
+@dataclass(frozen=True, slots=True)
+class VideoImage:
+    """A picture: frame ``index`` starts at tick ``index * FRAME_TICKS``; ``yuv`` (H*3//2, W) uint8 yuv420p."""
+
+    index: int
+    epoch: int
+    yuv: NDArray[np.uint8]
+    repeated: bool = False
+    """True when the frame was not ready and these are the pixels of an earlier one."""

@@ -1,0 +1,352 @@
+"""One session: sound goes in, the same sound comes out D later together with the face that speaks it.
+
+Runs on: event loop, models on the worker. Pull by clock: frame f is made because its deadline comes, with what is
+known then. Sound never waits for pictures; a picture that is not ready is replaced by the last one, a late one is
+thrown away.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.audio_ring import AudioRing, Decimator
+from streaming.clock import MediaClock
+from streaming.composer import Composer
+from streaming.drift import DriftFollower
+from streaming.engine import RecognizedHops
+from streaming.errors import JobExpired
+from streaming.latency import LatencyPlan
+from streaming.media import (
+    FRAME_TICKS,
+    MODEL_SAMPLE_TICKS,
+    PACKET_TICKS,
+    TICK_RATE,
+    AudioChunk,
+    MotionFrame,
+    Tick,
+    VideoImage,
+)
+from streaming.phone_timeline import SILENT_COLUMN, PhoneTimeline
+from streaming.queues import BoundedQueue, OnFull
+from streaming.schedule import JobKind, SlotLease
+from streaming.worker import Worker
+
+LONGEST_FILL: Tick = 4_800
+"""A gap in the sound up to 100 ms is fed to the recogniser as silence; a longer one is left out."""
+SPEECH_AHEAD: Final = 3
+"""Frames by which the mouth knows that speech is coming."""
+RECOGNIZE_WITHIN = 0.01  # seconds; where sound stands among the worker's deadlines
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the viewer chose."""
+
+    avatar: str
+    style: str
+    intensity: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEvent:
+    """Speech starts (or stops) with frame ``frame``, about to be shown."""
+
+    frame: int
+    started: bool
+
+
+@dataclass(slots=True)
+class SessionStats:
+    """Counters since the start."""
+
+    fresh: int = 0
+    """Pictures shown that were made for their frame."""
+    repeated: int = 0
+    """Frames that showed the last picture again."""
+    late: int = 0
+    """Frames whose picture came too late or was never made."""
+    half_rate: int = 0
+    """Frames left out on purpose under overload."""
+    packets: int = 0
+    """Sound packets played."""
+    concealed: Tick = 0
+    """Ticks of sound that never came."""
+    slips: int = 0
+
+    @property
+    def late_share(self) -> float:
+        return self.late / max(1, self.fresh + self.late)
+
+
+class Session:
+    """The pipeline of one viewer.
+
+    Args:
+        worker: runs the models.
+        lease: the session's slot on it.
+        plan: where the delay goes.
+        clock: not yet started.
+        settings: avatar and style to open with.
+        seed: of the idle life.
+    """
+
+    def __init__(
+        self, worker: Worker, lease: SlotLease, plan: LatencyPlan, clock: MediaClock, settings: Settings, seed: int
+    ) -> None:
+        self.lease = lease
+        self.plan = plan
+        self.clock = clock
+        self.settings = settings
+        self.stats = SessionStats()
+        self.events: BoundedQueue[SpeechEvent] = BoundedQueue("speech events", 16, OnFull.DROP_OLDEST)
+        self.level = 0.0
+        """Root mean square of the newest microphone packet, full scale = 1."""
+        self.epoch = 0
+        self._worker = worker
+        self._started = asyncio.Event()
+        self._ring = AudioRing()
+        self._decimator = Decimator()
+        self._unheard: BoundedQueue[AudioChunk] = BoundedQueue("microphone", 50, OnFull.DROP_OLDEST)
+        self._drift = DriftFollower(plan.receive)
+        self._timeline = PhoneTimeline()
+        self._composer = Composer(seed)
+        self._pictures: BoundedQueue[VideoImage] = BoundedQueue("pictures", 4, OnFull.DROP_OLDEST)
+        self._motions: deque[MotionFrame] = deque(maxlen=8)
+        self._played: Tick = 0
+        self._arrived: Tick = 0
+        self._stale_before: Tick = 0
+        self._next_made = 0
+        self._next_shown = 0
+        self._shown: VideoImage | None = None
+        self._speaking_since: Tick | None = None
+        self._fed: Tick = 0
+        self._cuts: deque[tuple[Tick, Tick]] = deque([(0, 0)])
+
+    # Life cycle
+
+    async def open(self) -> None:
+        """Prepares the slot.
+
+        Raises:
+            ValueError: there is no such avatar or style.
+            EngineFailure: the engine failed.
+        """
+        slot, settings = self.lease.slot, self.settings
+        await self._control(lambda engine: engine.open(slot, settings.avatar, settings.style, settings.intensity))
+
+    def start(self, preroll: Tick | None = None) -> None:
+        """Starts the clock; tick 0 is due in ``preroll`` ticks, by default as soon as there can be a picture."""
+        self.clock.start(self.plan.preroll if preroll is None else preroll)
+        self._started.set()
+
+    async def run(self) -> None:
+        """Works until it is cancelled.
+
+        Raises:
+            ExceptionGroup: of one EngineFailure; the session is over.
+        """
+        await self._started.wait()
+        name = f"session {self.lease.slot}"
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._recognize(), name=f"{name} recognise")
+            tasks.create_task(self._make_frames(), name=f"{name} frames")
+
+    # Sound in
+
+    def push_audio(self, chunk: AudioChunk) -> None:
+        """Takes microphone sound, in order, with gaps where packets were lost; ignored before the clock runs."""
+        if not self._started.is_set():
+            return
+        if chunk.start < self._arrived:
+            chunk = _from(chunk, self._arrived)
+        if not len(chunk.samples):
+            return
+        quiet = self._speaking_since is None
+        if slip := self._drift.arrived(self.clock.capture_tick() - chunk.end, quiet):
+            self.clock.slip(slip)
+            self.stats.slips += 1
+        gap = chunk.start - self._arrived
+        if gap > 0 and self._arrived:
+            self.stats.concealed += gap
+            if gap <= LONGEST_FILL:
+                self._unheard.offer(AudioChunk(self._arrived, chunk.epoch, np.zeros(gap, dtype=np.int16)))
+        self._arrived = chunk.end
+        self._unheard.offer(chunk)
+        audible = _from(chunk, max(self._played, self._stale_before))
+        self._ring.write(audible.start, audible.samples)
+        self.level = self._ring.level(audible.start, len(audible.samples)) if len(audible.samples) else 0.0
+
+    def capture_tick(self) -> Tick:
+        """Tick of the sound that is being spoken now."""
+        return self.clock.capture_tick() if self.clock.started else 0
+
+    # Sound and pictures out
+
+    async def next_audio(self) -> AudioChunk:
+        """Waits until the next packet is due and returns it, (960,) int16; silence where no sound came."""
+        await self._started.wait()
+        start = self._played
+        await self.clock.wait_until(self.clock.deadline(start))
+        self._played = start + PACKET_TICKS
+        self.stats.packets += 1
+        return AudioChunk(start, self.epoch, self._ring.take(start, PACKET_TICKS))
+
+    async def next_image(self) -> VideoImage:
+        """Waits until the next frame is due and returns its picture, or the last one again."""
+        await self._started.wait()
+        while True:
+            index = max(self._next_shown, self._frame_at(self.clock.now()))
+            self.stats.late += index - self._next_shown
+            self._next_shown = index + 1
+            await self.clock.wait_until(self._due(index))
+            if self._left_out(index):
+                self.stats.half_rate += 1
+                continue
+            image = self._picture(index)
+            if image is not None:
+                return image
+
+    def _picture(self, index: int) -> VideoImage | None:
+        """The picture to show for frame ``index``; None before there is any."""
+        for picture in self._pictures.drain():
+            if picture.index == index and picture.epoch == self.epoch:
+                self._shown = picture
+                self.stats.fresh += 1
+                return picture
+            if picture.index > index:
+                self._pictures.offer(picture)
+        self.stats.late += 1
+        if self._shown is None:
+            return None
+        self.stats.repeated += 1
+        return VideoImage(index, self.epoch, self._shown.yuv, repeated=True)
+
+    def _due(self, index: int) -> float:
+        """Moment at which the picture of frame ``index`` goes to the encoder."""
+        return self.clock.deadline(index * FRAME_TICKS) - self.plan.encode / TICK_RATE
+
+    def _frame_at(self, moment: float) -> int:
+        """Newest frame that is due at ``moment``."""
+        return int((moment - self._due(0)) * TICK_RATE // FRAME_TICKS)
+
+    def _left_out(self, index: int) -> bool:
+        return self._worker.level > 0 and index % 2 == 1
+
+    # Control
+
+    def interrupt(self) -> float:
+        """Stops the avatar: silence from the next packet, the mouth closes from what is on screen.
+
+        Returns:
+            Milliseconds of the current utterance that were really played.
+        """
+        since = self._played if self._speaking_since is None else self._speaking_since
+        played = max(0, self._played - since)
+        self.epoch += 1
+        self._stale_before = max(self._arrived, self.capture_tick())
+        self._ring.silence(self._played, self._ring.end)
+        self._timeline.silence_all()
+        shown = -1 if self._shown is None else self._shown.index
+        self._composer.interrupt(next((motion for motion in self._motions if motion.index == shown), None))
+        if self._speaking_since is not None:
+            self._tell_speech(self._next_made, False)
+        return played * 1000 / TICK_RATE
+
+    async def set_style(self, style: str, intensity: float, fade_s: float) -> int:
+        """Cross-fades to a style.
+
+        Returns:
+            The first frame that is made with it.
+
+        Raises:
+            ValueError: there is no such style.
+        """
+        slot = self.lease.slot
+        await self._control(lambda engine: engine.set_style(slot, style, intensity, fade_s))
+        self.settings = Settings(self.settings.avatar, style, intensity)
+        return self._next_made
+
+    async def set_avatar(self, avatar: str) -> int:
+        """Shows another portrait.
+
+        Returns:
+            The first frame that shows it.
+
+        Raises:
+            ValueError: there is no such avatar.
+        """
+        slot = self.lease.slot
+        await self._control(lambda engine: engine.set_avatar(slot, avatar))
+        self.settings = Settings(avatar, self.settings.style, self.settings.intensity)
+        return self._next_made
+
+    async def _control(self, operation: Any) -> None:
+        await self._worker.submit(JobKind.CONTROL, self.lease, operation, self.clock.now())
+
+    # The pipeline
+
+    async def _recognize(self) -> None:
+        """Feeds the recogniser with what has arrived, everything that waits at a time."""
+        while True:
+            chunks = [await self._unheard.get(), *self._unheard.drain()]
+            audio = np.concatenate([self._feed(chunk) for chunk in chunks])
+            hops: RecognizedHops = await self._worker.submit(
+                JobKind.RECOGNIZE, self.lease, audio, self.clock.now() + RECOGNIZE_WITHIN
+            )
+            for row, (column, speech) in enumerate(zip(hops.posteriors, hops.speech, strict=True)):
+                tick = hops.start + row * hops.hop
+                while len(self._cuts) > 1 and self._cuts[1][0] <= tick:
+                    self._cuts.popleft()
+                tick += self._cuts[0][1]
+                stale = tick < self._stale_before
+                self._timeline.put(tick, hops.hop, SILENT_COLUMN if stale else column, bool(speech) and not stale)
+
+    def _feed(self, chunk: AudioChunk) -> NDArray[np.float32]:
+        """Brings a chunk to 16 kHz and notes where the recogniser's ticks part from the session's."""
+        usable = len(chunk.samples) - len(chunk.samples) % MODEL_SAMPLE_TICKS
+        offset = chunk.start - self._fed
+        if offset != self._cuts[-1][1]:
+            self._cuts.append((self._fed, offset))
+        self._fed += usable
+        return self._decimator.push(chunk.samples[:usable])
+
+    async def _make_frames(self) -> None:
+        """Makes every frame as its time comes; one that is hopeless is not begun."""
+        lead = self.plan.budget / TICK_RATE
+        while True:
+            index = max(self._next_made, self._frame_at(self.clock.now()) + 1)
+            self._next_made = index + 1
+            await self.clock.wait_until(self._due(index) - lead)
+            if not self._left_out(index):
+                try:
+                    await self._make_frame(index)
+                except JobExpired:
+                    continue
+
+    async def _make_frame(self, index: int) -> None:
+        due = self._due(index)
+        window, _ = self._timeline.window(index)
+        epoch = self.epoch
+        decoded = await self._worker.submit(JobKind.DECODE, self.lease, window, due)
+        speech = any(self._timeline.speech(frame) for frame in range(index, index + SPEECH_AHEAD))
+        if speech != (self._speaking_since is not None):
+            self._tell_speech(index, speech)
+        level = self._ring.level(index * FRAME_TICKS, FRAME_TICKS)
+        motion = self._composer.compose(index, epoch, decoded, speech, level)
+        self._motions.append(motion)
+        yuv = await self._worker.submit(JobKind.RENDER, self.lease, motion, due)
+        self._pictures.offer(VideoImage(index, epoch, yuv))
+
+    def _tell_speech(self, index: int, started: bool) -> None:
+        self._speaking_since = index * FRAME_TICKS if started else None
+        self.events.offer(SpeechEvent(index, started))
+
+
+def _from(chunk: AudioChunk, tick: Tick) -> AudioChunk:
+    """The part of ``chunk`` from ``tick`` on."""
+    skip = min(max(0, tick - chunk.start), len(chunk.samples))
+    return AudioChunk(chunk.start + skip, chunk.epoch, chunk.samples[skip:])

@@ -1,0 +1,124 @@
+"""An engine without models for tests of time: what it shows is a known function of what it hears.
+
+A hop is "speech" when it is loud; the phone is AA for a tone below 600 Hz and IY above. The picture's brightness is
+the mouth's opening, its chroma planes carry the avatar and the style, so that a picture of another session shows.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.media import HOP_TICKS, SILENCE, Recognition
+
+HOP_SAMPLES = HOP_TICKS // 3
+AA, IY = 0, 17
+AVATARS = ("ada", "bob")
+STYLES = ("calm", "happy", "neutral")
+DARK, BRIGHT = 40, 200
+
+
+@dataclass
+class _Slot:
+    avatar: str
+    style: str
+    heard: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    given: int = 0
+
+
+class DeterministicEngine:
+    """Implements `streaming.engine.Engine`; ``cost`` seconds are slept per call of a kind."""
+
+    def __init__(
+        self,
+        size: int = 64,
+        delay_hops: int = 3,
+        cost: dict[str, float] | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.size = size
+        self.recognizer_delay_ticks = delay_hops * HOP_TICKS
+        self.slots: dict[int, _Slot] = {}
+        self.calls: list[tuple[str, tuple[int, ...]]] = []
+        self.fail_next: dict[str, int] = {}
+        self._cost = cost or {}
+        self._sleep = sleep
+        self._delay = delay_hops
+
+    def _work(self, kind: str, slots: Sequence[int]) -> None:
+        self.calls.append((kind, tuple(slots)))
+        if self.fail_next.get(kind, 0):
+            self.fail_next[kind] -= 1
+            raise RuntimeError(f"{kind} was told to fail")
+        if cost := self._cost.get(kind):
+            self._sleep(cost)
+
+    def warmup(self) -> None:
+        self._work("warmup", ())
+
+    def open(self, slot: int, avatar: str, style: str, intensity: float) -> None:
+        self._known(AVATARS, avatar, "avatar")
+        self._known(STYLES, style, "style")
+        self.slots[slot] = _Slot(avatar, style)
+
+    def close(self, slot: int) -> None:
+        self.slots.pop(slot, None)
+
+    def set_style(self, slot: int, style: str, intensity: float, fade_s: float) -> None:
+        self._known(STYLES, style, "style")
+        self.slots[slot].style = style
+
+    def set_avatar(self, slot: int, avatar: str) -> None:
+        self._known(AVATARS, avatar, "avatar")
+        self.slots[slot].avatar = avatar
+
+    @staticmethod
+    def _known(names: tuple[str, ...], name: str, kind: str) -> None:
+        if name not in names:
+            raise ValueError(f"There is no {kind} named {name!r}.")
+
+    def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
+        self._work("recognize", slots)
+        return [self._hear(self.slots[slot], samples) for slot, samples in zip(slots, audio, strict=True)]
+
+    def _hear(self, slot: _Slot, samples: NDArray[np.float32]) -> Recognition:
+        slot.heard = np.concatenate([slot.heard, samples])
+        count = max(0, len(slot.heard) // HOP_SAMPLES - (self._delay - 1))
+        start = slot.given * HOP_TICKS
+        rows = np.zeros((count, 41), np.float32)
+        speech = np.zeros(count, np.bool_)
+        for row in range(count):
+            hop = slot.heard[row * HOP_SAMPLES : (row + 1) * HOP_SAMPLES]
+            speech[row] = np.sqrt(np.mean(hop * hop)) > 0.02
+            crossings = np.count_nonzero(np.diff(np.signbit(hop)))
+            rows[row, (AA if crossings < 24 else IY) if speech[row] else SILENCE] = 1
+        slot.heard = slot.heard[count * HOP_SAMPLES :]
+        slot.given += count
+        return Recognition(start, HOP_TICKS, rows, speech)
+
+    def decode(self, slots: Sequence[int], posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
+        self._work("decode", slots)
+        expression = np.zeros((len(slots), 64), np.float32)
+        expression[:, 0] = 1 - posteriors[:, 5, SILENCE]
+        return expression
+
+    def render(
+        self,
+        slots: Sequence[int],
+        expression: NDArray[np.float32],
+        pose: NDArray[np.float32],
+        gaze: NDArray[np.float32],
+        blink: NDArray[np.float32],
+    ) -> list[NDArray[np.uint8]]:
+        self._work("render", slots)
+        pictures = []
+        for row, slot in enumerate(slots):
+            picture = np.empty((self.size * 3 // 2, self.size), np.uint8)
+            picture[: self.size] = round(DARK + (BRIGHT - DARK) * float(expression[row, 0]))
+            quarter = self.size // 4
+            picture[self.size : self.size + quarter] = 64 + 64 * AVATARS.index(self.slots[slot].avatar)
+            picture[self.size + quarter :] = 64 + 64 * STYLES.index(self.slots[slot].style)
+            pictures.append(picture)
+        return pictures
