@@ -1,0 +1,47 @@
+"""Content encoder E_a: a window of phones becomes a window of content features (section 3.1).
+
+Runs on: any torch device; pure. In: phone ids or probability columns at 30 fps; out: (…, 11, C) features.
+A probability column enters as the expected phone embedding, so that a one-hot column is exactly its id.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from styletalk_core.phones import PHONES
+from styletalk_core.transformer import EncoderLayer, sinusoid_positions
+
+
+class ContentEncoder(nn.Module):
+    """Embeds the phones of a window and mixes them by self-attention."""
+
+    positions: Tensor
+
+    def __init__(
+        self, width: int, heads: int, feed_forward: int, layers: int, embedding: int, window: int, dropout: float
+    ) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(len(PHONES), embedding)
+        self.project = nn.Linear(embedding, width)
+        self.layers = nn.ModuleList(EncoderLayer(width, heads, feed_forward, dropout) for _ in range(layers))
+        self.register_buffer("positions", sinusoid_positions(window, width), persistent=False)
+
+    def forward(self, phones: Tensor) -> Tensor:
+        """Encodes (…, W) int64 phone ids or (…, W, 41) float probabilities into (…, W, C) float."""
+        if phones.is_floating_point():
+            # The embedding and its projection are linear: one (41, C) table instead of two products per frame.
+            table = F.linear(self.embedding.weight, self.project.weight)
+            total = phones.sum(-1, keepdim=True).to(table.dtype)
+            embedded = phones.to(table.dtype) @ table + self.project.bias * total
+        else:
+            embedded = self.project(self.embedding(phones))
+        *leading, window, width = embedded.shape
+        x = embedded.reshape(-1, window, width) + self.positions
+        for layer in self.layers:
+            x = layer(x)
+        return x.reshape(*leading, window, width)
+
+
+def one_hot(phones: Tensor) -> Tensor:
+    """Turns (…,) int64 phone ids into (…, 41) float32 probability columns."""
+    return F.one_hot(phones, len(PHONES)).to(torch.float32)

@@ -1,0 +1,167 @@
+"""Style-controllable dynamic decoder E_d (section 3.3, equations 2-3).
+
+A style code selects, through a softmax over K experts, the feed-forward weights of every decoder layer. The mix
+depends on the style only, as does the first layer up to its cross-attention, so both live in a `PartState` that is
+computed once per style change; decoding a frame is then a plain transformer step. In the last layer only the query
+of the window's centre is computed, because only the centre becomes coefficients.
+
+Runs on: any torch device; pure.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from styletalk_core.transformer import Attention, sinusoid_positions
+
+
+@dataclass(frozen=True, slots=True)
+class MixedLinear:
+    """Feed-forward weights already mixed for B styles, kept as groups so that joining sessions copies nothing."""
+
+    groups: tuple[tuple[Tensor, Tensor], ...]
+    """Per group b of the B styles: weight (b, out, in) and bias (b, out)."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Applies row i of the B styles to x[i]: (B, T, in) -> (B, T, out)."""
+        outputs, start = [], 0
+        for weight, bias in self.groups:
+            part = x[start : start + len(weight)]
+            if len(weight) == 1:
+                outputs.append(F.linear(part, weight[0], bias[0]))
+            else:
+                outputs.append(torch.baddbmm(bias[:, None], part, weight.mT))
+            start += len(weight)
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+
+
+class AdaptiveLinear(nn.Module):
+    """K parallel linear layers whose weights are averaged under an attention that the style code controls."""
+
+    def __init__(self, inputs: int, outputs: int, style: int, experts: int, ratio: int, temperature: float) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.weight = nn.Parameter(torch.empty(experts, outputs, inputs))
+        self.bias = nn.Parameter(torch.empty(experts, outputs))
+        self.attention = nn.Sequential(
+            nn.Linear(style, style // ratio, bias=False), nn.ReLU(), nn.Linear(style // ratio, experts, bias=False)
+        )
+        bound = 1 / math.sqrt(inputs)
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+
+    def mix(self, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Mixes the experts for style (B, C): weight (B, out, in) and bias (B, out), equations 2-3."""
+        share = (self.attention(style) / self.temperature).softmax(dim=-1)
+        weight = (share @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
+        return weight, share @ self.bias
+
+
+class DecoderLayer(nn.Module):
+    """Self-attention, attention over the content and a style-aware adaptive feed-forward, post-norm."""
+
+    def __init__(
+        self, width: int, heads: int, feed_forward: int, experts: int, ratio: int, temperature: float, dropout: float
+    ) -> None:
+        super().__init__()
+        self.self_attn = Attention(width, heads, dropout)
+        self.multihead_attn = Attention(width, heads, dropout)
+        self.linear1 = AdaptiveLinear(width, feed_forward, width, experts, ratio, temperature)
+        self.linear2 = nn.Linear(feed_forward, width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.norm3 = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.xavier_uniform_(self.linear2.weight)
+
+    def attend_target(self, query: Tensor, target: Tensor) -> Tensor:
+        """Self-attention block: queries (B, Q, C) over all targets (B, W, C)."""
+        return self.norm1(query + self.dropout(self.self_attn(query, target)))  # type: ignore[no-any-return]
+
+    def attend_content(self, x: Tensor, content: Tensor, linear1: MixedLinear) -> Tensor:
+        """Cross-attention and adaptive feed-forward: x (S*N, Q, C), content (S*N, W, C), S styles of N frames each."""
+        x = self.norm2(x + self.dropout(self.multihead_attn(x, content)))
+        styles = sum(len(weight) for weight, _ in linear1.groups)
+        hidden = F.relu(linear1(x.reshape(styles, -1, x.shape[-1]))).reshape(*x.shape[:2], -1)
+        return self.norm3(x + self.dropout(self.linear2(hidden)))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class PartState:
+    """What one part decoder needs to know about B styles."""
+
+    linear1: tuple[MixedLinear, ...]
+    """Mixed feed-forward weights, one per layer."""
+    target: Tensor
+    """(B, W, C): the first layer's target behind its self-attention, which no phone has reached yet."""
+
+    @staticmethod
+    def join(states: "Sequence[PartState]") -> "PartState":
+        """Joins the states of several sessions into one batch; on a CPU the weights are referenced, not copied."""
+        target = torch.cat([state.target for state in states])
+        layers = []
+        for mixed in zip(*(state.linear1 for state in states), strict=True):
+            groups = tuple(group for linear in mixed for group in linear.groups)
+            if target.is_cuda:
+                groups = ((torch.cat([weight for weight, _ in groups]), torch.cat([bias for _, bias in groups])),)
+            layers.append(MixedLinear(groups))
+        return PartState(tuple(layers), target)
+
+
+class PartDecoder(nn.Module):
+    """Decoder of one part of the face: style tokens query the content; the centre token becomes coefficients."""
+
+    positions: Tensor
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        feed_forward: int,
+        layers: int,
+        experts: int,
+        ratio: int,
+        temperature: float,
+        window: int,
+        outputs: int,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            DecoderLayer(width, heads, feed_forward, experts, ratio, temperature, dropout) for _ in range(layers)
+        )
+        self.norm = nn.LayerNorm(width)
+        self.tail = nn.Sequential(
+            nn.Linear(width, width // 2),
+            nn.ReLU(),
+            nn.Linear(width // 2, width // 2),
+            nn.ReLU(),
+            nn.Linear(width // 2, outputs),
+        )
+        self.register_buffer("positions", sinusoid_positions(window, width), persistent=False)
+
+    def mix(self, style: Tensor) -> PartState:
+        """Prepares everything that depends on style (B, C) alone."""
+        target = style[:, None, :] + self.positions
+        layers = cast("list[DecoderLayer]", list(self.layers))
+        linear1 = tuple(MixedLinear((layer.linear1.mix(style),)) for layer in layers)
+        return PartState(linear1, layers[0].attend_target(target, target))
+
+    def forward(self, content: Tensor, state: PartState) -> Tensor:
+        """Decodes content (S, N, W, C), N frames for each of S styles, into (S, N, outputs)."""
+        styles, frames, window, width = content.shape
+        centre = slice(window // 2, window // 2 + 1)
+        memory = content.reshape(-1, window, width)
+        x = state.target[:, None].expand(styles, frames, window, width).reshape(-1, window, width)
+        layers = cast("list[DecoderLayer]", list(self.layers))
+        for index, (layer, linear1) in enumerate(zip(layers, state.linear1, strict=True)):
+            query = x[:, centre] if index == len(layers) - 1 else x
+            if index > 0:
+                query = layer.attend_target(query, x)
+            x = layer.attend_content(query, memory, linear1)
+        return self.tail(self.norm(x[:, 0])).unflatten(0, (styles, frames))  # type: ignore[no-any-return]

@@ -1,0 +1,70 @@
+"""Post-norm transformer blocks shared by the content encoder, the style encoder and the decoder (section 3.1-3.3).
+
+Owns attention with separately callable projections, the encoder layer and the sinusoid position table.
+
+Runs on: any torch device; pure. Everything is batch first: (B, T, C) in, (B, T, C) out.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def sinusoid_positions(length: int, width: int) -> Tensor:
+    """Sinusoid position table, (length, width) float32; even columns are sines, odd ones cosines."""
+    exponent = 2 * (torch.arange(width, dtype=torch.float64) // 2) / width
+    angle = torch.arange(length, dtype=torch.float64)[:, None] / 10000.0**exponent
+    return torch.where(torch.arange(width) % 2 == 0, angle.sin(), angle.cos()).float()
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose query may be shorter than its memory; parameters as in `nn.MultiheadAttention`."""
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = dropout
+        self.in_proj_weight = nn.Parameter(torch.empty(3 * width, width))
+        self.in_proj_bias = nn.Parameter(torch.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width)
+        nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.out_proj.bias)
+
+    def forward(self, query: Tensor, memory: Tensor, pad: Tensor | None = None) -> Tensor:
+        """Attends from query (B, Q, C) to memory (B, T, C); pad (B, T) bool is true where memory is padding."""
+        width = query.shape[-1]
+        if query is memory:
+            q, k, v = F.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, dim=-1)
+        else:
+            q = F.linear(query, self.in_proj_weight[:width], self.in_proj_bias[:width])
+            k, v = F.linear(memory, self.in_proj_weight[width:], self.in_proj_bias[width:]).chunk(2, dim=-1)
+        mask = None if pad is None else ~pad[:, None, None, :]
+        mixed = F.scaled_dot_product_attention(
+            self._split(q), self._split(k), self._split(v), mask, self.dropout if self.training else 0.0
+        )
+        return self.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+
+    def _split(self, x: Tensor) -> Tensor:
+        batch, length, _ = x.shape
+        return x.reshape(batch, length, self.heads, -1).transpose(1, 2)
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention and feed-forward, each followed by its residual sum and layer norm."""
+
+    def __init__(self, width: int, heads: int, feed_forward: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.self_attn = Attention(width, heads, dropout)
+        self.linear1 = nn.Linear(width, feed_forward)
+        self.linear2 = nn.Linear(feed_forward, width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+        for linear in (self.linear1, self.linear2):
+            nn.init.xavier_uniform_(linear.weight)
+
+    def forward(self, x: Tensor, pad: Tensor | None = None) -> Tensor:
+        """Transforms x (B, T, C); pad (B, T) bool is true where x is padding."""
+        x = self.norm1(x + self.dropout(self.self_attn(x, x, pad)))
+        hidden = F.relu(self.linear1(x))
+        return self.norm2(x + self.dropout(self.linear2(hidden)))  # type: ignore[no-any-return]
