@@ -1,0 +1,33 @@
+/**
+ * The avatars as thumbnails. Out: event "change" {name, thumbnail, title}.
+ */
+
+import { choiceElement } from "./choices.js";
+
+export class AvatarPanel extends EventTarget {
+  #list;
+  #avatars = [];
+
+  /** @param {HTMLElement} list */
+  constructor(list) {
+    super();
+    this.#list = list;
+    list.addEventListener("change", () => this.dispatchEvent(new CustomEvent("change", { detail: this.value })));
+  }
+
+  /** @returns {{name: string, title: string, thumbnail: string} | null} */
+  get value() {
+    const name = this.#list.querySelector("input:checked")?.value;
+    return this.#avatars.find((avatar) => avatar.name === name) ?? null;
+  }
+
+  /** @param {{name: string, title: string, thumbnail: string}[]} avatars @param {string | null} chosen */
+  fill(avatars, chosen) {
+    this.#avatars = avatars;
+    this.#list.replaceChildren(...avatars.map(({ name, title, thumbnail }) =>
+      choiceElement({ group: "avatar", value: name, title, thumbnail, className: "portrait" })));
+    const inputs = [...this.#list.querySelectorAll("input")];
+    const first = inputs.find(({ value }) => value === chosen) ?? inputs[0];
+    if (first) first.checked = true;
+  }
+}

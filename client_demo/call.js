@@ -1,0 +1,106 @@
+/**
+ * One WebRTC call over WHIP: the microphone goes up, the avatar's picture and the delayed sound come down.
+ *
+ * A call is used once. There is no ICE restart: when the path is lost (`onLost`), the session opens a new call.
+ */
+
+import { connectionLost, responseProblem, serverGone } from "./problems.js";
+
+const GATHERING_TIMEOUT = 1000; // ms; candidates known by then go into the offer
+const CONNECT_TIMEOUT = 10000; // ms from the offer to the first connected state
+const DISCONNECTED_GRACE = 3000; // ms that "disconnected" may heal by itself
+
+export class Call {
+  /** @type {RTCPeerConnection} */
+  peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+  /** Picture and sound of the avatar; its tracks arrive while `open` runs. */
+  stream = new MediaStream();
+
+  #sender;
+  #resource = null;
+  #grace = 0;
+  #onLost;
+
+  /** @param {MediaStreamTrack} microphone @param {() => void} onLost called once when a connected call breaks */
+  constructor(microphone, onLost) {
+    this.#onLost = onLost;
+    this.#sender = this.peer.addTransceiver(microphone, { direction: "sendrecv" }).sender;
+    preferVp8(this.peer.addTransceiver("video", { direction: "recvonly" }));
+    this.peer.ontrack = ({ track }) => this.stream.addTrack(track);
+  }
+
+  /**
+   * @param {string} session id from the control channel
+   * @throws {Problem} server_full, server_gone, connection_lost or http_<status>
+   */
+  async open(session) {
+    await this.peer.setLocalDescription();
+    await gathered(this.peer);
+    const address = new URL(`whip?session=${encodeURIComponent(session)}`, document.baseURI);
+    const response = await fetch(address, {
+      method: "POST",
+      headers: { "Content-Type": "application/sdp" },
+      body: this.peer.localDescription.sdp,
+    }).catch(() => {
+      throw serverGone();
+    });
+    if (response.status !== 201) throw await responseProblem(response);
+    this.#resource = new URL(response.headers.get("Location"), address);
+    await this.peer.setRemoteDescription({ type: "answer", sdp: await response.text() });
+    await this.#connected();
+    this.peer.onconnectionstatechange = () => this.#watch();
+  }
+
+  /** Another microphone without a new call. */
+  async replaceMicrophone(track) {
+    await this.#sender.replaceTrack(track);
+  }
+
+  /** Ends the call on both sides; safe to call at any time, also while the page is unloading. */
+  close() {
+    clearTimeout(this.#grace);
+    this.peer.onconnectionstatechange = null;
+    this.peer.close();
+    if (this.#resource) fetch(this.#resource, { method: "DELETE", keepalive: true }).catch(() => {});
+    this.#resource = null;
+  }
+
+  #connected() {
+    return new Promise((resolve, reject) => {
+      const timeout = setTimeout(() => reject(connectionLost()), CONNECT_TIMEOUT);
+      this.peer.onconnectionstatechange = () => {
+        const state = this.peer.connectionState;
+        if (state !== "connected" && state !== "failed") return;
+        clearTimeout(timeout);
+        if (state === "connected") resolve();
+        else reject(connectionLost());
+      };
+    });
+  }
+
+  #watch() {
+    clearTimeout(this.#grace);
+    if (this.peer.connectionState === "failed") this.#onLost();
+    if (this.peer.connectionState === "disconnected") this.#grace = setTimeout(this.#onLost, DISCONNECTED_GRACE);
+  }
+}
+
+/** The server encodes VP8 best; Safari would offer H.264 first. */
+function preferVp8(transceiver) {
+  const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
+  const isVp8 = (codec) => codec.mimeType.toLowerCase() === "video/vp8";
+  const ordered = [...codecs.filter(isVp8), ...codecs.filter((codec) => !isVp8(codec))];
+  if (ordered.some(isVp8)) transceiver.setCodecPreferences?.(ordered);
+}
+
+function gathered(peer) {
+  if (peer.iceGatheringState === "complete") return Promise.resolve();
+  return new Promise((resolve) => {
+    const timeout = setTimeout(resolve, GATHERING_TIMEOUT);
+    peer.onicegatheringstatechange = () => {
+      if (peer.iceGatheringState !== "complete") return;
+      clearTimeout(timeout);
+      resolve();
+    };
+  });
+}

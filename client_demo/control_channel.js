@@ -1,0 +1,83 @@
+/**
+ * The control WebSocket: session id, settings, events and liveness.
+ *
+ * In: maps to send. Out: every map from the server to `onMessage`, and one call of `onClose` when an opened channel closes by itself. The server ends a session that sends no ping for 5 s.
+ */
+
+import { decode, encode } from "./msgpack.js";
+import { connectionLost, refused, retryAfterSeconds, serverFull, serverGone } from "./problems.js";
+
+const PING_INTERVAL = 1000; // ms
+const OPEN_TIMEOUT = 5000; // ms until session.created must have come
+
+export class ControlChannel {
+  #socket;
+  #pings = 0;
+
+  /** @param {WebSocket} socket */
+  constructor(socket) {
+    this.#socket = socket;
+  }
+
+  /**
+   * Opens the channel and waits for `session.created`.
+   * @param {string | null} session id to resume, null for a new one
+   * @param {{onMessage: (message: object) => void, onClose: () => void}} listener
+   * @returns {Promise<{channel: ControlChannel, created: object}>}
+   * @throws {Problem} server_full, server_gone, connection_lost or the server's own code
+   */
+  static open(session, { onMessage, onClose }) {
+    const address = new URL("ws", document.baseURI);
+    address.protocol = address.protocol.replace("http", "ws");
+    if (session) address.searchParams.set("session", session);
+    const socket = new WebSocket(address);
+    socket.binaryType = "arraybuffer";
+    const channel = new ControlChannel(socket);
+
+    return new Promise((resolve, reject) => {
+      let opened = false;
+      const timeout = setTimeout(() => socket.close(), OPEN_TIMEOUT);
+      socket.onmessage = (event) => {
+        const message = decode(event.data);
+        if (message.type === "session.created") {
+          opened = true;
+          clearTimeout(timeout);
+          channel.#pings = setInterval(() => channel.send({ type: "ping", t: performance.now() }), PING_INTERVAL);
+          resolve({ channel, created: message });
+        } else if (!opened && message.type === "error") {
+          reject(message.code === "server_full" ? serverFull(message.retry_after) : refused(message.code, message.message));
+        }
+        onMessage(message);
+      };
+      socket.onclose = () => {
+        clearTimeout(timeout);
+        clearInterval(channel.#pings);
+        if (opened) onClose();
+        else whyRefused().then(reject);
+      };
+    });
+  }
+
+  /** Sends one message; a channel that is already closing drops it, its `onClose` tells. */
+  send(message) {
+    if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(encode(message));
+  }
+
+  /** Closes for good: the server frees the place, `onClose` is not called. */
+  close() {
+    this.#socket.onmessage = null;
+    this.#socket.onclose = null;
+    clearInterval(this.#pings);
+    this.#socket.close();
+  }
+}
+
+/** A browser hides why a WebSocket was refused, so the readiness endpoint is asked. */
+async function whyRefused() {
+  try {
+    const response = await fetch("readyz", { cache: "no-store", signal: AbortSignal.timeout(OPEN_TIMEOUT) });
+    return response.status === 503 ? serverFull(retryAfterSeconds(response)) : connectionLost();
+  } catch {
+    return serverGone();
+  }
+}

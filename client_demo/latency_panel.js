@@ -1,0 +1,97 @@
+/**
+ * One figure, "from your microphone to the face", and what it is made of.
+ *
+ * Figure = capture in the browser + network round trip (up and down) + the server's constant delay + time from
+ * receipt of a frame to its display. The server names the parts of its delay; the rest is measured by the browser.
+ */
+
+const CAPTURE = 20; // ms: one Opus packet is filled before it leaves
+const TITLES = {
+  capture: "Microphone",
+  network: "Network",
+  receive: "Receive",
+  recognizer: "Recognise",
+  window: "Look-ahead",
+  batch: "Batch",
+  decode: "Motion",
+  render: "Render",
+  encode: "Encode",
+  playout: "Display",
+};
+
+export class LatencyPanel {
+  #total;
+  #bar;
+  #legend;
+  #readings;
+
+  /** @param {Document} page */
+  constructor(page) {
+    this.#total = page.getElementById("latency-total");
+    this.#bar = page.getElementById("latency-bar");
+    this.#legend = page.getElementById("latency-parts");
+    this.#readings = Object.fromEntries(["round-trip", "jitter", "frames", "skew"].map((name) => [name, page.getElementById(`reading-${name}`)]));
+  }
+
+  /**
+   * @param {{delay_ms: number, parts: Record<string, number>} | null} metrics the server's last
+   * @param {object} figures of CallStatistics.sample
+   * @param {number} captureMs what the microphone track tells about itself
+   * @returns {{totalMs: number, parts: [string, number][]} | null} what is shown
+   */
+  show(metrics, figures, captureMs) {
+    this.#read("round-trip", figures.roundTripMs, (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`);
+    this.#read("jitter", figures.jitterMs, (value) => `${value.toFixed(1)} ms`);
+    this.#read("frames", figures.fps, (value) => `${value.toFixed(1)} /s`);
+    this.#read("skew", figures.skewMs, (value) => `${value > 0 ? "+" : ""}${Math.round(value)} ms`);
+    if (!metrics || figures.playoutMs === null) return null;
+
+    const parts = [
+      ["capture", CAPTURE + captureMs],
+      ["network", figures.roundTripMs ?? 0],
+      ...serverParts(metrics),
+      ["playout", figures.playoutMs],
+    ].filter(([, value]) => value >= 0.5);
+    const totalMs = parts.reduce((sum, [, value]) => sum + value, 0);
+    this.#total.textContent = Math.round(totalMs);
+    this.#bar.replaceChildren(...parts.map(([, value], index) => segment(value / totalMs, index)));
+    this.#legend.replaceChildren(...parts.map(([name, value], index) => legendItem(TITLES[name] ?? name.replaceAll("_", " "), value, index)));
+    return { totalMs, parts };
+  }
+
+  clear() {
+    this.#total.textContent = "–";
+    this.#bar.replaceChildren();
+    this.#legend.replaceChildren();
+    for (const reading of Object.values(this.#readings)) reading.textContent = "–";
+  }
+
+  #read(name, value, format) {
+    this.#readings[name].textContent = value === null ? "–" : format(value);
+  }
+}
+
+/** The parts add up to the server's delay: what they leave over is slack before the deadline. */
+function serverParts({ delay_ms: delay, parts }) {
+  const known = Object.entries(parts ?? {});
+  const rest = delay - known.reduce((sum, [, value]) => sum + value, 0);
+  return rest >= 0.5 ? [...known, ["slack", rest]] : known;
+}
+
+function segment(share, index) {
+  const element = document.createElement("i");
+  element.style.flexGrow = share;
+  element.dataset.part = index % 8;
+  return element;
+}
+
+function legendItem(title, value, index) {
+  const item = document.createElement("li");
+  item.dataset.part = index % 8;
+  const name = document.createElement("span");
+  name.textContent = title[0].toUpperCase() + title.slice(1);
+  const figure = document.createElement("b");
+  figure.textContent = Math.round(value);
+  item.append(name, figure);
+  return item;
+}

@@ -1,0 +1,69 @@
+/**
+ * The user's own level: peak of the last 21 ms in dB full scale, shown with a fast rise and a slow fall.
+ */
+
+const FLOOR = -60; // dB full scale, the left end
+const FALL = 26; // dB per second
+const ANNOUNCE_INTERVAL = 500; // ms between two values for assistive technology
+
+export class LevelMeter {
+  #element;
+  #context = null;
+  #analyser = null;
+  #source = null;
+  #level = FLOOR;
+  #running = false;
+
+  /** @param {HTMLElement} element role=meter; reads the custom property --level (0..1) */
+  constructor(element) {
+    this.#element = element;
+  }
+
+  /** @param {MediaStreamTrack} track */
+  listen(track) {
+    this.#context ??= new AudioContext();
+    if (!this.#analyser) {
+      this.#analyser = this.#context.createAnalyser();
+      this.#analyser.fftSize = 1024;
+    }
+    this.#source?.disconnect();
+    this.#source = this.#context.createMediaStreamSource(new MediaStream([track]));
+    this.#source.connect(this.#analyser);
+    this.#context.resume();
+    if (!this.#running) this.#run();
+  }
+
+  stop() {
+    this.#running = false;
+    this.#source?.disconnect();
+    this.#source = null;
+    this.#context?.suspend();
+    this.#show(FLOOR, true);
+  }
+
+  #run() {
+    this.#running = true;
+    const samples = new Float32Array(this.#analyser.fftSize);
+    let last = performance.now();
+    let announced = 0;
+    const draw = (now) => {
+      if (!this.#running) return;
+      this.#analyser.getFloatTimeDomainData(samples);
+      let peak = 1e-6;
+      for (const sample of samples) peak = Math.max(peak, Math.abs(sample));
+      this.#level = Math.max(20 * Math.log10(peak), this.#level - (FALL * (now - last)) / 1000, FLOOR);
+      last = now;
+      const announce = now - announced > ANNOUNCE_INTERVAL;
+      if (announce) announced = now;
+      this.#show(this.#level, announce);
+      requestAnimationFrame(draw);
+    };
+    requestAnimationFrame(draw);
+  }
+
+  #show(level, announce) {
+    this.#level = level;
+    this.#element.style.setProperty("--level", (1 - level / FLOOR).toFixed(3));
+    if (announce) this.#element.setAttribute("aria-valuenow", Math.round(level));
+  }
+}

@@ -1,0 +1,236 @@
+/**
+ * Wires the page together. Every module owns one concept; this file only passes their events on.
+ *
+ * For tests and curious users, `window.styletalk` shows the running state, read-only: `state`, `session` (id), `peer`
+ * (RTCPeerConnection), `microphone` (MediaStreamTrack), `metrics` (the server's last), `statistics` (the browser's
+ * last), `latency` ({totalMs, parts}), `events` (the server's last 200 other messages, each with `at` in ms).
+ */
+
+import { AvatarPanel } from "./avatar_panel.js";
+import { CallStatistics } from "./call_statistics.js";
+import { fetchList } from "./choices.js";
+import { LatencyPanel } from "./latency_panel.js";
+import { LevelMeter } from "./level_meter.js";
+import { Microphone } from "./microphone.js";
+import { loadPreferences, savePreferences } from "./preferences.js";
+import { Problem, serverGone, unsupportedReason } from "./problems.js";
+import { Session } from "./session.js";
+import { installShortcuts } from "./shortcuts.js";
+import { Stage } from "./stage.js";
+import { StylePanel } from "./style_panel.js";
+
+const STATE_TEXT = { idle: "Ready", connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
+const STATISTICS_INTERVAL = 1000; // ms
+const EVENTS_KEPT = 200;
+const LIST_RETRY = 3000; // ms between attempts to load the styles while the server starts
+
+const element = (id) => document.getElementById(id);
+const preferences = loadPreferences();
+const stage = new Stage(document);
+const meter = new LevelMeter(element("meter"));
+const styles = new StylePanel(element("styles"), element("intensity"), element("fade"));
+const avatars = new AvatarPanel(element("avatars"));
+const latencyPanel = new LatencyPanel(document);
+const microphone = new Microphone(preferences.processing ?? true);
+const session = new Session();
+
+const view = { metrics: null, statistics: null, latency: null, events: [] };
+let statistics = null;
+let liveSince = 0;
+
+// ---- start and stop
+
+async function start() {
+  stage.clearNotice();
+  element("start").disabled = true;
+  try {
+    meter.listen(await microphone.open());
+    session.configure({ avatar: avatars.value?.name ?? null, ...styles.value });
+    session.start(microphone.track);
+  } catch (error) {
+    stage.showNotice(error instanceof Problem ? error.message : `The page failed: ${error.message}.`);
+  } finally {
+    element("start").disabled = false;
+  }
+}
+
+function stop() {
+  stage.clearNotice();
+  session.stop();
+}
+
+const toggleSession = () => (session.state === "idle" ? start() : stop());
+
+// ---- session -> page
+
+session.addEventListener("state", ({ detail: { state } }) => {
+  const idle = state === "idle";
+  element("connection").dataset.state = state;
+  element("connection-text").textContent = STATE_TEXT[state];
+  element("start").textContent = idle ? "Start" : "Stop";
+  element("start").classList.toggle("running", !idle);
+  element("interrupt").disabled = state !== "live";
+  stage.setState(state);
+  if (state === "live") {
+    stage.clearNotice();
+    liveSince = performance.now();
+  } else {
+    latencyPanel.clear();
+    styles.settle();
+    view.metrics = view.latency = view.statistics = null;
+    element("connection-clock").textContent = "";
+  }
+  if (idle) {
+    meter.stop();
+    microphone.close();
+  }
+});
+
+session.addEventListener("stream", ({ detail: { stream } }) => {
+  statistics?.stop();
+  statistics = new CallStatistics(session.peer, stage.video);
+  stage.play(stream);
+});
+
+session.addEventListener("problem", ({ detail: { problem, retryIn } }) => stage.showNotice(problem.message, retryIn));
+
+const onMessage = {
+  metrics: (message) => (view.metrics = message),
+  "style.applied": ({ style }) => styles.applied(style),
+  "speech.started": () => stage.setSpeaking(true),
+  "speech.stopped": () => stage.setSpeaking(false),
+  "avatar.interrupted": () => stage.setSpeaking(false),
+  error: ({ message }) => stage.showNotice(message),
+};
+
+session.addEventListener("message", ({ detail: message }) => {
+  onMessage[message.type]?.(message);
+  if (message.type === "metrics" || message.type === "pong") return;
+  view.events = [...view.events, { ...message, at: performance.now() }].slice(-EVENTS_KEPT);
+});
+
+setInterval(async () => {
+  if (session.state !== "live") return;
+  const seconds = Math.floor((performance.now() - liveSince) / 1000);
+  element("connection-clock").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  const figures = await statistics.sample();
+  if (session.state !== "live") return;
+  view.statistics = figures;
+  view.latency = latencyPanel.show(view.metrics, figures, (microphone.track?.getSettings().latency ?? 0) * 1000);
+}, STATISTICS_INTERVAL);
+
+// ---- microphone -> page and session
+
+microphone.addEventListener("track", ({ detail: { track } }) => {
+  if (session.state === "idle") return;
+  meter.listen(track);
+  session.replaceMicrophone(track);
+});
+
+microphone.addEventListener("ended", () => {
+  stop();
+  stage.showNotice("The microphone was unplugged: pick another one, then press Start again.");
+});
+
+microphone.addEventListener("devices", ({ detail: { devices } }) => {
+  const picker = element("microphone");
+  const chosen = picker.value;
+  const options = devices.filter(({ deviceId }) => deviceId).map(({ deviceId, label }, index) => new Option(label || `Microphone ${index + 1}`, deviceId));
+  picker.replaceChildren(...(options.length ? options : [new Option("Default microphone", "")]));
+  if (options.some(({ value }) => value === chosen)) picker.value = chosen;
+});
+
+/** Runs a change of the microphone that the device may refuse. */
+async function changeMicrophone(change) {
+  try {
+    await change();
+  } catch (error) {
+    stage.showNotice(error.message);
+  }
+}
+
+// ---- controls
+
+function toggle(button, apply) {
+  return () => {
+    const pressed = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", pressed);
+    apply(pressed);
+  };
+}
+
+const toggleMute = toggle(element("mute"), (muted) => microphone.setMuted(muted));
+const toggleSilence = toggle(element("silence"), (silenced) => {
+  stage.setSilenced(silenced);
+  savePreferences({ silenced });
+});
+const interrupt = () => session.interrupt();
+
+element("start").addEventListener("click", toggleSession);
+element("mute").addEventListener("click", toggleMute);
+element("silence").addEventListener("click", toggleSilence);
+element("interrupt").addEventListener("click", interrupt);
+element("microphone").addEventListener("change", ({ target }) => changeMicrophone(() => microphone.choose(target.value)));
+element("voice-processing").addEventListener("change", ({ target }) => {
+  savePreferences({ processing: target.checked });
+  changeMicrophone(() => microphone.setProcessing(target.checked));
+});
+element("shortcuts-open").addEventListener("click", () => element("shortcuts").showModal());
+
+styles.addEventListener("change", ({ detail }) => {
+  savePreferences(detail);
+  session.setStyle(detail);
+});
+
+avatars.addEventListener("change", ({ detail: avatar }) => {
+  savePreferences({ avatar: avatar.name });
+  stage.setPoster(avatar);
+  session.setAvatar(avatar.name);
+});
+
+installShortcuts({
+  s: () => element("start").click(),
+  m: toggleMute,
+  v: toggleSilence,
+  i: interrupt,
+  "[": () => styles.stepIntensity(-1),
+  "]": () => styles.stepIntensity(1),
+  ...Object.fromEntries(Array.from({ length: 9 }, (_, index) => [String(index + 1), () => styles.choose(index)])),
+}, element("shortcuts"));
+
+window.addEventListener("pagehide", () => session.stop());
+
+// ---- first look
+
+async function loadLists() {
+  try {
+    const [styleList, avatarList] = await Promise.all([fetchList("api/styles", "styles"), fetchList("api/avatars", "avatars")]);
+    styles.fill(styleList, preferences.style ?? null);
+    avatars.fill(avatarList, preferences.avatar ?? null);
+    if (avatars.value) stage.setPoster(avatars.value);
+    element("start").disabled = false;
+    stage.clearNotice();
+  } catch {
+    stage.showNotice(serverGone().message);
+    setTimeout(loadLists, LIST_RETRY);
+  }
+}
+
+window.styletalk = Object.freeze({
+  get state() { return session.state; },
+  get session() { return session.id; },
+  get peer() { return session.peer; },
+  get microphone() { return microphone.track; },
+  get metrics() { return view.metrics; },
+  get statistics() { return view.statistics; },
+  get latency() { return view.latency; },
+  get events() { return view.events; },
+});
+
+styles.setSliders(preferences);
+element("voice-processing").checked = preferences.processing ?? true;
+if (preferences.silenced) toggleSilence();
+element("start").disabled = true;
+const unsupported = unsupportedReason();
+if (unsupported) stage.showNotice(unsupported.message);
+else loadLists();

@@ -1,0 +1,22 @@
+/**
+ * The user's choices between visits. A browser that refuses storage just forgets them.
+ */
+
+const KEY = "styletalk.preferences";
+
+/** @returns {{avatar?: string, style?: string, intensity?: number, fadeMs?: number, silenced?: boolean, processing?: boolean, microphone?: string}} */
+export function loadPreferences() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY)) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+export function savePreferences(change) {
+  try {
+    localStorage.setItem(KEY, JSON.stringify({ ...loadPreferences(), ...change }));
+  } catch {
+    // private windows may refuse storage
+  }
+}

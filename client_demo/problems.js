@@ -1,0 +1,79 @@
+/**
+ * What can go wrong, each as one clear sentence that also says the way out.
+ *
+ * A Problem is the only kind of error that reaches the user. `lasting` means that trying again by itself
+ * cannot help; `retryAfter` is the server's own wish in seconds.
+ */
+
+export class Problem extends Error {
+  /** @param {string} code @param {string} sentence @param {{lasting?: boolean, retryAfter?: number | null}} [how] */
+  constructor(code, sentence, { lasting = false, retryAfter = null } = {}) {
+    super(sentence);
+    this.name = "Problem";
+    this.code = code;
+    this.lasting = lasting;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** The reason why this browser cannot run the page, or null. */
+export function unsupportedReason() {
+  if (!window.isSecureContext) {
+    return new Problem("insecure", "Browsers allow the microphone only on secure pages: open this one over https or from localhost.", { lasting: true });
+  }
+  const needed = ["RTCPeerConnection", "WebSocket", "AudioContext"].every((name) => name in window);
+  if (!needed || !navigator.mediaDevices?.getUserMedia) {
+    return new Problem("unsupported_browser", "This browser cannot make live calls: use a current Chrome, Edge, Firefox or Safari.", { lasting: true });
+  }
+  return null;
+}
+
+const MICROPHONE_SENTENCES = {
+  NotAllowedError: ["microphone_denied", "The microphone is blocked: allow it for this page in the address bar, then press Start again."],
+  SecurityError: ["microphone_denied", "The microphone is blocked: allow it for this page in the address bar, then press Start again."],
+  NotFoundError: ["microphone_missing", "No microphone was found: plug one in, then press Start again."],
+  OverconstrainedError: ["microphone_missing", "The chosen microphone is gone: pick another one, then press Start again."],
+  NotReadableError: ["microphone_busy", "The microphone cannot be read: close other programs that use it, then press Start again."],
+  AbortError: ["microphone_busy", "The microphone cannot be read: close other programs that use it, then press Start again."],
+};
+
+/** @param {unknown} error what getUserMedia threw */
+export function microphoneProblem(error) {
+  const [code, sentence] = MICROPHONE_SENTENCES[error?.name] ?? ["microphone_failed", "The microphone did not start: reload the page and try again."];
+  return new Problem(code, sentence, { lasting: true });
+}
+
+/** @param {number | null} retryAfter seconds */
+export function serverFull(retryAfter) {
+  return new Problem("server_full", "The server is full: every place is taken.", { retryAfter: retryAfter ?? 5 });
+}
+
+export function serverGone() {
+  return new Problem("server_gone", "The server does not answer: check that it is running, then press Start again.");
+}
+
+export function connectionLost() {
+  return new Problem("connection_lost", "The connection was lost.");
+}
+
+/** @param {string} message the server's own sentence */
+export function refused(code, message) {
+  return new Problem(code, message, { lasting: true });
+}
+
+/**
+ * A refused HTTP answer as a Problem.
+ * @param {Response} response
+ */
+export async function responseProblem(response) {
+  if (response.status === 503) return serverFull(retryAfterSeconds(response));
+  const message = await response.json().then((body) => body.message ?? body.error?.message, () => null);
+  const sentence = message ?? `The server refused the call (status ${response.status}): reload the page and try again.`;
+  return new Problem(`http_${response.status}`, sentence, { lasting: response.status < 500 });
+}
+
+/** @param {Response} response */
+export function retryAfterSeconds(response) {
+  const seconds = Number.parseFloat(response.headers.get("Retry-After") ?? "");
+  return Number.isFinite(seconds) ? seconds : null;
+}

@@ -1,0 +1,169 @@
+/**
+ * One talking session: control channel + call, kept alive until `stop`.
+ *
+ * States: idle -> connecting -> live -> (reconnecting -> live)* -> idle. A lost connection is opened again with
+ * exponential back-off under the same session id, so that the server resumes avatar and style; what cannot heal
+ * ends in idle with a problem.
+ *
+ * Events (CustomEvent): "state" {state}, "stream" {stream}, "message" {the server's map}, "problem" {problem,
+ * retryIn: seconds or null}.
+ */
+
+import { Call } from "./call.js";
+import { ControlChannel } from "./control_channel.js";
+import { Problem, connectionLost } from "./problems.js";
+
+const FIRST_DELAY = 500; // ms
+const LONGEST_DELAY = 8000; // ms
+const MAX_ATTEMPTS = 8; // about 40 s; a full server is asked for as long as the user waits
+
+export class Session extends EventTarget {
+  state = "idle";
+  /** Server's id of this session, null before the first connection. */
+  id = null;
+  /** Settings to speak with; the server confirms by style.applied and avatar.applied. */
+  #settings = { avatar: null, style: null, intensity: 1, fadeMs: 400 };
+  #microphone = null;
+  #channel = null;
+  #call = null;
+  #stopping = null;
+
+  get peer() {
+    return this.#call?.peer ?? null;
+  }
+
+  /** What the next start begins with. @param {{avatar: string | null, style: string | null, intensity: number, fadeMs: number}} settings */
+  configure(settings) {
+    this.#settings = { ...settings };
+  }
+
+  /** @param {MediaStreamTrack} microphone */
+  start(microphone) {
+    if (this.state !== "idle") return;
+    this.#microphone = microphone;
+    this.#stopping = new AbortController();
+    this.#keepConnected(this.#stopping.signal);
+  }
+
+  stop() {
+    this.#stopping?.abort();
+    this.#disconnect();
+    this.id = null;
+    this.#enter("idle");
+  }
+
+  async replaceMicrophone(track) {
+    this.#microphone = track;
+    await this.#call?.replaceMicrophone(track);
+  }
+
+  /** @param {{style?: string, intensity?: number, fadeMs?: number}} change */
+  setStyle(change) {
+    Object.assign(this.#settings, change);
+    this.#sendStyle();
+  }
+
+  /** @param {string} avatar */
+  setAvatar(avatar) {
+    this.#settings.avatar = avatar;
+    this.#channel?.send({ type: "avatar.set", avatar });
+  }
+
+  interrupt() {
+    this.#channel?.send({ type: "avatar.interrupt" });
+  }
+
+  async #keepConnected(stopped) {
+    let attempt = 0;
+    this.#enter("connecting");
+    while (!stopped.aborted) {
+      let problem;
+      try {
+        const { lost } = await this.#connect(stopped);
+        attempt = 0;
+        this.#enter("live");
+        problem = await lost;
+      } catch (error) {
+        problem = error instanceof Problem ? error : new Problem("internal", `The page failed: ${error.message}.`, { lasting: true });
+      }
+      if (stopped.aborted) return;
+      this.#disconnect();
+      if (problem.code !== "server_full") attempt += 1;
+      if (problem.lasting || attempt > MAX_ATTEMPTS) {
+        this.stop();
+        this.#tell("problem", { problem, retryIn: null });
+        return;
+      }
+      if (this.state === "live") this.#enter("reconnecting");
+      const delay = problem.retryAfter === null ? backOff(attempt) : problem.retryAfter * 1000;
+      this.#tell("problem", { problem, retryIn: delay / 1000 });
+      await pause(delay, stopped);
+    }
+  }
+
+  /** Connects once; resolves, when live, to the promise `lost` of the problem that ends the connection. */
+  async #connect(stopped) {
+    let breakOff;
+    const lost = new Promise((resolve) => {
+      breakOff = () => resolve(connectionLost());
+    });
+    const { channel, created } = await ControlChannel.open(this.id, {
+      onMessage: (message) => this.#tell("message", message),
+      onClose: breakOff,
+    });
+    if (stopped.aborted) {
+      channel.close();
+      throw connectionLost();
+    }
+    this.#channel = channel;
+    this.id = created.session;
+    this.#applySettings(created);
+    this.#call = new Call(this.#microphone, breakOff);
+    this.#tell("stream", { stream: this.#call.stream });
+    await Promise.race([this.#call.open(this.id), lost.then((problem) => Promise.reject(problem))]);
+    return { lost };
+  }
+
+  /** Sends what the user chose before the call where the server's start differs from it. */
+  #applySettings(created) {
+    const { avatar, style, intensity, fadeMs } = this.#settings;
+    if (avatar !== null && avatar !== created.avatar) this.setAvatar(avatar);
+    if (style !== created.style || intensity !== created.intensity || fadeMs !== created.fade_ms) this.#sendStyle();
+  }
+
+  #sendStyle() {
+    const { style, intensity, fadeMs } = this.#settings;
+    if (style !== null) this.#channel?.send({ type: "style.set", style, intensity, fade_ms: fadeMs });
+  }
+
+  #disconnect() {
+    this.#call?.close();
+    this.#channel?.close();
+    this.#call = this.#channel = null;
+  }
+
+  #enter(state) {
+    if (this.state === state) return;
+    this.state = state;
+    this.#tell("state", { state });
+  }
+
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/** 0.5, 1, 2, 4, 8, 8 ... s, each up to a fifth longer so that many pages do not return at the same moment. */
+function backOff(attempt) {
+  return Math.min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY) * (1 + 0.2 * Math.random());
+}
+
+function pause(milliseconds, stopped) {
+  return new Promise((resolve) => {
+    const timeout = setTimeout(resolve, milliseconds);
+    stopped.addEventListener("abort", () => {
+      clearTimeout(timeout);
+      resolve();
+    }, { once: true });
+  });
+}

@@ -1,0 +1,15 @@
+/**
+ * Single-key shortcuts. They rest while a text field, a list or the shortcuts dialog has the focus.
+ */
+
+/** @param {Record<string, () => void>} actions by KeyboardEvent.key in lower case @param {HTMLDialogElement} dialog */
+export function installShortcuts(actions, dialog) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || dialog.open) return;
+    if (event.target.closest("select, textarea, input:not([type=range], [type=radio], [type=checkbox])")) return;
+    const action = event.key === "?" ? () => dialog.showModal() : actions[event.key.toLowerCase()];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+}

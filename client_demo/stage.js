@@ -1,0 +1,91 @@
+/**
+ * The stage: poster before the first frame, the video after it, messages above it, the speaking mark.
+ */
+
+const FIRST_FRAME_FALLBACK = "loadeddata"; // for browsers without requestVideoFrameCallback
+
+export class Stage {
+  #root;
+  #video;
+  #poster;
+  #ambience;
+  #speaking;
+  #notice;
+  #countdown = 0;
+
+  /** @param {Document} page */
+  constructor(page) {
+    this.#root = page.getElementById("stage");
+    this.#video = page.getElementById("avatar-video");
+    this.#poster = page.getElementById("poster");
+    this.#ambience = page.getElementById("ambience");
+    this.#speaking = page.getElementById("speaking");
+    this.#notice = page.getElementById("notice");
+    page.getElementById("notice-close").addEventListener("click", () => this.clearNotice());
+  }
+
+  get video() {
+    return this.#video;
+  }
+
+  /** @param {{title: string, thumbnail: string}} avatar shown while no video plays */
+  setPoster({ title, thumbnail }) {
+    for (const image of [this.#poster, this.#ambience]) {
+      image.src = thumbnail;
+      image.hidden = false;
+    }
+    this.#poster.alt = `Portrait of ${title}`;
+  }
+
+  /** @param {MediaStream} stream */
+  play(stream) {
+    this.#video.srcObject = stream;
+    this.#video.play().catch(() => {}); // play() rejects when the stream is replaced meanwhile
+    const reveal = () => {
+      if (this.#video.srcObject === stream) this.#root.classList.add("playing");
+    };
+    if (this.#video.requestVideoFrameCallback) this.#video.requestVideoFrameCallback(reveal);
+    else this.#video.addEventListener(FIRST_FRAME_FALLBACK, reveal, { once: true });
+  }
+
+  /** @param {"idle" | "connecting" | "live" | "reconnecting"} state */
+  setState(state) {
+    this.#root.dataset.state = state;
+    if (state !== "live") this.setSpeaking(false);
+    if (state === "idle") {
+      this.#root.classList.remove("playing");
+      this.#video.srcObject = null;
+    }
+  }
+
+  setSpeaking(speaking) {
+    this.#speaking.hidden = !speaking;
+  }
+
+  setSilenced(silenced) {
+    this.#video.muted = silenced;
+  }
+
+  /** @param {string} sentence @param {number | null} retryIn seconds until the page tries again by itself */
+  showNotice(sentence, retryIn = null) {
+    clearInterval(this.#countdown);
+    const text = this.#notice.querySelector("p");
+    const wait = document.createElement("span");
+    wait.setAttribute("aria-hidden", "true"); // counting aloud would drown the sentence
+    text.replaceChildren(sentence, " ", wait);
+    this.#notice.hidden = false;
+    if (retryIn === null) return;
+    const until = performance.now() + retryIn * 1000;
+    const show = () => {
+      const left = Math.ceil((until - performance.now()) / 1000);
+      wait.textContent = left > 0 ? `Trying again in ${left} s.` : "Trying again …";
+    };
+    show();
+    this.#countdown = setInterval(show, 250);
+  }
+
+  clearNotice() {
+    clearInterval(this.#countdown);
+    this.#notice.hidden = true;
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Style presets as chips (emotions, manners, own), intensity 0-1.5 and cross-fade time.
+ *
+ * Out: event "change" {style, intensity, fadeMs}. In: `applied` when the server confirms; until then the chip is
+ * marked as pending, and it fills over the cross-fade time.
+ */
+
+import { choiceElement } from "./choices.js";
+
+const GROUPS = { emotion: "Emotions", manner: "Manners", user: "Yours" };
+const SLIDER_PAUSE = 80; // ms of rest before a moved slider is sent
+
+export class StylePanel extends EventTarget {
+  #list;
+  #intensity;
+  #fade;
+  #timer = 0;
+
+  /** @param {HTMLElement} list @param {HTMLInputElement} intensity @param {HTMLInputElement} fade */
+  constructor(list, intensity, fade) {
+    super();
+    this.#list = list;
+    this.#intensity = intensity;
+    this.#fade = fade;
+    list.addEventListener("change", (event) => {
+      for (const chip of list.querySelectorAll("label")) chip.classList.remove("pending", "fading");
+      event.target.parentElement.classList.add("pending");
+      this.#tell();
+    });
+    for (const slider of [intensity, fade]) {
+      slider.addEventListener("input", () => {
+        this.#showSliders();
+        clearTimeout(this.#timer);
+        this.#timer = setTimeout(() => this.#tell(), SLIDER_PAUSE);
+      });
+    }
+    this.#showSliders();
+  }
+
+  get value() {
+    return {
+      style: this.#list.querySelector("input:checked")?.value ?? null,
+      intensity: Number(this.#intensity.value),
+      fadeMs: Number(this.#fade.value),
+    };
+  }
+
+  /** @param {{name: string, title: string, kind: string}[]} styles @param {string | null} chosen */
+  fill(styles, chosen) {
+    const groups = new Map();
+    for (const style of styles) groups.set(style.kind, [...(groups.get(style.kind) ?? []), style]);
+    const order = Object.keys(GROUPS);
+    const kinds = [...groups.keys()].sort((a, b) => order.indexOf(a) - order.indexOf(b));
+    this.#list.replaceChildren(...kinds.map((kind) => groupElement(kind, groups.get(kind))));
+    const inputs = [...this.#list.querySelectorAll("input")];
+    const first = inputs.find(({ value }) => value === chosen) ?? inputs.find(({ value }) => value === "neutral") ?? inputs[0];
+    if (first) first.checked = true;
+  }
+
+  /** @param {{intensity?: number, fadeMs?: number}} settings */
+  setSliders({ intensity, fadeMs }) {
+    if (intensity !== undefined) this.#intensity.value = intensity;
+    if (fadeMs !== undefined) this.#fade.value = fadeMs;
+    this.#showSliders();
+  }
+
+  /** Chooses the n-th chip (from 0), as a click would. */
+  choose(index) {
+    this.#list.querySelectorAll("input")[index]?.click();
+  }
+
+  /** @param {number} steps of the slider, negative for less */
+  stepIntensity(steps) {
+    this.#intensity.stepUp(steps);
+    this.#intensity.dispatchEvent(new Event("input"));
+  }
+
+  applied(style) {
+    const chip = this.#list.querySelector(`input[value="${CSS.escape(style)}"]`)?.parentElement;
+    if (!chip?.classList.contains("pending")) return;
+    chip.classList.remove("pending");
+    chip.style.setProperty("--fade", `${this.#fade.value}ms`);
+    chip.classList.add("fading");
+    chip.addEventListener("animationend", () => chip.classList.remove("fading"), { once: true });
+  }
+
+  /** The call ended: nothing is pending any more. */
+  settle() {
+    for (const chip of this.#list.querySelectorAll("label")) chip.classList.remove("pending", "fading");
+  }
+
+  #tell() {
+    this.dispatchEvent(new CustomEvent("change", { detail: this.value }));
+  }
+
+  #showSliders() {
+    show(this.#intensity, Number(this.#intensity.value).toFixed(2));
+    show(this.#fade, `${(Number(this.#fade.value) / 1000).toFixed(1)} s`);
+  }
+}
+
+function show(slider, text) {
+  const [min, max, value] = [slider.min, slider.max, slider.value].map(Number);
+  slider.style.setProperty("--filled", (value - min) / (max - min));
+  slider.setAttribute("aria-valuetext", text);
+  document.querySelector(`output[for="${slider.id}"]`).textContent = text;
+}
+
+function groupElement(kind, styles) {
+  const group = document.createElement("div");
+  group.className = "style-group";
+  const title = document.createElement("h3");
+  title.textContent = GROUPS[kind] ?? kind;
+  const chips = document.createElement("div");
+  chips.className = "chips";
+  chips.append(...styles.map(({ name, title: text }) => choiceElement({ group: "style", value: name, title: text, className: "chip" })));
+  group.append(title, chips);
+  return group;
+}
