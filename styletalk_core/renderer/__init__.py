@@ -1,0 +1,1 @@
+"""The mesh renderer: a photograph that speaks, resampled over a deforming face mesh."""

@@ -1,0 +1,89 @@
+"""The eyeball behind the lids: the portrait's own iris and white, completed where the lids hide them.
+
+The iris moves with the gaze while the corners of the eye stay; the lids are drawn over it by the face mesh.
+Runs on: worker thread; built once per portrait.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.renderer.face_mesh import Eye
+from styletalk_core.renderer.opening import Opening, smooth_curve
+from styletalk_core.renderer.person_mask import fill_in
+
+Float = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+EYEBALL_RADIUS = 0.135  # inter-ocular distances (12 mm of 90 mm)
+_LID_SHADOW = 0.35
+
+
+class Eyeball:
+    """One eye of a portrait, drawn at any gaze."""
+
+    def __init__(self, picture: Image, landmarks: Float, eye: Eye, unit: float) -> None:
+        """``picture`` (T, T, 3) RGB and ``landmarks`` (478, 3) in its pixels, ``unit`` its inter-ocular distance."""
+        self._unit = unit
+        lids = np.vstack([landmarks[list(eye.upper_lid), :2], landmarks[list(eye.lower_lid), :2]])
+        iris = landmarks[list(eye.iris), :2]
+        self._center = iris[0]
+        self._radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
+        self._half_width = float(np.linalg.norm(lids[8] - lids[0])) / 2
+        margin = round(0.09 * unit)
+        low = np.maximum(np.floor(lids.min(0)).astype(int) - margin, 0)
+        high = np.ceil(lids.max(0)).astype(int) + margin
+        self._origin = low.astype(np.float32)
+        patch = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+        self._texture = self._complete(patch, landmarks[:, :2] - self._origin, eye)
+
+    def _complete(self, patch: Float, landmarks: Float, eye: Eye) -> Image:
+        """Continues iris and white behind the lids."""
+        height, width = patch.shape[:2]
+        upper, lower = (smooth_curve(landmarks[list(lid)]) for lid in (eye.upper_lid, eye.lower_lid))
+        visible = np.zeros((height, width), np.uint8)
+        outline = np.vstack([upper, lower[::-1]])
+        cv2.fillPoly(visible, [np.round(outline * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
+        lash = max(1, round(0.008 * self._unit))
+        inner = cv2.erode(visible, np.ones((2 * lash + 1, 1), np.uint8)).astype(np.float32) / 255
+        x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        center = self._center - self._origin
+        distance = np.hypot(x - center[0], y - center[1]) / self._radius
+        white = fill_in(patch, inner * (distance > 1.12))
+        # The hidden part of the iris shows what lies at the same height on its other side, mirrored up and down.
+        mirrored = cv2.remap(patch, x, 2 * center[1] - y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        mirrored_inner = cv2.remap(inner, x, 2 * center[1] - y, cv2.INTER_LINEAR)
+        disc = (distance < 1.02).astype(np.float32)
+        known = np.maximum(inner, 1e-3 * mirrored_inner) * disc
+        iris = np.where((inner > 0.5)[..., None], patch, mirrored)
+        iris = iris * (known > 0)[..., None] + fill_in(iris, (known > 0).astype(np.float32)) * (known <= 0)[..., None]
+        rim = np.clip((1.06 - distance) / 0.1, 0, 1)[..., None]
+        completed = white + (iris - white) * rim
+        shown = cv2.GaussianBlur(inner, (0, 0), 0.8)[..., None]
+        return np.asarray((patch * shown + completed * (1 - shown)).clip(0, 255).round(), np.uint8)
+
+    def draw(self, picture: Image, opening: Opening, to_source: Float, gaze: Float, closing: float) -> None:
+        """Paints the eyeball into ``picture`` (H, W, C >= 3) where ``opening`` shows it.
+
+        Args:
+            to_source: (2, 3) affine map from output pixels to the portrait's, the head's motion undone.
+            gaze: (2,) yaw and pitch of the eye, radians.
+            closing: 0 lids as in the portrait .. 1 closed; the lid's shadow grows with it.
+        """
+        x, y = opening.grid()
+        source_x = to_source[0, 0] * x + to_source[0, 1] * y + to_source[0, 2]
+        source_y = to_source[1, 0] * x + to_source[1, 1] * y + to_source[1, 2]
+        shift = EYEBALL_RADIUS * self._unit * np.sin(gaze)
+        # The iris moves as a whole, the white stretches between it and the corners of the eye.
+        distance = np.hypot(source_x - self._center[0] - shift[0], (source_y - self._center[1] - shift[1]))
+        fall = np.clip((distance - self._radius) / (1.25 * self._half_width - self._radius), 0, 1)
+        follow = 1 - fall * fall * (3 - 2 * fall)
+        source_x -= self._origin[0] + shift[0] * follow
+        source_y -= self._origin[1] + shift[1] * follow
+        eye = cv2.remap(self._texture, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        depth = max(1.0, 0.016 * self._unit * abs(1 / to_source[0, 0]))
+        lit = cv2.GaussianBlur(opening.mask, (0, 0), depth) * 2 - 1
+        shade = 1 - _LID_SHADOW * min(1.0, closing) * (1 - np.clip(lit, 0, 1))
+        window = picture[opening.window][..., :3]
+        mask = opening.mask[..., None]
+        window[:] = (window * (1 - mask) + eye * (shade[..., None] * mask) + 0.5).astype(np.uint8)

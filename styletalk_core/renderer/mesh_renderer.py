@@ -1,0 +1,179 @@
+"""A portrait in motion: expression, pose, gaze and blink bend the face mesh, and the photo is resampled over it.
+
+Layers, back to front: the empty background; the person as one soft-edged layer, head and hair moving over still
+shoulders; the eyeballs between the lids; the inside of the mouth between the lips.
+Runs on: worker thread; `render` keeps no state between frames.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.face_model import FaceModel
+from styletalk_core.renderer import face_mesh
+from styletalk_core.renderer.eyeball import Eyeball
+from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP
+from styletalk_core.renderer.mouth import MouthInterior
+from styletalk_core.renderer.opening import affine_between, open_between
+from styletalk_core.renderer.person_mask import empty_background, foreground_colors
+from styletalk_core.renderer.portrait import Portrait
+from styletalk_core.renderer.rasterizer import composite, fill_triangles
+
+Float = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+_SUPERSAMPLING = 1.5  # texture pixels per output pixel, where the photo has them
+_JAW = (152, 175, 199, 200, 148, 377, 171, 396)
+_LIDS_MEET = 0.12  # share of the way that the lower lid comes up in a blink
+_FOLD_FOLLOWS = 0.42  # how far the skin above the upper lid comes down with it
+_FACE = np.arange(LANDMARKS)
+
+
+class MeshRenderer:
+    """Renders one portrait at one size."""
+
+    def __init__(self, portrait: Portrait, size: int = 512, face_model: FaceModel | None = None) -> None:
+        self.size = size
+        self._model = face_model or FaceModel.load()
+        stored = portrait.picture.shape[0]
+        side = min(stored, round(_SUPERSAMPLING * size))
+        picture = cv2.resize(portrait.picture, (side, side), interpolation=cv2.INTER_AREA)
+        mask = cv2.resize(portrait.mask, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        person = foreground_colors(picture, mask).clip(0, 255).round().astype(np.uint8)
+        self._person = np.dstack([person, np.round(mask * 255).astype(np.uint8)])
+        wall = cv2.resize(empty_background(picture, mask), (size, size), interpolation=cv2.INTER_AREA)
+        self._background = np.ascontiguousarray(wall.clip(0, 255).round().astype(np.uint8))
+
+        in_texture = _rescaled(portrait.landmarks, side / stored)
+        in_output = _rescaled(portrait.landmarks, size / stored)
+        self._unit = face_mesh.interocular(in_output)
+        mesh = face_mesh.build_head_mesh(in_output, size, portrait.triangles)
+        self._mesh = mesh
+        self._texture_points = np.ascontiguousarray(_rescaled(mesh.vertices, side / size)[:, :2])
+        oval = mesh.vertices[list(face_mesh.FACE_OVAL)]
+        center = oval.mean(0)
+        self._pivot = np.float32([center[0], center[1] + 0.25 * self._unit, 0.5 * self._unit])
+        self._canonical_axes = _face_axes(in_output)
+
+        texture_unit = face_mesh.interocular(in_texture)
+        self._eyes = [Eyeball(picture, in_texture, eye, texture_unit) for eye in EYES]
+        self._mouth = MouthInterior(picture, in_texture, texture_unit)
+        self._openness = [self._lid_gap(mesh.vertices, eye) for eye in EYES]
+        self._maps = np.zeros((2, size, size), np.float32)
+
+    def render(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
+        """Renders one frame.
+
+        Args:
+            expression: (64,) coefficients of the face model.
+            pose: (6,) pitch, yaw, roll [rad] and shift [inter-ocular distances], relative to the portrait's own.
+            gaze: (2,) yaw and pitch of the eyes [rad].
+            blink: 0 open .. 1 closed.
+
+        Returns:
+            (H*3//2, W) uint8, yuv420p.
+        """
+        return cv2.cvtColor(self.render_rgb(expression, pose, gaze, blink), cv2.COLOR_RGB2YUV_I420)
+
+    def render_rgb(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
+        """As `render`, but (H, W, 3) uint8 RGB."""
+        offsets = self._model.offsets(np.asarray(expression, np.float32)[None])[0]
+        return self.render_offsets(offsets, np.asarray(pose, np.float32), np.asarray(gaze, np.float32), float(blink))
+
+    def render_offsets(self, offsets: Float, pose: Float, gaze: Float, blink: float) -> Image:
+        """Renders displacements (478, 3) of the landmarks in canonical units instead of coefficients."""
+        still = self._mesh.vertices
+        shape = still.copy()
+        shape[:LANDMARKS] += offsets @ self._canonical_axes * self._unit
+        self._close_lids(shape, blink)
+        _keep_lips_apart(shape)
+        shape[LANDMARKS:] += self._mesh.spread @ (shape - still)[list(face_mesh.FACE_OVAL)]
+        vertices = self._posed(shape, pose)
+
+        map_x, map_y = self._maps
+        flat = np.ascontiguousarray(vertices[:, :2])
+        fill_triangles(flat, self._texture_points, self._mesh.triangles, map_x, map_y)
+        layer = cv2.remap(self._person, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        rigid = self._posed(still, pose)[:LANDMARKS, :2]
+        for eye, eyeball, openness in zip(EYES, self._eyes, self._openness, strict=True):
+            self._draw_eye(layer, vertices, rigid, eye, eyeball, openness, gaze)
+        self._draw_mouth(layer, vertices, rigid, shape)
+        out = np.empty((self.size, self.size, 3), np.uint8)
+        composite(layer, self._background, out)
+        return out
+
+    def _posed(self, shape: Float, pose: Float) -> Float:
+        """Turns and shifts the head; anchors follow as far as they belong to it."""
+        moved = (shape - self._pivot) @ rotation(*pose[:3]).T * (1 + pose[5] / 10)
+        moved += self._pivot + np.float32([pose[3], pose[4], 0]) * self._unit
+        return np.asarray(shape + (moved - shape) * self._mesh.head_weight[:, None], np.float32)
+
+    def _draw_eye(
+        self, layer: Image, vertices: Float, rigid: Float, eye: face_mesh.Eye, eyeball: Eyeball, openness: float, gaze: Float
+    ) -> None:
+        upper, lower = vertices[list(eye.upper_lid), :2], vertices[list(eye.lower_lid), :2]
+        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.0045 * self._unit))
+        if opening is None:
+            return
+        rim = [*eye.upper_lid, *eye.lower_lid]
+        closing = 1 - self._lid_gap(vertices, eye) / openness
+        eyeball.draw(layer, opening, affine_between(rigid[rim], self._texture_points[rim]), gaze, max(0.0, closing))
+
+    def _draw_mouth(self, layer: Image, vertices: Float, rigid: Float, shape: Float) -> None:
+        upper, lower = vertices[list(UPPER_INNER_LIP), :2], vertices[list(LOWER_INNER_LIP), :2]
+        gap = float((lower - upper)[:, 1].max())
+        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.005 * self._unit))
+        if opening is None or gap < 0.05:
+            return
+        rim = [*UPPER_INNER_LIP, *LOWER_INNER_LIP, 1, 94, 57, 287]
+        jaw = (shape - self._mesh.vertices)[list(_JAW), :2].mean(0)
+        texture_scale = self._person.shape[0] / self.size
+        to_source = affine_between(rigid[rim], self._texture_points[rim])
+        self._mouth.draw(layer, opening, to_source, jaw * texture_scale, gap / self._unit)
+
+    def _lid_gap(self, vertices: Float, eye: face_mesh.Eye) -> float:
+        return float((vertices[list(eye.lower_lid[2:7]), 1] - vertices[list(eye.upper_lid[2:7]), 1]).mean())
+
+    def _close_lids(self, shape: Float, blink: float) -> None:
+        """Brings the lids together, and the skin around them along."""
+        for eye in EYES:
+            upper, lower = shape[list(eye.upper_lid)], shape[list(eye.lower_lid)]
+            meet = lower + _LIDS_MEET * (upper - lower)
+            shape[list(eye.upper_fold)] += blink * _FOLD_FOLLOWS * (meet - upper)[1:-1]
+            shape[list(eye.upper_lid)] = upper + blink * (meet - upper)
+            shape[list(eye.lower_lid)] = lower + blink * (meet - lower)
+            crossed = shape[list(eye.upper_lid), 1] > shape[list(eye.lower_lid), 1]
+            for k in np.flatnonzero(crossed):
+                shape[[eye.upper_lid[k], eye.lower_lid[k]]] = shape[[eye.upper_lid[k], eye.lower_lid[k]]].mean(0)
+
+
+def rotation(pitch: float, yaw: float, roll: float) -> Float:
+    """Rotation (3, 3): chin down, then face to the right of the picture, then clockwise on screen for positive angles."""
+    (cp, sp), (cy, sy), (cr, sr) = ((np.cos(a), np.sin(a)) for a in (pitch, yaw, roll))
+    about_x = np.float32([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
+    about_y = np.float32([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
+    about_z = np.float32([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
+    return np.asarray(about_z @ about_y @ about_x, np.float32)
+
+
+def _rescaled(points: Float, factor: float) -> Float:
+    """Pixel positions of a picture after it was resized by ``factor``; pixel centres are whole numbers."""
+    moved = points * factor
+    moved[:, :2] += 0.5 * factor - 0.5
+    return np.asarray(moved, np.float32)
+
+
+def _face_axes(landmarks: Float) -> Float:
+    """Rows are the face's own x, y and z axes (3, 3) in the picture: canonical offsets @ axes are picture offsets."""
+    across = landmarks[263] - landmarks[33]
+    across /= np.linalg.norm(across)
+    return np.asarray(np.stack([across, [0, 1, 0], [0, 0, 1]]), np.float32)
+
+
+def _keep_lips_apart(shape: Float) -> None:
+    """Lips that would pass through each other touch instead."""
+    upper, lower = list(UPPER_INNER_LIP), list(LOWER_INNER_LIP)
+    crossed = shape[upper, 1] > shape[lower, 1]
+    middle = (shape[upper] + shape[lower]) / 2
+    shape[upper] = np.where(crossed[:, None], middle, shape[upper])
+    shape[lower] = np.where(crossed[:, None], middle, shape[lower])

@@ -1,0 +1,199 @@
+"""Makes the built-in presenters: new faces blended from synthetic portraits, before a plain studio backdrop.
+
+Each presenter takes hair, neck and clothes from one synthetic face, its shape from a weighted mean of three or more,
+and its eyes, nose and mouth from different ones, joined by multi-band blending so that skin stays as sharp as a
+photograph. Nobody looks like this: the sources are generated faces (SFHQ, MIT licence), and the blend is new.
+
+    python -m styletalk_core.renderer.presenters ../shared/data/portraits
+"""
+
+import argparse
+import json
+import tempfile
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.renderer import face_mesh
+from styletalk_core.renderer.person_mask import foreground_colors, person_mask
+from styletalk_core.renderer.portrait import enrol
+from styletalk_core.renderer.rasterizer import fill_triangles
+from styletalk_core.tracker import track_image
+
+Float = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+SIDE = 896
+BANDS = 6
+
+BROWS = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 336, 296, 334, 293, 300, 276, 283, 282, 295, 285)
+NOSE = (6, 197, 195, 5, 4, 1, 19, 94, 2, 98, 327, 64, 294, 129, 358, 49, 279, 48, 278, 122, 351)
+MOUTH = (*face_mesh.UPPER_OUTER_LIP, *face_mesh.LOWER_OUTER_LIP, 57, 287, 18, 200, 43, 273, 164)
+REGIONS = {
+    "eyes": (*BROWS, 33, 133, 362, 263, 110, 339, 23, 253, 226, 446),
+    "nose": NOSE,
+    "mouth": MOUTH,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What a presenter is made of; names are files of the portraits folder."""
+
+    name: str
+    title: str
+    base: str  # hair, neck, clothes and the skin outside the regions
+    shape: dict[str, float]  # share of each source in the face's shape; sums to 1
+    eyes: str
+    nose: str
+    mouth: str
+    backdrop: tuple[int, int, int]  # RGB of the studio wall
+    complexion: dict[str, float] = field(default_factory=dict)  # share of each source in the skin's broad colours
+
+
+RECIPES = (
+    Recipe(
+        "clara", "Clara", "sfhq_2x4_01",
+        {"sfhq_2x4_01": 0.40, "sfhq_2x4_02": 0.35, "sfhq_3x6_14": 0.25},
+        eyes="sfhq_2x4_02", nose="sfhq_2x4_01", mouth="sfhq_2x4_02", backdrop=(86, 92, 92),
+    ),
+    Recipe(
+        "marcus", "Marcus", "sfhq_2x4_11",
+        {"sfhq_2x4_11": 0.50, "sfhq_3x6_10": 0.25, "sfhq_2x4_12": 0.25},
+        eyes="sfhq_3x6_10", nose="sfhq_3x6_22", mouth="sfhq_2x4_11", backdrop=(96, 92, 90),
+    ),
+    Recipe(
+        "amara", "Amara", "sfhq_2x4_10",
+        {"sfhq_2x4_10": 0.40, "sfhq_3x6_14": 0.35, "sfhq_3x6_00": 0.25},
+        eyes="sfhq_3x6_14", nose="sfhq_3x6_00", mouth="sfhq_2x4_10", backdrop=(168, 172, 174),
+    ),
+    Recipe(
+        "kenji", "Kenji", "sfhq_2x4_12",
+        {"sfhq_2x4_12": 0.40, "sfhq_3x6_10": 0.30, "sfhq_1x2_00": 0.30},
+        eyes="sfhq_1x2_00", nose="sfhq_3x6_10", mouth="sfhq_2x4_12", backdrop=(150, 156, 160),
+    ),
+)  # fmt: skip
+
+
+def aligned(landmarks: Float, onto: Float) -> Float:
+    """Moves landmarks (478, 3) onto others by the best rotation, scale and shift (Umeyama), in space."""
+    a, b = landmarks - landmarks.mean(0), onto - onto.mean(0)
+    u, s, vt = np.linalg.svd(b.T @ a)
+    sign = np.diag([1, 1, np.sign(np.linalg.det(u @ vt))])
+    rotation = u @ sign @ vt
+    scale = np.trace(np.diag(s) @ sign) / (a**2).sum()
+    return np.asarray(scale * a @ rotation.T + onto.mean(0), np.float32)
+
+
+def warped(picture: Image, landmarks: Float, target: Float) -> Image:
+    """Bends a portrait so that its landmarks lie on ``target`` (478, 3)."""
+    mesh = face_mesh.build_head_mesh(landmarks, SIDE, face_mesh.face_triangles())
+    vertices = mesh.vertices.copy()
+    shift = target - landmarks
+    vertices[: face_mesh.LANDMARKS] = target
+    vertices[face_mesh.LANDMARKS :] += mesh.spread @ shift[list(face_mesh.FACE_OVAL)]
+    maps = np.zeros((2, SIDE, SIDE), np.float32)
+    flat = [np.ascontiguousarray(points[:, :2]) for points in (vertices, mesh.vertices)]
+    fill_triangles(*flat, mesh.triangles, *maps)
+    return cv2.remap(picture, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def region_mask(target: Float, points: tuple[int, ...], grow: float) -> Float:
+    """A soft mask (H, W) over the convex hull of landmarks, grown by a share of the inter-ocular distance."""
+    unit = face_mesh.interocular(target)
+    mask = np.zeros((SIDE, SIDE), np.float32)
+    cv2.fillConvexPoly(mask, cv2.convexHull(target[list(points), :2].round().astype(np.int32)), 1.0)
+    reach = round(grow * unit) | 1
+    return cv2.GaussianBlur(cv2.dilate(mask, np.ones((reach, reach))), (0, 0), grow * unit / 3)
+
+
+def multiband(first: Float, second: Float, mask: Float) -> Float:
+    """Burt and Adelson's multi-resolution spline: ``second`` where ``mask`` (H, W) is 1."""
+    if min(mask.shape) < 2**3 or mask.shape[0] <= SIDE >> BANDS:
+        return first + (second - first) * mask[..., None]
+    size = (first.shape[1], first.shape[0])
+    small = [cv2.pyrDown(picture) for picture in (first, second)]
+    detail = [
+        picture - cv2.pyrUp(low, dstsize=size) for picture, low in zip((first, second), small, strict=True)
+    ]
+    low = multiband(small[0], small[1], cv2.pyrDown(mask))
+    return np.asarray(cv2.pyrUp(low, dstsize=size) + detail[0] + (detail[1] - detail[0]) * mask[..., None], np.float32)
+
+
+def matched_colors(picture: Image, like: Image, mask: Float) -> Image:
+    """Gives a face the mean and spread of another's Lab colours inside ``mask``."""
+    labs = [cv2.cvtColor(p.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for p in (picture, like)]
+    inside = mask > 0.5
+    (mean, std), (mean_like, std_like) = ((lab[inside].mean(0), lab[inside].std(0)) for lab in labs)
+    gain = np.clip(std_like / std, 0.75, 1.3)
+    lab = ((labs[0] - mean) * gain + mean_like).astype(np.float32)
+    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.uint8)
+
+
+def backdrop(color: tuple[int, int, int]) -> Float:
+    """A studio wall: the colour, lit from the upper left, with a trace of grain against banding."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
+    light = 1.16 - 0.42 * np.hypot(x - 0.42, (y - 0.36) * 0.9)
+    grain = np.random.default_rng(7).normal(0, 0.8, (SIDE, SIDE, 1))
+    return np.asarray(light[..., None] * np.float32(color) + grain, np.float32)
+
+
+def make(recipe: Recipe, folder: Path) -> Image:
+    """Returns the presenter (896, 896, 3) uint8 RGB."""
+    names = {recipe.base, recipe.eyes, recipe.nose, recipe.mouth, *recipe.shape, *recipe.complexion}
+    pictures, marks = {}, {}
+    for name in names:
+        bgr = cv2.imread(str(folder / f"{name}.jpg"))
+        pictures[name] = cv2.cvtColor(cv2.resize(bgr, (SIDE, SIDE), interpolation=cv2.INTER_LANCZOS4), cv2.COLOR_BGR2RGB)
+        marks[name] = track_image(pictures[name])
+    base = marks[recipe.base]
+    placed = {name: aligned(points, base) for name, points in marks.items()}
+    target = sum(share * placed[name] for name, share in recipe.shape.items())
+    # The outline stays near the base's own, so that hair, ears and neck keep fitting.
+    outline = list(face_mesh.FACE_OVAL)
+    target[outline] = 0.3 * target[outline] + 0.7 * base[outline]
+    # The mouth keeps the shape of the one it is cut from, so that its lips stay closed.
+    lips = sorted({*face_mesh.UPPER_INNER_LIP, *face_mesh.LOWER_INNER_LIP})
+    own = placed[recipe.mouth]
+    target[lips] = own[lips] - own[lips].mean(0) + target[lips].mean(0)
+
+    bent = {name: warped(pictures[name], marks[name], target) for name in names}
+    face = region_mask(target, face_mesh.FACE_OVAL, 0.02)
+    canvas = bent[recipe.base].astype(np.float32)
+    for region in REGIONS:
+        source = getattr(recipe, region)
+        if source != recipe.base:
+            piece = matched_colors(bent[source], bent[recipe.base], face)
+            mask = region_mask(target, REGIONS[region], 0.10) * face
+            canvas = multiband(canvas, piece.astype(np.float32), mask)
+    picture = np.clip(canvas, 0, 255).astype(np.uint8)
+    mask = person_mask(picture)
+    person = foreground_colors(picture, mask)
+    wall = backdrop(recipe.backdrop)
+    return np.clip(person * mask[..., None] + wall * (1 - mask[..., None]), 0, 255).astype(np.uint8)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("portraits", type=Path, help="folder with the sfhq_*.jpg faces")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "portraits")
+    parser.add_argument("--only", nargs="*", help="names of presenters to make; all by default")
+    args = parser.parse_args()
+    for recipe in RECIPES:
+        if args.only and recipe.name not in args.only:
+            continue
+        picture = make(recipe, args.portraits)
+        folder = args.out / recipe.name
+        with tempfile.TemporaryDirectory() as scratch:
+            photo = Path(scratch) / "photo.png"
+            cv2.imwrite(str(photo), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            enrol(photo, recipe.name, recipe.title).save(folder / "portrait.npz")
+        provenance = asdict(recipe) | {"sources": "SFHQ synthetic faces, MIT licence; no real person"}
+        (folder / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
