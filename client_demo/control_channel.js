@@ -1,7 +1,8 @@
 /**
  * The control WebSocket: session id, settings, events and liveness.
  *
- * In: maps to send. Out: every map from the server to `onMessage`, and one call of `onClose` when an opened channel closes by itself. The server ends a session that sends no ping for 5 s.
+ * In: maps to send. Out: every map from the server to `onMessage`, and one call of `onClose` when an opened channel
+ * closes by itself. The server ends a session that sends no ping for 5 s.
  */
 
 import { decode, encode } from "./msgpack.js";

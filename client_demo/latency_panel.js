@@ -5,19 +5,8 @@
  * receipt of a frame to its display. The server names the parts of its delay; the rest is measured by the browser.
  */
 
-const CAPTURE = 20; // ms: one Opus packet is filled before it leaves
-const TITLES = {
-  capture: "Microphone",
-  network: "Network",
-  receive: "Receive",
-  recognizer: "Recognise",
-  window: "Look-ahead",
-  batch: "Batch",
-  decode: "Motion",
-  render: "Render",
-  encode: "Encode",
-  playout: "Display",
-};
+const COLOURS = 10; // in style.css
+const OWN_TITLES = { capture: "Microphone", network: "Network", playout: "Display" };
 
 export class LatencyPanel {
   #total;
@@ -47,20 +36,22 @@ export class LatencyPanel {
     if (!metrics || figures.playoutMs === null) return null;
 
     const parts = [
-      ["capture", CAPTURE + captureMs],
+      ["capture", captureMs],
       ["network", figures.roundTripMs ?? 0],
       ...serverParts(metrics),
       ["playout", figures.playoutMs],
     ].filter(([, value]) => value >= 0.5);
     const totalMs = parts.reduce((sum, [, value]) => sum + value, 0);
     this.#total.textContent = Math.round(totalMs);
+    this.#total.removeAttribute("data-unknown");
     this.#bar.replaceChildren(...parts.map(([, value], index) => segment(value / totalMs, index)));
-    this.#legend.replaceChildren(...parts.map(([name, value], index) => legendItem(TITLES[name] ?? name.replaceAll("_", " "), value, index)));
+    this.#legend.replaceChildren(...parts.map(([name, value], index) => legendItem(OWN_TITLES[name] ?? name, value, index)));
     return { totalMs, parts };
   }
 
   clear() {
     this.#total.textContent = "–";
+    this.#total.setAttribute("data-unknown", "");
     this.#bar.replaceChildren();
     this.#legend.replaceChildren();
     for (const reading of Object.values(this.#readings)) reading.textContent = "–";
@@ -81,13 +72,13 @@ function serverParts({ delay_ms: delay, parts }) {
 function segment(share, index) {
   const element = document.createElement("i");
   element.style.flexGrow = share;
-  element.dataset.part = index % 8;
+  element.dataset.part = index % COLOURS;
   return element;
 }
 
 function legendItem(title, value, index) {
   const item = document.createElement("li");
-  item.dataset.part = index % 8;
+  item.dataset.part = index % COLOURS;
   const name = document.createElement("span");
   name.textContent = title[0].toUpperCase() + title.slice(1);
   const figure = document.createElement("b");

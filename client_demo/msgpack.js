@@ -37,6 +37,7 @@ class Writer {
   #buffer = new Uint8Array(256);
   #view = new DataView(this.#buffer.buffer);
   #length = 0;
+  #offset = 0;
 
   bytes() {
     return this.#buffer.slice(0, this.#length);
@@ -66,7 +67,7 @@ class Writer {
   #number(value) {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
       this.#byte(0xcb);
-      this.#view.setFloat64(this.#take(8), value);
+      this.#room(8).setFloat64(this.#offset, value);
     } else if (value >= 0) {
       if (value < 0x80) this.#byte(value);
       else if (value <= 0xff) this.#byte(0xcc, value);
@@ -74,7 +75,7 @@ class Writer {
       else if (value <= 0xffffffff) this.#uint32(0xce, value);
       else {
         this.#byte(0xcf);
-        this.#view.setBigUint64(this.#take(8), BigInt(value));
+        this.#room(8).setBigUint64(this.#offset, BigInt(value));
       }
     } else if (value >= -0x20) this.#byte(value & 0xff);
     else if (value >= -0x80) this.#byte(0xd0, value & 0xff);
@@ -82,7 +83,7 @@ class Writer {
     else if (value >= -0x80000000) this.#uint32(0xd2, value >>> 0);
     else {
       this.#byte(0xd3);
-      this.#view.setBigInt64(this.#take(8), BigInt(value));
+      this.#room(8).setBigInt64(this.#offset, BigInt(value));
     }
   }
 
@@ -106,26 +107,27 @@ class Writer {
   }
 
   #byte(...values) {
-    for (const value of values) this.#buffer[this.#take(1)] = value;
+    for (const value of values) this.#room(1).setUint8(this.#offset, value);
   }
 
   #uint16(tag, value) {
     this.#byte(tag);
-    this.#view.setUint16(this.#take(2), value);
+    this.#room(2).setUint16(this.#offset, value);
   }
 
   #uint32(tag, value) {
     this.#byte(tag);
-    this.#view.setUint32(this.#take(4), value);
+    this.#room(4).setUint32(this.#offset, value);
   }
 
   #append(bytes) {
-    this.#buffer.set(bytes, this.#take(bytes.length));
+    this.#room(bytes.length);
+    this.#buffer.set(bytes, this.#offset);
   }
 
-  /** Reserves `count` bytes and returns their offset. Call before touching #buffer or #view: it may replace both. */
-  #take(count) {
-    const offset = this.#length;
+  /** Reserves `count` bytes at #offset and returns the view to write them with; the buffer may have moved. */
+  #room(count) {
+    this.#offset = this.#length;
     this.#length += count;
     if (this.#length > this.#buffer.length) {
       const larger = new Uint8Array(Math.max(this.#length, this.#buffer.length * 2));
@@ -133,7 +135,7 @@ class Writer {
       this.#buffer = larger;
       this.#view = new DataView(larger.buffer);
     }
-    return offset;
+    return this.#view;
   }
 }
 

@@ -1,0 +1,104 @@
+"""Fixtures: one server process and one Chromium with speech as its microphone for the whole run, a page per test."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from browser import chromium
+from browser.server_process import ServerProcess
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from scipy.signal import resample_poly
+
+ROOT = Path(__file__).parents[2]
+SPEECH = ROOT / "tests/data/speech/two_sentences.flac"
+HUMAN_SPEECH = ROOT.parent / "shared/data/speech/librispeech"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = [item for item in items if Path(__file__).parent in item.path.parents]
+    for item in here:
+        item.add_marker(pytest.mark.browser)
+        if chromium.executable() is None:
+            item.add_marker(pytest.mark.skip(reason="no Chromium: install it or set STYLETALK_CHROMIUM to its path"))
+
+
+@pytest.fixture(scope="session")
+def artefacts() -> Path:
+    """Git-ignored folder for pictures and figures that people look at."""
+    folder = ROOT / "artefacts/browser"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def speech_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two sentences with pauses, 48 kHz."""
+    return as_microphone(SPEECH, tmp_path_factory.mktemp("microphone"))
+
+
+def as_microphone(source: Path, folder: Path) -> Path:
+    """``source`` as a 48 kHz 16-bit mono WAV, which is what Chromium plays as a microphone."""
+    samples, rate = soundfile.read(source, dtype="float64")
+    wav = folder / f"{source.stem}.wav"
+    soundfile.write(wav, np.clip(resample_poly(samples, 48_000, rate), -1, 1), 48_000, subtype="PCM_16")
+    return wav
+
+
+@pytest.fixture(scope="session")
+def server(artefacts: Path) -> Iterator[ServerProcess]:
+    log = artefacts / "server.log"
+    log.unlink(missing_ok=True)
+    with ServerProcess(log, "--max-sessions", "2") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def speaking_browser(playwright: Playwright, speech_wav: Path) -> Iterator[Browser]:
+    browser = chromium.launch(playwright, *chromium.speaking(speech_wav))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def open_page(server: ServerProcess) -> Iterator[Callable[..., Page]]:
+    """open_page(browser, address=..., **context options) -> Page; at the end no page may have thrown an error."""
+    contexts, errors = [], []
+
+    def open_one(browser: Browser, address: str = server.address, script: str = "", **options: object) -> Page:
+        context = browser.new_context(**({"viewport": {"width": 1440, "height": 900}} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if script:
+            page.add_init_script(script)
+        page.goto(address)
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not errors, f"the page threw: {errors}"
+
+
+@pytest.fixture
+def page(open_page: Callable[..., Page], speaking_browser: Browser) -> Page:
+    """A page whose microphone speaks."""
+    return open_page(speaking_browser)
+
+
+def start_call(page: Page, raw_voice: bool = True) -> None:
+    """Presses Start and waits for the first picture; ``raw_voice`` leaves the microphone signal as it is."""
+    page.wait_for_selector("#start:enabled")
+    if raw_voice:
+        page.uncheck("#voice-processing")
+    page.click("#start")
+    page.wait_for_function("styletalk.state === 'live'", timeout=20_000)
+    page.wait_for_selector("#stage.playing", timeout=20_000)

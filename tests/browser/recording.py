@@ -1,0 +1,61 @@
+"""What the page received, as arrays: pictures and sound on the page's clock."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from playwright.sync_api import Page, Route
+
+FOLDER = Path(__file__).parent
+WORKLET = "recorder_worklet.js"
+SOUND_RATE = 48_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Times in ms of the page's clock.
+
+    Attributes:
+        frame_times: (T,) expected display times.
+        images: T arrays (W, W, 3) uint8 RGB; empty when no pictures were asked for.
+        sound_start: when the first sample of ``microphone`` and ``returned`` plays.
+        microphone, returned: (n,) float32 48 kHz, what was spoken and what came back.
+        reported_skews: (k,) picture minus sound in ms by the receiver's own account (getStats).
+    """
+
+    frame_times: NDArray[np.float64]
+    images: list[NDArray[np.uint8]]
+    sound_start: float
+    microphone: NDArray[np.float32]
+    returned: NDArray[np.float32]
+    reported_skews: NDArray[np.float64]
+
+
+def record(page: Page, seconds: float, width: int = 384) -> Recording:
+    """Records a running call; ``width`` 0 keeps only the times of the pictures."""
+    page.route(f"**/{WORKLET}", _serve_worklet)
+    raw: dict[str, Any] = page.evaluate(
+        (FOLDER / "recorder.js").read_text(), {"seconds": seconds, "width": width, "worklet": WORKLET}
+    )
+    skews = [p["audio"] - p["video"] for p in raw["playout"] if p["audio"] and p["video"]]
+    return Recording(
+        frame_times=np.array([frame["time"] for frame in raw["frames"]]),
+        images=[_picture(frame["jpeg"]) for frame in raw["frames"] if "jpeg" in frame],
+        sound_start=raw["soundStart"],
+        microphone=np.frombuffer(base64.b64decode(raw["microphone"]), np.float32),
+        returned=np.frombuffer(base64.b64decode(raw["returned"]), np.float32),
+        reported_skews=np.array(skews),
+    )
+
+
+def _serve_worklet(route: Route) -> None:
+    route.fulfill(path=FOLDER / WORKLET, content_type="text/javascript")
+
+
+def _picture(jpeg: str) -> NDArray[np.uint8]:
+    encoded = np.frombuffer(base64.b64decode(jpeg), np.uint8)
+    return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)

@@ -1,0 +1,74 @@
+"""The real server as a process of its own, on a loopback port."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+READY_SECONDS = 60
+STOP_SECONDS = 15
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class ServerProcess:
+    """`styletalk serve` with options; use as a context manager."""
+
+    def __init__(self, log: Path, *options: str, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self.address = f"http://127.0.0.1:{self.port}/"
+        self._log = log
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "ServerProcess":
+        self.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "server.cli", "serve", "--port", str(self.port), *self._options]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Ends the process as Ctrl-C or a service manager would; one that hangs is killed and fails the test."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError(f"the server did not stop within {STOP_SECONDS} s of SIGTERM") from None
+        finally:
+            self._process = None
+
+    def get(self, path: str) -> Any:
+        """The JSON at ``path``."""
+        with urllib.request.urlopen(self.address + path, timeout=10) as response:
+            return json.load(response)
+
+    def _ready(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.address + "readyz", timeout=5) as response:
+                return response.status == 200
+        except OSError:
+            return False
