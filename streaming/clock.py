@@ -37,6 +37,7 @@ class MediaClock:
         self.now = now
         self._sleep = sleep
         self._anchor: float | None = None
+        self._unix_offset = 0.0
         self.slipped: Tick = 0
 
     @property
@@ -57,6 +58,7 @@ class MediaClock:
     def start(self, preroll: Tick = 0) -> None:
         """Makes tick 0 due for playback in ``preroll`` ticks; what is spoken now has tick ``delay - preroll``."""
         self._anchor = self.now() + (preroll - self.delay) / TICK_RATE
+        self._unix_offset = time.time() - self.now()
 
     def capture_tick(self) -> Tick:
         """Tick of the sound that is being spoken now."""
@@ -65,6 +67,10 @@ class MediaClock:
     def deadline(self, tick: Tick) -> float:
         """Moment at which ``tick`` is played."""
         return self.anchor + (tick + self.delay) / TICK_RATE
+
+    def unix_deadline(self, tick: Tick) -> float:
+        """Like `deadline`, in seconds since 1970 by the clock as it was set when the session started."""
+        return self._unix_offset + self.deadline(tick)
 
     async def wait_until(self, moment: float) -> None:
         """Returns at ``moment``, at once when it has passed."""

@@ -13,6 +13,8 @@ WINDOW_PACKETS = 100  # two seconds
 FIRST_WINDOW_PACKETS = 25
 TOLERANCE: Tick = 240  # 5 ms
 LARGEST_SLIP: Tick = PACKET_TICKS
+LARGEST_FIRST_SLIP: Tick = 10 * PACKET_TICKS
+"""A microphone often starts with a burst of packets that were waiting for the connection."""
 URGENT: Tick = PACKET_TICKS
 """Beyond this the slip does not wait for silence."""
 
@@ -46,6 +48,7 @@ class DriftFollower:
         if abs(slip) <= TOLERANCE or not (quiet or abs(slip) > URGENT):
             del self._lateness[: len(self._lateness) - self._needed + 1]
             return 0
+        largest = LARGEST_SLIP if self._needed == WINDOW_PACKETS else LARGEST_FIRST_SLIP
         self._lateness.clear()
         self._needed = WINDOW_PACKETS
-        return int(np.clip(slip, -LARGEST_SLIP, LARGEST_SLIP))
+        return int(np.clip(slip, -largest, largest))

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -148,19 +149,17 @@ class BatchWorker:
         self._leases[slot] = lease
         return lease
 
-    def release(self, lease: SlotLease) -> None:
-        """Gives the slot back; it is free as soon as the engine has closed it."""
+    async def release(self, lease: SlotLease) -> None:
+        """Gives the slot back; returns when the engine has closed it."""
         if self._leases.get(lease.slot) != lease:
             return
         del self._leases[lease.slot]
         self._closing.add(lease.slot)
-        closed = self._enqueue(JobKind.CONTROL, lease, lambda engine: engine.close(lease.slot), self._now())
-        closed.add_done_callback(lambda done: self._closed(lease.slot, done))
-
-    def _closed(self, slot: int, done: "asyncio.Future[Any]") -> None:
-        self._closing.discard(slot)
-        if not done.cancelled():
-            done.exception()  # a failed close is logged by the thread and concerns nobody else
+        try:
+            with suppress(EngineFailure):  # logged by the thread; the next session opens the slot anew
+                await self._enqueue(JobKind.CONTROL, lease, lambda engine: engine.close(lease.slot), self._now())
+        finally:
+            self._closing.discard(lease.slot)
 
     def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
         """Queues a job.

@@ -1,0 +1,226 @@
+"""Everything this project changes about aiortc and aioice, in one place.
+
+Runs on: event loop, the encoder in an executor thread. Every function works on one instance and touches private
+attributes of the pinned version; a name that has moved raises `PatchError` when a call is set up, and the tests run
+each function against the real library.
+
+What is changed, and why:
+
+* The microphone's receive buffer costs 80 ms, and 300 ms for good after one lost packet: `tap_packets`.
+* Sender reports carry the time of sending, so that whatever makes pictures later than sound becomes a lip-sync error
+  that the browser never corrects: `report_content_time`.
+* VP8 settings suit conference cameras; the bitrate bounds are constants: `LiveVp8Encoder`, `use_encoder`.
+* ICE leaves out loopback and cannot be told which ports to use: `offer_addresses`.
+"""
+
+import asyncio
+import random
+import socket
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import aioice
+import av
+from aioice.candidate import candidate_foundation, candidate_priority
+from aioice.ice import StunProtocol
+from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
+from aiortc.codecs.base import Encoder
+from aiortc.codecs.vpx import Vp8Encoder
+from aiortc.rtp import RtpPacket
+from av import VideoFrame
+from av.frame import Frame
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import PictureType
+
+NTP_UNIX_OFFSET = 2_208_988_800  # seconds from 1900 to 1970
+SOCKET_BUFFER = 1 << 20  # bytes
+VIDEO_CLOCK_RATE = 90_000
+
+
+class PatchError(RuntimeError):
+    """The installed aiortc or aioice is not the one these patches were written for."""
+
+
+def _set_private(target: object, name: str, value: object) -> None:
+    if not hasattr(target, name):
+        raise PatchError(f"{type(target).__name__} of this aiortc version has no {name}")
+    setattr(target, name, value)
+
+
+# Receiving
+
+
+class _PacketTap:
+    """Stands in for the receiver's jitter buffer and never completes a frame."""
+
+    def __init__(self, on_packet: Callable[[RtpPacket, bytes], None]) -> None:
+        self._on_packet = on_packet
+
+    def add(self, packet: Any) -> tuple[bool, None]:
+        self._on_packet(packet, packet._data)
+        return False, None
+
+
+def tap_packets(receiver: RTCRtpReceiver, on_packet: Callable[[RtpPacket, bytes], None]) -> None:
+    """Hands every packet with its payload to ``on_packet`` the moment it arrives, instead of buffering it."""
+    _set_private(receiver, "_RTCRtpReceiver__jitter_buffer", _PacketTap(on_packet))
+
+
+# Sending
+
+
+def ntp_time(unix: float) -> int:
+    """Seconds since 1970 as a 64 bit NTP timestamp."""
+    return int((unix + NTP_UNIX_OFFSET) * (1 << 32))
+
+
+def report_content_time(sender: RTCRtpSender, unix_of: Callable[[int], float]) -> None:
+    """Makes sender reports say when the last sent packet's content is due, not when it was sent.
+
+    Args:
+        unix_of: RTP time since the start of the track to seconds since 1970; the same clock for both tracks.
+    """
+    original = sender._next_encoded_frame
+    last: int | None = None
+
+    async def next_encoded_frame(codec: Any) -> Any:
+        # Called as soon as the previous frame has left: nothing else runs between its last packet and this line.
+        nonlocal last
+        if last is not None:
+            _set_private(sender, "_RTCRtpSender__ntp_timestamp", ntp_time(unix_of(last)))
+        frame = await original(codec)
+        if frame is not None:
+            last = frame.timestamp
+        return frame
+
+    _set_private(sender, "_next_encoded_frame", next_encoded_frame)
+
+
+def use_encoder(sender: RTCRtpSender, encoder: Encoder) -> None:
+    """Encodes with ``encoder`` instead of the library's choice; to be called before the first frame."""
+    _set_private(sender, "_RTCRtpSender__encoder", encoder)
+
+
+class LiveVp8Encoder(Vp8Encoder):
+    """VP8 for a face on a still background: one thread, fast presets, no denoiser.
+
+    libvpx takes a new bitrate only by starting anew with a key frame, so the receiver's estimate is followed when it
+    has moved by a third, down at once and up every few seconds.
+    """
+
+    MIN_BITRATE = 400_000
+    MAX_BITRATE = 3_000_000
+    LEAST_CHANGE = 1 / 3
+    SECONDS_BETWEEN_RAISES = 5
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.codec: VideoCodecContext | None = None
+        self.picture_id = random.randrange(1 << 15)
+        self._bitrate = 1_200_000 if size > 256 else 800_000
+        self._built_pts = 0
+
+    @property
+    def target_bitrate(self) -> int:
+        """Bits per second that the receiver can take; set from its estimates."""
+        return self._bitrate
+
+    @target_bitrate.setter
+    def target_bitrate(self, bitrate: int) -> None:
+        self._bitrate = max(self.MIN_BITRATE, min(bitrate, self.MAX_BITRATE))
+
+    def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
+        """Encodes one yuv420p frame whose time base is 1/90000 s.
+
+        Returns:
+            (RTP payloads, timestamp in 1/90000 s).
+        """
+        assert isinstance(frame, VideoFrame) and frame.pts is not None
+        if self.codec is None or self._outgrown(frame, self.codec):
+            self.codec = self._build(frame)
+            self._built_pts = frame.pts
+        frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
+        data = b"".join(bytes(packet) for packet in self.codec.encode(frame))
+        payloads = self._packetize(data, self.picture_id)
+        self.picture_id = (self.picture_id + 1) % (1 << 15)
+        return payloads, frame.pts
+
+    def _outgrown(self, frame: VideoFrame, codec: VideoCodecContext) -> bool:
+        if (frame.width, frame.height) != (codec.width, codec.height):
+            return True
+        change = self._bitrate / (codec.bit_rate or 1) - 1
+        settled = frame.pts is not None and frame.pts - self._built_pts > self.SECONDS_BETWEEN_RAISES * VIDEO_CLOCK_RATE
+        return change < -self.LEAST_CHANGE or (change > self.LEAST_CHANGE and settled)
+
+    def _build(self, frame: VideoFrame) -> VideoCodecContext:
+        codec = av.CodecContext.create("libvpx", "w")
+        codec.width = frame.width
+        codec.height = frame.height
+        codec.bit_rate = self._bitrate
+        codec.pix_fmt = "yuv420p"
+        codec.gop_size = 3000  # key frames come on request
+        codec.qmin = 2
+        codec.qmax = 56
+        codec.thread_count = 1
+        codec.options = {
+            "bufsize": str(self._bitrate),
+            "cpu-used": "-12",
+            "deadline": "realtime",
+            "lag-in-frames": "0",
+            "minrate": str(self._bitrate),  # equal to the maximum: constant bitrate
+            "maxrate": str(self._bitrate),
+            "noise-sensitivity": "0",
+            "overshoot-pct": "15",
+            "undershoot-pct": "100",
+            "static-thresh": "1",
+        }
+        return codec
+
+
+# Connecting
+
+
+def offer_addresses(peer: RTCPeerConnection, addresses: Iterable[str], ports: range | None = None) -> None:
+    """Limits the peer's host candidates to ``addresses``, bound to free UDP ports of ``ports`` (None: any).
+
+    To be called between setting the remote and the local description.
+    """
+    hosts = list(addresses)
+    for connection in {t.receiver.transport.transport.iceGatherer._connection for t in peer.getTransceivers()}:
+
+        async def candidates(
+            component: int, addresses: list[str], connection: Any = connection
+        ) -> list[aioice.Candidate]:
+            protocols = [await _bind(connection, component, host, ports) for host in hosts]
+            found = [protocol for protocol in protocols if protocol is not None]
+            connection._protocols += found
+            return [protocol.local_candidate for protocol in found]
+
+        if not isinstance(getattr(connection, "_protocols", None), list):
+            raise PatchError("the aioice connection of this version has no list of protocols")
+        _set_private(connection, "get_component_candidates", candidates)
+
+
+async def _bind(connection: Any, component: int, host: str, ports: range | None) -> Any:
+    """A socket on ``host``, with its candidate; None when no address or port can be had."""
+    loop = asyncio.get_running_loop()
+    for port in [0] if ports is None else random.sample(ports, len(ports)):
+        try:
+            transport, protocol = await loop.create_datagram_endpoint(
+                lambda: StunProtocol(connection), local_addr=(host, port)
+            )
+        except OSError:
+            continue
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
+        address, bound = transport.get_extra_info("sockname")[:2]
+        protocol.local_candidate = aioice.Candidate(
+            foundation=candidate_foundation("host", "udp", address),
+            component=component,
+            transport="udp",
+            priority=candidate_priority(component, "host"),
+            host=address,
+            port=bound,
+            type="host",
+        )
+        return protocol
+    return None

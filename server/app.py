@@ -1,0 +1,107 @@
+"""The ASGI application: the page, the API, signalling and control.
+
+Runs on: event loop. `create_app` wires a service; starting and stopping the worker is the application's lifespan.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import as_file, files
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from server import control, signalling
+from server.limits import Guard
+from server.metrics import exposition
+from server.service import RETRY_AFTER_SECONDS, Service
+
+
+async def avatars(request: Request) -> Response:
+    """All avatars with the address of their thumbnails."""
+    service: Service = request.app.state.service
+    return JSONResponse(
+        {
+            "avatars": [
+                {"name": entry.name, "title": entry.title, "thumbnail": f"/api/avatars/{entry.name}/thumbnail"}
+                for entry in service.catalogue.avatars()
+            ]
+        }
+    )
+
+
+async def styles(request: Request) -> Response:
+    """All styles."""
+    service: Service = request.app.state.service
+    entries = service.catalogue.styles()
+    return JSONResponse(
+        {"styles": [{"name": entry.name, "title": entry.title, "kind": entry.kind} for entry in entries]}
+    )
+
+
+async def thumbnail(request: Request) -> Response:
+    """A small picture of an avatar."""
+    service: Service = request.app.state.service
+    try:
+        picture = await asyncio.to_thread(service.catalogue.thumbnail, request.path_params["name"])
+    except ValueError as error:
+        return signalling.problem(404, "not_found", str(error))
+    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=300"})
+
+
+async def healthz(request: Request) -> Response:
+    """The process answers."""
+    return PlainTextResponse("ok")
+
+
+async def readyz(request: Request) -> Response:
+    """The models are warm and work."""
+    service: Service = request.app.state.service
+    if service.worker.ready:
+        return PlainTextResponse("ready")
+    return PlainTextResponse("warming up", 503, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+async def metrics(request: Request) -> Response:
+    """Figures for Prometheus."""
+    return PlainTextResponse(exposition(request.app.state.service), media_type="text/plain; version=0.0.4")
+
+
+def create_app(service: Service) -> Starlette:
+    """The application for a service whose worker has not been started."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        service.worker.start()
+        watching = asyncio.create_task(service.visitors.watch(), name="watch for vanished clients")
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+            await service.visitors.end_all()
+            await service.worker.aclose()
+
+    with as_file(files("client_demo")) as page:
+        app = Starlette(
+            routes=[
+                Route("/api/avatars", avatars),
+                Route("/api/avatars/{name}/thumbnail", thumbnail),
+                Route("/api/styles", styles),
+                Route("/healthz", healthz),
+                Route("/readyz", readyz),
+                Route("/metrics", metrics),
+                *signalling.routes,
+                *control.routes,
+                Mount("/", StaticFiles(directory=page, html=True)),
+            ],
+            middleware=[Middleware(Guard, service.config.api_key, service.config.loopback)],
+            lifespan=lifespan,
+        )
+    app.state.service = service
+    return app

@@ -1,0 +1,122 @@
+"""`styletalk serve`: listens, prints the address, warms the models up while it already answers.
+
+Runs on: the main thread. The models are imported and run on the worker thread only.
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from server.app import create_app
+from server.catalogue import LibraryCatalogue
+from server.config import ServerConfig, load
+from server.service import Service
+from streaming.engine import Engine
+from streaming.worker import BatchWorker
+from styletalk_core.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+LARGEST_MESSAGE = 64 * 1024
+GRACE_SECONDS = 3
+SESSIONS_ON_GPU = 32
+CORES_PER_SESSION = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the command; what is not given comes from the environment or the file."""
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="TCP port (8080)")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (auto)")
+    parser.add_argument("--api-key", help="key that every client must give")
+    parser.add_argument("--api-key-file", metavar="FILE", help="file that holds the key")
+    parser.add_argument("--max-sessions", type=int, metavar="N", help="calls served at the same time")
+    parser.add_argument("--udp-ports", metavar="A-B", help="UDP ports for media")
+    parser.add_argument("--size", type=int, choices=(256, 512), help="picture size (512)")
+    parser.add_argument("--future-frames", type=int, metavar="F", help="phone look-ahead in frames, 0 to 5 (2)")
+    parser.add_argument("--config", metavar="FILE.toml", help="settings file")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Serves until it is interrupted.
+
+    Raises:
+        InputError: bad settings, a host that cannot be bound, a port that is taken.
+    """
+    config = load(args)
+    listener = listen(config)
+    service = Service(config, make_worker(config), LibraryCatalogue())
+    address = "http://{}:{}/".format(*listener.getsockname()[:2])
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(service),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+            ws_max_size=LARGEST_MESSAGE,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+    )
+    print(f"StyleTalk Live is at {address}", flush=True)
+    server.run(sockets=[listener])
+    return {"address": address}
+
+
+def listen(config: ServerConfig) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        InputError: the address or the port cannot be had.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise InputError(f"There is no host named {config.host}.") from error
+    listener = socket.socket(family, kind)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"Port {config.port} of {config.host} cannot be used ({error.strerror}); choose another with --port."
+        ) from error
+    return listener
+
+
+def make_worker(config: ServerConfig) -> BatchWorker:
+    """The worker of the configured device, not started.
+
+    Raises:
+        InputError: the device is not one of auto, cpu, cuda and cuda:N.
+    """
+    device = config.device
+    if device not in ("auto", "cpu", "cuda") and not device.removeprefix("cuda:").isdigit():
+        raise InputError(f"The device must be auto, cpu, cuda or cuda:N, not {device!r}.")
+    slots = config.max_sessions or (
+        SESSIONS_ON_GPU if device.startswith("cuda") else max(1, (os.cpu_count() or 1) // CORES_PER_SESSION)
+    )
+    return BatchWorker(_engine_factory(config), slots, pad=device.startswith("cuda"))
+
+
+def _engine_factory(config: ServerConfig) -> "Callable[[], Engine]":
+    def make() -> Engine:
+        import torch
+
+        from styletalk_core.engine import ModelEngine
+        from styletalk_core.renderer.portrait import AvatarLibrary
+        from styletalk_core.styles import StyleLibrary
+
+        device = config.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        return ModelEngine(AvatarLibrary(), StyleLibrary(), device=device, size=config.size)
+
+    return make

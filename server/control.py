@@ -1,0 +1,226 @@
+"""The control channel: one WebSocket per visitor, msgpack maps with a "type".
+
+Runs on: event loop. Server to client: session.created, style.applied, avatar.applied, speech.started,
+speech.stopped, avatar.interrupted, metrics, pong, error. Client to server: style.set, avatar.set, avatar.interrupt,
+session.update, ping. The end of the channel is the end of the call.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from server.calls import Visitor
+from server.service import Service
+from streaming.clock import monotonic
+from streaming.errors import EngineFailure
+from streaming.queues import BoundedQueue, OnFull
+from streaming.session import Session, Settings
+
+logger = logging.getLogger(__name__)
+
+METRICS_SECONDS = 1.0
+OUTGOING_MESSAGES = 64
+LONGEST_FADE_MS = 2_000
+STRONGEST = 2.0
+
+
+class BadMessage(ValueError):
+    """A message that cannot be carried out; the text says why."""
+
+
+class ControlChannel:
+    """One client's channel."""
+
+    def __init__(self, socket: WebSocket, service: Service, visitor: Visitor) -> None:
+        self._socket = socket
+        self._service = service
+        self._visitor = visitor
+        self._outgoing: BoundedQueue[dict[str, Any]] = BoundedQueue(
+            "control messages", OUTGOING_MESSAGES, OnFull.DROP_OLDEST
+        )
+
+    async def serve(self) -> None:
+        """Works until the client leaves."""
+        visitor = self._visitor
+        visitor.control = self
+        visitor.last_ping = monotonic()
+        visitor.on_end = self._call_ended
+        settings = visitor.settings
+        self.tell(
+            "session.created",
+            session=visitor.id,
+            avatar=settings.avatar,
+            style=settings.style,
+            intensity=settings.intensity,
+            fade_ms=round(visitor.fade_s * 1000),
+            delay_ms=round(self._service.plan().delay / 48),
+            max_sessions=self._service.worker.slots,
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                others = [
+                    tasks.create_task(self._send(), name=f"control {visitor.id} send"),
+                    tasks.create_task(self._report(), name=f"control {visitor.id} metrics"),
+                    tasks.create_task(self._relay_speech(), name=f"control {visitor.id} speech"),
+                ]
+                await self._receive()
+                for task in others:
+                    task.cancel()
+        except* (WebSocketDisconnect, ConnectionError, RuntimeError):
+            pass  # the client left while something was being sent
+        finally:
+            if visitor.control is self:  # a reconnected client may have taken over
+                visitor.control = visitor.on_end = None
+                await self._service.visitors.end(visitor)
+
+    def tell(self, type: str, **fields: Any) -> None:
+        """Queues a message for the client."""
+        self._outgoing.offer({"type": type, **fields})
+
+    def _call_ended(self, problem: str | None) -> None:
+        if problem is not None:
+            self.tell("error", code="session_failed", message=f"The session ended: {problem}.")
+
+    async def _send(self) -> None:
+        while True:
+            await self._socket.send_bytes(msgpack.packb(await self._outgoing.get()))
+
+    async def _receive(self) -> None:
+        while True:
+            try:
+                message = _unpack(await self._socket.receive())
+                if message is None:
+                    return
+                await self._carry_out(message)
+            except BadMessage as error:
+                self.tell("error", code="bad_message", message=str(error))
+            except EngineFailure as error:
+                self.tell("error", code="session_failed", message=f"The session ended: {error}.")
+            except ValueError as error:
+                self.tell("error", code="not_found", message=str(error))
+
+    async def _carry_out(self, message: Mapping[str, Any]) -> None:
+        self._visitor.last_ping = monotonic()
+        kind = message.get("type")
+        if kind == "ping":
+            self.tell("pong", t=message.get("t"))
+        elif kind == "style.set":
+            await self._set_style(message)
+        elif kind == "avatar.set":
+            await self._set_avatar(_text(message, "avatar", ""))
+        elif kind == "avatar.interrupt":
+            session = self._session
+            self.tell("avatar.interrupted", played_ms=0 if session is None else round(session.interrupt()))
+        elif kind == "session.update":
+            if "avatar" in message:
+                await self._set_avatar(_text(message, "avatar", ""))
+            if message.keys() & {"style", "intensity", "fade_ms"}:
+                await self._set_style(message)
+        else:
+            raise BadMessage(f"There is no message of type {kind!r}.")
+
+    @property
+    def _session(self) -> Session | None:
+        return None if self._visitor.call is None else self._visitor.call.session
+
+    async def _set_style(self, message: Mapping[str, Any]) -> None:
+        visitor, session = self._visitor, self._session
+        style = _text(message, "style", visitor.settings.style)
+        intensity = _number(message, "intensity", visitor.settings.intensity, STRONGEST)
+        fade_ms = _number(message, "fade_ms", visitor.fade_s * 1000, LONGEST_FADE_MS)
+        if style not in {entry.name for entry in self._service.catalogue.styles()}:
+            raise ValueError(f"There is no style named {style!r}.")
+        frame = 0 if session is None else await session.set_style(style, intensity, fade_ms / 1000)
+        visitor.fade_s = fade_ms / 1000
+        visitor.settings = Settings(visitor.settings.avatar, style, intensity)
+        self.tell("style.applied", style=style, intensity=intensity, frame=frame)
+
+    async def _set_avatar(self, avatar: str) -> None:
+        visitor, session = self._visitor, self._session
+        if avatar not in {entry.name for entry in self._service.catalogue.avatars()}:
+            raise ValueError(f"There is no avatar named {avatar!r}.")
+        frame = 0 if session is None else await session.set_avatar(avatar)
+        visitor.settings = Settings(avatar, visitor.settings.style, visitor.settings.intensity)
+        self.tell("avatar.applied", avatar=avatar, frame=frame)
+
+    async def _relay_speech(self) -> None:
+        while True:
+            session = self._session
+            if session is None:
+                await asyncio.sleep(0.1)
+                continue
+            try:
+                event = await asyncio.wait_for(session.events.get(), 1.0)
+            except TimeoutError:
+                continue
+            self.tell("speech.started" if event.started else "speech.stopped", frame=event.frame)
+
+    async def _report(self) -> None:
+        """Tells once a second how the call is doing."""
+        before, at = 0, monotonic()
+        while True:
+            await asyncio.sleep(METRICS_SECONDS)
+            now = monotonic()
+            if (session := self._session) is not None:
+                shown = session.stats.fresh
+                fps = max(0, shown - before) / (now - at)
+                before = shown
+                self.tell("metrics", fps=round(fps, 1), **self._metrics(session))
+            at = now
+
+    def _metrics(self, session: Session) -> dict[str, Any]:
+        parts = session.plan.parts()
+        measured = {name: round(timing.run_p50, 1) for name, timing in self._service.worker.timings().items()}
+        return {
+            "delay_ms": round(session.plan.delay / 48, 1),
+            "parts": parts,
+            "stages": measured,
+            "late": session.stats.late,
+            "level": round(session.level, 4),
+        }
+
+
+def _unpack(received: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The message in a received event; None when the client has left."""
+    if received["type"] == "websocket.disconnect":
+        return None
+    data = received.get("bytes")
+    if data is None:
+        raise BadMessage("Messages are binary msgpack maps.")
+    try:
+        message = msgpack.unpackb(data)
+    except Exception as error:  # msgpack raises several unrelated types on damaged input
+        raise BadMessage("The message is not msgpack.") from error
+    if not isinstance(message, dict):
+        raise BadMessage("The message is not a map.")
+    return message
+
+
+def _text(message: Mapping[str, Any], key: str, default: str) -> str:
+    value = message.get(key, default)
+    if not isinstance(value, str):
+        raise BadMessage(f"{key} must be text.")
+    return value
+
+
+def _number(message: Mapping[str, Any], key: str, default: float, largest: float) -> float:
+    value = message.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= largest:
+        raise BadMessage(f"{key} must be a number from 0 to {largest:g}.")
+    return float(value)
+
+
+async def control(socket: WebSocket) -> None:
+    """``/ws?session=ID``: opens the channel of a new or returning visitor."""
+    service: Service = socket.app.state.service
+    await socket.accept()
+    visitor = service.visitors.welcome(socket.query_params.get("session"), service.first_settings())
+    await ControlChannel(socket, service, visitor).serve()
+
+
+routes = [WebSocketRoute("/ws", control)]

@@ -1,0 +1,162 @@
+"""The microphone's own receive path: from RTP packets to sound in order, at once.
+
+Runs on: event loop. A packet in order is released the moment it arrives. After a gap the path waits for one more
+packet (or 20 ms) in case of reordering, then conceals the loss. The RTP timestamp places every packet on the
+session's ticks, so that a loss leaves a gap and nothing moves.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.media import PACKET_TICKS, TICK_RATE, AudioChunk, Tick
+
+HELD_PACKETS = 2
+HOLD_SECONDS = 0.020
+FAR = 100
+"""A jump of more packets than this means that the sender has started anew."""
+REBASE_TICKS: Tick = TICK_RATE // 2
+"""Sound that is further than this from the clock is placed anew."""
+GRID: Tick = 48
+
+
+@dataclass(frozen=True, slots=True)
+class _Packet:
+    sequence: int
+    timestamp: int
+    payload: bytes
+
+
+class OpusDecoder:
+    """Opus packets to (n,) int16 mono 48 kHz."""
+
+    def __init__(self) -> None:
+        self._codec = av.AudioCodecContext.create("libopus", "r")
+        self._codec.sample_rate = TICK_RATE
+        self._codec.layout = "mono"
+        self._codec.format = "s16"
+
+    def decode(self, payload: bytes) -> NDArray[np.int16]:
+        """Decodes one packet; a damaged one yields no samples."""
+        try:
+            frames = self._codec.decode(av.Packet(payload))
+        except av.FFmpegError:
+            return np.zeros(0, dtype=np.int16)
+        if not frames:
+            return np.zeros(0, dtype=np.int16)
+        return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]).astype(np.int16, copy=False)
+
+
+class Microphone:
+    """One sender's sound.
+
+    Args:
+        deliver: takes the sound in order; gaps between chunks are losses.
+        capture_tick: tick of the sound that is being spoken now; None before the session's clock runs.
+    """
+
+    def __init__(self, deliver: Callable[[AudioChunk], None], capture_tick: Callable[[], Tick | None]) -> None:
+        self.received = 0
+        self.lost = 0
+        self.late = 0
+        self.last_arrival: float | None = None
+        self._deliver = deliver
+        self._capture_tick = capture_tick
+        self._decoder = OpusDecoder()
+        self._source: int | None = None
+        self._expected: int | None = None
+        self._held: dict[int, _Packet] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._base: Tick | None = None
+        self._rtp_origin = 0
+        self._end: Tick = 0
+        self._tail = np.zeros(0, dtype=np.int16)
+
+    def close(self) -> None:
+        """Forgets held packets."""
+        self._cancel_timer()
+        self._held.clear()
+
+    def packet(self, source: int, sequence: int, timestamp: int, payload: bytes) -> None:
+        """Takes one RTP packet as it arrives, in any order."""
+        self.last_arrival = asyncio.get_running_loop().time()
+        if self._capture_tick() is None or not payload:
+            return
+        self.received += 1
+        if source != self._source or self._expected is None or abs(_ahead(sequence, self._expected)) > FAR:
+            self._source, self._expected, self._base = source, sequence, None
+            self._held.clear()
+        ahead = _ahead(sequence, self._expected)
+        if ahead < 0:
+            self.late += 1
+            return
+        self._held[ahead + self._expected] = _Packet(sequence, timestamp, payload)
+        self._release()
+        if len(self._held) >= HELD_PACKETS:
+            self._give_up()
+        elif self._held and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._give_up)
+
+    def _release(self) -> None:
+        """Passes on everything that is in order."""
+        while self._expected is not None and (packet := self._held.pop(self._expected, None)):
+            self._play(packet)
+            self._expected += 1
+        if not self._held:
+            self._cancel_timer()
+            if self._expected is not None:
+                self._expected &= 0xFFFF
+
+    def _give_up(self) -> None:
+        """The missing packet is lost: goes on with the oldest that is there."""
+        self._cancel_timer()
+        if self._held and self._expected is not None:
+            oldest = min(self._held)
+            self.lost += oldest - self._expected
+            self._expected = oldest
+            self._release()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _play(self, packet: _Packet) -> None:
+        samples = self._decoder.decode(packet.payload)
+        now = self._capture_tick()
+        if now is None or not len(samples):
+            return
+        if self._base is not None:
+            start = self._base + _signed32(packet.timestamp - self._rtp_origin)
+            if abs(now - (start + len(samples))) > REBASE_TICKS:
+                self._base = None
+        if self._base is None:
+            start = max(self._end, (now - len(samples)) // GRID * GRID)
+        self._base, self._rtp_origin = start, packet.timestamp
+        gap = start - self._end
+        if 0 < gap <= 2 * PACKET_TICKS and len(self._tail):
+            self._deliver(AudioChunk(self._end, 0, conceal(self._tail, gap)))
+        self._deliver(AudioChunk(start, 0, samples))
+        self._tail = samples
+        self._end = start + len(samples)
+
+
+def conceal(before: NDArray[np.int16], count: int) -> NDArray[np.int16]:
+    """Fills a gap of ``count`` samples with the sound before it, mirrored and faded out within one packet."""
+    mirrored = np.zeros(count, dtype=np.float32)
+    length = min(count, len(before), PACKET_TICKS)
+    mirrored[:length] = before[::-1][:length] * np.linspace(1.0, 0.0, length, dtype=np.float32)
+    return mirrored.astype(np.int16)
+
+
+def _ahead(sequence: int, expected: int) -> int:
+    """How many packets ``sequence`` is ahead of ``expected``, negative when behind; 16 bit."""
+    return (sequence - expected + 0x8000 & 0xFFFF) - 0x8000
+
+
+def _signed32(difference: int) -> int:
+    return (difference + (1 << 31) & 0xFFFFFFFF) - (1 << 31)

@@ -1,0 +1,119 @@
+"""WHIP (RFC 9725): a client posts an SDP offer and gets its avatar.
+
+Runs on: event loop. Routes: POST /whip, PATCH and DELETE /whip/{id}.
+"""
+
+import logging
+
+from aiortc.sdp import candidate_from_sdp
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from server.calls import Call, OfferRefused
+from server.limits import BodyTooLarge, read_body
+from server.service import RETRY_AFTER_SECONDS, Service
+from streaming.errors import EngineFailure, WorkerFull
+
+logger = logging.getLogger(__name__)
+LARGEST_SDP = 64 * 1024
+
+
+def problem(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    """An error as JSON: ``{"code", "message"}``."""
+    return JSONResponse({"code": code, "message": message}, status, headers)
+
+
+def busy(service: Service) -> Response:
+    """503: come back later."""
+    ready = service.worker.ready
+    code, message = (
+        ("server_full", f"All {service.worker.slots} places are taken; try again in a moment.")
+        if ready
+        else ("warming_up", "The server is warming up; try again in a moment.")
+    )
+    return problem(503, code, message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+async def post_offer(request: Request) -> Response:
+    """Answers an offer; ``?session=ID`` resumes a visitor's settings and replaces his call."""
+    service: Service = request.app.state.service
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/sdp":
+        return problem(415, "unsupported_media_type", "The body must be application/sdp.")
+    try:
+        offer = (await read_body(request, LARGEST_SDP)).decode()
+    except BodyTooLarge:
+        return problem(413, "too_large", f"An offer has at most {LARGEST_SDP} bytes.")
+    except UnicodeDecodeError:
+        return problem(400, "bad_offer", "The offer is not text.")
+    visitor = service.visitors.welcome(request.query_params.get("session"), service.first_settings())
+    await service.visitors.end(visitor)
+    try:
+        call = await Call.answer(
+            offer,
+            service.worker,
+            service.plan(),
+            visitor.settings,
+            service.media_addresses(),
+            service.config.udp_range(),
+        )
+    except WorkerFull:
+        return busy(service)
+    except OfferRefused as error:
+        return problem(400, "bad_offer", str(error))
+    except ValueError as error:
+        return problem(404, "not_found", str(error))
+    except EngineFailure:
+        return busy(service)
+    service.visitors.begin(visitor, call)
+    logger.info("session %s: call %s answered", visitor.id, call.id)
+    return Response(
+        call.answer_sdp,
+        201,
+        {"Location": f"/whip/{call.id}", "ETag": f'"{call.id}"', "X-Session": visitor.id},
+        "application/sdp",
+    )
+
+
+async def patch_candidates(request: Request) -> Response:
+    """Adds trickled ICE candidates (RFC 8840 fragment)."""
+    service: Service = request.app.state.service
+    visitor = service.visitors.by_call(request.path_params["call"])
+    if visitor is None or visitor.call is None:
+        return problem(404, "not_found", "There is no such call.")
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/trickle-ice-sdpfrag":
+        return problem(415, "unsupported_media_type", "The body must be application/trickle-ice-sdpfrag.")
+    try:
+        fragment = (await read_body(request, LARGEST_SDP)).decode()
+        mid = "0"
+        for line in fragment.splitlines():
+            if line.startswith("a=mid:"):
+                mid = line.removeprefix("a=mid:").strip()
+            elif line.startswith("a=candidate:"):
+                candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
+                candidate.sdpMid = mid
+                await visitor.call.peer.addIceCandidate(candidate)
+            elif line.startswith("a=end-of-candidates"):
+                await visitor.call.peer.addIceCandidate(None)
+    except BodyTooLarge:
+        return problem(413, "too_large", f"A fragment has at most {LARGEST_SDP} bytes.")
+    except (ValueError, AssertionError, IndexError):
+        return problem(400, "bad_fragment", "The body is not an ICE fragment.")
+    return Response(status_code=204)
+
+
+async def delete_call(request: Request) -> Response:
+    """Ends a call."""
+    service: Service = request.app.state.service
+    visitor = service.visitors.by_call(request.path_params["call"])
+    if visitor is None:
+        return problem(404, "not_found", "There is no such call.")
+    await service.visitors.end(visitor)
+    return Response(status_code=200)
+
+
+routes = [
+    Route("/whip", post_offer, methods=["POST"]),
+    Route("/whip/{call}", patch_candidates, methods=["PATCH"]),
+    Route("/whip/{call}", delete_call, methods=["DELETE"]),
+]

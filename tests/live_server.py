@@ -1,0 +1,241 @@
+"""A server with the deterministic engine on a free port, and a client that is an aiortc peer.
+
+Both run on the caller's event loop.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import av
+import msgpack
+import numpy as np
+import uvicorn
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from deterministic_engine import AVATARS, STYLES, DeterministicEngine
+from websockets.asyncio.client import ClientConnection, connect
+
+from server.app import create_app
+from server.catalogue import AvatarEntry, StyleEntry
+from server.config import ServerConfig
+from server.service import Service
+from streaming.worker import BatchWorker
+
+
+class FixedCatalogue:
+    """The names the deterministic engine knows."""
+
+    def avatars(self) -> list[AvatarEntry]:
+        return [AvatarEntry(name, name.title()) for name in AVATARS]
+
+    def styles(self) -> list[StyleEntry]:
+        return [StyleEntry(name, name.title(), "preset") for name in STYLES]
+
+    def thumbnail(self, avatar: str) -> bytes:
+        if avatar not in AVATARS:
+            raise ValueError(f"There is no avatar named {avatar!r}.")
+        return b"\xff\xd8\xff\xd9"
+
+
+@dataclass
+class LiveServer:
+    """A running server."""
+
+    service: Service
+    engine: DeterministicEngine
+    port: int
+    server: uvicorn.Server
+
+    async def http(
+        self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One HTTP request on a connection of its own: status, headers (lower case), body."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        fields = {"Host": f"127.0.0.1:{self.port}", "Content-Length": str(len(body)), "Connection": "close"}
+        fields |= headers or {}
+        head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()) + "\r\n"
+        writer.write(head.encode() + body)
+        answer = await reader.read()
+        writer.close()
+        top, _, content = answer.partition(b"\r\n\r\n")
+        lines = top.decode().split("\r\n")
+        got = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:])}
+        if got.get("transfer-encoding") == "chunked":
+            content = _unchunk(content)
+        return int(lines[0].split()[1]), got, content
+
+    async def json(self, path: str) -> Any:
+        return json.loads((await self.http("GET", path))[2])
+
+    @asynccontextmanager
+    async def control(self, session: str | None = None) -> AsyncIterator["Control"]:
+        """A control channel; its session.created has been read."""
+        query = f"?session={session}" if session else ""
+        async with connect(f"ws://127.0.0.1:{self.port}/ws{query}") as socket_:
+            channel = Control(socket_)
+            channel.created = await channel.expect("session.created")
+            yield channel
+
+
+def _unchunk(data: bytes) -> bytes:
+    body = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        if not int(size, 16):
+            break
+        body += data[: int(size, 16)]
+        data = data[int(size, 16) + 2 :]
+    return body
+
+
+@dataclass
+class Control:
+    """The client's end of the control channel."""
+
+    socket: ClientConnection
+    created: dict[str, Any] = field(default_factory=dict)
+
+    async def send(self, type: str, **fields: Any) -> None:
+        await self.socket.send(msgpack.packb({"type": type, **fields}))
+
+    async def expect(self, type: str, seconds: float = 5.0) -> dict[str, Any]:
+        """The next message of a type; others are skipped."""
+        async with asyncio.timeout(seconds):
+            while True:
+                message: dict[str, Any] = msgpack.unpackb(await self.socket.recv())
+                if message["type"] == type:
+                    return message
+
+
+@asynccontextmanager
+async def running_server(
+    engine: DeterministicEngine | None = None, slots: int = 4, ready: bool = True, **settings: Any
+) -> AsyncIterator[LiveServer]:
+    """Starts a server and stops it."""
+    engine = engine or DeterministicEngine()
+    config = ServerConfig(size=256, **settings)
+    service = Service(config, BatchWorker(lambda: engine, slots), FixedCatalogue())
+    listener = socket.create_server(("127.0.0.1", 0))
+    options = uvicorn.Config(
+        create_app(service), log_level="warning", lifespan="on", timeout_graceful_shutdown=2, ws_max_size=65_536
+    )
+    server = uvicorn.Server(options)
+    server.capture_signals = _no_signals  # type: ignore[method-assign]
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
+    while not server.started:
+        await asyncio.sleep(0.01)
+    if ready:
+        await asyncio.wait_for(service.worker.wait_ready(), 5)
+    try:
+        yield LiveServer(service, engine, listener.getsockname()[1], server)
+    finally:
+        server.should_exit = True
+        await serving
+        listener.close()
+
+
+def _no_signals() -> Any:
+    from contextlib import nullcontext
+
+    return nullcontext()
+
+
+class ToneTrack(MediaStreamTrack):
+    """A microphone: ``samples`` (n,) int16 mono 48 kHz in a loop, 20 ms packets on time."""
+
+    kind = "audio"
+
+    def __init__(self, samples: np.ndarray) -> None:
+        super().__init__()
+        self._samples = samples
+        self._sent = 0
+        self._began = 0.0
+
+    async def recv(self) -> av.AudioFrame:
+        now = asyncio.get_running_loop().time()
+        self._began = self._began or now
+        await asyncio.sleep(max(0.0, self._began + self._sent / 48_000 - now))
+        places = np.arange(self._sent, self._sent + 960) % len(self._samples)
+        frame = av.AudioFrame.from_ndarray(self._samples[places][None], format="s16", layout="mono")
+        frame.sample_rate = 48_000
+        frame.pts = self._sent
+        frame.time_base = Fraction(1, 48_000)
+        self._sent += 960
+        return frame
+
+
+def tone(frequency: float, seconds: float, amplitude: float = 0.3) -> np.ndarray:
+    """(n,) int16 sine at 48 kHz."""
+    time = np.arange(round(seconds * 48_000)) / 48_000
+    return (amplitude * 32767 * np.sin(2 * np.pi * frequency * time)).astype(np.int16)
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * 48_000), np.int16)
+
+
+class Caller:
+    """A client: sends a microphone, keeps what comes back."""
+
+    def __init__(self, microphone: np.ndarray) -> None:
+        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.peer.addTransceiver(ToneTrack(microphone), "sendrecv")
+        self.peer.addTransceiver("video", "recvonly")
+        self.sound: list[tuple[float, int, np.ndarray]] = []
+        self.pictures: list[tuple[float, int, np.ndarray]] = []
+        self.resource = ""
+        self._tasks: list[asyncio.Task[None]] = []
+        self.peer.on("track", self._receive)
+
+    def _receive(self, track: MediaStreamTrack) -> None:
+        self._tasks.append(asyncio.create_task(self._keep(track), name=f"caller {track.kind}"))
+
+    async def _keep(self, track: MediaStreamTrack) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                frame = await track.recv()
+            except Exception:
+                return
+            if isinstance(frame, av.AudioFrame):
+                self.sound.append((loop.time(), frame.pts, frame.to_ndarray().reshape(-1, 2)[:, 0]))
+            else:
+                self.pictures.append((loop.time(), frame.pts, frame.to_ndarray(format="yuv420p")))
+
+    async def call(self, server: LiveServer, session: str | None = None) -> int:
+        """Calls; returns the HTTP status."""
+        await self.peer.setLocalDescription(await self.peer.createOffer())
+        query = f"?session={session}" if session else ""
+        status, headers, body = await server.http(
+            "POST", f"/whip{query}", self.peer.localDescription.sdp.encode(), {"Content-Type": "application/sdp"}
+        )
+        if status == 201:
+            self.resource = headers["location"]
+            await self.peer.setRemoteDescription(RTCSessionDescription(body.decode(), "answer"))
+        return status
+
+    async def until_picture(self, seconds: float = 5.0) -> None:
+        """Returns when the first picture has come."""
+        async with asyncio.timeout(seconds):
+            while not self.pictures:
+                await asyncio.sleep(0.02)
+
+    async def aclose(self) -> None:
+        await self.peer.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+async def _serve_page(port: int) -> None:
+    """Serves the page with the deterministic engine until it is interrupted."""
+    engine = DeterministicEngine(size=512)
+    service = Service(ServerConfig(port=port), BatchWorker(lambda: engine, 4), FixedCatalogue())
+    await uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="info")).serve()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve_page(8090))
