@@ -1,0 +1,43 @@
+"""Reads the sound of any audio or video file as mono float32 samples.
+
+Pure apart from reading the file.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.errors import InputError
+
+SPEECH_RATE: Final = 16_000
+"""Samples per second that the recogniser hears."""
+TICKS_PER_SAMPLE: Final = 48_000 // SPEECH_RATE
+
+
+def read_audio(path: str | Path, rate: int = SPEECH_RATE) -> NDArray[np.float32]:
+    """Decodes the first audio stream of ``path``, mixed to mono and resampled.
+
+    Returns:
+        (n,) float32 in about [-1, 1], `rate` samples per second; what is not a finite number is 0.
+
+    Raises:
+        InputError: the file is missing, is no media file, or holds no sound.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path} does not exist")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise InputError(f"{path} has no sound")
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+            frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+            frames += resampler.resample(None)
+    except av.error.FFmpegError as error:
+        raise InputError(f"{path} is not a readable audio file ({error.strerror})") from error
+    if not frames:
+        raise InputError(f"{path} has no sound")
+    samples = np.concatenate([frame.to_ndarray()[0] for frame in frames])
+    return np.nan_to_num(samples, copy=False, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32, copy=False)

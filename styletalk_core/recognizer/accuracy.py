@@ -1,0 +1,57 @@
+"""How well phone labels agree with reference labels, frame by frame and closure by closure. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.phones import CLOSED_LIPS, LIP_TO_TEETH, VISEME_OF_PHONE
+
+
+@dataclass(frozen=True, slots=True)
+class EventScore:
+    """Shares in [0, 1]: events found within one frame, and found events that are real."""
+
+    recall: float
+    precision: float
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Shares of frames in [0, 1]: exact, and with a neighbouring frame allowed; and the lip events."""
+
+    strict: float
+    viseme: float
+    strict_within_one: float
+    viseme_within_one: float
+    closure: EventScore
+    lip_to_teeth: EventScore
+
+
+def score(predicted: NDArray[np.uint8], reference: NDArray[np.uint8]) -> Accuracy:
+    """Compares phone ids (T,) at 30 fps with reference phone ids (T,)."""
+    visemes = np.array(VISEME_OF_PHONE, np.uint8)
+    strict, near = _agreement(predicted, reference)
+    viseme, viseme_near = _agreement(visemes[predicted], visemes[reference])
+    closure = event_score(np.isin(predicted, CLOSED_LIPS), np.isin(reference, CLOSED_LIPS))
+    teeth = event_score(np.isin(predicted, LIP_TO_TEETH), np.isin(reference, LIP_TO_TEETH))
+    return Accuracy(strict, viseme, near, viseme_near, closure, teeth)
+
+
+def event_score(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> EventScore:
+    """Events are unbroken runs of True in (T,); one counts as met when the other side is True within one frame."""
+    return EventScore(_met(reference, predicted), _met(predicted, reference))
+
+
+def _agreement(predicted: NDArray[np.uint8], reference: NDArray[np.uint8]) -> tuple[float, float]:
+    padded = np.pad(reference, 1, mode="edge")
+    same = predicted == reference
+    near = same | (predicted == padded[:-2]) | (predicted == padded[2:])
+    return float(same.mean()), float(near.mean())
+
+
+def _met(events: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    steps = np.diff(np.pad(events, 1).astype(np.int8))
+    starts, ends = np.flatnonzero(steps == 1), np.flatnonzero(steps == -1)
+    met = [other[max(start - 1, 0) : end + 1].any() for start, end in zip(starts, ends, strict=True)]
+    return float(np.mean(met)) if met else 1.0

@@ -1,0 +1,106 @@
+"""The recogniser's training material: sound with phone ids at 100 Hz, one packed file per recording.
+
+Reads the project's data folder, aligns what is not aligned yet, and keeps the result in a cache folder.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.audio import read_audio
+from styletalk_core.errors import InputError
+from styletalk_core.recognizer.alignment import ForcedAligner, OfflinePhones
+
+FREE_SOURCES: Final = ("librispeech", "speechocean762", "GRID", "synthetic")
+"""Sources whose licence allows every use."""
+FOREIGN_SOURCES: Final = ("Arabic newsreaders",)
+"""Sources in a language that the aligner does not know: left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One file of the data folder."""
+
+    name: str
+    path: Path
+    source: str
+    speaker: str
+    split: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Utterance:
+    """Sound with its phones: samples (n,) int16 at 16 kHz, labels (n // 160,) uint8 at 100 Hz (aligner's time)."""
+
+    name: str
+    source: str
+    speaker: str
+    split: str
+    samples: NDArray[np.int16]
+    labels: NDArray[np.uint8]
+
+    def save(self, path: Path) -> None:
+        """Writes one compressed file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = np.array([self.name, self.source, self.speaker, self.split])
+        np.savez_compressed(path, samples=self.samples, labels=self.labels, text=text)
+
+    @classmethod
+    def load(cls, path: Path) -> "Utterance":
+        """Reads what `save` wrote."""
+        with np.load(path) as arrays:
+            return cls(*(str(word) for word in arrays["text"]), samples=arrays["samples"], labels=arrays["labels"])
+
+
+def recordings(data: Path) -> Iterator[Recording]:
+    """Every recording with speech under the data folder.
+
+    Raises:
+        InputError: the folder holds no manifest.
+    """
+    for folder, key, extension in (("speech", "file", ""), ("video", "clip", ".mp4")):
+        manifest = data / folder / "manifest.tsv"
+        if not manifest.is_file():
+            raise InputError(f"{manifest} does not exist: --data must name the project's data folder")
+        with manifest.open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+                if row.get("audio", "yes") == "yes" and row["source"] not in FOREIGN_SOURCES:
+                    name = row[key]
+                    path = data / folder / f"{name}{extension}"
+                    text = row["text"] or ""
+                    yield Recording(name, path, row["source"], row["speaker"], row["split"], text)
+
+
+def prepare(data: Path, cache: Path, part: int = 0, parts: int = 1) -> int:
+    """Aligns every recording that ``cache`` lacks and returns how many were added.
+
+    Args:
+        part: which of ``parts`` equal shares of the work to do, so that processes can share it.
+    """
+    aligner, phones, added = ForcedAligner(), OfflinePhones(), 0
+    for recording in list(recordings(data))[part::parts]:
+        path = cache / f"{Path(recording.name).with_suffix('')}.npz"
+        if path.exists():
+            continue
+        samples = read_audio(recording.path)
+        if recording.text:
+            labels = aligner.align_text(samples, recording.text)
+        else:
+            labels = aligner.align_phones(samples, phones.recognize(samples))
+        if labels is not None:
+            pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
+            Utterance(recording.name, recording.source, recording.speaker, recording.split, pcm, labels).save(path)
+            added += 1
+    return added
+
+
+def utterances(cache: Path) -> Iterator[Utterance]:
+    """Every utterance that `prepare` has made, in the order of their names."""
+    for path in sorted(cache.rglob("*.npz")):
+        yield Utterance.load(path)

@@ -1,0 +1,75 @@
+"""The causal recogniser network: residual dilated convolutions with one output head per delay (torch, training).
+
+Two feature frames make one 20 ms step. A head with delay d names, after step m, the phone of the column that
+began d steps before the end of step m. `step_network` runs the same weights live.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from styletalk_core.phones import PHONES
+from styletalk_core.recognizer.features import MELS
+
+STACK: Final = 2
+"""Feature frames in one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecogniserConfig:
+    """Dimensions of the network; stored in the checkpoint."""
+
+    width: int = 256
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1)
+    delays: tuple[int, ...] = (2, 3, 4, 6)
+    """Steps of 20 ms from the start of a column to the moment it comes out, one head each."""
+
+
+class Block(nn.Module):
+    """x + W2 SiLU(W1 [LN(x) at t-2d, t-d, t])."""
+
+    def __init__(self, width: int, dilation: int) -> None:
+        super().__init__()
+        self.dilation = dilation
+        self.norm = nn.LayerNorm(width)
+        self.taps = nn.Linear(3 * width, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, width) -> (B, T, width), causal; before the start lies zero."""
+        normed = self.norm(x)
+        padded = functional.pad(normed, (0, 0, 2 * self.dilation, 0))
+        length = x.shape[1]
+        taps = torch.cat([padded[:, i * self.dilation :][:, :length] for i in range(3)], dim=-1)
+        return x + self.out(functional.silu(self.taps(taps)))
+
+
+class RecogniserNetwork(nn.Module):
+    """Features in, phone logits out."""
+
+    def __init__(self, config: RecogniserConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = nn.Linear(STACK * MELS, config.width)
+        self.blocks = nn.ModuleList(Block(config.width, dilation) for dilation in config.dilations)
+        self.norm = nn.LayerNorm(config.width)
+        self.heads = nn.Linear(config.width, len(config.delays) * len(PHONES))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Logits after every step.
+
+        Args:
+            features: (B, 2 T, 80) float32 at 100 Hz.
+
+        Returns:
+            (B, T, heads, 41): entry [:, m, h] is about column m + 1 - delays[h].
+        """
+        batch, frames, _ = features.shape
+        x = self.stem(features.reshape(batch, frames // STACK, STACK * MELS))
+        for block in self.blocks:
+            x = block(x)
+        logits: Tensor = self.heads(self.norm(x))
+        return logits.unflatten(-1, (len(self.config.delays), len(PHONES)))

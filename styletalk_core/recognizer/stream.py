@@ -1,0 +1,194 @@
+"""The live recogniser: 16 kHz sound in, in pieces of any length; one column of phone probabilities per 20 ms out.
+
+Column k covers the ticks from 960 k on and comes out `delay_ticks` after its first sample was heard. The result
+does not depend on how the sound was cut into pieces, nor on who shares the batch.
+
+Runs on: worker thread, or any single thread.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.audio import TICKS_PER_SAMPLE
+from styletalk_core.errors import InputError
+from styletalk_core.phones import FPS, PHONES, SIL_INDEX
+from styletalk_core.recognizer.features import HOP, FeatureState, extract
+from styletalk_core.recognizer.network import STACK
+from styletalk_core.recognizer.step_network import StepNetwork
+from styletalk_core.recognizer.vad import GateState, VoiceDetector
+from styletalk_core.recognizer.weights import PACKAGED, load_network
+
+STEP_SAMPLES: Final = STACK * HOP
+"""Samples in a step: 20 ms."""
+COLUMN_TICKS: Final = STEP_SAMPLES * TICKS_PER_SAMPLE
+DELAY_STEPS: Final = 4
+"""Steps from the start of a column to the moment it comes out: the head that is used live."""
+SILENT_COLUMN: Final = np.eye(len(PHONES), dtype=np.float32)[SIL_INDEX]
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """T columns in a row: the first begins at tick ``start``, each lasts ``hop`` ticks.
+
+    posteriors: (T, 41) float32, rows sum to 1; SIL where nobody speaks. speech: (T,) bool, the gate.
+    """
+
+    start: int
+    hop: int
+    posteriors: NDArray[np.float32]
+    speech: NDArray[np.bool_]
+
+    def at(self, ticks: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The columns (n, 41) that hold at the given ticks; silence outside."""
+        index = (ticks - self.start) // self.hop
+        inside = (index >= 0) & (index < len(self.posteriors))
+        if not inside.any():
+            return np.tile(SILENT_COLUMN, (len(ticks), 1))
+        columns = self.posteriors[np.clip(index, 0, len(self.posteriors) - 1)]
+        return np.where(inside[:, None], columns, SILENT_COLUMN)
+
+
+class PhoneRecognizer(Protocol):
+    """A back end: sound of one speaker in, phone columns out, in order and without gaps."""
+
+    @property
+    def delay_ticks(self) -> int:
+        """Most ticks between a sample being heard and the column over it coming out."""
+
+    def push(self, samples: NDArray[np.float32]) -> Recognition:
+        """Hears (n,) float32 16 kHz samples; returns the columns that became known, maybe none."""
+
+    def flush(self) -> Recognition:
+        """Returns the columns of everything heard so far, as if silence followed."""
+
+    def reset(self) -> None:
+        """Forgets everything; tick 0 is the next sample."""
+
+
+@dataclass(slots=True)
+class _State:
+    """What one stream remembers."""
+
+    memory: NDArray[np.float32]
+    features: FeatureState = field(default_factory=lambda: FeatureState.zeros(1))
+    gate: GateState = field(default_factory=GateState)
+    pending: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    steps: int = 0
+
+
+class Recognizer:
+    """The weights of the neural back end, shared by every stream."""
+
+    def __init__(self, path: Path = PACKAGED, delay_steps: int = DELAY_STEPS) -> None:
+        """Raises: CheckpointError: not a weight file. InputError: the network has no head with this delay."""
+        network = load_network(path)
+        if delay_steps not in network.config.delays:
+            raise InputError(f"the recogniser has no output after {delay_steps} steps, only {network.config.delays}")
+        tensors = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+        self._network = StepNetwork(tensors, network.config, network.config.delays.index(delay_steps))
+        self._detector = VoiceDetector()
+        self._delay_steps = delay_steps
+
+    @classmethod
+    def load(cls) -> "Recognizer":
+        """The packaged weights with the usual delay."""
+        return cls()
+
+    @property
+    def delay_ticks(self) -> int:
+        """Ticks from the first sample of a column to the moment the column comes out."""
+        return self._delay_steps * COLUMN_TICKS
+
+    def state(self) -> _State:
+        """The state before the first sample."""
+        return _State(np.zeros(self._network.memory_shape, np.float32))
+
+    def push(
+        self, streams: "Sequence[RecognizerStream]", audio: Sequence[NDArray[np.float32]]
+    ) -> list[Recognition]:
+        """Feeds ``audio[i]`` (n,) float32 16 kHz to ``streams[i]``; steps of different streams run as one batch."""
+        firsts = [stream.state.steps for stream in streams]
+        columns: list[list[NDArray[np.float32]]] = [[] for _ in streams]
+        speech: list[list[bool]] = [[] for _ in streams]
+        for stream, samples in zip(streams, audio, strict=True):
+            heard = np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1, 1).astype(np.float32)
+            stream.state.pending = np.concatenate([stream.state.pending, heard])
+        while ready := [i for i, stream in enumerate(streams) if len(stream.state.pending) >= STEP_SAMPLES]:
+            states = [streams[i].state for i in ready]
+            for i, column, state in zip(ready, self._step(states), states, strict=True):
+                if state.steps >= self._delay_steps:
+                    columns[i].append(column if state.gate.open else SILENT_COLUMN)
+                    speech[i].append(state.gate.open)
+        return [
+            Recognition(
+                start=max(first + 1 - self._delay_steps, 0) * COLUMN_TICKS,
+                hop=COLUMN_TICKS,
+                posteriors=np.array(columns[i], np.float32).reshape(-1, len(PHONES)),
+                speech=np.array(speech[i], np.bool_),
+            )
+            for i, first in enumerate(firsts)
+        ]
+
+    def _step(self, states: Sequence[_State]) -> NDArray[np.float32]:
+        """Moves B streams on by 20 ms; returns the newest column of each, (B, 41)."""
+        samples = np.stack([state.pending[:STEP_SAMPLES] for state in states])
+        tails = np.concatenate([state.features.tail for state in states])
+        levels = np.concatenate([state.features.level for state in states])
+        features, heard = extract(samples, FeatureState(tails, levels))
+        posteriors, memory = self._network.advance(features, np.stack([state.memory for state in states]))
+        self._detector.advance([state.gate for state in states], samples)
+        for row, state in enumerate(states):
+            state.features = FeatureState(heard.tail[row : row + 1], heard.level[row : row + 1])
+            state.memory = memory[row]
+            state.pending = state.pending[STEP_SAMPLES:]
+            state.steps += 1
+        return posteriors[:, 0]
+
+
+class RecognizerStream:
+    """One speaker's sound on a shared `Recognizer`. Implements `PhoneRecognizer`."""
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        self._recognizer = recognizer
+        self.state = recognizer.state()
+
+    @property
+    def delay_ticks(self) -> int:
+        """Ticks from the first sample of a column to the moment the column comes out."""
+        return self._recognizer.delay_ticks
+
+    def push(self, samples: NDArray[np.float32]) -> Recognition:
+        """Hears (n,) float32 16 kHz samples; returns the columns that became known, maybe none."""
+        return self._recognizer.push([self], [samples])[0]
+
+    def flush(self) -> Recognition:
+        """Returns the columns of everything heard so far, as if silence followed."""
+        rest = -len(self.state.pending) % STEP_SAMPLES + self.delay_ticks // TICKS_PER_SAMPLE
+        return self.push(np.zeros(rest, np.float32))
+
+    def reset(self) -> None:
+        """Forgets everything; tick 0 is the next sample."""
+        self.state = self._recognizer.state()
+
+
+def recognize(recognizer: PhoneRecognizer, samples: NDArray[np.float32]) -> Recognition:
+    """Columns of a whole recording (n,) float32 16 kHz, from tick 0 to its end."""
+    recognizer.reset()
+    parts = [recognizer.push(samples), recognizer.flush()]
+    return Recognition(
+        start=0,
+        hop=parts[0].hop,
+        posteriors=np.concatenate([part.posteriors for part in parts]),
+        speech=np.concatenate([part.speech for part in parts]),
+    )
+
+
+def frame_labels(recognition: Recognition, frames: int) -> NDArray[np.uint8]:
+    """Phone ids (frames,) at 30 fps in the convention of the official labels: the phone at the frame's first tick."""
+    ticks = np.arange(frames, dtype=np.int64) * (48_000 // FPS)
+    return recognition.at(ticks).argmax(axis=1).astype(np.uint8)

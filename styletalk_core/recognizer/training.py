@@ -1,0 +1,225 @@
+"""`styletalk train recogniser`: trains the streaming recogniser on the data folder, on the CPU or a GPU.
+
+Resumable: a checkpoint holds weights, averaged weights, optimiser and step; batch s depends on the seed and s
+only. The averaged weights of the best step on the dev clips are what is shipped.
+"""
+
+import argparse
+import dataclasses
+import json
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from styletalk_core.audio import SPEECH_RATE, read_audio
+from styletalk_core.errors import InputError
+from styletalk_core.phones import CLOSED_LIPS, FPS, LIP_TO_TEETH, PHONES, SIL_INDEX
+from styletalk_core.recognizer.accuracy import Accuracy, score
+from styletalk_core.recognizer.augmentation import Augmenter, Batch, Clip
+from styletalk_core.recognizer.corpus import FREE_SOURCES, prepare, utterances
+from styletalk_core.recognizer.features import HOP, OVERLAP, FeatureState, extract, log_mel
+from styletalk_core.recognizer.network import RecogniserConfig, RecogniserNetwork
+from styletalk_core.recognizer.weights import save_network
+
+log = logging.getLogger(__name__)
+
+SHARES: Final = {"librispeech": 0.45, "speechocean762": 0.25, "GRID": 0.08, "synthetic": 0.3, "other": 0.12}
+"""How often each source is drawn; sources that are absent leave their share to the others."""
+CLOSED_WEIGHT: Final = 1.5
+TEETH_WEIGHT: Final = 1.25
+COLUMNS: Final = 200
+"""Length of an excerpt: 4 s."""
+SETTLING: Final = 10
+"""Columns at the start of an excerpt that are not judged: nothing was heard before them."""
+MARGIN: Final = 25
+"""Frames of silence that an utterance keeps on either side: 250 ms."""
+DECAY: Final = 0.25
+"""Share of the steps at the end over which the learning rate falls to zero."""
+DEFAULT_DELAY: Final = 4
+"""Head that picks the best checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevClip:
+    """An official sample: features (1, 2 T, 80) and its labels (F,) at 30 fps."""
+
+    name: str
+    features: Tensor
+    labels: NDArray[np.uint8]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the training."""
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the project's data folder")
+    parser.add_argument("--cache", type=Path, required=True, help="folder for aligned sound and checkpoints")
+    parser.add_argument("--out", type=Path, required=True, help="weight file to write (.safetensors)")
+    parser.add_argument("--steps", type=int, default=16000, help="optimiser steps in all (default: 16000)")
+    parser.add_argument("--batch", type=int, default=32, help="excerpts of 4 s in a batch (default: 32)")
+    parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate (default: 0.0015)")
+    parser.add_argument("--every", type=int, default=250, help="steps between checkpoints (default: 250)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches (default: 0)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: freely licensed sound only")
+    parser.add_argument("--no-align", action="store_true", help="use what the cache holds, align nothing new")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Trains; returns the step and the dev accuracy of the weights that were written.
+
+    Raises:
+        InputError: no material, or a CUDA device that is not there.
+    """
+    if args.device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("no CUDA device was found: use --device cpu")
+    torch.set_num_threads(1)
+    if not args.no_align:
+        log.info("aligned %d new recordings", prepare(args.data, args.cache / "utterances"))
+    clips = list(_training_clips(args.cache / "utterances", args.licence))
+    if not clips:
+        raise InputError(f"{args.cache} holds nothing to train on: run once without --no-align")
+    hours = sum(len(clip.labels) for clip in clips) / 360_000
+    log.info("%d utterances, %.2f h", len(clips), hours)
+    training = Training(args, Augmenter(clips, SHARES, args.seed), list(dev_clips(args.data)))
+    return training.run() | {"hours": round(hours, 2)}
+
+
+class Training:
+    """The optimiser's loop with its checkpoints."""
+
+    def __init__(self, args: argparse.Namespace, augmenter: Augmenter, dev: list[DevClip]) -> None:
+        torch.manual_seed(args.seed)
+        self._args, self._augmenter, self._dev = args, augmenter, dev
+        self._network = RecogniserNetwork(RecogniserConfig()).to(args.device)
+        self._average = AveragedModel(self._network, multi_avg_fn=get_ema_multi_avg_fn(0.998))
+        self._optimiser = torch.optim.AdamW(self._network.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.02)
+        weight = torch.ones(len(PHONES))
+        weight[list(CLOSED_LIPS)], weight[list(LIP_TO_TEETH)] = CLOSED_WEIGHT, TEETH_WEIGHT
+        self._weight = weight.to(args.device)
+        self._step = 0
+        self._best: dict[str, Any] = {"step": 0, "strict": 0.0}
+        self._path = args.cache / f"training_{args.licence}_{args.seed}.pt"
+        if self._path.exists():
+            self._resume()
+
+    def run(self) -> dict[str, Any]:
+        """Trains up to the last step; returns the best dev figures."""
+        started, losses = time.monotonic(), []
+        while self._step < self._args.steps:
+            batch = self._augmenter.batch(self._step, self._args.batch, COLUMNS)
+            losses.append(self._learn(batch))
+            self._step += 1
+            if self._step % self._args.every == 0 or self._step == self._args.steps:
+                self._judge(float(np.mean(losses)), (time.monotonic() - started) / len(losses))
+                started, losses = time.monotonic(), []
+        return self._best
+
+    def _learn(self, batch: Batch) -> float:
+        """One optimiser step; returns the loss."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = self._args.rate * self._rate_share()
+        features = torch.from_numpy(batch.features).to(self._args.device)
+        labels = torch.from_numpy(batch.labels).to(self._args.device)
+        with torch.autocast(self._args.device.split(":")[0], torch.bfloat16):
+            logits = self._network(features)
+        loss = torch.stack([
+            functional.cross_entropy(
+                logits[:, SETTLING + delay :, head].float().flatten(0, 1),
+                labels[:, SETTLING + 1 : labels.shape[1] + 1 - delay].flatten(),
+                weight=self._weight,
+                label_smoothing=0.05,
+            )
+            for head, delay in enumerate(self._network.config.delays)
+        ]).mean()  # fmt: skip
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
+        self._optimiser.step()
+        self._average.update_parameters(self._network)
+        return float(loss.detach())
+
+    def _rate_share(self) -> float:
+        """Warm-up over 300 steps, a plateau, then a linear fall."""
+        falling = (self._args.steps - self._step) / (DECAY * self._args.steps)
+        return min(1.0, (self._step + 1) / 300, falling)
+
+    def _judge(self, loss: float, seconds: float) -> None:
+        """Scores the averaged weights on the dev clips, keeps the best, writes the checkpoint."""
+        network = self._average.module
+        scores = [judge(network, clip, DEFAULT_DELAY) for clip in self._dev]
+        figures = mean_accuracy(scores, [len(clip.labels) for clip in self._dev])
+        log.info("step %d  loss %.3f  %.2f s/step  %s", self._step, loss, seconds, json.dumps(figures))
+        if figures["strict"] > self._best["strict"]:
+            self._best = {"step": self._step, "seed": self._args.seed, "licence": self._args.licence} | figures
+            save_network(network, self._args.out, {key: str(value) for key, value in self._best.items()})
+        state = {
+            "network": self._network.state_dict(),
+            "average": self._average.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+            "step": self._step,
+            "best": self._best,
+        }
+        unfinished = self._path.with_suffix(".part")
+        torch.save(state, unfinished)
+        unfinished.replace(self._path)
+
+    def _resume(self) -> None:
+        state = torch.load(self._path, map_location=self._args.device, weights_only=True)
+        self._network.load_state_dict(state["network"])
+        self._average.load_state_dict(state["average"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self._step, self._best = state["step"], state["best"]
+        log.info("resumed at step %d", self._step)
+
+
+def dev_clips(data: Path) -> Iterator[DevClip]:
+    """The official samples with sound and labels."""
+    for path in sorted((data / "official_dev").glob("*_seq.json")):
+        name = path.name.removesuffix("_seq.json")
+        samples = read_audio(path.with_name(f"{name}.flac"))
+        samples = np.pad(samples, (0, SPEECH_RATE))
+        features, _ = extract(samples[None, : len(samples) // (2 * HOP) * 2 * HOP], FeatureState.zeros(1))
+        yield DevClip(name, torch.from_numpy(features), np.array(json.loads(path.read_text()), np.uint8))
+
+
+def judge(network: torch.nn.Module, clip: DevClip, delay: int) -> Accuracy:
+    """Scores one head of the network, without the speech gate, against official labels."""
+    assert isinstance(network, RecogniserNetwork)
+    head = network.config.delays.index(delay)
+    with torch.no_grad():
+        logits = network(clip.features.to(network.stem.weight.device))[0, delay - 1 :, head]
+    ids = logits.argmax(dim=-1).cpu().numpy().astype(np.uint8)
+    ticks = np.arange(len(clip.labels)) * 48_000 // FPS
+    return score(ids[ticks // 960], clip.labels)
+
+
+def mean_accuracy(scores: list[Accuracy], weights: list[int]) -> dict[str, float]:
+    """Frame-weighted means of accuracies, flat, rounded to 4 digits."""
+    rows = []
+    for one in scores:
+        flat = dataclasses.asdict(one)
+        for event in ("closure", "lip_to_teeth"):
+            flat |= {f"{event}_{key}": value for key, value in flat.pop(event).items()}
+        rows.append(flat)
+    return {key: round(float(np.average([row[key] for row in rows], weights=weights)), 4) for key in rows[0]}
+
+
+def _training_clips(cache: Path, licence: str) -> Iterator[Clip]:
+    for utterance in utterances(cache):
+        if utterance.split != "train" or (licence == "free" and utterance.source not in FREE_SOURCES):
+            continue
+        samples = np.pad(utterance.samples.astype(np.float32) / 32768, (OVERLAP, 0))
+        decibels = log_mel(samples).astype(np.float16)
+        spoken = np.flatnonzero(utterance.labels != SIL_INDEX)
+        if len(spoken):
+            part = slice(max(spoken[0] - MARGIN, 0), min(spoken[-1] + MARGIN, len(decibels)))
+            yield Clip(utterance.source, decibels[part], utterance.labels[part])
