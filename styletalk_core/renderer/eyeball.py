@@ -1,6 +1,7 @@
 """The eyeball behind the lids: the portrait's own iris and white, completed where the lids hide them.
 
 The iris moves with the gaze while the corners of the eye stay; the lids are drawn over it by the face mesh.
+A portrait with open eyes does not show the skin of its upper lids; `Eyelid` unrolls it when they close.
 Runs on: worker thread; built once per portrait.
 """
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.renderer.face_mesh import Eye
-from styletalk_core.renderer.opening import Opening, smooth_curve
+from styletalk_core.renderer.opening import Opening, open_between, smooth_curve
 from styletalk_core.renderer.person_mask import fill_in
 
 Float = NDArray[np.float32]
@@ -87,3 +88,60 @@ class Eyeball:
         window = picture[opening.window][..., :3]
         mask = opening.mask[..., None]
         window[:] = (window * (1 - mask) + eye * (shade[..., None] * mask) + 0.5).astype(np.uint8)
+
+
+class Eyelid:
+    """The upper lid of one eye: smooth skin that appears below the fold as the eye closes, with the lashes at its edge."""
+
+    def __init__(self, picture: Image, landmarks: Float, eye: Eye, unit: float) -> None:
+        """Arguments as of `Eyeball`."""
+        self._unit = unit
+        points = landmarks[:, :2]
+        upper, lower = (smooth_curve(points[list(lid)]) for lid in (eye.upper_lid, eye.lower_lid))
+        fold = points[list(eye.upper_fold)]
+        margin = round(0.14 * unit)
+        corners = np.vstack([upper, lower, fold])
+        low = np.maximum(np.floor(corners.min(0)).astype(int) - margin, 0)
+        high = np.ceil(corners.max(0)).astype(int) + margin
+        self._origin = low.astype(np.float32)
+        patch = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+        hidden = np.zeros(patch.shape[:2], np.uint8)
+        outline = np.vstack([upper[:1], fold, upper[-1:], lower[::-1]]) - self._origin
+        cv2.fillPoly(hidden, [np.round(outline * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
+        reach = 2 * max(2, round(0.022 * unit)) + 1
+        skin = 1 - cv2.dilate(hidden, np.ones((reach, reach), np.uint8)).astype(np.float32) / 255
+        # Brows and hair are no lid: only what is about as bright as the brighter half of the surroundings counts.
+        brightness = patch.mean(-1)
+        typical = np.median(brightness[skin > 0.5]) if (skin > 0.5).any() else brightness.mean()
+        skin *= (brightness > 0.82 * typical).astype(np.float32)
+        self._texture = fill_in(patch, skin).clip(0, 255)
+        self._lash = np.float32(0.22) * self._texture.mean((0, 1))
+
+    def draw(self, picture: Image, fold: Float, lid: Float, maps: tuple[Float, Float], closing: float) -> None:
+        """Blends the lid into ``picture`` between its fold and its edge, curves (N, 2) px of the output.
+
+        ``maps`` are the backward maps (H, W) of the whole face; ``closing`` is 0 open .. 1 closed.
+        """
+        share = float(np.clip((closing - 0.1) / 0.6, 0, 1))
+        opening = open_between(fold, lid, picture.shape[0], softness=max(0.5, 0.006 * self._unit))
+        if share == 0 or opening is None:
+            return
+        rows, columns = opening.window
+        x = np.clip(maps[0][rows, columns] - self._origin[0], 0, self._texture.shape[1] - 1)
+        y = np.clip(maps[1][rows, columns] - self._origin[1], 0, self._texture.shape[0] - 1)
+        skin = cv2.remap(self._texture, x, y, cv2.INTER_LINEAR)
+        # Rounded over the eyeball: lighter in the middle, darker in the fold and at the lashes.
+        grid_x, grid_y = opening.grid()
+        edge, crease = (np.interp(grid_x[0], *_ordered(curve)).astype(np.float32) for curve in (lid, fold))
+        depth = np.clip((grid_y - crease) / np.maximum(edge - crease, 1), 0, 1)
+        skin *= (0.86 + 0.10 * np.sin(np.pi * depth))[..., None]
+        lash = np.exp(-(((grid_y - edge + 0.004 * self._unit) / (0.009 * self._unit)) ** 2))[..., None] * 0.75
+        skin += (self._lash - skin) * lash
+        window = picture[rows, columns][..., :3]
+        mask = (opening.mask * share * np.clip(depth / 0.45, 0, 1))[..., None]
+        window[:] = (window * (1 - mask) + skin * mask + 0.5).astype(np.uint8)
+
+
+def _ordered(curve: Float) -> tuple[Float, Float]:
+    points = smooth_curve(curve)
+    return points[:, 0], points[:, 1]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from styletalk_core.face_model import FaceModel
 from styletalk_core.renderer import face_mesh
-from styletalk_core.renderer.eyeball import Eyeball
+from styletalk_core.renderer.eyeball import Eyeball, Eyelid
 from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.renderer.mouth import MouthInterior
 from styletalk_core.renderer.opening import affine_between, open_between
@@ -57,6 +57,7 @@ class MeshRenderer:
 
         texture_unit = face_mesh.interocular(in_texture)
         self._eyes = [Eyeball(picture, in_texture, eye, texture_unit) for eye in EYES]
+        self._lids = [Eyelid(picture, in_texture, eye, texture_unit) for eye in EYES]
         self._mouth = MouthInterior(picture, in_texture, texture_unit)
         self._openness = [self._lid_gap(mesh.vertices, eye) for eye in EYES]
         self._maps = np.zeros((2, size, size), np.float32)
@@ -95,8 +96,8 @@ class MeshRenderer:
         fill_triangles(flat, self._texture_points, self._mesh.triangles, map_x, map_y)
         layer = cv2.remap(self._person, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         rigid = self._posed(still, pose)[:LANDMARKS, :2]
-        for eye, eyeball, openness in zip(EYES, self._eyes, self._openness, strict=True):
-            self._draw_eye(layer, vertices, rigid, eye, eyeball, openness, gaze)
+        for side in range(len(EYES)):
+            self._draw_eye(layer, vertices, rigid, side, gaze)
         self._draw_mouth(layer, vertices, rigid, shape)
         out = np.empty((self.size, self.size, 3), np.uint8)
         composite(layer, self._background, out)
@@ -108,16 +109,17 @@ class MeshRenderer:
         moved += self._pivot + np.float32([pose[3], pose[4], 0]) * self._unit
         return np.asarray(shape + (moved - shape) * self._mesh.head_weight[:, None], np.float32)
 
-    def _draw_eye(
-        self, layer: Image, vertices: Float, rigid: Float, eye: face_mesh.Eye, eyeball: Eyeball, openness: float, gaze: Float
-    ) -> None:
+    def _draw_eye(self, layer: Image, vertices: Float, rigid: Float, side: int, gaze: Float) -> None:
+        eye = EYES[side]
         upper, lower = vertices[list(eye.upper_lid), :2], vertices[list(eye.lower_lid), :2]
+        closing = max(0.0, 1 - self._lid_gap(vertices, eye) / self._openness[side])
         opening = open_between(upper, lower, self.size, softness=max(0.5, 0.0045 * self._unit))
-        if opening is None:
-            return
-        rim = [*eye.upper_lid, *eye.lower_lid]
-        closing = 1 - self._lid_gap(vertices, eye) / openness
-        eyeball.draw(layer, opening, affine_between(rigid[rim], self._texture_points[rim]), gaze, max(0.0, closing))
+        if opening is not None:
+            rim = [*eye.upper_lid, *eye.lower_lid]
+            to_source = affine_between(rigid[rim], self._texture_points[rim])
+            self._eyes[side].draw(layer, opening, to_source, gaze, closing)
+        fold = np.vstack([upper[:1], vertices[list(eye.upper_fold), :2], upper[-1:]])
+        self._lids[side].draw(layer, fold, upper, (self._maps[0], self._maps[1]), closing)
 
     def _draw_mouth(self, layer: Image, vertices: Float, rigid: Float, shape: Float) -> None:
         upper, lower = vertices[list(UPPER_INNER_LIP), :2], vertices[list(LOWER_INNER_LIP), :2]

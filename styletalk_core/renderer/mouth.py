@@ -21,8 +21,8 @@ Image = NDArray[np.uint8]
 # Lengths in inter-ocular distances (about 90 mm).
 _TEETH_SCALE = 1 / 794  # of a texture pixel
 _UPPER_EDGE = 0.018  # upper teeth end this far below the line of the closed lips
-_LOWER_EDGE = 0.006  # lower teeth begin this far below it
-_LOWER_WIDTH = 0.74  # of the upper row
+_LOWER_EDGE = 0.022  # lower teeth begin this far below it
+_LOWER_WIDTH = 0.70  # of the upper row
 _FULL_LIGHT = 0.11  # gap between the lips at which the teeth are fully lit
 _CAVITY = np.float32([52, 20, 20])
 _TONGUE = np.float32([168, 84, 82])
@@ -76,13 +76,13 @@ class MouthInterior:
         tongue_y = (y - jaw[1] - 0.075 * unit) / (0.115 * unit)
         tongue_x = (x - jaw[0]) / (0.225 * unit)
         body = 1 - tongue_x**2 - tongue_y**2
-        tongue = np.clip(body / 0.35, 0, 1)
+        tongue = np.clip(body / 0.7, 0, 1)
         groove = 1 - 0.14 * np.exp(-((tongue_x / 0.12) ** 2))
-        tone = (0.42 + 0.55 * np.sqrt(np.clip(body, 0, 1))) * groove
+        tone = (0.34 + 0.42 * np.sqrt(np.clip(body, 0, 1))) * groove
         inside += (_TONGUE * tone[..., None] - inside) * tongue[..., None]
 
         lower = self._row(x - jaw[0], (jaw[1] + _LOWER_EDGE * unit - y), _LOWER_WIDTH)
-        inside = inside * (1 - lower[..., 3:]) + lower[..., :3] * 205
+        inside = inside * (1 - lower[..., 3:]) + lower[..., :3] * 178
         upper = self._row(x, y - _UPPER_EDGE * unit, 1.0)
         inside = inside * (1 - upper[..., 3:]) + upper[..., :3] * 248
 

@@ -10,7 +10,7 @@ photograph. Nobody looks like this: the sources are generated faces (SFHQ, MIT l
 import argparse
 import json
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -28,6 +28,7 @@ Image = NDArray[np.uint8]
 
 SIDE = 896
 BANDS = 6
+_EVENNESS = 0.75  # 0 keeps the base's complexion .. 1 takes the mean of all sources
 
 BROWS = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 336, 296, 334, 293, 300, 276, 283, 282, 295, 285)
 NOSE = (6, 197, 195, 5, 4, 1, 19, 94, 2, 98, 327, 64, 294, 129, 358, 49, 279, 48, 278, 122, 351)
@@ -51,7 +52,8 @@ class Recipe:
     nose: str
     mouth: str
     backdrop: tuple[int, int, int]  # RGB of the studio wall
-    complexion: dict[str, float] = field(default_factory=dict)  # share of each source in the skin's broad colours
+    vividness: float = 1.0  # factor on the person's colours
+    shoulder: tuple[int, int, int, int] | None = None  # line x, y, x, y that cloth is drawn anew below, over a flaw
 
 
 RECIPES = (
@@ -63,17 +65,23 @@ RECIPES = (
     Recipe(
         "marcus", "Marcus", "sfhq_2x4_11",
         {"sfhq_2x4_11": 0.50, "sfhq_3x6_10": 0.25, "sfhq_2x4_12": 0.25},
-        eyes="sfhq_3x6_10", nose="sfhq_3x6_22", mouth="sfhq_2x4_11", backdrop=(96, 92, 90),
+        eyes="sfhq_3x6_10", nose="sfhq_2x4_11", mouth="sfhq_2x4_11", backdrop=(96, 92, 90),
+        shoulder=(800, 795, 896, 868),
     ),
     Recipe(
         "amara", "Amara", "sfhq_2x4_10",
         {"sfhq_2x4_10": 0.40, "sfhq_3x6_14": 0.35, "sfhq_3x6_00": 0.25},
-        eyes="sfhq_3x6_14", nose="sfhq_3x6_00", mouth="sfhq_2x4_10", backdrop=(168, 172, 174),
+        eyes="sfhq_3x6_14", nose="sfhq_2x4_10", mouth="sfhq_2x4_10", backdrop=(184, 191, 194),
     ),
     Recipe(
         "kenji", "Kenji", "sfhq_2x4_12",
         {"sfhq_2x4_12": 0.40, "sfhq_3x6_10": 0.30, "sfhq_1x2_00": 0.30},
-        eyes="sfhq_1x2_00", nose="sfhq_3x6_10", mouth="sfhq_2x4_12", backdrop=(150, 156, 160),
+        eyes="sfhq_1x2_00", nose="sfhq_3x6_10", mouth="sfhq_2x4_12", backdrop=(150, 156, 160), vividness=0.8,
+    ),
+    Recipe(
+        "malik", "Malik", "sfhq_3x6_11",
+        {"sfhq_3x6_11": 0.40, "sfhq_3x6_10": 0.30, "sfhq_2x4_11": 0.30},
+        eyes="sfhq_3x6_11", nose="sfhq_3x6_11", mouth="sfhq_2x4_10", backdrop=(120, 124, 130),
     ),
 )  # fmt: skip
 
@@ -133,6 +141,42 @@ def matched_colors(picture: Image, like: Image, mask: Float) -> Image:
     return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.uint8)
 
 
+def evened(canvas: Float, sources: dict[str, Image], recipe: Recipe, target: Float, face: Float) -> Float:
+    """Mixes the broad colours of the skin from all sources, which takes the blotches of one face away."""
+    unit = face_mesh.interocular(target)
+    features = np.maximum(region_mask(target, REGIONS["eyes"], 0.05), region_mask(target, REGIONS["mouth"], 0.05))
+    skin = cv2.erode(face, np.ones((round(0.12 * unit),) * 2)) * (1 - features)
+    like = np.clip(canvas, 0, 255).astype(np.uint8)
+    mean = sum(
+        share * matched_colors(sources[name], like, skin).astype(np.float32) for name, share in recipe.shape.items()
+    )
+
+    def broad(picture: Float) -> Float:
+        blur = [cv2.GaussianBlur(part, (0, 0), 0.13 * unit) for part in (picture * skin[..., None], skin)]
+        return np.asarray(blur[0] / np.maximum(blur[1], 1e-3)[..., None], np.float32)
+
+    lab = cv2.cvtColor(broad(mean) / 255, cv2.COLOR_RGB2LAB)
+    typical = np.median(lab[skin > 0.5], axis=0)
+    lab[..., 1:] += _EVENNESS * (typical[1:] - lab[..., 1:])
+    even = cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255
+    soft = cv2.GaussianBlur(skin, (0, 0), 0.06 * unit)[..., None]
+    return np.asarray(canvas + _EVENNESS * soft * (even - broad(canvas)), np.float32)
+
+
+def redrawn_shoulder(picture: Image, mask: Float, line: tuple[int, int, int, int]) -> tuple[Image, Float]:
+    """Replaces what lies right of a line's start by plain cloth below the line and nothing above it."""
+    x0, y0, x1, y1 = line
+    x, y = np.meshgrid(np.arange(SIDE, dtype=np.float32), np.arange(SIDE, dtype=np.float32))
+    depth = y - (y0 + (x - x0) * (y1 - y0) / (x1 - x0))
+    here = cv2.GaussianBlur((x > x0).astype(np.float32), (0, 0), 5)
+    cloth = np.median(picture[y0 + 40 : y0 + 90, x0 - 60 : x0 - 20].reshape(-1, 3), axis=0)
+    drawn = cloth * (1 + 0.1 * np.exp(-np.maximum(depth, 0) / 12))[..., None]
+    drawn += cv2.GaussianBlur(np.random.default_rng(3).normal(0, 6, (SIDE, SIDE, 1)).astype(np.float32), (0, 0), 0.8)[..., None]
+    blended = picture * (1 - here[..., None]) + drawn * here[..., None]
+    mask = mask * (1 - here) + np.clip(depth / 2.5 + 0.5, 0, 1) * here
+    return np.clip(blended, 0, 255).astype(np.uint8), mask.astype(np.float32)
+
+
 def backdrop(color: tuple[int, int, int]) -> Float:
     """A studio wall: the colour, lit from the upper left, with a trace of grain against banding."""
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
@@ -143,7 +187,7 @@ def backdrop(color: tuple[int, int, int]) -> Float:
 
 def make(recipe: Recipe, folder: Path) -> Image:
     """Returns the presenter (896, 896, 3) uint8 RGB."""
-    names = {recipe.base, recipe.eyes, recipe.nose, recipe.mouth, *recipe.shape, *recipe.complexion}
+    names = {recipe.base, recipe.eyes, recipe.nose, recipe.mouth, *recipe.shape}
     pictures, marks = {}, {}
     for name in names:
         bgr = cv2.imread(str(folder / f"{name}.jpg"))
@@ -169,8 +213,14 @@ def make(recipe: Recipe, folder: Path) -> Image:
             piece = matched_colors(bent[source], bent[recipe.base], face)
             mask = region_mask(target, REGIONS[region], 0.10) * face
             canvas = multiband(canvas, piece.astype(np.float32), mask)
+    canvas = evened(canvas, {name: bent[name] for name in recipe.shape}, recipe, target, face)
     picture = np.clip(canvas, 0, 255).astype(np.uint8)
     mask = person_mask(picture)
+    if recipe.shoulder:
+        picture, mask = redrawn_shoulder(picture, mask, recipe.shoulder)
+    if recipe.vividness != 1:
+        lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.float32([1, *[recipe.vividness] * 2])
+        picture = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.uint8)
     person = foreground_colors(picture, mask)
     wall = backdrop(recipe.backdrop)
     return np.clip(person * mask[..., None] + wall * (1 - mask[..., None]), 0, 255).astype(np.uint8)
