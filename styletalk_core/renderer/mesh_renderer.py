@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.face_model import FaceModel
+from styletalk_core.head_pose import fit_head, rotation_matrix
 from styletalk_core.renderer import face_mesh
 from styletalk_core.renderer.eyeball import Eyeball, Eyelid
 from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.renderer.mouth import MouthInterior
+from styletalk_core.renderer.neutral import resting_mouth
 from styletalk_core.renderer.opening import affine_between, open_between
 from styletalk_core.renderer.person_mask import empty_background, foreground_colors
 from styletalk_core.renderer.portrait import Portrait
@@ -26,7 +28,6 @@ _SUPERSAMPLING = 1.5  # texture pixels per output pixel, where the photo has the
 _JAW = (152, 175, 199, 200, 148, 377, 171, 396)
 _LIDS_MEET = 0.12  # share of the way that the lower lid comes up in a blink
 _FOLD_FOLLOWS = 0.42  # how far the skin above the upper lid comes down with it
-_FACE = np.arange(LANDMARKS)
 
 
 class MeshRenderer:
@@ -53,7 +54,12 @@ class MeshRenderer:
         oval = mesh.vertices[list(face_mesh.FACE_OVAL)]
         center = oval.mean(0)
         self._pivot = np.float32([center[0], center[1] + 0.25 * self._unit, 0.5 * self._unit])
-        self._canonical_axes = _face_axes(in_output)
+        head = fit_head(in_output[None], self._model.mean)
+        self._to_picture = head.scale[0] * head.rotation[0].T
+        self._neutral = mesh.vertices.copy()
+        self._neutral[:LANDMARKS] -= self._model.offsets(resting_mouth(head.remove(in_output[None])[0], self._model)[None])[
+            0
+        ] @ self._to_picture
 
         texture_unit = face_mesh.interocular(in_texture)
         self._eyes = [Eyeball(picture, in_texture, eye, texture_unit) for eye in EYES]
@@ -84,8 +90,8 @@ class MeshRenderer:
     def render_offsets(self, offsets: Float, pose: Float, gaze: Float, blink: float) -> Image:
         """Renders displacements (478, 3) of the landmarks in canonical units instead of coefficients."""
         still = self._mesh.vertices
-        shape = still.copy()
-        shape[:LANDMARKS] += offsets @ self._canonical_axes * self._unit
+        shape = self._neutral.copy()
+        shape[:LANDMARKS] += offsets @ self._to_picture
         self._close_lids(shape, blink)
         _keep_lips_apart(shape)
         shape[LANDMARKS:] += self._mesh.spread @ (shape - still)[list(face_mesh.FACE_OVAL)]
@@ -105,7 +111,7 @@ class MeshRenderer:
 
     def _posed(self, shape: Float, pose: Float) -> Float:
         """Turns and shifts the head; anchors follow as far as they belong to it."""
-        moved = (shape - self._pivot) @ rotation(*pose[:3]).T * (1 + pose[5] / 10)
+        moved = (shape - self._pivot) @ rotation_matrix(*pose[:3]).T * (1 + pose[5] / 10)
         moved += self._pivot + np.float32([pose[3], pose[4], 0]) * self._unit
         return np.asarray(shape + (moved - shape) * self._mesh.head_weight[:, None], np.float32)
 
@@ -149,27 +155,11 @@ class MeshRenderer:
                 shape[[eye.upper_lid[k], eye.lower_lid[k]]] = shape[[eye.upper_lid[k], eye.lower_lid[k]]].mean(0)
 
 
-def rotation(pitch: float, yaw: float, roll: float) -> Float:
-    """Rotation (3, 3): chin down, then face to the right of the picture, then clockwise on screen for positive angles."""
-    (cp, sp), (cy, sy), (cr, sr) = ((np.cos(a), np.sin(a)) for a in (pitch, yaw, roll))
-    about_x = np.float32([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    about_y = np.float32([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
-    about_z = np.float32([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return np.asarray(about_z @ about_y @ about_x, np.float32)
-
-
 def _rescaled(points: Float, factor: float) -> Float:
     """Pixel positions of a picture after it was resized by ``factor``; pixel centres are whole numbers."""
     moved = points * factor
     moved[:, :2] += 0.5 * factor - 0.5
     return np.asarray(moved, np.float32)
-
-
-def _face_axes(landmarks: Float) -> Float:
-    """Rows are the face's own x, y and z axes (3, 3) in the picture: canonical offsets @ axes are picture offsets."""
-    across = landmarks[263] - landmarks[33]
-    across /= np.linalg.norm(across)
-    return np.asarray(np.stack([across, [0, 1, 0], [0, 0, 1]]), np.float32)
 
 
 def _keep_lips_apart(shape: Float) -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from styletalk_core.errors import InputError
 from styletalk_core.renderer.face_mesh import CHIN, FACE_OVAL, interocular
-from styletalk_core.tracker import track_image
+from styletalk_core.tracker import FaceTracker
 
 Picture = NDArray[np.uint8]
 Float = NDArray[np.float32]
@@ -55,6 +55,16 @@ def load(path: Path) -> Picture:
     return np.array(rgb)
 
 
+def find_landmarks(rgb: Picture) -> Float:
+    """Landmarks (478, 3) px of the largest face in a picture (H, W, 3).
+
+    Raises:
+        InputError: there is no face.
+    """
+    with FaceTracker() as tracker:
+        return tracker.track_image(rgb)
+
+
 def cropped_face(rgb: Picture, size: int) -> tuple[Picture, Float]:
     """Cuts the square around the largest face.
 
@@ -65,7 +75,7 @@ def cropped_face(rgb: Picture, size: int) -> tuple[Picture, Float]:
     Raises:
         InputError: no face, or one too small or turned too far.
     """
-    landmarks = track_image(rgb)
+    landmarks = find_landmarks(rgb)
     oval = landmarks[list(FACE_OVAL)]
     low, high = oval[:, :2].min(0), oval[:, :2].max(0)
     height = float(high[1] - low[1])

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from styletalk_core.renderer import face_mesh
 from styletalk_core.renderer.person_mask import foreground_colors, person_mask
+from styletalk_core.renderer.photo import find_landmarks
 from styletalk_core.renderer.portrait import enrol
 from styletalk_core.renderer.rasterizer import fill_triangles
-from styletalk_core.tracker import track_image
 
 Float = NDArray[np.float32]
 Image = NDArray[np.uint8]
@@ -192,7 +192,7 @@ def make(recipe: Recipe, folder: Path) -> Image:
     for name in names:
         bgr = cv2.imread(str(folder / f"{name}.jpg"))
         pictures[name] = cv2.cvtColor(cv2.resize(bgr, (SIDE, SIDE), interpolation=cv2.INTER_LANCZOS4), cv2.COLOR_BGR2RGB)
-        marks[name] = track_image(pictures[name])
+        marks[name] = find_landmarks(pictures[name])
     base = marks[recipe.base]
     placed = {name: aligned(points, base) for name, points in marks.items()}
     target = sum(share * placed[name] for name, share in recipe.shape.items())
