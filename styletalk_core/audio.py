@@ -40,4 +40,4 @@ def read_audio(path: str | Path, rate: int = SPEECH_RATE) -> NDArray[np.float32]
     if not frames:
         raise InputError(f"{path} has no sound")
     samples = np.concatenate([frame.to_ndarray()[0] for frame in frames])
-    return np.nan_to_num(samples, copy=False, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32, copy=False)
+    return np.asarray(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), np.float32)

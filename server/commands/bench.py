@@ -6,6 +6,7 @@ from server.subcommands import add_subcommands
 
 BENCHMARKS = {
     "recognizer": ("styletalk_core.benchmarks.recognizer", "real-time factor and look-ahead of the recogniser"),
+    "recognizer-accuracy": ("styletalk_core.benchmarks.recognizer_accuracy", "how right the recogniser is"),
     "decoder": ("styletalk_core.benchmarks.decoder", "time per frame of the style-controllable decoder"),
     "renderer": ("styletalk_core.benchmarks.renderer", "time per frame and memory of the renderers"),
     "face": ("styletalk_core.benchmarks.face", "accuracy of the face model and of style retrieval"),

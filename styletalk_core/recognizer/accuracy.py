@@ -1,5 +1,6 @@
 """How well phone labels agree with reference labels, frame by frame and closure by closure. Pure."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +37,17 @@ def score(predicted: NDArray[np.uint8], reference: NDArray[np.uint8]) -> Accurac
     closure = event_score(np.isin(predicted, CLOSED_LIPS), np.isin(reference, CLOSED_LIPS))
     teeth = event_score(np.isin(predicted, LIP_TO_TEETH), np.isin(reference, LIP_TO_TEETH))
     return Accuracy(strict, viseme, near, viseme_near, closure, teeth)
+
+
+def mean_accuracy(scores: list[Accuracy], weights: list[int]) -> dict[str, float]:
+    """Frame-weighted means of accuracies, flat, rounded to 4 digits."""
+    rows = []
+    for one in scores:
+        flat = dataclasses.asdict(one)
+        for event in ("closure", "lip_to_teeth"):
+            flat |= {f"{event}_{key}": value for key, value in flat.pop(event).items()}
+        rows.append(flat)
+    return {key: round(float(np.average([row[key] for row in rows], weights=weights)), 4) for key in rows[0]}
 
 
 def event_score(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> EventScore:

@@ -113,7 +113,7 @@ class Augmenter:
     def _reverberate(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:
         """A room: each band's power decays exponentially behind the direct sound (a third of the excerpts)."""
         rows = np.flatnonzero(rng.random(len(decibels)) < 0.33)
-        power = 10 ** (decibels[rows] / 10)
+        power = _power(decibels[rows])
         decay = 10 ** (-0.06 / rng.uniform(0.15, 0.7, (len(rows), 1)))
         wet = (1 - decay) * 10 ** (rng.uniform(-12, 1, (len(rows), 1)) / 10)
         tail = np.zeros_like(power[:, 0])
@@ -127,17 +127,17 @@ class Augmenter:
     def _disturb(self, rng: np.random.Generator, decibels: Decibels, silent: NDArray[np.bool_]) -> Decibels:
         """Adds a noise, babble of four other excerpts, or only a faint floor."""
         size, frames, _ = decibels.shape
-        power = 10 ** (decibels / 10)
-        loudness = np.quantile(power.mean(axis=2), 0.8, axis=1)
-        kind = rng.random(size)
+        power = _power(decibels)
+        loudness = np.asarray(np.quantile(power.mean(axis=2), 0.8, axis=1))
+        kind = rng.random((size,))
         for row in range(size):
             if kind[row] < 0.2 and not silent[row]:
                 others = rng.integers(0, size, 4)
-                noise = power[others].mean(axis=0)[:: rng.choice([-1, 1])]
+                noise = np.asarray(np.mean(power[others], axis=0)[:: rng.choice([-1, 1])], np.float32)
             else:
                 clip = self._noises[rng.integers(len(self._noises))]
                 start = rng.integers(0, len(clip) - frames)
-                noise = 10 ** (clip[start : start + frames] / 10)
+                noise = _power(clip[start : start + frames])
             snr = rng.uniform(2, 30) if kind[row] < 0.6 else rng.uniform(30, 60)
             target = 10 ** rng.uniform(-9, -3) if silent[row] else loudness[row] / 10 ** (snr / 10)
             power[row] += noise * target / max(float(noise.mean()), 1e-12)
@@ -155,3 +155,7 @@ class Augmenter:
             start = rng.integers(0, decibels.shape[1])
             decibels[row, start : start + rng.integers(2, 8)] = QUIETEST_DB
         return decibels
+
+
+def _power(decibels: Decibels) -> Decibels:
+    return np.asarray(10 ** (decibels / 10), np.float32)

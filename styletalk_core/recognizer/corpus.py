@@ -55,7 +55,8 @@ class Utterance:
     def load(cls, path: Path) -> "Utterance":
         """Reads what `save` wrote."""
         with np.load(path) as arrays:
-            return cls(*(str(word) for word in arrays["text"]), samples=arrays["samples"], labels=arrays["labels"])
+            name, source, speaker, split = (str(word) for word in arrays["text"])
+            return cls(name, source, speaker, split, arrays["samples"], arrays["labels"])
 
 
 def recordings(data: Path) -> Iterator[Recording]:

@@ -44,7 +44,8 @@ class Block(nn.Module):
         padded = functional.pad(normed, (0, 0, 2 * self.dilation, 0))
         length = x.shape[1]
         taps = torch.cat([padded[:, i * self.dilation :][:, :length] for i in range(3)], dim=-1)
-        return x + self.out(functional.silu(self.taps(taps)))
+        change: Tensor = self.out(functional.silu(self.taps(taps)))
+        return x + change
 
 
 class RecogniserNetwork(nn.Module):
@@ -72,4 +73,4 @@ class RecogniserNetwork(nn.Module):
         for block in self.blocks:
             x = block(x)
         logits: Tensor = self.heads(self.norm(x))
-        return logits.unflatten(-1, (len(self.config.delays), len(PHONES)))
+        return logits.view(batch, frames // STACK, len(self.config.delays), len(PHONES))

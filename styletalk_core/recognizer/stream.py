@@ -108,9 +108,7 @@ class Recognizer:
         """The state before the first sample."""
         return _State(np.zeros(self._network.memory_shape, np.float32))
 
-    def push(
-        self, streams: "Sequence[RecognizerStream]", audio: Sequence[NDArray[np.float32]]
-    ) -> list[Recognition]:
+    def push(self, streams: "Sequence[RecognizerStream]", audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
         """Feeds ``audio[i]`` (n,) float32 16 kHz to ``streams[i]``; steps of different streams run as one batch."""
         firsts = [stream.state.steps for stream in streams]
         columns: list[list[NDArray[np.float32]]] = [[] for _ in streams]
@@ -191,4 +189,4 @@ def recognize(recognizer: PhoneRecognizer, samples: NDArray[np.float32]) -> Reco
 def frame_labels(recognition: Recognition, frames: int) -> NDArray[np.uint8]:
     """Phone ids (frames,) at 30 fps in the convention of the official labels: the phone at the frame's first tick."""
     ticks = np.arange(frames, dtype=np.int64) * (48_000 // FPS)
-    return recognition.at(ticks).argmax(axis=1).astype(np.uint8)
+    return np.asarray(recognition.at(ticks).argmax(axis=1), np.uint8)

@@ -5,7 +5,6 @@ only. The averaged weights of the best step on the dev clips are what is shipped
 """
 
 import argparse
-import dataclasses
 import json
 import logging
 import time
@@ -24,7 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from styletalk_core.audio import SPEECH_RATE, read_audio
 from styletalk_core.errors import InputError
 from styletalk_core.phones import CLOSED_LIPS, FPS, LIP_TO_TEETH, PHONES, SIL_INDEX
-from styletalk_core.recognizer.accuracy import Accuracy, score
+from styletalk_core.recognizer.accuracy import Accuracy, mean_accuracy, score
 from styletalk_core.recognizer.augmentation import Augmenter, Batch, Clip
 from styletalk_core.recognizer.corpus import FREE_SOURCES, prepare, utterances
 from styletalk_core.recognizer.features import HOP, OVERLAP, FeatureState, extract, log_mel
@@ -43,6 +42,8 @@ SETTLING: Final = 10
 """Columns at the start of an excerpt that are not judged: nothing was heard before them."""
 MARGIN: Final = 25
 """Frames of silence that an utterance keeps on either side: 250 ms."""
+AVERAGING: Final = 0.998
+"""Decay per step of the running average of the weights."""
 DECAY: Final = 0.25
 """Share of the steps at the end over which the learning rate falls to zero."""
 DEFAULT_DELAY: Final = 4
@@ -100,7 +101,8 @@ class Training:
         torch.manual_seed(args.seed)
         self._args, self._augmenter, self._dev = args, augmenter, dev
         self._network = RecogniserNetwork(RecogniserConfig()).to(args.device)
-        self._average = AveragedModel(self._network, multi_avg_fn=get_ema_multi_avg_fn(0.998))
+        averaging = get_ema_multi_avg_fn(AVERAGING)  # type: ignore[no-untyped-call]
+        self._average = AveragedModel(self._network, multi_avg_fn=averaging)
         self._optimiser = torch.optim.AdamW(self._network.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=0.02)
         weight = torch.ones(len(PHONES))
         weight[list(CLOSED_LIPS)], weight[list(LIP_TO_TEETH)] = CLOSED_WEIGHT, TEETH_WEIGHT
@@ -149,12 +151,14 @@ class Training:
 
     def _rate_share(self) -> float:
         """Warm-up over 300 steps, a plateau, then a linear fall."""
-        falling = (self._args.steps - self._step) / (DECAY * self._args.steps)
+        steps: int = self._args.steps
+        falling = (steps - self._step) / (DECAY * steps)
         return min(1.0, (self._step + 1) / 300, falling)
 
     def _judge(self, loss: float, seconds: float) -> None:
         """Scores the averaged weights on the dev clips, keeps the best, writes the checkpoint."""
         network = self._average.module
+        assert isinstance(network, RecogniserNetwork)
         scores = [judge(network, clip, DEFAULT_DELAY) for clip in self._dev]
         figures = mean_accuracy(scores, [len(clip.labels) for clip in self._dev])
         log.info("step %d  loss %.3f  %.2f s/step  %s", self._step, loss, seconds, json.dumps(figures))
@@ -191,9 +195,8 @@ def dev_clips(data: Path) -> Iterator[DevClip]:
         yield DevClip(name, torch.from_numpy(features), np.array(json.loads(path.read_text()), np.uint8))
 
 
-def judge(network: torch.nn.Module, clip: DevClip, delay: int) -> Accuracy:
+def judge(network: RecogniserNetwork, clip: DevClip, delay: int) -> Accuracy:
     """Scores one head of the network, without the speech gate, against official labels."""
-    assert isinstance(network, RecogniserNetwork)
     head = network.config.delays.index(delay)
     with torch.no_grad():
         logits = network(clip.features.to(network.stem.weight.device))[0, delay - 1 :, head]
@@ -202,22 +205,11 @@ def judge(network: torch.nn.Module, clip: DevClip, delay: int) -> Accuracy:
     return score(ids[ticks // 960], clip.labels)
 
 
-def mean_accuracy(scores: list[Accuracy], weights: list[int]) -> dict[str, float]:
-    """Frame-weighted means of accuracies, flat, rounded to 4 digits."""
-    rows = []
-    for one in scores:
-        flat = dataclasses.asdict(one)
-        for event in ("closure", "lip_to_teeth"):
-            flat |= {f"{event}_{key}": value for key, value in flat.pop(event).items()}
-        rows.append(flat)
-    return {key: round(float(np.average([row[key] for row in rows], weights=weights)), 4) for key in rows[0]}
-
-
 def _training_clips(cache: Path, licence: str) -> Iterator[Clip]:
     for utterance in utterances(cache):
         if utterance.split != "train" or (licence == "free" and utterance.source not in FREE_SOURCES):
             continue
-        samples = np.pad(utterance.samples.astype(np.float32) / 32768, (OVERLAP, 0))
+        samples = np.asarray(np.pad(utterance.samples / 32768, (OVERLAP, 0)), np.float32)
         decibels = log_mel(samples).astype(np.float16)
         spoken = np.flatnonzero(utterance.labels != SIL_INDEX)
         if len(spoken):

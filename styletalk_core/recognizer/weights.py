@@ -35,11 +35,9 @@ def load_network(path: Path = PACKAGED) -> RecogniserNetwork:
         with safe_open(path, "pt") as file:
             fields = json.loads(file.metadata()["config"])
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        config = RecogniserConfig(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()})
+        config = RecogniserConfig(int(fields["width"]), tuple(fields["dilations"]), tuple(fields["delays"]))
         network = RecogniserNetwork(config)
         network.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
         raise CheckpointError(f"{path} is no recogniser weight file ({error})") from error
     return network.eval().requires_grad_(False)
-
-

@@ -1,0 +1,27 @@
+"""The recogniser back ends by name."""
+
+from typing import Final
+
+from styletalk_core.errors import InputError
+from styletalk_core.recognizer.stream import PhoneRecognizer, Recognizer, RecognizerStream
+
+BACKENDS: Final = ("neural", "pocketsphinx", "vosk")
+
+
+def open_backend(name: str) -> PhoneRecognizer:
+    """Returns the back end with this name, ready to hear.
+
+    Raises:
+        InputError: there is no such back end, or its model is not installed.
+    """
+    if name == "neural":
+        return RecognizerStream(Recognizer.load())
+    if name == "pocketsphinx":
+        from styletalk_core.recognizer.pocketsphinx import PocketsphinxRecognizer
+
+        return PocketsphinxRecognizer()
+    if name == "vosk":
+        from styletalk_core.recognizer.vosk import VoskRecognizer
+
+        return VoskRecognizer()
+    raise InputError(f"there is no recogniser back end {name!r}: choose one of {', '.join(BACKENDS)}")

@@ -1,0 +1,55 @@
+"""The network that trains and the network that runs live are one function, and it is causal."""
+
+import numpy as np
+import pytest
+import torch
+
+from styletalk_core.errors import CheckpointError
+from styletalk_core.recognizer.network import RecogniserConfig, RecogniserNetwork
+from styletalk_core.recognizer.step_network import StepNetwork
+from styletalk_core.recognizer.weights import load_network, save_network
+
+CONFIG = RecogniserConfig(width=32, dilations=(1, 2, 4, 1))
+
+
+@pytest.fixture(scope="module")
+def network() -> RecogniserNetwork:
+    torch.manual_seed(0)
+    return RecogniserNetwork(CONFIG).eval()
+
+
+@pytest.mark.parametrize("head", range(len(CONFIG.delays)))
+def test_live_and_training_forms_agree(network: RecogniserNetwork, head: int) -> None:
+    tensors = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
+    live = StepNetwork(tensors, CONFIG, head)
+    features = np.random.default_rng(0).standard_normal((2, 60, 80)).astype(np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(features))[:, :, head].softmax(dim=-1).numpy()
+    memory, columns = np.zeros((2, *live.memory_shape), np.float32), []
+    for step in range(30):
+        column, memory = live.advance(features[:, 2 * step : 2 * step + 2], memory)
+        columns.append(column)
+    np.testing.assert_allclose(np.concatenate(columns, axis=1), expected, atol=1e-5)
+
+
+def test_later_features_change_no_earlier_logit(network: RecogniserNetwork) -> None:
+    features = torch.randn(1, 40, 80)
+    changed = features.clone()
+    changed[:, 20:] += 1
+    with torch.no_grad():
+        assert torch.equal(network(features)[:, :10], network(changed)[:, :10])
+
+
+def test_weights_survive_the_file(network: RecogniserNetwork, tmp_path) -> None:
+    save_network(network, tmp_path / "w.safetensors", {"licence": "free"})
+    loaded = load_network(tmp_path / "w.safetensors")
+    assert loaded.config == CONFIG
+    for name, tensor in network.state_dict().items():
+        torch.testing.assert_close(loaded.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
+
+
+def test_a_file_that_holds_no_recogniser_is_refused(tmp_path) -> None:
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(b"no weights")
+    with pytest.raises(CheckpointError, match="is no recogniser weight file"):
+        load_network(path)
