@@ -111,7 +111,10 @@ class Call:
             )
             if not any(common.mimeType == codec for common in transceiver._codecs):
                 raise OfferRefused(f"The offer must contain {codec}.")
-            transceiver._codecs = [c for c in transceiver._codecs if c.mimeType in (codec, f"{kind}/rtx")]
+            chosen = [common for common in transceiver._codecs if common.mimeType == codec]
+            kept = {common.payloadType for common in chosen}
+            # a retransmission format of a codec that is not in the answer makes browsers refuse all of it
+            transceiver._codecs = chosen + [c for c in transceiver._codecs if c.parameters.get("apt") in kept]
             transceiver.direction = "sendrecv" if kind == "audio" else "sendonly"
         transceivers["audio"].sender.replaceTrack(SoundTrack(session, barrier))
         transceivers["video"].sender.replaceTrack(PictureTrack(session, barrier))
