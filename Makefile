@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 CHROMIUM := $(or $(shell command -v chromium),$(shell command -v chromium-browser),$(shell command -v google-chrome))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve test lint bench chromium clean
+.PHONY: help setup system-libraries serve test lint bench chromium clean
 
 help:
 	@echo "make serve   install what is missing and start the server on 127.0.0.1:8080"
@@ -21,7 +21,18 @@ $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c 'import cv2, mediapipe' 2>/dev/null || $(MAKE) --no-print-directory system-libraries
 	@touch $(STAMP)
+
+# Shared libraries that OpenCV and MediaPipe expect and that a bare Debian or Ubuntu lacks.
+system-libraries:
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "installing the system libraries of OpenCV and MediaPipe"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends libgl1 libegl1 libgles2 libglib2.0-0 >/dev/null; \
+	else \
+		$(BIN)/styletalk doctor; \
+		echo "install the missing system libraries as said above, then run make again"; exit 1; \
+	fi
 
 serve: setup
 	@$(BIN)/styletalk serve $(SERVE_OPTIONS)

@@ -1,0 +1,165 @@
+"""The models at work: recogniser, style-controllable decoder and renderer for numbered slots, one per session.
+
+Owns what a session keeps between frames: the recogniser's state, the mixed style and its cross-fade, the portrait.
+
+Runs on: worker thread only (the one place that runs models). Ticks are 1/48000 s from a slot's first sample.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from styletalk_core import checkpoint
+from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW
+from styletalk_core.recognizer.stream import Recognition, Recognizer, RecognizerStream
+from styletalk_core.renderer.mesh_renderer import MeshRenderer
+from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.styles import StyleLibrary
+from styletalk_core.styletalk import StyleState, fade, intensify
+from styletalk_core.weights import MOTION_WEIGHTS
+
+NEUTRAL_STYLE = "neutral"
+"""The preset from which intensity is measured."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    """One session."""
+
+    recognizer: RecognizerStream
+    avatar: str
+    state: StyleState
+    start: Tensor
+    target: Tensor
+    fade_frames: int = 0
+    faded: int = 0
+
+
+class ModelEngine:
+    """Implements the engine protocol of the streaming side with the real networks."""
+
+    def __init__(
+        self, avatars: AvatarLibrary, styles: StyleLibrary, *, device: str = "cpu", size: int = 512, threads: int = 1
+    ) -> None:
+        self.size = size
+        self._avatars = avatars
+        self._styles = styles
+        self._device = torch.device(device)
+        self._threads = threads
+        self._slots: dict[int, _Slot] = {}
+        self._renderers: dict[str, MeshRenderer] = {}
+        self._recognizer = Recognizer.load()
+        self._model = checkpoint.load(MOTION_WEIGHTS, self._device).model
+        self._neutral = self._encode(NEUTRAL_STYLE)
+
+    @property
+    def recognizer_delay_ticks(self) -> int:
+        """Ticks between a sample being heard and its phone column being out."""
+        return self._recognizer.delay_ticks
+
+    def warmup(self) -> None:
+        """Runs every model once on silence, so that the first real frame is as fast as the next."""
+        torch.set_num_threads(self._threads)
+        slot = -1
+        self.open(slot, self._avatars.names()[0], NEUTRAL_STYLE, 1.0)
+        self.recognize([slot], [np.zeros(16_000, np.float32)])
+        silence = np.zeros((1, WINDOW, len(PHONES)), np.float32)
+        silence[..., SIL_INDEX] = 1.0
+        expression = self.decode([slot], silence)
+        self.render([slot], expression, np.zeros((1, 6)), np.zeros((1, 2)), np.zeros(1))
+        self.close(slot)
+
+    def open(self, slot: int, avatar: str, style: str, intensity: float) -> None:
+        """Prepares ``slot`` with fresh recogniser state.
+
+        Raises:
+            InputError: there is no such avatar or style.
+        """
+        self._renderer(avatar)
+        code = self._code(style, intensity)
+        state = self._mix(code)
+        self._slots[slot] = _Slot(RecognizerStream(self._recognizer), avatar, state, code, code)
+
+    def close(self, slot: int) -> None:
+        """Forgets ``slot`` and the renderer that nobody else uses."""
+        closed = self._slots.pop(slot, None)
+        if closed is not None:
+            self._release_renderer(closed.avatar)
+
+    def set_style(self, slot: int, style: str, intensity: float, fade_s: float) -> None:
+        """Cross-fades to ``style`` within ``fade_s`` seconds of decoded frames, from whatever is shown now.
+
+        Raises:
+            InputError: there is no such style.
+        """
+        session = self._slots[slot]
+        session.start, session.target = session.state.code, self._code(style, intensity)
+        session.fade_frames, session.faded = max(1, round(fade_s * FPS)), 0
+
+    def set_avatar(self, slot: int, avatar: str) -> None:
+        """Shows another portrait from the next rendered frame on.
+
+        Raises:
+            InputError: there is no such avatar.
+        """
+        self._renderer(avatar)
+        previous, self._slots[slot].avatar = self._slots[slot].avatar, avatar
+        self._release_renderer(previous)
+
+    def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
+        """Feeds ``audio[i]`` (n,) float32 16 kHz to slot ``slots[i]``; returns the phone columns that became known."""
+        return self._recognizer.push([self._slots[slot].recognizer for slot in slots], audio)
+
+    @torch.inference_mode()
+    def decode(self, slots: Sequence[int], posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Decodes one phone window (11, 41) per slot, (N, 11, 41), into expressions (N, 64)."""
+        state = StyleState.join([self._advance(self._slots[slot]) for slot in slots])
+        expression = self._model.decode(torch.from_numpy(posteriors).to(self._device), state)
+        result: NDArray[np.float32] = expression.cpu().numpy()
+        return result
+
+    def render(
+        self,
+        slots: Sequence[int],
+        expression: NDArray[np.float32],
+        pose: NDArray[np.float32],
+        gaze: NDArray[np.float32],
+        blink: NDArray[np.float32],
+    ) -> list[NDArray[np.uint8]]:
+        """Renders motion (N, 64), (N, 6), (N, 2), (N,) into pictures (H*3//2, W) uint8 yuv420p."""
+        return [
+            self._renderers[self._slots[slot].avatar].render(expression[i], pose[i], gaze[i], float(blink[i]))
+            for i, slot in enumerate(slots)
+        ]
+
+    def _advance(self, session: _Slot) -> StyleState:
+        """Moves a session's cross-fade on by one frame; the experts are mixed anew only while it lasts."""
+        if session.faded < session.fade_frames:
+            session.faded += 1
+            session.state = self._mix(fade(session.start, session.target, session.faded / session.fade_frames))
+        return session.state
+
+    @torch.inference_mode()
+    def _mix(self, code: Tensor) -> StyleState:
+        return self._model.mix_style(code)
+
+    def _code(self, style: str, intensity: float) -> Tensor:
+        """Style code (1, C) at an intensity: 0 is neutral, 1 the style as it was recorded."""
+        return intensify(self._encode(style), self._neutral, intensity)
+
+    def _encode(self, style: str) -> Tensor:
+        coefficients = self._styles.get(style).coefficients.astype(np.float32)
+        return self._model.encode_style(torch.from_numpy(coefficients).to(self._device))[None]
+
+    def _renderer(self, avatar: str) -> MeshRenderer:
+        if avatar not in self._renderers:
+            self._renderers[avatar] = MeshRenderer(self._avatars.get(avatar), self.size)
+        return self._renderers[avatar]
+
+    def _release_renderer(self, avatar: str) -> None:
+        if all(session.avatar != avatar for session in self._slots.values()):
+            self._renderers.pop(avatar, None)

@@ -1,0 +1,7 @@
+"""Where the weight files lie that ship with the package."""
+
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parent
+MOTION_WEIGHTS: Final = FOLDER / "styletalk.safetensors"
