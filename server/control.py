@@ -155,7 +155,8 @@ class ControlChannel:
                 await asyncio.sleep(0.1)
                 continue
             try:
-                event = await asyncio.wait_for(session.events.get(), 1.0)
+                async with asyncio.timeout(1.0):  # unlike wait_for, never takes a cancellation for an event
+                    event = await session.events.get()
             except TimeoutError:
                 continue
             self.tell("speech.started" if event.started else "speech.stopped", frame=event.frame)
