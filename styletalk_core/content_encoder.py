@@ -17,13 +17,11 @@ class ContentEncoder(nn.Module):
 
     positions: Tensor
 
-    def __init__(
-        self, width: int, heads: int, feed_forward: int, layers: int, embedding: int, window: int, dropout: float
-    ) -> None:
+    def __init__(self, width: int, heads: int, feed_forward: int, layers: int, embedding: int, window: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(len(PHONES), embedding)
         self.project = nn.Linear(embedding, width)
-        self.layers = nn.ModuleList(EncoderLayer(width, heads, feed_forward, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(EncoderLayer(width, heads, feed_forward) for _ in range(layers))
         self.register_buffer("positions", sinusoid_positions(window, width), persistent=False)
 
     def forward(self, phones: Tensor) -> Tensor:

@@ -65,30 +65,27 @@ class AdaptiveLinear(nn.Module):
 class DecoderLayer(nn.Module):
     """Self-attention, attention over the content and a style-aware adaptive feed-forward, post-norm."""
 
-    def __init__(
-        self, width: int, heads: int, feed_forward: int, experts: int, ratio: int, temperature: float, dropout: float
-    ) -> None:
+    def __init__(self, width: int, heads: int, feed_forward: int, experts: int, ratio: int, temperature: float) -> None:
         super().__init__()
-        self.self_attn = Attention(width, heads, dropout)
-        self.multihead_attn = Attention(width, heads, dropout)
+        self.self_attn = Attention(width, heads)
+        self.multihead_attn = Attention(width, heads)
         self.linear1 = AdaptiveLinear(width, feed_forward, width, experts, ratio, temperature)
         self.linear2 = nn.Linear(feed_forward, width)
         self.norm1 = nn.LayerNorm(width)
         self.norm2 = nn.LayerNorm(width)
         self.norm3 = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
         nn.init.xavier_uniform_(self.linear2.weight)
 
     def attend_target(self, query: Tensor, target: Tensor) -> Tensor:
         """Self-attention block: queries (B, Q, C) over all targets (B, W, C)."""
-        return self.norm1(query + self.dropout(self.self_attn(query, target)))  # type: ignore[no-any-return]
+        return self.norm1(query + self.self_attn(query, target))  # type: ignore[no-any-return]
 
     def attend_content(self, x: Tensor, content: Tensor, linear1: MixedLinear) -> Tensor:
         """Cross-attention and adaptive feed-forward: x (S*N, Q, C), content (S*N, W, C), S styles of N frames each."""
-        x = self.norm2(x + self.dropout(self.multihead_attn(x, content)))
+        x = self.norm2(x + self.multihead_attn(x, content))
         styles = sum(len(weight) for weight, _ in linear1.groups)
         hidden = F.relu(linear1(x.reshape(styles, -1, x.shape[-1]))).reshape(*x.shape[:2], -1)
-        return self.norm3(x + self.dropout(self.linear2(hidden)))  # type: ignore[no-any-return]
+        return self.norm3(x + self.linear2(hidden))  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +126,10 @@ class PartDecoder(nn.Module):
         temperature: float,
         window: int,
         outputs: int,
-        dropout: float,
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            DecoderLayer(width, heads, feed_forward, experts, ratio, temperature, dropout) for _ in range(layers)
+            DecoderLayer(width, heads, feed_forward, experts, ratio, temperature) for _ in range(layers)
         )
         self.norm = nn.LayerNorm(width)
         self.tail = nn.Sequential(

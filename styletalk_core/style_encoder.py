@@ -14,12 +14,10 @@ class StyleEncoder(nn.Module):
 
     positions: Tensor
 
-    def __init__(
-        self, width: int, heads: int, feed_forward: int, layers: int, coefficients: int, frames: int, dropout: float
-    ) -> None:
+    def __init__(self, width: int, heads: int, feed_forward: int, layers: int, coefficients: int, frames: int) -> None:
         super().__init__()
         self.project = nn.Linear(coefficients, width)
-        self.layers = nn.ModuleList(EncoderLayer(width, heads, feed_forward, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(EncoderLayer(width, heads, feed_forward) for _ in range(layers))
         self.pooling = nn.Sequential(nn.Linear(width, width), nn.Mish(), nn.Linear(width, 1))
         self.register_buffer("positions", sinusoid_positions(frames, width), persistent=False)
 

@@ -72,16 +72,16 @@ class StyleTalk(nn.Module):
 
     order: Tensor
 
-    def __init__(self, dimensions: Dimensions | None = None, dropout: float = 0.0) -> None:
+    def __init__(self, dimensions: Dimensions | None = None) -> None:
         super().__init__()
         d = dimensions or Dimensions()
         self.dimensions = d
         common = (d.width, d.heads, d.feed_forward, d.layers)
-        self.content_encoder = ContentEncoder(*common, d.phone_embedding, WINDOW, dropout)
-        self.style_encoder = StyleEncoder(*common, d.coefficients, d.style_frames, dropout)
+        self.content_encoder = ContentEncoder(*common, d.phone_embedding, WINDOW)
+        self.style_encoder = StyleEncoder(*common, d.coefficients, d.style_frames)
         adaptive = (d.experts, d.ratio, d.temperature, WINDOW)
-        self.upper = PartDecoder(*common, *adaptive, len(d.upper), dropout)
-        self.lower = PartDecoder(*common, *adaptive, len(d.lower), dropout)
+        self.upper = PartDecoder(*common, *adaptive, len(d.upper))
+        self.lower = PartDecoder(*common, *adaptive, len(d.lower))
         self.register_buffer("order", torch.tensor(d.upper + d.lower).argsort(), persistent=False)
 
     def mix_style(self, code: Tensor) -> StyleState:

@@ -1,0 +1,88 @@
+"""Offset between sound and picture of clips from the wild (section 4.1: the data must be in step).
+
+A ridge regression from phone windows to mouth opening, fitted on sources known to be in step, predicts how the mouth
+should move; the lag at which the tracked mouth agrees best is the clip's offset. Clips of a second say little each,
+so their agreement is weighed against how often each lag occurs in the whole source.
+
+Runs on: any thread; pure.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.training.clips import IN_SYNC, Clip, spoken, windows
+
+MAX_LAG: Final = 5
+_RIDGE: Final = 30.0
+_ROUNDS: Final = 8
+_FRAMES_PER_SAMPLE: Final = 4.0
+"""Neighbouring frames are alike: this many of them count as one independent observation."""
+
+Openings = dict[str, NDArray[np.float32]]
+
+
+def estimate_lags(clips: Sequence[Clip], openings: Openings) -> dict[str, int]:
+    """Finds by how many frames the picture trails the sound.
+
+    Args:
+        clips: all clips; those without phones are passed over.
+        openings: mouth opening (T,) by clip name.
+
+    Returns:
+        Lag in frames by clip name, 0 for sources that are in step.
+    """
+    train = spoken(clips, "train")
+    reference = [clip for clip in train if clip.source in IN_SYNC]
+    weight = _fit(reference, openings)
+    lags = {clip.name: 0 for clip in clips}
+    by_source: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        if clip.phones is not None and clip.source not in IN_SYNC:
+            by_source[clip.source].append(clip)
+    for members in by_source.values():
+        evidence = np.stack([_evidence(clip, openings[clip.name], weight) for clip in members])
+        share = np.full(evidence.shape[1], 1 / evidence.shape[1])
+        for _ in range(_ROUNDS):
+            belief = np.exp(evidence - evidence.max(axis=1, keepdims=True)) * share
+            belief /= belief.sum(axis=1, keepdims=True)
+            share = (belief.sum(axis=0) + 1) / (len(members) + len(share))
+        for clip, row in zip(members, belief, strict=True):
+            lags[clip.name] = int(row.argmax()) - MAX_LAG
+    return lags
+
+
+def _features(clip: Clip) -> NDArray[np.float32]:
+    assert clip.phones is not None
+    return windows(clip.phones).reshape(len(clip.phones), -1)
+
+
+def _fit(clips: Sequence[Clip], openings: Openings) -> NDArray[np.float32]:
+    width = _features(clips[0]).shape[1]
+    square, product = np.zeros((width, width)), np.zeros(width)
+    for clip in clips:
+        x = _features(clip)
+        y = _standardise(openings[clip.name])
+        square += x.T @ x
+        product += x.T @ y
+    return np.linalg.solve(square + _RIDGE * np.eye(width), product).astype(np.float32)
+
+
+def _evidence(clip: Clip, opening: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log likelihood of every lag in -MAX_LAG..MAX_LAG, for a Gaussian residual around the best scaling."""
+    expected = _features(clip) @ weight
+    result = []
+    for lag in range(-MAX_LAG, MAX_LAG + 1):
+        heard = expected[max(0, -lag) : len(expected) - max(0, lag)]
+        seen = opening[max(0, lag) : len(opening) + min(0, lag)]
+        correlation = max(0.0, float(np.mean(_standardise(heard) * _standardise(seen))))
+        result.append(-0.5 * len(seen) / _FRAMES_PER_SAMPLE * np.log(1 - min(correlation, 0.99) ** 2))
+    return np.array(result)
+
+
+def _standardise(x: NDArray[np.float32]) -> NDArray[np.float32]:
+    standardised: NDArray[np.float32] = (x - x.mean()) / (x.std() + 1e-6)
+    return standardised

@@ -1,0 +1,140 @@
+"""Training clips: expression coefficients, phone columns and what the manifest says about them.
+
+Reads what `styletalk dataset build` and the recogniser wrote: ``coefficients/CLIP.npz``, ``posteriors/CLIP.npz``
+and, for clips that the recogniser has not heard, ``labels/CLIP.npy``, all at 30 fps. A clip without sound has no
+phones and serves as a style only.
+
+Runs on: any thread; reads files.
+"""
+
+import csv
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.errors import InputError
+from styletalk_core.phones import CONTEXT, FPS, PHONES, SIL_INDEX
+
+SILENCE = np.eye(len(PHONES), dtype=np.float32)[SIL_INDEX]
+IN_SYNC = ("GRID", "MEAD")
+"""Sources whose sound and picture are known to be in step."""
+
+_TRACKED = 0.9
+"""Smallest share of frames in which the tracker must have seen the face."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """One tracked clip of one person."""
+
+    name: str
+    source: str
+    style: str
+    """Person and manner, the label of the style discriminator; empty where the person is unknown."""
+    split: str
+    coefficients: NDArray[np.float32]
+    """(T, 64), 30 fps."""
+    phones: NDArray[np.float32] | None
+    """(T, 41) probability columns, or None without sound."""
+
+
+def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Clip]:
+    """Reads every clip of the manifest that has been tracked; says how many were left out and why.
+
+    Args:
+        folder: holds coefficients/, posteriors/ and labels/.
+        manifest: ``video/manifest.tsv``.
+        licence: "all", or "free" for clips that are not research only.
+
+    Raises:
+        InputError: no clip can be used.
+    """
+    clips, untracked, unusable = [], 0, 0
+    with manifest.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            if licence == "free" and "research" in row["licence"]:
+                continue
+            path = folder / "coefficients" / f"{row['clip']}.npz"
+            if not path.exists():
+                untracked += 1
+                continue
+            coefficients = _read_coefficients(path)
+            if coefficients is None:
+                unusable += 1
+                continue
+            phones = _read_phones(folder, row["clip"], len(coefficients)) if row["audio"] == "yes" else None
+            style = "" if row["speaker"] == "?" else f"{row['speaker']} {row['style']}"
+            clips.append(Clip(row["clip"], row["source"], style, row["split"], coefficients, phones))
+    logger.info(
+        "%d clips; left out: %d not tracked, %d too short or lost by the tracker", len(clips), untracked, unusable
+    )
+    if not clips:
+        raise InputError(f"{folder} holds no tracked clip of {manifest}; run `styletalk dataset build` first")
+    return clips
+
+
+def _read_coefficients(path: Path) -> NDArray[np.float32] | None:
+    """Coefficients with the gaps of the tracker bridged; None when they are short, broken or mostly bridge."""
+    with np.load(path) as stored:
+        coefficients, valid = stored["coefficients"].astype(np.float32), stored["valid"]
+    if len(coefficients) < FPS or valid.mean() < _TRACKED or not np.isfinite(coefficients[valid]).all():
+        return None
+    time = np.arange(len(coefficients))
+    return np.stack([np.interp(time, time[valid], column[valid]) for column in coefficients.T], axis=1).astype(
+        np.float32
+    )
+
+
+def _read_phones(folder: Path, name: str, length: int) -> NDArray[np.float32] | None:
+    heard, aligned = folder / "posteriors" / f"{name}.npz", folder / "labels" / f"{name}.npy"
+    if heard.exists():
+        with np.load(heard) as stored:
+            columns = stored["frames"].astype(np.float32)
+    elif aligned.exists():
+        columns = np.eye(len(PHONES), dtype=np.float32)[np.load(aligned)]
+    else:
+        return None
+    missing = length - len(columns)
+    return np.concatenate([columns, np.tile(SILENCE, (missing, 1))]) if missing > 0 else columns[:length]
+
+
+def windows(phones: NDArray[np.float32], future: int = CONTEXT) -> NDArray[np.float32]:
+    """Cuts (T, 41) columns into (T, 11, 41) windows; columns more than ``future`` frames ahead are silence.
+
+    Silence is also what the streaming side puts where nothing is known yet, and what surrounds a clip.
+    """
+    edge = np.tile(SILENCE, (CONTEXT, 1))
+    padded = np.concatenate([edge, phones, edge])
+    cut = np.lib.stride_tricks.sliding_window_view(padded, 2 * CONTEXT + 1, axis=0).transpose(0, 2, 1).copy()
+    cut[:, CONTEXT + 1 + future :] = SILENCE
+    return cut
+
+
+def shift(columns: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """Moves (T, 41) columns later by ``frames`` (earlier when negative), filling with silence."""
+    if frames == 0:
+        return columns
+    moved = np.tile(SILENCE, (len(columns), 1))
+    if frames > 0:
+        moved[frames:] = columns[:-frames]
+    else:
+        moved[:frames] = columns[-frames:]
+    return moved
+
+
+def in_step(clips: Iterable[Clip], lags: Mapping[str, int]) -> list[Clip]:
+    """The clips with each one's phones moved by its lag, so that sound and picture agree."""
+    return [
+        clip if clip.phones is None else replace(clip, phones=shift(clip.phones, lags[clip.name])) for clip in clips
+    ]
+
+
+def spoken(clips: Iterable[Clip], split: str) -> list[Clip]:
+    """The clips of a split that have phones."""
+    return [clip for clip in clips if clip.split == split and clip.phones is not None]

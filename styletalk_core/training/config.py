@@ -1,0 +1,114 @@
+"""Settings of the motion training: a frozen tree read from TOML, unknown keys refused.
+
+Runs on: any thread; reads one file.
+"""
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+from styletalk_core.errors import InputError
+
+DEFAULT: Final = Path(__file__).with_name("default.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Sizes of the network to train; see `styletalk.Dimensions`."""
+
+    width: int = 128
+    heads: int = 4
+    feed_forward: int = 512
+    layers: int = 3
+    phone_embedding: int = 64
+    temperature: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Which clips, and how many of them in a batch."""
+
+    folder: str = "dataset"
+    licence: str = "all"
+    clips: int = 12
+    frames: int = 64
+    style_frames: int = 96
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentationConfig:
+    """Shares and ranges of the augmentations."""
+
+    transfer: float = 0.35
+    mirror: float = 0.5
+    speed: float = 0.15
+    silence: float = 0.15
+    noise: float = 0.15
+    hard: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveConfig:
+    """Weight of each term of the objective; 0 switches it off."""
+
+    reconstruction: float = 88.0
+    lips: float = 88.0
+    closure: float = 20.0
+    sync: float = 1.0
+    style: float = 1.0
+    temporal: float = 1.0
+    triplet: float = 1.0
+    l1_share: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class OptimisationConfig:
+    """Length and rate of the training."""
+
+    steps: int = 3000
+    rate: float = 6e-4
+    warmup: int = 100
+    average: float = 0.995
+    save_every: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one training."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    optimisation: OptimisationConfig = field(default_factory=OptimisationConfig)
+
+
+def read(path: Path) -> Config:
+    """Reads a TOML file over the defaults.
+
+    Raises:
+        InputError: the file is missing, no TOML, or holds an unknown table, key or a value of the wrong type.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path} cannot be read as settings: {error}") from error
+    defaults = Config()
+    known = {entry.name for entry in fields(Config)}
+    for name in tables:
+        if name not in known:
+            raise InputError(f"{path}: there is no table [{name}]; known are {', '.join(sorted(known))}")
+    return Config(**{name: _table(path, name, getattr(defaults, name), tables.get(name, {})) for name in known})
+
+
+def _table(path: Path, table: str, defaults: Any, values: Any) -> Any:
+    known = {entry.name: getattr(defaults, entry.name) for entry in fields(defaults)}
+    for key, value in values.items():
+        if key not in known:
+            raise InputError(f"{path}: there is no key {key} in [{table}]; known are {', '.join(sorted(known))}")
+        wanted = type(known[key])
+        if not isinstance(value, (wanted, int) if wanted is float else wanted):
+            raise InputError(f"{path}: {table}.{key} must be {wanted.__name__}, not {value!r}")
+    return type(defaults)(**{**known, **values})

@@ -1,0 +1,179 @@
+"""The motion training learns, resumes exactly, and stops with a reason."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from styletalk_core.errors import InputError
+from styletalk_core.face_model import FaceModel
+from styletalk_core.phones import CONTEXT, INDEX, PHONES, SIL_INDEX
+from styletalk_core.training import config as settings
+from styletalk_core.training.alignment import estimate_lags
+from styletalk_core.training.batches import Batches
+from styletalk_core.training.clips import Clip, shift, windows
+from styletalk_core.training.evaluation import best_correlation, closure, judge
+from styletalk_core.training.lips import CLOSED, LipMap
+from styletalk_core.training.mirror import mirror_map
+from styletalk_core.training.motion import DivergenceError, MotionTraining
+
+CONFIG = replace(
+    settings.Config(),
+    network=settings.NetworkConfig(width=16, heads=2, feed_forward=32, layers=2, phone_embedding=8),
+    data=settings.DataConfig(clips=3, frames=40, style_frames=40),
+    optimisation=settings.OptimisationConfig(rate=5e-3, warmup=1),
+)
+
+
+@pytest.fixture(scope="module")
+def lips() -> LipMap:
+    return LipMap.of(FaceModel.load())
+
+
+def talking(name: str, lips: LipMap, source: str = "GRID", frames: int = 90, lag: int = 0) -> Clip:
+    """A clip whose mouth opens exactly when an AA is heard, ``lag`` frames late."""
+    random = np.random.default_rng(abs(hash_of(name)))
+    voiced = np.repeat(random.random(frames // 6 + 1) < 0.5, 6)[:frames]
+    ids = np.where(voiced, INDEX["AA"], SIL_INDEX)
+    phones = np.eye(len(PHONES), dtype=np.float32)[ids]
+    opening = np.convolve(np.roll(voiced, lag), np.ones(3) / 3, mode="same")
+    direction = lips.gap / (lips.gap @ lips.gap)
+    motion = (0.15 * opening[:, None] * direction + 0.02 * random.standard_normal((frames, 64))).astype(np.float32)
+    return Clip(name, source, name.split("/")[0], "train", motion, phones)
+
+
+def hash_of(name: str) -> int:
+    return int.from_bytes(name.encode(), "big") % 2**32
+
+
+@pytest.fixture(scope="module")
+def clips(lips: LipMap) -> list[Clip]:
+    return [talking(f"{person}/{index}", lips) for person in ("ann", "bob") for index in range(3)]
+
+
+@pytest.fixture
+def training(clips: list[Clip], lips: LipMap) -> MotionTraining:
+    return make_training(clips, lips)
+
+
+def make_training(clips: list[Clip], lips: LipMap) -> MotionTraining:
+    batches = Batches(clips, CONFIG.data, CONFIG.augmentation, lips, mirror_map(FaceModel.load()))
+    return MotionTraining(CONFIG, batches, lips, torch.device("cpu"))
+
+
+def test_a_resumed_training_continues_exactly(
+    training: MotionTraining, clips: list[Clip], lips: LipMap, tmp_path: Path
+) -> None:
+    training.train_step(0.1)
+    training.save(tmp_path / "last.pt")
+    straight = training.train_step(0.2)
+    resumed = make_training(clips, lips)
+    resumed.resume(tmp_path / "last.pt")
+    assert resumed.train_step(0.2) == straight
+
+
+def test_the_loss_falls(training: MotionTraining) -> None:
+    terms = [training.train_step(0.0)["lips"] for _ in range(40)]
+    assert np.mean(terms[-10:]) < 0.9 * np.mean(terms[:10])
+
+
+def test_a_batch_depends_on_its_number_alone(training: MotionTraining) -> None:
+    first, again, other = training.batches[5], training.batches[5], training.batches[6]
+    assert torch.equal(first.target, again.target) and torch.equal(first.phones, again.phones)
+    assert first.names != other.names or not torch.equal(first.target, other.target)
+
+
+def test_a_loss_that_is_not_finite_names_the_clips(clips: list[Clip], lips: LipMap) -> None:
+    broken = [replace(clip, coefficients=clip.coefficients * np.nan) for clip in clips]
+    training = make_training(clips, lips)
+    training.batches._spoken = training.batches._long = broken
+    with pytest.raises(DivergenceError, match=r"step 0, clips (ann|bob)/"):
+        training.train_step(0.0)
+
+
+def test_resuming_with_other_settings_is_refused(training: MotionTraining, tmp_path: Path) -> None:
+    training.save(tmp_path / "last.pt")
+    training.config = replace(CONFIG, data=replace(CONFIG.data, seed=9))
+    with pytest.raises(InputError, match=r"\[data\]"):
+        training.resume(tmp_path / "last.pt")
+
+
+def test_the_lag_of_a_wild_clip_is_found_and_removed(lips: LipMap) -> None:
+    clips = [talking(f"grid/{index}", lips) for index in range(20)]
+    clips += [talking(f"wild/{index}", lips, source="wild", lag=3) for index in range(4)]
+    lags = estimate_lags(clips, {clip.name: lips.opening(clip.coefficients) for clip in clips})
+    assert {lags[f"wild/{index}"] for index in range(4)} == {3}
+    assert lags["grid/0"] == 0
+
+
+def test_unknown_future_columns_are_silent() -> None:
+    phones = np.eye(len(PHONES), dtype=np.float32)[np.arange(20)]
+    cut = windows(phones, future=2)
+    assert cut.shape == (20, 11, 41)
+    assert np.array_equal(cut[10, : CONTEXT + 3], phones[5:13])
+    assert (cut[10, CONTEXT + 3 :].argmax(axis=1) == SIL_INDEX).all()
+    assert cut[0, 0, SIL_INDEX] == 1
+
+
+def test_shifted_columns_fill_with_silence() -> None:
+    phones = np.eye(len(PHONES), dtype=np.float32)[np.arange(6)]
+    assert shift(phones, 2).argmax(axis=1).tolist() == [SIL_INDEX, SIL_INDEX, 0, 1, 2, 3]
+    assert shift(phones, -2).argmax(axis=1).tolist() == [2, 3, 4, 5, SIL_INDEX, SIL_INDEX]
+
+
+def test_mirroring_keeps_the_mouth_opening(lips: LipMap) -> None:
+    motion = np.random.default_rng(0).standard_normal((50, 64)).astype(np.float32)
+    mirrored = motion @ mirror_map(FaceModel.load())
+    assert np.corrcoef(lips.opening(motion), lips.opening(mirrored))[0, 1] > 0.98
+
+
+def test_a_late_mouth_has_a_positive_lag() -> None:
+    true = np.random.default_rng(0).standard_normal(100).astype(np.float32)
+    correlation, lag = best_correlation(np.roll(true, 2), true)
+    assert lag == 2 and correlation > 0.95
+
+
+def test_closure_counts_bilabials_and_closures_amid_speech() -> None:
+    heard = np.full(30, INDEX["AA"])
+    heard[[5, 20]] = INDEX["M"]
+    opening = np.full(30, 0.1, dtype=np.float32)
+    opening[[6, 12]] = 0.0
+    assert closure(opening, heard) == (0.5, 0.5)
+
+
+def test_the_truth_judged_by_itself_is_perfect(clips: list[Clip], lips: LipMap) -> None:
+    figures = judge(clips[0].coefficients, clips[0], lips)
+    assert figures.opening_correlation == pytest.approx(1, abs=1e-5)
+    assert figures.lip_error_px == 0 and figures.opening_std_ratio == pytest.approx(1, abs=1e-3)
+    assert min(figures.lip_error_still_px, figures.lip_error_mean_mouth_px) > 1
+
+
+def test_added_silence_closes_the_lips(clips: list[Clip], lips: LipMap) -> None:
+    silent = replace(CONFIG.augmentation, transfer=0.0, speed=0.0, silence=1.0, mirror=0.0)
+    batches = Batches(clips, CONFIG.data, silent, lips, mirror_map(FaceModel.load()))
+    random = np.random.default_rng(0)
+    motion, columns = batches._with_silence(random, clips[0].coefficients + lips.gap, np.roll(clips[0].phones, 0))
+    calm = np.flatnonzero((columns == np.eye(41)[SIL_INDEX]).all(axis=1) & (clips[0].phones[:, SIL_INDEX] < 1))
+    assert len(calm) > 8
+    assert (lips.opening(motion)[calm[4:-4]] < CLOSED).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[netwrok]\nwidth = 3", r"no table \[netwrok\]"),
+        ("[network]\nwitdh = 3", r"no key witdh in \[network\]"),
+        ('[network]\nwidth = "big"', "network.width must be int"),
+        ("[network", "cannot be read"),
+    ],
+)
+def test_wrong_settings_are_named(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        settings.read(tmp_path / "c.toml")
+
+
+def test_the_default_file_holds_every_setting() -> None:
+    assert settings.read(settings.DEFAULT) == settings.Config()

@@ -1,0 +1,74 @@
+"""What each term of the objective asks for."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from styletalk_core.phones import INDEX, PHONES, SIL_INDEX, WINDOW
+from styletalk_core.training.batches import Batch
+from styletalk_core.training.config import ObjectiveConfig
+from styletalk_core.training.lips import LipMap
+from styletalk_core.training.objectives import Objective, closure, reconstruction, structural_dissimilarity, triplet
+
+
+def windows_of(phone: int, frames: int) -> Tensor:
+    return torch.eye(len(PHONES))[torch.full((1, frames, WINDOW), phone)]
+
+
+def best_scale(loss: str) -> float:
+    """The scale of a half-predictable motion that a loss likes best."""
+    generator = torch.Generator().manual_seed(0)
+    known, unknown = torch.randn(2, 1, 4000, 1, generator=generator)
+    true = 0.7 * known + 0.7 * unknown
+    scales = np.arange(0.1, 1.6, 0.05)
+    measures = {
+        "l1": lambda found: (found - true).abs().mean(),
+        "ssim": lambda found: structural_dissimilarity(found, true).mean(),
+    }
+    return float(scales[np.argmin([float(measures[loss](scale * known)) for scale in scales])])
+
+
+def test_l1_alone_halves_the_range_and_ssim_asks_for_all_of_it() -> None:
+    assert best_scale("l1") < 0.8
+    assert 0.9 < best_scale("ssim") < 1.1
+
+
+def test_reconstruction_of_the_truth_is_free() -> None:
+    motion = torch.randn(2, 64, 64)
+    assert reconstruction(motion, motion, 0.1, torch.ones(64)) == pytest.approx(0, abs=1e-6)
+
+
+def test_open_lips_cost_on_a_bilabial_that_the_truth_closes() -> None:
+    true = torch.zeros(1, 8)
+    phones = windows_of(INDEX["B"], 8)
+    assert closure(torch.full((1, 8), 0.1), true, phones) > 1
+    assert closure(torch.zeros(1, 8), true, phones) == 0
+    assert closure(torch.full((1, 8), 0.1), torch.full((1, 8), 0.1), phones) == 0
+
+
+def test_one_closed_frame_is_enough_for_a_bilabial_but_not_for_silence() -> None:
+    gap = torch.tensor([[0.1, 0.0, 0.1]])
+    assert closure(gap, torch.zeros(1, 3), windows_of(INDEX["P"], 3)) == 0
+    assert closure(gap, torch.zeros(1, 3), windows_of(SIL_INDEX, 3)) > 0
+
+
+def test_triplet_wants_styles_a_margin_apart() -> None:
+    label = torch.tensor([0, 1])
+    apart = torch.tensor([[0.0, 0.0], [10.0, 0.0]])
+    assert triplet(apart, apart, label) == 0
+    assert triplet(apart / 10, apart / 10, label) == pytest.approx(4)
+
+
+@pytest.mark.parametrize("name", ["reconstruction", "lips", "closure", "sync", "style", "temporal", "triplet"])
+def test_each_term_can_be_switched_off(name: str) -> None:
+    torch.manual_seed(0)
+    lips = LipMap(np.random.default_rng(0).standard_normal((64, 120)).astype(np.float32), np.ones(64, np.float32))
+    phones = torch.rand(2, 30, WINDOW, len(PHONES)).softmax(-1)
+    motion = torch.randn(2, 30, 64)
+    batch = Batch(("a", "b"), phones, motion, motion, motion, torch.tensor([0, 1]))
+    code = torch.randn(2, 16)
+    every = Objective(ObjectiveConfig(), lips, 2)(motion, code, code, batch)
+    without = Objective(ObjectiveConfig(**{name: 0.0}), lips, 2)(motion, code, code, batch)
+    assert set(every) - set(without) == {name}
+    assert all(torch.isfinite(value) for value in every.values())
