@@ -7,14 +7,11 @@ Runs on: worker thread; built once per portrait.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import Eye
 from styletalk_core.renderer.opening import Opening, open_between, smooth_curve
 from styletalk_core.renderer.person_mask import fill_in
-
-Float = NDArray[np.float32]
-Image = NDArray[np.uint8]
 
 EYEBALL_RADIUS = 0.135  # inter-ocular distances (12 mm of 90 mm)
 _LID_SHADOW = 0.35
@@ -91,7 +88,7 @@ class Eyeball:
 
 
 class Eyelid:
-    """The upper lid of one eye: smooth skin that appears below the fold as the eye closes, with the lashes at its edge."""
+    """The upper lid of one eye: smooth skin that appears below the fold as the eye closes, lashes at its edge."""
 
     def __init__(self, picture: Image, landmarks: Float, eye: Eye, unit: float) -> None:
         """Arguments as of `Eyeball`."""

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import Delaunay
 
-Float = NDArray[np.float32]
-Index = NDArray[np.int32]
+from styletalk_core.renderer.arrays import Float, Index
 
 LANDMARKS = 478
 MESH = 468
@@ -110,10 +108,10 @@ def build_head_mesh(landmarks: Float, size: int, inside: Index) -> HeadMesh:
     landmarks[:, 2] = _limited_depth(landmarks[:, 2], unit)
     oval = landmarks[list(FACE_OVAL)]
     center = oval.mean(0)
-    outline_depth = _limited_depth(np.float32(np.inf), unit)
+    outline_depth = float(_limited_depth(np.array(np.inf), unit))
     rings = []
     for ring in _RINGS:
-        points = center + (oval - center) * np.float32([ring, ring, 1.0])
+        points = center + (oval - center) * np.array([ring, ring, 1.0], np.float32)
         share = (ring - 1) / (_RINGS[-1] - 1)
         points[:, 2] = oval[:, 2] + (outline_depth - oval[:, 2]) * share
         rings.append(points[:: 1 if ring < 1.3 else 2])

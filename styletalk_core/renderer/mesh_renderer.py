@@ -7,11 +7,11 @@ Runs on: worker thread; `render` keeps no state between frames.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from styletalk_core.face_model import FaceModel
 from styletalk_core.head_pose import fit_head, rotation_matrix
 from styletalk_core.renderer import face_mesh
+from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.eyeball import Eyeball, Eyelid
 from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.renderer.mouth import MouthInterior
@@ -20,9 +20,6 @@ from styletalk_core.renderer.opening import affine_between, open_between
 from styletalk_core.renderer.person_mask import empty_background, foreground_colors
 from styletalk_core.renderer.portrait import Portrait
 from styletalk_core.renderer.rasterizer import composite, fill_triangles
-
-Float = NDArray[np.float32]
-Image = NDArray[np.uint8]
 
 _SUPERSAMPLING = 1.5  # texture pixels per output pixel, where the photo has them
 _JAW = (152, 175, 199, 200, 148, 377, 171, 396)
@@ -53,13 +50,12 @@ class MeshRenderer:
         self._texture_points = np.ascontiguousarray(_rescaled(mesh.vertices, side / size)[:, :2])
         oval = mesh.vertices[list(face_mesh.FACE_OVAL)]
         center = oval.mean(0)
-        self._pivot = np.float32([center[0], center[1] + 0.25 * self._unit, 0.5 * self._unit])
+        self._pivot = np.array([center[0], center[1] + 0.25 * self._unit, 0.5 * self._unit], np.float32)
         head = fit_head(in_output[None], self._model.mean)
         self._to_picture = head.scale[0] * head.rotation[0].T
         self._neutral = mesh.vertices.copy()
-        self._neutral[:LANDMARKS] -= self._model.offsets(resting_mouth(head.remove(in_output[None])[0], self._model)[None])[
-            0
-        ] @ self._to_picture
+        unwanted = resting_mouth(head.remove(in_output[None])[0], self._model)
+        self._neutral[:LANDMARKS] -= self._model.offsets(unwanted[None])[0] @ self._to_picture
 
         texture_unit = face_mesh.interocular(in_texture)
         self._eyes = [Eyeball(picture, in_texture, eye, texture_unit) for eye in EYES]
@@ -112,7 +108,7 @@ class MeshRenderer:
     def _posed(self, shape: Float, pose: Float) -> Float:
         """Turns and shifts the head; anchors follow as far as they belong to it."""
         moved = (shape - self._pivot) @ rotation_matrix(*pose[:3]).T * (1 + pose[5] / 10)
-        moved += self._pivot + np.float32([pose[3], pose[4], 0]) * self._unit
+        moved += self._pivot + np.array([pose[3], pose[4], 0], np.float32) * self._unit
         return np.asarray(shape + (moved - shape) * self._mesh.head_weight[:, None], np.float32)
 
     def _draw_eye(self, layer: Image, vertices: Float, rigid: Float, side: int, gaze: Float) -> None:

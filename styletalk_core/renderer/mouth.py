@@ -10,13 +10,10 @@ from importlib.resources import files
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.renderer.opening import Opening
-
-Float = NDArray[np.float32]
-Image = NDArray[np.uint8]
 
 # Lengths in inter-ocular distances (about 90 mm).
 _TEETH_SCALE = 1 / 794  # of a texture pixel
@@ -24,15 +21,17 @@ _UPPER_EDGE = 0.018  # upper teeth end this far below the line of the closed lip
 _LOWER_EDGE = 0.022  # lower teeth begin this far below it
 _LOWER_WIDTH = 0.70  # of the upper row
 _FULL_LIGHT = 0.11  # gap between the lips at which the teeth are fully lit
-_CAVITY = np.float32([52, 20, 20])
-_TONGUE = np.float32([168, 84, 82])
+_CAVITY = np.array([52, 20, 20], np.float32)
+_TONGUE = np.array([168, 84, 82], np.float32)
 
 
 @cache
 def _teeth() -> Float:
     """(h, w, 4) RGBA float32 0..1, premultiplied."""
     data = np.frombuffer((files("styletalk_core") / "portraits" / "teeth.png").read_bytes(), np.uint8)
-    rgba = cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA).astype(np.float32) / 255
+    bgra = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+    assert bgra is not None
+    rgba: Float = cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGBA).astype(np.float32) / 255
     rgba[..., :3] *= rgba[..., 3:]
     return rgba
 
@@ -44,13 +43,13 @@ class MouthInterior:
         self._unit = unit
         upper, lower = landmarks[list(UPPER_INNER_LIP), :2], landmarks[list(LOWER_INNER_LIP), :2]
         line = (upper + lower) / 2
-        self._middle = np.float32([line[:, 0].mean(), line[3:8, 1].mean()])
+        self._middle = np.array([line[:, 0].mean(), line[3:8, 1].mean()], np.float32)
         self._half_width = float(np.linalg.norm(line[-1] - line[0])) / 2
         cheeks = landmarks[[50, 280, 205, 425], :2].round().astype(int)
         reach = max(2, round(0.05 * unit))
         skin = np.mean([picture[y - reach : y + reach, x - reach : x + reach].mean((0, 1)) for x, y in cheeks], 0)
         luminance = float(skin @ [0.299, 0.587, 0.114])
-        tint = skin / skin.mean() / np.float32([1.25, 0.98, 0.80])  # what is left of the light's colour
+        tint = skin / skin.mean() / np.array([1.25, 0.98, 0.80], np.float32)  # what is left of the light's colour
         self._light = np.float32(np.clip(0.45 + luminance / 330, 0.6, 0.95) * (0.75 + 0.25 * np.clip(tint, 0.8, 1.2)))
         small = 1 / max(1.0, 1 / (unit * _TEETH_SCALE * 1.5))
         self._teeth = cv2.resize(_teeth(), None, fx=small, fy=small, interpolation=cv2.INTER_AREA)

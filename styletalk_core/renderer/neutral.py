@@ -6,12 +6,10 @@ Runs on: any thread, once per portrait; pure.
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from styletalk_core.face_model import LOWER, FaceModel
 from styletalk_core.landmarks import INNER_LIP_PAIRS, MOUTH_CORNERS
-
-Float = NDArray[np.float32]
+from styletalk_core.renderer.arrays import Float
 
 _CLOSED: Final = 0.02
 """Inter-ocular distances between the lips below which a mouth counts as closed."""

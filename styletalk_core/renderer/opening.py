@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float32]
+from styletalk_core.renderer.arrays import Float
 
 _FRACTION_BITS = 6
 

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image as Pillow
+from PIL import ImageOps, UnidentifiedImageError
 
 from styletalk_core.errors import InputError
+from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import CHIN, FACE_OVAL, interocular
 from styletalk_core.tracker import FaceTracker
-
-Picture = NDArray[np.uint8]
-Float = NDArray[np.float32]
 
 MIN_FACE = 80  # px, height of the face mesh
 MAX_PIXELS = 60_000_000
@@ -26,36 +24,36 @@ MAX_YAW, MAX_PITCH = np.radians(25), np.radians(25)
 FACE_SHARE, FACE_CENTER = 0.46, 0.50
 
 
-def load(path: Path) -> Picture:
+def load(path: Path) -> Image:
     """Returns (H, W, 3) uint8 RGB, upright, whatever the file's colour space and depth.
 
     Raises:
         InputError: not a still picture.
     """
     try:
-        with Image.open(path) as image:
+        with Pillow.open(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels: reduce it first")
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith(("I", "F")):
                 values = np.asarray(upright, np.float32)
                 top = 65535.0 if values.max() > 255 else 255.0
-                upright = Image.fromarray((values / top * 255).clip(0, 255).astype(np.uint8))
+                upright = Pillow.fromarray((values / top * 255).clip(0, 255).astype(np.uint8))
             if "A" in upright.getbands() or "transparency" in upright.info:
                 rgba = upright.convert("RGBA")
-                upright = Image.alpha_composite(Image.new("RGBA", rgba.size, (235, 235, 235, 255)), rgba)
+                upright = Pillow.alpha_composite(Pillow.new("RGBA", rgba.size, (235, 235, 235, 255)), rgba)
             rgb = upright.convert("RGB")
-            rgb.thumbnail((WORKING_SIDE, WORKING_SIDE), Image.Resampling.LANCZOS)
+            rgb.thumbnail((WORKING_SIDE, WORKING_SIDE), Pillow.Resampling.LANCZOS)
     except FileNotFoundError as error:
         raise InputError(f"there is no file {path}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path} is not a picture that can be read") from error
     return np.array(rgb)
 
 
-def find_landmarks(rgb: Picture) -> Float:
+def find_landmarks(rgb: Image) -> Float:
     """Landmarks (478, 3) px of the largest face in a picture (H, W, 3).
 
     Raises:
@@ -65,7 +63,7 @@ def find_landmarks(rgb: Picture) -> Float:
         return tracker.track_image(rgb)
 
 
-def cropped_face(rgb: Picture, size: int) -> tuple[Picture, Float]:
+def cropped_face(rgb: Image, size: int) -> tuple[Image, Float]:
     """Cuts the square around the largest face.
 
     Returns:
@@ -94,7 +92,7 @@ def cropped_face(rgb: Picture, size: int) -> tuple[Picture, Float]:
     interpolation = cv2.INTER_AREA if target < side else cv2.INTER_CUBIC
     crop = cv2.resize(rgb[top : top + side, left : left + side], (target, target), interpolation=interpolation)
     scale = target / side
-    moved = (landmarks - np.float32([left - 0.5, top - 0.5, 0])) * scale - np.float32([0.5, 0.5, 0])
+    moved = (landmarks - np.array([left - 0.5, top - 0.5, 0], np.float32)) * scale - np.array([0.5, 0.5, 0], np.float32)
     return crop, moved.astype(np.float32)
 
 

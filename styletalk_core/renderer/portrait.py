@@ -5,7 +5,6 @@ Runs on: any thread. Enrolment takes about a second; nothing here runs per frame
 
 import io
 import json
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -14,14 +13,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
-from styletalk_core.renderer import photo
+from styletalk_core.renderer.arrays import Float, Image, Index
 from styletalk_core.renderer.person_mask import person_mask
-
-Float = NDArray[np.float32]
-Image = NDArray[np.uint8]
 
 _PICTURE_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
@@ -36,7 +31,7 @@ class Portrait:
     picture: Image  # (T, T, 3) RGB; T may exceed ``size`` for sharpness
     mask: Image  # (T, T) 0 background .. 255 person
     landmarks: Float  # (478, 3) px of ``picture``
-    triangles: NDArray[np.int32]  # (F, 3) of the face mesh, eyes and mouth filled in
+    triangles: Index  # (F, 3) of the face mesh, eyes and mouth filled in
 
     def save(self, path: Path) -> None:
         """Writes one file, whole or not at all."""
@@ -68,8 +63,8 @@ class Portrait:
                     name=path.parent.name,
                     title=about["title"],
                     size=about["size"],
-                    picture=cv2.cvtColor(cv2.imdecode(stored["picture"], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB),
-                    mask=cv2.imdecode(stored["mask"], cv2.IMREAD_GRAYSCALE),
+                    picture=cv2.cvtColor(_decoded(stored["picture"], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB),
+                    mask=_decoded(stored["mask"], cv2.IMREAD_GRAYSCALE),
                     landmarks=stored["landmarks"],
                     triangles=stored["triangles"].astype(np.int32),
                 )
@@ -81,6 +76,13 @@ class Portrait:
         small = cv2.resize(self.picture, (side, side), interpolation=cv2.INTER_AREA)
         encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
         return bytes(encoded)
+
+
+def _decoded(data: Image, flags: int) -> Image:
+    picture = cv2.imdecode(data, flags)
+    if picture is None:
+        raise ValueError("not a picture")
+    return picture
 
 
 def enrol(image_path: Path, name: str | None = None, title: str | None = None, size: int = 512) -> Portrait:
@@ -95,6 +97,8 @@ def enrol(image_path: Path, name: str | None = None, title: str | None = None, s
     Raises:
         InputError: no picture, or no face in it that could be made to speak; the sentence says why.
     """
+    # Only enrolment needs the face tracker: a server that shows stored portraits never loads it.
+    from styletalk_core.renderer import photo
     from styletalk_core.renderer.face_mesh import face_triangles
 
     name = name or Path(image_path).stem
@@ -155,7 +159,7 @@ class AvatarLibrary:
             reason = "is built in and cannot be removed" if name in self.names() else "does not exist"
             raise InputError(f"the avatar {name!r} {reason}")
         doomed = Path(tempfile.mkdtemp(dir=self._user_dir))
-        os.replace(path.parent, doomed / "removed")
+        path.parent.replace(doomed / "removed")
         shutil.rmtree(doomed)
 
     def _user_path(self, name: str) -> Path:

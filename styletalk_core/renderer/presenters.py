@@ -15,16 +15,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from styletalk_core.errors import InputError
 from styletalk_core.renderer import face_mesh
+from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.person_mask import foreground_colors, person_mask
 from styletalk_core.renderer.photo import find_landmarks
 from styletalk_core.renderer.portrait import enrol
 from styletalk_core.renderer.rasterizer import fill_triangles
-
-Float = NDArray[np.float32]
-Image = NDArray[np.uint8]
 
 SIDE = 896
 BANDS = 6
@@ -96,6 +94,11 @@ def aligned(landmarks: Float, onto: Float) -> Float:
     return np.asarray(scale * a @ rotation.T + onto.mean(0), np.float32)
 
 
+def weighted(parts: dict[str, Float], shares: dict[str, float]) -> Float:
+    """Sum of the parts, each times its share."""
+    return np.asarray(sum(share * parts[name].astype(np.float32) for name, share in shares.items()), np.float32)
+
+
 def warped(picture: Image, landmarks: Float, target: Float) -> Image:
     """Bends a portrait so that its landmarks lie on ``target`` (478, 3)."""
     mesh = face_mesh.build_head_mesh(landmarks, SIDE, face_mesh.face_triangles())
@@ -103,10 +106,10 @@ def warped(picture: Image, landmarks: Float, target: Float) -> Image:
     shift = target - landmarks
     vertices[: face_mesh.LANDMARKS] = target
     vertices[face_mesh.LANDMARKS :] += mesh.spread @ shift[list(face_mesh.FACE_OVAL)]
-    maps = np.zeros((2, SIDE, SIDE), np.float32)
-    flat = [np.ascontiguousarray(points[:, :2]) for points in (vertices, mesh.vertices)]
-    fill_triangles(*flat, mesh.triangles, *maps)
-    return cv2.remap(picture, *maps, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    map_x, map_y = np.zeros((2, SIDE, SIDE), np.float32)
+    flat, source = (np.ascontiguousarray(points[:, :2]) for points in (vertices, mesh.vertices))
+    fill_triangles(flat, source, mesh.triangles, map_x, map_y)
+    return cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def region_mask(target: Float, points: tuple[int, ...], grow: float) -> Float:
@@ -121,12 +124,10 @@ def region_mask(target: Float, points: tuple[int, ...], grow: float) -> Float:
 def multiband(first: Float, second: Float, mask: Float) -> Float:
     """Burt and Adelson's multi-resolution spline: ``second`` where ``mask`` (H, W) is 1."""
     if min(mask.shape) < 2**3 or mask.shape[0] <= SIDE >> BANDS:
-        return first + (second - first) * mask[..., None]
+        return np.asarray(first + (second - first) * mask[..., None], np.float32)
     size = (first.shape[1], first.shape[0])
     small = [cv2.pyrDown(picture) for picture in (first, second)]
-    detail = [
-        picture - cv2.pyrUp(low, dstsize=size) for picture, low in zip((first, second), small, strict=True)
-    ]
+    detail = [picture - cv2.pyrUp(low, dstsize=size) for picture, low in zip((first, second), small, strict=True)]
     low = multiband(small[0], small[1], cv2.pyrDown(mask))
     return np.asarray(cv2.pyrUp(low, dstsize=size) + detail[0] + (detail[1] - detail[0]) * mask[..., None], np.float32)
 
@@ -138,7 +139,7 @@ def matched_colors(picture: Image, like: Image, mask: Float) -> Image:
     (mean, std), (mean_like, std_like) = ((lab[inside].mean(0), lab[inside].std(0)) for lab in labs)
     gain = np.clip(std_like / std, 0.75, 1.3)
     lab = ((labs[0] - mean) * gain + mean_like).astype(np.float32)
-    return np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.uint8)
+    return _as_picture(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
 
 
 def evened(canvas: Float, sources: dict[str, Image], recipe: Recipe, target: Float, face: Float) -> Float:
@@ -146,10 +147,8 @@ def evened(canvas: Float, sources: dict[str, Image], recipe: Recipe, target: Flo
     unit = face_mesh.interocular(target)
     features = np.maximum(region_mask(target, REGIONS["eyes"], 0.05), region_mask(target, REGIONS["mouth"], 0.05))
     skin = cv2.erode(face, np.ones((round(0.12 * unit),) * 2)) * (1 - features)
-    like = np.clip(canvas, 0, 255).astype(np.uint8)
-    mean = sum(
-        share * matched_colors(sources[name], like, skin).astype(np.float32) for name, share in recipe.shape.items()
-    )
+    like = _as_picture(canvas)
+    mean = weighted({name: matched_colors(sources[name], like, skin) for name in recipe.shape}, recipe.shape)
 
     def broad(picture: Float) -> Float:
         blur = [cv2.GaussianBlur(part, (0, 0), 0.13 * unit) for part in (picture * skin[..., None], skin)]
@@ -171,10 +170,11 @@ def redrawn_shoulder(picture: Image, mask: Float, line: tuple[int, int, int, int
     here = cv2.GaussianBlur((x > x0).astype(np.float32), (0, 0), 5)
     cloth = np.median(picture[y0 + 40 : y0 + 90, x0 - 60 : x0 - 20].reshape(-1, 3), axis=0)
     drawn = cloth * (1 + 0.1 * np.exp(-np.maximum(depth, 0) / 12))[..., None]
-    drawn += cv2.GaussianBlur(np.random.default_rng(3).normal(0, 6, (SIDE, SIDE, 1)).astype(np.float32), (0, 0), 0.8)[..., None]
+    weave = np.random.default_rng(3).normal(0, 6, (SIDE, SIDE)).astype(np.float32)
+    drawn += cv2.GaussianBlur(weave, (0, 0), 0.8)[..., None]
     blended = picture * (1 - here[..., None]) + drawn * here[..., None]
     mask = mask * (1 - here) + np.clip(depth / 2.5 + 0.5, 0, 1) * here
-    return np.clip(blended, 0, 255).astype(np.uint8), mask.astype(np.float32)
+    return _as_picture(blended), mask.astype(np.float32)
 
 
 def backdrop(color: tuple[int, int, int]) -> Float:
@@ -182,7 +182,11 @@ def backdrop(color: tuple[int, int, int]) -> Float:
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
     light = 1.16 - 0.42 * np.hypot(x - 0.42, (y - 0.36) * 0.9)
     grain = np.random.default_rng(7).normal(0, 0.8, (SIDE, SIDE, 1))
-    return np.asarray(light[..., None] * np.float32(color) + grain, np.float32)
+    return np.asarray(light[..., None] * np.array(color, np.float32) + grain, np.float32)
+
+
+def _as_picture(colors: Float) -> Image:
+    return np.asarray(np.clip(colors, 0, 255), np.uint8)
 
 
 def make(recipe: Recipe, folder: Path) -> Image:
@@ -191,11 +195,14 @@ def make(recipe: Recipe, folder: Path) -> Image:
     pictures, marks = {}, {}
     for name in names:
         bgr = cv2.imread(str(folder / f"{name}.jpg"))
-        pictures[name] = cv2.cvtColor(cv2.resize(bgr, (SIDE, SIDE), interpolation=cv2.INTER_LANCZOS4), cv2.COLOR_BGR2RGB)
+        if bgr is None:
+            raise InputError(f"{folder} has no picture {name}.jpg")
+        square = cv2.resize(bgr, (SIDE, SIDE), interpolation=cv2.INTER_LANCZOS4)
+        pictures[name] = cv2.cvtColor(square, cv2.COLOR_BGR2RGB)
         marks[name] = find_landmarks(pictures[name])
     base = marks[recipe.base]
     placed = {name: aligned(points, base) for name, points in marks.items()}
-    target = sum(share * placed[name] for name, share in recipe.shape.items())
+    target = weighted(placed, recipe.shape)
     # The outline stays near the base's own, so that hair, ears and neck keep fitting.
     outline = list(face_mesh.FACE_OVAL)
     target[outline] = 0.3 * target[outline] + 0.7 * base[outline]
@@ -214,16 +221,17 @@ def make(recipe: Recipe, folder: Path) -> Image:
             mask = region_mask(target, REGIONS[region], 0.10) * face
             canvas = multiband(canvas, piece.astype(np.float32), mask)
     canvas = evened(canvas, {name: bent[name] for name in recipe.shape}, recipe, target, face)
-    picture = np.clip(canvas, 0, 255).astype(np.uint8)
+    picture = _as_picture(canvas)
     mask = person_mask(picture)
     if recipe.shoulder:
         picture, mask = redrawn_shoulder(picture, mask, recipe.shoulder)
     if recipe.vividness != 1:
-        lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) * np.float32([1, *[recipe.vividness] * 2])
-        picture = np.clip(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255, 0, 255).astype(np.uint8)
+        lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        lab[..., 1:] = lab[..., 1:] * recipe.vividness
+        picture = _as_picture(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
     person = foreground_colors(picture, mask)
     wall = backdrop(recipe.backdrop)
-    return np.clip(person * mask[..., None] + wall * (1 - mask[..., None]), 0, 255).astype(np.uint8)
+    return _as_picture(person * mask[..., None] + wall * (1 - mask[..., None]))
 
 
 def main() -> None:

@@ -5,9 +5,8 @@ Runs on: the worker thread, or anywhere; pure. Compiled once by numba and cached
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float32]
+from styletalk_core.renderer.arrays import Float, Image, Index
 
 
 @numba.njit(
@@ -17,8 +16,8 @@ Float = NDArray[np.float32]
     cache=True,
     fastmath=True,
     nogil=True,
-)  # type: ignore[untyped-decorator]
-def fill_triangles(target: Float, source: Float, triangles: NDArray[np.int32], map_x: Float, map_y: Float) -> None:
+)
+def fill_triangles(target: Float, source: Float, triangles: Index, map_x: Float, map_y: Float) -> None:
     """Writes into ``map_x, map_y`` (H, W) the source position of every pixel that a triangle covers.
 
     Args:
@@ -77,8 +76,8 @@ def fill_triangles(target: Float, source: Float, triangles: NDArray[np.int32], m
     numba.void(numba.uint8[:, :, ::1], numba.uint8[:, :, ::1], numba.uint8[:, :, ::1]),
     cache=True,
     nogil=True,
-)  # type: ignore[untyped-decorator]
-def composite(layer: NDArray[np.uint8], background: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+)
+def composite(layer: Image, background: Image, out: Image) -> None:
     """Lays ``layer`` (H, W, 4) RGBA over ``background`` (H, W, 3) into ``out`` (H, W, 3), rounded."""
     height, width = out.shape[:2]
     for y in range(height):

@@ -1,0 +1,87 @@
+"""`styletalk bench renderer`: time per frame of the renderer on one CPU thread, and memory per portrait.
+
+Every part of a frame counts: face model, deformation, resampling, eyes, mouth, compositing, yuv420p.
+Runs on: the main thread.
+"""
+
+import argparse
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.renderer.mesh_renderer import MeshRenderer
+from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
+
+WARM_UP: Final = 30
+SIZES: Final = (512, 256)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the portrait and the number of frames."""
+    parser.add_argument("--avatar", help="built-in portrait to render (default: the first)")
+    parser.add_argument("--frames", type=int, default=300, help="frames to render at each size (default: 300)")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns ``ms_512``, ``ms_256`` (medians) with their ``_p95`` and ``_cpu``, ``memory_mb`` at 512 and ``device``.
+
+    ``_cpu`` is processor time per frame, which other programs on the machine disturb less than time on the clock.
+    """
+    library = AvatarLibrary(Path())
+    portrait = library.get(args.avatar or library.names()[0])
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        result: dict[str, Any] = {}
+        for size in SIZES:
+            result |= _timed(portrait, size, args.frames)
+        result |= {"memory_mb": round(_memory(portrait, SIZES[0]) / 2**20, 1), "device": "cpu"}
+    finally:
+        cv2.setNumThreads(threads)
+    if not args.json:
+        print("\n".join(f"{key:12} {value}" for key, value in result.items()))
+    return result
+
+
+def _timed(portrait: Portrait, size: int, frames: int) -> dict[str, float]:
+    renderer = MeshRenderer(portrait, size)
+    motion = _motion(frames + WARM_UP)
+    wall, cpu = [], []
+    for expression, pose, gaze, blink in zip(*motion, strict=True):
+        started, cpu_started = time.perf_counter(), time.thread_time()
+        renderer.render(expression, pose, gaze, float(blink))
+        wall.append(time.perf_counter() - started)
+        cpu.append(time.thread_time() - cpu_started)
+    p50, p95 = np.quantile(wall[WARM_UP:], (0.5, 0.95)) * 1000
+    return {
+        f"ms_{size}": round(float(p50), 2),
+        f"ms_{size}_p95": round(float(p95), 2),
+        f"ms_{size}_cpu": round(float(np.median(cpu[WARM_UP:])) * 1000, 2),
+    }
+
+
+def _memory(portrait: Portrait, size: int) -> int:
+    """Bytes that one prepared portrait keeps."""
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    renderer = MeshRenderer(portrait, size)
+    kept = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    del renderer
+    return kept
+
+
+def _motion(frames: int) -> tuple[NDArray[np.float32], ...]:
+    """Lively motion: expression (n, 64), pose (n, 6), gaze (n, 2), blink (n,)."""
+    generator = np.random.default_rng(0)
+    t = np.arange(frames)[:, None] / 30
+    expression = np.sin(2 * np.pi * generator.uniform(0.5, 4, 64) * t + generator.uniform(0, 6, 64))
+    pose = np.sin(2 * np.pi * generator.uniform(0.1, 0.6, 6) * t) * [0.08, 0.12, 0.05, 0.03, 0.03, 0.2]
+    gaze = np.sin(2 * np.pi * generator.uniform(0.2, 0.8, 2) * t) * 0.15
+    blink = np.clip(np.sin(2 * np.pi * 0.4 * t[:, 0]) * 8 - 7, 0, 1)
+    return tuple(part.astype(np.float32) for part in (expression, pose, gaze, blink))

@@ -1,0 +1,135 @@
+"""The portrait does what the motion says, and nothing else."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from styletalk_core.landmarks import INNER_LIP_PAIRS
+from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP, interocular
+from styletalk_core.renderer.mesh_renderer import MeshRenderer
+from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
+
+SIZE = 256
+STILL = np.zeros(6, np.float32)
+AHEAD = np.zeros(2, np.float32)
+NEUTRAL = np.zeros((LANDMARKS, 3), np.float32)
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Portrait:
+    return AvatarLibrary(Path("does-not-exist")).get("clara")
+
+
+@pytest.fixture(scope="module")
+def renderer(portrait: Portrait) -> MeshRenderer:
+    return MeshRenderer(portrait, SIZE)
+
+
+@pytest.fixture(scope="module")
+def landmarks(portrait: Portrait) -> NDArray[np.float32]:
+    """Landmarks (478, 2) in output pixels."""
+    scale = SIZE / portrait.picture.shape[0]
+    return portrait.landmarks[:, :2] * scale + (0.5 * scale - 0.5)
+
+
+def jaw_down(amount: float) -> NDArray[np.float32]:
+    """Offsets that move the lower lip and the chin down by ``amount`` inter-ocular distances."""
+    offsets = NEUTRAL.copy()
+    lower = [below for _, below in INNER_LIP_PAIRS]
+    offsets[[*lower, 17, 84, 314, 181, 405, 91, 321, 152, 148, 377, 175, 199, 200, 18], 1] = amount
+    return offsets
+
+
+def mouth_box(landmarks: NDArray[np.float32], below: float) -> tuple[slice, slice]:
+    lips = landmarks[[*UPPER_INNER_LIP, *LOWER_INNER_LIP]]
+    low, high = lips.min(0).astype(int), lips.max(0).astype(int)
+    return slice(low[1] - 2, high[1] + int(below) + 3), slice(low[0], high[0])
+
+
+def test_a_neutral_motion_shows_the_photo(renderer: MeshRenderer, portrait: Portrait) -> None:
+    picture = renderer.render_offsets(NEUTRAL, STILL, AHEAD, 0.0)
+    photo = cv2.resize(portrait.picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    assert np.abs(picture.astype(int) - photo).mean() < 2.5
+
+
+def test_yuv420p_is_the_rgb_picture(renderer: MeshRenderer) -> None:
+    motion = (np.ones(64, np.float32) * 0.4, STILL, AHEAD, 0.2)
+    yuv = renderer.render(*motion)
+    assert yuv.shape == (SIZE * 3 // 2, SIZE) and yuv.dtype == np.uint8
+    back = cv2.cvtColor(yuv, cv2.COLOR_YUV2RGB_I420).astype(int)
+    assert np.abs(back - renderer.render_rgb(*motion)).mean() < 2
+
+
+def test_the_same_motion_gives_the_same_pixels(renderer: MeshRenderer) -> None:
+    first = renderer.render_offsets(jaw_down(0.1), STILL, AHEAD, 0.3).copy()
+    renderer.render_offsets(NEUTRAL, STILL + 0.1, AHEAD + 0.1, 1.0)
+    assert np.array_equal(first, renderer.render_offsets(jaw_down(0.1), STILL, AHEAD, 0.3))
+
+
+def test_still_regions_stay_still_while_the_mouth_moves(renderer: MeshRenderer, landmarks: NDArray[np.float32]) -> None:
+    forehead = int(landmarks[9, 1])
+    frames = [renderer.render_offsets(jaw_down(a), STILL, AHEAD, 0.0)[:forehead] for a in (0, 0.03, 0.08, 0.12)]
+    for one, other in zip(frames, frames[1:], strict=False):
+        assert np.abs(one.astype(int) - other).mean() < 0.01
+
+
+def test_the_background_stays_still_while_the_head_turns(renderer: MeshRenderer) -> None:
+    corner = (slice(0, 40), slice(0, 24))
+    turned = renderer.render_offsets(NEUTRAL, np.array([0.1, 0.2, 0.1, 0, 0, 0], np.float32), AHEAD, 0.0)
+    still = renderer.render_offsets(NEUTRAL, STILL, AHEAD, 0.0)
+    assert np.abs(turned[corner].astype(int) - still[corner]).max() <= 1
+
+
+def test_the_mouth_opens_monotonically(renderer: MeshRenderer, landmarks: NDArray[np.float32]) -> None:
+    unit = interocular(landmarks)
+    box = mouth_box(landmarks, 0.2 * unit)
+    closed = renderer.render_offsets(NEUTRAL, STILL, AHEAD, 0.0)[box].astype(int)
+    changes = []
+    for amount in (0.02, 0.06, 0.10, 0.15):
+        opened = renderer.render_offsets(jaw_down(amount), STILL, AHEAD, 0.0)[box].astype(int)
+        changes.append(int((np.abs(opened - closed).max(-1) > 24).sum()))
+    assert changes == sorted(changes) and changes[-1] > 4 * changes[0]
+
+
+def test_lips_that_would_cross_touch(renderer: MeshRenderer, landmarks: NDArray[np.float32]) -> None:
+    """Pressing the lips further than closed shows no mouth interior and tears nothing."""
+    box = mouth_box(landmarks, 0)
+    closed = renderer.render_offsets(NEUTRAL, STILL, AHEAD, 0.0)[box].astype(int)
+    pressed = renderer.render_offsets(jaw_down(-0.02), STILL, AHEAD, 0.0)[box].astype(int)
+    assert np.abs(pressed - closed).mean() < 12
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_blink_covers_the_iris(renderer: MeshRenderer, landmarks: NDArray[np.float32], side: int) -> None:
+    x, y = landmarks[EYES[side].iris[0]].round().astype(int)
+    iris = (slice(y - 2, y + 3), slice(x - 2, x + 3))
+    skin = renderer.render_offsets(NEUTRAL, STILL, AHEAD, 0.0)[y + 22 : y + 27, x - 2 : x + 3].mean((0, 1))
+    distance = [
+        float(np.abs(renderer.render_offsets(NEUTRAL, STILL, AHEAD, blink)[iris].mean((0, 1)) - skin).mean())
+        for blink in (0.0, 1.0)
+    ]
+    assert distance[1] < 0.45 * distance[0]
+
+
+def test_the_iris_follows_the_gaze(renderer: MeshRenderer, landmarks: NDArray[np.float32]) -> None:
+    def darkest_column(yaw: float) -> float:
+        lids = landmarks[[*EYES[0].upper_lid, *EYES[0].lower_lid]]
+        (left, top), (right, bottom) = lids.min(0).astype(int), lids.max(0).astype(int)
+        picture = renderer.render_offsets(NEUTRAL, STILL, np.array([yaw, 0], np.float32), 0.0)
+        eye = 255.0 - picture[top + 3 : bottom - 1, left + 3 : right - 2].mean(-1).mean(0)
+        weight = np.maximum(eye - np.median(eye), 0)
+        return float((weight * np.arange(len(weight))).sum() / weight.sum())
+
+    assert darkest_column(-0.25) < darkest_column(0.0) - 0.7
+    assert darkest_column(0.25) > darkest_column(0.0) + 0.7
+
+
+def test_a_turn_of_the_head_moves_the_nose_and_keeps_the_shoulders(renderer: MeshRenderer) -> None:
+    mesh = renderer._mesh
+    turned = renderer._posed(mesh.vertices, np.array([0, np.radians(15), 0, 0, 0, 0], np.float32)) - mesh.vertices
+    assert turned[1, 0] > 0.08 * renderer._unit
+    shoulders = mesh.vertices[:, 1] > SIZE * 1.05
+    assert np.abs(turned[shoulders, :2]).max() < 0.35 * turned[1, 0]
