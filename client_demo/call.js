@@ -25,7 +25,7 @@ export class Call {
   constructor(microphone, onLost) {
     this.#onLost = onLost;
     this.#sender = this.peer.addTransceiver(microphone, { direction: "sendrecv" }).sender;
-    preferVp8(this.peer.addTransceiver("video", { direction: "recvonly" }));
+    offerVp8(this.peer.addTransceiver("video", { direction: "recvonly" }));
     this.peer.ontrack = ({ track }) => this.stream.addTrack(track);
   }
 
@@ -85,12 +85,10 @@ export class Call {
   }
 }
 
-/** The server encodes VP8 best; Safari would offer H.264 first. */
-function preferVp8(transceiver) {
-  const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
-  const isVp8 = (codec) => codec.mimeType.toLowerCase() === "video/vp8";
-  const ordered = [...codecs.filter(isVp8), ...codecs.filter((codec) => !isVp8(codec))];
-  if (ordered.some(isVp8)) transceiver.setCodecPreferences?.(ordered);
+/** The server sends VP8; other codecs would only make the offer longer. */
+function offerVp8(transceiver) {
+  const codecs = RTCRtpReceiver.getCapabilities("video").codecs;
+  transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => ["video/vp8", "video/rtx"].includes(mimeType.toLowerCase())));
 }
 
 function gathered(peer) {

@@ -1,15 +1,17 @@
 """Fixtures: one server process and one Chromium with speech as its microphone for the whole run, a page per test."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from browser import chromium
-from browser.server_process import ServerProcess
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from scipy.signal import resample_poly
+
+from browser import chromium
+from browser.server_process import ServerProcess
 
 ROOT = Path(__file__).parents[2]
 SPEECH = ROOT / "tests/data/speech/two_sentences.flac"
@@ -94,11 +96,24 @@ def page(open_page: Callable[..., Page], speaking_browser: Browser) -> Page:
     return open_page(speaking_browser)
 
 
+def wait_until(page: Page, expression: str, argument: object = None, timeout: float = 20_000) -> None:
+    """Waits until a JavaScript expression, or a function of ``argument``, is true.
+
+    Playwright's own `wait_for_function` needs eval, which the page's security policy forbids.
+    """
+    deadline = time.monotonic() + timeout / 1000
+    while not page.evaluate(expression, argument):
+        if time.monotonic() > deadline:
+            notice = page.inner_text("#notice")
+            raise AssertionError(f"not true within {timeout / 1000} s: {expression}; the page says {notice!r}")
+        page.wait_for_timeout(50)
+
+
 def start_call(page: Page, raw_voice: bool = True) -> None:
     """Presses Start and waits for the first picture; ``raw_voice`` leaves the microphone signal as it is."""
     page.wait_for_selector("#start:enabled")
     if raw_voice:
         page.uncheck("#voice-processing")
     page.click("#start")
-    page.wait_for_function("styletalk.state === 'live'", timeout=20_000)
+    wait_until(page, "styletalk.state === 'live'", timeout=20_000)
     page.wait_for_selector("#stage.playing", timeout=20_000)

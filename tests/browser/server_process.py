@@ -9,6 +9,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+COMMAND = (sys.executable, "-m", "server.cli", "serve")
 READY_SECONDS = 60
 STOP_SECONDS = 15
 
@@ -37,7 +38,7 @@ class ServerProcess:
         self.stop()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "server.cli", "serve", "--port", str(self.port), *self._options]
+        command = [*COMMAND, "--port", str(self.port), *self._options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + READY_SECONDS

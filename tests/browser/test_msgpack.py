@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import msgpack
 import pytest
+from playwright.sync_api import Page, Playwright, Route
+
 from browser import chromium
 from browser.conftest import ROOT
-from playwright.sync_api import Page, Playwright, Route
 
 VALUES = [
     None, True, False, 0, 1, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**53 - 1,

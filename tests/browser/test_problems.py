@@ -1,0 +1,158 @@
+"""Whatever goes wrong, the page says it in one clear sentence, and the server keeps running."""
+
+import re
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from browser import chromium
+from browser.conftest import start_call, wait_until
+from browser.server_process import ServerProcess
+
+OpenPage = Callable[..., Page]
+
+
+def expect_notice(page: Page, pattern: str, timeout: float = 10_000) -> None:
+    expect(page.locator("#notice")).to_contain_text(re.compile(pattern), timeout=timeout)
+
+
+def test_blocked_microphone(playwright: Playwright, open_page: OpenPage) -> None:
+    browser = chromium.launch(playwright, chromium.DENIED, chromium.FAKE_DEVICE)
+    page = open_page(browser)
+    page.click("#start:enabled")
+    expect_notice(page, "The microphone is blocked: allow it")
+    assert page.inner_text("#start") == "Start"
+    page.context.close()
+    browser.close()
+
+
+def test_no_microphone(playwright: Playwright, open_page: OpenPage) -> None:
+    browser = chromium.launch(playwright, chromium.GRANTED)
+    page = open_page(browser)
+    page.click("#start:enabled")
+    expect_notice(page, "No microphone was found: plug one in")
+    page.context.close()
+    browser.close()
+
+
+def test_unplugged_microphone_ends_the_call(page: Page) -> None:
+    start_call(page)
+    page.evaluate("styletalk.microphone.dispatchEvent(new Event('ended'))")
+    expect_notice(page, "The microphone was unplugged")
+    assert page.evaluate("styletalk.state") == "idle"
+
+
+@pytest.mark.parametrize("missing", ["RTCPeerConnection", "AudioContext"])
+def test_unsupported_browser(open_page: OpenPage, speaking_browser: Browser, missing: str) -> None:
+    page = open_page(speaking_browser, script=f"delete window.{missing}")
+    expect_notice(page, "This browser cannot make live calls: use a current")
+    expect(page.locator("#start")).to_be_disabled()
+
+
+def test_insecure_page(open_page: OpenPage, speaking_browser: Browser) -> None:
+    page = open_page(speaking_browser, script="Object.defineProperty(window, 'isSecureContext', {value: false})")
+    expect_notice(page, "only on secure pages: open this one over https or from localhost")
+
+
+def test_full_server_says_when_it_tries_again_and_lets_the_next_one_in(
+    server: ServerProcess, open_page: OpenPage, speaking_browser: Browser
+) -> None:
+    first, second, third = (open_page(speaking_browser) for _ in range(3))
+    start_call(first)
+    start_call(second)
+    third.click("#start:enabled")
+    expect_notice(third, r"The server is full: every place is taken\. Trying again in \d+ s\.")
+    first.click("#start")
+    wait_until(third, "styletalk.state === 'live'", timeout=20_000)
+    assert third.locator("#notice").is_hidden()
+    assert second.evaluate("styletalk.state") == "live"
+
+
+def test_a_client_that_vanishes_frees_its_place(
+    server: ServerProcess, playwright: Playwright, open_page: OpenPage, speech_wav: Path
+) -> None:
+    browser = chromium.launch(playwright, *chromium.speaking(speech_wav))
+    start_call(open_page(browser))
+    assert active_sessions(server) == 1
+    browser_process = browser.new_browser_cdp_session()
+    with pytest.raises(Exception, match="closed"):
+        browser_process.send("Browser.crash")
+    deadline = time.monotonic() + 12
+    while active_sessions(server) and time.monotonic() < deadline:
+        time.sleep(0.25)
+    assert active_sessions(server) == 0
+
+
+def active_sessions(server: ServerProcess) -> int:
+    with urllib.request.urlopen(server.address + "metrics", timeout=10) as response:
+        text = response.read().decode()
+    return int(float(re.search(r"^styletalk_sessions(?:_active)? (\S+)$", text, re.MULTILINE)[1]))
+
+
+def test_restarted_server_is_found_again_without_reload(
+    artefacts: Path, open_page: OpenPage, speaking_browser: Browser
+) -> None:
+    with ServerProcess(artefacts / "restarted-server.log") as server:
+        page = open_page(speaking_browser, server.address)
+        start_call(page)
+        style = page.locator("#styles input").nth(1)
+        style.check(force=True)
+        server.stop()
+        wait_until(page, "styletalk.state === 'reconnecting'", timeout=10_000)
+        expect_notice(page, r"(The connection was lost|The server does not answer).*Trying again")
+        server.start()
+        wait_until(page, "styletalk.state === 'live'", timeout=30_000)
+        page.wait_for_selector("#stage.playing")
+        assert page.locator("#notice").is_hidden()
+        assert (
+            page.evaluate("styletalk.events.findLast(({type}) => type === 'style.applied').style")
+            == style.input_value()
+        )
+
+
+def test_lost_control_channel_resumes_the_same_session(page: Page) -> None:
+    page.add_init_script(REMEMBER_SOCKETS)
+    page.reload()
+    start_call(page)
+    style = page.locator("#styles input").nth(1)
+    style.check(force=True)
+    wait_until(page, "styletalk.events.some(({type}) => type === 'style.applied')")
+    session = page.evaluate("styletalk.session")
+    page.evaluate("sockets.at(-1).close()")
+    wait_until(page, "styletalk.state === 'reconnecting'")
+    wait_until(page, "styletalk.state === 'live'", timeout=20_000)
+    created = page.evaluate("styletalk.events.findLast(({type}) => type === 'session.created')")
+    assert created["session"] == session
+    assert created["style"] == style.input_value()
+
+
+REMEMBER_SOCKETS = """
+window.sockets = [];
+window.WebSocket = class extends WebSocket {
+  constructor(...args) { super(...args); sockets.push(this); }
+};
+"""
+
+
+def test_server_that_never_returns_ends_the_call_with_a_sentence(
+    artefacts: Path, open_page: OpenPage, speaking_browser: Browser
+) -> None:
+    with ServerProcess(artefacts / "stopped-server.log") as server:
+        page = open_page(speaking_browser, server.address, script=HURRY)
+        start_call(page)
+    expect_notice(
+        page, r"^\s*The server does not answer: check that it is running, then press Start again\.\s*$", 30_000
+    )
+    assert page.evaluate("styletalk.state") == "idle"
+    assert page.evaluate("styletalk.microphone") is None
+
+
+HURRY = """
+const patient = window.setTimeout;
+window.setTimeout = (action, delay, ...rest) => patient(action, delay > 300 ? delay / 20 : delay, ...rest);
+"""
+"""Waits of the page, the back-off above all, pass twenty times as fast."""
