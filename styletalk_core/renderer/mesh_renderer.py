@@ -28,7 +28,16 @@ _FOLD_FOLLOWS = 0.42  # how far the skin above the upper lid comes down with it
 
 
 class MeshRenderer:
-    """Renders one portrait at one size."""
+    """Renders one portrait at one size.
+
+    Attributes:
+        size: side of the output, px.
+        unit: inter-ocular distance in the output, px.
+        pivot: (3,) px, the point in the neck about which the head turns.
+        head: where the portrait's head lies in the output (one frame).
+        resting_face: (478, 3) canonical landmarks of the portrait with its mouth at rest.
+        resting_offsets: (478, 3) canonical displacements from the portrait to `resting_face`.
+    """
 
     def __init__(self, portrait: Portrait, size: int = 512, face_model: FaceModel | None = None) -> None:
         self.size = size
@@ -44,18 +53,20 @@ class MeshRenderer:
 
         in_texture = _rescaled(portrait.landmarks, side / stored)
         in_output = _rescaled(portrait.landmarks, size / stored)
-        self._unit = face_mesh.interocular(in_output)
+        self.unit = face_mesh.interocular(in_output)
         mesh = face_mesh.build_head_mesh(in_output, size, portrait.triangles)
         self._mesh = mesh
         self._texture_points = np.ascontiguousarray(_rescaled(mesh.vertices, side / size)[:, :2])
         oval = mesh.vertices[list(face_mesh.FACE_OVAL)]
         center = oval.mean(0)
-        self._pivot = np.array([center[0], center[1] + 0.25 * self._unit, 0.5 * self._unit], np.float32)
-        head = fit_head(in_output[None], self._model.mean)
-        self._to_picture = head.scale[0] * head.rotation[0].T
+        self.pivot = np.array([center[0], center[1] + 0.25 * self.unit, 0.5 * self.unit], np.float32)
+        self.head = fit_head(in_output[None], self._model.mean)
+        self._to_picture = self.head.scale[0] * self.head.rotation[0].T
+        face = self.head.remove(in_output[None])[0]
+        self.resting_offsets = -self._model.offsets(resting_mouth(face, self._model)[None])[0]
+        self.resting_face = face + self.resting_offsets
         self._neutral = mesh.vertices.copy()
-        unwanted = resting_mouth(head.remove(in_output[None])[0], self._model)
-        self._neutral[:LANDMARKS] -= self._model.offsets(unwanted[None])[0] @ self._to_picture
+        self._neutral[:LANDMARKS] += self.resting_offsets @ self._to_picture
 
         texture_unit = face_mesh.interocular(in_texture)
         self._eyes = [Eyeball(picture, in_texture, eye, texture_unit) for eye in EYES]
@@ -107,15 +118,15 @@ class MeshRenderer:
 
     def _posed(self, shape: Float, pose: Float) -> Float:
         """Turns and shifts the head; anchors follow as far as they belong to it."""
-        moved = (shape - self._pivot) @ rotation_matrix(*pose[:3]).T * (1 + pose[5] / 10)
-        moved += self._pivot + np.array([pose[3], pose[4], 0], np.float32) * self._unit
+        moved = (shape - self.pivot) @ rotation_matrix(*pose[:3]).T * (1 + pose[5] / 10)
+        moved += self.pivot + np.array([pose[3], pose[4], 0], np.float32) * self.unit
         return np.asarray(shape + (moved - shape) * self._mesh.head_weight[:, None], np.float32)
 
     def _draw_eye(self, layer: Image, vertices: Float, rigid: Float, side: int, gaze: Float) -> None:
         eye = EYES[side]
         upper, lower = vertices[list(eye.upper_lid), :2], vertices[list(eye.lower_lid), :2]
         closing = max(0.0, 1 - self._lid_gap(vertices, eye) / self._openness[side])
-        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.0045 * self._unit))
+        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.0045 * self.unit))
         if opening is not None:
             rim = [*eye.upper_lid, *eye.lower_lid]
             to_source = affine_between(rigid[rim], self._texture_points[rim])
@@ -126,14 +137,14 @@ class MeshRenderer:
     def _draw_mouth(self, layer: Image, vertices: Float, rigid: Float, shape: Float) -> None:
         upper, lower = vertices[list(UPPER_INNER_LIP), :2], vertices[list(LOWER_INNER_LIP), :2]
         gap = float((lower - upper)[:, 1].max())
-        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.005 * self._unit))
+        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.005 * self.unit))
         if opening is None or gap < 0.05:
             return
         rim = [*UPPER_INNER_LIP, *LOWER_INNER_LIP, 1, 94, 57, 287]
         jaw = (shape - self._mesh.vertices)[list(_JAW), :2].mean(0)
         texture_scale = self._person.shape[0] / self.size
         to_source = affine_between(rigid[rim], self._texture_points[rim])
-        self._mouth.draw(layer, opening, to_source, jaw * texture_scale, gap / self._unit)
+        self._mouth.draw(layer, opening, to_source, jaw * texture_scale, gap / self.unit)
 
     def _lid_gap(self, vertices: Float, eye: face_mesh.Eye) -> float:
         return float((vertices[list(eye.lower_lid[2:7]), 1] - vertices[list(eye.upper_lid[2:7]), 1]).mean())

@@ -1,5 +1,6 @@
 """The portrait does what the motion says, and nothing else."""
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -72,7 +73,7 @@ def test_the_same_motion_gives_the_same_pixels(renderer: MeshRenderer) -> None:
 def test_still_regions_stay_still_while_the_mouth_moves(renderer: MeshRenderer, landmarks: NDArray[np.float32]) -> None:
     forehead = int(landmarks[9, 1])
     frames = [renderer.render_offsets(jaw_down(a), STILL, AHEAD, 0.0)[:forehead] for a in (0, 0.03, 0.08, 0.12)]
-    for one, other in zip(frames, frames[1:], strict=False):
+    for one, other in itertools.pairwise(frames):
         assert np.abs(one.astype(int) - other).mean() < 0.01
 
 
@@ -130,6 +131,6 @@ def test_the_iris_follows_the_gaze(renderer: MeshRenderer, landmarks: NDArray[np
 def test_a_turn_of_the_head_moves_the_nose_and_keeps_the_shoulders(renderer: MeshRenderer) -> None:
     mesh = renderer._mesh
     turned = renderer._posed(mesh.vertices, np.array([0, np.radians(15), 0, 0, 0, 0], np.float32)) - mesh.vertices
-    assert turned[1, 0] > 0.08 * renderer._unit
+    assert turned[1, 0] > 0.08 * renderer.unit
     shoulders = mesh.vertices[:, 1] > SIZE * 1.05
     assert np.abs(turned[shoulders, :2]).max() < 0.35 * turned[1, 0]
