@@ -1,4 +1,4 @@
-"""Weight files: the official StyleTalk checkpoint and this project's own safetensors.
+"""Weight files: the official StyleTalk and PIRenderer checkpoints and this project's own safetensors.
 
 Official files are read with ``weights_only=True`` and strictly: every tensor either lands in the network or is named
 as ignored. Own files carry the network's dimensions and a model card in their header; float16 storage is allowed.
@@ -9,6 +9,7 @@ Runs on: any thread; reads and writes files.
 import json
 import logging
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from styletalk_core.errors import CheckpointError
+from styletalk_core.pirenderer import PIRenderer, RendererDimensions
 from styletalk_core.styletalk import BFM64_LOWER, Dimensions, StyleTalk
 
 FORMAT: Final = "styletalk-live/1"
@@ -37,6 +39,26 @@ _NAMES: Final = (
     ("linear1.dynamic_conv", "linear1"),
 )
 """Official tensor names and ours, applied in this order."""
+_RENDERER_NAMES: Final = (
+    (r"^mapping_net\.first\.0", "mapping.first"),
+    (r"^mapping_net\.encoder(\d+)\.1", r"mapping.layers.\1"),
+    (r"^warpping_net\.hourglass\.encoder\.input_layer", "warping.first"),
+    (r"^warpping_net\.hourglass\.encoder\.encoder(\d+)", r"warping.down.\1"),
+    (r"^warpping_net\.hourglass\.decoder\.decoder(\d+)", r"warping.up.\1"),
+    (r"^warpping_net\.flow_out\.0", "warping.flow_norm"),
+    (r"^warpping_net\.flow_out\.2", "warping.flow"),
+    (r"^editing_net\.decoder\.res(\d+)\.res(\d+)\.(conv|norm)2", r"editing.res.\1.\2.\3"),
+    (r"^editing_net\.decoder\.final\.model\.0", "editing.final"),
+    (r"^editing_net\.(?:en|de)coder\.(down|up|jump)(\d+)\.model\.0", r"editing.\1.\2.conv"),
+    (r"^editing_net\.(?:en|de)coder\.(down|up|jump)(\d+)\.model\.1", r"editing.\1.\2.norm"),
+    (r"^editing_net\.encoder\.first\.model\.0", "editing.first.conv"),
+    (r"^editing_net\.encoder\.first\.model\.1", "editing.first.norm"),
+    (r"\.mlp_shared\.0\.", ".shared."),
+    (r"\.mlp_(gamma|beta)\.", r".\1."),
+)
+"""Official renderer tensor names, as patterns, and ours."""
+_RENDERER_UNUSED: Final = re.compile(r"^editing_net\.decoder\.res\d+\.res\d+\.(conv|norm)1\.")
+"""Tensors of the branch whose result the official code overwrites."""
 _POSITIONS: Final = "pos_embed.pos_table"
 """Sinusoid tables of the official file; they are computed here and checked against the file."""
 
@@ -133,6 +155,37 @@ def from_official(tensors: Mapping[str, Tensor], source: str, heads: int = 8, te
             raise CheckpointError(f"{source}: {name} is not the sinusoid table of this network")
     fill(model, renamed, source)
     return model
+
+
+def load_official_renderer(path: Path) -> PIRenderer:
+    """Reads the published PIRenderer checkpoint (a pickle with ``net_G_ema``).
+
+    Raises:
+        CheckpointError: as `load`.
+    """
+    stored = read_pickle(path)
+    return renderer_from_official(stored.get("net_G_ema", stored), RendererDimensions(), str(path))
+
+
+def renderer_from_official(tensors: Mapping[str, Tensor], dimensions: RendererDimensions, source: str) -> PIRenderer:
+    """Builds a renderer of known dimensions and fills it with official tensors.
+
+    Raises:
+        CheckpointError: a tensor is missing, unknown or misshapen.
+    """
+    renamed, ignored = {}, []
+    for name, value in tensors.items():
+        if _RENDERER_UNUSED.match(name):
+            ignored.append(name)
+            continue
+        own = name
+        for official, ours in _RENDERER_NAMES:
+            own = re.sub(official, ours, own)
+        renamed[own] = value
+    logger.info("%s: ignored %d tensors without effect: %s", source, len(ignored), ", ".join(ignored))
+    renderer = PIRenderer(dimensions).eval()
+    fill(renderer, renamed, source)
+    return renderer
 
 
 def _official_dimensions(tensors: Mapping[str, Tensor], source: str, heads: int, temperature: float) -> Dimensions:

@@ -1,6 +1,6 @@
 """Offset between sound and picture of clips from the wild (section 4.1: the data must be in step).
 
-A ridge regression from phone windows to mouth opening, fitted on sources known to be in step, predicts how the mouth
+A ridge regression from phone windows to mouth opening, fitted on a source whose lag is known, predicts how the mouth
 should move; the lag at which the tracked mouth agrees best is the clip's offset. Clips of a second say little each,
 so their agreement is weighed against how often each lag occurs in the whole source.
 
@@ -14,9 +14,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.training.clips import IN_SYNC, Clip, spoken, windows
+from styletalk_core.training.clips import Clip, shift, spoken, windows
 
-MAX_LAG: Final = 5
+REFERENCE: Final = "GRID"
+REFERENCE_LAG: Final = 1
+"""The lips of GRID close 0.7 frames after the middle of P, B and M (581 of them, by forced alignment)."""
+MAX_LAG: Final = 6
 _RIDGE: Final = 30.0
 _ROUNDS: Final = 8
 _FRAMES_PER_SAMPLE: Final = 4.0
@@ -33,15 +36,16 @@ def estimate_lags(clips: Sequence[Clip], openings: Openings) -> dict[str, int]:
         openings: mouth opening (T,) by clip name.
 
     Returns:
-        Lag in frames by clip name, 0 for sources that are in step.
+        Lag in frames by clip name; the reference's is its known one, 0 for all without a reference to learn from.
     """
-    train = spoken(clips, "train")
-    reference = [clip for clip in train if clip.source in IN_SYNC]
+    lags = {clip.name: REFERENCE_LAG if clip.source == REFERENCE else 0 for clip in clips}
+    reference = [clip for clip in spoken(clips, "train") if clip.source == REFERENCE]
+    if not reference:
+        return lags
     weight = _fit(reference, openings)
-    lags = {clip.name: 0 for clip in clips}
     by_source: dict[str, list[Clip]] = defaultdict(list)
     for clip in clips:
-        if clip.phones is not None and clip.source not in IN_SYNC:
+        if clip.phones is not None and clip.source != REFERENCE:
             by_source[clip.source].append(clip)
     for members in by_source.values():
         evidence = np.stack([_evidence(clip, openings[clip.name], weight) for clip in members])
@@ -55,16 +59,16 @@ def estimate_lags(clips: Sequence[Clip], openings: Openings) -> dict[str, int]:
     return lags
 
 
-def _features(clip: Clip) -> NDArray[np.float32]:
+def _features(clip: Clip, lag: int = 0) -> NDArray[np.float32]:
     assert clip.phones is not None
-    return windows(clip.phones).reshape(len(clip.phones), -1)
+    return windows(shift(clip.phones, lag)).reshape(len(clip.phones), -1)
 
 
 def _fit(clips: Sequence[Clip], openings: Openings) -> NDArray[np.float32]:
     width = _features(clips[0]).shape[1]
     square, product = np.zeros((width, width)), np.zeros(width)
     for clip in clips:
-        x = _features(clip)
+        x = _features(clip, REFERENCE_LAG)
         y = _standardise(openings[clip.name])
         square += x.T @ x
         product += x.T @ y

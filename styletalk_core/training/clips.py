@@ -20,8 +20,6 @@ from styletalk_core.errors import InputError
 from styletalk_core.phones import CONTEXT, FPS, PHONES, SIL_INDEX
 
 SILENCE = np.eye(len(PHONES), dtype=np.float32)[SIL_INDEX]
-IN_SYNC = ("GRID", "MEAD")
-"""Sources whose sound and picture are known to be in step."""
 
 _TRACKED = 0.9
 """Smallest share of frames in which the tracker must have seen the face."""

@@ -20,9 +20,9 @@ class NetworkConfig:
     width: int = 128
     heads: int = 4
     feed_forward: int = 512
-    layers: int = 3
+    layers: int = 2
     phone_embedding: int = 64
-    temperature: float = 3.0
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class OptimisationConfig:
     """Length and rate of the training."""
 
     steps: int = 3000
-    rate: float = 6e-4
+    rate: float = 1e-3
     warmup: int = 100
     average: float = 0.995
     save_every: int = 100

@@ -30,6 +30,8 @@ _MARGIN = 5.0
 _LOWER = 13
 _LOWER_WEIGHT = 3.0
 _SSIM_FLOOR = 0.02
+_LIP_L1_SHARE = 0.5
+"""Above the paper's mu, because lips at the wrong rest position show more than lips of the wrong range."""
 _SMALLEST = 1e-4
 
 
@@ -115,7 +117,7 @@ class Objective(torch.nn.Module):
         terms: dict[str, Callable[[], Tensor]] = {
             "reconstruction": lambda: reconstruction(found, true, c.l1_share, self.weight),
             "lips": lambda: reconstruction(
-                lips, true @ self.landmarks / self.lip_spread, c.l1_share, lips.new_ones(lips.shape[-1])
+                lips, true @ self.landmarks / self.lip_spread, _LIP_L1_SHARE, lips.new_ones(lips.shape[-1])
             ),
             "closure": lambda: closure(found @ self.gap, true @ self.gap, batch.phones),
             "sync": lambda: -self.sync(*self._sync_windows(found, batch.phones)).clamp(min=_SMALLEST).log().mean(),
