@@ -17,6 +17,7 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from typing import Any
 
 import aioice
@@ -136,14 +137,15 @@ class LiveVp8Encoder(Vp8Encoder):
             (RTP payloads, timestamp in 1/90000 s).
         """
         assert isinstance(frame, VideoFrame) and frame.pts is not None
+        pts = frame.pts
         if self.codec is None or self._outgrown(frame, self.codec):
             self.codec = self._build(frame)
-            self._built_pts = frame.pts
+            self._built_pts = pts
         frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
         data = b"".join(bytes(packet) for packet in self.codec.encode(frame))
         payloads = self._packetize(data, self.picture_id)
         self.picture_id = (self.picture_id + 1) % (1 << 15)
-        return payloads, frame.pts
+        return payloads, pts
 
     def _outgrown(self, frame: VideoFrame, codec: VideoCodecContext) -> bool:
         if (frame.width, frame.height) != (codec.width, codec.height):
@@ -158,6 +160,7 @@ class LiveVp8Encoder(Vp8Encoder):
         codec.height = frame.height
         codec.bit_rate = self._bitrate
         codec.pix_fmt = "yuv420p"
+        codec.time_base = Fraction(1, VIDEO_CLOCK_RATE)  # the default is microseconds, to which frames would be moved
         codec.gop_size = 3000  # key frames come on request
         codec.qmin = 2
         codec.qmax = 56
