@@ -77,6 +77,7 @@ def create_app(service: Service) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         service.worker.start()
+        await asyncio.to_thread(service.catalogue.avatars)  # reads the portraits once
         watching = asyncio.create_task(service.visitors.watch(), name="watch for vanished clients")
         try:
             yield

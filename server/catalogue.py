@@ -1,10 +1,15 @@
 """Which avatars and styles a viewer may choose from.
 
-Runs on: event loop; the libraries are read in a thread.
+Runs on: any thread. The first look at a portrait reads its file, later ones do not.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from styletalk_core.styles import StyleLibrary
+
+    from styletalk_core.renderer.portrait import AvatarLibrary
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +30,7 @@ class StyleEntry:
 
 
 class Catalogue(Protocol):
-    """What the web side asks about the core's libraries; every method may read files."""
+    """What the web side asks about the core's libraries."""
 
     def avatars(self) -> list[AvatarEntry]:
         """In the order to show them; the first is the default."""
@@ -39,3 +44,33 @@ class Catalogue(Protocol):
         Raises:
             ValueError: there is no such avatar.
         """
+
+
+class LibraryCatalogue:
+    """The packaged and the user's own avatars and styles; what a user adds shows without a restart."""
+
+    def __init__(self, avatars: "AvatarLibrary", styles: "StyleLibrary") -> None:
+        self._avatars = avatars
+        self._styles = styles
+        self._titles: dict[str, str] = {}
+        self._thumbnails: dict[str, bytes] = {}
+
+    def avatars(self) -> list[AvatarEntry]:
+        names = self._avatars.names()
+        for name in names:
+            if name not in self._titles:
+                portrait = self._avatars.get(name)
+                self._titles[name], self._thumbnails[name] = portrait.title, portrait.thumbnail()
+        return [AvatarEntry(name, self._titles[name]) for name in names]
+
+    def styles(self) -> list[StyleEntry]:
+        return [
+            StyleEntry(name, name.replace("_", " ").capitalize(), "preset" if self._styles.is_builtin(name) else "user")
+            for name in self._styles.names()
+        ]
+
+    def thumbnail(self, avatar: str) -> bytes:
+        self.avatars()
+        if avatar not in self._thumbnails:
+            raise ValueError(f"There is no avatar named {avatar!r}.")
+        return self._thumbnails[avatar]

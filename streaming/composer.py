@@ -61,7 +61,7 @@ class Composer:
         energy = loudness(level) if speech else 0.0
         for _ in range(max(1, min(index - self._next + 1, 30))):
             step = ATTACK if speech else -RELEASE
-            self._speaking = float(np.clip(self._speaking + step, 0.0, 1.0))
+            self._speaking = round(min(max(self._speaking + step, 0.0), 1.0), 6)
             pose, gaze, blink = self._life.step(self._speaking, energy)
         self._next = index + 1
 

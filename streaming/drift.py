@@ -30,6 +30,8 @@ class DriftFollower:
         self._allowance = allowance
         self._lateness: list[Tick] = []
         self._needed = FIRST_WINDOW_PACKETS
+        self._largest = LARGEST_FIRST_SLIP
+        self._due: Tick = 0
 
     def arrived(self, lateness: Tick, quiet: bool) -> Tick:
         """One packet has come ``lateness`` ticks after the clock expected it.
@@ -41,14 +43,20 @@ class DriftFollower:
             Ticks to slip by: positive plays later; 0 most of the time.
         """
         self._lateness.append(lateness)
-        if len(self._lateness) < self._needed:
+        if len(self._lateness) == self._needed:
+            self._due = self._off_by()
+            self._lateness.clear()
+            self._needed = WINDOW_PACKETS
+        if not self._due or not (quiet or abs(self._due) > URGENT):
             return 0
-        window = np.array(self._lateness[-self._needed :])
-        slip = round(max(float(window.min()), float(np.percentile(window, 95)) - self._allowance))
-        if abs(slip) <= TOLERANCE or not (quiet or abs(slip) > URGENT):
-            del self._lateness[: len(self._lateness) - self._needed + 1]
-            return 0
-        largest = LARGEST_SLIP if self._needed == WINDOW_PACKETS else LARGEST_FIRST_SLIP
+        slip = int(np.clip(self._due, -self._largest, self._largest))
+        self._due = 0
+        self._largest = LARGEST_SLIP
         self._lateness.clear()
-        self._needed = WINDOW_PACKETS
-        return int(np.clip(slip, -largest, largest))
+        return slip
+
+    def _off_by(self) -> Tick:
+        """What the last window says, 0 when it is within the tolerance."""
+        window = np.array(self._lateness)
+        ticks = round(max(float(window.min()), float(np.percentile(window, 95)) - self._allowance))
+        return ticks if abs(ticks) > TOLERANCE else 0

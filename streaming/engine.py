@@ -30,7 +30,7 @@ class Engine(Protocol):
 
     @property
     def recognizer_delay_ticks(self) -> Tick:
-        """Ticks between a sample being heard and its phone column being out."""
+        """Ticks from the first sample of a hop to the moment its phone column is out."""
 
     @property
     def size(self) -> int:

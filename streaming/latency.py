@@ -5,7 +5,7 @@ Pure. D is the sum of its parts, so that every millisecond of it has a name.
 
 from dataclasses import dataclass
 
-from streaming.media import CONTEXT, FRAME_TICKS, HOP_TICKS, PACKET_TICKS, TICK_RATE, Tick
+from streaming.media import CONTEXT, FRAME_TICKS, PACKET_TICKS, TICK_RATE, Tick
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class LatencyPlan:
     """Where the delay goes, in ticks.
 
     Attributes:
-        recognizer: the recogniser's own look-ahead.
+        recognizer: from the first sample of a hop to the moment its column is out.
         future_frames: frames of phone context after the decoded frame that are waited for (0..5).
         receive: allowance for reordered or late microphone packets, and for recognising them.
         budget: from the start of a frame's decoding until its picture must be there: batch wait, decode, render.
@@ -32,8 +32,8 @@ class LatencyPlan:
 
     @property
     def phone_column(self) -> Tick:
-        """From the start of a frame to the end of the last hop that its phone column may come from."""
-        return FRAME_TICKS // 2 + HOP_TICKS
+        """From the start of a frame to its centre, where the hop that gives its phone has begun at the latest."""
+        return FRAME_TICKS // 2
 
     @property
     def delay(self) -> Tick:

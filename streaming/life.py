@@ -145,6 +145,7 @@ class Life:
         self._glances = Glances(random)
         self._sway = Sway(random)
         self._nods = Nods(random)
+        self._turn = 0.0
 
     def phrase_ended(self) -> None:
         """Somebody has just stopped speaking."""
@@ -161,6 +162,7 @@ class Life:
         pose = self._sway.step(speaking)
         pose[0] += self._nods.step(speaking, energy)
         gaze = self._glances.step(speaking)
-        pose[1] += 0.25 * gaze[0]  # the head follows the eyes a little
+        self._turn += 0.15 * (0.25 * gaze[0] - self._turn)  # the head follows the eyes, a little and slowly
+        pose[1] += self._turn
         gaze = gaze - 0.8 * pose[[1, 0]]  # the eyes stay on the viewer while the head moves
         return pose.astype(np.float32), gaze.astype(np.float32), self._blinks.step(speaking)

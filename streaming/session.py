@@ -7,6 +7,7 @@ thrown away.
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -318,14 +319,12 @@ class Session:
         """Makes every frame as its time comes; one that is hopeless is not begun."""
         lead = self.plan.budget / TICK_RATE
         while True:
-            index = max(self._next_made, self._frame_at(self.clock.now()) + 1)
-            self._next_made = index + 1
+            index = self._next_made = max(self._next_made, self._frame_at(self.clock.now()) + 1)
             await self.clock.wait_until(self._due(index) - lead)
+            self._next_made = index + 1
             if not self._left_out(index):
-                try:
+                with suppress(JobExpired):
                     await self._make_frame(index)
-                except JobExpired:
-                    continue
 
     async def _make_frame(self, index: int) -> None:
         due = self._due(index)

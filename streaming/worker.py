@@ -239,7 +239,8 @@ class BatchWorker:
                 continue
             self._thread_tell(self._announce_ready, engine)
             self._thread_serve(engine)
-            self._thread_tell(self._announce_restart)
+            if not self._stopping:
+                self._thread_tell(self._announce_restart)
 
     def _thread_serve(self, engine: Engine) -> None:
         """Runs batches until the worker stops or the engine has failed three times in a row."""

@@ -186,8 +186,10 @@ class Caller:
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.peer.addTransceiver(ToneTrack(microphone), "sendrecv")
         self.peer.addTransceiver("video", "recvonly")
-        self.sound: list[tuple[float, int, np.ndarray]] = []
-        self.pictures: list[tuple[float, int, np.ndarray]] = []
+        self.sound: list[tuple[float, float, np.ndarray]] = []
+        """(moment of arrival, media time, samples)"""
+        self.pictures: list[tuple[float, float, np.ndarray]] = []
+        """(moment of arrival, media time, yuv420p)"""
         self.resource = ""
         self._tasks: list[asyncio.Task[None]] = []
         self.peer.on("track", self._receive)
@@ -203,9 +205,9 @@ class Caller:
             except Exception:
                 return
             if isinstance(frame, av.AudioFrame):
-                self.sound.append((loop.time(), frame.pts, frame.to_ndarray().reshape(-1, 2)[:, 0]))
+                self.sound.append((loop.time(), frame.time, frame.to_ndarray().reshape(-1, 2)[:, 0]))
             else:
-                self.pictures.append((loop.time(), frame.pts, frame.to_ndarray(format="yuv420p")))
+                self.pictures.append((loop.time(), frame.time, frame.to_ndarray(format="yuv420p")))
 
     async def call(self, server: LiveServer, session: str | None = None) -> int:
         """Calls; returns the HTTP status."""
@@ -227,6 +229,8 @@ class Caller:
 
     async def aclose(self) -> None:
         await self.peer.close()
+        for task in self._tasks:
+            task.cancel()  # a track that never started never ends
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 

@@ -4,23 +4,22 @@ Runs on: the main thread. The models are imported and run on the worker thread o
 """
 
 import argparse
-import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
+from styletalk_core.styles import StyleLibrary
 
 from server.app import create_app
 from server.catalogue import LibraryCatalogue
 from server.config import ServerConfig, load
+from server.home import user_folder
 from server.service import Service
 from streaming.engine import Engine
 from streaming.worker import BatchWorker
 from styletalk_core.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from styletalk_core.renderer.portrait import AvatarLibrary
 
 LARGEST_MESSAGE = 64 * 1024
 GRACE_SECONDS = 3
@@ -50,7 +49,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     config = load(args)
     listener = listen(config)
-    service = Service(config, make_worker(config), LibraryCatalogue())
+    avatars, styles = AvatarLibrary(user_folder("avatars")), StyleLibrary(user_folder("styles"))
+    service = Service(config, make_worker(config, avatars, styles), LibraryCatalogue(avatars, styles))
     address = "http://{}:{}/".format(*listener.getsockname()[:2])
     server = uvicorn.Server(
         uvicorn.Config(
@@ -91,7 +91,7 @@ def listen(config: ServerConfig) -> socket.socket:
     return listener
 
 
-def make_worker(config: ServerConfig) -> BatchWorker:
+def make_worker(config: ServerConfig, avatars: AvatarLibrary, styles: StyleLibrary) -> BatchWorker:
     """The worker of the configured device, not started.
 
     Raises:
@@ -103,20 +103,13 @@ def make_worker(config: ServerConfig) -> BatchWorker:
     slots = config.max_sessions or (
         SESSIONS_ON_GPU if device.startswith("cuda") else max(1, (os.cpu_count() or 1) // CORES_PER_SESSION)
     )
-    return BatchWorker(_engine_factory(config), slots, pad=device.startswith("cuda"))
 
-
-def _engine_factory(config: ServerConfig) -> "Callable[[], Engine]":
-    def make() -> Engine:
+    def make_engine() -> Engine:
         import torch
 
         from styletalk_core.engine import ModelEngine
-        from styletalk_core.renderer.portrait import AvatarLibrary
-        from styletalk_core.styles import StyleLibrary
 
-        device = config.device
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        return ModelEngine(AvatarLibrary(), StyleLibrary(), device=device, size=config.size)
+        chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        return ModelEngine(avatars, styles, device=chosen, size=config.size)
 
-    return make
+    return BatchWorker(make_engine, slots, pad=device.startswith("cuda"))

@@ -1,0 +1,12 @@
+"""Where a user's own portraits and styles live."""
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+
+def user_folder(kind: str) -> Path:
+    """The folder of the user's "avatars" or "styles"; it need not exist. ``STYLETALK_HOME`` moves it."""
+    home = os.environ.get("STYLETALK_HOME")
+    return (Path(home) if home else user_data_path("styletalk")) / kind

@@ -1,0 +1,1 @@
+"""Makes the modules beside this file (engines, servers and clients for tests) importable from every test."""

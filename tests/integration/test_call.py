@@ -1,0 +1,243 @@
+"""Proves the whole server with a real WebRTC client over loopback: sound and face come back, sessions stay apart."""
+
+import asyncio
+import threading
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+from deterministic_engine import BRIGHT, DARK, DeterministicEngine
+from live_server import Caller, LiveServer, running_server, silence, tone
+
+HALF = (DARK + BRIGHT) / 2
+
+
+def pitch(samples: np.ndarray) -> float:
+    """The strongest frequency of a sound at 48 kHz."""
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(spectrum.argmax() * 48_000 / len(samples))
+
+
+async def test_speech_comes_back_delayed_with_a_mouth_that_moves_with_it() -> None:
+    async with running_server() as server, server.control() as control:
+        caller = Caller(np.concatenate([silence(0.8), tone(300, 0.8)]))
+        assert await caller.call(server, control.created["session"]) == 201
+        started = await control.expect("speech.started")
+        stopped = await control.expect("speech.stopped")
+        assert stopped["frame"] - started["frame"] == pytest.approx(24, abs=6)
+        await asyncio.sleep(1.5)
+        metrics = await control.expect("metrics")
+        assert metrics["fps"] == pytest.approx(30, abs=4)
+        sound = np.concatenate([samples for _, _, samples in caller.sound])
+        assert pitch(sound[np.abs(sound) > 100][:24_000]) == pytest.approx(300, abs=15)
+        openness = [int(picture[5, 5]) for _, _, picture in caller.pictures]
+        assert min(openness) < HALF < max(openness)
+        frames = np.array([time for _, time, _ in caller.pictures]) * 30
+        np.testing.assert_allclose(frames - frames[0], np.round(frames - frames[0]), atol=0.01)
+        await caller.aclose()
+
+
+async def test_four_sessions_get_their_own_sound_and_face_only() -> None:
+    tones = (250, 400, 700, 1_100)
+    async with running_server() as server, AsyncExitStack() as stack:
+        callers = []
+        for number, frequency in enumerate(tones):
+            control = await stack.enter_async_context(server.control())
+            await control.send("avatar.set", avatar=("ada", "bob")[number % 2])
+            await control.expect("avatar.applied")
+            await control.send("style.set", style=("calm", "happy")[number // 2])
+            await control.expect("style.applied")
+            caller = Caller(tone(frequency, 1))
+            assert await caller.call(server, control.created["session"]) == 201
+            callers.append(caller)
+        await asyncio.sleep(3)
+        for number, (frequency, caller) in enumerate(zip(tones, callers, strict=True)):
+            sound = np.concatenate([samples for _, _, samples in caller.sound])[-48_000:]
+            assert pitch(sound) == pytest.approx(frequency, abs=10)
+            for _, _, picture in caller.pictures[3:]:
+                assert int(picture[64, 5]) == pytest.approx(64 + 64 * (number % 2), abs=6)
+                assert int(picture[-1, 5]) == pytest.approx(64 + 64 * (number // 2), abs=6)
+            await caller.aclose()
+
+
+async def test_the_next_caller_is_told_to_come_back_and_gets_the_place_when_it_is_free() -> None:
+    async with running_server(slots=1) as server:
+        first, second = Caller(silence(1)), Caller(silence(1))
+        assert await first.call(server) == 201
+        await first.until_picture()
+        offer = "v=0\r\n"
+        status, headers, _ = await server.http("POST", "/whip", offer.encode(), {"Content-Type": "application/sdp"})
+        assert status == 503 and int(headers["retry-after"]) > 0
+        assert (await server.http("DELETE", first.resource))[0] == 200
+        assert (await server.http("DELETE", first.resource))[0] == 404
+        assert await second.call(server) == 201
+        await asyncio.gather(first.aclose(), second.aclose())
+
+
+async def test_closing_the_control_channel_frees_the_place_at_once() -> None:
+    async with running_server(slots=1) as server:
+        async with server.control() as control:
+            caller = Caller(silence(1))
+            assert await caller.call(server, control.created["session"]) == 201
+            assert server.service.worker.free_slots == 0
+        async with asyncio.timeout(2):
+            while server.service.worker.free_slots == 0:
+                await asyncio.sleep(0.02)
+        await caller.aclose()
+
+
+async def test_a_client_that_vanishes_without_a_word_loses_its_place_within_five_seconds() -> None:
+    async with running_server(slots=1) as server, server.control() as control:
+        caller = Caller(silence(1))
+        assert await caller.call(server, control.created["session"]) == 201
+        await caller.until_picture()
+        for transceiver in caller.peer.getTransceivers():
+            await transceiver.sender.transport.transport._connection.close()  # a cut cable: no DTLS goodbye, no RTP
+        async with asyncio.timeout(6.5):
+            while server.service.worker.free_slots == 0:
+                await asyncio.sleep(0.05)
+        await caller.aclose()
+
+
+async def test_a_returning_visitor_finds_his_settings_and_speaks_again() -> None:
+    async with running_server(slots=1) as server:
+        async with server.control() as control:
+            id = control.created["session"]
+            caller = Caller(silence(1))
+            await caller.call(server, id)
+            await caller.until_picture()
+            await control.send("style.set", style="happy", intensity=0.5, fade_ms=100)
+            applied = await control.expect("style.applied")
+            assert (applied["style"], applied["intensity"]) == ("happy", 0.5)
+            await control.send("avatar.set", avatar="bob")
+            assert (await control.expect("avatar.applied"))["frame"] > 0
+        began = asyncio.get_running_loop().time()
+        async with server.control(id) as control:
+            created = control.created
+            assert (created["session"], created["avatar"], created["style"]) == (id, "bob", "happy")
+            assert (created["intensity"], created["fade_ms"]) == (0.5, 100)
+            again = Caller(silence(1))
+            assert await again.call(server, id) == 201
+            await again.until_picture()
+            assert asyncio.get_running_loop().time() - began < 2
+            assert int(again.pictures[-1][2][64, 5]) == pytest.approx(128, abs=6)
+        await asyncio.gather(caller.aclose(), again.aclose())
+
+
+async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences_the_sound() -> None:
+    async with running_server() as server, server.control() as control:
+        caller = Caller(np.concatenate([silence(0.5), tone(300, 20)]))
+        await caller.call(server, control.created["session"])
+        await control.expect("speech.started")
+        await asyncio.sleep(1)
+        await control.send("avatar.interrupt")
+        sent = asyncio.get_running_loop().time()
+        played = (await control.expect("avatar.interrupted"))["played_ms"]
+        assert played == pytest.approx(1_000, abs=250)
+        await asyncio.sleep(1)
+        after = [(moment - sent, np.abs(samples).max() < 300) for moment, _, samples in caller.sound if moment > sent]
+        first_quiet = next(moment for moment, quiet in after if quiet)
+        assert first_quiet < 0.25  # of which the client's own receive buffer takes more than half
+        assert sum(quiet for _, quiet in after) >= 7  # D
+        assert not after[-1][1]  # what was spoken afterwards is heard
+        await caller.aclose()
+
+
+async def test_an_engine_failure_ends_the_session_with_an_event_and_nothing_else() -> None:
+    engine = DeterministicEngine()
+    async with running_server(engine) as server, server.control() as control:
+        caller = Caller(silence(1))
+        await caller.call(server, control.created["session"])
+        await caller.until_picture()
+        engine.fail_next["decode"] = 1
+        error = await control.expect("error")
+        assert error["code"] == "session_failed" and "decoder" in error["message"]
+        assert (await server.http("GET", "/readyz"))[0] == 200
+        async with asyncio.timeout(2):
+            while server.service.worker.free_slots < 4:
+                await asyncio.sleep(0.02)
+        await caller.aclose()
+
+
+async def test_bad_requests_get_a_sentence_and_the_server_goes_on() -> None:
+    sdp = {"Content-Type": "application/sdp"}
+    async with running_server() as server:
+        assert (await server.http("POST", "/whip", b"hello", sdp))[0] == 400
+        assert (await server.http("POST", "/whip", b"\xff\xfe", sdp))[0] == 400
+        assert (await server.http("POST", "/whip", b"{}", {"Content-Type": "application/json"}))[0] == 415
+        assert (await server.http("POST", "/whip", b"x" * 70_000, sdp))[0] == 413
+        assert (await server.http("PATCH", "/whip/none", b"", {}))[0] == 404
+        assert (await server.http("GET", "/api/avatars/../../etc/passwd/thumbnail"))[0] == 404
+        assert (await server.http("GET", "/api/avatars/nobody/thumbnail"))[0] == 404
+        assert (await server.http("GET", "/", headers={"Host": "evil.example"}))[0] == 421
+        assert server.service.worker.free_slots == 4
+        async with server.control() as control:
+            for wrong in ({"type": "nonsense"}, {"type": "style.set", "intensity": 9}, {"type": "avatar.set"}):
+                await control.send(**wrong)
+                assert (await control.expect("error"))["message"]
+            await control.socket.send(b"\xc1")
+            assert (await control.expect("error"))["code"] == "bad_message"
+            await control.socket.send("text")
+            assert (await control.expect("error"))["code"] == "bad_message"
+            await control.send("style.set", style="nothing")
+            assert (await control.expect("error"))["code"] == "not_found"
+            await control.send("ping", t=7)
+            assert (await control.expect("pong"))["t"] == 7
+
+
+async def test_the_listing_routes_and_the_page_answer_with_the_security_headers() -> None:
+    async with running_server() as server:
+        avatars = (await server.json("/api/avatars"))["avatars"]
+        assert avatars[0] == {"name": "ada", "title": "Ada", "thumbnail": "/api/avatars/ada/thumbnail"}
+        assert {"name": "calm", "title": "Calm", "kind": "preset"} in (await server.json("/api/styles"))["styles"]
+        for path in ("/", "/healthz", "/readyz", "/metrics", avatars[0]["thumbnail"]):
+            status, headers, body = await server.http("GET", path)
+            assert status == 200 and body
+            assert headers["x-content-type-options"] == "nosniff"
+        assert b"styletalk_sessions_max 4" in (await server.http("GET", "/metrics"))[2]
+
+
+async def test_a_server_that_is_still_warming_up_says_so() -> None:
+    engine = DeterministicEngine(cost={"warmup": 0.5})
+    async with running_server(engine, ready=False) as server:
+        status, headers, _ = await server.http("GET", "/readyz")
+        assert status == 503 and headers["retry-after"]
+        assert (await server.http("GET", "/healthz"))[0] == 200
+        assert await Caller(silence(1)).call(server) == 503
+        await asyncio.wait_for(server.service.worker.wait_ready(), 3)
+        assert (await server.http("GET", "/readyz"))[0] == 200
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def visit(server: LiveServer) -> None:
+    async with server.control() as control:
+        caller = Caller(silence(1))
+        assert await caller.call(server, control.created["session"]) == 201
+        await caller.until_picture()
+        await caller.aclose()
+
+
+async def test_calls_and_shutdown_leave_no_task_thread_slot_or_descriptor() -> None:
+    before = asyncio.all_tasks()
+    async with running_server(slots=2) as server:
+        await visit(server)
+        await asyncio.sleep(0.3)
+        open_files, tasks = descriptors(), len(asyncio.all_tasks())
+        for _ in range(8):
+            await visit(server)
+        await asyncio.sleep(0.5)
+        assert server.service.worker.free_slots == 2
+        assert len(server.engine.slots) == 0
+        assert descriptors() <= open_files + 2
+        assert len(asyncio.all_tasks()) <= tasks
+        caller = Caller(silence(1))
+        await caller.call(server)
+        await caller.until_picture()
+    await caller.aclose()
+    await asyncio.sleep(0.2)
+    assert asyncio.all_tasks() == before
+    assert not [thread for thread in threading.enumerate() if thread.name in ("model-worker", "audio-decoder")]

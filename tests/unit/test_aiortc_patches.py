@@ -1,0 +1,170 @@
+"""Proves every patch against the installed aiortc, so that an upgrade that moves its private parts fails loudly."""
+
+import asyncio
+import random
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
+from aiortc.codecs.vpx import Vp8Decoder, vp8_depayload
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtp import RtcpPacket, RtcpSrPacket, RtpPacket, is_rtcp
+
+from server import aiortc_patches as patches
+
+
+def picture(value: int, size: int = 256) -> av.VideoFrame:
+    yuv = np.full((size * 3 // 2, size), 128, np.uint8)
+    yuv[:size] = (
+        np.random.default_rng(value).integers(0, 255, (size // 8, size // 8), np.uint8).repeat(8, 0).repeat(8, 1)
+    )
+    frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
+    frame.time_base = Fraction(1, 90_000)
+    frame.pts = value * 3_000
+    return frame
+
+
+class PacedPictures(MediaStreamTrack):
+    """Pictures that leave ``late`` seconds after their time."""
+
+    kind = "video"
+
+    def __init__(self, late: float) -> None:
+        super().__init__()
+        self._late, self._count = late, 100
+
+    async def recv(self) -> av.VideoFrame:
+        await asyncio.sleep(1 / 30 + (self._late if self._count == 100 else 0))
+        self._count += 1
+        return picture(self._count, 64)
+
+
+async def connect(sender: RTCPeerConnection, receiver: RTCPeerConnection) -> None:
+    await sender.setLocalDescription(await sender.createOffer())
+    await receiver.setRemoteDescription(sender.localDescription)
+    await receiver.setLocalDescription(await receiver.createAnswer())
+    await sender.setRemoteDescription(receiver.localDescription)
+
+
+async def pair(track: MediaStreamTrack) -> tuple[RTCPeerConnection, RTCPeerConnection]:
+    sender, receiver = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+    sender.addTransceiver(track, "sendonly")
+    return sender, receiver
+
+
+async def test_sender_reports_carry_the_time_of_the_content() -> None:
+    began = 1_700_000_000.0
+    sender, receiver = await pair(PacedPictures(late=0.3))
+    rtp_sender = sender.getSenders()[0]
+    sent: list[bytes] = []
+    timestamps: list[int] = []
+    original_send = rtp_sender.transport._send_rtp
+
+    async def send(data: bytes) -> None:
+        sent.append(data)
+        await original_send(data)
+
+    rtp_sender.transport._send_rtp = send
+    patches.report_content_time(rtp_sender, lambda rtp: timestamps.append(rtp) or began + rtp / 90_000)
+    await connect(sender, receiver)
+    reports: list[RtcpSrPacket] = []
+    async with asyncio.timeout(8):
+        while len(reports) < 2:
+            await asyncio.sleep(0.1)
+            reports = [p for d in sent if is_rtcp(d) for p in RtcpPacket.parse(d) if isinstance(p, RtcpSrPacket)]
+            reports = [r for r in reports if r.sender_info.packet_count > 0]
+    origin = next(RtpPacket.parse(data).timestamp for data in sent if not is_rtcp(data)) - 101 * 3_000
+    for report in reports:
+        content = ((report.sender_info.rtp_timestamp - origin) & 0xFFFFFFFF) / 90_000
+        reported = report.sender_info.ntp_timestamp / (1 << 32) - patches.NTP_UNIX_OFFSET - began
+        assert reported == pytest.approx(content, abs=0.001)
+    await asyncio.gather(sender.close(), receiver.close())
+
+
+async def test_tapped_packets_arrive_at_once_and_no_buffer_holds_them() -> None:
+    sender, receiver = await pair(PacedPictures(late=0))
+    seen: list[tuple[int, bytes]] = []
+
+    @receiver.on("track")
+    def tap(track: MediaStreamTrack) -> None:
+        patches.tap_packets(receiver.getReceivers()[0], lambda packet, data: seen.append((packet.timestamp, data)))
+
+    await connect(sender, receiver)
+    async with asyncio.timeout(5):
+        while len({timestamp for timestamp, _ in seen}) < 5:
+            await asyncio.sleep(0.02)
+    assert all(isinstance(data, bytes) and data for _, data in seen)
+    await asyncio.gather(sender.close(), receiver.close())
+
+
+@pytest.mark.parametrize("ports", [None, range(42_100, 42_110)])
+async def test_only_the_given_addresses_and_ports_are_offered(ports: range | None) -> None:
+    sender, receiver = await pair(PacedPictures(late=0))
+    await sender.setLocalDescription(await sender.createOffer())
+    await receiver.setRemoteDescription(sender.localDescription)
+    patches.offer_addresses(receiver, ["127.0.0.1"], ports)
+    await receiver.setLocalDescription(await receiver.createAnswer())
+    candidates = [line.split() for line in receiver.localDescription.sdp.splitlines() if line.startswith("a=candidate")]
+    assert {candidate[4] for candidate in candidates} == {"127.0.0.1"}
+    assert ports is None or all(int(candidate[5]) in ports for candidate in candidates)
+    await asyncio.gather(sender.close(), receiver.close())
+
+
+def is_key_frame(payloads: list[bytes]) -> bool:
+    return vp8_depayload(payloads[0])[0] & 1 == 0  # RFC 6386, section 9.1
+
+
+def test_the_encoder_keeps_time_stamps_and_makes_key_frames_on_request() -> None:
+    encoder, decoder = patches.LiveVp8Encoder(256), Vp8Decoder()
+    for value in range(5):
+        payloads, timestamp = encoder.encode(picture(value), force_keyframe=value == 3)
+        assert timestamp == value * 3_000
+        assert is_key_frame(payloads) == (value in (0, 3))
+        assert all(len(payload) <= 1_300 for payload in payloads)
+        data = b"".join(vp8_depayload(payload) for payload in payloads)
+        assert decoder.decode(JitterFrame(data, timestamp))[0].width == 256
+
+
+def test_a_small_change_of_the_bitrate_does_not_restart_the_encoder() -> None:
+    encoder = patches.LiveVp8Encoder(512)
+    encoder.encode(picture(0))
+    built = encoder.codec
+    encoder.target_bitrate = 1_000_000
+    encoder.encode(picture(1))
+    assert encoder.codec is built
+    encoder.target_bitrate = 500_000
+    encoder.encode(picture(2))
+    assert encoder.codec is not built and encoder.codec is not None
+    assert encoder.codec.bit_rate == 500_000
+    encoder.target_bitrate = 2_000_000
+    encoder.encode(picture(3))
+    assert encoder.codec.bit_rate == 500_000
+    encoder.encode(picture(200))
+    assert encoder.codec.bit_rate == 2_000_000
+
+
+@pytest.mark.parametrize(("asked", "got"), [(1, 400_000), (10**9, 3_000_000), (900_000, 900_000)])
+def test_bitrates_have_bounds(asked: int, got: int) -> None:
+    encoder = patches.LiveVp8Encoder(256)
+    encoder.target_bitrate = asked
+    assert encoder.target_bitrate == got
+
+
+def test_a_moved_private_part_is_noticed() -> None:
+    class Empty:
+        pass
+
+    anything: Any = Empty()
+    with pytest.raises(patches.PatchError, match="Empty"):
+        patches.use_encoder(anything, patches.LiveVp8Encoder(256))
+    with pytest.raises(patches.PatchError):
+        patches.tap_packets(anything, lambda packet, data: None)
+
+
+def test_ntp_time_has_the_resolution_that_alignment_needs() -> None:
+    base = 1_700_000_000.0 + random.random()
+    difference = patches.ntp_time(base + 0.001) - patches.ntp_time(base)
+    assert difference / (1 << 32) == pytest.approx(0.001, abs=2e-6)

@@ -1,0 +1,73 @@
+"""Proves the order of strength of settings and that every impossible one is refused in a sentence that names it."""
+
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.config import ServerConfig, load
+from styletalk_core.errors import InputError
+
+
+def args(**given: Any) -> Namespace:
+    return Namespace(**({"config": None, "api_key_file": None} | given))
+
+
+def test_the_command_line_beats_the_environment_and_the_environment_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('port = 1\nmax_sessions = 3\nstyle = "calm"\n')
+    environment = {"STYLETALK_SERVE_PORT": "2", "STYLETALK_SERVE_MAX_SESSIONS": "4", "HOME": "/"}
+    config = load(args(config=str(path), port=5, host=None), environment)
+    assert (config.port, config.max_sessions, config.style, config.host) == (5, 4, "calm", "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("prot = 1", "prot"),
+        ("port = 'many'", "port"),
+        ("port = ", "TOML"),
+        ("port = 70000", "70000"),
+        ("size = 300", "300"),
+    ],
+)
+def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=named):
+        load(args(config=str(path)), {})
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read"):
+        load(args(config=str(tmp_path / "nothing.toml")), {})
+
+
+@pytest.mark.parametrize(("host", "loopback"), [("127.0.0.1", True), ("localhost", True), ("::1", True)])
+def test_loopback_needs_no_key(host: str, loopback: bool) -> None:
+    assert ServerConfig(host=host).loopback is loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "example.org", "::"])
+def test_every_other_host_needs_one(host: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--api-key"):
+        ServerConfig(host=host)
+    key = tmp_path / "key"
+    key.write_text("secret\n")
+    assert load(args(host=host, api_key_file=str(key)), {}).api_key == "secret"
+
+
+def test_an_empty_key_file_is_refused(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("\n")
+    with pytest.raises(InputError, match="empty"):
+        load(args(api_key_file=str(key)), {})
+
+
+def test_udp_ports_are_a_range() -> None:
+    assert ServerConfig(udp_ports="50000-50002").udp_range() == range(50_000, 50_003)
+    assert ServerConfig().udp_range() is None
+    for wrong in ("50000", "2-1", "a-b", "80-90", "60000-70000"):
+        with pytest.raises(InputError, match="udp-ports"):
+            ServerConfig(udp_ports=wrong)

@@ -1,0 +1,30 @@
+"""Proves that the delay D is the sum of named parts and covers the look-aheads in the worst case."""
+
+import pytest
+
+from streaming.latency import LatencyPlan
+from streaming.media import FRAME_TICKS, HOP_TICKS, PACKET_TICKS
+from streaming.phone_timeline import first_frame_from
+
+
+@pytest.mark.parametrize("future_frames", range(6))
+def test_the_parts_add_up_to_d(future_frames: int) -> None:
+    plan = LatencyPlan(recognizer=2_880, future_frames=future_frames)
+    assert 0 <= plan.delay / 48 - sum(plan.parts().values()) < 1.1
+
+
+@pytest.mark.parametrize("phase", range(0, PACKET_TICKS, 96))
+def test_the_last_future_column_is_out_before_decoding_begins(phase: int) -> None:
+    plan = LatencyPlan(recognizer=2_880, future_frames=3)
+    for index in range(200):
+        frame = index + plan.future_frames
+        hop = next(h for h in range(10_000) if first_frame_from(phase + (h + 1) * HOP_TICKS) > frame)
+        heard = phase + hop * HOP_TICKS + plan.recognizer
+        packet_end = -(-heard // PACKET_TICKS) * PACKET_TICKS
+        decoding_begins = index * FRAME_TICKS + plan.delay - plan.encode - plan.budget
+        assert packet_end + plan.receive <= decoding_begins
+
+
+def test_more_context_than_the_window_holds_is_refused() -> None:
+    with pytest.raises(ValueError, match="future_frames"):
+        LatencyPlan(recognizer=0, future_frames=6)

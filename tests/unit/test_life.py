@@ -1,0 +1,53 @@
+"""Proves that idle life is deterministic, smooth and of natural frequency."""
+
+import numpy as np
+import pytest
+
+from streaming.life import Life
+
+
+def live(seconds: float, speaking: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    life = Life(seed)
+    energy = np.abs(np.sin(np.arange(round(seconds * 30)) * 0.4)) * speaking
+    frames = [life.step(speaking, float(e)) for e in energy]
+    return np.array([f[0] for f in frames]), np.array([f[1] for f in frames]), np.array([f[2] for f in frames])
+
+
+def blinks(closure: np.ndarray) -> int:
+    return int(np.count_nonzero((closure[1:] > 0.9) & (closure[:-1] <= 0.9)))
+
+
+@pytest.mark.parametrize(("speaking", "least", "most"), [(0.0, 12, 24), (1.0, 18, 34)])
+def test_blinks_per_minute_are_human(speaking: float, least: int, most: int) -> None:
+    _, _, closure = live(600, speaking)
+    assert least <= blinks(closure) / 10 <= most
+    assert closure.min() == 0 and closure.max() == 1
+    assert np.mean(closure > 0) < 0.15
+
+
+def test_the_same_seed_lives_the_same_life_and_another_one_does_not() -> None:
+    first, again, other = live(20, 0.5), live(20, 0.5), live(20, 0.5, seed=4)
+    for one, two in zip(first, again, strict=True):
+        assert (one == two).all()
+    assert not np.allclose(first[0], other[0])
+
+
+@pytest.mark.parametrize("speaking", [0.0, 1.0])
+def test_the_head_moves_a_little_and_never_jumps(speaking: float) -> None:
+    pose, _, _ = live(120, speaking)
+    assert np.abs(pose[:, :3]).max() < np.deg2rad(7)
+    assert pose[:, 1].std() > np.deg2rad(0.2)
+    assert np.abs(np.diff(pose[:, :3], axis=0)).max() < np.deg2rad(1.5)
+
+
+def test_eyes_rest_on_the_viewer_most_of_the_time() -> None:
+    pose, gaze, _ = live(300, 0.0)
+    line_of_sight = gaze + 0.8 * pose[:, [1, 0]]
+    assert np.mean(np.hypot(*line_of_sight.T) < 0.06) > 0.85
+
+
+def test_the_head_nods_after_a_phrase() -> None:
+    quiet, nodding = Life(1), Life(1)
+    nodding.phrase_ended()
+    difference = [nodding.step(0.0, 0.0)[0][0] - quiet.step(0.0, 0.0)[0][0] for _ in range(15)]
+    assert np.rad2deg(max(difference)) > 0.3

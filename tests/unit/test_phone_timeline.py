@@ -1,0 +1,56 @@
+"""Proves which hop a frame takes its phone from, and that what is unknown is silence."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streaming.media import FRAME_TICKS, HOP_TICKS, SILENCE
+from streaming.phone_timeline import PhoneTimeline, first_frame_from
+from styletalk_core.phones import CONTEXT, PHONES, SIL_INDEX
+
+
+def column(phone: int) -> np.ndarray:
+    return np.eye(len(PHONES), dtype=np.float32)[phone]
+
+
+def test_the_silence_symbol_and_the_window_are_those_of_the_core() -> None:
+    window, _ = PhoneTimeline().window(0)
+    assert SILENCE == SIL_INDEX
+    assert window.shape == (2 * CONTEXT + 1, len(PHONES))
+
+
+@given(base=st.integers(0, 5_000).map(lambda ticks: ticks * 3))
+def test_a_frame_takes_the_hop_under_its_centre(base: int) -> None:
+    timeline = PhoneTimeline()
+    for hop in range(30):
+        timeline.put(base + hop * HOP_TICKS, HOP_TICKS, column(hop), True)
+    first = first_frame_from(base)
+    for index in range(first, first + 10):
+        hop = (index * FRAME_TICKS + FRAME_TICKS // 2 - base) // HOP_TICKS
+        assert timeline.window(index)[0][CONTEXT].argmax() == hop
+
+
+def test_unknown_frames_are_silence_and_counted_as_unknown() -> None:
+    timeline = PhoneTimeline()
+    for hop in range(10):  # frames 0..5
+        timeline.put(hop * HOP_TICKS, HOP_TICKS, column(3), True)
+    window, known_future = timeline.window(3)
+    assert known_future == 2
+    assert list(window.argmax(axis=1)) == [SILENCE, SILENCE, 3, 3, 3, 3, 3, 3, SILENCE, SILENCE, SILENCE]
+    assert timeline.speech(5) and not timeline.speech(6)
+
+
+def test_an_old_column_does_not_come_back_when_the_memory_wraps() -> None:
+    timeline = PhoneTimeline(capacity=16)
+    for hop in range(10):
+        timeline.put(hop * HOP_TICKS, HOP_TICKS, column(3), True)
+    assert not timeline.speech(16 + 2)
+    assert (timeline.window(18)[0].argmax(axis=1) == SILENCE).all()
+
+
+def test_an_interruption_silences_what_was_recognised() -> None:
+    timeline = PhoneTimeline()
+    timeline.put(0, 10 * HOP_TICKS, column(3), True)
+    timeline.silence_all()
+    assert (timeline.window(3)[0].argmax(axis=1) == SILENCE).all()
+    assert not timeline.speech(3)

@@ -1,0 +1,96 @@
+"""Proves the order of jobs, how batches form, what expires, and when the overload ladder is climbed."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from deterministic_engine import DeterministicEngine
+
+from streaming.media import MotionFrame
+from streaming.schedule import Job, JobKind, OverloadLadder, Schedule, SlotLease, run_batch
+
+
+def job(kind: JobKind, slot: int, deadline: float, payload: Any = None) -> Job:
+    return Job(kind, SlotLease(slot, slot + 1), payload, deadline, lambda result: None, 0.0)
+
+
+def test_the_earliest_deadline_is_taken_and_its_kind_joins_in() -> None:
+    schedule = Schedule()
+    jobs = [
+        job(JobKind.DECODE, 0, 3.0),
+        job(JobKind.RENDER, 1, 1.0),
+        job(JobKind.RENDER, 2, 2.0),
+        job(JobKind.DECODE, 3, 1.5),
+    ]
+    for each in jobs:
+        schedule.add(each)
+    assert schedule.take(0).jobs == [jobs[1], jobs[2]]
+    assert schedule.take(0).jobs == [jobs[3], jobs[0]]
+    assert schedule.take(0).jobs == []
+
+
+def test_one_slot_has_one_job_in_a_batch_and_keeps_its_order() -> None:
+    schedule = Schedule()
+    first, second = job(JobKind.RECOGNIZE, 0, 1.0), job(JobKind.RECOGNIZE, 0, 2.0)
+    schedule.add(second)
+    schedule.add(first)
+    assert schedule.take(0).jobs == [first]
+    assert schedule.take(0).jobs == [second]
+
+
+def test_a_batch_has_at_most_thirty_two_jobs_and_control_runs_alone() -> None:
+    schedule = Schedule()
+    for slot in range(40):
+        schedule.add(job(JobKind.RENDER, slot, 1.0))
+    assert len(schedule.take(0).jobs) == 32
+    schedule = Schedule()
+    for slot in range(3):
+        schedule.add(job(JobKind.CONTROL, slot, 1.0))
+    assert len(schedule.take(0).jobs) == 1
+
+
+def test_expired_frames_are_dropped_before_the_device_sees_them_but_sound_never_is() -> None:
+    schedule = Schedule()
+    frame, sound = job(JobKind.RENDER, 0, 1.0), job(JobKind.RECOGNIZE, 1, 0.5)
+    schedule.add(frame)
+    schedule.add(sound)
+    batch = schedule.take(2.0)
+    assert (batch.jobs, batch.expired) == ([sound], [frame])
+
+
+def test_padding_fills_up_to_a_power_of_two_and_returns_only_what_was_asked() -> None:
+    engine = DeterministicEngine()
+    for slot in range(3):
+        engine.open(slot, "ada", "calm", 1.0)
+    motion = MotionFrame(0, 0, np.zeros(64, np.float32), np.zeros(6, np.float32), np.zeros(2, np.float32), 0.0)
+    jobs = [job(JobKind.RENDER, slot, 1.0, motion) for slot in range(3)]
+    assert len(run_batch(engine, jobs, pad=True)) == 3
+    assert engine.calls[-1] == ("render", (0, 1, 2, 2))
+
+
+def drive(ladder: OverloadLadder, begin: float, seconds: float, late_every: int, busy: float) -> None:
+    for frame in range(round(seconds * 30)):
+        now = begin + frame / 30
+        ladder.ran(now, busy / 30)
+        ladder.frame(now, late=bool(late_every) and frame % late_every == 0)
+
+
+def test_the_ladder_climbs_under_load_and_comes_down_when_the_load_would_fit() -> None:
+    ladder = OverloadLadder()
+    drive(ladder, 0, 2, late_every=0, busy=0.5)
+    assert ladder.level == 0
+    drive(ladder, 2, 2, late_every=3, busy=0.9)
+    assert ladder.level >= 1
+    drive(ladder, 4, 3, late_every=3, busy=0.9)
+    assert ladder.level == 2
+    drive(ladder, 7, 9, late_every=0, busy=0.6)
+    assert ladder.level == 1  # full rate would need 1.2 devices
+    drive(ladder, 16, 9, late_every=0, busy=0.3)
+    assert ladder.level == 0
+    assert ladder.busy_share == pytest.approx(0.3, abs=0.02)
+
+
+def test_a_single_late_frame_changes_nothing() -> None:
+    ladder = OverloadLadder()
+    drive(ladder, 0, 10, late_every=40, busy=0.5)
+    assert ladder.level == 0

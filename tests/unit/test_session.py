@@ -1,0 +1,324 @@
+"""Proves the timing of a session in virtual time: order, delay, sync, gaps, interruption, overload, isolation."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from deterministic_engine import BRIGHT, DARK, DeterministicEngine
+
+from streaming.clock import MediaClock
+from streaming.drift import DriftFollower
+from streaming.errors import EngineFailure
+from streaming.latency import LatencyPlan
+from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk, VideoImage
+from streaming.session import Session, Settings
+from streaming.virtual_time import InlineWorker, VirtualTimeLoop
+
+
+class Drive:
+    """A session in virtual time with a microphone and both outputs."""
+
+    def __init__(self, engine: DeterministicEngine, worker: InlineWorker, settings: Settings, seed: int = 0) -> None:
+        loop = asyncio.get_running_loop()
+        plan = LatencyPlan(engine.recognizer_delay_ticks)
+        self.session = Session(worker, worker.lease(), plan, MediaClock(plan.delay, loop.time), settings, seed)
+        self.sound: list[tuple[float, AudioChunk]] = []
+        self.pictures: list[tuple[float, VideoImage]] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+
+    async def start(self, samples: np.ndarray, lost: tuple[int, ...] = (), drift: float = 0.0) -> None:
+        await self.session.open()
+        self.session.start()
+        for work in (self.session.run(), self._listen(), self._watch(), self._speak(samples, lost, drift)):
+            self.tasks.append(asyncio.create_task(work))
+
+    async def _speak(self, samples: np.ndarray, lost: tuple[int, ...], drift: float) -> None:
+        """A microphone whose first sample is tick ``capture``; packet k is lost when k is in ``lost``."""
+        loop = asyncio.get_running_loop()
+        began, capture = loop.time(), self.session.capture_tick()
+        for k, start in enumerate(range(0, len(samples), PACKET_TICKS)):
+            due = began + (start + PACKET_TICKS) / 48_000 * (1 + drift)
+            await asyncio.sleep(due - loop.time())
+            if k not in lost:
+                packet = samples[start : start + PACKET_TICKS]
+                self.session.push_audio(AudioChunk(capture + start, 0, packet))
+
+    async def _listen(self) -> None:
+        while True:
+            chunk = await self.session.next_audio()
+            self.sound.append((asyncio.get_running_loop().time(), chunk))
+
+    async def _watch(self) -> None:
+        while True:
+            image = await self.session.next_image()
+            self.pictures.append((asyncio.get_running_loop().time(), image))
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    def played(self) -> np.ndarray:
+        return np.concatenate([chunk.samples for _, chunk in self.sound])
+
+    def openness(self) -> dict[int, int]:
+        return {image.index: int(image.yuv[0, 0]) for _, image in self.pictures}
+
+
+def virtually(scenario: Callable[[], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        return await scenario()
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(run())
+
+
+def tone(seconds: float, frequency: float = 300.0) -> np.ndarray:
+    return (9_000 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * 48_000)) / 48_000)).astype(np.int16)
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * 48_000), np.int16)
+
+
+async def drive_for(
+    seconds: float, samples: np.ndarray, engine: DeterministicEngine | None = None, **options: Any
+) -> Drive:
+    engine = engine or DeterministicEngine()
+    drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm"))
+    await drive.start(samples, **options)
+    await asyncio.sleep(seconds)
+    await drive.stop()
+    return drive
+
+
+def test_the_same_samples_come_back_exactly_d_later() -> None:
+    speech = np.random.default_rng(0).integers(-9_000, 9_000, 48_000).astype(np.int16)
+    drive = virtually(lambda: drive_for(2, speech))
+    played = drive.played()
+    first = int(np.flatnonzero(played)[0])
+    np.testing.assert_array_equal(played[first : first + 48_000], speech)
+    assert first == drive.session.plan.delay - drive.session.plan.preroll
+
+
+def test_sound_leaves_every_twenty_milliseconds_and_pictures_on_the_grid() -> None:
+    drive = virtually(lambda: drive_for(10, tone(9)))
+    sound = np.array([moment for moment, _ in drive.sound])
+    pictures = np.array([moment for moment, _ in drive.pictures])
+    np.testing.assert_allclose(np.diff(sound), 0.02, atol=0.0011)
+    np.testing.assert_allclose(np.diff(pictures), 1 / 30, atol=0.0011)
+    assert [chunk.start for _, chunk in drive.sound] == list(range(0, len(sound) * 960, 960))
+    assert [image.index for _, image in drive.pictures] == list(range(len(pictures)))
+    assert not any(image.repeated for _, image in drive.pictures)
+
+
+def test_the_mouth_moves_with_the_sound_it_is_sent_with() -> None:
+    drive = virtually(lambda: drive_for(4, np.concatenate([silence(1), tone(1), silence(1)])))
+    played, openness = drive.played(), drive.openness()
+    onset = int(np.flatnonzero(np.abs(played) > 500)[0])
+    end = int(np.flatnonzero(np.abs(played) > 500)[-1])
+    opened = next(index for index, value in openness.items() if value > (DARK + BRIGHT) / 2)
+    closed = next(index for index, value in openness.items() if index > opened + 5 and value < (DARK + BRIGHT) / 2)
+    assert abs(opened * FRAME_TICKS - onset) <= FRAME_TICKS
+    assert abs(closed * FRAME_TICKS - end) <= FRAME_TICKS
+
+
+def test_two_hours_do_not_drift_even_with_a_drifting_microphone() -> None:
+    moment, drift, worst = 0.0, 100e-6, 0.0
+    clock = MediaClock(10_000, lambda: moment)
+    clock.start()
+    follower = DriftFollower(PACKET_TICKS)
+    capture = clock.capture_tick()
+    packets = 2 * 3_600 * 50
+    for k in range(1, packets):
+        moment = k * 0.02 * (1 + drift)
+        clock.slip(follower.arrived(clock.capture_tick() - capture - k * PACKET_TICKS, quiet=k % 500 < 100))
+        worst = max(worst, abs(clock.capture_tick() - capture - k * PACKET_TICKS) / 48)
+    assert worst < 10
+    assert clock.slipped == pytest.approx(packets * PACKET_TICKS * drift, abs=480)
+
+
+def test_a_lost_packet_is_a_gap_and_moves_nothing() -> None:
+    clean = virtually(lambda: drive_for(3, tone(2)))
+    lossy = virtually(lambda: drive_for(3, tone(2), lost=(40,)))
+    differs = np.flatnonzero(clean.played()[: 2 * 48_000] != lossy.played()[: 2 * 48_000])
+    assert differs[-1] - differs[0] < 960
+    assert [moment for moment, _ in clean.sound] == [moment for moment, _ in lossy.sound]
+    assert lossy.session.stats.concealed == 960
+    assert lossy.openness()[60] == BRIGHT
+
+
+def test_after_ten_seconds_without_sound_the_avatar_speaks_again_at_once() -> None:
+    lost = tuple(range(50, 550))
+    drive = virtually(lambda: drive_for(14, tone(13), lost=lost))
+    openness = drive.openness()
+    back = (550 * 960 + drive.session.plan.delay - drive.session.plan.preroll) // FRAME_TICKS
+    assert openness[back - 30] == DARK
+    assert openness[back + 15] == BRIGHT
+    assert not any(image.repeated for _, image in drive.pictures)
+
+
+def test_an_interruption_is_silent_from_the_next_packet_and_closes_the_mouth() -> None:
+    async def scenario() -> tuple[Drive, float, float]:
+        engine = DeterministicEngine()
+        drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm"))
+        await drive.start(np.concatenate([silence(0.5), tone(1.5)]))
+        await asyncio.sleep(1.5)
+        moment, played = asyncio.get_running_loop().time(), drive.session.interrupt()
+        await asyncio.sleep(2)
+        await drive.stop()
+        return drive, moment, played
+
+    drive, moment, played_ms = virtually(scenario)
+    d = (drive.session.plan.delay) / 48_000
+    stale = [t for t, chunk in drive.sound if t > moment and t < moment + d - 0.03 and chunk.samples.any()]
+    assert stale == []
+    moving = [t for t, image in drive.pictures if moment + 0.2 < t < moment + d - 0.1 and image.yuv[0, 0] > DARK]
+    assert moving == []
+    after = [t for t, chunk in drive.sound if t > moment + d + 0.1 and chunk.samples.any()]
+    assert after, "what was spoken after the interruption is heard"
+    assert [chunk.start for _, chunk in drive.sound] == list(range(0, len(drive.sound) * 960, 960))
+    assert played_ms == pytest.approx((1.5 - 0.5 - d) * 1000, abs=120)
+
+
+def test_speech_is_announced_with_the_frame_that_shows_it() -> None:
+    drive = virtually(lambda: drive_for(4, np.concatenate([silence(1), tone(1), silence(1)])))
+    events = drive.session.events.drain()
+    assert [event.started for event in events] == [True, False]
+    shift = drive.session.plan.delay - drive.session.plan.preroll
+    assert events[0].frame == pytest.approx((48_000 + shift) / FRAME_TICKS, abs=4)
+    assert events[1].frame == pytest.approx((96_000 + shift) / FRAME_TICKS, abs=2)
+
+
+def test_style_and_avatar_change_with_the_frame_that_was_promised() -> None:
+    async def scenario() -> tuple[Drive, int, int]:
+        engine = DeterministicEngine()
+        drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm"))
+        await drive.start(silence(3))
+        await asyncio.sleep(1.005)
+        style = await drive.session.set_style("happy", 1.0, 0.5)
+        await asyncio.sleep(1)
+        avatar = await drive.session.set_avatar("bob")
+        with pytest.raises(ValueError, match="nobody"):
+            await drive.session.set_avatar("nobody")
+        await asyncio.sleep(1)
+        await drive.stop()
+        return drive, style, avatar
+
+    drive, style, avatar = virtually(scenario)
+    styles = {image.index: int(image.yuv[-1, 0]) for _, image in drive.pictures}
+    avatars = {image.index: int(image.yuv[64, 0]) for _, image in drive.pictures}
+    assert (styles[style - 1], styles[style]) == (64, 128)
+    assert (avatars[avatar - 1], avatars[avatar]) == (64, 128)
+    shown = next(t for t, image in drive.pictures if image.index == style)
+    assert shown - 1.005 < drive.session.plan.delay / 48_000 + 0.08
+    assert [image.index for _, image in drive.pictures] == list(range(len(drive.pictures)))
+    assert drive.session.settings == Settings("bob", "happy", 1.0)
+
+
+def test_sessions_that_share_an_engine_do_not_hear_or_show_each_other() -> None:
+    async def scenario() -> list[Drive]:
+        engine = DeterministicEngine()
+        worker = InlineWorker(engine)
+        drives = [
+            Drive(engine, worker, Settings(avatar, style), seed)
+            for seed, (avatar, style) in enumerate(
+                [("ada", "calm"), ("bob", "happy"), ("ada", "neutral"), ("bob", "calm")]
+            )
+        ]
+        for number, drive in enumerate(drives):
+            await drive.start(np.concatenate([silence(0.2 * number), tone(2, 200 + 100 * number)]))
+        await asyncio.sleep(2.5)
+        for drive in drives:
+            await drive.stop()
+        return drives
+
+    drives = virtually(scenario)
+    for number, drive in enumerate(drives):
+        alone = virtually(
+            lambda number=number, drive=drive: drive_for(
+                2.5, np.concatenate([silence(0.2 * number), tone(2, 200 + 100 * number)])
+            )
+        )
+        np.testing.assert_array_equal(drive.played(), alone.played())
+        assert drive.openness() == alone.openness()
+        chroma = {(int(image.yuv[64, 0]), int(image.yuv[-1, 0])) for _, image in drive.pictures}
+        assert len(chroma) == 1
+    assert len({(int(d.pictures[0][1].yuv[64, 0]), int(d.pictures[0][1].yuv[-1, 0])) for d in drives}) == 4
+
+
+def test_under_overload_every_other_frame_is_left_out_and_sound_is_untouched() -> None:
+    async def scenario() -> Drive:
+        engine = DeterministicEngine()
+        worker = InlineWorker(engine)
+        drive = Drive(engine, worker, Settings("ada", "calm"))
+        await drive.start(tone(4))
+        await asyncio.sleep(2)
+        worker.level = 1
+        await asyncio.sleep(2)
+        await drive.stop()
+        return drive
+
+    drive = virtually(scenario)
+    late = [image.index for moment, image in drive.pictures if moment > 2.1]
+    assert set(np.diff(late)) == {2}
+    np.testing.assert_allclose(np.diff([moment for moment, _ in drive.sound]), 0.02, atol=0.0011)
+    assert drive.session.stats.late == 0 and drive.session.stats.repeated == 0
+
+
+class SlowWorker(InlineWorker):
+    """A worker that loses the pictures of some frames."""
+
+    def __init__(self, engine: DeterministicEngine, delay: Callable[[int], float]) -> None:
+        super().__init__(engine)
+        self._delay = delay
+        self._count = 0
+
+    def submit(self, kind: Any, lease: Any, payload: Any, deadline: float) -> Any:
+        done = super().submit(kind, lease, payload, deadline)
+        if kind.name != "RENDER":
+            return done
+        self._count += 1
+        wait = self._delay(self._count)
+
+        async def later() -> Any:
+            await asyncio.sleep(wait)
+            return await done
+
+        return asyncio.ensure_future(later())
+
+
+def test_a_late_picture_is_thrown_away_and_the_last_one_shown_again() -> None:
+    async def scenario() -> Drive:
+        engine = DeterministicEngine()
+        worker = SlowWorker(engine, lambda count: 0.06 if count % 10 == 0 else 0.005)
+        drive = Drive(engine, worker, Settings("ada", "calm"))
+        await drive.start(silence(3))
+        await asyncio.sleep(3)
+        await drive.stop()
+        return drive
+
+    drive = virtually(scenario)
+    assert [image.index for _, image in drive.pictures] == list(range(len(drive.pictures)))
+    repeated = [image.index for _, image in drive.pictures if image.repeated]
+    assert 6 <= len(repeated) <= 20
+    np.testing.assert_allclose(np.diff([moment for moment, _ in drive.pictures]), 1 / 30, atol=0.0011)
+
+
+def test_a_failing_engine_ends_the_session() -> None:
+    async def scenario() -> None:
+        engine = DeterministicEngine()
+        drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm"))
+        drive.session._worker = FailingWorker(engine)
+        drive.session.start()
+        with pytest.raises(ExceptionGroup) as error:
+            await drive.session.run()
+        assert isinstance(error.value.exceptions[0], EngineFailure)
+
+    class FailingWorker(InlineWorker):
+        def submit(self, *args: Any) -> Any:
+            raise EngineFailure("the decoder failed")
+
+    virtually(scenario)

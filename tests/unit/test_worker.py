@@ -1,0 +1,138 @@
+"""Proves leases, batching, isolation of failures, restart and an orderly end of the worker thread."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+from deterministic_engine import DeterministicEngine
+
+from streaming.errors import EngineFailure, JobExpired, WorkerFull
+from streaming.schedule import JobKind, SlotLease
+from streaming.worker import BatchWorker
+
+WINDOW = np.zeros((11, 41), np.float32)
+
+
+@asynccontextmanager
+async def running(engine: DeterministicEngine, slots: int = 4) -> AsyncIterator[BatchWorker]:
+    worker = BatchWorker(lambda: engine, slots)
+    worker.start()
+    await asyncio.wait_for(worker.wait_ready(), 5)
+    try:
+        yield worker
+    finally:
+        await worker.aclose()
+    assert "model-worker" not in {thread.name for thread in threading.enumerate()}
+
+
+async def opened(worker: BatchWorker) -> SlotLease:
+    lease = worker.lease()
+    await worker.submit(JobKind.CONTROL, lease, lambda e: e.open(lease.slot, "ada", "calm", 1.0), time.monotonic())
+    return lease
+
+
+def soon() -> float:
+    return time.monotonic() + 5
+
+
+async def test_slots_are_leased_once_refused_when_gone_and_free_again_after_release() -> None:
+    async with running(DeterministicEngine(), slots=2) as worker:
+        first, second = await opened(worker), await opened(worker)
+        assert {first.slot, second.slot} == {0, 1}
+        with pytest.raises(WorkerFull):
+            worker.lease()
+        await worker.release(first)
+        third = worker.lease()
+        assert third.slot == first.slot and third.generation > second.generation
+
+
+async def test_jobs_that_wait_together_run_as_one_batch() -> None:
+    engine = DeterministicEngine(cost={"decode": 0.05})
+    async with running(engine) as worker:
+        leases = [await opened(worker) for _ in range(4)]
+        blocker = worker.submit(JobKind.DECODE, leases[0], WINDOW, soon())
+        await asyncio.sleep(0.01)
+        rest = [worker.submit(JobKind.DECODE, lease, WINDOW, soon()) for lease in leases[1:]]
+        await asyncio.gather(blocker, *rest)
+    assert [len(slots) for kind, slots in engine.calls if kind == "decode"] == [1, 3]
+
+
+async def test_a_job_of_an_ended_session_is_not_run() -> None:
+    engine = DeterministicEngine()
+    async with running(engine) as worker:
+        lease = await opened(worker)
+        await worker.release(lease)
+        with pytest.raises(EngineFailure):
+            await worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+    assert not [call for call in engine.calls if call[0] == "decode"]
+
+
+async def test_an_expired_frame_is_reported_not_rendered() -> None:
+    engine = DeterministicEngine()
+    async with running(engine) as worker:
+        lease = await opened(worker)
+        with pytest.raises(JobExpired):
+            await worker.submit(JobKind.DECODE, lease, WINDOW, time.monotonic() - 1)
+    assert not [call for call in engine.calls if call[0] == "decode"]
+
+
+async def test_a_failed_batch_ends_its_own_session_only() -> None:
+    engine = DeterministicEngine()
+    async with running(engine) as worker:
+        victim, other = await opened(worker), await opened(worker)
+        engine.fail_next["decode"] = 1
+        with pytest.raises(EngineFailure, match="decoder"):
+            await worker.submit(JobKind.DECODE, victim, WINDOW, soon())
+        assert (await worker.submit(JobKind.DECODE, other, WINDOW, soon())).shape == (64,)
+        assert worker.ready
+
+
+async def test_asking_for_the_impossible_is_not_a_failure() -> None:
+    async with running(DeterministicEngine()) as worker:
+        lease = worker.lease()
+        for _ in range(5):
+            with pytest.raises(ValueError, match="nobody"):
+                await worker.submit(JobKind.CONTROL, lease, lambda e: e.open(lease.slot, "nobody", "calm", 1.0), soon())
+        assert worker.ready
+
+
+async def test_three_failures_in_a_row_turn_the_worker_unready_and_start_it_anew() -> None:
+    engine = DeterministicEngine()
+    async with running(engine) as worker:
+        lease = await opened(worker)
+        engine.fail_next.update(decode=3, warmup=1)
+        for _ in range(3):
+            with pytest.raises(EngineFailure):
+                await worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+        async with asyncio.timeout(5):
+            while worker.ready:
+                await asyncio.sleep(0.005)
+            await worker.wait_ready()
+        with pytest.raises(EngineFailure, match="taken away"):
+            await worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+        assert worker.free_slots == 4
+
+
+async def test_timing_is_kept_per_stage() -> None:
+    async with running(DeterministicEngine(cost={"decode": 0.01})) as worker:
+        lease = await opened(worker)
+        for _ in range(5):
+            await worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+        timing = worker.timings()["decoder"]
+    assert 9 < timing.run_p50 < 60 and timing.batch == 1
+
+
+async def test_closing_answers_waiting_jobs() -> None:
+    engine = DeterministicEngine(cost={"decode": 0.2})
+    async with running(engine) as worker:
+        lease, other = await opened(worker), await opened(worker)
+        running_job = worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+        await asyncio.sleep(0.02)
+        waiting = worker.submit(JobKind.DECODE, other, WINDOW, soon())
+    assert (await running_job).shape == (64,)
+    with pytest.raises(EngineFailure, match="shutting down"):
+        await waiting
