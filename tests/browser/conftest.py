@@ -40,11 +40,15 @@ def speech_wav(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return as_microphone(SPEECH, tmp_path_factory.mktemp("microphone"))
 
 
-def as_microphone(source: Path, folder: Path) -> Path:
-    """``source`` as a 48 kHz 16-bit mono WAV, which is what Chromium plays as a microphone."""
+def as_microphone(source: Path, folder: Path, longest: float = 60.0) -> Path:
+    """The first ``longest`` seconds of ``source`` as a WAV that Chromium plays as its microphone.
+
+    48 kHz, 16 bit, mono, with a second of digital silence before and after.
+    """
     samples, rate = soundfile.read(source, dtype="float64")
+    spoken = resample_poly(samples[: int(longest * rate)], 48_000, rate)
     wav = folder / f"{source.stem}.wav"
-    soundfile.write(wav, np.clip(resample_poly(samples, 48_000, rate), -1, 1), 48_000, subtype="PCM_16")
+    soundfile.write(wav, np.clip(np.pad(spoken, 48_000), -1, 1), 48_000, subtype="PCM_16")
     return wav
 
 

@@ -5,7 +5,9 @@
 async ({ seconds, width, worklet }) => {
   const video = document.getElementById("avatar-video");
   const context = new AudioContext({ sampleRate: 48000 });
-  await context.audioWorklet.addModule(worklet);
+  const module = URL.createObjectURL(new Blob([worklet], { type: "text/javascript" }));
+  await context.audioWorklet.addModule(module);
+  URL.revokeObjectURL(module);
   const tap = new AudioWorkletNode(context, "tap", { numberOfInputs: 2 });
   context.createMediaStreamSource(new MediaStream([styletalk.microphone])).connect(tap, 0, 0);
   context.createMediaStreamSource(video.srcObject).connect(tap, 0, 1);
