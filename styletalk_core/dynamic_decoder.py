@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from styletalk_core.packed import PackedLinear, pack_linears
 from styletalk_core.transformer import Attention, sinusoid_positions
 
 
@@ -24,13 +25,23 @@ from styletalk_core.transformer import Attention, sinusoid_positions
 class MixedLinear:
     """Feed-forward weights already mixed for B styles, kept as groups so that joining sessions copies nothing."""
 
-    groups: tuple[tuple[Tensor, Tensor], ...]
-    """Per group b of the B styles: weight (b, out, in) and bias (b, out)."""
+    groups: tuple[tuple[Tensor, Tensor] | PackedLinear, ...]
+    """Per group b of the B styles: weight (b, out, in) and bias (b, out), or one style's packed weights."""
+
+    @property
+    def styles(self) -> int:
+        """B."""
+        return sum(1 if isinstance(group, PackedLinear) else len(group[0]) for group in self.groups)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Applies row i of the B styles to x[i]: (B, T, in) -> (B, T, out)."""
         outputs, start = [], 0
-        for weight, bias in self.groups:
+        for group in self.groups:
+            if isinstance(group, PackedLinear):
+                outputs.append(group.forward(x[start : start + 1]))
+                start += 1
+                continue
+            weight, bias = group
             part = x[start : start + len(weight)]
             if len(weight) == 1:
                 outputs.append(F.linear(part, weight[0], bias[0]))
@@ -83,8 +94,7 @@ class DecoderLayer(nn.Module):
     def attend_content(self, x: Tensor, content: Tensor, linear1: MixedLinear) -> Tensor:
         """Cross-attention and adaptive feed-forward: x (S*N, Q, C), content (S*N, W, C), S styles of N frames each."""
         x = self.norm2(x + self.multihead_attn(x, content))
-        styles = sum(len(weight) for weight, _ in linear1.groups)
-        hidden = F.relu(linear1(x.reshape(styles, -1, x.shape[-1]))).reshape(*x.shape[:2], -1)
+        hidden = F.relu(linear1(x.reshape(linear1.styles, -1, x.shape[-1]))).reshape(*x.shape[:2], -1)
         return self.norm3(x + self.linear2(hidden))  # type: ignore[no-any-return]
 
 
@@ -104,8 +114,9 @@ class PartState:
         layers = []
         for mixed in zip(*(state.linear1 for state in states), strict=True):
             groups = tuple(group for linear in mixed for group in linear.groups)
+            plain = [group for group in groups if not isinstance(group, PackedLinear)]
             if target.is_cuda:
-                groups = ((torch.cat([weight for weight, _ in groups]), torch.cat([bias for _, bias in groups])),)
+                groups = ((torch.cat([weight for weight, _ in plain]), torch.cat([bias for _, bias in plain])),)
             layers.append(MixedLinear(groups))
         return PartState(tuple(layers), target)
 
@@ -131,6 +142,7 @@ class PartDecoder(nn.Module):
         self.layers = nn.ModuleList(
             DecoderLayer(width, heads, feed_forward, experts, ratio, temperature) for _ in range(layers)
         )
+        self.packed = False
         self.norm = nn.LayerNorm(width)
         self.tail = nn.Sequential(
             nn.Linear(width, width // 2),
@@ -143,10 +155,26 @@ class PartDecoder(nn.Module):
 
     def mix(self, style: Tensor) -> PartState:
         """Prepares everything that depends on style (B, C) alone."""
+        style = style.to(self.positions.dtype)
         target = style[:, None, :] + self.positions
         layers = cast("list[DecoderLayer]", list(self.layers))
-        linear1 = tuple(MixedLinear((layer.linear1.mix(style),)) for layer in layers)
+        linear1 = tuple(self._mixed(layer.linear1, style) for layer in layers)
         return PartState(linear1, layers[0].attend_target(target, target))
+
+    def pack(self) -> None:
+        """Packs all weights for decoding on a CPU; see `packed`."""
+        self.packed = True
+        for layer in cast("list[DecoderLayer]", list(self.layers)):
+            layer.self_attn.pack()
+            layer.multihead_attn.pack()
+            pack_linears(layer)
+        pack_linears(self.tail)
+
+    def _mixed(self, linear1: AdaptiveLinear, style: Tensor) -> MixedLinear:
+        weight, bias = linear1.mix(style)
+        if self.packed:
+            return MixedLinear(tuple(PackedLinear(*one) for one in zip(weight, bias, strict=True)))
+        return MixedLinear(((weight, bias),))
 
     def forward(self, content: Tensor, state: PartState) -> Tensor:
         """Decodes content (S, N, W, C), N frames for each of S styles, into (S, N, outputs)."""

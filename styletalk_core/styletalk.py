@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from styletalk_core.content_encoder import ContentEncoder
 from styletalk_core.dynamic_decoder import PartDecoder, PartState
 from styletalk_core.errors import InputError
+from styletalk_core.packed import can_pack, fast_dtype
 from styletalk_core.phones import FPS, PHONES, WINDOW
 from styletalk_core.style_encoder import StyleEncoder
 
@@ -111,8 +112,20 @@ class StyleTalk(nn.Module):
             raise InputError(f"{len(windows)} rows of phones do not fit {len(state.code)} styles")
         content = self.content_encoder(windows)
         coefficients = torch.cat([self.upper(content, state.upper), self.lower(content, state.lower)], dim=-1)
-        coefficients = coefficients[..., self.order]
+        coefficients = coefficients[..., self.order].float()
         return coefficients[:, 0] if phones.dim() == frame_axis else coefficients
+
+    def pack(self, dtype: torch.dtype | None = None) -> "StyleTalk":
+        """Prepares a loaded network for decoding frame by frame on a CPU: weights packed, in ``dtype``.
+
+        The default is bfloat16 where the processor multiplies it, else float32. Elsewhere than on a CPU nothing
+        happens. A packed network can be neither trained nor saved; the style encoder stays as it is.
+        """
+        if can_pack(self.order.device):
+            for part in (self.content_encoder, self.upper, self.lower):
+                part.to(dtype or fast_dtype())
+                part.pack()
+        return self
 
     @torch.inference_mode()
     def encode_style(self, clip: Tensor) -> Tensor:

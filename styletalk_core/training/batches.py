@@ -24,6 +24,8 @@ Array = NDArray[np.float32]
 
 _SHORT: Final = 30
 """Length of the spans of a batch of short clips."""
+_SHORTEST_STYLE: Final = 40
+"""Frames of the shortest style clip."""
 _SPREAD: Final = (0.6, 1.7)
 """How far style transfer may scale a motion."""
 _RAMP: Final = 4
@@ -77,7 +79,8 @@ class Batches:
         weight = np.array([self._weight[clip.name] for clip in pool])
         chosen = random.choice(len(pool), self._data.clips, p=weight / weight.sum())
         frames = self._data.frames if use_long else _SHORT
-        items = [self._item(random, pool[index], frames) for index in chosen]
+        style_frames = int(random.integers(_SHORTEST_STYLE, self._data.style_frames + 1))
+        items = [self._item(random, pool[index], frames, style_frames) for index in chosen]
         columns, targets, styles, others, labels = zip(*items, strict=True)
         return Batch(
             tuple(pool[index].name for index in chosen),
@@ -88,7 +91,9 @@ class Batches:
             torch.tensor(labels),
         )
 
-    def _item(self, random: Generator, clip: Clip, frames: int) -> tuple[Array, Array, Array, Array, int]:
+    def _item(
+        self, random: Generator, clip: Clip, frames: int, style_frames: int
+    ) -> tuple[Array, Array, Array, Array, int]:
         a = self._augmentation
         assert clip.phones is not None
         motion, columns = _at_speed(clip.coefficients, clip.phones, 1 + a.speed * random.uniform(-1, 1), frames)
@@ -105,7 +110,7 @@ class Batches:
             motion, columns = self._with_silence(random, motion, columns)
         start = random.integers(len(motion) - frames + 1)
         cut = windows(columns, int(random.integers(CONTEXT + 1)))[start : start + frames]
-        spans = [_span(random, style_motion, self._data.style_frames) for _ in range(2)]
+        spans = [_span(random, style_motion, style_frames) for _ in range(2)]
         label = self.labels.index(model.style) if model.style else -1
         return cut, motion[start : start + frames], spans[0], spans[1], label
 

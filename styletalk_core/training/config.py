@@ -60,7 +60,7 @@ class ObjectiveConfig:
     style: float = 1.0
     temporal: float = 1.0
     triplet: float = 1.0
-    l1_share: float = 0.1
+    l1_share: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)

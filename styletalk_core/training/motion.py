@@ -62,7 +62,7 @@ class MotionTraining:
 
     def __init__(self, config: settings.Config, batches: Batches, lips: LipMap, device: torch.device) -> None:
         torch.manual_seed(config.data.seed)
-        network = asdict(config.network)
+        network = asdict(config.network) | {"style_frames": config.data.style_frames}
         self.config = config
         self.batches = batches
         self.device = device

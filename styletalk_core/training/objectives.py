@@ -4,7 +4,7 @@ Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
 
 Deviation: SSIM is taken over time within a clip, coefficient by coefficient, because its contrast term then asks for
 the true range of motion, which L1 alone halves; `tests/unit/test_objectives.py` proves it. `lips` (the same two
-measures on the lip landmarks) and `closure` are this project's additions.
+measures on the lip landmarks), `closure` and the share of the mean position are this project's additions.
 
 Runs on: any torch device; pure.
 """
@@ -30,8 +30,8 @@ _MARGIN = 5.0
 _LOWER = 13
 _LOWER_WEIGHT = 3.0
 _SSIM_FLOOR = 0.02
-_LIP_L1_SHARE = 0.5
-"""Above the paper's mu, because lips at the wrong rest position show more than lips of the wrong range."""
+_REST_SHARE = 0.5
+"""Weight of the clip's mean position in each reconstruction: it is the style's to know, and frames hide it."""
 _SMALLEST = 1e-4
 
 
@@ -48,9 +48,10 @@ def structural_dissimilarity(found: Tensor, true: Tensor) -> Tensor:
 
 
 def reconstruction(found: Tensor, true: Tensor, l1_share: float, weight: Tensor) -> Tensor:
-    """mu L1 + (1 - mu) (1 - SSIM) of signals (S, N, D), averaged under weight (D,)."""
+    """mu L1 + (1 - mu) (1 - SSIM) + L1 of the means, of signals (S, N, D), averaged under weight (D,)."""
     distance = (found - true).abs().mean(dim=1)
-    mixed = l1_share * distance + (1 - l1_share) * structural_dissimilarity(found, true)
+    rest = (found.mean(dim=1) - true.mean(dim=1)).abs()
+    mixed = l1_share * distance + (1 - l1_share) * structural_dissimilarity(found, true) + _REST_SHARE * rest
     return (mixed * weight).sum(dim=-1).mean() / weight.sum()
 
 
@@ -117,7 +118,7 @@ class Objective(torch.nn.Module):
         terms: dict[str, Callable[[], Tensor]] = {
             "reconstruction": lambda: reconstruction(found, true, c.l1_share, self.weight),
             "lips": lambda: reconstruction(
-                lips, true @ self.landmarks / self.lip_spread, _LIP_L1_SHARE, lips.new_ones(lips.shape[-1])
+                lips, true @ self.landmarks / self.lip_spread, c.l1_share, lips.new_ones(lips.shape[-1])
             ),
             "closure": lambda: closure(found @ self.gap, true @ self.gap, batch.phones),
             "sync": lambda: -self.sync(*self._sync_windows(found, batch.phones)).clamp(min=_SMALLEST).log().mean(),

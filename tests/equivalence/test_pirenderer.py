@@ -43,7 +43,7 @@ def test_a_frame_looks_the_same_in_any_batch(renderer: PIRenderer) -> None:
     image, motion = renderer_inputs(seed=6)
     state = renderer.prepare(image)
     both = renderer.render(state, motion)
-    torch.testing.assert_close(renderer.render(state, motion[1:])[0], both[1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(renderer.render(state, motion[1:])[0], both[1], rtol=0, atol=1e-4)
 
 
 @needs_official

@@ -1,0 +1,97 @@
+"""Speed of the decoder with a cached style, against the uncached computation.
+
+Sizes are the paper's with ``--size paper`` (the default), else those of the shipped weights. One CPU thread.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from styletalk_core import checkpoint
+from styletalk_core.packed import fast_dtype
+from styletalk_core.phones import PHONES, WINDOW
+from styletalk_core.styletalk import StyleState, StyleTalk
+from styletalk_core.weights import MOTION_WEIGHTS
+
+SAMPLES: Final = 300
+WARM_UP: Final = 30
+BATCH: Final = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `styletalk bench decoder`."""
+    parser.add_argument("--size", choices=("paper", "shipped"), default="paper", help="which network")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--samples", type=int, default=SAMPLES)
+    parser.add_argument("--json", action="store_true")
+
+
+@torch.inference_mode()
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Measures a frame for one session and for eight of different styles, a style switch, and the plain computation."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        result = _measure(args)
+    finally:
+        torch.set_num_threads(threads)
+    if not args.json:
+        for name, value in result.items():
+            print(f"{name:>20}  {value:.3f}" if isinstance(value, float) else f"{name:>20}  {value}")
+    return result
+
+
+def _measure(args: argparse.Namespace) -> dict[str, Any]:
+    device = torch.device(args.device)
+    torch.manual_seed(0)
+    plain, model = (_network(args.size).to(device) for _ in range(2))
+    model.load_state_dict(plain.state_dict())
+    model.pack()
+    phones = torch.randn(BATCH, WINDOW, len(PHONES), device=device).mul(3).softmax(-1)
+    codes = torch.randn(BATCH, model.dimensions.width, device=device)
+    states = [model.mix_style(code[None]) for code in codes]
+    together = StyleState.join(states)
+
+    def uncached() -> Tensor:
+        return plain.decode(phones[:1], plain.mix_style(codes[:1]))
+
+    one = _times(lambda: model.decode(phones[:1], states[0]), args.samples, device)
+    eight = _times(lambda: model.decode(phones, together), args.samples, device)
+    switch = _times(lambda: model.mix_style(codes[:1]), args.samples // 5, device)
+    slow = _times(uncached, args.samples // 5, device)
+    return {
+        "ms_per_frame_b1": statistics.median(one),
+        "ms_per_frame_b1_p95": statistics.quantiles(one, n=20)[-1],
+        "ms_per_frame_b8": statistics.median(eight) / BATCH,
+        "ms_per_frame_b8_p95": statistics.quantiles(eight, n=20)[-1] / BATCH,
+        "ratio_uncached": statistics.median(slow) / statistics.median(one),
+        "style_switch_ms": statistics.median(switch),
+        "device": str(device),
+        "dtype": str(fast_dtype()).removeprefix("torch.") if device.type == "cpu" else "float32",
+        "size": args.size,
+        "parameters": sum(value.numel() for value in plain.parameters()),
+        "samples": args.samples,
+    }
+
+
+def _network(size: str) -> StyleTalk:
+    return StyleTalk().eval() if size == "paper" else checkpoint.load(MOTION_WEIGHTS).model
+
+
+def _times(call: Callable[[], object], samples: int, device: torch.device) -> list[float]:
+    """Milliseconds of each call, after warming up."""
+    for _ in range(WARM_UP):
+        call()
+    result = []
+    for _ in range(samples):
+        begin = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        result.append(1000 * (time.perf_counter() - begin))
+    return result
