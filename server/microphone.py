@@ -64,7 +64,8 @@ class Microphone:
         self.lost = 0
         self.late = 0
         self.last_arrival: float | None = None
-        self._deliver = deliver
+        self.deliver = deliver
+        """Whoever wants to listen in puts himself in between."""
         self._capture_tick = capture_tick
         self._decoder = OpusDecoder()
         self._source: int | None = None
@@ -139,8 +140,8 @@ class Microphone:
         self._base, self._rtp_origin = start, packet.timestamp
         gap = start - self._end
         if 0 < gap <= 2 * PACKET_TICKS and len(self._tail):
-            self._deliver(AudioChunk(self._end, 0, conceal(self._tail, gap)))
-        self._deliver(AudioChunk(start, 0, samples))
+            self.deliver(AudioChunk(self._end, 0, conceal(self._tail, gap)))
+        self.deliver(AudioChunk(start, 0, samples))
         self._tail = samples
         self._end = start + len(samples)
 

@@ -15,7 +15,8 @@ class LatencyPlan:
     Attributes:
         recognizer: from the first sample of a hop to the moment its column is out.
         future_frames: frames of phone context after the decoded frame that are waited for (0..5).
-        receive: allowance for reordered or late microphone packets, and for recognising them.
+        receive: allowance for reordered or late microphone packets, and for recognising them. A hop is a packet, cut
+            at the same places, so that waiting for a packet's end costs nothing more.
         budget: from the start of a frame's decoding until its picture must be there: batch wait, decode, render.
         encode: for encoding the picture before it is sent.
     """
@@ -23,7 +24,7 @@ class LatencyPlan:
     recognizer: Tick
     future_frames: int = 2
     receive: Tick = PACKET_TICKS
-    budget: Tick = 1_440
+    budget: Tick = 1_920
     encode: Tick = 240
 
     def __post_init__(self) -> None:
@@ -39,8 +40,7 @@ class LatencyPlan:
     def delay(self) -> Tick:
         """D in ticks, rounded up to a whole millisecond."""
         parts = (
-            PACKET_TICKS
-            + self.receive
+            self.receive
             + self.phone_column
             + self.recognizer
             + self.future_frames * FRAME_TICKS
@@ -58,7 +58,6 @@ class LatencyPlan:
     def parts(self) -> dict[str, float]:
         """Name to milliseconds; the values add up to D (but for the rounding)."""
         ticks = {
-            "packet": PACKET_TICKS,
             "receive": self.receive,
             "phone column": self.phone_column,
             "recogniser": self.recognizer,

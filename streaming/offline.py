@@ -4,7 +4,7 @@ Runs on: the caller's thread. Every frame is made exactly as in a call, with the
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ class OfflineFrame:
 
 def render(
     engine: Engine, samples: NDArray[np.int16], settings: Settings, future_frames: int = 2, seed: int = 0
-) -> Iterator[OfflineFrame]:
+) -> Generator[OfflineFrame, None, None]:
     """Yields the frames of a recording, ceil(n / 1600) of them.
 
     Args:

@@ -1,8 +1,8 @@
 """One session: sound goes in, the same sound comes out D later together with the face that speaks it.
 
 Runs on: event loop, models on the worker. Pull by clock: frame f is made because its deadline comes, with what is
-known then. Sound never waits for pictures; a picture that is not ready is replaced by the last one, a late one is
-thrown away.
+known then. Sound never waits for pictures; a picture that is not ready is replaced by the last one, one that is more
+than a frame late is thrown away.
 """
 
 import asyncio
@@ -40,6 +40,8 @@ LONGEST_FILL: Tick = 4_800
 """A gap in the sound up to 100 ms is fed to the recogniser as silence; a longer one is left out."""
 SPEECH_AHEAD: Final = 3
 """Frames by which the mouth knows that speech is coming."""
+LATEST: Final = 1
+"""A picture that is this many frames late is still better than a face that stands still."""
 RECOGNIZE_WITHIN = 0.01  # seconds; where sound stands among the worker's deadlines
 
 
@@ -69,7 +71,7 @@ class SessionStats:
     repeated: int = 0
     """Frames that showed the last picture again."""
     late: int = 0
-    """Frames whose picture came too late or was never made."""
+    """Frames whose own picture came too late or was never made."""
     half_rate: int = 0
     """Frames left out on purpose under overload."""
     packets: int = 0
@@ -181,6 +183,11 @@ class Session:
         self._ring.write(audible.start, audible.samples)
         self.level = self._ring.level(audible.start, len(audible.samples)) if len(audible.samples) else 0.0
 
+    @property
+    def shown_index(self) -> int:
+        """The newest frame that was handed out."""
+        return self._next_shown - 1
+
     def capture_tick(self) -> Tick:
         """Tick of the sound that is being spoken now."""
         return self.clock.capture_tick() if self.clock.started else 0
@@ -212,19 +219,26 @@ class Session:
                 return image
 
     def _picture(self, index: int) -> VideoImage | None:
-        """The picture to show for frame ``index``; None before there is any."""
+        """The picture to show for frame ``index``: its own, else one that is a frame late, else the last one again.
+
+        None before there is any.
+        """
+        newest: VideoImage | None = None
         for picture in self._pictures.drain():
-            if picture.index == index and picture.epoch == self.epoch:
-                self._shown = picture
-                self.stats.fresh += 1
-                return picture
             if picture.index > index:
                 self._pictures.offer(picture)
+            elif picture.epoch == self.epoch and picture.index >= index - LATEST:
+                newest = picture
+        if newest is not None:
+            self._shown = newest
+        if newest is not None and newest.index == index:
+            self.stats.fresh += 1
+            return newest
         self.stats.late += 1
         if self._shown is None:
             return None
-        self.stats.repeated += 1
-        return VideoImage(index, self.epoch, self._shown.yuv, repeated=True)
+        self.stats.repeated += newest is None
+        return VideoImage(index, self.epoch, self._shown.yuv, repeated=newest is None)
 
     def _due(self, index: int) -> float:
         """Moment at which the picture of frame ``index`` goes to the encoder."""

@@ -49,8 +49,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     config = load(args)
     listener = listen(config)
-    avatars, styles = AvatarLibrary(user_folder("avatars")), StyleLibrary(user_folder("styles"))
-    service = Service(config, make_worker(config, avatars, styles), LibraryCatalogue(avatars, styles))
+    service = make_service(config)
     address = "http://{}:{}/".format(*listener.getsockname()[:2])
     server = uvicorn.Server(
         uvicorn.Config(
@@ -66,6 +65,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     print(f"StyleTalk Live is at {address}", flush=True)
     server.run(sockets=[listener])
     return {"address": address}
+
+
+def make_service(config: ServerConfig) -> Service:
+    """The service with the packaged models and the user's libraries, its worker not started.
+
+    Raises:
+        InputError: the device is not one of auto, cpu, cuda and cuda:N.
+    """
+    avatars, styles = AvatarLibrary(user_folder("avatars")), StyleLibrary(user_folder("styles"))
+    return Service(config, make_worker(config, avatars, styles), LibraryCatalogue(avatars, styles))
 
 
 def listen(config: ServerConfig) -> socket.socket:

@@ -19,8 +19,7 @@ def test_the_last_future_column_is_out_before_decoding_begins(phase: int) -> Non
     for index in range(200):
         frame = index + plan.future_frames
         hop = next(h for h in range(10_000) if first_frame_from(phase + (h + 1) * HOP_TICKS) > frame)
-        heard = phase + hop * HOP_TICKS + plan.recognizer
-        packet_end = -(-heard // PACKET_TICKS) * PACKET_TICKS
+        packet_end = phase + hop * HOP_TICKS + plan.recognizer
         decoding_begins = index * FRAME_TICKS + plan.delay - plan.encode - plan.budget
         assert packet_end + plan.receive <= decoding_begins
 

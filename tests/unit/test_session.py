@@ -290,10 +290,13 @@ class SlowWorker(InlineWorker):
         return asyncio.ensure_future(later())
 
 
-def test_a_late_picture_is_thrown_away_and_the_last_one_shown_again() -> None:
+@pytest.mark.parametrize(("delay", "thrown_away"), [(0.06, False), (0.1, True)])
+def test_a_picture_that_is_not_ready_is_replaced_and_one_that_is_too_late_thrown_away(
+    delay: float, thrown_away: bool
+) -> None:
     async def scenario() -> Drive:
         engine = DeterministicEngine()
-        worker = SlowWorker(engine, lambda count: 0.06 if count % 10 == 0 else 0.005)
+        worker = SlowWorker(engine, lambda count: delay if count % 10 == 0 else 0.005)
         drive = Drive(engine, worker, Settings("ada", "calm"))
         await drive.start(silence(3))
         await asyncio.sleep(3)
@@ -301,10 +304,12 @@ def test_a_late_picture_is_thrown_away_and_the_last_one_shown_again() -> None:
         return drive
 
     drive = virtually(scenario)
+    stats = drive.session.stats
     assert [image.index for _, image in drive.pictures] == list(range(len(drive.pictures)))
-    repeated = [image.index for _, image in drive.pictures if image.repeated]
-    assert 6 <= len(repeated) <= 20
     np.testing.assert_allclose(np.diff([moment for moment, _ in drive.pictures]), 1 / 30, atol=0.0011)
+    assert stats.fresh + stats.late == len(drive.pictures)
+    assert 6 <= stats.late <= 30
+    assert (stats.repeated == stats.late) == thrown_away
 
 
 def test_a_failing_engine_ends_the_session() -> None:

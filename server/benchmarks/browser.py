@@ -1,0 +1,84 @@
+"""A headless Chromium that speaks a WAV file into the page.
+
+Runs on: the benchmark's thread.
+"""
+
+import shutil
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.media import TICK_RATE
+from styletalk_core.errors import InputError
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required",
+    "--allow-loopback-in-peer-connection",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+BURST_PERIOD = 1.0133  # seconds; no multiple of a frame
+BURST_SECONDS = 0.45
+
+
+def bursts(seconds: float) -> NDArray[np.int16]:
+    """Vowel-like bursts with silence in between, (n,) int16 48 kHz."""
+    time = np.arange(round(BURST_SECONDS * TICK_RATE)) / TICK_RATE
+    formants = ((700, 110), (1_150, 140), (2_500, 250))
+    voice = sum(
+        np.cos(2 * np.pi * 120 * k * time) * sum(1 / (1 + ((120 * k - f) / width) ** 2) for f, width in formants)
+        for k in range(1, 30)
+    )
+    voice *= np.minimum(1, np.minimum(time / 0.002, (BURST_SECONDS - time) / 0.05))
+    period = np.zeros(round(BURST_PERIOD * TICK_RATE), dtype=np.int16)
+    period[-len(voice) :] = (voice / np.abs(voice).max() * 12_000).astype(np.int16)
+    return np.tile(period, round(seconds / BURST_PERIOD))
+
+
+@contextmanager
+def speaking_page(address: str, samples: NDArray[np.int16], folder: Path) -> Iterator[Any]:
+    """The page in a browser whose microphone plays ``samples`` in a loop; the call is up.
+
+    Raises:
+        InputError: there is no Chromium or no Playwright.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise InputError("This benchmark needs Playwright: pip install playwright.") from error
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    if chromium is None:
+        raise InputError("This benchmark needs Chromium, and there is none on the path.")
+    path = folder / "microphone.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(TICK_RATE)
+        file.writeframes(samples.tobytes())
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=[*FLAGS, f"--use-file-for-fake-audio-capture={path}"]
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(address)
+        page.evaluate(
+            "() => { const box = document.getElementById('voice-processing'); if (box?.checked) box.click(); }"
+        )
+        page.click("#start")
+        page.wait_for_function("() => document.getElementById('avatar-video').videoWidth > 0", timeout=30_000)
+        yield page
+        browser.close()

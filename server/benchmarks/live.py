@@ -1,0 +1,76 @@
+"""A server in a thread of the benchmark's own process, so that its clocks and counters can be read.
+
+Runs on: the benchmark's thread; the server has an event loop of its own, as in production.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import uvicorn
+
+from server.app import create_app
+from server.commands.serve import listen, make_service
+from server.config import ServerConfig
+from server.service import Service
+
+T = TypeVar("T")
+WARM_UP_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class LiveServer:
+    """A warm server."""
+
+    service: Service
+    address: str
+    loop: asyncio.AbstractEventLoop
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine on the server's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    def read(self, look: Callable[[], T]) -> T:
+        """Calls ``look`` on the server's loop."""
+
+        async def work() -> T:
+            return look()
+
+        return self.run(work())
+
+
+@contextmanager
+def live_server(**settings: Any) -> Iterator[LiveServer]:
+    """Starts a server on a free loopback port, waits until it is warm, and stops it."""
+    config = ServerConfig(port=0, **settings)
+    service, listener = make_service(config), listen(config)
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(service), log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    )
+    loops: list[asyncio.AbstractEventLoop] = []
+    warm = threading.Event()
+
+    async def serve() -> None:
+        loops.append(asyncio.get_running_loop())
+        serving = asyncio.create_task(server._serve([listener]), name="uvicorn")  # serve() wants signals
+        await service.worker.wait_ready()
+        warm.set()
+        await serving
+
+    def main() -> None:
+        with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=main, name="server")
+    thread.start()
+    try:
+        if not warm.wait(WARM_UP_SECONDS):
+            raise TimeoutError(f"the models were not warm after {WARM_UP_SECONDS} s")
+        yield LiveServer(service, "http://{}:{}/".format(*listener.getsockname()[:2]), loops[0])
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
