@@ -227,7 +227,7 @@ class Session:
         for picture in self._pictures.drain():
             if picture.index > index:
                 self._pictures.offer(picture)
-            elif picture.epoch == self.epoch and picture.index >= index - LATEST:
+            elif picture.epoch == self.epoch and picture.index >= index - LATEST * self._stride:
                 newest = picture
         if newest is not None:
             self._shown = newest
@@ -248,8 +248,13 @@ class Session:
         """Newest frame that is due at ``moment``."""
         return int((moment - self._due(0)) * TICK_RATE // FRAME_TICKS)
 
+    @property
+    def _stride(self) -> int:
+        """Frames from one picture to the next."""
+        return 2 if self._worker.level > 0 else 1
+
     def _left_out(self, index: int) -> bool:
-        return self._worker.level > 0 and index % 2 == 1
+        return index % self._stride != 0
 
     # Control
 

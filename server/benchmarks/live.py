@@ -4,6 +4,7 @@ Runs on: the benchmark's thread; the server has an event loop of its own, as in 
 """
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import uvicorn
 
 from server.app import create_app
-from server.commands.serve import listen, make_service
+from server.commands.serve import SWITCH_SECONDS, listen, make_service
 from server.config import ServerConfig
 from server.service import Service
 
@@ -65,6 +66,7 @@ def live_server(**settings: Any) -> Iterator[LiveServer]:
             runner.run(serve())
 
     thread = threading.Thread(target=main, name="server")
+    sys.setswitchinterval(SWITCH_SECONDS)
     thread.start()
     try:
         if not warm.wait(WARM_UP_SECONDS):

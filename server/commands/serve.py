@@ -6,6 +6,7 @@ Runs on: the main thread. The models are imported and run on the worker thread o
 import argparse
 import os
 import socket
+import sys
 from typing import Any
 
 import uvicorn
@@ -25,6 +26,8 @@ LARGEST_MESSAGE = 64 * 1024
 GRACE_SECONDS = 3
 SESSIONS_ON_GPU = 32
 CORES_PER_SESSION = 2
+SWITCH_SECONDS = 0.0005
+"""How long the model thread may keep the interpreter while the event loop wants it; the default is 5 ms."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +66,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         )
     )
     print(f"StyleTalk Live is at {address}", flush=True)
+    sys.setswitchinterval(SWITCH_SECONDS)
     server.run(sockets=[listener])
     return {"address": address}
 

@@ -122,7 +122,7 @@ def test_the_mouth_moves_with_the_sound_it_is_sent_with() -> None:
     opened = next(index for index, value in openness.items() if value > (DARK + BRIGHT) / 2)
     closed = next(index for index, value in openness.items() if index > opened + 5 and value < (DARK + BRIGHT) / 2)
     assert abs(opened * FRAME_TICKS - onset) <= FRAME_TICKS
-    assert abs(closed * FRAME_TICKS - end) <= FRAME_TICKS
+    assert abs(closed * FRAME_TICKS - end) <= FRAME_TICKS * 1.5
 
 
 def test_two_hours_do_not_drift_even_with_a_drifting_microphone() -> None:
@@ -290,26 +290,30 @@ class SlowWorker(InlineWorker):
         return asyncio.ensure_future(later())
 
 
-@pytest.mark.parametrize(("delay", "thrown_away"), [(0.06, False), (0.1, True)])
-def test_a_picture_that_is_not_ready_is_replaced_and_one_that_is_too_late_thrown_away(
-    delay: float, thrown_away: bool
-) -> None:
-    async def scenario() -> Drive:
-        engine = DeterministicEngine()
-        worker = SlowWorker(engine, lambda count: delay if count % 10 == 0 else 0.005)
-        drive = Drive(engine, worker, Settings("ada", "calm"))
-        await drive.start(silence(3))
-        await asyncio.sleep(3)
-        await drive.stop()
-        return drive
+async def drive_slowly(delay: Callable[[int], float]) -> Drive:
+    """Three seconds with a renderer that takes ``delay(count)`` seconds."""
+    engine = DeterministicEngine()
+    drive = Drive(engine, SlowWorker(engine, delay), Settings("ada", "calm"))
+    await drive.start(silence(3))
+    await asyncio.sleep(3)
+    await drive.stop()
+    return drive
 
-    drive = virtually(scenario)
+
+def test_a_picture_that_is_not_ready_is_replaced_by_the_last_one_in_time() -> None:
+    drive = virtually(lambda: drive_slowly(lambda count: 0.06 if count % 10 == 0 else 0.005))
     stats = drive.session.stats
     assert [image.index for _, image in drive.pictures] == list(range(len(drive.pictures)))
     np.testing.assert_allclose(np.diff([moment for moment, _ in drive.pictures]), 1 / 30, atol=0.0011)
+    assert 6 <= stats.repeated == stats.late <= 30
     assert stats.fresh + stats.late == len(drive.pictures)
-    assert 6 <= stats.late <= 30
-    assert (stats.repeated == stats.late) == thrown_away
+
+
+def test_a_renderer_that_is_always_a_little_late_does_not_freeze_the_face() -> None:
+    drive = virtually(lambda: drive_slowly(lambda count: 0.05))
+    stats = drive.session.stats
+    assert stats.fresh == 0
+    assert stats.repeated < 0.6 * stats.late
 
 
 def test_a_failing_engine_ends_the_session() -> None:
