@@ -15,6 +15,7 @@ from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.eyeball import Eyeball, Eyelid
 from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.renderer.mouth import MouthInterior
+from styletalk_core.renderer.mouth_anatomy import JAW
 from styletalk_core.renderer.neutral import resting_mouth
 from styletalk_core.renderer.opening import affine_between, open_between
 from styletalk_core.renderer.person_mask import empty_background, foreground_colors
@@ -22,7 +23,7 @@ from styletalk_core.renderer.portrait import Portrait
 from styletalk_core.renderer.rasterizer import composite, fill_triangles
 
 _SUPERSAMPLING = 1.5  # texture pixels per output pixel, where the photo has them
-_JAW = (152, 175, 199, 200, 148, 377, 171, 396)
+_SEALED = 0.014  # inter-ocular distances between the lips below which they are drawn together
 _LIDS_MEET = 0.12  # share of the way that the lower lid comes up in a blink
 _FOLD_FOLLOWS = 0.42  # how far the skin above the upper lid comes down with it
 
@@ -71,7 +72,8 @@ class MeshRenderer:
         texture_unit = face_mesh.interocular(in_texture)
         self._eyes = [Eyeball(picture, in_texture, eye, texture_unit) for eye in EYES]
         self._lids = [Eyelid(picture, in_texture, eye, texture_unit) for eye in EYES]
-        self._mouth = MouthInterior(picture, in_texture, texture_unit)
+        resting = _rescaled(self._neutral[:LANDMARKS], side / size)
+        self._mouth = MouthInterior(picture, in_texture, resting, texture_unit)
         self._openness = [self._lid_gap(mesh.vertices, eye) for eye in EYES]
         self._maps = np.zeros((2, size, size), np.float32)
 
@@ -100,7 +102,7 @@ class MeshRenderer:
         shape = self._neutral.copy()
         shape[:LANDMARKS] += offsets @ self._to_picture
         self._close_lids(shape, blink)
-        _keep_lips_apart(shape)
+        _seal_lips(shape, self.unit)
         shape[LANDMARKS:] += self._mesh.spread @ (shape - still)[list(face_mesh.FACE_OVAL)]
         vertices = self._posed(shape, pose)
 
@@ -136,15 +138,13 @@ class MeshRenderer:
 
     def _draw_mouth(self, layer: Image, vertices: Float, rigid: Float, shape: Float) -> None:
         upper, lower = vertices[list(UPPER_INNER_LIP), :2], vertices[list(LOWER_INNER_LIP), :2]
-        gap = float((lower - upper)[:, 1].max())
         opening = open_between(upper, lower, self.size, softness=max(0.5, 0.005 * self.unit))
-        if opening is None or gap < 0.05:
+        if opening is None or (lower - upper)[:, 1].max() < 0.05:
             return
         rim = [*UPPER_INNER_LIP, *LOWER_INNER_LIP, 1, 94, 57, 287]
-        jaw = (shape - self._mesh.vertices)[list(_JAW), :2].mean(0)
-        texture_scale = self._person.shape[0] / self.size
         to_source = affine_between(rigid[rim], self._texture_points[rim])
-        self._mouth.draw(layer, opening, to_source, jaw * texture_scale, gap / self.unit)
+        jaw = (shape - self._neutral)[list(JAW), :2].mean(0) / self.unit
+        self._mouth.draw(layer, opening, to_source, jaw, vertices[:, :2])
 
     def _lid_gap(self, vertices: Float, eye: face_mesh.Eye) -> float:
         return float((vertices[list(eye.lower_lid[2:7]), 1] - vertices[list(eye.upper_lid[2:7]), 1]).mean())
@@ -169,10 +169,11 @@ def _rescaled(points: Float, factor: float) -> Float:
     return np.asarray(moved, np.float32)
 
 
-def _keep_lips_apart(shape: Float) -> None:
-    """Lips that would pass through each other touch instead."""
-    upper, lower = list(UPPER_INNER_LIP), list(LOWER_INNER_LIP)
-    crossed = shape[upper, 1] > shape[lower, 1]
-    middle = (shape[upper] + shape[lower]) / 2
-    shape[upper] = np.where(crossed[:, None], middle, shape[upper])
-    shape[lower] = np.where(crossed[:, None], middle, shape[lower])
+def _seal_lips(shape: Float, unit: float) -> None:
+    """Lips that would pass through each other touch, and a gap too small to be meant is drawn together."""
+    upper, lower = shape[list(UPPER_INNER_LIP)], shape[list(LOWER_INNER_LIP)]
+    gap = lower[:, 1] - upper[:, 1]
+    share = np.clip(gap / (_SEALED * unit), 0, 1)[:, None]
+    middle = (upper + lower) / 2
+    shape[list(UPPER_INNER_LIP)] = middle + (upper - middle) * share
+    shape[list(LOWER_INNER_LIP)] = middle + (lower - middle) * share
