@@ -33,6 +33,12 @@ IPA_TO_CMU: Final[dict[str, str]] = {
 }  # fmt: skip
 """Symbols of the offline recogniser -> CMU phones; symbols that are missing here are left out."""
 
+FUNCTION_WORDS: Final[dict[str, str]] = {
+    "DH IY": "DH AH", "T OW": "T UW", "AO F": "AH V", "OW F": "AH V", "IY S": "IH Z", "IY Z": "IH Z", "AA Z": "AE Z",
+    "HH IY Z": "HH IH Z", "HH IY S": "HH IH Z", "HH AA Z": "HH AE Z", "IY T": "IH T", "IY N": "IH N",
+}  # fmt: skip
+"""Words that the offline recogniser writes as they are spelled -> how the dictionary of the labels has them."""
+
 
 class ForcedAligner:
     """Times for known phones. Not thread safe."""
@@ -109,7 +115,8 @@ class OfflinePhones:
     def recognize(self, samples: NDArray[np.float32]) -> list[list[str]]:
         """Returns the CMU phones of each word of (n,) float32 16 kHz samples."""
         words = self._model(samples, SPEECH_RATE).word_phoneme_text.split("|")
-        return [phones for word in words if (phones := to_cmu(word.split()))]
+        phones = [" ".join(to_cmu(word.split())) for word in words]
+        return [FUNCTION_WORDS.get(word, word).split() for word in phones if word]
 
 
 def to_cmu(symbols: Iterable[str]) -> list[str]:

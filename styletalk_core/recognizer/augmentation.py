@@ -79,7 +79,8 @@ class Augmenter:
         decibels += rng.uniform(-30, 10, (size, 1, 1)).astype(np.float32)
         decibels = self._cut_bands(rng, np.maximum(decibels, QUIETEST_DB))
         level = FIRST_LEVEL_DB + np.where(rng.random(size) < 0.5, 0, rng.uniform(-10, 45, size))
-        return Batch(normalise_level(decibels, level.astype(np.float32))[0], labels)
+        features, _ = normalise_level(decibels, level.astype(np.float32))
+        return Batch(self._mask(rng, features), labels)
 
     def _excerpt(self, rng: np.random.Generator, frames: int) -> tuple[Decibels, NDArray[np.int64]]:
         """Speech played back at another speed by another vocal tract: (frames, 80) and (frames // 2,) ids."""
@@ -95,7 +96,7 @@ class Augmenter:
         whole = place.astype(int)
         share = (place - whole).astype(np.float32)[:, None]
         decibels = (1 - share) * source[whole] + share * source[np.minimum(whole + 1, len(source) - 1)]
-        warp = np.clip(np.arange(MELS) * rng.uniform(0.9, 1.1), 0, MELS - 1.001)
+        warp = np.clip(np.arange(MELS) * rng.uniform(0.86, 1.16), 0, MELS - 1.001)
         low = warp.astype(int)
         fraction = (warp - low).astype(np.float32)
         decibels = (1 - fraction) * decibels[:, low] + fraction * decibels[:, low + 1]
@@ -142,6 +143,17 @@ class Augmenter:
             target = 10 ** rng.uniform(-9, -3) if silent[row] else loudness[row] / 10 ** (snr / 10)
             power[row] += noise * target / max(float(noise.mean()), 1e-12)
         return np.asarray(10 * np.log10(power + 1e-10), np.float32)
+
+    def _mask(self, rng: np.random.Generator, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Hides some bands and some moments, so that no single cue is relied upon."""
+        for row in features:
+            for _ in range(rng.integers(0, 3)):
+                band = rng.integers(0, MELS)
+                row[:, band : band + rng.integers(2, 14)] = 0
+            for _ in range(rng.integers(0, 4)):
+                moment = rng.integers(0, len(row))
+                row[moment : moment + rng.integers(2, 9)] = 0
+        return features
 
     def _cut_bands(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:
         """A narrow channel: bands above or below a cut are lost (a sixth of the excerpts); short drop-outs."""

@@ -12,14 +12,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.audio import read_audio
+from styletalk_core.audio import SPEECH_RATE, read_audio
 from styletalk_core.errors import InputError
-from styletalk_core.recognizer.alignment import ForcedAligner, OfflinePhones
+from styletalk_core.recognizer.alignment import LABEL_RATE, ForcedAligner, OfflinePhones
 
 FREE_SOURCES: Final = ("librispeech", "speechocean762", "GRID", "synthetic")
 """Sources whose licence allows every use."""
 FOREIGN_SOURCES: Final = ("Arabic newsreaders",)
 """Sources in a language that the aligner does not know: left out."""
+
+
+FRAME: Final = SPEECH_RATE // LABEL_RATE
+"""Samples under one label."""
+LONGEST_PART: Final = 8 * SPEECH_RATE
+"""Samples that are aligned at once without a transcript; the aligner's effort grows faster than the length."""
+PAUSE_FRAMES: Final = 15
+"""Frames over which a pause is looked for: 150 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +101,35 @@ def prepare(data: Path, cache: Path, part: int = 0, parts: int = 1) -> int:
         if recording.text:
             labels = aligner.align_text(samples, recording.text)
         else:
-            labels = aligner.align_phones(samples, phones.recognize(samples))
+            labels = _align_untranscribed(samples, aligner, phones)
         if labels is not None:
             pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
             Utterance(recording.name, recording.source, recording.speaker, recording.split, pcm, labels).save(path)
             added += 1
     return added
+
+
+def _align_untranscribed(
+    samples: NDArray[np.float32], aligner: ForcedAligner, phones: OfflinePhones
+) -> NDArray[np.uint8] | None:
+    labels = []
+    for part in split_at_pauses(samples):
+        aligned = aligner.align_phones(part, phones.recognize(part))
+        if aligned is None:
+            return None
+        labels.append(aligned)
+    return np.concatenate(labels)
+
+
+def split_at_pauses(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Cuts long sound (n,) at its quietest places into parts that the aligner can take; whole label frames each."""
+    if len(samples) <= LONGEST_PART:
+        return [samples]
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    loudness = np.convolve(np.square(frames).mean(axis=1), np.ones(PAUSE_FRAMES), mode="same")
+    quarter = len(loudness) // 4
+    cut = (quarter + int(loudness[quarter : 3 * quarter].argmin())) * FRAME
+    return split_at_pauses(samples[:cut]) + split_at_pauses(samples[cut:])
 
 
 def utterances(cache: Path) -> Iterator[Utterance]:

@@ -16,6 +16,7 @@ from styletalk_core.recognizer.features import MELS
 
 STACK: Final = 2
 """Feature frames in one step."""
+DROPOUT: Final = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Block(nn.Module):
         self.dilation = dilation
         self.norm = nn.LayerNorm(width)
         self.taps = nn.Linear(3 * width, width)
+        self.drop = nn.Dropout(DROPOUT)
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -44,7 +46,7 @@ class Block(nn.Module):
         padded = functional.pad(normed, (0, 0, 2 * self.dilation, 0))
         length = x.shape[1]
         taps = torch.cat([padded[:, i * self.dilation :][:, :length] for i in range(3)], dim=-1)
-        change: Tensor = self.out(functional.silu(self.taps(taps)))
+        change: Tensor = self.out(self.drop(functional.silu(self.taps(taps))))
         return x + change
 
 

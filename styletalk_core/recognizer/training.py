@@ -32,7 +32,7 @@ from styletalk_core.recognizer.weights import save_network
 
 log = logging.getLogger(__name__)
 
-SHARES: Final = {"librispeech": 0.45, "speechocean762": 0.25, "GRID": 0.08, "synthetic": 0.3, "other": 0.12}
+SHARES: Final = {"librispeech": 0.42, "speechocean762": 0.2, "GRID": 0.04, "synthetic": 0.24, "other": 0.1}
 """How often each source is drawn; sources that are absent leave their share to the others."""
 CLOSED_WEIGHT: Final = 1.5
 TEETH_WEIGHT: Final = 1.25
@@ -44,7 +44,7 @@ MARGIN: Final = 25
 """Frames of silence that an utterance keeps on either side: 250 ms."""
 AVERAGING: Final = 0.998
 """Decay per step of the running average of the weights."""
-DECAY: Final = 0.25
+DECAY: Final = 0.4
 """Share of the steps at the end over which the learning rate falls to zero."""
 DEFAULT_DELAY: Final = 4
 """Head that picks the best checkpoint."""
@@ -138,7 +138,7 @@ class Training:
                 logits[:, SETTLING + delay :, head].float().flatten(0, 1),
                 labels[:, SETTLING + 1 : labels.shape[1] + 1 - delay].flatten(),
                 weight=self._weight,
-                label_smoothing=0.05,
+                label_smoothing=0.1,
             )
             for head, delay in enumerate(self._network.config.delays)
         ]).mean()  # fmt: skip
@@ -157,7 +157,7 @@ class Training:
 
     def _judge(self, loss: float, seconds: float) -> None:
         """Scores the averaged weights on the dev clips, keeps the best, writes the checkpoint."""
-        network = self._average.module
+        network = self._average.module.eval()
         assert isinstance(network, RecogniserNetwork)
         scores = [judge(network, clip, DEFAULT_DELAY) for clip in self._dev]
         figures = mean_accuracy(scores, [len(clip.labels) for clip in self._dev])
