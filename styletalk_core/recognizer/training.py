@@ -164,7 +164,7 @@ class Training:
         log.info("step %d  loss %.3f  %.2f s/step  %s", self._step, loss, seconds, json.dumps(figures))
         if figures["strict"] > self._best["strict"]:
             self._best = {"step": self._step, "seed": self._args.seed, "licence": self._args.licence} | figures
-            save_network(network, self._args.out, {key: str(value) for key, value in self._best.items()})
+            save_network(network, self._args.out, model_card(self._best))
         state = {
             "network": self._network.state_dict(),
             "average": self._average.state_dict(),
@@ -193,6 +193,22 @@ def dev_clips(data: Path) -> Iterator[DevClip]:
         samples = np.pad(samples, (0, SPEECH_RATE))
         features, _ = extract(samples[None, : len(samples) // (2 * HOP) * 2 * HOP], FeatureState.zeros(1))
         yield DevClip(name, torch.from_numpy(features), np.array(json.loads(path.read_text()), np.uint8))
+
+
+def model_card(figures: dict[str, Any]) -> dict[str, str]:
+    """What a weight file says about itself, ``figures`` of the official samples (ungated) included."""
+    material = "LibriSpeech, speechocean762 and GRID (train split), flite and hibari-tts voices"
+    terms = "free for every use; name the sources"
+    if figures["licence"] == "all":
+        material += ", spoken clips of the video folder (train split)"
+        terms = "research use: some of the clips allow no other"
+    return {
+        "title": "Streaming phoneme recogniser, 41 symbols, 20 ms columns",
+        "material": material,
+        "labels": "pocketsphinx forced alignment; phones of untranscribed speech by hama",
+        "terms": terms,
+        "figures": json.dumps(figures),
+    }
 
 
 def judge(network: RecogniserNetwork, clip: DevClip, delay: int) -> Accuracy:
