@@ -1,0 +1,80 @@
+"""Training the recogniser: an interrupted run ends where an uninterrupted one does; bad requests are refused."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from styletalk_core.errors import InputError
+from styletalk_core.phones import INDEX, SIL_INDEX
+from styletalk_core.recognizer import augmentation, training
+from styletalk_core.recognizer.augmentation import Augmenter, Clip
+from styletalk_core.recognizer.training import DevClip, Training, run
+
+
+def arguments(cache: Path, **changes: object) -> argparse.Namespace:
+    options = {
+        "data": cache,
+        "cache": cache,
+        "out": cache / "w.safetensors",
+        "steps": 4,
+        "batch": 2,
+        "rate": 1e-3,
+        "every": 2,
+        "seed": 0,
+        "device": "cpu",
+        "licence": "all",
+        "no_align": True,
+    }
+    return argparse.Namespace(**(options | changes))
+
+
+@pytest.fixture
+def material(monkeypatch: pytest.MonkeyPatch) -> tuple[Augmenter, list[DevClip]]:
+    monkeypatch.setattr(augmentation, "NOISE_SECONDS", 5)
+    monkeypatch.setattr(augmentation, "NOISE_CLIPS", 1)
+    monkeypatch.setattr(training, "COLUMNS", 60)
+    rng = np.random.default_rng(0)
+    labels = np.repeat(rng.choice([SIL_INDEX, INDEX["AA"]], 20), 25).astype(np.uint8)
+    clips = [Clip("GRID", rng.uniform(-80, -20, (500, 80)).astype(np.float16), labels)]
+    dev = [DevClip("dev", torch.randn(1, 120, 80), np.full(30, SIL_INDEX, np.uint8))]
+    return Augmenter(clips, {"GRID": 1.0, "other": 1.0}, 0), dev
+
+
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
+    tmp_path: Path, material: tuple[Augmenter, list[DevClip]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("styletalk_core.recognizer.network.DROPOUT", 0.0)
+    whole, halves = tmp_path / "whole", tmp_path / "halves"
+    whole.mkdir()
+    halves.mkdir()
+    Training(arguments(whole), *material).run()
+    judge = Training._judge
+
+    def stop_after(self: Training, *figures: float) -> None:
+        judge(self, *figures)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Training, "_judge", stop_after)
+        Training(arguments(halves), *material).run()
+    Training(arguments(halves), *material).run()
+    name = "training_all_0.pt"
+    expected, resumed = (torch.load(folder / name, weights_only=True) for folder in (whole, halves))
+    assert resumed["step"] == expected["step"] == 4
+    for key, tensor in expected["network"].items():
+        torch.testing.assert_close(resumed["network"][key], tensor)
+
+
+def test_an_empty_cache_says_how_to_fill_it(tmp_path: Path) -> None:
+    (tmp_path / "utterances").mkdir()
+    with pytest.raises(InputError, match="run once without --no-align"):
+        run(arguments(tmp_path))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_a_missing_gpu_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no CUDA device was found"):
+        run(arguments(tmp_path, device="cuda"))
