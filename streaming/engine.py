@@ -1,6 +1,6 @@
 """What a session needs from the models. The core implements it; tests use a deterministic one.
 
-Runs on: worker thread only, apart from the two constants, which are read after warm-up.
+Runs on: worker thread only, apart from `prepare` and the two constants, which are read after warm-up.
 """
 
 from collections.abc import Sequence
@@ -38,6 +38,9 @@ class Engine(Protocol):
 
     def warmup(self) -> None:
         """Makes the first real batch as fast as every later one."""
+
+    def prepare(self, avatar: str) -> None:
+        """Loads a portrait, so that `open` and `set_avatar` are instant. Runs on any thread."""
 
     def open(self, slot: int, avatar: str, style: str, intensity: float) -> None:
         """Prepares ``slot`` for a new session with fresh recogniser state."""

@@ -139,6 +139,7 @@ class Session:
             EngineFailure: the engine failed.
         """
         slot, settings = self.lease.slot, self.settings
+        await self._worker.prepare(settings.avatar)
         await self._control(lambda engine: engine.open(slot, settings.avatar, settings.style, settings.intensity))
 
     def start(self, preroll: Tick | None = None) -> None:
@@ -300,6 +301,7 @@ class Session:
             ValueError: there is no such avatar.
         """
         slot = self.lease.slot
+        await self._worker.prepare(avatar)
         await self._control(lambda engine: engine.set_avatar(slot, avatar))
         self.settings = Settings(avatar, self.settings.style, self.settings.intensity)
         return self._next_made

@@ -53,6 +53,10 @@ class InlineWorker:
         self._generation += 1
         return SlotLease(self._generation - 1, self._generation)
 
+    async def prepare(self, avatar: str) -> None:
+        """Loads a portrait."""
+        self.engine.prepare(avatar)
+
     def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
         """Runs the job now; an error of the engine is raised here."""
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()

@@ -57,6 +57,9 @@ class Worker(Protocol):
     def level(self) -> int:
         """Rung of the overload ladder: 0 all well, 1 half the video rate, 2 no new sessions either."""
 
+    async def prepare(self, avatar: str) -> None:
+        """Loads a portrait beside the running work."""
+
     def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
         """Queues a job. The future raises JobExpired, or EngineFailure."""
 
@@ -78,6 +81,7 @@ class BatchWorker:
         self.ready = False
         self.recognizer_delay = 0
         self.size = 0
+        self._engine: Engine | None = None
         self._make_engine = make_engine
         self._pad = pad
         self._now = now
@@ -133,7 +137,8 @@ class BatchWorker:
     @property
     def accepting(self) -> bool:
         """True when a new session would be served."""
-        return self.ready and self._ladder.level < LADDER_TOP and self.free_slots > 0
+        calm = self._ladder.level < LADDER_TOP or not self._leases  # without a session nothing brings it down
+        return self.ready and calm and self.free_slots > 0
 
     def lease(self) -> SlotLease:
         """Takes a free slot.
@@ -143,6 +148,8 @@ class BatchWorker:
         """
         if not self.accepting:
             raise WorkerFull(f"{len(self._leases)} of {self.slots} sessions are in use")
+        if not self._leases:
+            self._ladder = OverloadLadder()
         slot = min(set(range(self.slots)) - self._leases.keys() - self._closing)
         self._generation += 1
         lease = SlotLease(slot, self._generation)
@@ -160,6 +167,15 @@ class BatchWorker:
                 await self._enqueue(JobKind.CONTROL, lease, lambda engine: engine.close(lease.slot), self._now())
         finally:
             self._closing.discard(lease.slot)
+
+    async def prepare(self, avatar: str) -> None:
+        """Loads a portrait on a thread of its own.
+
+        Raises:
+            ValueError: there is no such avatar.
+        """
+        if self._engine is not None:
+            await asyncio.to_thread(self._engine.prepare, avatar)
 
     def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
         """Queues a job.
@@ -206,11 +222,13 @@ class BatchWorker:
     def _announce_ready(self, engine: Engine) -> None:
         self.recognizer_delay = engine.recognizer_delay_ticks
         self.size = engine.size
+        self._engine = engine
         self.ready = True
         self._became_ready.set()
 
     def _announce_restart(self) -> None:
         self.ready = False
+        self._engine = None
         self._became_ready.clear()
         self._leases.clear()
         self._closing.clear()

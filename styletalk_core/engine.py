@@ -24,6 +24,8 @@ from styletalk_core.weights import MOTION_WEIGHTS
 
 NEUTRAL_STYLE = "neutral"
 """The preset from which intensity is measured."""
+RENDERERS_KEPT = 8
+"""Renderers that stay ready when nobody uses them; one takes half a second to build and about 8 MB."""
 
 
 @dataclass(slots=True)
@@ -70,8 +72,17 @@ class ModelEngine:
         silence = np.zeros((1, WINDOW, len(PHONES)), np.float32)
         silence[..., SIL_INDEX] = 1.0
         expression = self.decode([slot], silence)
-        self.render([slot], expression, np.zeros((1, 6)), np.zeros((1, 2)), np.zeros(1))
+        still = [np.zeros(shape, np.float32) for shape in ((1, 6), (1, 2), (1,))]
+        self.render([slot], expression, *still)
         self.close(slot)
+
+    def prepare(self, avatar: str) -> None:
+        """Builds the renderer of an avatar, so that showing it costs the worker nothing. Runs on any thread.
+
+        Raises:
+            InputError: there is no such avatar.
+        """
+        self._renderer(avatar)
 
     def open(self, slot: int, avatar: str, style: str, intensity: float) -> None:
         """Prepares ``slot`` with fresh recogniser state.
@@ -86,9 +97,8 @@ class ModelEngine:
 
     def close(self, slot: int) -> None:
         """Forgets ``slot`` and the renderer that nobody else uses."""
-        closed = self._slots.pop(slot, None)
-        if closed is not None:
-            self._release_renderer(closed.avatar)
+        self._slots.pop(slot, None)
+        self._release_renderers()
 
     def set_style(self, slot: int, style: str, intensity: float, fade_s: float) -> None:
         """Cross-fades to ``style`` within ``fade_s`` seconds of decoded frames, from whatever is shown now.
@@ -107,8 +117,8 @@ class ModelEngine:
             InputError: there is no such avatar.
         """
         self._renderer(avatar)
-        previous, self._slots[slot].avatar = self._slots[slot].avatar, avatar
-        self._release_renderer(previous)
+        self._slots[slot].avatar = avatar
+        self._release_renderers()
 
     def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
         """Feeds ``audio[i]`` (n,) float32 16 kHz to slot ``slots[i]``; returns the phone columns that became known."""
@@ -160,6 +170,10 @@ class ModelEngine:
             self._renderers[avatar] = MeshRenderer(self._avatars.get(avatar), self.size)
         return self._renderers[avatar]
 
-    def _release_renderer(self, avatar: str) -> None:
-        if all(session.avatar != avatar for session in self._slots.values()):
+    def _release_renderers(self) -> None:
+        """Forgets the renderers that were built longest ago and that nobody uses, down to `RENDERERS_KEPT`."""
+        used = {session.avatar for session in self._slots.values()}
+        for avatar in [name for name in self._renderers if name not in used]:
+            if len(self._renderers) <= RENDERERS_KEPT:
+                return
             self._renderers.pop(avatar, None)

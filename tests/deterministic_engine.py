@@ -58,6 +58,9 @@ class DeterministicEngine:
     def warmup(self) -> None:
         self._work("warmup", ())
 
+    def prepare(self, avatar: str) -> None:
+        self._known(AVATARS, avatar, "avatar")
+
     def open(self, slot: int, avatar: str, style: str, intensity: float) -> None:
         self._known(AVATARS, avatar, "avatar")
         self._known(STYLES, style, "style")

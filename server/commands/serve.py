@@ -10,7 +10,6 @@ import sys
 from typing import Any
 
 import uvicorn
-from styletalk_core.styles import StyleLibrary
 
 from server.app import create_app
 from server.catalogue import LibraryCatalogue
@@ -21,6 +20,7 @@ from streaming.engine import Engine
 from streaming.worker import BatchWorker
 from styletalk_core.errors import InputError
 from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.styles import StyleLibrary
 
 LARGEST_MESSAGE = 64 * 1024
 GRACE_SECONDS = 3
