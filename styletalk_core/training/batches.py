@@ -77,8 +77,9 @@ class Batches:
         use_long = random.random() < sum(self._weight[clip.name] for clip in self._long) / total
         pool = self._long if use_long else [c for c in self._spoken if len(c.coefficients) < self._data.frames]
         weight = np.array([self._weight[clip.name] for clip in pool])
-        chosen = random.choice(len(pool), self._data.clips, p=weight / weight.sum())
         frames = self._data.frames if use_long else _SHORT
+        count = self._data.clips * self._data.frames // frames
+        chosen = random.choice(len(pool), count, p=weight / weight.sum())
         style_frames = int(random.integers(_SHORTEST_STYLE, self._data.style_frames + 1))
         items = [self._item(random, pool[index], frames, style_frames) for index in chosen]
         columns, targets, styles, others, labels = zip(*items, strict=True)

@@ -55,6 +55,7 @@ class ObjectiveConfig:
 
     reconstruction: float = 88.0
     lips: float = 88.0
+    jitter: float = 30.0
     closure: float = 20.0
     sync: float = 1.0
     style: float = 1.0

@@ -4,7 +4,7 @@ Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
 
 Deviation: SSIM is taken over time within a clip, coefficient by coefficient, because its contrast term then asks for
 the true range of motion, which L1 alone halves; `tests/unit/test_objectives.py` proves it. `lips` (the same two
-measures on the lip landmarks), `closure` and the share of the mean position are this project's additions.
+measures on the lip landmarks), `jitter`, `closure` and the share of the mean position are this project's additions.
 
 Runs on: any torch device; pure.
 """
@@ -30,7 +30,7 @@ _MARGIN = 5.0
 _LOWER = 13
 _LOWER_WEIGHT = 3.0
 _SSIM_FLOOR = 0.02
-_REST_SHARE = 0.5
+_REST_SHARE = 1.5
 """Weight of the clip's mean position in each reconstruction: it is the style's to know, and frames hide it."""
 _SMALLEST = 1e-4
 
@@ -72,6 +72,12 @@ def closure(gap: Tensor, true_gap: Tensor, phones: Tensor) -> Tensor:
     return open_lips.sum() / ((wanted + calm).sum() + 1) / CLOSED
 
 
+def jitter(found: Tensor, true: Tensor) -> Tensor:
+    """Mean third difference over time of signals (S, N, D) above that of the truth: shaking, not speed."""
+    shaking, lively = (signal.diff(n=3, dim=1).abs().mean(dim=1) for signal in (found, true))
+    return F.relu(shaking - lively).mean()
+
+
 def triplet(anchor: Tensor, positive: Tensor, label: Tensor) -> Tensor:
     """Margin loss of style codes (S, C) against the hardest code of another style in the batch (eq. 7)."""
     distance = torch.cdist(anchor.float(), positive.float())
@@ -97,12 +103,12 @@ class Objective(torch.nn.Module):
         self.style = StyleDiscriminator(styles)
         self.temporal = TemporalDiscriminator()
         landmarks, gap = lips.tensors()
-        self.register_buffer("landmarks", landmarks)
-        self.register_buffer("gap", gap)
-        self.register_buffer("lip_spread", landmarks.square().sum(dim=0).sqrt() + 1e-3)
+        self.register_buffer("landmarks", landmarks, persistent=False)
+        self.register_buffer("gap", gap, persistent=False)
+        self.register_buffer("lip_spread", landmarks.square().sum(dim=0).sqrt() + 1e-3, persistent=False)
         weight = torch.ones(64)
         weight[:_LOWER] = _LOWER_WEIGHT
-        self.register_buffer("weight", weight)
+        self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, found: Tensor, code: Tensor, other_code: Tensor, batch: Batch) -> Mapping[str, Tensor]:
         """Weighted terms by name.
@@ -114,12 +120,11 @@ class Objective(torch.nn.Module):
             batch: what was asked for.
         """
         c, true = self.config, batch.target
-        lips = found @ self.landmarks / self.lip_spread
+        lips, true_lips = (motion @ self.landmarks / self.lip_spread for motion in (found, true))
         terms: dict[str, Callable[[], Tensor]] = {
             "reconstruction": lambda: reconstruction(found, true, c.l1_share, self.weight),
-            "lips": lambda: reconstruction(
-                lips, true @ self.landmarks / self.lip_spread, c.l1_share, lips.new_ones(lips.shape[-1])
-            ),
+            "lips": lambda: reconstruction(lips, true_lips, c.l1_share, lips.new_ones(lips.shape[-1])),
+            "jitter": lambda: jitter(lips, true_lips),
             "closure": lambda: closure(found @ self.gap, true @ self.gap, batch.phones),
             "sync": lambda: -self.sync(*self._sync_windows(found, batch.phones)).clamp(min=_SMALLEST).log().mean(),
             "style": lambda: (

@@ -9,7 +9,14 @@ from styletalk_core.phones import INDEX, PHONES, SIL_INDEX, WINDOW
 from styletalk_core.training.batches import Batch
 from styletalk_core.training.config import ObjectiveConfig
 from styletalk_core.training.lips import LipMap
-from styletalk_core.training.objectives import Objective, closure, reconstruction, structural_dissimilarity, triplet
+from styletalk_core.training.objectives import (
+    Objective,
+    closure,
+    jitter,
+    reconstruction,
+    structural_dissimilarity,
+    triplet,
+)
 
 
 def windows_of(phone: int, frames: int) -> Tensor:
@@ -53,6 +60,13 @@ def test_one_closed_frame_is_enough_for_a_bilabial_but_not_for_silence() -> None
     assert closure(gap, torch.zeros(1, 3), windows_of(SIL_INDEX, 3)) > 0
 
 
+def test_shaking_costs_and_lively_motion_does_not() -> None:
+    time = torch.arange(60.0)[None, :, None]
+    lively = torch.sin(time / 3)
+    assert jitter(lively, lively) == 0 and jitter(0.5 * lively, lively) == 0
+    assert jitter(lively + 0.2 * torch.cos(3.1 * time), lively) > 0.1
+
+
 def test_triplet_wants_styles_a_margin_apart() -> None:
     label = torch.tensor([0, 1])
     apart = torch.tensor([[0.0, 0.0], [10.0, 0.0]])
@@ -60,7 +74,9 @@ def test_triplet_wants_styles_a_margin_apart() -> None:
     assert triplet(apart / 10, apart / 10, label) == pytest.approx(4)
 
 
-@pytest.mark.parametrize("name", ["reconstruction", "lips", "closure", "sync", "style", "temporal", "triplet"])
+@pytest.mark.parametrize(
+    "name", ["reconstruction", "lips", "jitter", "closure", "sync", "style", "temporal", "triplet"]
+)
 def test_each_term_can_be_switched_off(name: str) -> None:
     torch.manual_seed(0)
     lips = LipMap(np.random.default_rng(0).standard_normal((64, 120)).astype(np.float32), np.ones(64, np.float32))
