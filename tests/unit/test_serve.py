@@ -1,0 +1,63 @@
+"""Proves that the serve command refuses what it cannot serve with status 2 and one sentence, before any model loads."""
+
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.cli import main
+from server.commands.serve import listen, make_worker
+from server.config import ServerConfig
+from styletalk_core.errors import InputError
+
+
+def test_a_port_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port)]) == 2
+    message = capsys.readouterr().err
+    assert str(port) in message and message.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (["--host", "0.0.0.0"], "--api-key"),
+        (["--host", "no.such.host.invalid", "--api-key", "k"], "no.such.host.invalid"),
+        (["--device", "abacus"], "abacus"),
+        (["--udp-ports", "9-1"], "9-1"),
+        (["--config", "/nothing.toml"], "/nothing.toml"),
+        (["--max-sessions", "-1"], "-1"),
+    ],
+)
+def test_impossible_options_are_refused(options: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--port", "0", *options]) == 2
+    message = capsys.readouterr().err
+    assert named in message and message.count("\n") == 1
+
+
+def test_a_free_port_is_listened_on() -> None:
+    listener = listen(ServerConfig(port=0))
+    with listener, socket.create_connection(listener.getsockname()):
+        pass
+
+
+def test_the_number_of_sessions_follows_the_device(tmp_path: Path) -> None:
+    from styletalk_core.renderer.portrait import AvatarLibrary
+    from styletalk_core.styles import StyleLibrary
+
+    libraries = AvatarLibrary(tmp_path), StyleLibrary(tmp_path)
+    assert make_worker(ServerConfig(max_sessions=7), *libraries).slots == 7
+    assert make_worker(ServerConfig(), *libraries).slots >= 1
+    assert make_worker(ServerConfig(device="cuda:0"), *libraries).slots > 8
+    with pytest.raises(InputError, match="abacus"):
+        make_worker(ServerConfig(device="abacus"), *libraries)
+
+
+def test_serving_imports_the_models_late() -> None:
+    assert "server.commands.serve" in sys.modules
+    import subprocess
+
+    check = "import sys, server.commands.serve; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
