@@ -31,7 +31,7 @@ export class Call {
 
   /**
    * @param {string} session id from the control channel
-   * @throws {Problem} server_full, server_gone, connection_lost or http_<status>
+   * @throws {Problem} server_full, warming_up, server_gone, connection_lost or the server's own code
    */
   async open(session) {
     await this.peer.setLocalDescription();

@@ -62,11 +62,11 @@ export class LatencyPanel {
   }
 }
 
-/** The parts add up to the server's delay: what they leave over is slack before the deadline. */
+/** The parts add up to the server's delay but for its rounding: a larger rest gets a name too. */
 function serverParts({ delay_ms: delay, parts }) {
   const known = Object.entries(parts ?? {});
   const rest = delay - known.reduce((sum, [, value]) => sum + value, 0);
-  return rest >= 0.5 ? [...known, ["slack", rest]] : known;
+  return rest >= 2 ? [...known, ["other", rest]] : known;
 }
 
 function segment(share, index) {

@@ -13,7 +13,7 @@ import { LatencyPanel } from "./latency_panel.js";
 import { LevelMeter } from "./level_meter.js";
 import { Microphone } from "./microphone.js";
 import { loadPreferences, savePreferences } from "./preferences.js";
-import { Problem, serverGone, unsupportedReason } from "./problems.js";
+import { Problem, unsupportedReason } from "./problems.js";
 import { Session } from "./session.js";
 import { installShortcuts } from "./shortcuts.js";
 import { Stage } from "./stage.js";
@@ -211,7 +211,7 @@ async function loadLists() {
     element("start").disabled = false;
     stage.clearNotice();
   } catch {
-    stage.showNotice(serverGone().message);
+    stage.showNotice("The server does not answer.", LIST_RETRY / 1000);
     setTimeout(loadLists, LIST_RETRY);
   }
 }

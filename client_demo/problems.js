@@ -63,13 +63,16 @@ export function refused(code, message) {
 
 /**
  * A refused HTTP answer as a Problem.
- * @param {Response} response
+ * @param {Response} response with a JSON body {code, message}
  */
 export async function responseProblem(response) {
-  if (response.status === 503) return serverFull(retryAfterSeconds(response));
-  const message = await response.json().then((body) => body.message ?? body.error?.message, () => null);
+  const { code, message } = await response.json().catch(() => ({}));
+  if (response.status === 503) {
+    const retryAfter = retryAfterSeconds(response);
+    return code === "warming_up" ? new Problem(code, "The server is warming up.", { retryAfter: retryAfter ?? 2 }) : serverFull(retryAfter);
+  }
   const sentence = message ?? `The server refused the call (status ${response.status}): reload the page and try again.`;
-  return new Problem(`http_${response.status}`, sentence, { lasting: response.status < 500 });
+  return new Problem(code ?? `http_${response.status}`, sentence, { lasting: response.status < 500 });
 }
 
 /** @param {Response} response */

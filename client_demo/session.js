@@ -15,7 +15,7 @@ import { Problem, connectionLost } from "./problems.js";
 
 const FIRST_DELAY = 500; // ms
 const LONGEST_DELAY = 8000; // ms
-const MAX_ATTEMPTS = 8; // about 40 s; a full server is asked for as long as the user waits
+const MAX_ATTEMPTS = 8; // about 40 s; a server that names a time to come back is asked for as long as the user waits
 
 export class Session extends EventTarget {
   state = "idle";
@@ -88,7 +88,7 @@ export class Session extends EventTarget {
       }
       if (stopped.aborted) return;
       this.#disconnect();
-      if (problem.code !== "server_full") attempt += 1;
+      if (problem.retryAfter === null) attempt += 1;
       if (problem.lasting || attempt > MAX_ATTEMPTS) {
         this.stop();
         this.#tell("problem", { problem, retryIn: null });

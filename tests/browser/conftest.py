@@ -52,6 +52,14 @@ def as_microphone(source: Path, folder: Path, longest: float = 60.0) -> Path:
     return wav
 
 
+@pytest.fixture(scope="session", autouse=True)
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hides the avatars and styles of whoever runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STYLETALK_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def server(artefacts: Path) -> Iterator[ServerProcess]:
     log = artefacts / "server.log"

@@ -138,6 +138,40 @@ window.WebSocket = class extends WebSocket {
 """
 
 
+def test_page_loaded_before_its_server_is_there_waits_for_it(open_page: OpenPage, speaking_browser: Browser) -> None:
+    page = open_page(speaking_browser, script=NO_LISTS)
+    expect_notice(page, r"The server does not answer\. Trying again in \d s\.")
+    expect(page.locator("#start")).to_be_disabled()
+    page.evaluate("window.fetch = fetchForReal")
+    expect(page.locator("#start")).to_be_enabled(timeout=10_000)
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+NO_LISTS = """
+window.fetchForReal = window.fetch;
+window.fetch = () => Promise.reject(new TypeError("Failed to fetch"));
+"""
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "sentence"),
+    [
+        (503, '{"code": "warming_up", "message": "x"}', r"The server is warming up\. Trying again in 1 s\."),
+        (
+            400,
+            '{"code": "bad_offer", "message": "The offer must contain VP8."}',
+            r"^\s*The offer must contain VP8\.\s*$",
+        ),
+        (502, "<html>gateway</html>", r"The server refused the call \(status 502\).* Trying again in 1 s\."),
+    ],
+)
+def test_refused_calls(page: Page, status: int, body: str, sentence: str) -> None:
+    page.route("**/whip?*", lambda route: route.fulfill(status=status, body=body, headers={"Retry-After": "1"}))
+    page.click("#start:enabled")
+    expect_notice(page, sentence)
+    assert page.evaluate("styletalk.state") == ("idle" if status == 400 else "connecting")
+
+
 def test_server_that_never_returns_ends_the_call_with_a_sentence(
     artefacts: Path, open_page: OpenPage, speaking_browser: Browser
 ) -> None:
