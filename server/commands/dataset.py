@@ -1,0 +1,44 @@
+"""`styletalk dataset build`: tracks the training clips and reads their expression coefficients.
+
+Runs on: the main thread; hours of video take about a third of their length on one core.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from styletalk_core.dataset import Clip, encode_clips, read_manifest, track_clips
+from styletalk_core.face_model import FaceModel
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the one action."""
+    actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser)
+    build = actions.add_parser("build", help="track every clip and encode its expression; resumes where it stopped")
+    build.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
+    build.add_argument("--out", type=Path, required=True, help="folder for tracks/ and coefficients/")
+    build.add_argument("--licence", choices=("all", "free"), default="all", help="free: leave research-only clips out")
+    build.add_argument("--tracks-only", action="store_true", help="stop before coefficients, as for a new face model")
+    build.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    build.set_defaults(run=_build)
+
+
+def _build(args: argparse.Namespace) -> dict[str, Any]:
+    clips = read_manifest(args.data, args.licence)
+    skipped = _work_off("tracking", track_clips(clips, args.out), len(clips))
+    if not args.tracks_only:
+        usable = [clip for clip in clips if clip.name not in skipped]
+        skipped |= _work_off("encoding", encode_clips(usable, args.out, FaceModel.load()), len(usable))
+    (args.out / "skipped.json").write_text(json.dumps(skipped, indent=1))
+    if not args.json:
+        print(f"{args.out}: {len(clips) - len(skipped)} clips; {len(skipped)} skipped, see skipped.json")
+    return {"clips": len(clips) - len(skipped), "skipped": skipped, "folder": str(args.out)}
+
+
+def _work_off(title: str, work: Iterator[tuple[Clip, str | None]], total: int) -> dict[str, str]:
+    """Runs to the end and returns the reasons of the clips that were skipped."""
+    return {clip.name: reason for clip, reason in tqdm(work, desc=title, total=total, unit="clip") if reason}

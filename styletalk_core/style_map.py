@@ -1,0 +1,69 @@
+"""Styles in the plane: their codes on the two axes along which they differ most, and a picture of it.
+
+Runs on: the command line or a worker thread.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from styletalk_core import checkpoint
+from styletalk_core.styles import Style
+from styletalk_core.styletalk import StyleTalk
+from styletalk_core.weights import MOTION_WEIGHTS
+
+_INK: Final = "#1f2933"
+_DOT: Final = "#2563eb"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a style lies: x and y in -1..1."""
+
+    name: str
+    x: float
+    y: float
+
+
+def style_codes(styles: Sequence[Style], model: StyleTalk | None = None) -> NDArray[np.float32]:
+    """Codes (S, 256) of styles; the packaged network reads them unless another is given."""
+    model = model or checkpoint.load(MOTION_WEIGHTS).model
+    return np.stack([model.encode_style(torch.from_numpy(style.coefficients)).cpu().numpy() for style in styles])
+
+
+def map_styles(styles: Sequence[Style], model: StyleTalk | None = None) -> list[Place]:
+    """Places styles by the two main components of their codes, the widest axis scaled to -1..1."""
+    points = main_components(style_codes(styles, model))
+    return [
+        Place(style.name, round(float(x), 4), round(float(y), 4)) for style, (x, y) in zip(styles, points, strict=True)
+    ]
+
+
+def main_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(S, C) -> (S, 2) principal components with a fixed sign, the largest coordinate 1."""
+    centred = codes - codes.mean(axis=0)
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    points = np.zeros((len(codes), 2), np.float32)
+    kept = (left * values)[:, :2]
+    points[:, : kept.shape[1]] = kept * np.where(kept[np.abs(kept).argmax(axis=0), range(kept.shape[1])] < 0, -1, 1)
+    return points / max(float(np.abs(points).max()), 1e-9)
+
+
+def draw_map(places: Sequence[Place], path: Path) -> None:
+    """Draws places as labelled dots; the file's suffix says whether as PNG or SVG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 5.5), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter([place.x for place in places], [place.y for place in places], s=60, color=_DOT)
+    for place in places:
+        axes.annotate(place.name, (place.x, place.y), (6, 5), textcoords="offset points", color=_INK)
+    axes.set(title="Speaking styles", xlabel="first main component", ylabel="second main component")
+    axes.margins(0.15)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
