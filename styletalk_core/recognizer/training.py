@@ -129,6 +129,7 @@ class Training:
         """One optimiser step; returns the loss."""
         for group in self._optimiser.param_groups:
             group["lr"] = self._args.rate * self._rate_share()
+        torch.manual_seed(self._args.seed * 1_000_003 + self._step)  # dropout, too, depends on the step only
         features = torch.from_numpy(batch.features).to(self._args.device)
         labels = torch.from_numpy(batch.labels).to(self._args.device)
         with torch.autocast(self._args.device.split(":")[0], torch.bfloat16):

@@ -46,7 +46,6 @@ def material(monkeypatch: pytest.MonkeyPatch) -> tuple[Augmenter, list[DevClip]]
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     tmp_path: Path, material: tuple[Augmenter, list[DevClip]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("styletalk_core.recognizer.network.DROPOUT", 0.0)
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     whole.mkdir()
     halves.mkdir()
