@@ -6,6 +6,7 @@ Runs on: the main thread.
 import argparse
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,10 +27,16 @@ COMMANDS = {
 }
 
 
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""The matrices of a frame are small: a second thread per product waits longer than it works, live above all."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one subcommand and returns its exit status: 0 on success, 2 on bad input, 130 when interrupted."""
     parser = argparse.ArgumentParser(prog="styletalk", description="Real-time streaming avatar server.")
     add_subcommands(parser, COMMANDS)
+    for name in ONE_THREAD:
+        os.environ.setdefault(name, "1")  # read when the command's module imports NumPy
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:

@@ -8,6 +8,7 @@ Runs on: worker thread only (the one place that runs models). Ticks are 1/48000 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -66,6 +67,7 @@ class ModelEngine:
     def warmup(self) -> None:
         """Runs every model once on silence, so that the first real frame is as fast as the next."""
         torch.set_num_threads(self._threads)
+        cv2.setNumThreads(self._threads)
         slot = -1
         self.open(slot, self._avatars.names()[0], NEUTRAL_STYLE, 1.0)
         self.recognize([slot], [np.zeros(16_000, np.float32)])
