@@ -1,17 +1,18 @@
 """The motion composer: decoded speech on top of idle life.
 
-Pure. Speech moves the lower face while somebody speaks; in silence the mouth rests closed. The upper face keeps the
-style all the time. Head, eyes and lids come from idle life, tied to loudness and phrase ends.
+Pure. The decoder moves the face, and rests it in the style's own way where the phones are silent. Head, eyes and lids
+come from idle life, tied to loudness and phrase ends. After an interruption the face returns from what is on screen.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streaming.life import Life
-from streaming.media import EXPRESSION, LOWER_FACE, MotionFrame
+from streaming.media import MotionFrame
 
-ATTACK = 1 / 3  # share per frame: the mouth is free 100 ms after the first frame of speech
+ATTACK = 1 / 3  # share per frame: how fast the head takes to speaking
 RELEASE = 1 / 5
+CLOSING = 1 / 5  # share per frame: an interrupted mouth is closed after 170 ms
 QUIET = 0.003  # root mean square of a quiet room
 LOUD = 0.2
 
@@ -29,18 +30,14 @@ class Composer:
         self._speaking = 0.0
         self._spoke = False
         self._next = 0
-        self._mouth = np.zeros(LOWER_FACE, dtype=np.float32)
-        self._closing_from: NDArray[np.float32] | None = None
-
-    @property
-    def speaking(self) -> bool:
-        """True from the first frame of speech to the last."""
-        return self._spoke
+        self._last: NDArray[np.float32] | None = None
+        self._interrupted: NDArray[np.float32] | None = None
+        self._closing = 0.0
 
     def interrupt(self, on_screen: MotionFrame | None) -> None:
-        """Closes the mouth from the shape it has on the viewer's screen."""
-        self._closing_from = self._mouth if on_screen is None else on_screen.expression[:LOWER_FACE]
-        self._speaking = 1.0
+        """Returns to rest from the expression on the viewer's screen."""
+        self._interrupted = self._last if on_screen is None else on_screen.expression
+        self._closing = 1.0
         self._spoke = False
 
     def compose(self, index: int, epoch: int, decoded: NDArray[np.float32], speech: bool, level: float) -> MotionFrame:
@@ -53,26 +50,21 @@ class Composer:
             speech: somebody speaks in this frame or is about to.
             level: root mean square of the frame's sound, 0..1.
         """
-        if speech:
-            self._closing_from = None
         if self._spoke and not speech:
             self._life.phrase_ended()
         self._spoke = speech
         energy = loudness(level) if speech else 0.0
         for _ in range(max(1, min(index - self._next + 1, 30))):
-            step = ATTACK if speech else -RELEASE
-            self._speaking = round(min(max(self._speaking + step, 0.0), 1.0), 6)
+            self._speaking = min(max(self._speaking + (ATTACK if speech else -RELEASE), 0.0), 1.0)
+            self._closing = max(self._closing - CLOSING, 0.0)
             pose, gaze, blink = self._life.step(self._speaking, energy)
         self._next = index + 1
-
-        expression = np.empty(EXPRESSION, dtype=np.float32)
-        mouth = decoded[:LOWER_FACE] if self._closing_from is None else self._closing_from
-        self._mouth = mouth * np.float32(smooth(self._speaking))
-        expression[:LOWER_FACE] = self._mouth
-        expression[LOWER_FACE:] = decoded[LOWER_FACE:]
+        self._last = expression = self._returning(decoded)
         return MotionFrame(index, epoch, expression, pose, gaze, blink)
 
-
-def smooth(x: float) -> float:
-    """Eases 0..1 in and out."""
-    return x * x * (3 - 2 * x)
+    def _returning(self, decoded: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The decoded expression, mixed with the interrupted one while that fades."""
+        if self._interrupted is None or not self._closing:
+            return decoded
+        share = np.float32(self._closing * self._closing * (3 - 2 * self._closing))
+        return share * self._interrupted + (1 - share) * decoded

@@ -25,9 +25,6 @@ SILENCE: Final = 31
 CONTEXT: Final = 5
 """Frames of phone context on either side of the decoded frame."""
 WINDOW: Final = 2 * CONTEXT + 1
-EXPRESSION: Final = 64
-LOWER_FACE: Final = 13
-"""Coefficients 0..12 move the lower face, the rest the upper face."""
 
 if TICK_RATE % FRAME_TICKS or TICK_RATE % PACKET_TICKS:
     raise AssertionError("frame and packet must divide one second")

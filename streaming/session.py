@@ -2,7 +2,7 @@
 
 Runs on: event loop, models on the worker. Pull by clock: frame f is made because its deadline comes, with what is
 known then. Sound never waits for pictures; a picture that is not ready is replaced by the last one, one that is more
-than a frame late is thrown away.
+than two frames late is thrown away.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ LONGEST_FILL: Tick = 4_800
 """A gap in the sound up to 100 ms is fed to the recogniser as silence; a longer one is left out."""
 SPEECH_AHEAD: Final = 3
 """Frames by which the mouth knows that speech is coming."""
-LATEST: Final = 1
+LATEST: Final = 2
 """A picture that is this many frames late is still better than a face that stands still."""
 RECOGNIZE_WITHIN = 0.01  # seconds; where sound stands among the worker's deadlines
 
@@ -220,7 +220,7 @@ class Session:
                 return image
 
     def _picture(self, index: int) -> VideoImage | None:
-        """The picture to show for frame ``index``: its own, else one that is a frame late, else the last one again.
+        """The picture to show for frame ``index``: its own, else one that is a little late, else the last one again.
 
         None before there is any.
         """
