@@ -30,7 +30,7 @@ _SPREAD: Final = (0.6, 1.7)
 """How far style transfer may scale a motion."""
 _RAMP: Final = 4
 """Frames in which the lips close and open around an added silence."""
-_SOURCE_WEIGHT: Final = {"GRID": 0.4, "Arabic newsreaders": 0.8}
+_SOURCE_WEIGHT: Final = {"GRID": 0.3, "Arabic newsreaders": 0.7}
 """Frames of these sources count less, because they are many and alike."""
 
 
@@ -66,7 +66,7 @@ class Batches:
         self._long = [clip for clip in self._spoken if len(clip.coefficients) >= data.frames]
         self.labels = sorted({clip.style for clip in clips if clip.style})
         self._weight = {
-            clip.name: len(clip.coefficients) * _SOURCE_WEIGHT.get(clip.source, 2.0) for clip in self._spoken
+            clip.name: len(clip.coefficients) * _SOURCE_WEIGHT.get(clip.source, 3.0) for clip in self._spoken
         }
         self._opens = _opening_direction(self._spoken, lips)
 

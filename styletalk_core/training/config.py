@@ -56,12 +56,12 @@ class ObjectiveConfig:
     reconstruction: float = 88.0
     lips: float = 88.0
     jitter: float = 30.0
-    closure: float = 20.0
+    closure: float = 12.0
     sync: float = 1.0
     style: float = 1.0
     temporal: float = 1.0
     triplet: float = 1.0
-    l1_share: float = 0.2
+    l1_share: float = 0.35
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,9 @@ def read(path: Path) -> Config:
     for name in tables:
         if name not in known:
             raise InputError(f"{path}: there is no table [{name}]; known are {', '.join(sorted(known))}")
+    licence = tables.get("data", {}).get("licence", defaults.data.licence)
+    if licence not in ("all", "free"):
+        raise InputError(f"{path}: data.licence must be all or free, not {licence!r}")
     return Config(**{name: _table(path, name, getattr(defaults, name), tables.get(name, {})) for name in known})
 
 

@@ -70,6 +70,11 @@ def evaluate(model: StyleTalk, clips: Sequence[Clip], lips: LipMap, future: int 
     return Evaluation({clip.name: judge(found[clip.name], clip, lips) for clip in clips})
 
 
+def look_ahead_curve(model: StyleTalk, clips: Sequence[Clip], lips: LipMap) -> dict[int, dict[str, float]]:
+    """Mean figures by the number of future frames known, 0 to 5: what latency buys."""
+    return {future: evaluate(model, clips, lips, future).mean() for future in range(CONTEXT + 1)}
+
+
 def judge(found: Array, clip: Clip, lips: LipMap) -> Figures:
     """Compares generated coefficients (T, 64) with the clip's own."""
     assert clip.phones is not None

@@ -12,7 +12,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,9 +29,10 @@ from styletalk_core.training import config as settings
 from styletalk_core.training.alignment import estimate_lags
 from styletalk_core.training.batches import Batch, Batches
 from styletalk_core.training.clips import Clip, in_step, read_clips, spoken
-from styletalk_core.training.evaluation import evaluate
+from styletalk_core.training.evaluation import evaluate, look_ahead_curve
 from styletalk_core.training.lips import LipMap
 from styletalk_core.training.mirror import mirror_map
+from styletalk_core.training.model_card import model_card
 from styletalk_core.training.objectives import Objective
 
 DISCRIMINATOR_RATE: Final = 3e-4
@@ -194,7 +195,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if (args.output / "last.pt").exists():
         training.resume(args.output / "last.pt")
     figures = _train(training, clips, lips, args)
-    return figures
+    curve = look_ahead_curve(training.average, unseen_people(clips), lips)
+    return figures | {"look_ahead": {str(future): row for future, row in curve.items()}}
+
+
+def unseen_people(clips: Sequence[Clip]) -> list[Clip]:
+    """Spoken clips of people of whom nothing was trained on: dev, and test but for GRID's first speaker."""
+    return spoken(clips, "dev") + [clip for clip in spoken(clips, "test") if clip.source != "GRID"]
 
 
 def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argparse.Namespace) -> dict[str, Any]:
@@ -217,16 +224,16 @@ def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argp
                 writer.add_scalar(name, value, training.step)
         training.save(args.output / "last.pt")
         figures = _judge(training.average, clips, lips)
-        card = {"training": asdict(training.config), "steps": training.step, "figures": figures}
+        card = model_card(training.config, [c for c in clips if c.split == "train"], training.step, figures)
         checkpoint.save(training.average, card, args.output / "styletalk.safetensors", torch.float16)
         logger.info("%s", json.dumps(figures))
     return {"steps": training.step, **figures}
 
 
 def _judge(model: StyleTalk, clips: list[Clip], lips: LipMap) -> dict[str, Any]:
-    """Figures on unseen people, on GRID sentences held out, and on the MEAD test clip."""
+    """Figures on unseen people and on GRID sentences held out."""
     groups = {
-        "unseen people": spoken(clips, "dev") + [c for c in spoken(clips, "test") if c.source != "GRID"],
+        "unseen people": unseen_people(clips),
         "held-out sentences": [clip for clip in spoken(clips, "test") if clip.source == "GRID"],
     }
     return {name: evaluate(model, members, lips).mean() for name, members in groups.items() if members}

@@ -17,6 +17,7 @@ from styletalk_core.training.clips import Clip, shift, windows
 from styletalk_core.training.evaluation import best_correlation, closure, judge
 from styletalk_core.training.lips import CLOSED, LipMap
 from styletalk_core.training.mirror import mirror_map
+from styletalk_core.training.model_card import model_card
 from styletalk_core.training.motion import DivergenceError, MotionTraining
 
 CONFIG = replace(
@@ -167,12 +168,19 @@ def test_added_silence_closes_the_lips(clips: list[Clip], lips: LipMap) -> None:
         ("[network]\nwitdh = 3", r"no key witdh in \[network\]"),
         ('[network]\nwidth = "big"', "network.width must be int"),
         ("[network", "cannot be read"),
+        ('[data]\nlicence = "any"', "must be all or free"),
     ],
 )
 def test_wrong_settings_are_named(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(InputError, match=message):
         settings.read(tmp_path / "c.toml")
+
+
+def test_the_card_says_what_went_in(clips: list[Clip]) -> None:
+    card = model_card(CONFIG, [*clips, replace(clips[0], phones=None)], 7, {"unseen people": {"lip_error_px": 1.0}})
+    assert card["trained_on"] == {"GRID": "7 clips, 0.3 min, 1 without sound"}
+    assert card["steps"] == 7 and "research use" in card["terms"]
 
 
 def test_the_default_file_holds_every_setting() -> None:
