@@ -189,6 +189,11 @@ class Session:
         """The newest frame that was handed out."""
         return self._next_shown - 1
 
+    @property
+    def arrived_tick(self) -> Tick:
+        """Tick after the newest sample that has come."""
+        return self._arrived
+
     def capture_tick(self) -> Tick:
         """Tick of the sound that is being spoken now."""
         return self.clock.capture_tick() if self.clock.started else 0

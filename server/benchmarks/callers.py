@@ -1,0 +1,110 @@
+"""Callers without a browser: aiortc peers in processes of their own that speak, and receive without decoding.
+
+Runs on: the benchmark's thread and the callers' processes.
+"""
+
+import asyncio
+import multiprocessing
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from multiprocessing.synchronize import Event
+from typing import Any
+
+import av
+import numpy as np
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from numpy.typing import NDArray
+
+from server.aiortc_patches import tap_packets
+from server.benchmarks.browser import bursts
+from streaming.clock import monotonic
+from streaming.media import PACKET_TICKS, TICK_RATE
+
+
+class Voice(MediaStreamTrack):
+    """A microphone that plays (n,) int16 mono 48 kHz in a loop."""
+
+    kind = "audio"
+
+    def __init__(self, samples: NDArray[np.int16]) -> None:
+        super().__init__()
+        self._samples = samples
+        self._sent = 0
+        self._began = 0.0
+
+    async def recv(self) -> av.AudioFrame:
+        """The next 20 ms, when they have been spoken."""
+        self._began = self._began or monotonic()
+        await asyncio.sleep(max(0.0, self._began + self._sent / TICK_RATE - monotonic()))
+        places = np.arange(self._sent, self._sent + PACKET_TICKS) % len(self._samples)
+        frame = av.AudioFrame.from_ndarray(self._samples[places][None], format="s16", layout="mono")
+        frame.sample_rate = TICK_RATE
+        frame.pts = self._sent
+        frame.time_base = Fraction(1, TICK_RATE)
+        self._sent += PACKET_TICKS
+        return frame
+
+
+def _post(address: str, offer: str) -> str:
+    request = urllib.request.Request(address + "whip", offer.encode(), {"Content-Type": "application/sdp"})
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return str(response.read().decode())
+
+
+async def call(address: str, hang_up: asyncio.Event) -> None:
+    """One call that lasts until ``hang_up``."""
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.addTransceiver(Voice(bursts(20)), "sendrecv")
+    peer.addTransceiver("video", "recvonly")
+    for receiver in peer.getReceivers():
+        tap_packets(receiver, lambda packet, payload: None)
+    await peer.setLocalDescription(await peer.createOffer())
+    answer = await asyncio.to_thread(_post, address, peer.localDescription.sdp)
+    await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+    await hang_up.wait()
+    await peer.close()
+
+
+def _main(address: str, leave: Event) -> None:
+    async def main() -> None:
+        hang_up = asyncio.Event()
+        calling = asyncio.create_task(call(address, hang_up), name="call")
+        await asyncio.to_thread(leave.wait)
+        hang_up.set()
+        await calling
+
+    asyncio.run(main())
+
+
+class Callers:
+    """A growing number of callers."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._context = multiprocessing.get_context("spawn")
+        self._leave = self._context.Event()
+        self._processes: list[Any] = []
+
+    def add(self) -> None:
+        """One more caller."""
+        process = self._context.Process(target=_main, args=(self._address, self._leave), daemon=True)
+        process.start()
+        self._processes.append(process)
+
+    def leave(self) -> None:
+        """All hang up."""
+        self._leave.set()
+        for process in self._processes:
+            process.join(10)
+
+
+@contextmanager
+def callers(address: str) -> Iterator[Callers]:
+    """Callers that hang up at the end."""
+    crowd = Callers(address)
+    try:
+        yield crowd
+    finally:
+        crowd.leave()

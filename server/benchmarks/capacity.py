@@ -1,0 +1,119 @@
+"""`styletalk bench capacity`: how many sessions hold full frame rate, and what one more costs.
+
+Runs on: the main thread, the server in another, each caller in a process of its own.
+"""
+
+import argparse
+import resource
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from server.benchmarks.callers import callers
+from server.benchmarks.live import LiveServer, live_server
+from streaming.media import FRAME_TICKS, TICK_RATE
+from styletalk_core.errors import InputError
+
+FULL_RATE = TICK_RATE / FRAME_TICKS
+LATE_SHARE = 0.01
+CALL_SECONDS = 30
+SETTLE_SECONDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How it went with ``sessions`` sessions: slowest frame rate, share of late frames, server processor use in cores,
+    resident memory."""
+
+    sessions: int
+    fps: float
+    late_share: float
+    cpu: float
+    memory_mb: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the benchmark."""
+    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="picture size (512)")
+    parser.add_argument("--seconds", type=float, default=10, help="how long each number of sessions is measured (10)")
+    parser.add_argument("--most", type=int, default=16, metavar="N", help="stop at this many sessions (16)")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Adds sessions until the frame rate breaks.
+
+    Raises:
+        InputError: a senseless option, or callers that cannot connect.
+    """
+    if args.seconds < 2 or args.most < 1:
+        raise InputError("--seconds must be at least 2 and --most at least 1.")
+    steps: list[Step] = []
+    with (
+        live_server(size=args.size, max_sessions=args.most) as server,
+        callers(server.address) as crowd,
+    ):
+        empty = memory_mb()
+        for count in range(1, args.most + 1):
+            crowd.add()
+            _wait_for(server, count)
+            step = _measure(server, count, args.seconds)
+            if not args.json:
+                print(
+                    f"{count} x {args.size}: {step.fps:.1f} fps, {step.late_share:.2%} late, {step.cpu:.2f} cores, "
+                    f"{step.memory_mb:.0f} MB"
+                )
+            if step.late_share > LATE_SHARE or step.fps < 0.98 * FULL_RATE:
+                break
+            steps.append(step)
+    held = steps[-1] if steps else Step(0, 0.0, 1.0, 0.0, empty)
+    sessions = max(1, held.sessions)
+    return {
+        "sessions": held.sessions,
+        "fps": held.fps,
+        "late_share": held.late_share,
+        "cpu_per_session": round(held.cpu / sessions, 3),
+        "memory_mb_per_session": round((held.memory_mb - empty) / sessions, 1),
+        "size": args.size,
+        "steps": [asdict(step) for step in steps],
+    }
+
+
+def memory_mb() -> float:
+    """Resident memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def cpu_seconds() -> float:
+    """Processor time of this process."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _wait_for(server: LiveServer, count: int) -> None:
+    deadline = time.monotonic() + CALL_SECONDS
+    while time.monotonic() < deadline:
+        if len(server.read(lambda: [c for c in server.service.visitors.calls() if c.session.clock.started])) == count:
+            time.sleep(SETTLE_SECONDS)
+            return
+        time.sleep(0.2)
+    raise InputError(f"Caller {count} could not connect within {CALL_SECONDS} s.")
+
+
+def _measure(server: LiveServer, count: int, seconds: float) -> Step:
+    def counters() -> list[tuple[int, int]]:
+        return [(call.session.stats.fresh, call.session.stats.late) for call in server.service.visitors.calls()]
+
+    before, cpu, began = server.read(counters), cpu_seconds(), time.monotonic()
+    time.sleep(seconds)
+    after, used, took = server.read(counters), cpu_seconds() - cpu, time.monotonic() - began
+    fresh = [b[0] - a[0] for a, b in zip(before, after, strict=True)]
+    late = sum(b[1] - a[1] for a, b in zip(before, after, strict=True))
+    return Step(
+        count,
+        round(min(fresh) / took, 2),
+        round(late / max(1, late + sum(fresh)), 5),
+        round(used / took, 3),
+        round(memory_mb(), 1),
+    )
