@@ -99,6 +99,11 @@ def track_path(cache: Path, clip: Clip) -> Path:
     return cache / "tracks" / f"{clip.name}.npz"
 
 
+def coefficients_path(cache: Path, clip: Clip) -> Path:
+    """Where the `ClipMotion` of a clip lies."""
+    return cache / "coefficients" / f"{clip.name}.npz"
+
+
 def load_track(cache: Path, clip: Clip) -> Track:
     """The track of a clip at its own frame rate."""
     return Track.load(track_path(cache, clip))
@@ -133,7 +138,7 @@ def encode_clips(clips: Iterable[Clip], cache: Path, model: FaceModel) -> Iterat
         references, neutral = reference_tracks(members, tracks)
         face = person_face(references, model, neutral)
         for clip, track in zip(members, tracks, strict=True):
-            path = cache / "coefficients" / f"{clip.name}.npz"
+            path = coefficients_path(cache, clip)
             path.parent.mkdir(parents=True, exist_ok=True)
             motion = encode_track(track, face, model)
             if len(motion.coefficients) >= _LEAST_FRAMES:

@@ -38,8 +38,9 @@ _MARGIN: Final = 2.0
 _FRAME_STEP_MS: Final = 1_000_000
 """Frames are announced far apart: the landmarker then follows the face without its own smoothing, which lags and opens
 closed lips."""
-_RETRY: Final = 5
-"""Frames to wait before a lost face is searched for again."""
+_SHORTEST_WAIT: Final = 4
+_LONGEST_WAIT: Final = 12
+"""Frames to wait before a lost face is searched for again; the wait doubles with every search in vain."""
 _FACES: Final = 5
 _BLENDSHAPES: Final = 52
 
@@ -66,6 +67,18 @@ class _Crop:
         height, width = image.shape[:2]
         side = int(max(height, width) * (1 + 2 * border))
         return cls((width - side) // 2, (height - side) // 2, side)
+
+    def parts(self, count: int, image: NDArray[np.uint8]) -> "list[_Crop]":
+        """Overlapping crops, each 1/count as wide as this one, that show something of the (H, W, 3) picture."""
+        side, (height, width) = self.side // count, image.shape[:2]
+        lefts = [self.left + side * step // 2 for step in range(2 * count - 1)]
+        tops = [self.top + side * step // 2 for step in range(2 * count - 1)]
+        return [
+            _Crop(left, top, side)
+            for top in tops
+            for left in lefts
+            if -side / 2 < left < width - side / 2 and -side / 2 < top < height - side / 2
+        ]
 
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """(H, W, 3) -> (384, 384, 3), the border repeated outside the picture."""
@@ -182,13 +195,11 @@ class FaceTracker:
         return track if fps is None else track.resampled(fps)
 
     def find(self, image: NDArray[np.uint8]) -> list[_Face]:
-        """All faces of a picture, the largest first: seen whole, then with a border, then in nine parts."""
+        """All faces of a picture, the largest first: seen whole, then with a border, then in ever smaller parts."""
         whole = _Crop.whole(image)
-        steps = [whole.side * step // 4 for step in range(3)]
-        parts = [_Crop(whole.left + x, whole.top + y, whole.side // 2) for y in steps for x in steps]
-        for crops in ([whole], [_Crop.whole(image, border=0.25)], parts):
+        for crops in ([whole], [_Crop.whole(image, border=0.25)], whole.parts(2, image), whole.parts(4, image)):
             if faces := [face for crop in crops for face in self._detect(image, crop)]:
-                return sorted(faces, key=lambda face: -face.area)
+                return _distinct(faces)
         return []
 
     def landmarker(self, mode: Any, faces: int) -> Any:
@@ -217,6 +228,7 @@ class _Follower:
         self._video: Any = None
         self._frame = 0
         self._search_at = 0
+        self._wait = _SHORTEST_WAIT
 
     def __enter__(self) -> Self:
         return self
@@ -230,7 +242,8 @@ class _Follower:
         face = self._track(image)
         if face is None and self._frame >= self._search_at:
             found = self._tracker.find(image)
-            self._search_at = self._frame + _RETRY
+            self._search_at = self._frame + self._wait
+            self._wait = _SHORTEST_WAIT if found else min(2 * self._wait, _LONGEST_WAIT)
             if found:
                 self.faces = self.faces or len(found)
                 self._look_at(_Crop.around(found[0].landmarks))
@@ -268,6 +281,17 @@ def _faces(result: Any, crop: _Crop) -> list[_Face]:
         landmarks = shares * crop.side + np.array([crop.left, crop.top, 0], np.float32)
         faces.append(_Face(landmarks, np.array([score.score for score in scores], np.float32)))
     return faces
+
+
+def _distinct(faces: list[_Face]) -> list[_Face]:
+    """The largest first, without those whose middle lies inside a larger one: the same face seen twice."""
+    kept: list[_Face] = []
+    for face in sorted(faces, key=lambda face: -face.area):
+        middle = face.landmarks[:, :2].mean(axis=0)
+        boxes = [(other.landmarks[:, :2].min(axis=0), other.landmarks[:, :2].max(axis=0)) for other in kept]
+        if not any((low < middle).all() and (middle < high).all() for low, high in boxes):
+            kept.append(face)
+    return kept
 
 
 def _model_bytes(path: Path | None) -> bytes:

@@ -81,11 +81,12 @@ def _open(path: str | Path) -> "av.container.InputContainer":
         container = av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path} is not a readable video file ({error.strerror})") from error
-    name = container.format.name
-    if any(part in name for part in _PICTURE_FORMATS):
+    problem = ""
+    if any(part in container.format.name for part in _PICTURE_FORMATS):
+        problem = "is a picture; a video clip of somebody talking is needed"
+    elif not container.streams.video:
+        problem = "has sound but no picture" if container.streams.audio else "has no picture"
+    if problem:
         container.close()
-        raise InputError(f"{path} is a picture; a video clip of somebody talking is needed")
-    if not container.streams.video:
-        container.close()
-        raise InputError(f"{path} has sound but no picture" if container.streams.audio else f"{path} has no picture")
+        raise InputError(f"{path} {problem}")
     return container
