@@ -7,7 +7,7 @@
 
 import { choiceElement } from "./choices.js";
 
-const GROUPS = { emotion: "Emotions", manner: "Manners", preset: "Presets", user: "Yours" };
+const GROUPS = { emotion: "Emotions", manner: "Manners", user: "Yours" };
 const SLIDER_PAUSE = 80; // ms of rest before a moved slider is sent
 
 export class StylePanel extends EventTarget {

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from styletalk_core.styles import StyleLibrary
-
     from styletalk_core.renderer.portrait import AvatarLibrary
+    from styletalk_core.styles import StyleLibrary
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class AvatarEntry:
 
 @dataclass(frozen=True, slots=True)
 class StyleEntry:
-    """One speaking style; ``kind`` is "preset" or "user"."""
+    """One speaking style; ``kind`` is "emotion", "manner" or "user"."""
 
     name: str
     title: str
@@ -65,7 +64,7 @@ class LibraryCatalogue:
 
     def styles(self) -> list[StyleEntry]:
         return [
-            StyleEntry(name, name.replace("_", " ").capitalize(), "preset" if self._styles.is_builtin(name) else "user")
+            StyleEntry(name, name.replace("_", " ").capitalize(), self._styles.kind(name))
             for name in self._styles.names()
         ]
 

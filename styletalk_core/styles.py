@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ STYLE_FRAMES: Final = 256
 """Frames at 30 fps that the style encoder reads, at most."""
 _SUFFIX: Final = ".style.npz"
 _LONGEST_NAME: Final = 40
-_FIRST: Final = "neutral"
-"""The preset that is listed first, and from which intensity is measured."""
+EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised", "fearful", "disgusted", "contemptuous")
+"""The presets that are emotions, in the order to show them; intensity is measured from the first."""
+
+StyleKind = Literal["emotion", "manner", "user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +102,19 @@ class StyleLibrary:
         self._builtin_dir = Path(str(files("styletalk_core") / "presets"))
 
     def names(self) -> list[str]:
-        """Presets first, "neutral" before all; then the user's; each in alphabetical order."""
+        """Emotions first, "neutral" before all; then manners of speaking; then the user's, each alphabetically."""
         builtin, added = (
             sorted(path.name.removesuffix(_SUFFIX) for path in folder.glob("*" + _SUFFIX))
             for folder in (self._builtin_dir, self._user_dir)
         )
-        builtin.sort(key=lambda name: name != _FIRST)
+        builtin.sort(key=lambda name: EMOTIONS.index(name) if name in EMOTIONS else len(EMOTIONS))
         return [*builtin, *(name for name in added if name not in builtin)]
 
-    def is_builtin(self, name: str) -> bool:
-        """Whether ``name`` comes from the package rather than from the user's folder."""
-        return not self._user_path(name).exists() and (self._builtin_dir / (name + _SUFFIX)).exists()
+    def kind(self, name: str) -> StyleKind:
+        """Whether a style is an emotion or a manner from the package, or the user's own."""
+        if self._user_path(name).exists():
+            return "user"
+        return "emotion" if name in EMOTIONS else "manner"
 
     def get(self, name: str) -> Style:
         """Loads a style.

@@ -34,7 +34,7 @@ class FixedCatalogue:
         return [AvatarEntry(name, name.title()) for name in AVATARS]
 
     def styles(self) -> list[StyleEntry]:
-        return [StyleEntry(name, name.title(), "preset") for name in STYLES]
+        return [StyleEntry(name, name.title(), "manner") for name in STYLES]
 
     def thumbnail(self, avatar: str) -> bytes:
         if avatar not in AVATARS:

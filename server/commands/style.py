@@ -107,7 +107,7 @@ def _map(args: argparse.Namespace) -> dict[str, Any]:
 def _described(library: StyleLibrary, style: Style) -> dict[str, Any]:
     return {
         "name": style.name,
-        "kind": "preset" if library.is_builtin(style.name) else "added",
+        "kind": library.kind(style.name),
         "source": style.source,
         "frames_used": style.frames_used,
         "tracked_share": style.tracked_share,

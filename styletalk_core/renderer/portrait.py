@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -19,6 +20,9 @@ from styletalk_core.renderer.arrays import Float, Image, Index
 from styletalk_core.renderer.person_mask import person_mask
 
 _PICTURE_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
+
+FIRST: Final = "clara"
+"""The presenter that a new visitor meets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,9 @@ class AvatarLibrary:
         self._builtin_dir = Path(str(files("styletalk_core") / "portraits"))
 
     def names(self) -> list[str]:
-        """Built-in names first, then the user's, each in alphabetical order."""
+        """Built-in names first, `FIRST` before all; then the user's; each in alphabetical order."""
         builtin = sorted(path.parent.name for path in self._builtin_dir.glob("*/portrait.npz"))
+        builtin.sort(key=lambda name: name != FIRST)
         added = sorted(path.parent.name for path in self._user_dir.glob("*/portrait.npz"))
         return [*builtin, *(name for name in added if name not in builtin)]
 

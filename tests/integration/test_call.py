@@ -190,7 +190,7 @@ async def test_the_listing_routes_and_the_page_answer_with_the_security_headers(
     async with running_server() as server:
         avatars = (await server.json("/api/avatars"))["avatars"]
         assert avatars[0] == {"name": "ada", "title": "Ada", "thumbnail": "/api/avatars/ada/thumbnail"}
-        assert {"name": "calm", "title": "Calm", "kind": "preset"} in (await server.json("/api/styles"))["styles"]
+        assert {"name": "calm", "title": "Calm", "kind": "manner"} in (await server.json("/api/styles"))["styles"]
         for path in ("/", "/healthz", "/readyz", "/metrics", avatars[0]["thumbnail"]):
             status, headers, body = await server.http("GET", path)
             assert status == 200 and body
