@@ -23,7 +23,7 @@ from styletalk_core.styles import EMOTIONS, StyleLibrary
 from styletalk_core.styletalk import StyleState, fade, intensify
 from styletalk_core.weights import MOTION_WEIGHTS
 
-EMOTIONS[0] = "neutral"
+NEUTRAL = EMOTIONS[0]
 """The preset from which intensity is measured."""
 RENDERERS_KEPT = 8
 """Renderers that stay ready when nobody uses them; one takes half a second to build and about 8 MB."""
@@ -57,7 +57,7 @@ class ModelEngine:
         self._renderers: dict[str, MeshRenderer] = {}
         self._recognizer = Recognizer.load()
         self._model = checkpoint.load(MOTION_WEIGHTS, self._device).model
-        self._neutral = self._encode(EMOTIONS[0])
+        self._neutral = self._encode(NEUTRAL)
 
     @property
     def recognizer_delay_ticks(self) -> int:
@@ -69,7 +69,7 @@ class ModelEngine:
         torch.set_num_threads(self._threads)
         cv2.setNumThreads(self._threads)
         slot = -1
-        self.open(slot, self._avatars.names()[0], EMOTIONS[0], 1.0)
+        self.open(slot, self._avatars.names()[0], NEUTRAL, 1.0)
         self.recognize([slot], [np.zeros(16_000, np.float32)])
         silence = np.zeros((1, WINDOW, len(PHONES)), np.float32)
         silence[..., SIL_INDEX] = 1.0
