@@ -135,7 +135,7 @@ def run_batch(engine: Engine, jobs: list[Job], pad: bool = False) -> list[Any]:
 
 @dataclass(slots=True)
 class OverloadLadder:
-    """Climbs when more than a tenth of the last two seconds' frames were late, descends after five good seconds.
+    """Climbs when more than a quarter of the last two seconds' frames were late, descends after five good seconds.
 
     ``descend_below`` is the busy share of the device under which the next lower level would still fit: leaving half
     rate doubles the load.
@@ -143,7 +143,7 @@ class OverloadLadder:
 
     window: float = 2.0
     recovery: float = 5.0
-    late_share: float = 0.1
+    late_share: float = 0.25
     fewest: int = 20
     descend_below: tuple[float, float] = (0.4, 0.85)
     level: int = 0

@@ -18,7 +18,7 @@ from styletalk_core.errors import InputError
 FULL_RATE = TICK_RATE / FRAME_TICKS
 LATE_SHARE = 0.01
 CALL_SECONDS = 30
-SETTLE_SECONDS = 4
+SETTLE_SECONDS = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def live_server(**settings: Any) -> Iterator[LiveServer]:
         await serving
 
     def main() -> None:
-        with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(serve())
 
     thread = threading.Thread(target=main, name="server")

@@ -4,6 +4,7 @@ Runs on: the main thread. The models are imported and run on the worker thread o
 """
 
 import argparse
+import logging
 import os
 import socket
 import sys
@@ -66,6 +67,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         )
     )
     print(f"StyleTalk Live is at {address}", flush=True)
+    logging.getLogger("aioice").setLevel(logging.WARNING)
     sys.setswitchinterval(SWITCH_SECONDS)
     server.run(sockets=[listener])
     return {"address": address}
