@@ -56,6 +56,8 @@ LEFT_EYE = Eye(
 )
 EYES = (RIGHT_EYE, LEFT_EYE)
 
+_HOLE_RIMS = {*UPPER_INNER_LIP, *LOWER_INNER_LIP}.union(*({*eye.upper_lid, *eye.lower_lid} for eye in EYES))
+
 _RINGS = (1.10, 1.24, 1.42, 1.65)
 _GRID = 14  # anchors across the picture
 # Depths beyond the first are drawn together towards the second [inter-ocular distances]: the steep sides of the
@@ -125,8 +127,11 @@ def build_head_mesh(landmarks: Float, size: int, inside: Index) -> HeadMesh:
     around = np.concatenate([np.array(FACE_OVAL), np.arange(LANDMARKS, len(vertices))])
     outside = Delaunay(vertices[around, :2]).simplices
     outside = around[outside[(outside >= len(FACE_OVAL)).any(1)]]
+    # What fills the holes of eyes and mouth lies behind the skin around them.
+    hole = np.array([set(triangle) <= _HOLE_RIMS for triangle in inside.tolist()])
     nearer_last = np.argsort(-vertices[inside, 2].mean(1), kind="stable")
-    triangles = np.vstack([outside, inside[nearer_last]]).astype(np.int32)
+    order = np.concatenate([nearer_last[hole[nearer_last]], nearer_last[~hole[nearer_last]]])
+    triangles = np.vstack([outside, inside[order]]).astype(np.int32)
 
     chin = landmarks[CHIN, 1]
     fall = np.clip((vertices[:, 1] - (chin - 0.25 * unit)) / (1.35 * unit), 0, 1)

@@ -24,8 +24,9 @@ _TEETH_WHITE: Final = 0.93  # brightness of the texture's enamel
 _UPPER_EDGE: Final = 0.018  # the upper teeth end this far below the line of the closed lips
 _LOWER_EDGE: Final = 0.022  # the lower teeth begin this far below it
 _LOWER_WIDTH: Final = 0.70  # of the upper row
+_LOWER_GUM: Final = 0.3  # share of the texture that the lower lip always covers
 _TONGUE_CENTER, _TONGUE_HEIGHT, _TONGUE_WIDTH = 0.075, 0.115, 0.225
-_UPPER_SHADOW, _LOWER_SHADOW = 0.040, 0.016  # depth of the lips' shadows
+_UPPER_SHADOW, _LOWER_SHADOW = 0.045, 0.014  # depth of the lips' shadows
 _CORNER_SHADE: Final = 0.62
 
 
@@ -56,28 +57,32 @@ class MouthAnatomy:
         tongue = np.clip(body / 0.7, 0, 1)
         groove = 1 - 0.14 * np.exp(-((tongue_x / 0.12) ** 2))
         tongue_tone = (0.45 + 0.55 * np.sqrt(body)) * groove
-        lower = self._row((x - jaw[0]) / _LOWER_WIDTH, jaw[1] + _LOWER_EDGE - y)
-        upper = self._row(x, y - _UPPER_EDGE)
+        lower = self._row((x - jaw[0]) / _LOWER_WIDTH, jaw[1] + _LOWER_EDGE - y, _LOWER_GUM)
+        upper = self._row(x, y - _UPPER_EDGE, 0.0)
         behind_upper = 1 - upper[..., 3]
         behind_teeth = behind_upper * (1 - lower[..., 3])
 
         corner = np.clip(np.abs(x) / (1.05 * half_width), 0, 1)
-        shade = 1 - _CORNER_SHADE * corner**2.5
-        shade *= 0.4 + 0.6 * np.clip(depth[0] / _UPPER_SHADOW, 0, 1) ** 0.7
-        shade *= 0.6 + 0.4 * np.clip(depth[1] / _LOWER_SHADOW, 0, 1)
-        palate_tone = 0.75 + 0.5 * np.clip((y - 0.02) / 0.25, 0, 1)
+        light = 1 - _CORNER_SHADE * corner**2.5
+        light *= 0.3 + 0.7 * np.clip(depth[0] / _UPPER_SHADOW, 0, 1) ** 0.8
+        light *= 0.6 + 0.4 * np.clip(depth[1] / _LOWER_SHADOW, 0, 1)
         parts = np.empty((len(PARTS), *x.shape, 3), np.float32)
-        parts[0] = (palate_tone * (1 - tongue) * behind_teeth * shade)[..., None]
-        parts[1] = (tongue_tone * tongue * behind_teeth * shade)[..., None]
-        parts[2] = lower[..., :3] * (behind_upper * shade / _TEETH_WHITE)[..., None]
-        parts[3] = upper[..., :3] * (shade / _TEETH_WHITE)[..., None]
+        parts[1] = (tongue_tone * tongue * behind_teeth * light)[..., None]
+        parts[2] = lower[..., :3] * (behind_upper * light / _TEETH_WHITE)[..., None]
+        parts[3] = upper[..., :3] * (light / _TEETH_WHITE)[..., None]
+        # Where no light falls, every part is as dark and red as the palate.
+        lit = light * (tongue * behind_teeth + lower[..., 3] * behind_upper + upper[..., 3])
+        parts[0] = (1 - lit)[..., None]
         return parts
 
-    def _row(self, x: Float, below_edge: Float) -> Float:
-        """A row of teeth whose cutting edge lies at ``below_edge`` = 0, (h, w, 4) RGBA, premultiplied."""
+    def _row(self, x: Float, below_edge: Float, hidden: float) -> Float:
+        """A row of teeth whose cutting edge lies at ``below_edge`` = 0, (h, w, 4) RGBA, premultiplied.
+
+        ``hidden`` is the share of the texture at its gums that is never shown.
+        """
         height, columns = self._teeth.shape[:2]
         across = x / self._teeth_scale + columns / 2 - 0.5
-        down = np.maximum(below_edge / self._teeth_scale + height - 3, 0)
+        down = np.maximum(below_edge / self._teeth_scale + height - 3, hidden * height)
         return cv2.remap(self._teeth, across.astype(np.float32), down.astype(np.float32), cv2.INTER_LINEAR)
 
 
