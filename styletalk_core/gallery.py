@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.engine import NEUTRAL_STYLE, ModelEngine
+from styletalk_core.engine import ModelEngine
 from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import INDEX, PHONES, WINDOW
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
@@ -59,7 +59,7 @@ def _held(engine: ModelEngine, phone: str) -> Array:
     """Expression (64,) of a phone held for a whole window."""
     window = np.zeros((1, WINDOW, len(PHONES)), np.float32)
     window[..., INDEX[phone]] = 1.0
-    return engine.decode([0], window)[0]
+    return np.asarray(engine.decode([0], window)[0], np.float32)
 
 
 def _cell(renderer: MeshRenderer, expression: Array, yaw: float = 0.0, blink: float = 0.0) -> NDArray[np.uint8]:
@@ -84,14 +84,14 @@ def main() -> None:
     """Writes one JPEG per presenter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--only", nargs="*", help="names of presenters; all by default")
     parser.add_argument("--quality", type=int, default=82, help="of the JPEG files (default: 82)")
     args = parser.parse_args()
     avatars, styles = AvatarLibrary(Path()), StyleLibrary(Path())
     engine = ModelEngine(avatars, styles, size=RENDERED)
-    names = sorted(styles.names(), key=lambda name: name != NEUTRAL_STYLE)
     args.folder.mkdir(parents=True, exist_ok=True)
-    for avatar in avatars.names():
-        picture = sheet(MeshRenderer(avatars.get(avatar), RENDERED), engine, avatar, names)
+    for avatar in args.only or avatars.names():
+        picture = sheet(MeshRenderer(avatars.get(avatar), RENDERED), engine, avatar, styles.names())
         options = [cv2.IMWRITE_JPEG_QUALITY, args.quality]
         cv2.imwrite(str(args.folder / f"{avatar}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
 

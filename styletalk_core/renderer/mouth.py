@@ -13,12 +13,13 @@ from styletalk_core.renderer.opening import Opening, smooth_curve
 _CHEEKS = (50, 280, 205, 425)
 # Measured between the lips of some 1300 clips of talking people, against their cheeks: enamel is about equally bright
 # whatever the skin; the tongue and the dark of the palate go with it.
-_ENAMEL = np.array([1.10, 0.97, 0.93], np.float32)
-_ENAMEL_BRIGHTNESS = (105.0, 0.42)  # grey levels: constant, share of the cheeks' brightness
+_ENAMEL = np.array([1.06, 0.98, 0.94], np.float32)
+_ENAMEL_BRIGHTNESS = (130.0, 0.48)  # grey levels: constant, share of the cheeks' brightness
 _LOWER_TEETH = 0.85  # of the upper ones
 _TONGUE = np.array([0.78, 0.48, 0.50], np.float32)  # of the cheeks
-_PALATE = np.array([0.40, 0.17, 0.21], np.float32)  # of the cheeks
+_PALATE = np.array([0.36, 0.15, 0.18], np.float32)  # of the cheeks
 _TYPICAL_SKIN = np.array([1.25, 0.98, 0.80], np.float32)  # relative to its mean
+_LIGHT_SHARE = 0.45  # how much of a deviation from typical skin is due to the light rather than the complexion
 _FULL_LIGHT, _LEAST_LIGHT = 0.13, 0.40  # gap between the lips at which all light comes in; what does when they part
 _OPAQUE = 0.035  # gap from which the mouth hides the stretched lips of the photo
 
@@ -38,7 +39,7 @@ class MouthInterior:
         self._unit = unit
         skin = cheek_color(picture, landmarks, unit)
         constant, share = _ENAMEL_BRIGHTNESS
-        light = np.clip(skin / skin.mean() / _TYPICAL_SKIN, 0.6, 1.5)
+        light = np.clip(skin / skin.mean() / _TYPICAL_SKIN, 0.5, 1.6) ** _LIGHT_SHARE
         enamel = (constant + share * skin.mean()) * _ENAMEL * light
         self._dark = skin * _PALATE
         self._lit = np.stack([skin * _TONGUE, enamel * _LOWER_TEETH, enamel]).astype(np.float32)
