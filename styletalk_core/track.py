@@ -84,6 +84,19 @@ class Track:
             fps=fps,
         )
 
+    def part(self, start: int, stop: int) -> "Track":
+        """The frames from ``start`` up to ``stop``, as a clip of their own."""
+        frames = slice(start, stop)
+        return replace(
+            self,
+            landmarks=self.landmarks[frames],
+            blendshapes=self.blendshapes[frames],
+            pose=self.pose[frames],
+            gaze=self.gaze[frames],
+            confidence=self.confidence[frames],
+            times=self.times[frames] - self.times[start],
+        )
+
     def save(self, path: Path) -> None:
         """Writes an ``.npz`` file in one step: a reader sees all of it or nothing."""
         partial = path.with_name(path.name + ".partial")
