@@ -26,6 +26,8 @@ from styletalk_core.recognizer.weights import PACKAGED, load_network
 STEP_SAMPLES: Final = STACK * HOP
 """Samples in a step: 20 ms."""
 COLUMN_TICKS: Final = STEP_SAMPLES * TICKS_PER_SAMPLE
+MOST_STEPS: Final = 100
+"""Steps that are run at once when a whole recording is waiting."""
 DELAY_STEPS: Final = 4
 """Steps from the start of a column to the moment it comes out: the head that is used live."""
 SILENT_COLUMN: Final = np.eye(len(PHONES), dtype=np.float32)[SIL_INDEX]
@@ -111,41 +113,47 @@ class Recognizer:
     def push(self, streams: "Sequence[RecognizerStream]", audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
         """Feeds ``audio[i]`` (n,) float32 16 kHz to ``streams[i]``; steps of different streams run as one batch."""
         firsts = [stream.state.steps for stream in streams]
-        columns: list[list[NDArray[np.float32]]] = [[] for _ in streams]
-        speech: list[list[bool]] = [[] for _ in streams]
+        columns = [[np.zeros((0, len(PHONES)), np.float32)] for _ in streams]
+        speech = [[np.zeros(0, np.bool_)] for _ in streams]
         for stream, samples in zip(streams, audio, strict=True):
             heard = np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1, 1).astype(np.float32)
             stream.state.pending = np.concatenate([stream.state.pending, heard])
         while ready := [i for i, stream in enumerate(streams) if len(stream.state.pending) >= STEP_SAMPLES]:
             states = [streams[i].state for i in ready]
-            for i, column, state in zip(ready, self._step(states), states, strict=True):
-                if state.steps >= self._delay_steps:
-                    columns[i].append(column if state.gate.open else SILENT_COLUMN)
-                    speech[i].append(state.gate.open)
+            posteriors, gates = self._advance(states)
+            for row, i in enumerate(ready):
+                early = max(len(gates[row]) + self._delay_steps - 1 - states[row].steps, 0)
+                columns[i].append(posteriors[row, early:])
+                speech[i].append(gates[row, early:])
         return [
             Recognition(
                 start=max(first + 1 - self._delay_steps, 0) * COLUMN_TICKS,
                 hop=COLUMN_TICKS,
-                posteriors=np.array(columns[i], np.float32).reshape(-1, len(PHONES)),
-                speech=np.array(speech[i], np.bool_),
+                posteriors=np.concatenate(columns[i]),
+                speech=np.concatenate(speech[i]),
             )
             for i, first in enumerate(firsts)
         ]
 
-    def _step(self, states: Sequence[_State]) -> NDArray[np.float32]:
-        """Moves B streams on by 20 ms; returns the newest column of each, (B, 41)."""
-        samples = np.stack([state.pending[:STEP_SAMPLES] for state in states])
+    def _advance(self, states: Sequence[_State]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Moves B streams on by as many steps as all of them can take; returns columns (B, T, 41) and gates (B, T)."""
+        steps = min(min(len(state.pending) for state in states) // STEP_SAMPLES, MOST_STEPS)
+        samples = np.stack([state.pending[: steps * STEP_SAMPLES] for state in states])
         tails = np.concatenate([state.features.tail for state in states])
         levels = np.concatenate([state.features.level for state in states])
         features, heard = extract(samples, FeatureState(tails, levels))
         posteriors, memory = self._network.advance(features, np.stack([state.memory for state in states]))
-        self._detector.advance([state.gate for state in states], samples)
+        gates = np.empty((len(states), steps), np.bool_)
+        for step in range(steps):
+            heard_now = samples[:, step * STEP_SAMPLES : (step + 1) * STEP_SAMPLES]
+            self._detector.advance([state.gate for state in states], heard_now)
+            gates[:, step] = [state.gate.open for state in states]
         for row, state in enumerate(states):
             state.features = FeatureState(heard.tail[row : row + 1], heard.level[row : row + 1])
             state.memory = memory[row]
-            state.pending = state.pending[STEP_SAMPLES:]
-            state.steps += 1
-        return posteriors[:, 0]
+            state.pending = state.pending[steps * STEP_SAMPLES :]
+            state.steps += steps
+        return np.where(gates[:, :, None], posteriors, SILENT_COLUMN), gates
 
 
 class RecognizerStream:
