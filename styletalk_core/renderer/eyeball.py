@@ -15,6 +15,7 @@ from styletalk_core.renderer.person_mask import fill_in
 
 EYEBALL_RADIUS = 0.135  # inter-ocular distances (12 mm of 90 mm)
 _LID_SHADOW = 0.35
+_CORNER_FADE = 0.3  # share of the eye's width
 
 
 class Eyeball:
@@ -135,7 +136,10 @@ class Eyelid:
         lash = np.exp(-(((grid_y - edge + 0.004 * self._unit) / (0.009 * self._unit)) ** 2))[..., None] * 0.75
         skin += (self._lash - skin) * lash
         window = picture[rows, columns][..., :3]
-        mask = (opening.mask * share * np.clip(depth / 0.45, 0, 1))[..., None]
+        # The skin fades into the photo towards the fold and the corners of the eye.
+        ends = np.minimum(grid_x - lid[:, 0].min(), lid[:, 0].max() - grid_x) / (_CORNER_FADE * np.ptp(lid[:, 0]))
+        fade = np.clip(depth / 0.6, 0, 1) * np.clip(ends, 0, 1)
+        mask = (opening.mask * share * fade * fade * (3 - 2 * fade))[..., None]
         window[:] = (window * (1 - mask) + skin * mask + 0.5).astype(np.uint8)
 
 
