@@ -44,7 +44,9 @@ def write_video(recording: Recording, path: Path) -> Path:
     times = np.round(recording.frame_times - recording.frame_times[0]).astype(int)
     size = recording.images[0].shape[0]
     with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"crf": "12", "preset": "veryfast"})
+        stream = container.add_stream(
+            "libx264", rate=30, options={"crf": "12", "preset": "veryfast", "tune": "zerolatency"}
+        )
         stream.width = stream.height = size
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = MILLISECONDS

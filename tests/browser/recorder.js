@@ -46,15 +46,15 @@ async ({ seconds, width, worklet }) => {
     for (let i = 0; i < bytes.length; i += 0x8000) text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
     return btoa(text);
   };
-  const canvas = new OffscreenCanvas(width || 1, width || 1);
-  const drawing = canvas.getContext("2d");
-  for (const frame of frames) {
-    if (!frame.bitmap) continue;
-    drawing.drawImage(await frame.bitmap, 0, 0);
-    frame.jpeg = base64(await (await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 })).arrayBuffer());
-    (await frame.bitmap).close();
+  const encode = async (frame) => {
+    const bitmap = await frame.bitmap;
+    const canvas = new OffscreenCanvas(width, width);
+    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    bitmap.close();
     delete frame.bitmap;
-  }
+    frame.jpeg = base64(await (await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 })).arrayBuffer());
+  };
+  if (width) for (let i = 0; i < frames.length; i += 16) await Promise.all(frames.slice(i, i + 16).map(encode));
   clocks.sort((a, b) => a - b);
   const offset = clocks[clocks.length >> 1];
   const first = blocks[0].frame;

@@ -34,7 +34,7 @@ class Recording:
     reported_skews: NDArray[np.float64]
 
 
-def record(page: Page, seconds: float, width: int = 384) -> Recording:
+def record(page: Page, seconds: float, width: int = 320) -> Recording:
     """Records a running call; ``width`` 0 keeps only the times of the pictures.
 
     The page must have been opened with ``bypass_csp``: its own policy allows no script from outside, this one included.
@@ -42,10 +42,14 @@ def record(page: Page, seconds: float, width: int = 384) -> Recording:
     worklet = (FOLDER / "recorder_worklet.js").read_text()
     arguments = {"seconds": seconds, "width": width, "worklet": worklet}
     raw: dict[str, Any] = page.evaluate((FOLDER / "recorder.js").read_text(), arguments)
+    frames: list[dict[str, Any]] = []
+    for frame in raw["frames"]:  # a late compositor may show two frames at once: the eye sees the first only
+        if not frames or frame["time"] > frames[-1]["time"] + 1:
+            frames.append(frame)
     skews = [p["audio"] - p["video"] for p in raw["playout"] if p["audio"] and p["video"]]
     return Recording(
-        frame_times=np.array([frame["time"] for frame in raw["frames"]]),
-        images=[_picture(frame["jpeg"]) for frame in raw["frames"] if "jpeg" in frame],
+        frame_times=np.array([frame["time"] for frame in frames]),
+        images=[_picture(frame["jpeg"]) for frame in frames if "jpeg" in frame],
         sound_start=raw["soundStart"],
         microphone=np.frombuffer(base64.b64decode(raw["microphone"]), np.float32),
         returned=np.frombuffer(base64.b64decode(raw["returned"]), np.float32),
