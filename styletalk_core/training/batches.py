@@ -26,6 +26,8 @@ _SHORT: Final = 30
 """Length of the spans of a batch of short clips."""
 _SHORTEST_STYLE: Final = 40
 """Frames of the shortest style clip."""
+_MANNERS: Final = 40
+_MANNER_FRAMES: Final = 6
 _SPREAD: Final = (0.6, 1.7)
 """How far style transfer may scale a motion."""
 _RAMP: Final = 4
@@ -49,6 +51,12 @@ class Batch:
     """(S, L, 64) float32, another span of the same style."""
     label: Tensor
     """(S,) int64, index of the style, -1 where unknown."""
+    manner: Tensor
+    """(K, L, 64) float32, clips of many more styles, known and unknown ones in equal parts."""
+    manner_phones: Tensor
+    """(K, M, 11, 41) float32, windows of speech from this batch to say in those styles."""
+    manner_mean: Tensor
+    """(K, 64) float32, mean coefficients of those styles' clips."""
 
 
 class Batches:
@@ -83,6 +91,10 @@ class Batches:
         style_frames = int(random.integers(_SHORTEST_STYLE, self._data.style_frames + 1))
         items = [self._item(random, pool[index], frames, style_frames) for index in chosen]
         columns, targets, styles, others, labels = zip(*items, strict=True)
+        manners = [self._manner(random) for _ in range(_MANNERS)]
+        windows_of_speech = np.concatenate(columns)
+        windows_of_speech = windows_of_speech[windows_of_speech[:, CONTEXT, SIL_INDEX] < 0.5]
+        said = random.integers(len(windows_of_speech), size=(_MANNERS, _MANNER_FRAMES))
         return Batch(
             tuple(pool[index].name for index in chosen),
             torch.from_numpy(np.stack(columns)),
@@ -90,7 +102,19 @@ class Batches:
             torch.from_numpy(np.stack(styles)),
             torch.from_numpy(np.stack(others)),
             torch.tensor(labels),
+            torch.from_numpy(np.stack([_span(random, manner, style_frames) for manner in manners])),
+            torch.from_numpy(windows_of_speech[said]),
+            torch.from_numpy(np.stack([manner.mean(axis=0) for manner in manners])),
         )
+
+    def _manner(self, random: Generator) -> Array:
+        """Motion of a random clip of a random known style, or of any clip."""
+        if random.random() < 0.5:
+            label = self.labels[random.integers(len(self.labels))]
+            clips = [clip for clip in self._styles if clip.style == label]
+        else:
+            clips = self._styles
+        return clips[random.integers(len(clips))].coefficients
 
     def _item(
         self, random: Generator, clip: Clip, frames: int, style_frames: int

@@ -55,6 +55,7 @@ class ObjectiveConfig:
 
     reconstruction: float = 88.0
     lips: float = 88.0
+    manner: float = 60.0
     jitter: float = 30.0
     closure: float = 12.0
     sync: float = 1.0

@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -85,12 +85,12 @@ class MotionTraining:
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate(share)
         with _autocast(self.device):
-            codes = self.model.style_encoder(torch.cat([batch.style, batch.other])).float()
+            codes = self.model.style_encoder(torch.cat([batch.style, batch.other, batch.manner])).float()
             self._require_finite({"the style code": codes.sum()}, batch)
-            code, other = codes.chunk(2)
+            code, other, of_manner = codes.split([len(batch.style), len(batch.other), len(batch.manner)])
             found = self.model.decode(batch.phones, self.model.mix_style(code))
-        found = found.float()
-        terms = self.objective(found, code, other, batch)
+            manner = self.model.decode(batch.manner_phones, self.model.mix_style(of_manner))
+        terms = self.objective(found, code, other, manner, batch)
         self._require_finite(terms, batch)
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
@@ -154,7 +154,7 @@ class MotionTraining:
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:
-    tensors = (batch.phones, batch.target, batch.style, batch.other, batch.label)
+    tensors = (getattr(batch, entry.name) for entry in fields(batch)[1:])
     return Batch(batch.names, *(tensor.to(device) for tensor in tensors))
 
 

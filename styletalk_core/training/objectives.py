@@ -4,7 +4,8 @@ Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
 
 Deviation: SSIM is taken over time within a clip, coefficient by coefficient, because its contrast term then asks for
 the true range of motion, which L1 alone halves; `tests/unit/test_objectives.py` proves it. `lips` (the same two
-measures on the lip landmarks), `jitter`, `closure` and the share of the mean position are this project's additions.
+measures on the lip landmarks), `manner` (the mean expression that speech has in a style), `jitter`, `closure` and the
+share of the mean position are this project's additions.
 
 Runs on: any torch device; pure.
 """
@@ -110,13 +111,16 @@ class Objective(torch.nn.Module):
         weight[:_LOWER] = _LOWER_WEIGHT
         self.register_buffer("weight", weight, persistent=False)
 
-    def forward(self, found: Tensor, code: Tensor, other_code: Tensor, batch: Batch) -> Mapping[str, Tensor]:
+    def forward(
+        self, found: Tensor, code: Tensor, other_code: Tensor, manner: Tensor, batch: Batch
+    ) -> Mapping[str, Tensor]:
         """Weighted terms by name.
 
         Args:
             found: (S, N, 64) decoded coefficients.
             code: (S, C) style codes they were decoded with.
             other_code: (S, C) codes of other spans of the same styles.
+            manner: (K, M, 64) speech decoded in many more styles.
             batch: what was asked for.
         """
         c, true = self.config, batch.target
@@ -124,6 +128,7 @@ class Objective(torch.nn.Module):
         terms: dict[str, Callable[[], Tensor]] = {
             "reconstruction": lambda: reconstruction(found, true, c.l1_share, self.weight),
             "lips": lambda: reconstruction(lips, true_lips, c.l1_share, lips.new_ones(lips.shape[-1])),
+            "manner": lambda: (manner.mean(dim=1) - batch.manner_mean).abs().mean(),
             "jitter": lambda: jitter(lips, true_lips),
             "closure": lambda: closure(found @ self.gap, true @ self.gap, batch.phones),
             "sync": lambda: -self.sync(*self._sync_windows(found, batch.phones)).clamp(min=_SMALLEST).log().mean(),

@@ -10,7 +10,9 @@ import torch
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import CONTEXT, INDEX, PHONES, SIL_INDEX
+from styletalk_core.styletalk import StyleTalk
 from styletalk_core.training import config as settings
+from styletalk_core.training import evaluation
 from styletalk_core.training.alignment import estimate_lags
 from styletalk_core.training.batches import Batches
 from styletalk_core.training.clips import Clip, shift, windows
@@ -175,6 +177,14 @@ def test_wrong_settings_are_named(text: str, message: str, tmp_path: Path) -> No
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(InputError, match=message):
         settings.read(tmp_path / "c.toml")
+
+
+def test_a_style_that_is_obeyed_is_recognised(clips: list[Clip], monkeypatch: pytest.MonkeyPatch) -> None:
+    styles = [replace(clips[0], name=str(shift), coefficients=clips[0].coefficients + shift) for shift in range(3)]
+    monkeypatch.setattr(evaluation, "generate", lambda model, clip, style: style[::2])
+    assert evaluation.style_accuracy(StyleTalk(), clips[:2], styles) == 1
+    monkeypatch.setattr(evaluation, "generate", lambda model, clip, style: clips[0].coefficients)
+    assert evaluation.style_accuracy(StyleTalk(), clips[:2], styles) == pytest.approx(1 / 3)
 
 
 def test_the_card_says_what_went_in(clips: list[Clip]) -> None:
