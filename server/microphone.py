@@ -19,8 +19,10 @@ HELD_PACKETS = 2
 HOLD_SECONDS = 0.020
 FAR = 100
 """A jump of more packets than this means that the sender has started anew."""
-REBASE_TICKS: Tick = TICK_RATE // 2
-"""Sound that is further than this from the clock is placed anew."""
+FAR_TICKS: Tick = TICK_RATE // 2
+FAR_PATIENCE: Tick = TICK_RATE
+"""Sound that has been further than `FAR_TICKS` from the clock for this long is placed anew; until then it is left
+out, because a network that stalls and then delivers everything at once is soon back where it was."""
 GRID: Tick = 48
 
 
@@ -73,6 +75,7 @@ class Microphone:
         self._held: dict[int, _Packet] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._base: Tick | None = None
+        self._far_since: Tick | None = None
         self._rtp_origin = 0
         self._end: Tick = 0
         self._tail = np.zeros(0, dtype=np.int16)
@@ -131,13 +134,15 @@ class Microphone:
         now = self._capture_tick()
         if now is None or not len(samples):
             return
+        start = (now - len(samples)) // GRID * GRID
         if self._base is not None:
-            start = self._base + _signed32(packet.timestamp - self._rtp_origin)
-            if abs(now - (start + len(samples))) > REBASE_TICKS:
-                self._base = None
-        if self._base is None:
-            start = max(self._end, (now - len(samples)) // GRID * GRID)
-        self._base, self._rtp_origin = start, packet.timestamp
+            placed = self._base + _signed32(packet.timestamp - self._rtp_origin)
+            if abs(placed - start) <= FAR_TICKS:
+                start, self._far_since = placed, None
+            elif self._far_since is None or now - self._far_since < FAR_PATIENCE:
+                self._far_since = now if self._far_since is None else self._far_since
+                return
+        self._base, self._rtp_origin, self._far_since = start, packet.timestamp, None
         gap = start - self._end
         if 0 < gap <= 2 * PACKET_TICKS and len(self._tail):
             self.deliver(AudioChunk(self._end, 0, conceal(self._tail, gap)))

@@ -13,8 +13,10 @@ WINDOW_PACKETS = 100  # two seconds
 FIRST_WINDOW_PACKETS = 25
 TOLERANCE: Tick = 240  # 5 ms
 LARGEST_SLIP: Tick = PACKET_TICKS
-LARGEST_FIRST_SLIP: Tick = 10 * PACKET_TICKS
-"""A microphone often starts with a burst of packets that were waiting for the connection."""
+DISPLACED: Tick = 5 * PACKET_TICKS
+LARGEST_JUMP: Tick = 10 * PACKET_TICKS
+"""Sound that is off by more than `DISPLACED` has not drifted there: the path has changed. The same holds at the start,
+when packets that waited for the connection come in a burst."""
 URGENT: Tick = PACKET_TICKS
 """Beyond this the slip does not wait for silence."""
 
@@ -30,7 +32,7 @@ class DriftFollower:
         self._allowance = allowance
         self._lateness: list[Tick] = []
         self._needed = FIRST_WINDOW_PACKETS
-        self._largest = LARGEST_FIRST_SLIP
+        self._starting = True
         self._due: Tick = 0
 
     def arrived(self, lateness: Tick, quiet: bool) -> Tick:
@@ -49,9 +51,10 @@ class DriftFollower:
             self._needed = WINDOW_PACKETS
         if not self._due or not (quiet or abs(self._due) > URGENT):
             return 0
-        slip = int(np.clip(self._due, -self._largest, self._largest))
+        largest = LARGEST_JUMP if self._starting or abs(self._due) > DISPLACED else LARGEST_SLIP
+        slip = int(np.clip(self._due, -largest, largest))
         self._due = 0
-        self._largest = LARGEST_SLIP
+        self._starting = False
         self._lateness.clear()
         return slip
 

@@ -18,6 +18,7 @@ import numpy as np
 import uvicorn
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from deterministic_engine import AVATARS, STYLES, DeterministicEngine
+from udp_relay import UdpRelay
 from websockets.asyncio.client import ClientConnection, connect
 
 from server.app import create_app
@@ -209,16 +210,21 @@ class Caller:
             else:
                 self.pictures.append((loop.time(), frame.time, frame.to_ndarray(format="yuv420p")))
 
-    async def call(self, server: LiveServer, session: str | None = None) -> int:
-        """Calls; returns the HTTP status."""
+    async def call(self, server: LiveServer, session: str | None = None, relay: UdpRelay | None = None) -> int:
+        """Calls, through a relay when there is one; returns the HTTP status."""
         await self.peer.setLocalDescription(await self.peer.createOffer())
         query = f"?session={session}" if session else ""
+        offer = self.peer.localDescription.sdp
         status, headers, body = await server.http(
-            "POST", f"/whip{query}", self.peer.localDescription.sdp.encode(), {"Content-Type": "application/sdp"}
+            "POST",
+            f"/whip{query}",
+            (relay.offer(offer) if relay else offer).encode(),
+            {"Content-Type": "application/sdp"},
         )
         if status == 201:
             self.resource = headers["location"]
-            await self.peer.setRemoteDescription(RTCSessionDescription(body.decode(), "answer"))
+            answer = relay.answer(body.decode()) if relay else body.decode()
+            await self.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         return status
 
     async def until_picture(self, seconds: float = 5.0) -> None:

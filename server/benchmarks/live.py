@@ -49,7 +49,9 @@ def live_server(**settings: Any) -> Iterator[LiveServer]:
     config = ServerConfig(port=0, **settings)
     service, listener = make_service(config), listen(config)
     server = uvicorn.Server(
-        uvicorn.Config(create_app(service), log_config=None, log_level="error", access_log=False, timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            create_app(service), log_config=None, log_level="error", access_log=False, timeout_graceful_shutdown=1
+        )
     )
     loops: list[asyncio.AbstractEventLoop] = []
     warm = threading.Event()

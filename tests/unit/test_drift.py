@@ -44,3 +44,8 @@ def test_nothing_slips_while_somebody_speaks_unless_it_is_urgent() -> None:
 def test_an_opening_burst_is_caught_up_with_at_once() -> None:
     slips, left = follow(np.full(300, -5_000.0))
     assert slips == [-5_000] and abs(left[-1]) < 10
+
+
+def test_a_path_that_became_longer_for_good_is_followed_within_seconds() -> None:
+    slips, left = follow(np.concatenate([np.zeros(500), np.full(700, 9_000.0)]))
+    assert max(slips) <= 9_600 and abs(left[-1]) < 300

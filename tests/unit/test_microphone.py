@@ -110,11 +110,25 @@ async def test_a_sender_that_starts_anew_is_placed_at_the_present() -> None:
     assert receiver.chunks[-1].end == pytest.approx(receiver.now, abs=48)
 
 
-async def test_sound_far_from_the_clock_is_placed_anew_but_never_overlaps() -> None:
+async def test_a_stall_that_ends_in_a_burst_moves_nothing() -> None:
     receiver = Receiver()
     receiver.arrive(range(5))
-    receiver.microphone.packet(1, 105, 5_000 + 500 * 960, receiver.payloads[5])
-    assert receiver.chunks[-1].start == receiver.chunks[-2].end
+    receiver.now += 48_000
+    for k in range(5, 55):
+        receiver.microphone.packet(1, 100 + k, 5_000 + k * 960, receiver.payloads[k])
+    receiver.arrive(range(55, 60))
+    assert receiver.end() == 48_000 + 60 * 960
+    assert all((start - 48_000) % 960 == 0 for start in receiver.starts())
+
+
+async def test_a_time_stamp_that_jumps_for_good_is_followed_after_a_second() -> None:
+    receiver = Receiver()
+    receiver.arrive(range(5))
+    for k in range(5, 60):
+        receiver.now = 48_000 + (k + 1) * 960
+        receiver.microphone.packet(1, 100 + k, 5_000 + (k + 500) * 960, receiver.payloads[k])
+    assert receiver.end() == pytest.approx(receiver.now, abs=48)
+    assert len(receiver.chunks) < 15
 
 
 async def test_nothing_is_delivered_before_the_clock_runs_and_garbage_does_no_harm() -> None:

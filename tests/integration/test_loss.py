@@ -1,0 +1,94 @@
+"""Proves what lost packets cost, through a UDP relay with explicit lists of what it loses."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+from deterministic_engine import BRIGHT, DARK
+from live_server import Caller, LiveServer, running_server, tone
+from udp_relay import UdpRelay, is_rtp
+
+from server.calls import Call
+
+HALF = (DARK + BRIGHT) / 2
+
+
+@asynccontextmanager
+async def relayed_call(server: LiveServer) -> AsyncIterator[tuple[Caller, Call, UdpRelay]]:
+    relay = UdpRelay()
+    await relay.open()
+    caller = Caller(tone(300, 1))
+    assert await caller.call(server, relay=relay) == 201
+    await caller.until_picture()
+    await asyncio.sleep(1)
+    try:
+        yield caller, server.service.visitors.calls()[0], relay
+    finally:
+        await caller.aclose()
+        relay.close()
+
+
+def numbers(lost: set[int]) -> Callable[[bytes], bool]:
+    """Loses the media packets with these numbers, counted from now."""
+    count = 0
+
+    def lose(data: bytes) -> bool:
+        nonlocal count
+        if not is_rtp(data):
+            return False
+        count += 1
+        return count - 1 in lost
+
+    return lose
+
+
+async def lateness(call: Call, seconds: float) -> float:
+    """The least time in ms from a packet's end until now: how far the newest sound lies behind the clock."""
+    samples = []
+    for _ in range(round(seconds / 0.01)):
+        samples.append(call.session.capture_tick() - call.session.arrived_tick)
+        await asyncio.sleep(0.01)
+    return float(np.percentile(samples, 10)) / 48
+
+
+async def test_one_lost_microphone_packet_is_concealed_and_leaves_no_delay() -> None:
+    async with running_server() as server, relayed_call(server) as (caller, call, relay):
+        before = await lateness(call, 1)
+        relay.lose_up(numbers({5}))
+        await asyncio.sleep(1)
+        assert call.microphone.lost == 1
+        assert await lateness(call, 1) < max(before, 0) + 5
+        sound = np.concatenate([samples for _, _, samples in caller.sound])[-24_000:]
+        assert np.abs(sound).max() > 3_000
+
+
+@pytest.mark.parametrize("together", [1, 3])
+async def test_two_percent_loss_both_ways_keeps_every_frame_and_the_delay(together: int) -> None:
+    lost = {k + j for k in range(20, 4_000, 50 * together) for j in range(together)}
+    async with running_server() as server, relayed_call(server) as (caller, call, relay):
+        before = await lateness(call, 1)
+        relay.lose_up(numbers(lost))
+        relay.lose_down(numbers(lost))
+        stats = call.session.stats
+        shown, sent = len(caller.pictures), stats.fresh + stats.repeated
+        await asyncio.sleep(4)
+        assert await lateness(call, 1) < max(before, 0) + 20
+        assert call.microphone.lost >= 3
+        assert len(caller.pictures) - shown > 0.8 * (stats.fresh + stats.repeated - sent)
+
+
+async def test_after_an_outage_the_avatar_speaks_again_within_a_second() -> None:
+    async with running_server() as server, relayed_call(server) as (caller, call, relay):
+        relay.lose_up(lambda data: True)
+        relay.lose_down(lambda data: True)
+        await asyncio.sleep(3)
+        assert server.service.visitors.calls() == [call]
+        relay.lose_up(lambda data: False)
+        relay.lose_down(lambda data: False)
+        back = asyncio.get_running_loop().time()
+        async with asyncio.timeout(3):
+            while not [t for t, _, picture in caller.pictures if t > back and picture[5, 5] > HALF]:
+                await asyncio.sleep(0.02)
+        assert asyncio.get_running_loop().time() - back < 1

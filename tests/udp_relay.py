@@ -1,0 +1,90 @@
+"""A UDP relay between two WebRTC peers on loopback that loses what it is told to lose.
+
+Both peers get the relay's address as the other's only candidate: ``client -> front | back -> server``.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import cast
+
+CANDIDATE = re.compile(r"^a=candidate:(\S+) (\d) udp (\d+) (\S+) (\d+) typ host.*$", re.MULTILINE)
+
+
+def is_rtp(data: bytes) -> bool:
+    """True for media: neither STUN, DTLS nor RTCP."""
+    return 127 < data[0] < 192 and not 64 <= data[1] & 0x7F < 96
+
+
+class _Port(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.target: tuple[str, int] | None = None
+        self.other: _Port | None = None
+        self.lose: Callable[[bytes], bool] = lambda data: False
+        self.transport: asyncio.DatagramTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, address: tuple[str, int]) -> None:
+        assert self.other is not None and self.other.transport is not None
+        if self.target is None:
+            self.target = address
+        if self.other.target is not None and not self.lose(data):
+            self.other.transport.sendto(data, self.other.target)
+
+    @property
+    def number(self) -> int:
+        assert self.transport is not None
+        return int(self.transport.get_extra_info("sockname")[1])
+
+
+class UdpRelay:
+    """``front`` faces the client, ``back`` the server; ``lose_up`` and ``lose_down`` say which datagrams to drop."""
+
+    def __init__(self) -> None:
+        self.front, self.back = _Port(), _Port()
+        self.front.other, self.back.other = self.back, self.front
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        for port in (self.front, self.back):
+            await loop.create_datagram_endpoint(lambda port=port: port, local_addr=("127.0.0.1", 0))
+
+    def lose_up(self, lose: Callable[[bytes], bool]) -> None:
+        """From the client to the server."""
+        self.front.lose = lose
+
+    def lose_down(self, lose: Callable[[bytes], bool]) -> None:
+        self.back.lose = lose
+
+    def offer(self, sdp: str) -> str:
+        """The client's offer as the server shall see it."""
+        return self._rewritten(sdp, self.front, self.back.number)
+
+    def answer(self, sdp: str) -> str:
+        """The server's answer as the client shall see it."""
+        return self._rewritten(sdp, self.back, self.front.number)
+
+    @staticmethod
+    def _rewritten(sdp: str, side: _Port, shown: int) -> str:
+        """Notes where ``side`` finds its peer and leaves one candidate per section: the relay."""
+        found = CANDIDATE.search(sdp)
+        assert found is not None
+        side.target = (found[4], int(found[5]))
+        kept, seen = [], False
+        for line in sdp.splitlines():
+            if line.startswith("m="):
+                seen = False
+            match = CANDIDATE.match(line)
+            if match is None:
+                kept.append(line)
+            elif not seen:
+                seen = True
+                kept.append(f"a=candidate:{match[1]} {match[2]} udp {match[3]} 127.0.0.1 {shown} typ host")
+        return "\r\n".join(kept) + "\r\n"
+
+    def close(self) -> None:
+        for port in (self.front, self.back):
+            if port.transport is not None:
+                port.transport.close()
