@@ -24,8 +24,8 @@ BREATHS_PER_SECOND = 0.25
 
 SWAY_RATES = np.array([0.071, 0.113, 0.197, 0.331])  # hertz; incommensurate, so that the sway never repeats
 SWAY_WEIGHTS = np.array([0.4, 0.3, 0.2, 0.1])
-SWAY_IDLE = np.array([0.010, 0.016, 0.008, 0.010, 0.006, 0.030])  # pitch, yaw, roll [rad]; tx, ty, tz
-SWAY_SPEAKING = np.array([0.018, 0.026, 0.015, 0.016, 0.009, 0.050])
+SWAY_IDLE = np.array([0.016, 0.028, 0.014, 0.014, 0.008, 0.040])  # pitch, yaw, roll [rad]; tx, ty, tz
+SWAY_SPEAKING = np.array([0.030, 0.055, 0.030, 0.026, 0.014, 0.080])
 
 
 class Blinks:
