@@ -5,6 +5,7 @@ on 256 x 256 faces, and mean absolute error around the mouth, also of the warp w
 Runs on: any thread; seconds per clip.
 """
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -65,11 +66,9 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
         sharpness.append((cpbd(picture), cpbd(frame)))
         mouth = _mouth_window(points)
         errors.append([float(np.abs(p[mouth].astype(int) - frame[mouth]).mean()) for p in (picture, plain)])
-        try:
+        with suppress(InputError):
             again = tracker.track_image(picture)
-        except InputError:
-            continue
-        distances.append(float(np.linalg.norm((again - points)[list(LIPS), :2], axis=1).mean()))
+            distances.append(float(np.linalg.norm((again - points)[list(LIPS), :2], axis=1).mean()))
     ours, real = np.mean(sharpness, axis=0)
     error, plain_error = np.mean(errors, axis=0)
     return Fidelity(
@@ -85,13 +84,10 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
 def _face_frames(path: str | Path, tracker: FaceTracker, every: int) -> tuple[list[Image], Float]:
     """Square pictures (SIZE, SIZE, 3) around the face with their landmarks (T, 478, 3) px."""
     frames = [frame.image for index, frame in enumerate(read_frames(path)) if index % every == 0]
-    found = []
+    kept = []
     for image in frames:
-        try:
-            found.append(tracker.track_image(image))
-        except InputError:
-            found.append(None)
-    kept = [(image, points) for image, points in zip(frames, found, strict=True) if points is not None]
+        with suppress(InputError):
+            kept.append((image, tracker.track_image(image)))
     if len(kept) * 2 < len(frames) or len(kept) < 2:
         raise InputError(f"{path} shows a face in only {len(kept)} of {len(frames)} frames")
     landmarks = np.stack([points for _, points in kept])

@@ -50,6 +50,7 @@ class Recipe:
     nose: str
     mouth: str
     backdrop: tuple[int, int, int]  # RGB of the studio wall
+    headroom: int = 0  # px added above hair that the source cuts off
     vividness: float = 1.0  # factor on the person's colours
     shoulder: tuple[int, int, int, int] | None = None  # line x, y, x, y that cloth is drawn anew below, over a flaw
 
@@ -64,7 +65,7 @@ RECIPES = (
         "marcus", "Marcus", "sfhq_2x4_11",
         {"sfhq_2x4_11": 0.50, "sfhq_3x6_10": 0.25, "sfhq_2x4_12": 0.25},
         eyes="sfhq_3x6_10", nose="sfhq_2x4_11", mouth="sfhq_2x4_11", backdrop=(96, 92, 90),
-        shoulder=(800, 795, 896, 868),
+        shoulder=(800, 795, 896, 868), headroom=44,
     ),
     Recipe(
         "amara", "Amara", "sfhq_2x4_10",
@@ -79,7 +80,7 @@ RECIPES = (
     Recipe(
         "malik", "Malik", "sfhq_3x6_11",
         {"sfhq_3x6_11": 0.40, "sfhq_3x6_10": 0.30, "sfhq_2x4_11": 0.30},
-        eyes="sfhq_3x6_11", nose="sfhq_3x6_11", mouth="sfhq_2x4_10", backdrop=(120, 124, 130),
+        eyes="sfhq_3x6_11", nose="sfhq_3x6_11", mouth="sfhq_2x4_10", backdrop=(120, 124, 130), headroom=52,
     ),
 )  # fmt: skip
 
@@ -177,6 +178,24 @@ def redrawn_shoulder(picture: Image, mask: Float, line: tuple[int, int, int, int
     return _as_picture(blended), mask.astype(np.float32)
 
 
+def with_headroom(picture: Image, mask: Float, room: int) -> tuple[Image, Float]:
+    """Rounds off hair that the upper edge cuts, and makes room above it."""
+    sides = (room, 0, room // 2, room // 2)
+    taller = cv2.copyMakeBorder(picture, *sides, cv2.BORDER_REFLECT_101)
+    taller_mask = cv2.copyMakeBorder(mask, *sides, cv2.BORDER_REPLICATE)
+    taller[room:, : room // 2] = taller[room:, room // 2 : room // 2 + 1]
+    taller[room:, -(room // 2) :] = taller[room:, -(room // 2) - 1 : -(room // 2)]
+    cut = np.flatnonzero(taller_mask[room] > 0.5)
+    middle, half = (cut[0] + cut[-1]) / 2, (cut[-1] - cut[0]) / 2 + 1
+    x = (np.arange(taller.shape[1]) - middle) / half
+    strands = cv2.GaussianBlur(np.random.default_rng(5).normal(0, 11, (1, len(x))).astype(np.float32), (0, 0), 7)[0]
+    crown = 0.6 * room * np.cos(np.clip(x, -1, 1) * np.pi / 2) ** 0.8 + strands * (np.abs(x) < 0.97)
+    height = room - np.arange(room, dtype=np.float32)[:, None]
+    taller_mask[:room] = np.clip((crown - height) / 7 + 0.5, 0, 1) * (np.abs(x) < 1)
+    size = (SIDE, SIDE)
+    return tuple(cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in (taller, taller_mask))  # type: ignore[return-value]
+
+
 def backdrop(color: tuple[int, int, int]) -> Float:
     """A studio wall: the colour, lit from the upper left, with a trace of grain against banding."""
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
@@ -229,6 +248,8 @@ def make(recipe: Recipe, folder: Path) -> Image:
         lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
         lab[..., 1:] = lab[..., 1:] * recipe.vividness
         picture = _as_picture(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
+    if recipe.headroom:
+        picture, mask = with_headroom(picture, mask, recipe.headroom)
     person = foreground_colors(picture, mask)
     wall = backdrop(recipe.backdrop)
     return _as_picture(person * mask[..., None] + wall * (1 - mask[..., None]))
