@@ -98,6 +98,12 @@ class Schedule:
             and len(jobs) < self._max_batch
         )
 
+    def remove(self, lease: SlotLease) -> list[Job]:
+        """Takes out the jobs of a session that has ended."""
+        removed = [job for job in self._jobs if job.lease == lease]
+        self._jobs = [job for job in self._jobs if job.lease != lease]
+        return removed
+
     def remove_all(self) -> list[Job]:
         """Empties the schedule, for a worker that stops or starts anew."""
         jobs, self._jobs = self._jobs, []

@@ -162,6 +162,10 @@ class BatchWorker:
             return
         del self._leases[lease.slot]
         self._closing.add(lease.slot)
+        with self._condition:
+            orphans = self._schedule.remove(lease)
+        for job in orphans:
+            job.deliver(EngineFailure("the session has ended"))
         try:
             with suppress(EngineFailure):  # logged by the thread; the next session opens the slot anew
                 await self._enqueue(JobKind.CONTROL, lease, lambda engine: engine.close(lease.slot), self._now())

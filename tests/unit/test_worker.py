@@ -71,6 +71,20 @@ async def test_a_job_of_an_ended_session_is_not_run() -> None:
     assert not [call for call in engine.calls if call[0] == "decode"]
 
 
+async def test_jobs_that_wait_when_their_session_ends_are_not_run() -> None:
+    engine = DeterministicEngine(cost={"decode": 0.05})
+    async with running(engine) as worker:
+        lease, other = await opened(worker), await opened(worker)
+        blocker = worker.submit(JobKind.DECODE, other, WINDOW, soon())
+        await asyncio.sleep(0.01)
+        waiting = worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+        await worker.release(lease)
+        with pytest.raises(EngineFailure, match="ended"):
+            await waiting
+        await blocker
+    assert [slots for kind, slots in engine.calls if kind == "decode"] == [(other.slot,)]
+
+
 async def test_an_expired_frame_is_reported_not_rendered() -> None:
     engine = DeterministicEngine()
     async with running(engine) as worker:
