@@ -64,7 +64,7 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def server(artefacts: Path) -> Iterator[ServerProcess]:
     log = artefacts / "server.log"
     log.unlink(missing_ok=True)
-    with ServerProcess(log, "--max-sessions", "2") as process:
+    with ServerProcess(log, "--max-sessions", "1") as process:
         yield process
 
 
