@@ -1,6 +1,7 @@
-"""`styletalk bench renderer`: time per frame of the renderer on one CPU thread, and memory per portrait.
+"""`styletalk bench renderer`: time per frame of the renderers on one CPU thread, and memory per portrait.
 
-Every part of a frame counts: face model, deformation, resampling, eyes, mouth, compositing, yuv420p.
+Every part of a frame counts: face model, deformation, resampling, eyes, mouth, compositing, yuv420p. The paper's
+renderer is timed in the same run; its speed does not depend on its weights, which are not shipped.
 Runs on: the main thread.
 """
 
@@ -12,13 +13,17 @@ from typing import Any, Final
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from styletalk_core.pirenderer import COEFFICIENTS, RADIUS, PIRenderer
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
 
 WARM_UP: Final = 30
 SIZES: Final = (512, 256)
+PIRENDERER_SIZE: Final = 256
+PIRENDERER_FRAMES: Final = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns ``ms_512``, ``ms_256`` (medians) with their ``_p95`` and ``_cpu``, ``memory_mb`` at 512 and ``device``.
+    """Returns medians ``ms_512``, ``ms_256`` with their ``_p95`` and ``_cpu``, and ``pirenderer_ms_256``.
 
-    ``_cpu`` is processor time per frame, which other programs on the machine disturb less than time on the clock.
+    Also ``speed_ratio_256`` between the two renderers, ``memory_mb`` of a portrait at 512 and ``device``. ``_cpu`` is processor time per frame, which other programs on the machine disturb less than time on the clock.
     """
     library = AvatarLibrary(Path())
     portrait = library.get(args.avatar or library.names()[0])
@@ -40,6 +45,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for size in SIZES:
             result |= _timed(portrait, size, args.frames)
+        paper = _pirenderer_ms()
+        result |= {"pirenderer_ms_256": round(paper, 1), "speed_ratio_256": round(paper / result["ms_256"], 1)}
         result |= {"memory_mb": round(_memory(portrait, SIZES[0]) / 2**20, 1), "device": "cpu"}
     finally:
         cv2.setNumThreads(threads)
@@ -63,6 +70,25 @@ def _timed(portrait: Portrait, size: int, frames: int) -> dict[str, float]:
         f"ms_{size}_p95": round(float(p95), 2),
         f"ms_{size}_cpu": round(float(np.median(cpu[WARM_UP:])) * 1000, 2),
     }
+
+
+@torch.inference_mode()
+def _pirenderer_ms() -> float:
+    """Median milliseconds per frame of the paper's renderer on one thread."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        renderer = PIRenderer().eval()
+        state = renderer.prepare(torch.zeros(3, PIRENDERER_SIZE, PIRENDERER_SIZE))
+        window = torch.zeros(1, COEFFICIENTS, 2 * RADIUS + 1)
+        times = []
+        for _ in range(1 + PIRENDERER_FRAMES):
+            started = time.perf_counter()
+            renderer.render(state, window)
+            times.append(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return float(np.median(times[1:])) * 1000
 
 
 def _memory(portrait: Portrait, size: int) -> int:
