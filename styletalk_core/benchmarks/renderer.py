@@ -35,7 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns medians ``ms_512``, ``ms_256`` with their ``_p95`` and ``_cpu``, and ``pirenderer_ms_256``.
 
-    Also ``speed_ratio_256`` between the two renderers, ``memory_mb`` of a portrait at 512 and ``device``. ``_cpu`` is processor time per frame, which other programs on the machine disturb less than time on the clock.
+    Also ``speed_ratio_256`` between the two renderers, ``memory_mb`` of a portrait at 512 and ``device``. ``_cpu`` is
+    processor time per frame, which other programs on the machine disturb less than time on the clock.
     """
     library = AvatarLibrary(Path())
     portrait = library.get(args.avatar or library.names()[0])
