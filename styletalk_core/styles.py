@@ -6,6 +6,7 @@ Runs on: any thread; reads and writes small files.
 """
 
 import json
+import zipfile
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -78,7 +79,7 @@ class Style:
             return cls(
                 name, coefficients, about["source"], len(coefficients), about["tracked_share"], about["motion_energy"]
             )
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"the style {path} is damaged: add it again") from error
 
 

@@ -1,0 +1,117 @@
+"""Presets are complete, a user's styles are stored whole or not at all, and names cannot leave the folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from styletalk_core.errors import InputError
+from styletalk_core.styles import EMOTIONS, STYLE_FRAMES, Style, StyleLibrary, typical_part
+
+MANNERS = ("animated", "newsreader", "whispered")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> StyleLibrary:
+    return StyleLibrary(tmp_path / "styles")
+
+
+def style(name: str = "mine", frames: int = 90) -> Style:
+    motion = np.random.default_rng(1).normal(0, 1, (frames, 64)).astype(np.float32)
+    return Style.of_motion(name, motion, np.ones(frames, bool), "clip.mp4", 0.98)
+
+
+def test_presets_cover_eight_emotions_and_three_manners(library: StyleLibrary) -> None:
+    assert tuple(library.names()) == EMOTIONS + MANNERS
+    assert len(EMOTIONS) == 8
+    for name in library.names():
+        preset = library.get(name)
+        assert library.kind(name) == ("emotion" if name in EMOTIONS else "manner")
+        assert 90 <= preset.frames_used == len(preset.coefficients) <= STYLE_FRAMES
+        assert np.abs(preset.coefficients).max() < 20
+        assert preset.tracked_share > 0.95
+
+
+def test_presets_look_as_they_are_called(library: StyleLibrary) -> None:
+    """The smile is the widest mouth among the emotions, surprise lifts the brows, anger lowers them."""
+    from styletalk_core.face_model import FaceModel
+
+    means = {
+        name: FaceModel.load().offsets(library.get(name).coefficients.mean(0, keepdims=True))[0] for name in EMOTIONS
+    }
+    width = {name: mean[291, 0] - mean[61, 0] for name, mean in means.items()}
+    brows = {name: -(mean[105, 1] + mean[334, 1]) / 2 for name, mean in means.items()}
+    assert max(width, key=lambda name: width[name]) == "happy"
+    assert brows["surprised"] > 0.02 > brows["neutral"] > -0.02 > brows["angry"]
+    assert library.get("animated").motion_energy > 2 * library.get("whispered").motion_energy
+
+
+def test_added_style_is_there_at_once_and_gone_when_removed(library: StyleLibrary) -> None:
+    added = style()
+    library.add(added)
+    assert library.names()[-1] == "mine"
+    assert library.kind("mine") == "user"
+    loaded = library.get("mine")
+    assert loaded.coefficients == pytest.approx(added.coefficients, abs=5e-3)
+    assert (loaded.source, loaded.frames_used, loaded.tracked_share) == ("clip.mp4", 90, 0.98)
+    assert loaded.motion_energy == pytest.approx(1, abs=0.05)
+    library.remove("mine")
+    assert "mine" not in library.names()
+
+
+def test_own_style_hides_a_preset_of_the_same_name(library: StyleLibrary) -> None:
+    library.add(style("happy"))
+    assert library.get("happy").source == "clip.mp4"
+    assert library.names().count("happy") == 1
+    library.remove("happy")
+    assert library.kind("happy") == "emotion"
+
+
+def test_presets_cannot_be_removed(library: StyleLibrary) -> None:
+    with pytest.raises(InputError, match="is a preset"):
+        library.remove("happy")
+    with pytest.raises(InputError, match="does not exist"):
+        library.remove("unknown")
+
+
+@pytest.mark.parametrize("name", ["", "../evil", "a/b", ".hidden", "x" * 41, "a b", "-x"])
+def test_names_that_could_leave_the_folder_are_refused(library: StyleLibrary, name: str) -> None:
+    with pytest.raises(InputError, match="not a name"):
+        library.add(style(name))
+
+
+def test_unknown_and_damaged_styles_are_told_apart(library: StyleLibrary) -> None:
+    with pytest.raises(InputError, match=r"no style called 'nobody'; there are: neutral"):
+        library.get("nobody")
+    path = library.add(style())
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(InputError, match="damaged"):
+        library.get("mine")
+
+
+def test_interrupted_storing_leaves_the_old_style(library: StyleLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.add(style())
+
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        library.add(style(frames=200))
+    assert library.names().count("mine") == 1
+    assert library.get("mine").frames_used == 90
+
+
+def test_typical_part_is_the_one_most_like_the_whole() -> None:
+    motion = np.random.default_rng(2).normal(0, 1, (900, 64)).astype(np.float32)
+    motion[:300] += 8
+    part = typical_part(motion, np.ones(900, bool))
+    assert part.shape == (STYLE_FRAMES, 64)
+    assert 1 < part.mean() < 5
+
+
+def test_lost_frames_are_left_out_of_a_style() -> None:
+    motion = np.ones((100, 64), np.float32)
+    valid = np.arange(100) % 2 == 0
+    motion[~valid] = 99
+    assert typical_part(motion, valid).max() == 1

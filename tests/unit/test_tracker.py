@@ -1,0 +1,91 @@
+"""Faces are found where they are, followed, and missed where they are not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from face_videos import SIDE, noise_frames, talking_frames, write_video
+
+from styletalk_core.errors import InputError
+from styletalk_core.face_model import FaceModel
+from styletalk_core.head_pose import interocular
+from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.styles import StyleLibrary
+from styletalk_core.track import lip_gap
+from styletalk_core.tracker import FaceTracker
+
+
+@pytest.fixture(scope="module")
+def tracker() -> Iterator[FaceTracker]:
+    with FaceTracker() as tracker:
+        yield tracker
+
+
+def test_landmarks_of_a_picture_lie_on_the_face(tracker: FaceTracker) -> None:
+    portrait = AvatarLibrary(Path("none")).get("clara")
+    found = tracker.track_image(portrait.picture)
+    error = np.linalg.norm((found - portrait.landmarks)[:, :2], axis=1).mean()
+    assert error < 0.03 * interocular(portrait.landmarks)
+
+
+def test_picture_without_a_face_is_refused(tracker: FaceTracker) -> None:
+    with pytest.raises(InputError, match="no face"):
+        tracker.track_image(noise_frames(1)[0])
+
+
+def test_small_face_in_a_large_picture_is_found(tracker: FaceTracker) -> None:
+    picture = np.full((720, 1280, 3), 90, np.uint8)
+    picture[400:520, 900:1020] = cv2.resize(talking_frames()[0], (120, 120), interpolation=cv2.INTER_AREA)
+    middle = tracker.track_image(picture)[:, :2].mean(axis=0)
+    assert (np.array([900, 400]) < middle).all()
+    assert (middle < np.array([1020, 520])).all()
+
+
+def test_tracked_mouth_moves_as_the_shown_mouth(tracker: FaceTracker, tmp_path: Path) -> None:
+    video = write_video(tmp_path / "talk.mp4", talking_frames())
+    shares: list[float] = []
+    track = tracker.track_video(video, progress=shares.append)
+    shown = FaceModel.load().offsets(StyleLibrary(Path("none")).get("surprised").coefficients[: len(talking_frames())])
+    opening = shown[:, 14, 1] - shown[:, 13, 1]
+    assert track.tracked.all()
+    assert np.corrcoef(lip_gap(track.landmarks), opening[: len(track.times)])[0, 1] > 0.8
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.9
+
+
+def test_largest_of_two_faces_is_followed(tracker: FaceTracker, tmp_path: Path) -> None:
+    large = talking_frames()[:20]
+    small = [cv2.resize(frame, (128, 128), interpolation=cv2.INTER_AREA) for frame in large]
+    frames = [np.zeros((SIDE, 400, 3), np.uint8) for _ in large]
+    for frame, left, right in zip(frames, small, large, strict=True):
+        frame[60:188, :128], frame[:, 144:] = left, right
+    track = tracker.track_video(write_video(tmp_path / "two.mp4", frames))
+    assert track.faces == 2
+    assert (track.landmarks[:, :, 0].mean(axis=1) > 144).all()
+
+
+def test_frames_without_a_face_are_not_invented(tracker: FaceTracker, tmp_path: Path) -> None:
+    frames = [*talking_frames()[:15], *noise_frames(15), *talking_frames()[:15]]
+    track = tracker.track_video(write_video(tmp_path / "lost.mp4", frames), fps=None)
+    assert track.tracked[:15].all()
+    assert not track.tracked[16:29].any()
+    assert track.tracked[-3:].all()
+
+
+def test_video_without_a_face_is_refused(tracker: FaceTracker, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"noise\.mp4: no face"):
+        tracker.track_video(write_video(tmp_path / "noise.mp4", noise_frames(10)))
+
+
+def test_named_model_must_be_readable(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("STYLETALK_LANDMARKER", str(tmp_path / "none.task"))
+    with pytest.raises(InputError, match=r"none\.task cannot be read"):
+        FaceTracker()
+
+
+def test_packaged_model_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("styletalk_core.tracker.MODEL_SHA256", "0" * 64)
+    with pytest.raises(InputError, match="sha256"):
+        FaceTracker()
