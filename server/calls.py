@@ -181,6 +181,7 @@ class Visitor:
     call: Call | None = None
     task: "asyncio.Task[None] | None" = None
     control: object | None = None
+    negotiating: asyncio.Lock = field(default_factory=asyncio.Lock)
     last_ping: float = field(default_factory=monotonic)
     on_end: Callable[[str | None], None] | None = None
 
@@ -211,8 +212,10 @@ class Visitors:
         """The calls that are up."""
         return [visitor.call for visitor in self._visitors.values() if visitor.call is not None]
 
-    def find(self, id: str) -> Visitor | None:
-        return self._visitors.get(id)
+    @property
+    def channels(self) -> int:
+        """Visitors whose control channel is open."""
+        return sum(visitor.control is not None for visitor in self._visitors.values())
 
     def by_call(self, call_id: str) -> Visitor | None:
         """The visitor whose call has this id."""

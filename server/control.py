@@ -15,7 +15,7 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.calls import Visitor
-from server.service import Service
+from server.service import RETRY_AFTER_SECONDS, Service
 from streaming.clock import monotonic
 from streaming.errors import EngineFailure
 from streaming.queues import BoundedQueue, OnFull
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 METRICS_SECONDS = 1.0
 OUTGOING_MESSAGES = 64
+MOST_CHANNELS = 128
+TRY_AGAIN_LATER = 1013  # WebSocket close code
 LONGEST_FADE_MS = 2_000
 STRONGEST = 2.0
 
@@ -220,6 +222,16 @@ async def control(socket: WebSocket) -> None:
     """``/ws?session=ID``: opens the channel of a new or returning visitor."""
     service: Service = socket.app.state.service
     await socket.accept()
+    if service.visitors.channels >= MOST_CHANNELS:
+        message = {
+            "type": "error",
+            "code": "server_full",
+            "message": "Too many visitors.",
+            "retry_after": RETRY_AFTER_SECONDS,
+        }
+        await socket.send_bytes(msgpack.packb(message))
+        await socket.close(TRY_AGAIN_LATER)
+        return
     visitor = service.visitors.welcome(socket.query_params.get("session"), service.first_settings())
     await ControlChannel(socket, service, visitor).serve()
 

@@ -8,15 +8,17 @@ the server's own (against cross-site requests). A server for others demands its 
 """
 
 import hmac
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+COOKIE = "styletalk-key"
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz"})
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -65,12 +67,12 @@ class Guard:
             return
         refusal = self._refusal(scope)
         if refusal is None:
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, _with_headers(send, self._greeting(scope)))
         elif scope["type"] == "websocket":
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": refusal[1]})
         else:
-            await _refuse(_with_headers(send), *refusal)
+            await _refuse(_with_headers(send, SECURITY_HEADERS), *refusal)
 
     def _refusal(self, scope: Scope) -> tuple[int, str] | None:
         headers = Headers(scope=scope)
@@ -85,18 +87,38 @@ class Guard:
         return None
 
     def _knows_key(self, scope: Scope, headers: Headers) -> bool:
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-            given = query.get("key", [""])[0]  # a page and its WebSocket cannot set headers
-        return hmac.compare_digest(given.encode(), self._api_key.encode())
+        scheme, _, bearer = headers.get("authorization", "").partition(" ")
+        given = [bearer] if scheme.lower() == "bearer" else []
+        # A page cannot set headers on what it loads: it is opened with ?key=KEY once and then has a cookie.
+        given += [_key_in_query(scope), _key_in_cookie(headers)]
+        return any(hmac.compare_digest(key.encode(), self._api_key.encode()) for key in given)
+
+    def _greeting(self, scope: Scope) -> dict[str, str]:
+        """The headers of every answer, with the cookie for who came with the key in the address."""
+        if not self._api_key or not _key_in_query(scope):
+            return SECURITY_HEADERS
+        cookie = f"{COOKIE}={quote(self._api_key)}; Path=/; HttpOnly; SameSite=Strict"
+        return SECURITY_HEADERS | {"Set-Cookie": cookie}
 
 
-def _with_headers(send: Send) -> Send:
+def _key_in_query(scope: Scope) -> str:
+    query: bytes = scope.get("query_string", b"")
+    return parse_qs(query.decode("latin-1")).get("key", [""])[0]
+
+
+def _key_in_cookie(headers: Headers) -> str:
+    try:
+        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+    except CookieError:
+        return ""
+    return unquote(cookie.value) if cookie else ""
+
+
+def _with_headers(send: Send, extra: Mapping[str, str]) -> Send:
     async def wrapped(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
+            for name, value in extra.items():
                 headers.setdefault(name, value)
         await send(message)
 

@@ -47,25 +47,24 @@ async def post_offer(request: Request) -> Response:
     except UnicodeDecodeError:
         return problem(400, "bad_offer", "The offer is not text.")
     visitor = service.visitors.welcome(request.query_params.get("session"), service.first_settings())
-    await service.visitors.end(visitor)
     try:
-        call = await Call.answer(
-            offer,
-            service.worker,
-            service.plan(),
-            visitor.settings,
-            service.media_addresses(),
-            service.config.udp_range(),
-        )
-    except WorkerFull:
+        async with visitor.negotiating:  # one call per visitor, however often he asks
+            await service.visitors.end(visitor)
+            call = await Call.answer(
+                offer,
+                service.worker,
+                service.plan(),
+                visitor.settings,
+                service.media_addresses(),
+                service.config.udp_range(),
+            )
+            service.visitors.begin(visitor, call)
+    except (WorkerFull, EngineFailure):
         return busy(service)
     except OfferRefused as error:
         return problem(400, "bad_offer", str(error))
     except ValueError as error:
         return problem(404, "not_found", str(error))
-    except EngineFailure:
-        return busy(service)
-    service.visitors.begin(visitor, call)
     logger.info("session %s: call %s answered", visitor.id, call.id)
     return Response(
         call.answer_sdp,

@@ -31,7 +31,7 @@ async ({ seconds, threshold, quietSeconds }) => {
   const video = document.getElementById("avatar-video");
   const wall = (t) => performance.timeOrigin + t;
   const frames = [], onsets = [], skews = [];
-  let running = true;
+  let running = true, origin = Infinity;
   const onFrame = (now, { expectedDisplayTime, rtpTimestamp }) => {
     frames.push([wall(expectedDisplayTime), rtpTimestamp]);
     if (running) video.requestVideoFrameCallback(onFrame);
@@ -41,16 +41,17 @@ async ({ seconds, threshold, quietSeconds }) => {
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
   const listen = (async () => {
     let quiet = 0;
-    while (running) {
+    while (running) {  // the thread of the page may read late; the quickest reading tells when samples are captured
       const { value, done } = await reader.read();
       if (done) break;
-      const now = wall(performance.now());
+      const end = value.timestamp / 1000 + value.duration / 1000;
+      origin = Math.min(origin, wall(performance.now()) - end);
       const samples = new Float32Array(value.numberOfFrames);
       value.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
       for (let i = 0; i < samples.length; i++) {
         if (Math.abs(samples[i]) * 32768 > threshold) {
-          const age = (samples.length - i) / value.sampleRate;
-          if (quiet > quietSeconds * value.sampleRate) onsets.push(now - age * 1000);
+          const age = (samples.length - i) / value.sampleRate * 1000;
+          if (quiet > quietSeconds * value.sampleRate) onsets.push(end - age);
           quiet = 0;
         } else quiet++;
       }
@@ -67,7 +68,7 @@ async ({ seconds, threshold, quietSeconds }) => {
   }
   running = false;
   await listen;
-  return { frames, onsets, skews };
+  return { frames, onsets: onsets.map((onset) => onset + origin), skews };
 }
 """
 

@@ -75,6 +75,16 @@ async def test_the_next_caller_is_told_to_come_back_and_gets_the_place_when_it_i
         await asyncio.gather(first.aclose(), second.aclose())
 
 
+async def test_a_visitor_who_calls_twice_at_once_has_one_call() -> None:
+    async with running_server() as server, server.control() as control:
+        callers = [Caller(silence(1)), Caller(silence(1))]
+        statuses = await asyncio.gather(*(caller.call(server, control.created["session"]) for caller in callers))
+        assert statuses == [201, 201]
+        assert len(server.service.visitors.calls()) == 1
+        assert server.service.worker.free_slots == 3
+        await asyncio.gather(*(caller.aclose() for caller in callers))
+
+
 async def test_closing_the_control_channel_frees_the_place_at_once() -> None:
     async with running_server(slots=1) as server:
         async with server.control() as control:

@@ -64,6 +64,17 @@ async def test_a_key_is_demanded_everywhere_but_for_health() -> None:
     assert (await ask(KEYED, host=host, path="/healthz"))[0] == 200
 
 
+async def test_the_key_in_the_address_becomes_a_cookie_that_is_good_for_everything_the_page_loads() -> None:
+    host = "avatar.example"
+    _, headers = await ask(KEYED, host=host, path="/", query=b"key=secret")
+    cookie = headers[b"set-cookie"].decode()
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert (await ask(KEYED, host=host, path="/style.css", cookie=cookie.split(";")[0]))[0] == 200
+    assert (await ask(KEYED, host=host, path="/style.css", cookie="styletalk-key=wrong"))[0] == 401
+    status, headers = await ask(KEYED, host=host, path="/", query=b"key=wrong")
+    assert status == 401 and b"set-cookie" not in headers
+
+
 async def test_every_answer_carries_the_security_headers() -> None:
     for status_headers in (await ask(LOCAL, host=HOST), await ask(LOCAL, host="evil.example")):
         headers = status_headers[1]
