@@ -15,7 +15,7 @@ _CHEEKS = (50, 280, 205, 425)
 # whatever the skin; the tongue and the dark of the palate go with it.
 _ENAMEL = np.array([1.06, 0.98, 0.94], np.float32)
 _ENAMEL_BRIGHTNESS = (130.0, 0.48)  # grey levels: constant, share of the cheeks' brightness
-_LOWER_TEETH = 0.85  # of the upper ones
+_LOWER_TEETH = 0.74  # of the upper ones
 _TONGUE = np.array([0.78, 0.48, 0.50], np.float32)  # of the cheeks
 _PALATE = np.array([0.36, 0.15, 0.18], np.float32)  # of the cheeks
 _TYPICAL_SKIN = np.array([1.25, 0.98, 0.80], np.float32)  # relative to its mean

@@ -2,7 +2,7 @@
 
 Lengths are inter-ocular distances (about 90 mm), x right and y down from the middle of the closed lips. The upper teeth
 are fixed to the head, the lower teeth and the tongue to the jaw. The row of teeth is a texture made of a synthetic face
-(see presenters.py).
+(see teeth.py).
 Runs on: any thread; pure.
 """
 
@@ -22,8 +22,8 @@ JAW: Final = (152, 175, 199, 200, 148, 377, 171, 396)
 _TEETH_SCALE: Final = 1 / 794  # length of a texture pixel
 _TEETH_WHITE: Final = 0.93  # brightness of the texture's enamel
 _UPPER_EDGE: Final = 0.018  # the upper teeth end this far below the line of the closed lips
-_LOWER_EDGE: Final = 0.022  # the lower teeth begin this far below it
-_LOWER_WIDTH: Final = 0.70  # of the upper row
+_LOWER_EDGE: Final = 0.027  # the lower teeth begin this far below it
+_LOWER_WIDTH: Final = 0.74  # of the upper row
 _LOWER_GUM: Final = 0.3  # share of the texture that the lower lip always covers
 _TONGUE_CENTER, _TONGUE_HEIGHT, _TONGUE_WIDTH = 0.075, 0.115, 0.225
 _UPPER_SHADOW, _LOWER_SHADOW = 0.045, 0.014  # depth of the lips' shadows
