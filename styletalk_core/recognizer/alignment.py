@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pocketsphinx import Decoder
 
 from styletalk_core.audio import SPEECH_RATE
+from styletalk_core.errors import InputError
 from styletalk_core.phones import INDEX, NSN_INDEX, SIL_INDEX
 
 LABEL_RATE: Final = 100
@@ -108,8 +109,11 @@ class OfflinePhones:
     """The phones of untranscribed speech, by word, from the offline recogniser."""
 
     def __init__(self) -> None:
-        from hama import ASRModel
-
+        """Raises: InputError: the `hama` package is not installed."""
+        try:
+            from hama import ASRModel
+        except ImportError as error:
+            raise InputError("labels need the hama package: pip install 'styletalk-live[train]'") from error
         self._model = ASRModel()
 
     def recognize(self, samples: NDArray[np.float32]) -> list[list[str]]:

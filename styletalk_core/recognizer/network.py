@@ -16,7 +16,7 @@ from styletalk_core.recognizer.features import MELS
 
 STACK: Final = 2
 """Feature frames in one step."""
-DROPOUT: Final = 0.15
+DROPOUT: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)

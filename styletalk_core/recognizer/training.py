@@ -28,11 +28,12 @@ from styletalk_core.recognizer.augmentation import Augmenter, Batch, Clip
 from styletalk_core.recognizer.corpus import FREE_SOURCES, prepare, utterances
 from styletalk_core.recognizer.features import HOP, OVERLAP, FeatureState, extract, log_mel
 from styletalk_core.recognizer.network import RecogniserConfig, RecogniserNetwork
+from styletalk_core.recognizer.synthesis import synthesise
 from styletalk_core.recognizer.weights import save_network
 
 log = logging.getLogger(__name__)
 
-SHARES: Final = {"librispeech": 0.42, "speechocean762": 0.2, "GRID": 0.04, "synthetic": 0.24, "other": 0.1}
+SHARES: Final = {"librispeech": 0.3, "speechocean762": 0.24, "GRID": 0.03, "synthetic": 0.34, "other": 0.09}
 """How often each source is drawn; sources that are absent leave their share to the others."""
 CLOSED_WEIGHT: Final = 1.5
 TEETH_WEIGHT: Final = 1.25
@@ -71,6 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches (default: 0)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: freely licensed sound only")
+    parser.add_argument("--synthetic", type=int, default=1600, help="sentences to synthesise (default: 1600)")
     parser.add_argument("--no-align", action="store_true", help="use what the cache holds, align nothing new")
 
 
@@ -85,6 +87,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(1)
     if not args.no_align:
         log.info("aligned %d new recordings", prepare(args.data, args.cache / "utterances"))
+        log.info("synthesised %d new sentences", synthesise(args.cache / "utterances", args.synthetic))
     clips = list(_training_clips(args.cache / "utterances", args.licence))
     if not clips:
         raise InputError(f"{args.cache} holds nothing to train on: run once without --no-align")

@@ -1,0 +1,45 @@
+"""Training material: long sound is cut at its pauses, utterances survive the cache, labels follow the convention."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from styletalk_core.errors import InputError
+from styletalk_core.phones import INDEX, SIL_INDEX
+from styletalk_core.recognizer.alignment import labels_at, to_cmu
+from styletalk_core.recognizer.corpus import LONGEST_PART, Utterance, recordings, split_at_pauses, utterances
+
+
+def test_long_sound_is_cut_where_it_is_quiet_and_nothing_is_lost() -> None:
+    samples = np.random.default_rng(0).normal(0, 0.1, 20 * 16_000).astype(np.float32)
+    samples[9 * 16_000 : 9 * 16_000 + 6400] = 0
+    parts = split_at_pauses(samples)
+    assert all(len(part) <= LONGEST_PART for part in parts)
+    np.testing.assert_array_equal(np.concatenate(parts), samples)
+    ends = np.cumsum([len(part) for part in parts]) / 16_000
+    assert ((ends >= 9) & (ends <= 9.4)).any()
+
+
+def test_an_utterance_survives_the_cache(tmp_path: Path) -> None:
+    one = Utterance("a/b", "GRID", "s1", "train", np.arange(320, dtype=np.int16), np.array([1, 2], np.uint8))
+    one.save(tmp_path / "a" / "b.npz")
+    (read,) = utterances(tmp_path)
+    assert (read.name, read.source, read.speaker, read.split) == ("a/b", "GRID", "s1", "train")
+    np.testing.assert_array_equal(read.samples, one.samples)
+    np.testing.assert_array_equal(read.labels, one.labels)
+
+
+def test_labels_lag_by_the_official_convention_and_are_silence_outside() -> None:
+    labels = np.array([INDEX["P"], INDEX["AA"]], np.uint8)
+    ids = labels_at(labels, np.array([-0.1, 0.024, 0.034, 0.2]))
+    assert ids.tolist() == [SIL_INDEX, INDEX["P"], INDEX["AA"], SIL_INDEX]
+
+
+def test_symbols_without_a_phone_are_left_out() -> None:
+    assert to_cmu(["ju", "ʔ", "t͡ʃ"]) == ["Y", "UW", "CH"]
+
+
+def test_a_folder_that_is_no_data_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must name the project's data folder"):
+        list(recordings(tmp_path))
