@@ -39,6 +39,7 @@ class Dimensions:
     temperature: float = 30.0
     coefficients: int = 64
     style_frames: int = 256
+    own_rest: bool = False
     lower: tuple[int, ...] = MESH64_LOWER
 
     @property
@@ -81,8 +82,8 @@ class StyleTalk(nn.Module):
         self.content_encoder = ContentEncoder(*common, d.phone_embedding, WINDOW)
         self.style_encoder = StyleEncoder(*common, d.coefficients, d.style_frames)
         adaptive = (d.experts, d.ratio, d.temperature, WINDOW)
-        self.upper = PartDecoder(*common, *adaptive, len(d.upper))
-        self.lower = PartDecoder(*common, *adaptive, len(d.lower))
+        self.upper = PartDecoder(*common, *adaptive, len(d.upper), d.own_rest)
+        self.lower = PartDecoder(*common, *adaptive, len(d.lower), d.own_rest)
         self.register_buffer("order", torch.tensor(d.upper + d.lower).argsort(), persistent=False)
 
     def mix_style(self, code: Tensor) -> StyleState:

@@ -26,8 +26,8 @@ _SHORT: Final = 30
 """Length of the spans of a batch of short clips."""
 _SHORTEST_STYLE: Final = 40
 """Frames of the shortest style clip."""
-_MANNERS: Final = 40
-_MANNER_FRAMES: Final = 6
+_MANNERS: Final = 96
+_MANNER_FRAMES: Final = 4
 _SPREAD: Final = (0.6, 1.7)
 """How far style transfer may scale a motion."""
 _RAMP: Final = 4

@@ -23,6 +23,7 @@ class NetworkConfig:
     layers: int = 2
     phone_embedding: int = 64
     temperature: float = 1.0
+    own_rest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class DataConfig:
 
     folder: str = "dataset"
     licence: str = "all"
-    clips: int = 12
+    clips: int = 8
     frames: int = 64
     style_frames: int = 96
     seed: int = 1
@@ -55,14 +56,14 @@ class ObjectiveConfig:
 
     reconstruction: float = 88.0
     lips: float = 88.0
-    manner: float = 60.0
+    manner: float = 150.0
     jitter: float = 30.0
-    closure: float = 12.0
+    closure: float = 20.0
     sync: float = 1.0
     style: float = 1.0
     temporal: float = 1.0
     triplet: float = 1.0
-    l1_share: float = 0.35
+    l1_share: float = 0.45
 
 
 @dataclass(frozen=True, slots=True)

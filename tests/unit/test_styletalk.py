@@ -1,5 +1,7 @@
 """Cached styles, batches and bad input of the StyleTalk network."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -53,6 +55,18 @@ def test_one_frame_of_one_session_equals_the_frame_inside_a_clip(model: StyleTal
 def test_style_changes_the_face(model: StyleTalk) -> None:
     one, other = (model.mix_style(code) for code in torch.randn(2, 1, SMALL.width))
     assert (model.decode(columns(1), one) - model.decode(columns(1), other)).abs().max() > 1e-3
+
+
+@torch.inference_mode()
+def test_an_own_rest_adds_a_linear_map_of_the_code() -> None:
+    torch.manual_seed(0)
+    resting = StyleTalk(replace(SMALL, own_rest=True)).eval()
+    plain = StyleTalk(SMALL).eval()
+    plain.load_state_dict({name: value for name, value in resting.state_dict().items() if ".rest." not in name})
+    phones, code = columns(2), torch.randn(2, SMALL.width)
+    added = resting.decode(phones, resting.mix_style(code)) - plain.decode(phones, plain.mix_style(code))
+    torch.testing.assert_close(added[:, SMALL.lower], resting.lower.rest(code), rtol=0, atol=1e-5)
+    torch.testing.assert_close(added[:, SMALL.upper], resting.upper.rest(code), rtol=0, atol=1e-5)
 
 
 @torch.inference_mode()
