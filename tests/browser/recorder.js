@@ -1,6 +1,7 @@
 /**
  * Runs in the page: records what arrives, pictures and sound on the page's one clock (performance.now(), ms).
- * A frame's time is its expected display; a sound sample's time is when the audio output plays it.
+ * While it runs, pixels are only copied; they are scaled and compressed afterwards. A frame's time is its expected
+ * display; a sound sample's time is when the audio output plays it.
  */
 async ({ seconds, width, worklet }) => {
   const video = document.getElementById("avatar-video");
@@ -18,10 +19,16 @@ async ({ seconds, width, worklet }) => {
   tap.port.onmessage = ({ data }) => blocks.push(data);
   const frames = [];
   let recording = true;
-  const onFrame = (now, { expectedDisplayTime, receiveTime, rtpTimestamp }) => {
+  const copy = async (picture) => {
+    const data = new Uint8Array(picture.allocationSize());
+    const { format, codedWidth, codedHeight } = picture;
+    const layout = await picture.copyTo(data);
+    picture.close();
+    return { data, init: { format, codedWidth, codedHeight, layout, timestamp: 0 } };
+  };
+  const onFrame = (now, { expectedDisplayTime }) => {
     if (!recording) return;
-    const bitmap = width ? createImageBitmap(video, { resizeWidth: width, resizeHeight: width, resizeQuality: "medium" }) : null;
-    frames.push({ time: expectedDisplayTime, now, receiveTime, rtpTimestamp, bitmap });
+    frames.push({ time: expectedDisplayTime, pixels: width ? copy(new VideoFrame(video)) : null });
     video.requestVideoFrameCallback(onFrame);
   };
   video.requestVideoFrameCallback(onFrame);
@@ -47,11 +54,12 @@ async ({ seconds, width, worklet }) => {
     return btoa(text);
   };
   const encode = async (frame) => {
-    const bitmap = await frame.bitmap;
+    const { data, init } = await frame.pixels;
+    const picture = new VideoFrame(data, init);
     const canvas = new OffscreenCanvas(width, width);
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
-    bitmap.close();
-    delete frame.bitmap;
+    canvas.getContext("2d").drawImage(picture, 0, 0, width, width);
+    picture.close();
+    delete frame.pixels;
     frame.jpeg = base64(await (await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 })).arrayBuffer());
   };
   if (width) for (let i = 0; i < frames.length; i += 16) await Promise.all(frames.slice(i, i + 16).map(encode));
