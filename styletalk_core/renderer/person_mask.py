@@ -31,7 +31,7 @@ def person_mask(rgb: Image) -> Float:
     mask = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
     radius = max(2, round(max(height, width) / 64))
     fine = guided_filter(rgb.astype(np.float32) / 255, mask, radius, 1e-4)
-    return np.clip((fine - 0.12) / 0.76, 0, 1)
+    return np.clip((fine - 0.34) / 0.56, 0, 1)
 
 
 def guided_filter(guide: Float, values: Float, radius: int, epsilon: float) -> Float:
