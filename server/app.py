@@ -19,6 +19,7 @@ from server import control, signalling
 from server.limits import Guard
 from server.metrics import exposition
 from server.service import RETRY_AFTER_SECONDS, Service
+from server.style_upload import StyleUpload
 
 
 async def avatars(request: Request) -> Response:
@@ -40,6 +41,20 @@ async def styles(request: Request) -> Response:
     entries = service.catalogue.styles()
     return JSONResponse(
         {"styles": [{"name": entry.name, "title": entry.title, "kind": entry.kind} for entry in entries]}
+    )
+
+
+async def presenters(request: Request) -> Response:
+    """Who can be watched at /whep/{name}."""
+    service: Service = request.app.state.service
+    return JSONResponse(
+        {
+            "presenters": [
+                {"name": name, "avatar": visitor.settings.avatar, "viewers": len(visitor.call.audience.viewers)}
+                for name, visitor in service.visitors.presenters().items()
+                if visitor.call is not None
+            ]
+        }
     )
 
 
@@ -94,6 +109,8 @@ def create_app(service: Service) -> Starlette:
                 Route("/api/avatars", avatars),
                 Route("/api/avatars/{name}/thumbnail", thumbnail),
                 Route("/api/styles", styles),
+                Route("/api/presenters", presenters),
+                *StyleUpload().routes,
                 Route("/healthz", healthz),
                 Route("/readyz", readyz),
                 Route("/metrics", metrics),

@@ -12,13 +12,12 @@ from styletalk_core.clip_motion import encode_track, person_face
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import FPS
-from styletalk_core.styles import Style
+from styletalk_core.styles import LARGEST_CLIP_MEGABYTES, Style
 from styletalk_core.tracker import FaceTracker
 from styletalk_core.video import probe_video
 
 SHORTEST_SECONDS: Final = 2.0
 LONGEST_SECONDS: Final = 300.0
-LARGEST_MEGABYTES: Final = 200
 USED_SECONDS: Final = 30.0
 """Of a longer clip the middle is used."""
 LEAST_TRACKED: Final = 0.5
@@ -70,9 +69,9 @@ def style_from_video(
 
 def _checked_length(path: Path) -> float:
     """Seconds of a clip that is neither too large, too short nor too long."""
-    if path.is_file() and path.stat().st_size > LARGEST_MEGABYTES * 1_000_000:
-        size = path.stat().st_size / 1e6
-        raise InputError(f"{path.name} has {size:.0f} MB; at most {LARGEST_MEGABYTES} MB are allowed, cut a part of it")
+    if path.is_file() and path.stat().st_size > LARGEST_CLIP_MEGABYTES * 1_000_000:
+        size, limit = path.stat().st_size / 1e6, LARGEST_CLIP_MEGABYTES
+        raise InputError(f"{path.name} has {size:.0f} MB; at most {limit} MB are allowed, cut a part of it")
     seconds = probe_video(path).seconds
     if seconds > LONGEST_SECONDS:
         raise InputError(

@@ -20,6 +20,8 @@ from styletalk_core.face_model import COEFFICIENTS
 
 STYLE_FRAMES: Final = 256
 """Frames at 30 fps that the style encoder reads, at most."""
+LARGEST_CLIP_MEGABYTES: Final = 200
+"""Size of the video that a style may be made of."""
 _SUFFIX: Final = ".style.npz"
 _LONGEST_NAME: Final = 40
 EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised", "fearful", "disgusted", "contemptuous")

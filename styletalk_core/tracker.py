@@ -185,13 +185,13 @@ class FaceTracker:
                 times.append(frame.time)
                 size = (frame.image.shape[1], frame.image.shape[0])
         if not faces:
-            raise InputError(f"{path} has no picture between {span[0]:.1f} and {span[1]:.1f} s")
+            raise InputError(f"{Path(path).name} has no picture between {span[0]:.1f} and {span[1]:.1f} s")
         landmarks = np.array([face.landmarks for face in faces])
         blendshapes = np.array([face.blendshapes for face in faces])
         try:
             track = make_track(landmarks, blendshapes, np.array(times) - times[0], size, follower.faces)
         except InputError as error:
-            raise InputError(f"{path}: {error}") from error
+            raise InputError(f"{Path(path).name}: {error}") from error
         return track if fps is None else track.resampled(fps)
 
     def find(self, image: NDArray[np.uint8]) -> list[_Face]:

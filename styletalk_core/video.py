@@ -69,9 +69,11 @@ def read_frames(path: str | Path) -> Iterator[VideoFrame]:
                 yield VideoFrame(time - start, np.ascontiguousarray(image))
         except av.error.FFmpegError as error:
             if count == 0:
-                raise InputError(f"{path} is damaged: no picture of it can be decoded ({error.strerror})") from error
+                raise InputError(
+                    f"{Path(path).name} is damaged: no picture of it can be decoded ({error.strerror})"
+                ) from error
     if count == 0:
-        raise InputError(f"{path} is damaged: no picture of it can be decoded")
+        raise InputError(f"{Path(path).name} is damaged: no picture of it can be decoded")
 
 
 def _open(path: str | Path) -> "av.container.InputContainer":
@@ -80,7 +82,7 @@ def _open(path: str | Path) -> "av.container.InputContainer":
     try:
         container = av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
-        raise InputError(f"{path} is not a readable video file ({error.strerror})") from error
+        raise InputError(f"{Path(path).name} is not a readable video file ({error.strerror})") from error
     problem = ""
     if any(part in container.format.name for part in _PICTURE_FORMATS):
         problem = "is a picture; a video clip of somebody talking is needed"
@@ -88,5 +90,5 @@ def _open(path: str | Path) -> "av.container.InputContainer":
         problem = "has sound but no picture" if container.streams.audio else "has no picture"
     if problem:
         container.close()
-        raise InputError(f"{path} {problem}")
+        raise InputError(f"{Path(path).name} {problem}")
     return container

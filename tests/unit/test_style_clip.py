@@ -89,6 +89,6 @@ def test_size_and_length_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(style_clip, "LONGEST_SECONDS", 2.5)
     with pytest.raises(InputError, match="at most 2 s are allowed"):
         style_from_video(video, "long")
-    monkeypatch.setattr(style_clip, "LARGEST_MEGABYTES", 0)
+    monkeypatch.setattr(style_clip, "LARGEST_CLIP_MEGABYTES", 0)
     with pytest.raises(InputError, match="at most 0 MB"):
         style_from_video(video, "large")
