@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from styletalk_core.errors import InputError
+from styletalk_core.head_pose import rotation_matrix
+from styletalk_core.renderer import photo
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait, enrol
 
 BUILTIN = AvatarLibrary(Path("does-not-exist"))
@@ -89,6 +91,16 @@ def test_bad_pictures_are_refused_with_a_sentence(face: Image.Image, tmp_path: P
     for path, reason in cases.items():
         with pytest.raises(InputError, match=reason):
             enrol(path)
+
+
+@pytest.mark.parametrize("turn", [(0.0, 0.7), (0.0, -0.7), (0.7, 0.0)])
+def test_a_face_that_looks_away_is_refused(monkeypatch: pytest.MonkeyPatch, turn: tuple[float, float]) -> None:
+    portrait = BUILTIN.get("marcus")
+    center = portrait.landmarks.mean(0)
+    turned = (portrait.landmarks - center) @ rotation_matrix(*turn, 0.0).T + center
+    monkeypatch.setattr(photo, "find_landmarks", lambda rgb: turned.astype(np.float32))
+    with pytest.raises(InputError, match="turned away"):
+        photo.cropped_face(portrait.picture, 256)
 
 
 def test_a_stored_portrait_comes_back(tmp_path: Path) -> None:
