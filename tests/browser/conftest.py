@@ -1,20 +1,21 @@
 """Fixtures: one server process and one Chromium with speech as its microphone for the whole run, a page per test."""
 
 import time
+import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 from playwright.sync_api import Browser, Page, Playwright, sync_playwright
-from scipy.signal import resample_poly
 
 from browser import chromium
 from browser.server_process import ServerProcess
+from styletalk_core.audio import read_audio
 
 ROOT = Path(__file__).parents[2]
 SPEECH = ROOT / "tests/data/speech/two_sentences.flac"
+RATE = 48_000
 HUMAN_SPEECH = ROOT.parent / "shared/data/speech/librispeech"
 
 
@@ -45,11 +46,14 @@ def as_microphone(source: Path, folder: Path, longest: float = 60.0) -> Path:
 
     48 kHz, 16 bit, mono, with a second of digital silence before and after.
     """
-    samples, rate = soundfile.read(source, dtype="float64")
-    spoken = resample_poly(samples[: int(longest * rate)], 48_000, rate)
-    wav = folder / f"{source.stem}.wav"
-    soundfile.write(wav, np.clip(np.pad(spoken, 48_000), -1, 1), 48_000, subtype="PCM_16")
-    return wav
+    samples = np.pad(read_audio(source, RATE)[: int(longest * RATE)], RATE)
+    path = folder / f"{source.stem}.wav"
+    with wave.open(str(path), "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(RATE)
+        wav.writeframes((np.clip(samples, -1, 1) * 32_767).astype("<i2").tobytes())
+    return path
 
 
 @pytest.fixture(scope="session", autouse=True)

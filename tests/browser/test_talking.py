@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from playwright.sync_api import Page, Playwright
 
 from browser import chromium
@@ -23,6 +22,7 @@ from browser.conftest import HUMAN_SPEECH, SPEECH, as_microphone, start_call, wa
 from browser.received_face import FaceCurves, track_face, write_contact_sheet, write_video
 from browser.recording import SOUND_RATE, Recording, record
 from browser.server_process import ServerProcess
+from styletalk_core.audio import read_audio
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +77,7 @@ def call(
     if not source.exists():
         pytest.skip(f"{source} is not here")
     wav = as_microphone(source, tmp_path_factory.mktemp("speaker"), LONGEST)
-    file, _ = soundfile.read(wav)
+    file = read_audio(wav, SOUND_RATE)
     seconds = len(file) / SOUND_RATE + LEAD_IN
     browser = chromium.launch(playwright, *chromium.speaking(wav))
     page = browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
