@@ -18,6 +18,7 @@ import { Session } from "./session.js";
 import { installShortcuts } from "./shortcuts.js";
 import { Stage } from "./stage.js";
 import { StylePanel } from "./style_panel.js";
+import { StyleUpload } from "./style_upload.js";
 
 const STATE_TEXT = { idle: "Ready", connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
 const STATISTICS_INTERVAL = 1000; // ms
@@ -29,6 +30,9 @@ const preferences = loadPreferences();
 const stage = new Stage(document);
 const meter = new LevelMeter(element("meter"));
 const styles = new StylePanel(element("styles"), element("intensity"), element("fade"));
+const styleUpload = new StyleUpload({
+  button: element("own-style"), input: element("own-style-file"), said: element("own-style-said"), target: document.body,
+});
 const avatars = new AvatarPanel(element("avatars"));
 const latencyPanel = new LatencyPanel(document);
 const microphone = new Microphone(preferences.processing ?? true);
@@ -180,6 +184,11 @@ element("shortcuts-open").addEventListener("click", () => element("shortcuts").s
 styles.addEventListener("change", ({ detail }) => {
   savePreferences(detail);
   session.setStyle(detail);
+});
+
+styleUpload.addEventListener("added", async ({ detail: { name } }) => {
+  styles.fill(await fetchList("api/styles", "styles"), styles.value.style);
+  styles.chooseNamed(name);
 });
 
 avatars.addEventListener("change", ({ detail: avatar }) => {

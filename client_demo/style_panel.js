@@ -69,6 +69,11 @@ export class StylePanel extends EventTarget {
     this.#list.querySelectorAll("input")[index]?.click();
   }
 
+  /** Chooses a chip by its style, as a click would. */
+  chooseNamed(name) {
+    this.#list.querySelector(`input[value="${CSS.escape(name)}"]`)?.click();
+  }
+
   /** @param {number} steps of the slider, negative for less */
   stepIntensity(steps) {
     this.#intensity.stepUp(steps);
