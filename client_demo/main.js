@@ -184,6 +184,7 @@ element("shortcuts-open").addEventListener("click", () => element("shortcuts").s
 styles.addEventListener("change", ({ detail }) => {
   savePreferences(detail);
   session.setStyle(detail);
+  if (session.state !== "live") styles.settle();
 });
 
 styleUpload.addEventListener("added", async ({ detail: { name } }) => {
