@@ -20,14 +20,14 @@ from styletalk_core.styles import StyleLibrary
 
 Array = NDArray[np.float32]
 
-CELL: Final = 192
+CELL: Final = 160
 """Side of one picture, px."""
-RENDERED: Final = 384
+RENDERED: Final = 320
 """Side at which it is rendered, px."""
 SPOKEN: Final = {"silence": "SIL", "open vowel": "AA", "closed lips": "M", "f": "F", "o": "OW"}
 """Columns that a style speaks: the phone held for a whole window."""
 TURN: Final = np.radians(12)
-SMILE: Final = 0.7
+SMILE: Final = 0.9
 """Score of MediaPipe's two smile blendshapes."""
 SMILES: Final = (44, 45)
 """Rows of mouthSmileLeft and mouthSmileRight among the 52 scores."""
@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="*", help="names of presenters; all by default")
-    parser.add_argument("--quality", type=int, default=82, help="of the JPEG files (default: 82)")
+    parser.add_argument("--quality", type=int, default=78, help="of the JPEG files (default: 78)")
     args = parser.parse_args()
     avatars, styles = AvatarLibrary(Path()), StyleLibrary(Path())
     engine = ModelEngine(avatars, styles, size=RENDERED)
