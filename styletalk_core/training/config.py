@@ -45,7 +45,7 @@ class AugmentationConfig:
     transfer: float = 0.35
     mirror: float = 0.5
     speed: float = 0.15
-    silence: float = 0.15
+    silence: float = 0.03
     noise: float = 0.15
     hard: float = 0.1
 
