@@ -7,26 +7,20 @@ worker. Settings outlive a lost connection, slots do not.
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc.rtp import RtpPacket
 
-from server.aiortc_patches import (
-    VIDEO_CLOCK_RATE,
-    LiveVp8Encoder,
-    offer_addresses,
-    report_content_time,
-    tap_packets,
-    use_encoder,
-)
+from server import negotiation
+from server.audience import Audience
 from server.microphone import Microphone
+from server.negotiation import MediaPath
 from server.tracks import PictureTrack, SoundTrack, StartBarrier
 from streaming.clock import MediaClock, monotonic
 from streaming.errors import EngineFailure
 from streaming.latency import LatencyPlan
-from streaming.media import TICK_RATE
 from streaming.session import Session, Settings
 from streaming.worker import BatchWorker
 
@@ -42,10 +36,6 @@ REMEMBERED_VISITORS = 256
 ENDED_STATES = frozenset({"closed", "failed"})
 
 
-class OfferRefused(ValueError):
-    """The SDP offer cannot be answered; the message says why."""
-
-
 class Call:
     """One peer connection with its session. Made by `Call.answer`, works in `run`, ends with it."""
 
@@ -59,6 +49,7 @@ class Call:
         self.answer_sdp = ""
         self.began = monotonic()
         self.ended = asyncio.Event()
+        self.audience = Audience()
         self._worker = worker
 
     @classmethod
@@ -68,8 +59,7 @@ class Call:
         worker: BatchWorker,
         plan: LatencyPlan,
         settings: Settings,
-        addresses: Iterable[str],
-        ports: range | None,
+        path: MediaPath,
     ) -> "Call":
         """Takes a slot and answers an offer of microphone sound and a picture to come back.
 
@@ -84,54 +74,26 @@ class Call:
         call = cls(Session(worker, lease, plan, clock, settings, seed=lease.generation), worker)
         try:
             await call.session.open()
-            await call._negotiate(offer, addresses, ports)
+            await call._negotiate(offer, path)
         except BaseException:
             await call.aclose()
             raise
         return call
 
-    async def _negotiate(self, offer: str, addresses: Iterable[str], ports: range | None) -> None:
-        session, peer, clock = self.session, self.peer, self.session.clock
-        barrier = StartBarrier(session.start)
-        try:
-            await peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
-        except Exception as error:  # the library raises whatever its parser stumbles over
-            raise OfferRefused("The body is not an SDP offer this server understands.") from error
-        transceivers = {transceiver.kind: transceiver for transceiver in peer.getTransceivers()}
-        if set(transceivers) != {"audio", "video"} or transceivers["audio"].receiver.track is None:
-            raise OfferRefused("The offer must send one microphone track and receive one video track.")
-        for kind, codec in (("audio", "audio/opus"), ("video", "video/VP8")):
-            transceiver = transceivers[kind]
-            transceiver.setCodecPreferences(
-                [
-                    capability
-                    for capability in RTCRtpSender.getCapabilities(kind).codecs
-                    if capability.mimeType in (codec, f"{kind}/rtx")
-                ]
-            )
-            if not any(common.mimeType == codec for common in transceiver._codecs):
-                raise OfferRefused(f"The offer must contain {codec}.")
-            chosen = [common for common in transceiver._codecs if common.mimeType == codec]
-            kept = {common.payloadType for common in chosen}
-            # a retransmission format of a codec that is not in the answer makes browsers refuse all of it
-            transceiver._codecs = chosen + [c for c in transceiver._codecs if c.parameters.get("apt") in kept]
-            transceiver.direction = "sendrecv" if kind == "audio" else "sendonly"
-        transceivers["audio"].sender.replaceTrack(SoundTrack(session, barrier))
-        transceivers["video"].sender.replaceTrack(PictureTrack(session, barrier))
-        tap_packets(
-            transceivers["audio"].receiver,
-            lambda packet, payload: self.microphone.packet(
-                packet.ssrc, packet.sequence_number, packet.timestamp, payload
-            ),
+    async def _negotiate(self, offer: str, path: MediaPath) -> None:
+        session, barrier = self.session, StartBarrier(self.session.start)
+        tracks = (
+            SoundTrack(session, barrier, self.audience.sound.publish),
+            PictureTrack(session, barrier, self.audience.pictures.publish),
         )
-        use_encoder(transceivers["video"].sender, LiveVp8Encoder(self._worker.size))
-        for kind, rate in (("audio", TICK_RATE), ("video", VIDEO_CLOCK_RATE)):
-            report_content_time(transceivers[kind].sender, partial(_content_time, clock, rate))
-        offer_addresses(peer, addresses, ports)
-        peer.on("connectionstatechange", self._connection_changed)
-        await peer.setLocalDescription(await peer.createAnswer())
-        barrier.parties = sum(t.currentDirection in ("sendrecv", "sendonly") for t in transceivers.values())
-        self.answer_sdp = peer.localDescription.sdp
+        self.peer.on("connectionstatechange", self._connection_changed)
+        barrier.parties = await negotiation.answer(
+            self.peer, offer, tracks, session.clock, self._worker.size, path, self._packet
+        )
+        self.answer_sdp = self.peer.localDescription.sdp
+
+    def _packet(self, packet: RtpPacket, payload: bytes) -> None:
+        self.microphone.packet(packet.ssrc, packet.sequence_number, packet.timestamp, payload)
 
     def _connection_changed(self) -> None:
         if self.peer.connectionState in ENDED_STATES:
@@ -162,13 +124,9 @@ class Call:
     async def aclose(self) -> None:
         """Closes the connection and gives the slot back."""
         self.microphone.close()
+        await self.audience.aclose()
         await self.peer.close()
         await self._worker.release(self.session.lease)
-
-
-def _content_time(clock: MediaClock, rate: int, rtp: int) -> float:
-    """When RTP time ``rtp`` of a track with clock rate ``rate`` is due, in seconds since 1970."""
-    return clock.unix_deadline(rtp * TICK_RATE // rate)
 
 
 @dataclass(slots=True, eq=False)
@@ -178,6 +136,7 @@ class Visitor:
     id: str
     settings: Settings
     fade_s: float = 0.5
+    presents_as: str | None = None
     call: Call | None = None
     task: "asyncio.Task[None] | None" = None
     control: object | None = None
@@ -211,6 +170,10 @@ class Visitors:
     def calls(self) -> list[Call]:
         """The calls that are up."""
         return [visitor.call for visitor in self._visitors.values() if visitor.call is not None]
+
+    def presenters(self) -> dict[str, Visitor]:
+        """Who lets others watch, by the name he presents himself as."""
+        return {v.presents_as: v for v in self._visitors.values() if v.presents_as is not None and v.call is not None}
 
     @property
     def channels(self) -> int:

@@ -1,12 +1,13 @@
 """The control channel: one WebSocket per visitor, msgpack maps with a "type".
 
 Runs on: event loop. Server to client: session.created, style.applied, avatar.applied, speech.started,
-speech.stopped, avatar.interrupted, metrics, pong, error. Client to server: style.set, avatar.set, avatar.interrupt,
-session.update, ping. The end of the channel is the end of the call.
+speech.stopped, avatar.interrupted, presenter.applied, metrics, pong, error. Client to server: style.set, avatar.set,
+avatar.interrupt, session.update, ping. The end of the channel is the end of the call.
 """
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,7 @@ MOST_CHANNELS = 128
 TRY_AGAIN_LATER = 1013  # WebSocket close code
 LONGEST_FADE_MS = 2_000
 STRONGEST = 2.0
+PRESENTER_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 class BadMessage(ValueError):
@@ -123,6 +125,8 @@ class ControlChannel:
                 await self._set_avatar(_text(message, "avatar", ""))
             if message.keys() & {"style", "intensity", "fade_ms"}:
                 await self._set_style(message)
+            if "presenter" in message:
+                self._present(message["presenter"])
         else:
             raise BadMessage(f"There is no message of type {kind!r}.")
 
@@ -149,6 +153,15 @@ class ControlChannel:
         frame = 0 if session is None else await session.set_avatar(avatar)
         visitor.settings = Settings(avatar, visitor.settings.style, visitor.settings.intensity)
         self.tell("avatar.applied", avatar=avatar, frame=frame)
+
+    def _present(self, name: object) -> None:
+        """Lets others watch under ``name``; None ends it."""
+        if name is not None and not (isinstance(name, str) and PRESENTER_NAME.fullmatch(name)):
+            raise BadMessage("presenter must be a name of letters, digits, '-' and '_', or nil.")
+        if any(other.presents_as == name is not None for other in self._service.visitors if other is not self._visitor):
+            raise BadMessage(f"Somebody else presents as {name!r}.")
+        self._visitor.presents_as = name
+        self.tell("presenter.applied", presenter=name)
 
     async def _relay_speech(self) -> None:
         while True:

@@ -10,6 +10,7 @@ import ifaddr
 from server.calls import Visitors
 from server.catalogue import Catalogue
 from server.config import ServerConfig
+from server.negotiation import MediaPath
 from streaming.latency import LatencyPlan
 from streaming.session import Settings
 from streaming.worker import BatchWorker
@@ -37,12 +38,13 @@ class Service:
         style = config.style or next((entry.name for entry in self.catalogue.styles()), "")
         return Settings(avatar, style)
 
-    def media_addresses(self) -> list[str]:
-        """Addresses for media sockets.
+    def media_path(self) -> MediaPath:
+        """Where media sockets are opened.
 
         A browser on this machine may be unable to leave from 127.0.0.1 or to arrive at it, so a loopback server
         offers its other addresses too; media flows only after a DTLS handshake with the caller of this call.
         """
         found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
         others = [address for address in found if not address.startswith("127.")]
-        return ["127.0.0.1", *others] if self.config.loopback else others
+        addresses = ["127.0.0.1", *others] if self.config.loopback else others
+        return MediaPath(addresses, self.config.udp_range())

@@ -1,6 +1,7 @@
-"""WHIP (RFC 9725): a client posts an SDP offer and gets its avatar.
+"""WHIP (RFC 9725): a client posts an SDP offer and gets its avatar. WHEP: a viewer gets somebody else's.
 
-Runs on: event loop. Routes: POST /whip, PATCH and DELETE /whip/{id}.
+Runs on: event loop. Routes: POST /whip, PATCH and DELETE /whip/{id}; POST /whep/{presenter}, DELETE
+/whep/{presenter}/{id}.
 """
 
 import logging
@@ -10,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from server.calls import Call, OfferRefused
+from server.audience import MOST_VIEWERS
+from server.calls import Call
 from server.limits import BodyTooLarge, read_body
+from server.negotiation import OfferRefused
 from server.service import RETRY_AFTER_SECONDS, Service
 from streaming.errors import EngineFailure, WorkerFull
 
@@ -35,29 +38,29 @@ def busy(service: Service) -> Response:
     return problem(503, code, message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-async def post_offer(request: Request) -> Response:
-    """Answers an offer; ``?session=ID`` resumes a visitor's settings and replaces his call."""
-    service: Service = request.app.state.service
+async def _read_offer(request: Request) -> str | Response:
+    """The SDP of a request, or the answer to a request without."""
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/sdp":
         return problem(415, "unsupported_media_type", "The body must be application/sdp.")
     try:
-        offer = (await read_body(request, LARGEST_SDP)).decode()
+        return (await read_body(request, LARGEST_SDP)).decode()
     except BodyTooLarge:
         return problem(413, "too_large", f"An offer has at most {LARGEST_SDP} bytes.")
     except UnicodeDecodeError:
         return problem(400, "bad_offer", "The offer is not text.")
+
+
+async def post_offer(request: Request) -> Response:
+    """Answers an offer; ``?session=ID`` resumes a visitor's settings and replaces his call."""
+    service: Service = request.app.state.service
+    offer = await _read_offer(request)
+    if isinstance(offer, Response):
+        return offer
     visitor = service.visitors.welcome(request.query_params.get("session"), service.first_settings())
     try:
         async with visitor.negotiating:  # one call per visitor, however often he asks
             await service.visitors.end(visitor)
-            call = await Call.answer(
-                offer,
-                service.worker,
-                service.plan(),
-                visitor.settings,
-                service.media_addresses(),
-                service.config.udp_range(),
-            )
+            call = await Call.answer(offer, service.worker, service.plan(), visitor.settings, service.media_path())
             service.visitors.begin(visitor, call)
     except (WorkerFull, EngineFailure):
         return busy(service)
@@ -111,8 +114,44 @@ async def delete_call(request: Request) -> Response:
     return Response(status_code=200)
 
 
+async def post_viewer(request: Request) -> Response:
+    """Lets a viewer watch a presenter."""
+    service: Service = request.app.state.service
+    offer = await _read_offer(request)
+    if isinstance(offer, Response):
+        return offer
+    name = request.path_params["presenter"]
+    presenter = service.visitors.presenters().get(name)
+    if presenter is None or presenter.call is None or not presenter.call.session.clock.started:
+        return problem(404, "not_found", f"Nobody presents as {name!r} now.")
+    audience = presenter.call.audience
+    if len(audience.viewers) >= MOST_VIEWERS:
+        return problem(503, "server_full", "All seats are taken.", {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    try:
+        clock, size = presenter.call.session.clock, service.worker.size
+        viewer = await audience.admit(offer, clock, size, service.media_path())
+    except OfferRefused as error:
+        return problem(400, "bad_offer", str(error))
+    headers = {"Location": f"/whep/{name}/{viewer.id}", "ETag": f'"{viewer.id}"'}
+    return Response(viewer.peer.localDescription.sdp, 201, headers, "application/sdp")
+
+
+async def delete_viewer(request: Request) -> Response:
+    """A viewer leaves."""
+    service: Service = request.app.state.service
+    presenter = service.visitors.presenters().get(request.path_params["presenter"])
+    viewers = {} if presenter is None or presenter.call is None else presenter.call.audience.viewers
+    viewer = viewers.get(request.path_params["viewer"])
+    if viewer is None:
+        return problem(404, "not_found", "There is no such viewer.")
+    viewer.ended.set()
+    return Response(status_code=200)
+
+
 routes = [
     Route("/whip", post_offer, methods=["POST"]),
     Route("/whip/{call}", patch_candidates, methods=["PATCH"]),
     Route("/whip/{call}", delete_call, methods=["DELETE"]),
+    Route("/whep/{presenter}", post_viewer, methods=["POST"]),
+    Route("/whep/{presenter}/{viewer}", delete_viewer, methods=["DELETE"]),
 ]

@@ -14,7 +14,7 @@ from aiortc import MediaStreamTrack
 from numpy.typing import NDArray
 
 from server.aiortc_patches import VIDEO_CLOCK_RATE
-from streaming.media import FRAME_TICKS, TICK_RATE
+from streaming.media import FRAME_TICKS, TICK_RATE, Tick, VideoImage
 from streaming.session import Session
 
 AUDIO_BITRATE = 64_000
@@ -58,42 +58,57 @@ class OpusEncoder:
         return b"".join(bytes(packet) for packet in self._codec.encode(frame))
 
 
+def sound_packet(start: Tick, encoded: bytes) -> "av.packet.Packet[Any]":
+    """An Opus packet whose first sample is due at tick ``start``."""
+    packet = av.Packet(encoded)
+    packet.pts = start
+    packet.time_base = AUDIO_TIME_BASE
+    return packet
+
+
+def picture_frame(image: VideoImage) -> av.VideoFrame:
+    """A picture with the time stamp of its frame."""
+    frame = av.VideoFrame.from_ndarray(image.yuv, format="yuv420p")
+    frame.pts = image.index * FRAME_RTP_TICKS
+    frame.time_base = VIDEO_TIME_BASE
+    return frame
+
+
 class SoundTrack(MediaStreamTrack):
-    """The microphone's own sound, D later, as Opus packets."""
+    """The microphone's own sound, D later, as Opus packets; ``publish`` gets them too."""
 
     kind = "audio"
 
-    def __init__(self, session: Session, barrier: StartBarrier) -> None:
+    def __init__(self, session: Session, barrier: StartBarrier, publish: Callable[[tuple[Tick, bytes]], None]) -> None:
         super().__init__()
         self._session = session
         self._barrier = barrier
+        self._publish = publish
         self._encoder = OpusEncoder()
 
     async def recv(self) -> "av.packet.Packet[Any]":
         """Waits for the next packet's time."""
         self._barrier.arrive(self)
         chunk = await self._session.next_audio()
-        packet = av.Packet(self._encoder.encode(chunk.samples, chunk.start))
-        packet.pts = chunk.start
-        packet.time_base = AUDIO_TIME_BASE
-        return packet
+        encoded = self._encoder.encode(chunk.samples, chunk.start)
+        self._publish((chunk.start, encoded))
+        return sound_packet(chunk.start, encoded)
 
 
 class PictureTrack(MediaStreamTrack):
-    """The avatar."""
+    """The avatar; ``publish`` gets the pictures too."""
 
     kind = "video"
 
-    def __init__(self, session: Session, barrier: StartBarrier) -> None:
+    def __init__(self, session: Session, barrier: StartBarrier, publish: Callable[[VideoImage], None]) -> None:
         super().__init__()
         self._session = session
         self._barrier = barrier
+        self._publish = publish
 
     async def recv(self) -> av.VideoFrame:
         """Waits for the next frame's time."""
         self._barrier.arrive(self)
         image = await self._session.next_image()
-        frame = av.VideoFrame.from_ndarray(image.yuv, format="yuv420p")
-        frame.pts = image.index * FRAME_RTP_TICKS
-        frame.time_base = VIDEO_TIME_BASE
-        return frame
+        self._publish(image)
+        return picture_frame(image)

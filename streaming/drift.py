@@ -59,7 +59,13 @@ class DriftFollower:
         return slip
 
     def _off_by(self) -> Tick:
-        """What the last window says, 0 when it is within the tolerance."""
+        """What the last window says, 0 when it is within the tolerance.
+
+        A stall makes many packets late and soon passes, so jitter moves the clock by no more than a packet at a time.
+        """
         window = np.array(self._lateness)
-        ticks = round(max(float(window.min()), float(np.percentile(window, 95)) - self._allowance))
+        ticks = int(window.min())
+        if not self._starting:
+            jitter = round(float(np.percentile(window, 95))) - self._allowance
+            ticks = max(ticks, min(jitter, LARGEST_SLIP))
         return ticks if abs(ticks) > TOLERANCE else 0

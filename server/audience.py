@@ -1,0 +1,133 @@
+"""Viewers of somebody else's call: they get the same sound and pictures at the same time.
+
+Runs on: event loop. Sound is encoded once for all; every viewer has a picture encoder of his own, because key frames
+and bitrates differ. A viewer that cannot keep up loses the oldest, never the presenter's time.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, Union
+
+import av
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
+
+from server import negotiation
+from server.negotiation import MediaPath
+from server.tracks import picture_frame, sound_packet
+from streaming.clock import MediaClock
+from streaming.media import Tick, VideoImage
+from streaming.queues import BoundedQueue, OnFull
+
+PACKETS_HELD = 10
+PICTURES_HELD = 3
+MOST_VIEWERS = 16
+
+T = TypeVar("T")
+EncodedSound = tuple[Tick, bytes]
+MediaUnit = Union["av.VideoFrame", "av.packet.Packet[Any]"]
+
+
+class Channel(Generic[T]):
+    """Hands every item to each listener."""
+
+    def __init__(self, name: str, held: int) -> None:
+        self._name = name
+        self._held = held
+        self._queues: set[BoundedQueue[T]] = set()
+
+    def publish(self, item: T) -> None:
+        for queue in self._queues:
+            queue.offer(item)
+
+    def listen(self) -> BoundedQueue[T]:
+        queue: BoundedQueue[T] = BoundedQueue(self._name, self._held, OnFull.DROP_OLDEST)
+        self._queues.add(queue)
+        return queue
+
+    def leave(self, queue: BoundedQueue[T]) -> None:
+        self._queues.discard(queue)
+
+
+class _Track(MediaStreamTrack, Generic[T]):
+    """What a channel publishes, as a track."""
+
+    def __init__(self, kind: str, channel: Channel[T], make: Callable[[T], MediaUnit]) -> None:
+        super().__init__()
+        self.kind = kind
+        self._channel = channel
+        self._queue = channel.listen()
+        self._make = make
+
+    async def recv(self) -> MediaUnit:
+        """Waits for the next item."""
+        return self._make(await self._queue.get())
+
+    def stop(self) -> None:
+        """Stops listening."""
+        self._channel.leave(self._queue)
+        super().stop()
+
+
+class Viewer:
+    """One peer connection that only receives."""
+
+    def __init__(self) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.ended = asyncio.Event()
+        self.peer.on("connectionstatechange", self._connection_changed)
+
+    def _connection_changed(self) -> None:
+        if self.peer.connectionState in ("closed", "failed"):
+            self.ended.set()
+
+
+class Audience:
+    """The viewers of one call."""
+
+    def __init__(self) -> None:
+        self.sound: Channel[EncodedSound] = Channel("viewer sound", PACKETS_HELD)
+        self.pictures: Channel[VideoImage] = Channel("viewer pictures", PICTURES_HELD)
+        self.viewers: dict[str, Viewer] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def admit(self, offer: str, clock: MediaClock, size: int, path: MediaPath) -> Viewer:
+        """Answers a viewer's offer; he stays until he leaves or the call ends.
+
+        Raises:
+            OfferRefused: the offer is none, or lacks VP8 or Opus.
+        """
+        viewer = Viewer()
+        tracks = (
+            _Track("audio", self.sound, lambda sound: sound_packet(*sound)),
+            _Track("video", self.pictures, picture_frame),
+        )
+        try:
+            await negotiation.answer(viewer.peer, offer, tracks, clock, size, path)
+        except BaseException:
+            for track in tracks:
+                track.stop()
+            await viewer.peer.close()
+            raise
+        self.viewers[viewer.id] = viewer
+        task = asyncio.create_task(self._attend(viewer, tracks), name=f"viewer {viewer.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return viewer
+
+    async def _attend(self, viewer: Viewer, tracks: tuple[MediaStreamTrack, ...]) -> None:
+        try:
+            await viewer.ended.wait()
+        finally:
+            self.viewers.pop(viewer.id, None)
+            for track in tracks:
+                track.stop()
+            await viewer.peer.close()
+
+    async def aclose(self) -> None:
+        """Sends everybody home."""
+        for viewer in list(self.viewers.values()):
+            viewer.ended.set()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))

@@ -1,0 +1,106 @@
+"""Answers an SDP offer: VP8 and Opus only, patched sender and receiver, the right addresses.
+
+Runs on: event loop. Calls and viewers share it; what differs is the tracks, and whether a microphone comes in.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver, RTCSessionDescription
+from aiortc.rtp import RtpPacket
+
+from server.aiortc_patches import (
+    VIDEO_CLOCK_RATE,
+    LiveVp8Encoder,
+    offer_addresses,
+    report_content_time,
+    tap_packets,
+    use_encoder,
+)
+from streaming.clock import MediaClock
+from streaming.media import TICK_RATE
+
+CODECS = {"audio": ("audio/opus", TICK_RATE), "video": ("video/VP8", VIDEO_CLOCK_RATE)}
+SENDING = ("sendrecv", "sendonly")
+
+
+class OfferRefused(ValueError):
+    """The SDP offer cannot be answered; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaPath:
+    """Where media sockets are opened: on ``addresses``, in the range ``ports`` of UDP ports (None: any)."""
+
+    addresses: Iterable[str]
+    ports: range | None
+
+
+async def answer(
+    peer: RTCPeerConnection,
+    offer: str,
+    tracks: tuple[MediaStreamTrack, MediaStreamTrack],
+    clock: MediaClock,
+    size: int,
+    path: MediaPath,
+    on_packet: Callable[[RtpPacket, bytes], None] | None = None,
+) -> int:
+    """Answers an offer with ``tracks`` (sound, picture); the answer is the peer's local description.
+
+    Args:
+        clock: of the session the tracks belong to, for the sender reports.
+        size: of the picture in pixels.
+        on_packet: takes the microphone's packets; without it no sound is accepted.
+
+    Returns:
+        How many of the tracks the other side wants.
+
+    Raises:
+        OfferRefused: the offer is none, or lacks a microphone, VP8 or Opus.
+    """
+    try:
+        await peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+    except Exception as error:  # the library raises whatever its parser stumbles over
+        raise OfferRefused("The body is not an SDP offer this server understands.") from error
+    transceivers = {transceiver.kind: transceiver for transceiver in peer.getTransceivers()}
+    if set(transceivers) != {"audio", "video"}:
+        raise OfferRefused("The offer must have one section for sound and one for the picture.")
+    if on_packet is not None and transceivers["audio"].receiver.track is None:
+        raise OfferRefused("The offer must send one microphone track.")
+    for track in tracks:
+        transceiver = transceivers[track.kind]
+        codec, rate = CODECS[track.kind]
+        _choose(transceiver, codec)
+        transceiver.direction = "sendrecv" if track.kind == "audio" and on_packet else "sendonly"
+        transceiver.sender.replaceTrack(track)
+        report_content_time(transceiver.sender, partial(_content_time, clock, rate))
+    if on_packet is not None:
+        tap_packets(transceivers["audio"].receiver, on_packet)
+    use_encoder(transceivers["video"].sender, LiveVp8Encoder(size))
+    offer_addresses(peer, path.addresses, path.ports)
+    await peer.setLocalDescription(await peer.createAnswer())
+    return sum(transceiver.currentDirection in SENDING for transceiver in transceivers.values())
+
+
+def _choose(transceiver: RTCRtpTransceiver, codec: str) -> None:
+    """Leaves one codec and its retransmission format in the answer."""
+    kind = transceiver.kind
+    transceiver.setCodecPreferences(
+        [
+            capability
+            for capability in RTCRtpSender.getCapabilities(kind).codecs
+            if capability.mimeType in (codec, f"{kind}/rtx")
+        ]
+    )
+    chosen = [common for common in transceiver._codecs if common.mimeType == codec]
+    if not chosen:
+        raise OfferRefused(f"The offer must contain {codec}.")
+    kept = {common.payloadType for common in chosen}
+    # a retransmission format of a codec that is not in the answer makes browsers refuse all of it
+    transceiver._codecs = chosen + [c for c in transceiver._codecs if c.parameters.get("apt") in kept]
+
+
+def _content_time(clock: MediaClock, rate: int, rtp: int) -> float:
+    """When RTP time ``rtp`` of a track with clock rate ``rate`` is due, in seconds since 1970."""
+    return clock.unix_deadline(rtp * TICK_RATE // rate)
