@@ -162,11 +162,15 @@ def retrieval(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
 
 
 def adding_a_style(clips: Sequence[HeldOut]) -> dict[str, float]:
-    """Seconds from a video to a style, for ten seconds of video."""
+    """Seconds on the clock and of processor time from a video to a style, for ten seconds of video."""
     clip = min(clips, key=lambda held: abs(held.track.times[-1] - 10))
-    started = time.perf_counter()
+    started, cpu_started = time.perf_counter(), time.process_time()
     style_from_video(clip.clip.path, "bench")
-    return {"style_seconds_per_10_s": (time.perf_counter() - started) * 10 / float(clip.track.times[-1])}
+    per_10_s = 10 / float(clip.track.times[-1])
+    return {
+        "style_seconds_per_10_s": (time.perf_counter() - started) * per_10_s,
+        "style_cpu_seconds_per_10_s": (time.process_time() - cpu_started) * per_10_s,
+    }
 
 
 def _references(members: Sequence[tuple[Clip, Track]], model: FaceModel) -> tuple[list[Track], FaceModel, bool]:
