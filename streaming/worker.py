@@ -86,7 +86,7 @@ class BatchWorker:
         self._pad = pad
         self._now = now
         self._schedule = Schedule()
-        self._ladder = OverloadLadder()
+        self._ladder = ladder or OverloadLadder()
         self._condition = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -149,7 +149,7 @@ class BatchWorker:
         if not self.accepting:
             raise WorkerFull(f"{len(self._leases)} of {self.slots} sessions are in use")
         if not self._leases:
-            self._ladder = OverloadLadder()
+            self._ladder = ladder or OverloadLadder()
         slot = min(set(range(self.slots)) - self._leases.keys() - self._closing)
         self._generation += 1
         lease = SlotLease(slot, self._generation)
