@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from browser.conftest import start_call
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_machine")]
 SECONDS = 60
 
 COUNT_FRAMES = """async (seconds) => {
