@@ -72,10 +72,16 @@ class BatchWorker:
         slots: sessions served at the same time.
         pad: fill batches up to a power of two; for devices that prepare their work per shape.
         now: seconds on a steady clock.
+        make_ladder: decides what is overload.
     """
 
     def __init__(
-        self, make_engine: Callable[[], Engine], slots: int, pad: bool = False, now: Callable[[], float] = monotonic
+        self,
+        make_engine: Callable[[], Engine],
+        slots: int,
+        pad: bool = False,
+        now: Callable[[], float] = monotonic,
+        make_ladder: Callable[[], OverloadLadder] = OverloadLadder,
     ) -> None:
         self.slots = slots
         self.ready = False
@@ -86,7 +92,8 @@ class BatchWorker:
         self._pad = pad
         self._now = now
         self._schedule = Schedule()
-        self._ladder = ladder or OverloadLadder()
+        self._make_ladder = make_ladder
+        self._ladder = make_ladder()
         self._condition = threading.Condition()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -149,7 +156,7 @@ class BatchWorker:
         if not self.accepting:
             raise WorkerFull(f"{len(self._leases)} of {self.slots} sessions are in use")
         if not self._leases:
-            self._ladder = ladder or OverloadLadder()
+            self._ladder = self._make_ladder()
         slot = min(set(range(self.slots)) - self._leases.keys() - self._closing)
         self._generation += 1
         lease = SlotLease(slot, self._generation)

@@ -114,6 +114,11 @@ class Control:
                     return message
 
 
+def _tireless() -> OverloadLadder:
+    """A busy test machine is no overload."""
+    return OverloadLadder(late_share=2)
+
+
 @asynccontextmanager
 async def running_server(
     engine: DeterministicEngine | None = None, slots: int = 4, ready: bool = True, **settings: Any
@@ -121,8 +126,7 @@ async def running_server(
     """Starts a server and stops it."""
     engine = engine or DeterministicEngine()
     config = ServerConfig(size=256, **settings)
-    tireless = OverloadLadder(late_share=2)  # a busy test machine is no overload
-    service = Service(config, BatchWorker(lambda: engine, slots, ladder=tireless), FixedCatalogue())
+    service = Service(config, BatchWorker(lambda: engine, slots, make_ladder=_tireless), FixedCatalogue())
     listener = socket.create_server(("127.0.0.1", 0))
     options = uvicorn.Config(
         create_app(service), log_level="warning", lifespan="on", timeout_graceful_shutdown=2, ws_max_size=65_536
