@@ -58,7 +58,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         result[clip.name] = _accuracy(backend, [clip])
     if args.cache:
         for source in ("librispeech", "speechocean762", "GRID"):
-            result[f"held_out_{source}"] = _accuracy(backend, list(_held_out(args.cache / "utterances", source)))
+            if held_out := list(_held_out(args.cache / "utterances", source)):
+                result[f"held_out_{source}"] = _accuracy(backend, held_out)
     result["noise_cost"] = _noise_cost(backend, dev, result["official"]["strict"])
     result["silent_share"] = _silent_shares(backend)
     if not args.json:
