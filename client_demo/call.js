@@ -17,7 +17,6 @@ export class Call {
   stream = new MediaStream();
 
   #sender;
-  #resource = null;
   #grace = 0;
   #onLost;
 
@@ -45,7 +44,6 @@ export class Call {
       throw serverGone();
     });
     if (response.status !== 201) throw await responseProblem(response);
-    this.#resource = new URL(response.headers.get("Location"), address);
     await this.peer.setRemoteDescription({ type: "answer", sdp: await response.text() });
     await this.#connected();
     this.peer.onconnectionstatechange = () => this.#watch();
@@ -56,13 +54,11 @@ export class Call {
     await this.#sender.replaceTrack(track);
   }
 
-  /** Ends the call on both sides; safe to call at any time, also while the page is unloading. */
+  /** Ends the call here; on the server it ends with the control channel. */
   close() {
     clearTimeout(this.#grace);
     this.peer.onconnectionstatechange = null;
     this.peer.close();
-    if (this.#resource) fetch(this.#resource, { method: "DELETE", keepalive: true }).catch(() => {});
-    this.#resource = null;
   }
 
   #connected() {
