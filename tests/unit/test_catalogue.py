@@ -1,0 +1,37 @@
+"""Proves that the packaged avatars and styles, and what a user adds, can be listed and shown."""
+
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from server.catalogue import LibraryCatalogue
+from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.styles import StyleLibrary
+
+
+def catalogue(home: Path) -> LibraryCatalogue:
+    return LibraryCatalogue(AvatarLibrary(home / "avatars"), StyleLibrary(home / "styles"))
+
+
+def test_the_package_brings_avatars_with_thumbnails_and_styles(tmp_path: Path) -> None:
+    packaged = catalogue(tmp_path)
+    avatars, styles = packaged.avatars(), packaged.styles()
+    assert len(avatars) >= 2 and all(entry.title for entry in avatars)
+    assert len(styles) >= 4 and styles[0].name == "neutral"
+    thumbnail = packaged.thumbnail(avatars[0].name)
+    assert thumbnail.startswith(b"\xff\xd8") and len(thumbnail) < 100_000
+
+
+def test_what_a_user_adds_shows_without_a_restart(tmp_path: Path) -> None:
+    packaged = catalogue(tmp_path)
+    before = packaged.avatars()
+    source = Path(str(files("styletalk_core"))) / "portraits" / before[0].name
+    shutil.copytree(source, tmp_path / "avatars" / "mine")
+    assert {entry.name for entry in packaged.avatars()} - {entry.name for entry in before} == {"mine"}
+
+
+def test_an_unknown_avatar_has_no_thumbnail(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nobody"):
+        catalogue(tmp_path).thumbnail("nobody")
