@@ -21,6 +21,7 @@ export class Stage {
     this.#ambience = page.getElementById("ambience");
     this.#speaking = page.getElementById("speaking");
     this.#notice = page.getElementById("notice");
+    this.#poster.addEventListener("load", () => drawAmbience(this.#ambience, this.#poster));
     page.getElementById("notice-close").addEventListener("click", () => this.clearNotice());
   }
 
@@ -30,10 +31,8 @@ export class Stage {
 
   /** @param {{title: string, thumbnail: string}} avatar shown while no video plays */
   setPoster({ title, thumbnail }) {
-    for (const image of [this.#poster, this.#ambience]) {
-      image.src = thumbnail;
-      image.hidden = false;
-    }
+    this.#poster.src = thumbnail;
+    this.#poster.hidden = false;
     this.#poster.alt = `Portrait of ${title}`;
   }
 
@@ -88,4 +87,14 @@ export class Stage {
     clearInterval(this.#countdown);
     this.#notice.hidden = true;
   }
+}
+
+/** The portrait's colours without its shapes: drawn once very small and stretched, because a CSS blur costs every frame. */
+function drawAmbience(canvas, portrait) {
+  const drawing = canvas.getContext("2d");
+  drawing.imageSmoothingQuality = "high";
+  let side = canvas.width;
+  drawing.drawImage(portrait, 0, 0, side, side);
+  for (; side > 5; side /= 2) drawing.drawImage(canvas, 0, 0, side, side, 0, 0, side / 2, side / 2);
+  for (; side < canvas.width; side *= 2) drawing.drawImage(canvas, 0, 0, side, side, 0, 0, side * 2, side * 2);
 }
