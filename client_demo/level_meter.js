@@ -1,9 +1,10 @@
 /**
- * The user's own level: peak of the last 21 ms in dB full scale, shown with a fast rise and a slow fall.
+ * The user's own level: peak of the last 85 ms in dB full scale, shown with a fast rise and a slow fall.
  */
 
 const FLOOR = -60; // dB full scale, the left end
 const FALL = 26; // dB per second
+const DRAW_INTERVAL = 60; // ms; every drawing of the meter composes the whole page anew
 const ANNOUNCE_INTERVAL = 500; // ms between two values for assistive technology
 
 export class LevelMeter {
@@ -24,7 +25,7 @@ export class LevelMeter {
     this.#context ??= new AudioContext();
     if (!this.#analyser) {
       this.#analyser = this.#context.createAnalyser();
-      this.#analyser.fftSize = 1024;
+      this.#analyser.fftSize = 4096;
     }
     this.#source?.disconnect();
     this.#source = this.#context.createMediaStreamSource(new MediaStream([track]));
@@ -48,6 +49,8 @@ export class LevelMeter {
     let announced = 0;
     const draw = (now) => {
       if (!this.#running) return;
+      requestAnimationFrame(draw);
+      if (now - last < DRAW_INTERVAL) return;
       this.#analyser.getFloatTimeDomainData(samples);
       let peak = 1e-6;
       for (const sample of samples) peak = Math.max(peak, Math.abs(sample));
@@ -56,7 +59,6 @@ export class LevelMeter {
       const announce = now - announced > ANNOUNCE_INTERVAL;
       if (announce) announced = now;
       this.#show(this.#level, announce);
-      requestAnimationFrame(draw);
     };
     requestAnimationFrame(draw);
   }
