@@ -62,6 +62,7 @@ bench: setup
 	$(BIN)/styletalk bench decoder
 	$(BIN)/styletalk bench renderer
 	$(BIN)/styletalk bench latency
+	$(BIN)/python -m pytest -m benchmark
 
 clean:
 	rm -rf $(VENV) build *.egg-info

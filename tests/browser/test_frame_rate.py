@@ -28,6 +28,7 @@ COUNT_FRAMES = """async (seconds) => {
 }"""
 
 
+@pytest.mark.benchmark
 def test_frame_rate(open_page: Callable[..., Page], speaking_browser: Browser, artefacts: Path) -> None:
     page = open_page(speaking_browser)
     start_call(page)
