@@ -24,7 +24,7 @@ class LatencyPlan:
     recognizer: Tick
     future_frames: int = 2
     receive: Tick = PACKET_TICKS
-    budget: Tick = 3_360
+    budget: Tick = 2_400
     encode: Tick = 240
 
     def __post_init__(self) -> None:
