@@ -1,4 +1,7 @@
-"""Fixtures: one server process and one Chromium with speech as its microphone for the whole run, a page per test."""
+"""Fixtures: one server process and one Chromium with speech as its microphone for this folder, a page per test.
+
+They end with this folder: Playwright keeps an event loop running, which the asynchronous tests of other folders refuse.
+"""
 
 import time
 import wave
@@ -65,7 +68,7 @@ def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(artefacts: Path) -> Iterator[ServerProcess]:
     log = artefacts / "server.log"
     log.unlink(missing_ok=True)
@@ -97,13 +100,13 @@ def quiet_machine(server: ServerProcess) -> None:
         pytest.skip(f"other programs take {min(shares):.0%} of this machine: nothing can be said about real time")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
     with sync_playwright() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def speaking_browser(playwright: Playwright, speech_wav: Path) -> Iterator[Browser]:
     browser = chromium.launch(playwright, *chromium.speaking(speech_wav))
     yield browser
