@@ -36,6 +36,7 @@ class MeshRenderer:
         unit: inter-ocular distance in the output, px.
         pivot: (3,) px, the point in the neck about which the head turns.
         head: where the portrait's head lies in the output (one frame).
+        background: (size, size, 3) uint8 RGB, the photo without the person.
         resting_face: (478, 3) canonical landmarks of the portrait with its mouth at rest.
         resting_offsets: (478, 3) canonical displacements from the portrait to `resting_face`.
     """
@@ -51,7 +52,7 @@ class MeshRenderer:
         person = foreground_colors(picture, mask).clip(0, 255).round().astype(np.uint8)
         self._person = np.dstack([person, np.round(mask * 255).astype(np.uint8)])
         wall = cv2.resize(empty_background(picture, mask), (size, size), interpolation=cv2.INTER_AREA)
-        self._background = np.ascontiguousarray(wall.clip(0, 255).round().astype(np.uint8))
+        self.background: Image = np.ascontiguousarray(wall.clip(0, 255).round().astype(np.uint8))
 
         in_texture = _rescaled(portrait.landmarks, side / stored)
         in_output = _rescaled(portrait.landmarks, size / stored)
@@ -78,7 +79,7 @@ class MeshRenderer:
         self._openness = [self._lid_gap(mesh.vertices, eye) for eye in EYES]
         self._maps = np.zeros((2, size, size), np.float32)
 
-    def render(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
+    def render(self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None) -> Image:
         """Renders one frame.
 
         Args:
@@ -86,22 +87,47 @@ class MeshRenderer:
             pose: (6,) pitch, yaw, roll [rad] and shift [inter-ocular distances], relative to the portrait's own.
             gaze: (2,) yaw and pitch of the eyes [rad].
             blink: 0 open .. 1 closed.
+            behind: (H, W, 3) uint8 RGB what stands behind the person; the portrait's own background if None.
 
         Returns:
             (H*3//2, W) uint8, yuv420p.
         """
-        return cv2.cvtColor(self.render_rgb(expression, pose, gaze, blink), cv2.COLOR_RGB2YUV_I420)
+        return cv2.cvtColor(self.render_rgb(expression, pose, gaze, blink, behind), cv2.COLOR_RGB2YUV_I420)
 
-    def render_rgb(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
+    def render_with_alpha(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
+        """As `render`, but the person alone, and below it the mask as a grey picture: (H*3, W) uint8, yuv420p.
+
+        Video codecs for live use carry no alpha, so the picture is twice as high: whoever shows it lays row ``y`` over
+        anything with the brightness of row ``H + y`` as opacity.
+        """
+        person = self._person_layer(self._offsets(expression), pose, gaze, blink, layers=True)
+        stacked = np.vstack([person[..., :3], np.repeat(person[..., 3:], 3, axis=2)])
+        return cv2.cvtColor(stacked, cv2.COLOR_RGB2YUV_I420)
+
+    def render_rgb(
+        self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None
+    ) -> Image:
         """As `render`, but (H, W, 3) uint8 RGB."""
-        offsets = self._model.offsets(np.asarray(expression, np.float32)[None])[0]
-        return self.render_offsets(offsets, np.asarray(pose, np.float32), np.asarray(gaze, np.float32), float(blink))
+        return self.render_offsets(self._offsets(expression), pose, gaze, blink, behind=behind)
 
-    def render_offsets(self, offsets: Float, pose: Float, gaze: Float, blink: float, layers: bool = True) -> Image:
+    def render_offsets(
+        self, offsets: Float, pose: Float, gaze: Float, blink: float, layers: bool = True, behind: Image | None = None
+    ) -> Image:
         """Renders displacements (478, 3) of the landmarks in canonical units instead of coefficients.
 
         Without ``layers`` the photo is warped and nothing is drawn behind lips and lids, for comparison.
         """
+        layer = self._person_layer(offsets, pose, gaze, blink, layers)
+        out = np.empty((self.size, self.size, 3), np.uint8)
+        composite(layer, self.background if behind is None else behind, out)
+        return out
+
+    def _offsets(self, expression: Float) -> Float:
+        return np.asarray(self._model.offsets(np.asarray(expression, np.float32)[None])[0], np.float32)
+
+    def _person_layer(self, offsets: Float, pose: Float, gaze: Float, blink: float, layers: bool) -> Image:
+        """The person without background, (H, W, 4) RGBA."""
+        pose, gaze, blink = np.asarray(pose, np.float32), np.asarray(gaze, np.float32), float(blink)
         still = self._mesh.vertices
         shape = self._neutral.copy()
         shape[:LANDMARKS] += offsets @ self._to_picture
@@ -113,15 +139,13 @@ class MeshRenderer:
         map_x, map_y = self._maps
         flat = np.ascontiguousarray(vertices[:, :2])
         fill_triangles(flat, self._texture_points, self._mesh.triangles, map_x, map_y)
-        layer = cv2.remap(self._person, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        layer: Image = cv2.remap(self._person, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         if layers:
             rigid = self._posed(still, pose)[:LANDMARKS, :2]
             for side in range(len(EYES)):
                 self._draw_eye(layer, vertices, rigid, side, gaze)
             self._draw_mouth(layer, vertices, rigid, shape)
-        out = np.empty((self.size, self.size, 3), np.uint8)
-        composite(layer, self._background, out)
-        return out
+        return layer
 
     def _posed(self, shape: Float, pose: Float) -> Float:
         """Turns and shifts the head; anchors follow as far as they belong to it."""

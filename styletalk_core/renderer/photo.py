@@ -3,12 +3,8 @@
 Runs on: any thread, at enrolment only.
 """
 
-from pathlib import Path
-
 import cv2
 import numpy as np
-from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
 
 from styletalk_core.errors import InputError
 from styletalk_core.renderer.arrays import Float, Image
@@ -16,41 +12,10 @@ from styletalk_core.renderer.face_mesh import CHIN, FACE_OVAL, interocular
 from styletalk_core.tracker import FaceTracker
 
 MIN_FACE = 80  # px, height of the face mesh
-MAX_PIXELS = 60_000_000
-WORKING_SIDE = 2048  # px, longer photos are reduced first
 MAX_YAW, MAX_PITCH = np.radians(25), np.radians(25)
 
 # Crop: the face mesh (brow to chin, 1.0) takes this share of the picture's height, its centre this far down.
 FACE_SHARE, FACE_CENTER = 0.46, 0.50
-
-
-def load(path: Path) -> Image:
-    """Returns (H, W, 3) uint8 RGB, upright, whatever the file's colour space and depth.
-
-    Raises:
-        InputError: not a still picture.
-    """
-    try:
-        with Pillow.open(path) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels: reduce it first")
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith(("I", "F")):
-                values = np.asarray(upright, np.float32)
-                top = 65535.0 if values.max() > 255 else 255.0
-                upright = Pillow.fromarray((values / top * 255).clip(0, 255).astype(np.uint8))
-            if "A" in upright.getbands() or "transparency" in upright.info:
-                rgba = upright.convert("RGBA")
-                upright = Pillow.alpha_composite(Pillow.new("RGBA", rgba.size, (235, 235, 235, 255)), rgba)
-            rgb = upright.convert("RGB")
-            rgb.thumbnail((WORKING_SIDE, WORKING_SIDE), Pillow.Resampling.LANCZOS)
-    except FileNotFoundError as error:
-        raise InputError(f"there is no file {path}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} is not a picture that can be read") from error
-    return np.array(rgb)
 
 
 def find_landmarks(rgb: Image) -> Float:

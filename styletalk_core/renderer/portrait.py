@@ -104,9 +104,10 @@ def enrol(image_path: Path, name: str | None = None, title: str | None = None, s
     # Only enrolment needs the face tracker: a server that shows stored portraits never loads it.
     from styletalk_core.renderer import photo
     from styletalk_core.renderer.face_mesh import face_triangles
+    from styletalk_core.renderer.picture import load
 
     name = name or Path(image_path).stem
-    rgb, landmarks = photo.cropped_face(photo.load(Path(image_path)), size)
+    rgb, landmarks = photo.cropped_face(load(Path(image_path)), size)
     return Portrait(
         name=name,
         title=title or name.replace("_", " ").replace("-", " ").title(),
