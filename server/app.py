@@ -7,17 +7,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import as_file, files
+from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from server import control, signalling
-from server.limits import Guard
+from server.guard import Guard
 from server.metrics import exposition
+from server.problems import failed, problem, refused
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.style_upload import StyleUpload
 
@@ -64,7 +68,7 @@ async def thumbnail(request: Request) -> Response:
     try:
         picture = await asyncio.to_thread(service.catalogue.thumbnail, request.path_params["name"])
     except ValueError as error:
-        return signalling.problem(404, "not_found", str(error))
+        return problem(404, "not_found", str(error))
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=300"})
 
 
@@ -95,6 +99,12 @@ def create_app(service: Service) -> Starlette:
         await asyncio.to_thread(service.catalogue.avatars)  # reads the portraits once
         watching = asyncio.create_task(service.visitors.watch(), name="watch for vanished clients")
         try:
+def _page_parts(page: Path) -> frozenset[str]:
+    """Paths of what the page loads: without secrets, and fetched by embedding pages that have no cookie here."""
+    files = (path.relative_to(page).as_posix() for path in page.rglob("*") if path.suffix != ".html")
+    return frozenset(f"/{file}" for file in files)
+
+
             yield
         finally:
             watching.cancel()
@@ -118,7 +128,23 @@ def create_app(service: Service) -> Starlette:
                 *control.routes,
                 Mount("/", StaticFiles(directory=page, html=True)),
             ],
-            middleware=[Middleware(Guard, service.config.api_key, service.config.loopback)],
+            middleware=[
+                Middleware(
+                    Guard,
+                    access=service.access,
+                    loopback=service.config.loopback,
+                    origins=service.config.origins(),
+                    public=_page_parts(page),
+                ),
+                Middleware(
+                    CORSMiddleware,
+                    allow_origins=service.config.origins(),
+                    allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+                    allow_headers=["Authorization", "Content-Type"],
+                    expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Session"],
+                ),
+            ],
+            exception_handlers={HTTPException: refused, Exception: failed},
             lifespan=lifespan,
         )
     app.state.service = service

@@ -4,17 +4,23 @@ Pure but for reading the file. An unknown or impossible setting is an error that
 """
 
 import ipaddress
+import math
 import os
+import re
 import tomllib
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from styletalk_core.errors import InputError
 
 ENVIRONMENT_PREFIX = "STYLETALK_SERVE_"
+ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
+SESSION_MINUTES, SESSIONS_PER_ADDRESS, DRAIN_SECONDS = 120, 4, 60
+"""Defaults of a server for others."""
+SECRETS = ("api_key", "turn_secret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +37,46 @@ class ServerConfig:
         size: width and height of the picture in pixels, 256 or 512.
         future_frames: phone look-ahead in frames, 0 to 5.
         avatar, style: what a new session starts with; empty for the first of the library.
+        allow_origins: other web sites whose pages may use the server, "https://a.example,https://b.example".
+        session_minutes: longest session; 0 for no limit on loopback, 120 elsewhere.
+        sessions_per_address: sessions of one network address; 0 for no limit on loopback, 4 elsewhere.
+        drain_seconds: how long calls may go on after SIGTERM; 0 for not at all on loopback, 60 elsewhere.
+        public_address: IP address under which the UDP ports are reached from outside, where it is not the machine's.
+        turn_urls: "turn:turn.example:3478?transport=udp,turns:turn.example:5349", relays for callers behind firewalls.
+        turn_secret: the relays' shared secret (coturn's static-auth-secret).
+        tls_certificate, tls_key: PEM files; browsers give the microphone to https pages only.
+        trusted_proxies: addresses whose X-Forwarded-For is believed.
+        log_format: "text" or "json", one object a line.
     """
 
     host: str = "127.0.0.1"
     port: int = 8080
     device: str = "auto"
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
     max_sessions: int = 0
     udp_ports: str = ""
     size: int = 512
     future_frames: int = 2
     avatar: str = ""
     style: str = ""
+    allow_origins: str = ""
+    session_minutes: int = 0
+    sessions_per_address: int = 0
+    drain_seconds: int = 0
+    public_address: str = ""
+    turn_urls: str = ""
+    turn_secret: str = field(default="", repr=False)
+    tls_certificate: str = ""
+    tls_key: str = ""
+    trusted_proxies: str = "127.0.0.1"
+    log_format: str = "text"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise InputError(f"The port must be between 0 and 65535, not {self.port}.")
-        if self.max_sessions < 0:
-            raise InputError(f"max_sessions must not be negative, as {self.max_sessions} is.")
+        for name in ("max_sessions", "session_minutes", "sessions_per_address", "drain_seconds"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must not be negative, as {getattr(self, name)} is.")
         if self.size not in (256, 512):
             raise InputError(f"The picture size must be 256 or 512, not {self.size}.")
         if not 0 <= self.future_frames <= 5:
@@ -57,7 +85,16 @@ class ServerConfig:
             raise InputError(
                 f"Listening on {self.host} lets others in: give --api-key or --api-key-file, or keep to 127.0.0.1."
             )
+        if bool(self.tls_certificate) != bool(self.tls_key):
+            raise InputError("Give both --tls-certificate and --tls-key, or neither.")
+        if bool(self.turn_urls) != bool(self.turn_secret):
+            raise InputError("Give both turn_urls and turn_secret, or neither.")
+        if self.log_format not in ("text", "json"):
+            raise InputError(f"The log format must be text or json, not {self.log_format!r}.")
+        if self.public_address and not _is_address(self.public_address):
+            raise InputError(f"--public-address takes an IP address, not {self.public_address!r}.")
         self.udp_range()
+        self.origins()
 
     @property
     def loopback(self) -> bool:
@@ -68,6 +105,34 @@ class ServerConfig:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def session_seconds(self) -> float:
+        """Longest session."""
+        minutes = self.session_minutes or (0 if self.loopback else SESSION_MINUTES)
+        return minutes * 60.0 if minutes else math.inf
+
+    @property
+    def most_per_address(self) -> float:
+        """Sessions that one network address may have."""
+        return self.sessions_per_address or (math.inf if self.loopback else SESSIONS_PER_ADDRESS)
+
+    @property
+    def drain_time(self) -> float:
+        """Seconds that calls may go on after SIGTERM."""
+        return float(self.drain_seconds or (0 if self.loopback else DRAIN_SECONDS))
+
+    def origins(self) -> tuple[str, ...]:
+        """The other web sites whose pages may use the server.
+
+        Raises:
+            InputError: one is not a scheme and a host, such as https://example.org.
+        """
+        origins = tuple(filter(None, (origin.strip() for origin in self.allow_origins.split(","))))
+        for origin in origins:
+            if not ORIGIN.fullmatch(origin):
+                raise InputError(f"--allow-origins takes addresses such as https://example.org, not {origin!r}.")
+        return origins
 
     def udp_range(self) -> range | None:
         """The UDP ports for media, None for any.
@@ -99,9 +164,18 @@ def load(args: Namespace, environment: Mapping[str, str] = os.environ) -> Server
     given = {key[len(prefix) :].lower(): value for key, value in environment.items() if key.startswith(prefix)}
     values |= _checked(given, "in the environment")
     values |= {f.name: v for f in fields(ServerConfig) if (v := getattr(args, f.name, None)) is not None}
-    if args.api_key_file:
-        values["api_key"] = _read_key(Path(args.api_key_file))
+    for secret in SECRETS:
+        if file := getattr(args, f"{secret}_file", None):
+            values[secret] = _read_key(Path(file))
     return ServerConfig(**values)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _checked(given: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -1,38 +1,19 @@
-"""The guard in front of the routes: who may ask, how much, and what browsers are told about the answers.
+"""How much: sizes of bodies, and how often one address or one channel may ask.
 
-Runs on: event loop, as ASGI middleware.
-
-A loopback server is open to every program of its machine, so it must not become open to every web site that the
-machine's browser shows: the Host header must name this machine (against DNS rebinding) and the Origin, if any, must be
-the server's own (against cross-site requests). A server for others demands its key.
+Pure but for `read_body`, which runs on the event loop.
 """
 
-import hmac
-from collections.abc import Mapping, MutableMapping
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Callable
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
-COOKIE = "styletalk-key"
-PUBLIC_PATHS = frozenset({"/healthz", "/readyz"})
-SECURITY_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob: mediastream:; "
-        "style-src 'self' 'unsafe-inline'; connect-src 'self'; object-src 'none'; base-uri 'none'; "
-        "frame-ancestors 'none'; form-action 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "microphone=(self), camera=(), geolocation=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
+from streaming.clock import monotonic
+
+ADDRESSES_REMEMBERED = 4096
+IPV6_SITE = 64
+"""Leading bits of an IPv6 address that one customer has for himself."""
 
 
 class BodyTooLarge(Exception):
@@ -53,85 +34,67 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
-class Guard:
-    """Turns away what must not reach the routes, and adds the security headers to every answer."""
+class Allowance:
+    """A budget that refills: ``rate`` per second, up to ``burst``."""
 
-    def __init__(self, app: ASGIApp, api_key: str, loopback: bool) -> None:
-        self._app = app
-        self._api_key = api_key
-        self._loopback = loopback
+    def __init__(self, rate: float, burst: float, now: Callable[[], float] = monotonic) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._now = now
+        self._left = burst
+        self._at = now()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        refusal = self._refusal(scope)
-        if refusal is None:
-            await self._app(scope, receive, _with_headers(send, self._greeting(scope)))
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close", "code": 1008, "reason": refusal[1]})
-        else:
-            await _refuse(_with_headers(send, SECURITY_HEADERS), *refusal)
+    def take(self, cost: float = 1.0) -> float:
+        """Spends ``cost``, on credit if need be.
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
-        headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if self._loopback and urlsplit(f"//{host}").hostname not in LOOPBACK_NAMES:
-            return 421, "This server is called by the name of this machine only."
-        origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            return 403, "Requests from other web sites are not answered."
-        if self._api_key and scope["path"] not in PUBLIC_PATHS and not self._knows_key(scope, headers):
-            return 401, "An API key is needed: Authorization: Bearer KEY."
-        return None
+        Returns:
+            Seconds until the budget is out of debt; 0 where it is not in debt.
+        """
+        now = self._now()
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate) - cost
+        self._at = now
+        return max(0.0, -self._left / self._rate)
 
-    def _knows_key(self, scope: Scope, headers: Headers) -> bool:
-        scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        given = [bearer] if scheme.lower() == "bearer" else []
-        # A page cannot set headers on what it loads: it is opened with ?key=KEY once and then has a cookie.
-        given += [_key_in_query(scope), _key_in_cookie(headers)]
-        return any(hmac.compare_digest(key.encode(), self._api_key.encode()) for key in given)
+    def refuse(self, cost: float = 1.0) -> float:
+        """As `take`, but spends nothing that is not there.
 
-    def _greeting(self, scope: Scope) -> dict[str, str]:
-        """The headers of every answer, with the cookie for who came with the key in the address."""
-        if not self._api_key or not _key_in_query(scope):
-            return SECURITY_HEADERS
-        cookie = f"{COOKIE}={quote(self._api_key)}; Path=/; HttpOnly; SameSite=Strict"
-        return SECURITY_HEADERS | {"Set-Cookie": cookie}
+        Returns:
+            Seconds to wait before asking again; 0 where the cost was paid.
+        """
+        wait = self.take(cost)
+        if wait:
+            self._left += cost
+        return wait
 
 
-def _key_in_query(scope: Scope) -> str:
-    query: bytes = scope.get("query_string", b"")
-    return parse_qs(query.decode("latin-1")).get("key", [""])[0]
+class AddressAllowances:
+    """A budget for each address; the longest silent one is forgotten."""
+
+    def __init__(self, rate: float, burst: float, now: Callable[[], float] = monotonic) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._now = now
+        self._allowances: OrderedDict[str, Allowance] = OrderedDict()
+
+    def of(self, address: str) -> Allowance:
+        """The budget of ``address``."""
+        site = site_of(address)
+        if site not in self._allowances:
+            self._allowances[site] = Allowance(self._rate, self._burst, self._now)
+            if len(self._allowances) > ADDRESSES_REMEMBERED:
+                self._allowances.popitem(last=False)
+        self._allowances.move_to_end(site)
+        return self._allowances[site]
 
 
-def _key_in_cookie(headers: Headers) -> str:
+def site_of(address: str) -> str:
+    """What counts as one place on the network: an IPv4 address, the first half of an IPv6 address."""
     try:
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return ""
-    return unquote(cookie.value) if cookie else ""
-
-
-def _with_headers(send: Send, extra: Mapping[str, str]) -> Send:
-    async def wrapped(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in extra.items():
-                headers.setdefault(name, value)
-        await send(message)
-
-    return wrapped
-
-
-async def _refuse(send: Send, status: int, message: str) -> None:
-    start: MutableMapping[str, Any] = {
-        "type": "http.response.start",
-        "status": status,
-        "headers": [(b"content-type", b"text/plain; charset=utf-8")],
-    }
-    if status == 401:
-        start["headers"].append((b"www-authenticate", b"Bearer"))
-    await send(start)
-    await send({"type": "http.response.body", "body": message.encode()})
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, IPV6_SITE), strict=False))

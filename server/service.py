@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import ifaddr
 
+from server.access import Access
 from server.calls import Visitors
 from server.catalogue import Catalogue
 from server.config import ServerConfig
@@ -26,6 +27,12 @@ class Service:
     worker: BatchWorker
     catalogue: Catalogue
     visitors: Visitors = field(default_factory=Visitors)
+    access: Access = field(init=False)
+    draining: bool = False
+    """True once the server takes no more calls because it is about to stop."""
+
+    def __post_init__(self) -> None:
+        self.access = Access(self.config.api_key)
 
     def plan(self) -> LatencyPlan:
         """Where the delay of a call that starts now goes."""

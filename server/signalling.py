@@ -8,23 +8,19 @@ import logging
 
 from aiortc.sdp import candidate_from_sdp
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from server.audience import MOST_VIEWERS
 from server.calls import Call
 from server.limits import BodyTooLarge, read_body
 from server.negotiation import OfferRefused
+from server.problems import problem
 from server.service import RETRY_AFTER_SECONDS, Service
 from streaming.errors import EngineFailure, WorkerFull
 
 logger = logging.getLogger(__name__)
 LARGEST_SDP = 64 * 1024
-
-
-def problem(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    """An error as JSON: ``{"code", "message"}``."""
-    return JSONResponse({"code": code, "message": message}, status, headers)
 
 
 def busy(service: Service) -> Response:

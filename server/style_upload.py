@@ -20,8 +20,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from server.home import user_folder
+from server.problems import problem
 from server.service import RETRY_AFTER_SECONDS
-from server.signalling import problem
 from styletalk_core.errors import InputError
 from styletalk_core.styles import LARGEST_CLIP_MEGABYTES, StyleLibrary
 

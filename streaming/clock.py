@@ -18,6 +18,11 @@ def monotonic() -> float:
     return time.monotonic()
 
 
+def unix_seconds() -> float:
+    """Seconds since 1970, for what has to mean the same on every machine."""
+    return time.time()
+
+
 class MediaClock:
     """Maps ticks to moments.
 

@@ -42,6 +42,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--udp-ports", metavar="A-B", help="UDP ports for media")
     parser.add_argument("--size", type=int, choices=(256, 512), help="picture size (512)")
     parser.add_argument("--future-frames", type=int, metavar="F", help="phone look-ahead in frames, 0 to 5 (2)")
+    parser.add_argument("--public-address", metavar="IP", help="address under which the UDP ports are reached")
+    parser.add_argument("--allow-origins", metavar="URL,URL", help="other web sites whose pages may use the server")
+    parser.add_argument("--session-minutes", type=int, metavar="N", help="longest session (120; no limit on loopback)")
+    parser.add_argument(
+        "--sessions-per-address", type=int, metavar="N", help="sessions of one address (4; no limit on loopback)"
+    )
+    parser.add_argument(
+        "--drain-seconds", type=int, metavar="N", help="how long calls go on after SIGTERM (60; 0 on loopback)"
+    )
+    parser.add_argument("--turn-urls", metavar="URL,URL", help="relays for callers behind firewalls")
+    parser.add_argument("--turn-secret-file", metavar="FILE", help="file that holds the relays' shared secret")
+    parser.add_argument("--tls-certificate", metavar="FILE.pem", help="certificate chain, for https")
+    parser.add_argument("--tls-key", metavar="FILE.pem", help="its private key")
+    parser.add_argument("--trusted-proxies", metavar="IP,IP", help="proxies whose X-Forwarded-For is believed")
+    parser.add_argument("--log-format", choices=("text", "json"), help="how to write the log (text)")
     parser.add_argument("--config", metavar="FILE.toml", help="settings file")
 
 

@@ -1,0 +1,34 @@
+"""What every refused request is answered with: a status, a code for programs and a sentence for people.
+
+Runs on: event loop.
+"""
+
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+logger = logging.getLogger(__name__)
+
+CODES = {404: "not_found", 405: "method_not_allowed"}
+"""Codes of what the router itself refuses."""
+
+
+def problem(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    """An error as JSON: ``{"code", "message"}``."""
+    return JSONResponse({"code": code, "message": message}, status, headers)
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """The answer to a request for which there is no route."""
+    assert isinstance(error, HTTPException)
+    code = CODES.get(error.status_code, "refused")
+    headers = dict(error.headers) if error.headers else None
+    return problem(error.status_code, code, f"{request.method} {request.url.path} is not served here.", headers)
+
+
+async def failed(request: Request, error: Exception) -> Response:
+    """The answer to a request whose route failed; the traceback is logged."""
+    logger.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(500, "failed", "The server could not do this; its log says why.")
