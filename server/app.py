@@ -48,6 +48,15 @@ async def styles(request: Request) -> Response:
     )
 
 
+async def style_map(request: Request) -> Response:
+    """Where the styles lie in the plane, similar ones near each other; x and y in -1..1."""
+    service: Service = request.app.state.service
+    if not service.worker.ready:
+        return signalling.busy(service)
+    places = await service.worker.style_map()
+    return JSONResponse({"places": [{"name": place.name, "x": place.x, "y": place.y} for place in places]})
+
+
 async def presenters(request: Request) -> Response:
     """Who can be watched at /whep/{name}."""
     service: Service = request.app.state.service
@@ -119,6 +128,7 @@ def _page_parts(page: Path) -> frozenset[str]:
                 Route("/api/avatars", avatars),
                 Route("/api/avatars/{name}/thumbnail", thumbnail),
                 Route("/api/styles", styles),
+                Route("/api/styles/map", style_map),
                 Route("/api/presenters", presenters),
                 *StyleUpload().routes,
                 Route("/healthz", healthz),

@@ -16,8 +16,10 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.calls import Visitor
+from server.messages import BadMessage, number, style_choice, text, unpack
 from server.service import RETRY_AFTER_SECONDS, Service
 from streaming.clock import monotonic
+from streaming.engine import StyleChoice
 from streaming.errors import EngineFailure
 from streaming.queues import BoundedQueue, OnFull
 from streaming.session import Session, Settings
@@ -31,10 +33,6 @@ TRY_AGAIN_LATER = 1013  # WebSocket close code
 LONGEST_FADE_MS = 2_000
 STRONGEST = 2.0
 PRESENTER_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
-
-
-class BadMessage(ValueError):
-    """A message that cannot be carried out; the text says why."""
 
 
 class ControlChannel:
@@ -59,7 +57,7 @@ class ControlChannel:
             "session.created",
             session=visitor.id,
             avatar=settings.avatar,
-            style=settings.style,
+            **_described(settings.style),
             intensity=settings.intensity,
             fade_ms=round(visitor.fade_s * 1000),
             delay_ms=round(self._service.plan().delay / 48),
@@ -97,7 +95,7 @@ class ControlChannel:
     async def _receive(self) -> None:
         while True:
             try:
-                message = _unpack(await self._socket.receive())
+                message = unpack(await self._socket.receive())
                 if message is None:
                     return
                 await self._carry_out(message)
@@ -116,14 +114,14 @@ class ControlChannel:
         elif kind == "style.set":
             await self._set_style(message)
         elif kind == "avatar.set":
-            await self._set_avatar(_text(message, "avatar", ""))
+            await self._set_avatar(text(message, "avatar", ""))
         elif kind == "avatar.interrupt":
             session = self._session
             self.tell("avatar.interrupted", played_ms=0 if session is None else round(session.interrupt()))
         elif kind == "session.update":
             if "avatar" in message:
-                await self._set_avatar(_text(message, "avatar", ""))
-            if message.keys() & {"style", "intensity", "fade_ms"}:
+                await self._set_avatar(text(message, "avatar", ""))
+            if message.keys() & {"style", "weights", "intensity", "fade_ms"}:
                 await self._set_style(message)
             if "presenter" in message:
                 self._present(message["presenter"])
@@ -136,15 +134,16 @@ class ControlChannel:
 
     async def _set_style(self, message: Mapping[str, Any]) -> None:
         visitor, session = self._visitor, self._session
-        style = _text(message, "style", visitor.settings.style)
-        intensity = _number(message, "intensity", visitor.settings.intensity, STRONGEST)
-        fade_ms = _number(message, "fade_ms", visitor.fade_s * 1000, LONGEST_FADE_MS)
-        if style not in {entry.name for entry in self._service.catalogue.styles()}:
-            raise ValueError(f"There is no style named {style!r}.")
+        style = style_choice(message, visitor.settings.style)
+        intensity = number(message, "intensity", visitor.settings.intensity, STRONGEST)
+        fade_ms = number(message, "fade_ms", visitor.fade_s * 1000, LONGEST_FADE_MS)
+        known = {entry.name for entry in self._service.catalogue.styles()}
+        if unknown := [name for name in ([style] if isinstance(style, str) else style) if name not in known]:
+            raise ValueError(f"There is no style named {unknown[0]!r}.")
         frame = 0 if session is None else await session.set_style(style, intensity, fade_ms / 1000)
         visitor.fade_s = fade_ms / 1000
         visitor.settings = Settings(visitor.settings.avatar, style, intensity)
-        self.tell("style.applied", style=style, intensity=intensity, frame=frame)
+        self.tell("style.applied", **_described(style), intensity=intensity, frame=frame)
 
     async def _set_avatar(self, avatar: str) -> None:
         visitor, session = self._visitor, self._session
@@ -201,34 +200,9 @@ class ControlChannel:
         }
 
 
-def _unpack(received: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The message in a received event; None when the client has left."""
-    if received["type"] == "websocket.disconnect":
-        return None
-    data = received.get("bytes")
-    if data is None:
-        raise BadMessage("Messages are binary msgpack maps.")
-    try:
-        message = msgpack.unpackb(data)
-    except Exception as error:  # msgpack raises several unrelated types on damaged input
-        raise BadMessage("The message is not msgpack.") from error
-    if not isinstance(message, dict):
-        raise BadMessage("The message is not a map.")
-    return message
-
-
-def _text(message: Mapping[str, Any], key: str, default: str) -> str:
-    value = message.get(key, default)
-    if not isinstance(value, str):
-        raise BadMessage(f"{key} must be text.")
-    return value
-
-
-def _number(message: Mapping[str, Any], key: str, default: float, largest: float) -> float:
-    value = message.get(key, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= largest:
-        raise BadMessage(f"{key} must be a number from 0 to {largest:g}.")
-    return float(value)
+def _described(style: StyleChoice) -> dict[str, Any]:
+    """How messages tell of a style: by its name, or of a blend by the shares of the blended ones."""
+    return {"style": style} if isinstance(style, str) else {"style": None, "weights": dict(style)}
 
 
 async def control(socket: WebSocket) -> None:

@@ -1,15 +1,18 @@
 """What a session needs from the models. The core implements it; tests use a deterministic one.
 
-Runs on: worker thread only, apart from `prepare` and the two constants, which are read after warm-up.
+Runs on: worker thread only, apart from `prepare`, `style_map` and the two constants, which are read after warm-up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streaming.media import Tick
+
+StyleChoice = str | Mapping[str, float]
+"""A style by its name, or a blend: the shares, which add up to 1, of several styles by name."""
 
 
 class RecognizedHops(Protocol):
@@ -23,6 +26,17 @@ class RecognizedHops(Protocol):
     def posteriors(self) -> NDArray[np.float32]: ...
     @property
     def speech(self) -> NDArray[np.bool_]: ...
+
+
+class StylePlace(Protocol):
+    """Where a style lies on the map: x and y in -1..1."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def x(self) -> float: ...
+    @property
+    def y(self) -> float: ...
 
 
 class Engine(Protocol):
@@ -42,14 +56,17 @@ class Engine(Protocol):
     def prepare(self, avatar: str) -> None:
         """Loads a portrait, so that `open` and `set_avatar` are instant. Runs on any thread."""
 
-    def open(self, slot: int, avatar: str, style: str, intensity: float) -> None:
+    def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float) -> None:
         """Prepares ``slot`` for a new session with fresh recogniser state."""
 
     def close(self, slot: int) -> None:
         """Forgets everything about ``slot``."""
 
-    def set_style(self, slot: int, style: str, intensity: float, fade_s: float) -> None:
+    def set_style(self, slot: int, style: StyleChoice, intensity: float, fade_s: float) -> None:
         """Cross-fades to ``style`` within ``fade_s`` seconds of decoded frames."""
+
+    def style_map(self) -> Sequence[StylePlace]:
+        """Where every style lies in the plane, similar ones near each other. Runs on any thread."""
 
     def set_avatar(self, slot: int, avatar: str) -> None:
         """Shows another portrait from the next rendered frame on."""

@@ -18,7 +18,7 @@ from streaming.audio_ring import AudioRing, Decimator
 from streaming.clock import MediaClock
 from streaming.composer import Composer
 from streaming.drift import DriftFollower
-from streaming.engine import RecognizedHops
+from streaming.engine import RecognizedHops, StyleChoice
 from streaming.errors import JobExpired
 from streaming.latency import LatencyPlan
 from streaming.media import (
@@ -50,7 +50,7 @@ class Settings:
     """What the viewer chose."""
 
     avatar: str
-    style: str
+    style: StyleChoice
     intensity: float = 1.0
 
 
@@ -282,7 +282,7 @@ class Session:
             self._tell_speech(self._next_made, False)
         return played * 1000 / TICK_RATE
 
-    async def set_style(self, style: str, intensity: float, fade_s: float) -> int:
+    async def set_style(self, style: StyleChoice, intensity: float, fade_s: float) -> int:
         """Cross-fades to a style.
 
         Returns:

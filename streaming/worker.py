@@ -11,7 +11,7 @@ import asyncio
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from streaming.clock import monotonic
-from streaming.engine import Engine
+from streaming.engine import Engine, StylePlace
 from streaming.errors import EngineFailure, JobExpired, WorkerFull
 from streaming.schedule import (
     LADDER_TOP,
@@ -187,6 +187,10 @@ class BatchWorker:
         """
         if self._engine is not None:
             await asyncio.to_thread(self._engine.prepare, avatar)
+
+    async def style_map(self) -> Sequence[StylePlace]:
+        """Where the styles lie in the plane, computed beside the running work; nothing while there is no engine."""
+        return () if self._engine is None else await asyncio.to_thread(self._engine.style_map)
 
     def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
         """Queues a job.

@@ -107,8 +107,9 @@ def encode_track(track: Track, face: PersonFace, model: FaceModel) -> ClipMotion
     motion = fit_head(track.landmarks, face.shape)
     canonical, valid = motion.remove(track.landmarks), track.tracked
     turn = euler_angles(motion.rotation)
+    usual = np.asarray(np.nanmedian(turn, axis=0), np.float32)
     # The neutral was seen in the person's usual pose: only turning away from it leaks into the face.
-    coefficients = model.encode(canonical, face.neutral, turn - np.nanmedian(turn, axis=0))
+    coefficients = model.encode(canonical, face.neutral, turn - usual)
     parts = (coefficients, track.pose, track.gaze, lip_gap(canonical))
     coefficients, pose, gaze, gap = (np.nan_to_num(part).astype(np.float32) for part in parts)
     return ClipMotion(coefficients, pose, gaze, valid, gap)

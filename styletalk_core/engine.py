@@ -5,7 +5,8 @@ Owns what a session keeps between frames: the recogniser's state, the mixed styl
 Runs on: worker thread only (the one place that runs models). Ticks are 1/48000 s from a slot's first sample.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import cv2
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from styletalk_core import checkpoint
+from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW
 from styletalk_core.recognizer.stream import Recognition, Recognizer, RecognizerStream
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.style_map import Place, places
 from styletalk_core.styles import EMOTIONS, StyleLibrary
 from styletalk_core.styletalk import StyleState, fade, intensify
 from styletalk_core.weights import MOTION_WEIGHTS
@@ -27,6 +30,8 @@ NEUTRAL = EMOTIONS[0]
 """The preset from which intensity is measured."""
 RENDERERS_KEPT = 8
 """Renderers that stay ready when nobody uses them; one takes half a second to build and about 8 MB."""
+CODES_KEPT = 256
+"""Style codes that stay ready; one takes some ten milliseconds to compute and 1 kB."""
 
 
 @dataclass(slots=True)
@@ -57,6 +62,7 @@ class ModelEngine:
         self._renderers: dict[str, MeshRenderer] = {}
         self._recognizer = Recognizer.load()
         self._model = checkpoint.load(MOTION_WEIGHTS, self._device).model
+        self._codes: dict[bytes, Tensor] = {}
         self._neutral = self._encode(NEUTRAL)
 
     @property
@@ -77,6 +83,7 @@ class ModelEngine:
         still = [np.zeros(shape, np.float32) for shape in ((1, 6), (1, 2), (1,))]
         self.render([slot], expression, *still)
         self.close(slot)
+        self.style_map()  # leaves the code of every style ready
 
     def prepare(self, avatar: str) -> None:
         """Builds the renderer of an avatar, so that showing it costs the worker nothing. Runs on any thread.
@@ -86,8 +93,16 @@ class ModelEngine:
         """
         self._renderer(avatar)
 
-    def open(self, slot: int, avatar: str, style: str, intensity: float) -> None:
-        """Prepares ``slot`` with fresh recogniser state.
+    def style_map(self) -> list[Place]:
+        """Where every style lies in the plane, by the codes that are blended. Runs on any thread."""
+        codes: dict[str, Tensor] = {}
+        for name in self._styles.names():
+            with suppress(InputError):  # a style that cannot be read has no place
+                codes[name] = self._encode(name)
+        return places(list(codes), torch.cat(list(codes.values())).cpu().numpy())
+
+    def open(self, slot: int, avatar: str, style: str | Mapping[str, float], intensity: float) -> None:
+        """Prepares ``slot`` with fresh recogniser state; ``style`` as for `set_style`.
 
         Raises:
             InputError: there is no such avatar or style.
@@ -102,8 +117,14 @@ class ModelEngine:
         self._slots.pop(slot, None)
         self._release_renderers()
 
-    def set_style(self, slot: int, style: str, intensity: float, fade_s: float) -> None:
+    def set_style(self, slot: int, style: str | Mapping[str, float], intensity: float, fade_s: float) -> None:
         """Cross-fades to ``style`` within ``fade_s`` seconds of decoded frames, from whatever is shown now.
+
+        Args:
+            slot: of the session.
+            style: name of one, or shares by name of several, which add up to 1: their codes are blended.
+            intensity: 0 is neutral, 1 the style as it was recorded.
+            fade_s: seconds.
 
         Raises:
             InputError: there is no such style.
@@ -159,13 +180,23 @@ class ModelEngine:
     def _mix(self, code: Tensor) -> StyleState:
         return self._model.mix_style(code)
 
-    def _code(self, style: str, intensity: float) -> Tensor:
-        """Style code (1, C) at an intensity: 0 is neutral, 1 the style as it was recorded."""
-        return intensify(self._encode(style), self._neutral, intensity)
+    def _code(self, style: str | Mapping[str, float], intensity: float) -> Tensor:
+        """Style code (1, C) of a style or a blend, at an intensity."""
+        shares = {style: 1.0} if isinstance(style, str) else style
+        blended = torch.stack([share * self._encode(name) for name, share in shares.items()]).sum(dim=0)
+        return intensify(blended, self._neutral, intensity)
 
     def _encode(self, style: str) -> Tensor:
-        coefficients = self._styles.get(style).coefficients.astype(np.float32)
-        return self._model.encode_style(torch.from_numpy(coefficients).to(self._device))[None]
+        """Style code (1, C); computed once for each motion, so that a style which is added anew gets a new code."""
+        coefficients = self._styles.get(style).coefficients
+        motion = coefficients.tobytes()
+        code = self._codes.get(motion)
+        if code is None:
+            if len(self._codes) >= CODES_KEPT:
+                self._codes.clear()
+            code = self._model.encode_style(torch.from_numpy(coefficients).to(self._device))[None]
+            self._codes[motion] = code
+        return code
 
     def _renderer(self, avatar: str) -> MeshRenderer:
         if avatar not in self._renderers:

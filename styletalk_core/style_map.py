@@ -37,11 +37,14 @@ def style_codes(styles: Sequence[Style], model: StyleTalk | None = None) -> NDAr
 
 
 def map_styles(styles: Sequence[Style], model: StyleTalk | None = None) -> list[Place]:
-    """Places styles by the two main components of their codes, the widest axis scaled to -1..1."""
-    points = main_components(style_codes(styles, model))
-    return [
-        Place(style.name, round(float(x), 4), round(float(y), 4)) for style, (x, y) in zip(styles, points, strict=True)
-    ]
+    """Places styles by their codes."""
+    return places([style.name for style in styles], style_codes(styles, model))
+
+
+def places(names: Sequence[str], codes: NDArray[np.float32]) -> list[Place]:
+    """Places styles by the two main components of their codes (S, C), the widest axis scaled to -1..1."""
+    points = main_components(codes)
+    return [Place(name, round(float(x), 4), round(float(y), 4)) for name, (x, y) in zip(names, points, strict=True)]
 
 
 def main_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:

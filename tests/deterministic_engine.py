@@ -5,12 +5,13 @@ the mouth's opening, its chroma planes carry the avatar and the style, so that a
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.engine import StyleChoice
 from streaming.media import HOP_TICKS, SILENCE, Recognition
 
 HOP_SAMPLES = HOP_TICKS // 3
@@ -20,10 +21,19 @@ STYLES = ("calm", "happy", "neutral")
 DARK, BRIGHT = 40, 200
 
 
+@dataclass(frozen=True)
+class Place:
+    """Implements `streaming.engine.StylePlace`."""
+
+    name: str
+    x: float
+    y: float
+
+
 @dataclass
 class _Slot:
     avatar: str
-    style: str
+    style: Mapping[str, float]
     heard: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     given: int = 0
 
@@ -61,21 +71,28 @@ class DeterministicEngine:
     def prepare(self, avatar: str) -> None:
         self._known(AVATARS, avatar, "avatar")
 
-    def open(self, slot: int, avatar: str, style: str, intensity: float) -> None:
+    def style_map(self) -> list[Place]:
+        return [Place(name, x, 0.0) for name, x in zip(STYLES, (-1.0, 1.0, 0.0), strict=True)]
+
+    def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float) -> None:
         self._known(AVATARS, avatar, "avatar")
-        self._known(STYLES, style, "style")
-        self.slots[slot] = _Slot(avatar, style)
+        self.slots[slot] = _Slot(avatar, self._shares(style))
 
     def close(self, slot: int) -> None:
         self.slots.pop(slot, None)
 
-    def set_style(self, slot: int, style: str, intensity: float, fade_s: float) -> None:
-        self._known(STYLES, style, "style")
-        self.slots[slot].style = style
+    def set_style(self, slot: int, style: StyleChoice, intensity: float, fade_s: float) -> None:
+        self.slots[slot].style = self._shares(style)
 
     def set_avatar(self, slot: int, avatar: str) -> None:
         self._known(AVATARS, avatar, "avatar")
         self.slots[slot].avatar = avatar
+
+    def _shares(self, style: StyleChoice) -> Mapping[str, float]:
+        shares = {style: 1.0} if isinstance(style, str) else style
+        for name in shares:
+            self._known(STYLES, name, "style")
+        return shares
 
     @staticmethod
     def _known(names: tuple[str, ...], name: str, kind: str) -> None:
@@ -122,6 +139,7 @@ class DeterministicEngine:
             picture[: self.size] = round(DARK + (BRIGHT - DARK) * float(expression[row, 0]))
             quarter = self.size // 4
             picture[self.size : self.size + quarter] = 64 + 64 * AVATARS.index(self.slots[slot].avatar)
-            picture[self.size + quarter :] = 64 + 64 * STYLES.index(self.slots[slot].style)
+            style = sum(share * STYLES.index(name) for name, share in self.slots[slot].style.items())
+            picture[self.size + quarter :] = round(64 + 64 * style)
             pictures.append(picture)
         return pictures

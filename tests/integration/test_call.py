@@ -165,6 +165,29 @@ async def test_a_returning_visitor_finds_his_settings_and_speaks_again() -> None
         await asyncio.gather(caller.aclose(), again.aclose())
 
 
+async def test_a_blend_of_styles_shows_and_is_remembered() -> None:
+    """Chroma of 64 is the style "calm", 128 "happy": a quarter of the way between them is shown as 80."""
+    async with running_server(slots=1) as server:
+        async with server.control() as control:
+            id = control.created["session"]
+            caller = Caller(silence(1))
+            await caller.call(server, id)
+            await caller.until_picture()
+            await control.send("style.set", weights={"calm": 0.6, "happy": 0.2})
+            applied = await control.expect("style.applied")
+            assert (applied["style"], applied["weights"]) == (None, pytest.approx({"calm": 0.75, "happy": 0.25}))
+            async with asyncio.timeout(5):
+                while not caller.pictures or int(caller.pictures[-1][2][-1, 5]) != pytest.approx(80, abs=4):
+                    await asyncio.sleep(0.05)
+            await control.send("style.set", weights={"calm": 0.5, "nothing": 0.5})
+            assert (await control.expect("error"))["code"] == "not_found"
+            await control.send("style.set", intensity=0.5)
+            assert (await control.expect("style.applied"))["weights"] == pytest.approx({"calm": 0.75, "happy": 0.25})
+        async with server.control(id) as control:
+            assert control.created["weights"] == pytest.approx({"calm": 0.75, "happy": 0.25})
+        await caller.aclose()
+
+
 async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences_the_sound() -> None:
     async with running_server() as server, server.control() as control:
         caller = Caller(np.concatenate([silence(0.5), tone(300, 20)]))
@@ -231,6 +254,8 @@ async def test_the_listing_routes_and_the_page_answer_with_the_security_headers(
         avatars = (await server.json("/api/avatars"))["avatars"]
         assert avatars[0] == {"name": "ada", "title": "Ada", "thumbnail": "/api/avatars/ada/thumbnail"}
         assert {"name": "calm", "title": "Calm", "kind": "manner"} in (await server.json("/api/styles"))["styles"]
+        places = (await server.json("/api/styles/map"))["places"]
+        assert places == [{"name": name, "x": x, "y": 0.0} for name, x in (("calm", -1), ("happy", 1), ("neutral", 0))]
         for path in ("/", "/healthz", "/readyz", "/metrics", avatars[0]["thumbnail"]):
             status, headers, body = await server.http("GET", path)
             assert status == 200 and body
@@ -245,6 +270,7 @@ async def test_a_server_that_is_still_warming_up_says_so() -> None:
         assert status == 503 and headers["retry-after"]
         assert (await server.http("GET", "/healthz"))[0] == 200
         assert await Caller(silence(1)).call(server) == 503
+        assert (await server.http("GET", "/api/styles/map"))[0] == 503
         await asyncio.wait_for(server.service.worker.wait_ready(), 3)
         assert (await server.http("GET", "/readyz"))[0] == 200
 
