@@ -99,6 +99,12 @@ async def metrics(request: Request) -> Response:
     return PlainTextResponse(exposition(request.app.state.service), media_type="text/plain; version=0.0.4")
 
 
+def _page_parts(page: Path) -> frozenset[str]:
+    """Paths of what the page loads: without secrets, and fetched by embedding pages that have no cookie here."""
+    files = (path.relative_to(page).as_posix() for path in page.rglob("*") if path.suffix != ".html")
+    return frozenset(f"/{file}" for file in files)
+
+
 def create_app(service: Service) -> Starlette:
     """The application for a service whose worker has not been started."""
 
@@ -108,12 +114,6 @@ def create_app(service: Service) -> Starlette:
         await asyncio.to_thread(service.catalogue.avatars)  # reads the portraits once
         watching = asyncio.create_task(service.visitors.watch(), name="watch for vanished clients")
         try:
-def _page_parts(page: Path) -> frozenset[str]:
-    """Paths of what the page loads: without secrets, and fetched by embedding pages that have no cookie here."""
-    files = (path.relative_to(page).as_posix() for path in page.rglob("*") if path.suffix != ".html")
-    return frozenset(f"/{file}" for file in files)
-
-
             yield
         finally:
             watching.cancel()
