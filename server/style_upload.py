@@ -1,16 +1,15 @@
 """A visitor's clip becomes a style, and a style goes again: ``PUT`` and ``DELETE /api/styles/{name}``.
 
-The body of a PUT is the video file itself. Tracking runs in a process of its own at low priority, so that the sessions
-of the server do not feel it, one clip at a time. The answer comes when the style can be chosen.
+The body of a PUT is the video file itself. Tracking runs in a confined process, so that the server's sessions do not
+feel it, one clip at a time. The answer comes when the style can be chosen.
 
 Runs on: event loop.
 """
 
 import asyncio
 import json
-import os
+import logging
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,14 +18,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from server import confined
 from server.home import user_folder
 from server.problems import problem
 from server.service import RETRY_AFTER_SECONDS
 from styletalk_core.errors import InputError
 from styletalk_core.styles import LARGEST_CLIP_MEGABYTES, StyleLibrary
 
-TRACKING_NICENESS = 10
-"""How much less urgent tracking is than the server."""
+logger = logging.getLogger(__name__)
+
+LOGGED_CHARACTERS = 2000
 _SOURCE = "uploaded clip"
 """What messages call the file; a style remembers it as its source."""
 TRACKING_SECONDS = 300.0
@@ -89,26 +90,17 @@ async def _received(request: Request, path: Path) -> bool:
 
 
 async def _added(name: str, clip: Path) -> Response:
-    command = (sys.executable, "-m", "server.cli", "style", "add", name, str(clip), "--json")
-    process = await asyncio.create_subprocess_exec(
-        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
     try:
-        os.setpriority(os.PRIO_PROCESS, process.pid, TRACKING_NICENESS)
-        async with asyncio.timeout(TRACKING_SECONDS):
-            out, err = await process.communicate()
-    except TimeoutError:
+        outcome = await confined.run(("style", "add", name, str(clip), "--json"), TRACKING_SECONDS)
+    except confined.TookTooLong:
         return problem(400, "too_slow", "The clip takes too long to watch; cut a part of it.")
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode == 0:
-        style: dict[str, Any] = json.loads(out.splitlines()[-1])
+    if outcome.status == 0:
+        style: dict[str, Any] = json.loads(outcome.out.splitlines()[-1])
         return JSONResponse(style, 201, {"Location": f"/api/styles/{name}"})
-    if process.returncode == 2:
-        return problem(400, "bad_clip", _sentence(err.decode().splitlines()[-1].rpartition("styletalk: ")[2]))
-    return problem(500, "failed", "The clip could not be watched; the server's log says why.")
+    if outcome.status == 2:
+        return problem(400, "bad_clip", _sentence(outcome.error.splitlines()[-1].rpartition("styletalk: ")[2]))
+    logger.warning("a clip could not be watched (status %d): %s", outcome.status, outcome.error[-LOGGED_CHARACTERS:])
+    return problem(400, "bad_clip", "The clip cannot be watched; make it again with another program.")
 
 
 def _sentence(words: object) -> str:
