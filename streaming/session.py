@@ -11,19 +11,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from streaming.audio_ring import AudioRing, Decimator
+from streaming.audio_ring import AudioRing
 from streaming.clock import MediaClock
 from streaming.composer import Composer
 from streaming.drift import DriftFollower
-from streaming.engine import RecognizedHops, StyleChoice
+from streaming.engine import StyleChoice
 from streaming.errors import JobExpired
+from streaming.hearing import Hearing
 from streaming.latency import LatencyPlan
 from streaming.media import (
     FRAME_TICKS,
-    MODEL_SAMPLE_TICKS,
     PACKET_TICKS,
     TICK_RATE,
     AudioChunk,
@@ -31,18 +28,14 @@ from streaming.media import (
     Tick,
     VideoImage,
 )
-from streaming.phone_timeline import SILENT_COLUMN, PhoneTimeline
 from streaming.queues import BoundedQueue, OnFull
 from streaming.schedule import JobKind, SlotLease
+from streaming.screen import Screen
+from streaming.stats import SessionStats
 from streaming.worker import Worker
 
-LONGEST_FILL: Tick = 4_800
-"""A gap in the sound up to 100 ms is fed to the recogniser as silence; a longer one is left out."""
 SPEECH_AHEAD: Final = 3
 """Frames by which the mouth knows that speech is coming."""
-LATEST: Final = 2
-"""A picture that is this many frames late is still better than a face that stands still."""
-RECOGNIZE_WITHIN = 0.01  # seconds; where sound stands among the worker's deadlines
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +53,6 @@ class SpeechEvent:
 
     frame: int
     started: bool
-
-
-@dataclass(slots=True)
-class SessionStats:
-    """Counters since the start."""
-
-    fresh: int = 0
-    """Pictures shown that were made for their frame."""
-    repeated: int = 0
-    """Frames that showed the last picture again."""
-    late: int = 0
-    """Frames whose own picture came too late or was never made."""
-    half_rate: int = 0
-    """Frames left out on purpose under overload."""
-    packets: int = 0
-    """Sound packets played."""
-    concealed: Tick = 0
-    """Ticks of sound that never came."""
-    slips: int = 0
-
-    @property
-    def late_share(self) -> float:
-        return self.late / max(1, self.fresh + self.late)
 
 
 class Session:
@@ -112,22 +82,17 @@ class Session:
         self._worker = worker
         self._started = asyncio.Event()
         self._ring = AudioRing()
-        self._decimator = Decimator()
-        self._unheard: BoundedQueue[AudioChunk] = BoundedQueue("microphone", 50, OnFull.DROP_OLDEST)
+        self._hearing = Hearing(worker, lease, clock.now)
         self._drift = DriftFollower(plan.receive)
-        self._timeline = PhoneTimeline()
         self._composer = Composer(seed)
-        self._pictures: BoundedQueue[VideoImage] = BoundedQueue("pictures", 4, OnFull.DROP_OLDEST)
+        self._screen = Screen(self.stats)
         self._motions: deque[MotionFrame] = deque(maxlen=8)
         self._played: Tick = 0
         self._arrived: Tick = 0
         self._stale_before: Tick = 0
         self._next_made = 0
         self._next_shown = 0
-        self._shown: VideoImage | None = None
         self._speaking_since: Tick | None = None
-        self._fed: Tick = 0
-        self._cuts: deque[tuple[Tick, Tick]] = deque([(0, 0)])
 
     # Life cycle
 
@@ -156,7 +121,7 @@ class Session:
         await self._started.wait()
         name = f"session {self.lease.slot}"
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._recognize(), name=f"{name} recognise")
+            tasks.create_task(self._hearing.run(), name=f"{name} recognise")
             tasks.create_task(self._make_frames(), name=f"{name} frames")
 
     # Sound in
@@ -176,10 +141,8 @@ class Session:
         gap = chunk.start - self._arrived
         if gap > 0 and self._arrived:
             self.stats.concealed += gap
-            if gap <= LONGEST_FILL:
-                self._unheard.offer(AudioChunk(self._arrived, chunk.epoch, np.zeros(gap, dtype=np.int16)))
         self._arrived = chunk.end
-        self._unheard.offer(chunk)
+        self._hearing.put(chunk)
         audible = _from(chunk, max(self._played, self._stale_before))
         self._ring.write(audible.start, audible.samples)
         self.level = self._ring.level(audible.start, len(audible.samples)) if len(audible.samples) else 0.0
@@ -220,31 +183,9 @@ class Session:
             if self._left_out(index):
                 self.stats.half_rate += 1
                 continue
-            image = self._picture(index)
+            image = self._screen.show(index, self.epoch, self._stride)
             if image is not None:
                 return image
-
-    def _picture(self, index: int) -> VideoImage | None:
-        """The picture to show for frame ``index``: its own, else one that is a little late, else the last one again.
-
-        None before there is any.
-        """
-        newest: VideoImage | None = None
-        for picture in self._pictures.drain():
-            if picture.index > index:
-                self._pictures.offer(picture)
-            elif picture.epoch == self.epoch and picture.index >= index - LATEST * self._stride:
-                newest = picture
-        if newest is not None:
-            self._shown = newest
-        if newest is not None and newest.index == index:
-            self.stats.fresh += 1
-            return newest
-        self.stats.late += 1
-        if self._shown is None:
-            return None
-        self.stats.repeated += newest is None
-        return VideoImage(index, self.epoch, self._shown.yuv, repeated=newest is None)
 
     def _due(self, index: int) -> float:
         """Moment at which the picture of frame ``index`` goes to the encoder."""
@@ -275,8 +216,8 @@ class Session:
         self.epoch += 1
         self._stale_before = max(self._arrived, self.capture_tick())
         self._ring.silence(self._played, self._ring.end)
-        self._timeline.silence_all()
-        shown = -1 if self._shown is None else self._shown.index
+        self._hearing.forget(self._stale_before)
+        shown = -1 if self._screen.shown is None else self._screen.shown.index
         self._composer.interrupt(next((motion for motion in self._motions if motion.index == shown), None))
         if self._speaking_since is not None:
             self._tell_speech(self._next_made, False)
@@ -316,31 +257,6 @@ class Session:
 
     # The pipeline
 
-    async def _recognize(self) -> None:
-        """Feeds the recogniser with what has arrived, everything that waits at a time."""
-        while True:
-            chunks = [await self._unheard.get(), *self._unheard.drain()]
-            audio = np.concatenate([self._feed(chunk) for chunk in chunks])
-            hops: RecognizedHops = await self._worker.submit(
-                JobKind.RECOGNIZE, self.lease, audio, self.clock.now() + RECOGNIZE_WITHIN
-            )
-            for row, (column, speech) in enumerate(zip(hops.posteriors, hops.speech, strict=True)):
-                tick = hops.start + row * hops.hop
-                while len(self._cuts) > 1 and self._cuts[1][0] <= tick:
-                    self._cuts.popleft()
-                tick += self._cuts[0][1]
-                stale = tick < self._stale_before
-                self._timeline.put(tick, hops.hop, SILENT_COLUMN if stale else column, bool(speech) and not stale)
-
-    def _feed(self, chunk: AudioChunk) -> NDArray[np.float32]:
-        """Brings a chunk to 16 kHz and notes where the recogniser's ticks part from the session's."""
-        usable = len(chunk.samples) - len(chunk.samples) % MODEL_SAMPLE_TICKS
-        offset = chunk.start - self._fed
-        if offset != self._cuts[-1][1]:
-            self._cuts.append((self._fed, offset))
-        self._fed += usable
-        return self._decimator.push(chunk.samples[:usable])
-
     async def _make_frames(self) -> None:
         """Makes every frame as its time comes; one that is hopeless is not begun."""
         lead = self.plan.budget / TICK_RATE
@@ -354,17 +270,17 @@ class Session:
 
     async def _make_frame(self, index: int) -> None:
         due = self._due(index)
-        window, _ = self._timeline.window(index)
+        window, _ = self._hearing.timeline.window(index)
         epoch = self.epoch
         decoded = await self._worker.submit(JobKind.DECODE, self.lease, window, due)
-        speech = any(self._timeline.speech(frame) for frame in range(index, index + SPEECH_AHEAD))
+        speech = any(self._hearing.timeline.speech(frame) for frame in range(index, index + SPEECH_AHEAD))
         if speech != (self._speaking_since is not None):
             self._tell_speech(index, speech)
         level = self._ring.level(index * FRAME_TICKS, FRAME_TICKS)
         motion = self._composer.compose(index, epoch, decoded, speech, level)
         self._motions.append(motion)
         yuv = await self._worker.submit(JobKind.RENDER, self.lease, motion, due)
-        self._pictures.offer(VideoImage(index, epoch, yuv))
+        self._screen.put(VideoImage(index, epoch, yuv))
 
     def _tell_speech(self, index: int, started: bool) -> None:
         self._speaking_since = index * FRAME_TICKS if started else None
