@@ -153,6 +153,11 @@ class Session:
         return self._next_shown - 1
 
     @property
+    def played_tick(self) -> Tick:
+        """Tick after the newest sample that was handed out."""
+        return self._played
+
+    @property
     def arrived_tick(self) -> Tick:
         """Tick after the newest sample that has come."""
         return self._arrived

@@ -1,0 +1,204 @@
+"""Proves in virtual time that pushed sound plays gapless, and that marks and interruptions tell what was heard."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from deterministic_engine import BRIGHT, DARK, DeterministicEngine
+
+from streaming.clock import MediaClock
+from streaming.latency import LatencyPlan
+from streaming.media import FRAME_TICKS, PACKET_TICKS
+from streaming.session import Session, Settings
+from streaming.speaker import Interruption, MarkReached, Speaker, SpokenEvent, UtteranceEnded, UtteranceStarted
+from streaming.virtual_time import InlineWorker, VirtualTimeLoop
+
+
+class Stage:
+    """A speaker with its session; keeps what is heard and seen and when events were told."""
+
+    def __init__(self) -> None:
+        engine, loop = DeterministicEngine(), asyncio.get_running_loop()
+        worker = InlineWorker(engine)
+        plan = LatencyPlan(engine.recognizer_delay_ticks)
+        self.session = Session(
+            worker, worker.lease(), plan, MediaClock(plan.delay, loop.time), Settings("ada", "calm"), 0
+        )
+        self.speaker = Speaker(self.session)
+        self.heard: list[np.ndarray] = []
+        self.openness: dict[int, int] = {}
+        self.events: list[tuple[int, SpokenEvent]] = []
+        self._tasks: list[asyncio.Task[Any]] = []
+
+    async def start(self) -> None:
+        await self.session.open()
+        self.session.start()
+        work = (self.session.run(), self.speaker.run(), self._listen(), self._watch())
+        self._tasks = [asyncio.create_task(part) for part in work]
+
+    async def _listen(self) -> None:
+        while True:
+            self.heard.append((await self.session.next_audio()).samples)
+            self.events += [(self.session.played_tick, event) for event in self.speaker.played()]
+
+    async def _watch(self) -> None:
+        while True:
+            image = await self.session.next_image()
+            self.openness[image.index] = int(image.yuv[0, 0])
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def sound(self) -> np.ndarray:
+        return np.concatenate(self.heard)
+
+    def say(self, *pieces: np.ndarray, close: bool = True) -> None:
+        utterance = self.speaker.open()
+        for piece in pieces:
+            self.speaker.append(utterance, piece)
+        if close:
+            self.speaker.close(utterance)
+
+
+def virtually(scenario: Callable[[Stage], Awaitable[Any]]) -> tuple[Stage, Any]:
+    async def run() -> tuple[Stage, Any]:
+        stage = Stage()
+        await stage.start()
+        result = await scenario(stage)
+        await stage.stop()
+        return stage, result
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(run())
+
+
+def speech(seconds: float, seed: int = 0) -> np.ndarray:
+    """Loud sound that is nowhere zero and never repeats."""
+    sound = np.random.default_rng(seed).integers(2_000, 9_000, round(seconds * 48_000))
+    return (sound * np.where(np.arange(len(sound)) // 80 % 2, 1, -1)).astype(np.int16)
+
+
+def place(whole: np.ndarray, part: np.ndarray) -> int:
+    """Where ``part`` begins in ``whole``; fails unless every sample of it is there."""
+    starts = np.flatnonzero(whole[: len(whole) - len(part) + 1] == part[0])
+    return next(int(start) for start in starts if np.array_equal(whole[start : start + len(part)], part))
+
+
+def test_sound_pushed_at_once_plays_without_a_gap_across_utterances() -> None:
+    said = [speech(seconds, seed) for seed, seconds in enumerate((7.7771, 0.0333, 3.0101))]
+
+    async def scenario(stage: Stage) -> None:
+        await asyncio.sleep(0.513)
+        for part in said:
+            stage.say(*np.split(part, range(700, len(part), 4_321)))
+        await asyncio.sleep(13)
+
+    stage, _ = virtually(scenario)
+    place(stage.sound(), np.concatenate(said))
+    assert np.count_nonzero(stage.sound()) == sum(map(len, said))
+
+
+def test_sound_pushed_as_fast_as_it_is_spoken_and_unevenly_plays_without_a_gap() -> None:
+    said = speech(5)
+
+    async def scenario(stage: Stage) -> None:
+        utterance = stage.speaker.open()
+        for k, piece in enumerate(np.split(said, range(960, len(said), 960))):
+            await asyncio.sleep(0.06 if k % 3 == 2 else 0.0)
+            stage.speaker.append(utterance, piece)
+        stage.speaker.close(utterance)
+        await asyncio.sleep(2)
+
+    stage, _ = virtually(scenario)
+    place(stage.sound(), said)
+
+
+def test_between_utterances_the_face_lives_on_with_a_closed_mouth_and_speaks_again_at_once() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.say(speech(1))
+        await asyncio.sleep(8)
+        stage.say(speech(1, 1))
+        await asyncio.sleep(2)
+
+    stage, _ = virtually(scenario)
+    onset = place(stage.sound(), speech(1, 1))
+    frame = onset // FRAME_TICKS
+    assert stage.openness[frame - 30] == stage.openness[frame - 4] == DARK
+    assert stage.openness[frame + 15] == BRIGHT
+    assert sorted(stage.openness) == list(range(len(stage.openness)))
+
+
+def test_a_mark_is_told_within_a_frame_of_its_place_and_names_the_frame_that_shows_it() -> None:
+    places = (0, 1, 959, 960, 12_345, 96_000)
+
+    async def scenario(stage: Stage) -> None:
+        await asyncio.sleep(0.3)
+        utterance, done = stage.speaker.open(), 0
+        for k, tick in enumerate(places):
+            stage.speaker.append(utterance, speech(2)[done:tick])
+            stage.speaker.mark(utterance, f"m{k}")
+            done = tick
+        stage.speaker.close(utterance)
+        await asyncio.sleep(3)
+
+    stage, _ = virtually(scenario)
+    onset = place(stage.sound(), speech(2))
+    marks = [(told, event) for told, event in stage.events if isinstance(event, MarkReached)]
+    assert [event.name for _, event in marks] == [f"m{k}" for k in range(len(places))]
+    for tick, (told, event) in zip(places, marks, strict=True):
+        assert event.played == tick
+        assert event.frame == (onset + tick) // FRAME_TICKS
+        assert 0 <= told - (onset + tick) < FRAME_TICKS
+    first, last = stage.events[0][1], stage.events[-1][1]
+    assert first == UtteranceStarted(1, onset // FRAME_TICKS)
+    assert last == UtteranceEnded(1, (onset + 96_000) // FRAME_TICKS, 96_000)
+
+
+@pytest.mark.parametrize("after", [0.9, 1.0037, 1.5])
+def test_an_interruption_tells_to_the_sample_what_was_heard_and_what_follows_is_said_whole(after: float) -> None:
+    async def scenario(stage: Stage) -> Interruption:
+        stage.say(speech(0.5))
+        utterance = stage.speaker.open()
+        stage.speaker.append(utterance, speech(20, 1))
+        stage.speaker.mark(utterance, "late")
+        await asyncio.sleep(after)
+        stage.speaker.played()
+        interruption = stage.speaker.interrupt()
+        stage.say(speech(1, 2))
+        await asyncio.sleep(3)
+        return interruption
+
+    stage, interruption = virtually(scenario)
+    heard = stage.sound()
+    cut = place(heard, speech(0.5)) + 24_000 + interruption.played
+    assert (interruption.utterance, interruption.marks) == (2, ("late",))
+    assert interruption.frame == cut // FRAME_TICKS
+    np.testing.assert_array_equal(heard[cut - interruption.played : cut], speech(20, 1)[: interruption.played])
+    again = place(heard, speech(1, 2))
+    assert not heard[cut:again].any() and not heard[again + 48_000 :].any()
+    assert (again - cut) / 48_000 < stage.session.plan.delay / 48_000 + 2 * PACKET_TICKS / 48_000
+    assert stage.openness[again // FRAME_TICKS - 1] < DARK + (BRIGHT - DARK) / 8
+    assert not [event for _, event in stage.events if isinstance(event, MarkReached)]
+
+
+def test_an_interruption_of_nothing_says_so_and_clearing_lets_the_sentence_end() -> None:
+    async def scenario(stage: Stage) -> tuple[Interruption, int]:
+        stage.say(speech(1))
+        await asyncio.sleep(3)
+        nothing = stage.speaker.interrupt()
+        stage.say(speech(1, 1))
+        stage.say(speech(1, 2))
+        await asyncio.sleep(0.5)
+        cleared = stage.speaker.clear()
+        await asyncio.sleep(2)
+        return nothing, cleared
+
+    stage, (nothing, cleared) = virtually(scenario)
+    assert (nothing.utterance, nothing.played, nothing.marks) == (None, 0, ())
+    assert cleared == 1
+    place(stage.sound(), speech(1, 1))
+    assert np.count_nonzero(stage.sound()) == 96_000

@@ -1,0 +1,83 @@
+"""Proves the order, the bounds and the places of what a presenter has still to say."""
+
+import numpy as np
+import pytest
+
+from streaming.speech_queue import CAPACITY, HEAD_START, MOST_MARKS, MOST_UTTERANCES, QueueFull, SpeechQueue
+
+
+def sound(count: int, value: int = 1) -> np.ndarray:
+    return np.full(count, value, np.int16)
+
+
+def test_utterances_follow_each_other_within_one_packet() -> None:
+    queue = SpeechQueue()
+    for value, length in ((1, 1_000), (2, 500)):
+        utterance = queue.open()
+        queue.append(utterance, sound(length, value))
+        utterance.closed = True
+    first, second = queue.take(960)[0], queue.take(960)
+    np.testing.assert_array_equal(first, sound(960, 1))
+    np.testing.assert_array_equal(second[0], np.repeat([1, 2, 0], [40, 500, 420]))
+    assert [(part.utterance.id, part.at, part.offset, part.count) for part in second[1]] == [
+        (1, 0, 960, 40),
+        (2, 40, 0, 500),
+    ]
+    assert queue.waiting == 0 and not queue.take(960)[1]
+
+
+def test_an_open_utterance_waits_for_a_head_start_and_holds_up_the_next() -> None:
+    queue = SpeechQueue()
+    first, second = queue.open(), queue.open()
+    queue.append(second, sound(960, 2))
+    second.closed = True
+    queue.append(first, sound(HEAD_START - 1))
+    assert not queue.take(960)[0].any()
+    queue.append(first, sound(1))
+    taken = np.concatenate([queue.take(960)[0] for _ in range(HEAD_START // 960 + 1)])
+    assert (taken == 1).sum() == HEAD_START and not (taken == 2).any()
+    queue.append(first, sound(960))
+    assert not queue.take(960)[0].any()  # it ran dry: again it needs a head start
+    first.closed = True
+    np.testing.assert_array_equal(queue.take(1_920)[0], np.repeat([1, 2], 960))
+
+
+def test_marks_come_out_with_the_packet_that_passes_them() -> None:
+    queue = SpeechQueue()
+    utterance = queue.open()
+    queue.mark(utterance, "start")
+    queue.append(utterance, sound(5_000))
+    queue.mark(utterance, "end")
+    assert queue.take(960)[1][0].marks == ((0, "start"),)
+    assert [queue.take(960)[1][0].marks for _ in range(5)] == [(), (), (), (), ((5_000, "end"),)]
+    queue.mark(utterance, "dry")
+    assert queue.take(960)[1][0].marks == ((5_000, "dry"),)
+
+
+def test_what_does_not_fit_is_refused_whole() -> None:
+    queue = SpeechQueue()
+    utterance = queue.open()
+    queue.append(utterance, sound(CAPACITY - 10))
+    with pytest.raises(QueueFull, match="59999 ms of sound are waiting"):
+        queue.append(utterance, sound(11))
+    assert queue.room == 10
+    with pytest.raises(QueueFull, match="marks"):
+        for _ in range(MOST_MARKS + 1):
+            queue.mark(utterance, "m")
+    with pytest.raises(QueueFull, match="utterances"):
+        for _ in range(MOST_UTTERANCES):
+            queue.open()
+
+
+def test_clearing_spares_what_has_begun_and_closes_the_rest() -> None:
+    queue = SpeechQueue()
+    begun, waiting = queue.open(), queue.open()
+    queue.append(begun, sound(9_600, 1))
+    queue.append(waiting, sound(9_600, 2))
+    queue.mark(waiting, "never")
+    queue.take(960)
+    assert queue.clear(begun=False) == 1
+    queue.append(waiting, sound(960, 2))
+    assert queue.waiting == 8_640
+    assert queue.clear(begun=True) == 1
+    assert queue.waiting == 0 and queue.unreached_marks() == []
