@@ -57,6 +57,15 @@ async def style_map(request: Request) -> Response:
     return JSONResponse({"places": [{"name": place.name, "x": place.x, "y": place.y} for place in places]})
 
 
+async def backgrounds(request: Request) -> Response:
+    """All backgrounds; colours of the form ``#rrggbb`` that are not listed work as well."""
+    service: Service = request.app.state.service
+    entries = await asyncio.to_thread(service.catalogue.backgrounds)
+    return JSONResponse(
+        {"backgrounds": [{"name": entry.name, "title": entry.title, "kind": entry.kind} for entry in entries]}
+    )
+
+
 async def presenters(request: Request) -> Response:
     """Who can be watched at /whep/{name}."""
     service: Service = request.app.state.service
@@ -129,6 +138,7 @@ def create_app(service: Service) -> Starlette:
                 Route("/api/avatars/{name}/thumbnail", thumbnail),
                 Route("/api/styles", styles),
                 Route("/api/styles/map", style_map),
+                Route("/api/backgrounds", backgrounds),
                 Route("/api/presenters", presenters),
                 *StyleUpload().routes,
                 Route("/healthz", healthz),

@@ -1,12 +1,14 @@
-"""Which avatars and styles a viewer may choose from.
+"""Which avatars, styles and backgrounds a viewer may choose from.
 
 Runs on: any thread. The first look at a portrait reads its file, later ones do not.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from styletalk_core.renderer.background import BackgroundLibrary
     from styletalk_core.renderer.portrait import AvatarLibrary
     from styletalk_core.styles import StyleLibrary
 
@@ -28,6 +30,17 @@ class StyleEntry:
     kind: str
 
 
+class BackgroundEntry(Protocol):
+    """One background; ``kind`` is "keep", "blur", "transparent", "color" or "picture"."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+
+
 class Catalogue(Protocol):
     """What the web side asks about the core's libraries."""
 
@@ -36,6 +49,16 @@ class Catalogue(Protocol):
 
     def styles(self) -> list[StyleEntry]:
         """In the order to show them."""
+
+    def backgrounds(self) -> Sequence[BackgroundEntry]:
+        """In the order to show them; any other colour ``#rrggbb`` may be chosen as well."""
+
+    def check_background(self, name: str) -> None:
+        """Makes sure that a background can be shown.
+
+        Raises:
+            ValueError: it cannot.
+        """
 
     def thumbnail(self, avatar: str) -> bytes:
         """A small JPEG.
@@ -46,11 +69,12 @@ class Catalogue(Protocol):
 
 
 class LibraryCatalogue:
-    """The packaged and the user's own avatars and styles; what a user adds shows without a restart."""
+    """The packaged and the user's own avatars, styles and backgrounds; what a user adds shows without a restart."""
 
-    def __init__(self, avatars: "AvatarLibrary", styles: "StyleLibrary") -> None:
+    def __init__(self, avatars: "AvatarLibrary", styles: "StyleLibrary", backgrounds: "BackgroundLibrary") -> None:
         self._avatars = avatars
         self._styles = styles
+        self._backgrounds = backgrounds
         self._titles: dict[str, str] = {}
         self._thumbnails: dict[str, bytes] = {}
 
@@ -67,6 +91,12 @@ class LibraryCatalogue:
             StyleEntry(name, name.replace("_", " ").capitalize(), self._styles.kind(name))
             for name in self._styles.names()
         ]
+
+    def backgrounds(self) -> Sequence[BackgroundEntry]:
+        return self._backgrounds.entries()
+
+    def check_background(self, name: str) -> None:
+        self._backgrounds.check(name)
 
     def thumbnail(self, avatar: str) -> bytes:
         self.avatars()

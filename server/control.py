@@ -1,14 +1,15 @@
 """The control channel: one WebSocket per visitor, msgpack maps with a "type".
 
 Runs on: event loop. Server to client: session.created, style.applied, avatar.applied, speech.started,
-speech.stopped, avatar.interrupted, presenter.applied, metrics, pong, error. Client to server: style.set, avatar.set,
-avatar.interrupt, session.update, ping. The end of the channel is the end of the call.
+speech.stopped, avatar.interrupted, background.applied, presenter.applied, metrics, pong, error. Client to server:
+style.set, avatar.set, avatar.interrupt, session.update, ping. The end of the channel is the end of the call.
 """
 
 import asyncio
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgpack
@@ -22,7 +23,7 @@ from streaming.clock import monotonic
 from streaming.engine import StyleChoice
 from streaming.errors import EngineFailure
 from streaming.queues import BoundedQueue, OnFull
-from streaming.session import Session, Settings
+from streaming.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ class ControlChannel:
             avatar=settings.avatar,
             **_described(settings.style),
             intensity=settings.intensity,
+            background=settings.background,
             fade_ms=round(visitor.fade_s * 1000),
             delay_ms=round(self._service.plan().delay / 48),
             max_sessions=self._service.worker.slots,
@@ -123,6 +125,8 @@ class ControlChannel:
                 await self._set_avatar(text(message, "avatar", ""))
             if message.keys() & {"style", "weights", "intensity", "fade_ms"}:
                 await self._set_style(message)
+            if "background" in message:
+                await self._set_background(text(message, "background", ""))
             if "presenter" in message:
                 self._present(message["presenter"])
         else:
@@ -142,7 +146,7 @@ class ControlChannel:
             raise ValueError(f"There is no style named {unknown[0]!r}.")
         frame = 0 if session is None else await session.set_style(style, intensity, fade_ms / 1000)
         visitor.fade_s = fade_ms / 1000
-        visitor.settings = Settings(visitor.settings.avatar, style, intensity)
+        visitor.settings = replace(visitor.settings, style=style, intensity=intensity)
         self.tell("style.applied", **_described(style), intensity=intensity, frame=frame)
 
     async def _set_avatar(self, avatar: str) -> None:
@@ -150,8 +154,15 @@ class ControlChannel:
         if avatar not in {entry.name for entry in self._service.catalogue.avatars()}:
             raise ValueError(f"There is no avatar named {avatar!r}.")
         frame = 0 if session is None else await session.set_avatar(avatar)
-        visitor.settings = Settings(avatar, visitor.settings.style, visitor.settings.intensity)
+        visitor.settings = replace(visitor.settings, avatar=avatar)
         self.tell("avatar.applied", avatar=avatar, frame=frame)
+
+    async def _set_background(self, background: str) -> None:
+        visitor, session = self._visitor, self._session
+        self._service.catalogue.check_background(background)
+        frame = 0 if session is None else await session.set_background(background)
+        visitor.settings = replace(visitor.settings, background=background)
+        self.tell("background.applied", background=background, frame=frame)
 
     def _present(self, name: object) -> None:
         """Lets others watch under ``name``; None ends it."""

@@ -56,7 +56,7 @@ class Engine(Protocol):
     def prepare(self, avatar: str) -> None:
         """Loads a portrait, so that `open` and `set_avatar` are instant. Runs on any thread."""
 
-    def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float) -> None:
+    def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float, background: str) -> None:
         """Prepares ``slot`` for a new session with fresh recogniser state."""
 
     def close(self, slot: int) -> None:
@@ -70,6 +70,9 @@ class Engine(Protocol):
 
     def set_avatar(self, slot: int, avatar: str) -> None:
         """Shows another portrait from the next rendered frame on."""
+
+    def set_background(self, slot: int, background: str) -> None:
+        """Shows something else behind the person from the next rendered frame on."""
 
     def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> Sequence[RecognizedHops]:
         """Feeds ``audio[i]`` (n,) float32 16 kHz to slot ``slots[i]``; ticks count from the slot's first sample."""
@@ -85,4 +88,7 @@ class Engine(Protocol):
         gaze: NDArray[np.float32],
         blink: NDArray[np.float32],
     ) -> Sequence[NDArray[np.uint8]]:
-        """Motion (N, 64), (N, 6), (N, 2), (N,) to pictures (H*3//2, W) uint8 yuv420p."""
+        """Motion (N, 64), (N, 6), (N, 2), (N,) to pictures (H*3//2, W) uint8 yuv420p.
+
+        Before a transparent background a picture is twice as high, its lower half the mask: (H*3, W).
+        """

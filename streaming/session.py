@@ -8,7 +8,7 @@ than two frames late is thrown away.
 import asyncio
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from streaming.audio_ring import AudioRing
@@ -45,6 +45,7 @@ class Settings:
     avatar: str
     style: StyleChoice
     intensity: float = 1.0
+    background: str = "keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +101,14 @@ class Session:
         """Prepares the slot.
 
         Raises:
-            ValueError: there is no such avatar or style.
+            ValueError: there is no such avatar, style or background.
             EngineFailure: the engine failed.
         """
-        slot, settings = self.lease.slot, self.settings
-        await self._worker.prepare(settings.avatar)
-        await self._control(lambda engine: engine.open(slot, settings.avatar, settings.style, settings.intensity))
+        slot, wanted = self.lease.slot, self.settings
+        await self._worker.prepare(wanted.avatar)
+        await self._control(
+            lambda engine: engine.open(slot, wanted.avatar, wanted.style, wanted.intensity, wanted.background)
+        )
 
     def start(self, preroll: Tick | None = None) -> None:
         """Starts the clock; tick 0 is due in ``preroll`` ticks, by default as soon as there can be a picture."""
@@ -239,7 +242,7 @@ class Session:
         """
         slot = self.lease.slot
         await self._control(lambda engine: engine.set_style(slot, style, intensity, fade_s))
-        self.settings = Settings(self.settings.avatar, style, intensity)
+        self.settings = replace(self.settings, style=style, intensity=intensity)
         return self._next_made
 
     async def set_avatar(self, avatar: str) -> int:
@@ -254,7 +257,21 @@ class Session:
         slot = self.lease.slot
         await self._worker.prepare(avatar)
         await self._control(lambda engine: engine.set_avatar(slot, avatar))
-        self.settings = Settings(avatar, self.settings.style, self.settings.intensity)
+        self.settings = replace(self.settings, avatar=avatar)
+        return self._next_made
+
+    async def set_background(self, background: str) -> int:
+        """Shows something else behind the person.
+
+        Returns:
+            The first frame that shows it.
+
+        Raises:
+            ValueError: there is no such background.
+        """
+        slot = self.lease.slot
+        await self._control(lambda engine: engine.set_background(slot, background))
+        self.settings = replace(self.settings, background=background)
         return self._next_made
 
     async def _control(self, operation: Any) -> None:

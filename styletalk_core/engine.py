@@ -19,6 +19,8 @@ from styletalk_core import checkpoint
 from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW
 from styletalk_core.recognizer.stream import Recognition, Recognizer, RecognizerStream
+from styletalk_core.renderer.arrays import Image
+from styletalk_core.renderer.background import KEEP, BackgroundLibrary
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.style_map import Place, places
@@ -43,6 +45,9 @@ class _Slot:
     state: StyleState
     start: Tensor
     target: Tensor
+    background: str
+    behind: Image | None
+    """Picture behind the person; None for transparency."""
     fade_frames: int = 0
     faded: int = 0
 
@@ -51,11 +56,20 @@ class ModelEngine:
     """Implements the engine protocol of the streaming side with the real networks."""
 
     def __init__(
-        self, avatars: AvatarLibrary, styles: StyleLibrary, *, device: str = "cpu", size: int = 512, threads: int = 1
+        self,
+        avatars: AvatarLibrary,
+        styles: StyleLibrary,
+        backgrounds: BackgroundLibrary | None = None,
+        *,
+        device: str = "cpu",
+        size: int = 512,
+        threads: int = 1,
     ) -> None:
+        """Loads the networks; without ``backgrounds`` there are those that need no file of the user's."""
         self.size = size
         self._avatars = avatars
         self._styles = styles
+        self._backgrounds = backgrounds or BackgroundLibrary(None)
         self._device = torch.device(device)
         self._threads = threads
         self._slots: dict[int, _Slot] = {}
@@ -101,16 +115,18 @@ class ModelEngine:
                 codes[name] = self._encode(name)
         return places(list(codes), torch.cat(list(codes.values())).cpu().numpy())
 
-    def open(self, slot: int, avatar: str, style: str | Mapping[str, float], intensity: float) -> None:
+    def open(
+        self, slot: int, avatar: str, style: str | Mapping[str, float], intensity: float, background: str = KEEP
+    ) -> None:
         """Prepares ``slot`` with fresh recogniser state; ``style`` as for `set_style`.
 
         Raises:
-            InputError: there is no such avatar or style.
+            InputError: there is no such avatar, style or background.
         """
-        self._renderer(avatar)
+        behind = self._backgrounds.behind(background, self._renderer(avatar).background)
         code = self._code(style, intensity)
         state = self._mix(code)
-        self._slots[slot] = _Slot(RecognizerStream(self._recognizer), avatar, state, code, code)
+        self._slots[slot] = _Slot(RecognizerStream(self._recognizer), avatar, state, code, code, background, behind)
 
     def close(self, slot: int) -> None:
         """Forgets ``slot`` and the renderer that nobody else uses."""
@@ -139,9 +155,20 @@ class ModelEngine:
         Raises:
             InputError: there is no such avatar.
         """
-        self._renderer(avatar)
-        self._slots[slot].avatar = avatar
+        session = self._slots[slot]
+        session.behind = self._backgrounds.behind(session.background, self._renderer(avatar).background)
+        session.avatar = avatar
         self._release_renderers()
+
+    def set_background(self, slot: int, background: str) -> None:
+        """Shows something else behind the person from the next rendered frame on; see `BackgroundLibrary`.
+
+        Raises:
+            InputError: there is no such background.
+        """
+        session = self._slots[slot]
+        session.behind = self._backgrounds.behind(background, self._renderer(session.avatar).background)
+        session.background = background
 
     def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
         """Feeds ``audio[i]`` (n,) float32 16 kHz to slot ``slots[i]``; returns the phone columns that became known."""
@@ -163,11 +190,19 @@ class ModelEngine:
         gaze: NDArray[np.float32],
         blink: NDArray[np.float32],
     ) -> list[NDArray[np.uint8]]:
-        """Renders motion (N, 64), (N, 6), (N, 2), (N,) into pictures (H*3//2, W) uint8 yuv420p."""
-        return [
-            self._renderers[self._slots[slot].avatar].render(expression[i], pose[i], gaze[i], float(blink[i]))
-            for i, slot in enumerate(slots)
-        ]
+        """Renders motion (N, 64), (N, 6), (N, 2), (N,) into pictures (H*3//2, W) uint8 yuv420p.
+
+        Before a transparent background a picture is twice as high, its lower half the mask: (H*3, W).
+        """
+        pictures = []
+        for i, slot in enumerate(slots):
+            session, motion = self._slots[slot], (expression[i], pose[i], gaze[i], float(blink[i]))
+            renderer = self._renderers[session.avatar]
+            if session.behind is None:
+                pictures.append(renderer.render_with_alpha(*motion))
+            else:
+                pictures.append(renderer.render(*motion, session.behind))
+        return pictures
 
     def _advance(self, session: _Slot) -> StyleState:
         """Moves a session's cross-fade on by one frame; the experts are mixed anew only while it lasts."""

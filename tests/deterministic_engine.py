@@ -18,6 +18,7 @@ HOP_SAMPLES = HOP_TICKS // 3
 AA, IY = 0, 17
 AVATARS = ("ada", "bob")
 STYLES = ("calm", "happy", "neutral")
+BACKGROUNDS = ("keep", "blur", "transparent")
 DARK, BRIGHT = 40, 200
 
 
@@ -34,6 +35,7 @@ class Place:
 class _Slot:
     avatar: str
     style: Mapping[str, float]
+    background: str
     heard: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     given: int = 0
 
@@ -74,9 +76,10 @@ class DeterministicEngine:
     def style_map(self) -> list[Place]:
         return [Place(name, x, 0.0) for name, x in zip(STYLES, (-1.0, 1.0, 0.0), strict=True)]
 
-    def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float) -> None:
+    def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float, background: str = "keep") -> None:
         self._known(AVATARS, avatar, "avatar")
-        self.slots[slot] = _Slot(avatar, self._shares(style))
+        self._known(BACKGROUNDS, background, "background")
+        self.slots[slot] = _Slot(avatar, self._shares(style), background)
 
     def close(self, slot: int) -> None:
         self.slots.pop(slot, None)
@@ -87,6 +90,10 @@ class DeterministicEngine:
     def set_avatar(self, slot: int, avatar: str) -> None:
         self._known(AVATARS, avatar, "avatar")
         self.slots[slot].avatar = avatar
+
+    def set_background(self, slot: int, background: str) -> None:
+        self._known(BACKGROUNDS, background, "background")
+        self.slots[slot].background = background
 
     def _shares(self, style: StyleChoice) -> Mapping[str, float]:
         shares = {style: 1.0} if isinstance(style, str) else style
@@ -141,5 +148,7 @@ class DeterministicEngine:
             picture[self.size : self.size + quarter] = 64 + 64 * AVATARS.index(self.slots[slot].avatar)
             style = sum(share * STYLES.index(name) for name, share in self.slots[slot].style.items())
             picture[self.size + quarter :] = round(64 + 64 * style)
+            if self.slots[slot].background == "transparent":
+                picture = np.vstack([picture, picture])
             pictures.append(picture)
         return pictures

@@ -16,7 +16,7 @@ import msgpack
 import numpy as np
 import uvicorn
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
-from deterministic_engine import AVATARS, STYLES, DeterministicEngine
+from deterministic_engine import AVATARS, BACKGROUNDS, STYLES, DeterministicEngine
 from udp_relay import UdpRelay
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -27,6 +27,7 @@ from server.service import Service
 from server.tracks import OpusEncoder, sound_packet
 from streaming.schedule import OverloadLadder
 from streaming.worker import BatchWorker
+from styletalk_core.renderer.background import BackgroundEntry
 
 
 class FixedCatalogue:
@@ -37,6 +38,13 @@ class FixedCatalogue:
 
     def styles(self) -> list[StyleEntry]:
         return [StyleEntry(name, name.title(), "manner") for name in STYLES]
+
+    def backgrounds(self) -> list[BackgroundEntry]:
+        return [BackgroundEntry(name, name.title(), name) for name in BACKGROUNDS]
+
+    def check_background(self, name: str) -> None:
+        if name not in BACKGROUNDS:
+            raise ValueError(f"There is no background named {name!r}.")
 
     def thumbnail(self, avatar: str) -> bytes:
         if avatar not in AVATARS:

@@ -15,7 +15,6 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
-from styletalk_core.styles import StyleLibrary
 from tqdm import tqdm
 
 from server.home import user_folder
@@ -26,7 +25,9 @@ from styletalk_core.audio import read_audio
 from styletalk_core.engine import ModelEngine
 from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS
+from styletalk_core.renderer.background import KEEP, TRANSPARENT, BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary, enrol
+from styletalk_core.styles import StyleLibrary
 
 LONGEST_SECONDS = 3600
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -39,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--style", default="neutral", metavar="S", help="speaking style (neutral)")
     parser.add_argument("--intensity", type=float, default=1.0, metavar="X", help="0 to 1.5 (1)")
     parser.add_argument("--size", type=int, default=512, choices=(256, 512), help="picture size (512)")
+    parser.add_argument(
+        "--background", default=KEEP, metavar="B", help="keep, blur, transparent, #rrggbb or a picture's name (keep)"
+    )
     parser.add_argument("--future-frames", type=int, default=2, metavar="F", help="phone look-ahead, 0 to 5 (2)")
     parser.add_argument("--seed", type=int, default=0, help="of the idle life (0)")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="out.mp4", help="video to write")
@@ -48,7 +52,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Renders; returns ``frames``, ``seconds`` taken and ``realtime_factor`` (below 1 is faster than real time).
 
     Raises:
-        InputError: an unknown portrait or style, a photo without a face, sound that cannot be read, a bad option.
+        InputError: an unknown portrait, style or background, a photo without a face, sound that cannot be read, or a
+            bad option.
     """
     if not 0 <= args.intensity <= 1.5:
         raise InputError(f"The intensity must be from 0 to 1.5, not {args.intensity:g}.")
@@ -56,17 +61,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"--future-frames must be from 0 to 5, not {args.future_frames}.")
     if args.output.suffix.lower() != ".mp4" or not args.output.parent.is_dir():
         raise InputError(f"{args.output} must be an .mp4 file in a folder that exists.")
+    backgrounds = BackgroundLibrary(user_folder("backgrounds"))
+    backgrounds.check(args.background)
     samples = _spoken(args.audio)
     with tempfile.TemporaryDirectory() as guests:
         avatars, avatar = _portrait(args.portrait, Path(guests))
-        engine = ModelEngine(avatars, StyleLibrary(user_folder("styles")), size=args.size)
+        engine = ModelEngine(avatars, StyleLibrary(user_folder("styles")), backgrounds, size=args.size)
         engine.warmup()
-    settings = Settings(avatar, args.style, args.intensity)
+    settings = Settings(avatar, args.style, args.intensity, args.background)
     started = time.perf_counter()
     frames = render(engine, samples, settings, args.future_frames, args.seed)
     count = -(-len(samples) // FRAME_TICKS)
     with closing(frames), _replaced(args.output) as partial:
-        _write(partial, tqdm(frames, total=count, unit="frame", disable=args.json or None), args.size)
+        height = args.size * (2 if args.background == TRANSPARENT else 1)
+        _write(partial, tqdm(frames, total=count, unit="frame", disable=args.json or None), args.size, height)
     seconds = time.perf_counter() - started
     factor = seconds / (count / FPS)
     if not args.json:
@@ -102,11 +110,11 @@ def _replaced(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def _write(path: Path, frames: Iterator[OfflineFrame], size: int) -> None:
+def _write(path: Path, frames: Iterator[OfflineFrame], width: int, height: int) -> None:
     """Muxes pictures (H.264) and sound (AAC); both start at zero and share the frame grid."""
     with av.open(str(path), "w", format="mp4") as container:
         video = container.add_stream("libx264", rate=FPS, options={"crf": "18", "preset": "veryfast"})
-        video.width = video.height = size
+        video.width, video.height = width, height
         video.pix_fmt = "yuv420p"
         audio = container.add_stream("aac", rate=TICK_RATE, layout="mono")
         for frame in frames:

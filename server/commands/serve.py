@@ -20,6 +20,7 @@ from server.service import Service
 from streaming.engine import Engine
 from streaming.worker import BatchWorker
 from styletalk_core.errors import InputError
+from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary
 
@@ -95,7 +96,9 @@ def make_service(config: ServerConfig) -> Service:
         InputError: the device is not one of auto, cpu, cuda and cuda:N.
     """
     avatars, styles = AvatarLibrary(user_folder("avatars")), StyleLibrary(user_folder("styles"))
-    return Service(config, make_worker(config, avatars, styles), LibraryCatalogue(avatars, styles))
+    backgrounds = BackgroundLibrary(user_folder("backgrounds"))
+    catalogue = LibraryCatalogue(avatars, styles, backgrounds)
+    return Service(config, make_worker(config, avatars, styles, backgrounds), catalogue)
 
 
 def listen(config: ServerConfig) -> socket.socket:
@@ -121,7 +124,9 @@ def listen(config: ServerConfig) -> socket.socket:
     return listener
 
 
-def make_worker(config: ServerConfig, avatars: AvatarLibrary, styles: StyleLibrary) -> BatchWorker:
+def make_worker(
+    config: ServerConfig, avatars: AvatarLibrary, styles: StyleLibrary, backgrounds: BackgroundLibrary
+) -> BatchWorker:
     """The worker of the configured device, not started.
 
     Raises:
@@ -140,6 +145,6 @@ def make_worker(config: ServerConfig, avatars: AvatarLibrary, styles: StyleLibra
         from styletalk_core.engine import ModelEngine
 
         chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        return ModelEngine(avatars, styles, device=chosen, size=config.size)
+        return ModelEngine(avatars, styles, backgrounds, device=chosen, size=config.size)
 
     return BatchWorker(make_engine, slots, pad=device.startswith("cuda"))

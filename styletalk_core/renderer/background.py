@@ -45,8 +45,9 @@ class BackgroundEntry:
 class BackgroundLibrary:
     """Every background there is: the general ones, the drawn pictures and the user's own."""
 
-    def __init__(self, user_dir: Path) -> None:
-        self._user_dir = Path(user_dir)
+    def __init__(self, user_dir: Path | None) -> None:
+        """``user_dir`` holds what the user has added; it need not exist."""
+        self._user_dir = user_dir
 
     def entries(self) -> list[BackgroundEntry]:
         """In the order to show them."""
@@ -66,7 +67,7 @@ class BackgroundLibrary:
             InputError: there is no such background.
         """
         known = name in (KEEP, BLUR, TRANSPARENT, *_DRAWN) or _COLOR.fullmatch(name)
-        if not known and not (_NAME.fullmatch(name) and self._path(name).is_file()):
+        if not known and name not in self._added():
             names = ", ".join(entry.name for entry in self.entries() if entry.kind != "color")
             raise InputError(f"there is no background called {name!r}; there are: {names}, and colours as #2b3a4a")
 
@@ -100,10 +101,11 @@ class BackgroundLibrary:
         if not _NAME.fullmatch(name) or name in (KEEP, BLUR, TRANSPARENT, *_DRAWN):
             raise InputError(f"{name!r} is not a name for a new background: use letters, digits, '-' and '_'")
         stored = cv2.cvtColor(_covering(load(picture), _STORED_SIDE), cv2.COLOR_RGB2BGR)
-        self._user_dir.mkdir(parents=True, exist_ok=True)
-        unfinished = self._path(name).with_suffix(".part")
+        path = self._path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".part")
         unfinished.write_bytes(cv2.imencode(".jpg", stored, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
-        unfinished.replace(self._path(name))
+        unfinished.replace(path)
 
     def remove(self, name: str) -> None:
         """Deletes a user's picture.
@@ -116,9 +118,11 @@ class BackgroundLibrary:
         self._path(name).unlink()
 
     def _added(self) -> list[str]:
-        return sorted(path.stem for path in self._user_dir.glob("*.jpg"))
+        return [] if self._user_dir is None else sorted(path.stem for path in self._user_dir.glob("*.jpg"))
 
     def _path(self, name: str) -> Path:
+        if self._user_dir is None:
+            raise InputError("there is no folder for backgrounds")
         return self._user_dir / f"{name}.jpg"
 
 

@@ -115,6 +115,30 @@ async def test_a_viewer_sees_and_hears_a_presenter_until_he_leaves() -> None:
         await asyncio.gather(caller.aclose(), viewer.aclose())
 
 
+async def test_a_background_is_chosen_during_a_call_and_remembered() -> None:
+    async with running_server() as server:
+        async with server.control() as control:
+            assert control.created["background"] == "keep"
+            caller = Caller(silence(3))
+            assert await caller.call(server, control.created["session"]) == 201
+            await caller.until_picture()
+            await control.send("session.update", background="moon")
+            assert (await control.expect("error"))["code"] == "not_found"
+            await control.send("session.update", background=["blur"])
+            assert (await control.expect("error"))["code"] == "bad_message"
+            await control.send("session.update", background="transparent")
+            applied = await control.expect("background.applied")
+            assert applied["background"] == "transparent" and applied["frame"] > 0
+            async with asyncio.timeout(5):
+                while caller.pictures[-1][2].shape[0] != 192:
+                    await asyncio.sleep(0.05)
+            await caller.aclose()
+        async with server.control(control.created["session"]) as again:
+            assert again.created["background"] == "transparent"
+        listed = (await server.json("/api/backgrounds"))["backgrounds"]
+        assert {"name": "blur", "title": "Blur", "kind": "blur"} in listed
+
+
 async def test_closing_the_control_channel_frees_the_place_at_once() -> None:
     async with running_server(slots=1) as server:
         async with server.control() as control:

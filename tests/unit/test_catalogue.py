@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from server.catalogue import LibraryCatalogue
+from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary
 
 
 def catalogue(home: Path) -> LibraryCatalogue:
-    return LibraryCatalogue(AvatarLibrary(home / "avatars"), StyleLibrary(home / "styles"))
+    return LibraryCatalogue(
+        AvatarLibrary(home / "avatars"), StyleLibrary(home / "styles"), BackgroundLibrary(home / "backgrounds")
+    )
 
 
 def test_the_package_brings_avatars_with_thumbnails_and_styles(tmp_path: Path) -> None:
@@ -30,6 +33,15 @@ def test_what_a_user_adds_shows_without_a_restart(tmp_path: Path) -> None:
     source = Path(str(files("styletalk_core"))) / "portraits" / before[0].name
     shutil.copytree(source, tmp_path / "avatars" / "mine")
     assert {entry.name for entry in packaged.avatars()} - {entry.name for entry in before} == {"mine"}
+
+
+def test_backgrounds_are_listed_and_checked(tmp_path: Path) -> None:
+    packaged = catalogue(tmp_path)
+    assert {entry.kind for entry in packaged.backgrounds()} == {"keep", "blur", "transparent", "color", "picture"}
+    for entry in packaged.backgrounds():
+        packaged.check_background(entry.name)
+    with pytest.raises(ValueError, match="moon"):
+        packaged.check_background("moon")
 
 
 def test_an_unknown_avatar_has_no_thumbnail(tmp_path: Path) -> None:

@@ -218,6 +218,26 @@ def test_style_and_avatar_change_with_the_frame_that_was_promised() -> None:
     assert drive.session.settings == Settings("bob", "happy", 1.0)
 
 
+def test_a_background_is_shown_from_the_frame_that_was_promised() -> None:
+    async def scenario() -> tuple[Drive, int]:
+        engine = DeterministicEngine()
+        drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm", background="blur"))
+        await drive.start(silence(2))
+        assert engine.slots[drive.session.lease.slot].background == "blur"
+        await asyncio.sleep(1.005)
+        with pytest.raises(ValueError, match="moon"):
+            await drive.session.set_background("moon")
+        frame = await drive.session.set_background("transparent")
+        await asyncio.sleep(1)
+        await drive.stop()
+        return drive, frame
+
+    drive, frame = virtually(scenario)
+    heights = {image.index: len(image.yuv) for _, image in drive.pictures}
+    assert (heights[frame - 1], heights[frame]) == (96, 192)
+    assert drive.session.settings == Settings("ada", "calm", 1.0, "transparent")
+
+
 def test_sessions_that_share_an_engine_do_not_hear_or_show_each_other() -> None:
     async def scenario() -> list[Drive]:
         engine = DeterministicEngine()
