@@ -16,7 +16,8 @@ from streaming.engine import RecognizedHops
 from streaming.media import MODEL_SAMPLE_TICKS, AudioChunk, Tick
 from streaming.phone_timeline import SILENT_COLUMN, PhoneTimeline
 from streaming.queues import BoundedQueue, OnFull
-from streaming.schedule import JobKind, SlotLease
+from streaming.schedule import JobKind
+from streaming.slots import SlotLease
 from streaming.worker import Worker
 
 LONGEST_FILL: Tick = 4_800

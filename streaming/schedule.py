@@ -1,11 +1,9 @@
-"""Which jobs run next, and when there are too many of them.
+"""Which jobs run next, and in which company.
 
 Pure: time is an argument. The earliest deadline is taken, jobs of the same kind join it into a batch, expired jobs
-never reach the device. The overload ladder turns the outcome into a level: 0 all well, 1 half the video rate,
-2 no new sessions either. Sound is never delayed.
+never reach the device.
 """
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -15,9 +13,9 @@ import numpy as np
 
 from streaming.engine import Engine
 from streaming.media import MotionFrame
+from streaming.slots import SlotLease
 
 MAX_BATCH: Final = 32
-LADDER_TOP: Final = 2
 
 
 class JobKind(Enum):
@@ -31,14 +29,6 @@ class JobKind(Enum):
 
 EXPIRING = frozenset({JobKind.DECODE, JobKind.RENDER})
 """Kinds that are worthless after their deadline; the others carry state and always run."""
-
-
-@dataclass(frozen=True, slots=True)
-class SlotLease:
-    """The right to use ``slot`` until it is released; a result of an older generation is thrown away."""
-
-    slot: int
-    generation: int
 
 
 @dataclass(slots=True, eq=False)
@@ -137,57 +127,3 @@ def run_batch(engine: Engine, jobs: list[Job], pad: bool = False) -> list[Any]:
             np.array([frame.blink for frame in motion], dtype=np.float32),
         )
     return list(results[:rows])
-
-
-@dataclass(slots=True)
-class OverloadLadder:
-    """Climbs when more than a quarter of the last two seconds' frames were late, descends after five good seconds.
-
-    ``descend_below`` is the busy share of the device under which the next lower level would still fit: leaving half
-    rate doubles the load.
-    """
-
-    window: float = 2.0
-    recovery: float = 5.0
-    late_share: float = 0.25
-    fewest: int = 20
-    descend_below: tuple[float, float] = (0.4, 0.85)
-    level: int = 0
-    _outcomes: deque[tuple[float, bool]] = field(default_factory=deque)
-    _busy: deque[tuple[float, float]] = field(default_factory=deque)
-    _changed: float = float("-inf")
-    _last_late: float = float("-inf")
-
-    def ran(self, now: float, seconds: float) -> None:
-        """The device was busy for ``seconds`` up to ``now``."""
-        self._busy.append((now, seconds))
-        while self._busy and self._busy[0][0] <= now - self.window:
-            self._busy.popleft()
-
-    def frame(self, now: float, late: bool) -> None:
-        """A frame was made in time or was ``late``; adjusts the level."""
-        self._outcomes.append((now, late))
-        while self._outcomes[0][0] <= now - self.window:
-            self._outcomes.popleft()
-        if late:
-            self._last_late = now
-        share = sum(late for _, late in self._outcomes) / len(self._outcomes)
-        if len(self._outcomes) >= self.fewest and share > self.late_share:
-            if self.level < LADDER_TOP:
-                self._step(now, +1)
-        elif (
-            self.level
-            and now - max(self._changed, self._last_late) > self.recovery
-            and self.busy_share < self.descend_below[self.level - 1]
-        ):
-            self._step(now, -1)
-
-    @property
-    def busy_share(self) -> float:
-        """Share of the last window in which the device was at work."""
-        return sum(seconds for _, seconds in self._busy) / self.window
-
-    def _step(self, now: float, by: int) -> None:
-        self.level += by
-        self._changed = now
-        self._outcomes.clear()

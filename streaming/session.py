@@ -29,8 +29,9 @@ from streaming.media import (
     VideoImage,
 )
 from streaming.queues import BoundedQueue, OnFull
-from streaming.schedule import JobKind, SlotLease
+from streaming.schedule import JobKind
 from streaming.screen import Screen
+from streaming.slots import SlotLease
 from streaming.stats import SessionStats
 from streaming.worker import Worker
 

@@ -9,7 +9,8 @@ import selectors
 from typing import Any
 
 from streaming.engine import Engine
-from streaming.schedule import Job, JobKind, SlotLease, run_batch
+from streaming.schedule import Job, JobKind, run_batch
+from streaming.slots import SlotLease
 
 
 class _JumpingSelector(selectors.SelectSelector):

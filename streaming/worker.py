@@ -10,44 +10,23 @@ builds a new engine and warms it up.
 import asyncio
 import logging
 import threading
-from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
-
-import numpy as np
 
 from streaming.clock import monotonic
 from streaming.engine import Engine, StylePlace
 from streaming.errors import EngineFailure, JobExpired, WorkerFull
-from streaming.schedule import (
-    LADDER_TOP,
-    Batch,
-    Job,
-    JobKind,
-    OverloadLadder,
-    Schedule,
-    SlotLease,
-    run_batch,
-)
+from streaming.overload import LADDER_TOP, OverloadLadder
+from streaming.schedule import Batch, Job, JobKind, Schedule, run_batch
+from streaming.slots import SlotLease, Slots
+from streaming.timing import StageTiming, StageTimings
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FAILURES_TO_RESTART = 3
 RESTART_PAUSE = 2.0  # seconds between two attempts to build an engine
-TIMINGS_KEPT = 512
-
-
-@dataclass(frozen=True, slots=True)
-class StageTiming:
-    """Milliseconds of one kind of job: waiting for the device and running on it, per batch; mean jobs per batch."""
-
-    wait_p50: float
-    run_p50: float
-    run_p95: float
-    batch: float
 
 
 class Worker(Protocol):
@@ -83,7 +62,6 @@ class BatchWorker:
         now: Callable[[], float] = monotonic,
         make_ladder: Callable[[], OverloadLadder] = OverloadLadder,
     ) -> None:
-        self.slots = slots
         self.ready = False
         self.recognizer_delay = 0
         self.size = 0
@@ -99,10 +77,8 @@ class BatchWorker:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._became_ready = asyncio.Event()
-        self._generation = 0
-        self._leases: dict[int, SlotLease] = {}
-        self._closing: set[int] = set()
-        self._timings: dict[JobKind, deque[tuple[float, float, int]]] = defaultdict(lambda: deque(maxlen=TIMINGS_KEPT))
+        self._slots = Slots(slots)
+        self._timings = StageTimings()
 
     # Event loop
 
@@ -126,7 +102,7 @@ class BatchWorker:
         self.ready = False
         for job in self._schedule.remove_all():
             job.deliver(EngineFailure("the server is shutting down"))
-        self._leases.clear()
+        self._slots.forget_all()
 
     @property
     def level(self) -> int:
@@ -138,14 +114,19 @@ class BatchWorker:
         return self._ladder.busy_share
 
     @property
+    def slots(self) -> int:
+        """Sessions served at the same time."""
+        return self._slots.count
+
+    @property
     def free_slots(self) -> int:
-        return self.slots - len(self._leases) - len(self._closing)
+        return self._slots.free
 
     @property
     def accepting(self) -> bool:
         """True when a new session would be served."""
-        calm = self._ladder.level < LADDER_TOP or not self._leases  # without a session nothing brings it down
-        return self.ready and calm and self.free_slots > 0
+        calm = self._ladder.level < LADDER_TOP or not self._slots.used  # without a session nothing brings it down
+        return self.ready and calm and self._slots.free > 0
 
     def lease(self) -> SlotLease:
         """Takes a free slot.
@@ -154,21 +135,16 @@ class BatchWorker:
             WorkerFull: no slot is free, the worker is overloaded or not ready.
         """
         if not self.accepting:
-            raise WorkerFull(f"{len(self._leases)} of {self.slots} sessions are in use")
-        if not self._leases:
+            raise WorkerFull(f"{self._slots.used} of {self.slots} sessions are in use")
+        if not self._slots.used:
             self._ladder = self._make_ladder()
-        slot = min(set(range(self.slots)) - self._leases.keys() - self._closing)
-        self._generation += 1
-        lease = SlotLease(slot, self._generation)
-        self._leases[slot] = lease
-        return lease
+        return self._slots.take()
 
     async def release(self, lease: SlotLease) -> None:
         """Gives the slot back; returns when the engine has closed it."""
-        if self._leases.get(lease.slot) != lease:
+        if not self._slots.holds(lease):
             return
-        del self._leases[lease.slot]
-        self._closing.add(lease.slot)
+        self._slots.give_back(lease)
         with self._condition:
             orphans = self._schedule.remove(lease)
         for job in orphans:
@@ -177,7 +153,7 @@ class BatchWorker:
             with suppress(EngineFailure):  # logged by the thread; the next session opens the slot anew
                 await self._enqueue(JobKind.CONTROL, lease, lambda engine: engine.close(lease.slot), self._now())
         finally:
-            self._closing.discard(lease.slot)
+            self._slots.cleared(lease)
 
     async def prepare(self, avatar: str) -> None:
         """Loads a portrait on a thread of its own.
@@ -199,7 +175,7 @@ class BatchWorker:
             A future of the kind's result; raises JobExpired, or EngineFailure when the lease has ended or the engine
             failed.
         """
-        if self._leases.get(lease.slot) != lease:
+        if not self._slots.holds(lease):
             failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             failed.set_exception(EngineFailure("the session's slot was taken away"))
             return failed
@@ -223,16 +199,7 @@ class BatchWorker:
 
     def timings(self) -> dict[str, StageTiming]:
         """Recent timing per kind of job, by the kind's name."""
-        result = {}
-        for kind, rows in list(self._timings.items()):
-            wait, run, size = np.array(list(rows)).T
-            result[kind.value] = StageTiming(
-                float(np.median(wait)) * 1000,
-                float(np.median(run)) * 1000,
-                float(np.percentile(run, 95)) * 1000,
-                float(size.mean()),
-            )
-        return result
+        return self._timings.summary()
 
     def _announce_ready(self, engine: Engine) -> None:
         self.recognizer_delay = engine.recognizer_delay_ticks
@@ -245,8 +212,7 @@ class BatchWorker:
         self.ready = False
         self._engine = None
         self._became_ready.clear()
-        self._leases.clear()
-        self._closing.clear()
+        self._slots.forget_all()
         with self._condition:
             orphans = self._schedule.remove_all()
         for job in orphans:
@@ -309,7 +275,7 @@ class BatchWorker:
         if batch.jobs:
             kind = batch.jobs[0].kind
             wait = max(began - job.submitted for job in batch.jobs)
-            self._timings[kind].append((wait, ended - began, len(batch.jobs)))
+            self._timings.add(kind, wait, ended - began, len(batch.jobs))
             self._ladder.ran(ended, ended - began)
             if kind is JobKind.RENDER:
                 for job in batch.jobs:

@@ -25,7 +25,7 @@ from server.catalogue import AvatarEntry, StyleEntry
 from server.config import ServerConfig
 from server.service import Service
 from server.tracks import OpusEncoder, sound_packet
-from streaming.schedule import OverloadLadder
+from streaming.overload import OverloadLadder
 from streaming.worker import BatchWorker
 from styletalk_core.renderer.background import BackgroundEntry
 

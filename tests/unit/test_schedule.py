@@ -1,13 +1,13 @@
-"""Proves the order of jobs, how batches form, what expires, and when the overload ladder is climbed."""
+"""Proves the order of jobs, how batches form, and what expires."""
 
 from typing import Any
 
 import numpy as np
-import pytest
 from deterministic_engine import DeterministicEngine
 
 from streaming.media import MotionFrame
-from streaming.schedule import Job, JobKind, OverloadLadder, Schedule, SlotLease, run_batch
+from streaming.schedule import Job, JobKind, Schedule, run_batch
+from streaming.slots import SlotLease
 
 
 def job(kind: JobKind, slot: int, deadline: float, payload: Any = None) -> Job:
@@ -66,31 +66,3 @@ def test_padding_fills_up_to_a_power_of_two_and_returns_only_what_was_asked() ->
     jobs = [job(JobKind.RENDER, slot, 1.0, motion) for slot in range(3)]
     assert len(run_batch(engine, jobs, pad=True)) == 3
     assert engine.calls[-1] == ("render", (0, 1, 2, 2))
-
-
-def drive(ladder: OverloadLadder, begin: float, seconds: float, late_every: int, busy: float) -> None:
-    for frame in range(round(seconds * 30)):
-        now = begin + frame / 30
-        ladder.ran(now, busy / 30)
-        ladder.frame(now, late=bool(late_every) and frame % late_every == 0)
-
-
-def test_the_ladder_climbs_under_load_and_comes_down_when_the_load_would_fit() -> None:
-    ladder = OverloadLadder()
-    drive(ladder, 0, 2, late_every=0, busy=0.5)
-    assert ladder.level == 0
-    drive(ladder, 2, 2, late_every=3, busy=0.9)
-    assert ladder.level >= 1
-    drive(ladder, 4, 3, late_every=3, busy=0.9)
-    assert ladder.level == 2
-    drive(ladder, 7, 9, late_every=0, busy=0.6)
-    assert ladder.level == 1  # full rate would need 1.2 devices
-    drive(ladder, 16, 9, late_every=0, busy=0.3)
-    assert ladder.level == 0
-    assert ladder.busy_share == pytest.approx(0.3, abs=0.02)
-
-
-def test_a_single_late_frame_changes_nothing() -> None:
-    ladder = OverloadLadder()
-    drive(ladder, 0, 10, late_every=40, busy=0.5)
-    assert ladder.level == 0

@@ -11,7 +11,8 @@ import pytest
 from deterministic_engine import DeterministicEngine
 
 from streaming.errors import EngineFailure, JobExpired, WorkerFull
-from streaming.schedule import JobKind, SlotLease
+from streaming.schedule import JobKind
+from streaming.slots import SlotLease
 from streaming.worker import BatchWorker
 
 WINDOW = np.zeros((11, 41), np.float32)
