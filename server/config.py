@@ -20,7 +20,7 @@ ENVIRONMENT_PREFIX = "STYLETALK_SERVE_"
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 SESSION_MINUTES, SESSIONS_PER_ADDRESS, DRAIN_SECONDS = 120, 4, 60
 """Defaults of a server for others."""
-SECRETS = ("api_key", "turn_secret")
+SECRETS = ("api_key", "turn_secret", "voice_key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,10 @@ class ServerConfig:
         tls_certificate, tls_key: PEM files; browsers give the microphone to https pages only.
         trusted_proxies: addresses whose X-Forwarded-For is believed.
         log_format: "text" or "json", one object a line.
+        voice: what presenters speak text with: hibari, espeak-ng or flite; with ``voice_url`` a voice of that server.
+        voice_url: server with OpenAI's speech interface, up to the version: "https://api.openai.com/v1".
+        voice_key, voice_model: its key, and the model that is asked for.
+        vosk_model: folder of a Vosk model; captions need one.
     """
 
     host: str = "127.0.0.1"
@@ -70,6 +74,11 @@ class ServerConfig:
     tls_key: str = ""
     trusted_proxies: str = "127.0.0.1"
     log_format: str = "text"
+    voice: str = ""
+    voice_url: str = ""
+    voice_key: str = field(default="", repr=False)
+    voice_model: str = "gpt-4o-mini-tts"
+    vosk_model: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:

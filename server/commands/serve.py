@@ -58,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-key", metavar="FILE.pem", help="its private key")
     parser.add_argument("--trusted-proxies", metavar="IP,IP", help="proxies whose X-Forwarded-For is believed")
     parser.add_argument("--log-format", choices=("text", "json"), help="how to write the log (text)")
+    parser.add_argument("--voice", metavar="NAME", help="hibari, espeak-ng or flite: speaks text (hibari)")
+    parser.add_argument("--voice-url", metavar="URL", help="speech server in OpenAI's manner, up to /v1; speaks text")
+    parser.add_argument("--voice-key-file", metavar="FILE", help="file that holds its key")
+    parser.add_argument("--voice-model", metavar="NAME", help="model that it is asked for")
     parser.add_argument("--config", metavar="FILE.toml", help="settings file")
 
 

@@ -1,0 +1,1 @@
+"""Text to speech for presenters: one protocol, voices of this machine and of a server."""

@@ -1,0 +1,56 @@
+"""What a voice is: text in, sound out in pieces, as early as it can.
+
+Pure.
+"""
+
+import re
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+|\n+")
+LONGEST_PIECE = 300
+"""Characters after which a text without sentences is cut at a space: the first sound should not wait for a page."""
+
+
+class VoiceFailed(Exception):
+    """The voice could not speak; the message is a sentence."""
+
+
+class Voice(Protocol):
+    """Speaks."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+
+    def speak(self, text: str) -> AsyncGenerator[NDArray[np.int16], None]:
+        """Yields the sound of ``text``, (n,) int16 mono 48 kHz, piece by piece.
+
+        Raises:
+            VoiceFailed: it cannot be spoken.
+        """
+
+
+def sentences(text: str) -> list[str]:
+    """Cuts a text into what is spoken, and captioned, at a time; control characters become spaces."""
+    clean = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+    parts = (part.strip() for part in SENTENCE_END.split(clean))
+    return [piece for part in parts if part for piece in _pieces(part)]
+
+
+def _pieces(sentence: str) -> list[str]:
+    pieces = list[str]()
+    while len(sentence) > LONGEST_PIECE:
+        cut = sentence.rfind(" ", 1, LONGEST_PIECE)
+        cut = cut if cut > 0 else LONGEST_PIECE
+        pieces.append(sentence[:cut].strip())
+        sentence = sentence[cut:].strip()
+    return [*pieces, sentence] if sentence else pieces
+
+
+def pcm(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Float samples in -1..1 as int16."""
+    return np.rint(np.clip(samples, -1.0, 1.0) * 32_767).astype(np.int16)

@@ -1,0 +1,109 @@
+"""Proves every voice: what it says is sound of the right length, and what goes wrong is one sentence."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import numpy as np
+import pytest
+
+from server.config import ServerConfig
+from server.voices.choice import open_voice
+from server.voices.installed import PROGRAMS, InstalledVoice
+from server.voices.packaged import PackagedVoice
+from server.voices.remote import RemoteVoice
+from server.voices.voice import Voice, VoiceFailed, sentences
+from styletalk_core.errors import InputError
+
+
+async def said(voice: Voice, text: str) -> np.ndarray:
+    """(n,) int16 48 kHz."""
+    return np.concatenate([piece async for piece in voice.speak(text)])
+
+
+def test_text_is_cut_where_sentences_end_and_long_ones_at_a_space() -> None:
+    text = 'Hello there! "How are you?" I am well, v2.0 says.\x07\nNew line'
+    assert sentences(text) == ["Hello there!", '"How are you?', "I am well, v2.0 says.", "New line"]
+    long = sentences("word " * 200)
+    assert all(len(piece) <= 300 for piece in long) and " ".join(long).split() == ["word"] * 200
+    assert sentences(" \n ") == [] and len(sentences("x" * 700)) == 3
+
+
+async def test_the_packaged_voice_speaks_at_an_even_rate() -> None:
+    sound = await said(PackagedVoice(), "Good morning, and welcome to the show.")
+    assert sound.dtype == np.int16 and 1.5 < len(sound) / 48_000 < 5
+    assert np.abs(sound).max() > 3_000
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+async def test_an_installed_program_speaks_what_is_in_the_text_and_takes_no_orders_from_it(program: str) -> None:
+    if not InstalledVoice.found(program):
+        pytest.skip(f"{program} is not installed")
+    sound = await said(InstalledVoice(program), "--help; $(reboot) Good morning, and welcome.")
+    assert 1.5 < len(sound) / 48_000 < 8 and np.abs(sound).max() > 2_000
+
+
+async def test_a_program_that_fails_is_a_sentence() -> None:
+    voice = InstalledVoice("flite")
+    voice._path = "/bin/false"
+    with pytest.raises(VoiceFailed, match="status 1"):
+        await said(voice, "Hello.")
+    voice._path = "/nonexistent/flite"
+    with pytest.raises(VoiceFailed, match="gave no sound"):
+        await said(voice, "Hello.")
+
+
+class FakeSpeechServer:
+    """Answers ``POST /v1/audio/speech`` with a ramp in uneven chunks."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status = status
+        self.asked: list[tuple[str, str, dict[str, str]]] = []
+        self.samples = np.arange(-6_000, 6_000, 1, np.int16)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        fields = {k.lower(): v for k, v in (line.split(": ", 1) for line in head.split("\r\n")[1:-2])}
+        body = await reader.readexactly(int(fields["content-length"]))
+        self.asked.append((head.split("\r\n")[0], fields.get("authorization", ""), json.loads(body)))
+        writer.write(f"HTTP/1.1 {self.status} X\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n".encode())
+        data = self.samples.tobytes()
+        for start in range(0, len(data), 1_001):
+            piece = data[start : start + 1_001]
+            writer.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
+            await writer.drain()
+        writer.write(b"0\r\n\r\n")
+        writer.close()
+
+
+@asynccontextmanager
+async def speech_server(status: int = 200) -> AsyncIterator[tuple[FakeSpeechServer, str]]:
+    fake = FakeSpeechServer(status)
+    async with await asyncio.start_server(fake.answer, "127.0.0.1", 0) as server:
+        yield fake, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+
+
+async def test_a_remote_voice_asks_as_openai_wants_and_passes_every_sample_on() -> None:
+    async with speech_server() as (fake, base):
+        sound = await said(open_voice(ServerConfig(voice_url=base, voice_key="secret", voice="nova")), "Hello.")
+    assert len(sound) == 2 * len(fake.samples)
+    np.testing.assert_allclose(sound[200:-200:2], fake.samples[100:-100], atol=30)
+    line, key, wanted = fake.asked[0]
+    assert (line, key) == ("POST /v1/audio/speech HTTP/1.1", "Bearer secret")
+    assert wanted == {"model": "gpt-4o-mini-tts", "voice": "nova", "input": "Hello.", "response_format": "pcm"}
+
+
+async def test_a_remote_voice_that_refuses_or_is_away_is_a_sentence() -> None:
+    async with speech_server(401) as (_, base):
+        with pytest.raises(VoiceFailed, match="status 401"):
+            await said(RemoteVoice(base, "", "m", "v"), "Hello.")
+    with pytest.raises(VoiceFailed, match="cannot be reached"):
+        await said(RemoteVoice(base, "", "m", "v"), "Hello.")
+
+
+def test_the_choice_of_a_voice_is_checked_and_its_key_is_no_news() -> None:
+    assert isinstance(open_voice(ServerConfig()), PackagedVoice)
+    with pytest.raises(InputError, match="choose one of hibari, espeak-ng, flite"):
+        open_voice(ServerConfig(voice="robot"))
+    assert "secret" not in repr(ServerConfig(voice_key="secret"))
