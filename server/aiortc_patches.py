@@ -183,10 +183,20 @@ class LiveVp8Encoder(Vp8Encoder):
 # Connecting
 
 
-def offer_addresses(peer: RTCPeerConnection, addresses: Iterable[str], ports: range | None = None) -> None:
+class NoMediaPort(OSError):
+    """All UDP ports that media may use are taken."""
+
+
+def offer_addresses(
+    peer: RTCPeerConnection, addresses: Iterable[str], ports: range | None = None, public: str = ""
+) -> None:
     """Limits the peer's host candidates to ``addresses``, bound to free UDP ports of ``ports`` (None: any).
 
-    To be called between setting the remote and the local description.
+    To be called between setting the remote and the local description, which then raises NoMediaPort where no port is
+    free.
+
+    Args:
+        public: an address under which the ports are reached from outside, offered as well.
     """
     hosts = list(addresses)
     for connection in {t.receiver.transport.transport.iceGatherer._connection for t in peer.getTransceivers()}:
@@ -196,12 +206,35 @@ def offer_addresses(peer: RTCPeerConnection, addresses: Iterable[str], ports: ra
         ) -> list[aioice.Candidate]:
             protocols = [await _bind(connection, component, host, ports) for host in hosts]
             found = [protocol for protocol in protocols if protocol is not None]
+            if not found:
+                raise NoMediaPort("no UDP port is free for media")
             connection._protocols += found
-            return [protocol.local_candidate for protocol in found]
+            own = [protocol.local_candidate for protocol in found]
+            return own + _outside(own, public)
 
         if not isinstance(getattr(connection, "_protocols", None), list):
             raise PatchError("the aioice connection of this version has no list of protocols")
         _set_private(connection, "get_component_candidates", candidates)
+
+
+def _outside(candidates: list[aioice.Candidate], public: str) -> list[aioice.Candidate]:
+    """The first candidate of the same kind of address as ``public``, with that address; none without one."""
+    if not public or any(candidate.host == public for candidate in candidates):
+        return []
+    alike = [candidate for candidate in candidates if (":" in candidate.host) == (":" in public)]
+    return [_host_candidate(candidate.component, public, candidate.port) for candidate in alike[:1]]
+
+
+def _host_candidate(component: int, address: str, port: int) -> aioice.Candidate:
+    return aioice.Candidate(
+        foundation=candidate_foundation("host", "udp", address),
+        component=component,
+        transport="udp",
+        priority=candidate_priority(component, "host"),
+        host=address,
+        port=port,
+        type="host",
+    )
 
 
 async def _bind(connection: Any, component: int, host: str, ports: range | None) -> Any:
@@ -216,14 +249,6 @@ async def _bind(connection: Any, component: int, host: str, ports: range | None)
             continue
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
         address, bound = transport.get_extra_info("sockname")[:2]
-        protocol.local_candidate = aioice.Candidate(
-            foundation=candidate_foundation("host", "udp", address),
-            component=component,
-            transport="udp",
-            priority=candidate_priority(component, "host"),
-            host=address,
-            port=bound,
-            type="host",
-        )
+        protocol.local_candidate = _host_candidate(component, address, bound)
         return protocol
     return None

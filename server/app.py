@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -18,11 +19,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from server import control, signalling
+from server import control, entrance, signalling
 from server.guard import Guard
 from server.metrics import exposition
 from server.problems import failed, problem, refused
-from server.service import RETRY_AFTER_SECONDS, Service
+from server.service import Service
 from server.style_upload import StyleUpload
 
 
@@ -48,15 +49,6 @@ async def styles(request: Request) -> Response:
     )
 
 
-async def style_map(request: Request) -> Response:
-    """Where the styles lie in the plane, similar ones near each other; x and y in -1..1."""
-    service: Service = request.app.state.service
-    if not service.worker.ready:
-        return signalling.busy(service)
-    places = await service.worker.style_map()
-    return JSONResponse({"places": [{"name": place.name, "x": place.x, "y": place.y} for place in places]})
-
-
 async def backgrounds(request: Request) -> Response:
     """All backgrounds; colours of the form ``#rrggbb`` that are not listed work as well."""
     service: Service = request.app.state.service
@@ -64,6 +56,15 @@ async def backgrounds(request: Request) -> Response:
     return JSONResponse(
         {"backgrounds": [{"name": entry.name, "title": entry.title, "kind": entry.kind} for entry in entries]}
     )
+
+
+async def style_map(request: Request) -> Response:
+    """Where the styles lie in the plane, similar ones near each other; x and y in -1..1."""
+    service: Service = request.app.state.service
+    if not service.worker.ready:
+        return signalling.busy(service)
+    places = await service.worker.style_map()
+    return JSONResponse({"places": [{"name": place.name, "x": place.x, "y": place.y} for place in places]})
 
 
 async def presenters(request: Request) -> Response:
@@ -96,16 +97,16 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The models are warm and work."""
+    """The models are warm and new calls are taken."""
     service: Service = request.app.state.service
-    if service.worker.ready:
-        return PlainTextResponse("ready")
-    return PlainTextResponse("warming up", 503, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    if service.draining or not service.worker.ready:
+        return signalling.busy(service)
+    return PlainTextResponse("ready")
 
 
 async def metrics(request: Request) -> Response:
     """Figures for Prometheus."""
-    return PlainTextResponse(exposition(request.app.state.service), media_type="text/plain; version=0.0.4")
+    return Response(exposition(request.app.state.service), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _page_parts(page: Path) -> frozenset[str]:
@@ -144,6 +145,7 @@ def create_app(service: Service) -> Starlette:
                 Route("/healthz", healthz),
                 Route("/readyz", readyz),
                 Route("/metrics", metrics),
+                *entrance.routes,
                 *signalling.routes,
                 *control.routes,
                 Mount("/", StaticFiles(directory=page, html=True)),

@@ -6,20 +6,22 @@ worker. Settings outlive a lost connection, slots do not.
 
 import asyncio
 import logging
+import math
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtp import RtpPacket
 
-from server import negotiation
-from server.audience import Audience
+from server import logs, negotiation
+from server.limits import site_of
 from server.microphone import Microphone
 from server.negotiation import MediaPath
+from server.performance import Performance
 from server.tracks import PictureTrack, SoundTrack, StartBarrier
 from streaming.clock import MediaClock, monotonic
-from streaming.errors import EngineFailure
 from streaming.latency import LatencyPlan
 from streaming.session import Session, Settings
 from streaming.worker import BatchWorker
@@ -36,21 +38,20 @@ REMEMBERED_VISITORS = 256
 ENDED_STATES = frozenset({"closed", "failed"})
 
 
-class Call:
+class TooManySessions(Exception):
+    """One network address wants more sessions than it may have."""
+
+
+class Call(Performance):
     """One peer connection with its session. Made by `Call.answer`, works in `run`, ends with it."""
 
     def __init__(self, session: Session, worker: BatchWorker) -> None:
-        self.id = secrets.token_urlsafe(12)
-        self.session = session
+        super().__init__(session, worker)
         self.microphone = Microphone(
             session.push_audio, lambda: session.clock.capture_tick() if session.clock.started else None
         )
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.answer_sdp = ""
-        self.began = monotonic()
-        self.ended = asyncio.Event()
-        self.audience = Audience()
-        self._worker = worker
 
     @classmethod
     async def answer(
@@ -99,34 +100,26 @@ class Call:
         if self.peer.connectionState in ENDED_STATES:
             self.ended.set()
 
-    async def run(self) -> str | None:
-        """Works until the connection ends or `ended` is set.
-
-        Returns:
-            What the client should be told, None when it hung up.
-        """
-        problem = None
-        ended = asyncio.create_task(self.ended.wait(), name=f"call {self.id} end")
-        working = asyncio.create_task(self.session.run(), name=f"call {self.id} session")
-        try:
-            await asyncio.wait({ended, working}, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                await working
-        except* EngineFailure as failures:
-            problem = str(failures.exceptions[0])
-        finally:
-            ended.cancel()
-            working.cancel()
-            await asyncio.gather(ended, working, return_exceptions=True)
-            await self.aclose()
-        return problem
+    def abandoned(self, now: float, last_message: float | None) -> bool:
+        """True when neither the microphone nor the control channel gives a sign of life."""
+        heard = self.microphone.last_arrival
+        if heard is None and now - self.began > CONNECT_SECONDS:
+            return last_message is None or now - last_message > SILENT_CLIENT_SECONDS
+        signs = [self.began if heard is None else heard, *([] if last_message is None else [last_message])]
+        return now - max(signs) > (SILENT_CALLER_SECONDS if last_message is None else SILENT_CLIENT_SECONDS)
 
     async def aclose(self) -> None:
         """Closes the connection and gives the slot back."""
         self.microphone.close()
-        await self.audience.aclose()
         await self.peer.close()
-        await self._worker.release(self.session.lease)
+        await super().aclose()
+
+
+class Channel(Protocol):
+    """Tells a client what happens."""
+
+    def tell(self, type: str, **fields: Any) -> None:
+        """Queues a message."""
 
 
 @dataclass(slots=True, eq=False)
@@ -135,32 +128,43 @@ class Visitor:
 
     id: str
     settings: Settings
+    address: str = ""
     fade_s: float = 0.5
     presents_as: str | None = None
-    call: Call | None = None
+    call: Performance | None = None
     task: "asyncio.Task[None] | None" = None
-    control: object | None = None
+    control: Channel | None = None
     negotiating: asyncio.Lock = field(default_factory=asyncio.Lock)
     last_ping: float = field(default_factory=monotonic)
-    on_end: Callable[[str | None], None] | None = None
+
+    def tell(self, type: str, **fields: Any) -> None:
+        """Tells the client, where it has a control channel."""
+        if self.control is not None:
+            self.control.tell(type, **fields)
+
+    @property
+    def present(self) -> bool:
+        """True while the client has a channel or a call, or is about to have one."""
+        return self.control is not None or self.call is not None or self.negotiating.locked()
 
     def gone(self, now: float) -> bool:
         """True when the client has vanished."""
-        if self.call is None:
-            return False
-        heard = self.call.microphone.last_arrival
-        if heard is None and now - self.call.began > CONNECT_SECONDS:
-            return self.control is None or now - self.last_ping > SILENT_CLIENT_SECONDS
-        sign_of_life = max(self.last_ping, heard if heard is not None else self.call.began)
-        limit = SILENT_CALLER_SECONDS if self.control is None else SILENT_CLIENT_SECONDS
-        return now - sign_of_life > limit
+        last_message = None if self.control is None else self.last_ping
+        return self.call is not None and self.call.abandoned(now, last_message)
 
 
 class Visitors:
-    """All visitors, by id."""
+    """All visitors, by id.
 
-    def __init__(self) -> None:
+    Args:
+        most_per_address: how many of one network address may be present.
+        longest_call: seconds after which a call is ended.
+    """
+
+    def __init__(self, most_per_address: float = math.inf, longest_call: float = math.inf) -> None:
         self._visitors: dict[str, Visitor] = {}
+        self._most_per_address = most_per_address
+        self._longest_call = longest_call
         self.served = 0
         self.failed = 0
 
@@ -169,6 +173,10 @@ class Visitors:
 
     def calls(self) -> list[Call]:
         """The calls that are up."""
+        return [performance for performance in self.performances() if isinstance(performance, Call)]
+
+    def performances(self) -> list[Performance]:
+        """The calls and presentations that are up."""
         return [visitor.call for visitor in self._visitors.values() if visitor.call is not None]
 
     def presenters(self) -> dict[str, Visitor]:
@@ -182,30 +190,41 @@ class Visitors:
 
     def by_call(self, call_id: str) -> Visitor | None:
         """The visitor whose call has this id."""
-        return next((v for v in self._visitors.values() if v.call is not None and v.call.id == call_id), None)
+        return next((v for v in self._visitors.values() if isinstance(v.call, Call) and v.call.id == call_id), None)
 
-    def welcome(self, id: str | None, settings: Settings) -> Visitor:
-        """The visitor with this id, or a new one with ``settings``; the longest absent one is forgotten."""
-        if id is not None and (visitor := self._visitors.pop(id, None)) is not None:
-            self._visitors[id] = visitor
-            return visitor
-        visitor = Visitor(secrets.token_urlsafe(12), settings)
+    def welcome(self, id: str | None, settings: Settings, address: str) -> Visitor:
+        """The visitor with this id, or a new one with ``settings``; the longest absent one is forgotten.
+
+        Raises:
+            TooManySessions: ``address`` has as many as it may have.
+        """
+        known = self._visitors.get(id) if id is not None else None
+        site = site_of(address)
+        others = (v for v in self._visitors.values() if v is not known and v.present and site_of(v.address) == site)
+        if sum(1 for _ in others) >= self._most_per_address:
+            raise TooManySessions(f"At most {self._most_per_address:.0f} sessions of one network address are served.")
+        if known is not None:
+            known.address = address
+            self._visitors[known.id] = self._visitors.pop(known.id)
+            return known
+        visitor = Visitor(secrets.token_urlsafe(12), settings, address)
         self._visitors[visitor.id] = visitor
         if len(self._visitors) > REMEMBERED_VISITORS:
-            absent = (v for v in self._visitors.values() if v.call is None and v.control is None)
+            absent = (v for v in self._visitors.values() if not v.present and v is not visitor)
             if (oldest := next(absent, None)) is not None:
                 del self._visitors[oldest.id]
         return visitor
 
-    def begin(self, visitor: Visitor, call: Call) -> None:
-        """Puts an answered call to work."""
+    def begin(self, visitor: Visitor, call: Performance) -> None:
+        """Puts an answered call, or a presentation, to work."""
         visitor.call = call
         visitor.last_ping = monotonic()
         self.served += 1
         visitor.task = asyncio.create_task(self._work(visitor, call), name=f"call {call.id}")
 
-    async def _work(self, visitor: Visitor, call: Call) -> None:
+    async def _work(self, visitor: Visitor, call: Performance) -> None:
         problem = None
+        logs.session.set(visitor.id)
         try:
             problem = await call.run()
         finally:
@@ -214,9 +233,8 @@ class Visitors:
                 visitor.call = visitor.task = None
             if problem is not None:
                 self.failed += 1
-                logger.warning("session %s ended: %s", visitor.id, problem)
-            if visitor.on_end is not None:
-                visitor.on_end(problem)
+                logger.warning("the session ended: %s", problem)
+                visitor.tell("error", code="session_failed", message=f"The session ended: {problem}.")
 
     async def end(self, visitor: Visitor) -> None:
         """Ends the visitor's call, if any, and waits until its slot is free."""
@@ -229,10 +247,17 @@ class Visitors:
         await asyncio.gather(*(self.end(visitor) for visitor in self))
 
     async def watch(self) -> None:
-        """Ends the calls of clients that have vanished; runs as long as the server."""
+        """Ends calls that have lasted too long or whose clients have vanished; runs as long as the server."""
         while True:
             await asyncio.sleep(0.5)
             for visitor in self:
-                if visitor.gone(monotonic()):
-                    logger.info("session %s: the client has vanished", visitor.id)
+                logs.session.set(visitor.id)
+                now = monotonic()
+                if visitor.gone(now):
+                    logger.info("the client has vanished")
+                    await self.end(visitor)
+                elif visitor.call is not None and now - visitor.call.began > self._longest_call:
+                    logger.info("the session has lasted %.0f s", self._longest_call)
+                    words = f"A session lasts at most {self._longest_call / 60:.0f} minutes: press Start for another."
+                    visitor.tell("error", code="session_expired", message=words)
                     await self.end(visitor)

@@ -16,9 +16,13 @@ import msgpack
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from server.calls import Visitor
+from server import logs
+from server.calls import TooManySessions, Visitor
+from server.generated import GENERATED
+from server.limits import Allowance
 from server.messages import BadMessage, number, style_choice, text, unpack
 from server.service import RETRY_AFTER_SECONDS, Service
+from server.signalling import busy
 from streaming.clock import monotonic
 from streaming.engine import StyleChoice
 from streaming.errors import EngineFailure
@@ -30,6 +34,7 @@ logger = logging.getLogger(__name__)
 METRICS_SECONDS = 1.0
 OUTGOING_MESSAGES = 64
 MOST_CHANNELS = 128
+MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 200.0, 400.0
 TRY_AGAIN_LATER = 1013  # WebSocket close code
 LONGEST_FADE_MS = 2_000
 STRONGEST = 2.0
@@ -46,13 +51,13 @@ class ControlChannel:
         self._outgoing: BoundedQueue[dict[str, Any]] = BoundedQueue(
             "control messages", OUTGOING_MESSAGES, OnFull.DROP_OLDEST
         )
+        self._allowance = Allowance(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
 
     async def serve(self) -> None:
         """Works until the client leaves."""
         visitor = self._visitor
         visitor.control = self
         visitor.last_ping = monotonic()
-        visitor.on_end = self._call_ended
         settings = visitor.settings
         self.tell(
             "session.created",
@@ -64,6 +69,8 @@ class ControlChannel:
             fade_ms=round(visitor.fade_s * 1000),
             delay_ms=round(self._service.plan().delay / 48),
             max_sessions=self._service.worker.slots,
+            ice_servers=self._service.ice_servers(visitor.id),
+            generated=GENERATED,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -79,16 +86,12 @@ class ControlChannel:
             pass  # the client left while something was being sent
         finally:
             if visitor.control is self:  # a reconnected client may have taken over
-                visitor.control = visitor.on_end = None
+                visitor.control = None
                 await self._service.visitors.end(visitor)
 
     def tell(self, type: str, **fields: Any) -> None:
         """Queues a message for the client."""
         self._outgoing.offer({"type": type, **fields})
-
-    def _call_ended(self, problem: str | None) -> None:
-        if problem is not None:
-            self.tell("error", code="session_failed", message=f"The session ended: {problem}.")
 
     async def _send(self) -> None:
         while True:
@@ -100,6 +103,7 @@ class ControlChannel:
                 message = unpack(await self._socket.receive())
                 if message is None:
                     return
+                await asyncio.sleep(self._allowance.take())  # the connection fills up until a flooding client waits
                 await self._carry_out(message)
             except BadMessage as error:
                 self.tell("error", code="bad_message", message=str(error))
@@ -219,19 +223,27 @@ def _described(style: StyleChoice) -> dict[str, Any]:
 async def control(socket: WebSocket) -> None:
     """``/ws?session=ID``: opens the channel of a new or returning visitor."""
     service: Service = socket.app.state.service
+    if service.draining:
+        await socket.send_denial_response(busy(service))
+        return
     await socket.accept()
     if service.visitors.channels >= MOST_CHANNELS:
-        message = {
-            "type": "error",
-            "code": "server_full",
-            "message": "Too many visitors.",
-            "retry_after": RETRY_AFTER_SECONDS,
-        }
-        await socket.send_bytes(msgpack.packb(message))
-        await socket.close(TRY_AGAIN_LATER)
+        await _turn_away(socket, "server_full", "Too many visitors.")
         return
-    visitor = service.visitors.welcome(socket.query_params.get("session"), service.first_settings())
+    address = socket.client.host if socket.client else ""
+    try:
+        visitor = service.visitors.welcome(socket.query_params.get("session"), service.first_settings(), address)
+    except TooManySessions as error:
+        await _turn_away(socket, "too_many_sessions", str(error))
+        return
+    logs.session.set(visitor.id)
     await ControlChannel(socket, service, visitor).serve()
+
+
+async def _turn_away(socket: WebSocket, code: str, message: str) -> None:
+    refusal = {"type": "error", "code": code, "message": message, "retry_after": RETRY_AFTER_SECONDS}
+    await socket.send_bytes(msgpack.packb(refusal))
+    await socket.close(TRY_AGAIN_LATER)
 
 
 routes = [WebSocketRoute("/ws", control)]

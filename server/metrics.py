@@ -1,45 +1,80 @@
-"""The figures of a running server in the Prometheus text format.
+"""The figures of a running server for Prometheus.
 
-Pure but for reading counters.
+Runs on: event loop; a scrape reads counters and computes nothing but medians.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from server.service import Service
 
-Sample = tuple[str, str, str, float]
+FRAMES = ("fresh", "repeated", "late", "half_rate", "slips")
 
 
-def samples(service: Service) -> Iterator[Sample]:
-    """(name, kind, labels, value) of every figure."""
-    worker, visitors = service.worker, service.visitors
-    calls = visitors.calls()
-    yield "styletalk_ready", "gauge", "", float(worker.ready)
-    yield "styletalk_sessions", "gauge", "", len(calls)
-    yield "styletalk_sessions_max", "gauge", "", worker.slots
-    yield "styletalk_sessions_total", "counter", "", visitors.served
-    yield "styletalk_sessions_failed_total", "counter", "", visitors.failed
-    yield "styletalk_overload_level", "gauge", "", worker.level
-    yield "styletalk_device_busy_share", "gauge", "", round(worker.busy_share, 4)
-    for name, timing in worker.timings().items():
-        label = f'{{stage="{name}"}}'
-        yield "styletalk_stage_wait_ms", "gauge", label, round(timing.wait_p50, 3)
-        yield "styletalk_stage_run_ms", "gauge", label, round(timing.run_p50, 3)
-        yield "styletalk_stage_run_p95_ms", "gauge", label, round(timing.run_p95, 3)
-        yield "styletalk_stage_batch", "gauge", label, round(timing.batch, 2)
-    for field in ("fresh", "repeated", "late", "half_rate", "packets", "slips"):
-        total = sum(getattr(call.session.stats, field) for call in calls)
-        yield "styletalk_frames" if field != "packets" else "styletalk_packets", "gauge", f'{{kind="{field}"}}', total
-    yield "styletalk_microphone_lost", "gauge", "", sum(call.microphone.lost for call in calls)
+class _Figures:
+    """Everything that is told about one service, read when it is asked for."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing in advance: stages appear as they are first run."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """All figures."""
+        service = self._service
+        worker, visitors = service.worker, service.visitors
+        calls = visitors.calls()
+        yield _gauge("ready", "1 while the models are warm", worker.ready)
+        yield _gauge("draining", "1 once no more calls are taken", service.draining)
+        yield _gauge("sessions", "Calls that are up", len(calls))
+        yield _gauge("sessions_max", "Calls that can be up at the same time", worker.slots)
+        yield _gauge("viewers", "Viewers of presenters", sum(len(call.audience.viewers) for call in calls))
+        yield _gauge("control_channels", "Open control channels", visitors.channels)
+        yield _counter("sessions_served", "Calls that were answered", visitors.served)
+        yield _counter("sessions_failed", "Calls that ended because the engine failed", visitors.failed)
+        yield _gauge("overload_level", "0 none, 1 half the frame rate, 2 no new calls either", worker.level)
+        yield _gauge("device_busy_share", "Share of the last two seconds in which the models ran", worker.busy_share)
+        yield from self._stages()
+        frames = GaugeMetricFamily("styletalk_frames", "Frames of the calls that are up", labels=["kind"])
+        for kind in FRAMES:
+            frames.add_metric([kind], sum(getattr(call.session.stats, kind) for call in calls))
+        yield frames
+        yield _gauge("packets", "Sound packets of the calls that are up", sum(c.session.stats.packets for c in calls))
+        yield _gauge("microphone_lost", "Microphone packets that never came", sum(c.microphone.lost for c in calls))
+
+    def _stages(self) -> Iterator[Metric]:
+        wait, run, slowest, batch = (
+            GaugeMetricFamily(f"styletalk_stage_{name}", text, labels=["stage"])
+            for name, text in (
+                ("wait_ms", "Median wait of a batch for the device"),
+                ("run_ms", "Median time of a batch on the device"),
+                ("run_p95_ms", "95th percentile of the same"),
+                ("batch", "Mean jobs in a batch"),
+            )
+        )
+        for name, timing in self._service.worker.timings().items():
+            wait.add_metric([name], timing.wait_p50)
+            run.add_metric([name], timing.run_p50)
+            slowest.add_metric([name], timing.run_p95)
+            batch.add_metric([name], timing.batch)
+        yield from (wait, run, slowest, batch)
 
 
-def exposition(service: Service) -> str:
-    """All figures as text."""
-    lines: list[str] = []
-    announced: set[str] = set()
-    for name, kind, labels, value in samples(service):
-        if name not in announced:
-            announced.add(name)
-            lines.append(f"# TYPE {name} {kind}")
-        lines.append(f"{name}{labels} {value:g}")
-    return "\n".join(lines) + "\n"
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"styletalk_{name}", text, value=float(value))
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"styletalk_{name}", text, value=float(value))
+
+
+def exposition(service: Service) -> bytes:
+    """All figures in the Prometheus text format."""
+    registry = CollectorRegistry()
+    registry.register(_Figures(service))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)

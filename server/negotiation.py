@@ -31,10 +31,14 @@ class OfferRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class MediaPath:
-    """Where media sockets are opened: on ``addresses``, in the range ``ports`` of UDP ports (None: any)."""
+    """Where media sockets are opened: on ``addresses``, in the range ``ports`` of UDP ports (None: any).
+
+    They are offered under ``public``, too, the address that a router or container host maps to this machine.
+    """
 
     addresses: Iterable[str]
     ports: range | None
+    public: str = ""
 
 
 async def answer(
@@ -78,7 +82,7 @@ async def answer(
     if on_packet is not None:
         tap_packets(transceivers["audio"].receiver, on_packet)
     use_encoder(transceivers["video"].sender, LiveVp8Encoder(size))
-    offer_addresses(peer, path.addresses, path.ports)
+    offer_addresses(peer, path.addresses, path.ports, path.public)
     await peer.setLocalDescription(await peer.createAnswer())
     return sum(transceiver.currentDirection in SENDING for transceiver in transceivers.values())
 

@@ -3,18 +3,25 @@
 Runs on: event loop.
 """
 
+import asyncio
+import logging
 from dataclasses import dataclass, field
+from typing import Any
 
 import ifaddr
 
+from server import turn
 from server.access import Access
 from server.calls import Visitors
 from server.catalogue import Catalogue
 from server.config import ServerConfig
 from server.negotiation import MediaPath
+from streaming.clock import unix_seconds
 from streaming.latency import LatencyPlan
 from streaming.session import Settings
 from streaming.worker import BatchWorker
+
+logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
 
@@ -26,13 +33,24 @@ class Service:
     config: ServerConfig
     worker: BatchWorker
     catalogue: Catalogue
-    visitors: Visitors = field(default_factory=Visitors)
+    visitors: Visitors = field(init=False)
     access: Access = field(init=False)
     draining: bool = False
     """True once the server takes no more calls because it is about to stop."""
 
     def __post_init__(self) -> None:
         self.access = Access(self.config.api_key)
+        self.visitors = Visitors(self.config.most_per_address, self.config.session_seconds)
+
+    async def drain(self, seconds: float) -> None:
+        """Takes no more calls and returns when none is left, after ``seconds`` at the latest."""
+        self.draining = True
+        for visitor in self.visitors:
+            visitor.tell("server.draining", seconds=round(seconds))
+        working = {visitor.task for visitor in self.visitors if visitor.task is not None}
+        if working:
+            _, unfinished = await asyncio.wait(working, timeout=seconds)
+            logger.info("drained: %d calls came to their end, %d are ended", len(working), len(unfinished))
 
     def plan(self) -> LatencyPlan:
         """Where the delay of a call that starts now goes."""
@@ -45,6 +63,10 @@ class Service:
         style = config.style or next((entry.name for entry in self.catalogue.styles()), "")
         return Settings(avatar, style)
 
+    def ice_servers(self, label: str) -> list[dict[str, Any]]:
+        """The relays that a client may use, as browsers take them."""
+        return turn.ice_servers(self.config, label, unix_seconds())
+
     def media_path(self) -> MediaPath:
         """Where media sockets are opened.
 
@@ -54,4 +76,4 @@ class Service:
         found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
         others = [address for address in found if not address.startswith("127.")]
         addresses = ["127.0.0.1", *others] if self.config.loopback else others
-        return MediaPath(addresses, self.config.udp_range())
+        return MediaPath(addresses, self.config.udp_range(), self.config.public_address)

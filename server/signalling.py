@@ -11,8 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from server import logs, turn
+from server.aiortc_patches import NoMediaPort
 from server.audience import MOST_VIEWERS
-from server.calls import Call
+from server.calls import Call, TooManySessions
+from server.generated import GENERATED
 from server.limits import BodyTooLarge, read_body
 from server.negotiation import OfferRefused
 from server.problems import problem
@@ -25,13 +28,18 @@ LARGEST_SDP = 64 * 1024
 
 def busy(service: Service) -> Response:
     """503: come back later."""
-    ready = service.worker.ready
-    code, message = (
-        ("server_full", f"All {service.worker.slots} places are taken; try again in a moment.")
-        if ready
-        else ("warming_up", "The server is warming up; try again in a moment.")
-    )
+    if service.draining:
+        code, message = "draining", "The server is about to stop; try again in a moment."
+    elif service.worker.ready:
+        code, message = "server_full", f"All {service.worker.slots} places are taken; try again in a moment."
+    else:
+        code, message = "warming_up", "The server is warming up; try again in a moment."
     return problem(503, code, message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _no_port() -> Response:
+    wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return problem(503, "no_media_port", "All UDP ports for media are taken; widen --udp-ports.", wait)
 
 
 async def _read_offer(request: Request) -> str | Response:
@@ -52,7 +60,14 @@ async def post_offer(request: Request) -> Response:
     offer = await _read_offer(request)
     if isinstance(offer, Response):
         return offer
-    visitor = service.visitors.welcome(request.query_params.get("session"), service.first_settings())
+    if service.draining:
+        return busy(service)
+    address = request.client.host if request.client else ""
+    try:
+        visitor = service.visitors.welcome(request.query_params.get("session"), service.first_settings(), address)
+    except TooManySessions as error:
+        return problem(429, "too_many_sessions", str(error), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    logs.session.set(visitor.id)
     try:
         async with visitor.negotiating:  # one call per visitor, however often he asks
             await service.visitors.end(visitor)
@@ -60,17 +75,22 @@ async def post_offer(request: Request) -> Response:
             service.visitors.begin(visitor, call)
     except (WorkerFull, EngineFailure):
         return busy(service)
+    except NoMediaPort:
+        return _no_port()
     except OfferRefused as error:
         return problem(400, "bad_offer", str(error))
     except ValueError as error:
         return problem(404, "not_found", str(error))
-    logger.info("session %s: call %s answered", visitor.id, call.id)
-    return Response(
-        call.answer_sdp,
-        201,
-        {"Location": f"/whip/{call.id}", "ETag": f'"{call.id}"', "X-Session": visitor.id},
-        "application/sdp",
-    )
+    logger.info("call %s answered", call.id)
+    headers = {"Location": f"/whip/{call.id}", "ETag": f'"{call.id}"', "X-Session": visitor.id}
+    return _answered(service, call.answer_sdp, visitor.id, headers)
+
+
+def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -> Response:
+    """201 with the answer, the relays that the client may use, and the mark of a generated picture."""
+    if links := turn.link_headers(service.ice_servers(label)):
+        headers |= {"Link": links}
+    return Response(sdp, 201, headers | {"Digital-Source-Type": GENERATED["digital_source_type"]}, "application/sdp")
 
 
 async def patch_candidates(request: Request) -> Response:
@@ -126,10 +146,12 @@ async def post_viewer(request: Request) -> Response:
     try:
         clock, size = presenter.call.session.clock, service.worker.size
         viewer = await audience.admit(offer, clock, size, service.media_path())
+    except NoMediaPort:
+        return _no_port()
     except OfferRefused as error:
         return problem(400, "bad_offer", str(error))
     headers = {"Location": f"/whep/{name}/{viewer.id}", "ETag": f'"{viewer.id}"'}
-    return Response(viewer.peer.localDescription.sdp, 201, headers, "application/sdp")
+    return _answered(service, viewer.peer.localDescription.sdp, viewer.id, headers)
 
 
 async def delete_viewer(request: Request) -> Response:

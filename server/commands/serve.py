@@ -4,17 +4,16 @@ Runs on: the main thread. The models are imported and run on the worker thread o
 """
 
 import argparse
-import logging
 import os
 import socket
 import sys
 from typing import Any
 
-import uvicorn
-
+from server import logs
 from server.app import create_app
 from server.catalogue import LibraryCatalogue
 from server.config import ServerConfig, load
+from server.draining import DrainingServer, http_options
 from server.home import user_folder
 from server.service import Service
 from streaming.engine import Engine
@@ -24,8 +23,6 @@ from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary
 
-LARGEST_MESSAGE = 64 * 1024
-GRACE_SECONDS = 3
 SESSIONS_ON_GPU = 32
 CORES_PER_SESSION = 2
 SWITCH_SECONDS = 0.0005
@@ -74,22 +71,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     config = load(args)
     listener = listen(config)
     service = make_service(config)
-    address = "http://{}:{}/".format(*listener.getsockname()[:2])
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(service),
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-            ws_max_size=LARGEST_MESSAGE,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-    )
+    scheme = "https" if config.tls_certificate else "http"
+    address = "{}://{}:{}/".format(scheme, *listener.getsockname()[:2])
+    logs.configure(config.log_format, (config.api_key, config.turn_secret))
     print(f"StyleTalk Live is at {address}", flush=True)
-    logging.getLogger("aioice").setLevel(logging.WARNING)
     sys.setswitchinterval(SWITCH_SECONDS)
-    server.run(sockets=[listener])
+    DrainingServer(http_options(config, create_app(service)), service).run(sockets=[listener])
     return {"address": address}
 
 

@@ -1,0 +1,188 @@
+"""Proves the limits and the marks of a running server: who may hold sessions, for how long, and what is told."""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import pytest
+from live_server import Caller, running_server, silence
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from server import logs
+from server.calls import Visitors
+from server.generated import GENERATED
+
+KEY = "a key that must stay secret"
+TURN = {"turn_urls": "turn:turn.example:3478", "turn_secret": "the relay's secret"}
+
+
+async def test_a_session_is_told_that_its_face_is_generated_and_where_the_relays_are() -> None:
+    async with running_server(**TURN) as server, server.control() as control:
+        created = control.created
+        assert created["generated"] == GENERATED
+        (relay,) = created["ice_servers"]
+        assert relay["urls"] == ["turn:turn.example:3478"]
+        assert relay["username"].endswith(f":{created['session']}")
+        caller = Caller(silence(1))
+        await caller.peer.setLocalDescription(await caller.peer.createOffer())
+        offer, kind = caller.peer.localDescription.sdp.encode(), {"Content-Type": "application/sdp"}
+        status, headers, _ = await server.http("POST", "/whip", offer, kind)
+        assert status == 201 and headers["digital-source-type"] == GENERATED["digital_source_type"]
+        assert headers["link"].startswith('<turn:turn.example:3478>; rel="ice-server"')
+        listed = await server.json("/api/ice-servers")
+        assert listed["ice_servers"][0]["urls"] == relay["urls"] and listed["expires_in"] == 3600
+        await caller.aclose()
+
+
+async def test_a_token_made_with_the_key_opens_a_session_and_nothing_else() -> None:
+    async with running_server(api_key=KEY) as server:
+        bearer = {"Authorization": f"Bearer {KEY}"}
+        assert (await server.http("POST", "/api/tokens"))[0] == 401
+        status, _, body = await server.http("POST", "/api/tokens", b'{"seconds": 60}', bearer)
+        made = json.loads(body)
+        assert status == 201 and made["expires_in"] == 60
+        for bad in (b"{", b"[]", b'{"seconds": 0}', b'{"seconds": true}', b'{"seconds": 1e9}', bytes(2000)):
+            assert 400 <= (await server.http("POST", "/api/tokens", bad, bearer))[0] < 500
+        with pytest.raises(InvalidStatus, match="401"):
+            await connect(f"ws://127.0.0.1:{server.port}/ws")
+        async with connect(f"ws://127.0.0.1:{server.port}/ws?token={made['token']}") as socket:
+            assert msgpack.unpackb(await socket.recv())["type"] == "session.created"
+        talker = {"Authorization": f"Bearer {made['token']}"}
+        assert (await server.http("DELETE", "/api/styles/mine", headers=talker))[0] == 403
+
+
+async def test_an_address_has_only_so_many_sessions() -> None:
+    async with running_server(sessions_per_address=2) as server, server.control() as first, server.control():
+        async with connect(f"ws://127.0.0.1:{server.port}/ws") as third:
+            refusal = msgpack.unpackb(await third.recv())
+            assert (refusal["type"], refusal["code"]) == ("error", "too_many_sessions")
+            with pytest.raises(ConnectionClosed):
+                await third.recv()
+        caller = Caller(silence(1))
+        assert await caller.call(server) == 429
+        assert await caller.call(server, first.created["session"]) == 201
+        await caller.aclose()
+
+
+async def test_a_session_that_lasts_too_long_is_ended_with_a_reason() -> None:
+    async with running_server() as server, server.control() as control:
+        server.service.visitors._longest_call = 0.5
+        caller = Caller(silence(1))
+        assert await caller.call(server, control.created["session"]) == 201
+        assert (await control.expect("error"))["code"] == "session_expired"
+        while server.service.visitors.calls():
+            await asyncio.sleep(0.05)
+        await caller.aclose()
+
+
+async def test_no_more_ports_than_the_range_has_and_the_next_caller_is_told() -> None:
+    async with running_server(udp_ports="47000-47000") as server:
+        addresses = len(list(server.service.media_path().addresses))
+        first, second = Caller(silence(1)), Caller(silence(1))
+        assert await first.call(server) == 201
+        assert first.peer.remoteDescription.sdp.count(" 47000 typ host") >= addresses
+        assert await second.call(server) == 503
+        assert len(server.service.visitors.calls()) == 1
+        await first.aclose()
+        await second.aclose()
+
+
+async def test_a_public_address_is_offered_with_the_same_port() -> None:
+    async with running_server(udp_ports="47001-47003", public_address="198.51.100.7") as server:
+        caller = Caller(silence(1))
+        assert await caller.call(server) == 201
+        assert " 198.51.100.7 4700" in caller.peer.remoteDescription.sdp
+        await caller.until_picture()
+        await caller.aclose()
+
+
+async def test_a_flood_of_messages_is_answered_slowly_and_harms_nobody() -> None:
+    async with running_server() as server, server.control() as calm, server.control() as flooding:
+        flood = msgpack.packb({"type": "ping", "t": bytes(4_000)})
+
+        async def send() -> None:
+            for _ in range(100_000):
+                await flooding.socket.send(flood)
+
+        sending = asyncio.create_task(send())
+        before = _resident()
+        await asyncio.sleep(2)
+        asked = time.monotonic()
+        await calm.send("ping", t=1)
+        assert (await calm.expect("pong"))["t"] == 1
+        assert time.monotonic() - asked < 1
+        assert not sending.done()
+        assert _resident() - before < 30e6
+        sending.cancel()
+
+
+def _resident() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+async def test_a_draining_server_lets_calls_end_and_takes_no_more() -> None:
+    async with running_server() as server, server.control() as control:
+        caller = Caller(np.zeros(48_000, np.int16))
+        assert await caller.call(server, control.created["session"]) == 201
+        await caller.until_picture()
+        draining = asyncio.create_task(server.service.drain(30))
+        assert (await control.expect("server.draining"))["seconds"] == 30
+        status, headers, body = await server.http("GET", "/readyz")
+        assert (status, json.loads(body)["code"]) == (503, "draining") and "retry-after" in headers
+        with pytest.raises(InvalidStatus, match="503"):
+            await connect(f"ws://127.0.0.1:{server.port}/ws")
+        late = Caller(silence(1))
+        assert await late.call(server) == 503
+        seen = len(caller.pictures)
+        await asyncio.sleep(0.5)
+        assert len(caller.pictures) > seen and not draining.done()
+        assert (await server.http("DELETE", caller.resource))[0] == 200
+        await asyncio.wait_for(draining, 2)
+        await caller.aclose()
+        await late.aclose()
+
+
+async def test_a_drain_that_takes_too_long_ends() -> None:
+    async with running_server() as server:
+        caller = Caller(silence(1))
+        assert await caller.call(server) == 201
+        await asyncio.wait_for(server.service.drain(0.2), 2)
+        assert server.service.visitors.calls()
+        await caller.aclose()
+
+
+async def test_no_secret_and_every_session_is_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    before = logging.root.handlers[:]
+    logs.configure("json", (KEY, TURN["turn_secret"]))
+    try:
+        async with running_server(api_key=KEY, **TURN) as server:
+            path = f"/api/styles?key={KEY.replace(' ', '%20')}"
+            assert (await server.http("GET", path))[0] == 200
+            logging.getLogger("server").error("GET %s with %s and token=abc.def", path, KEY)
+            caller = Caller(silence(1))
+            await caller.peer.setLocalDescription(await caller.peer.createOffer())
+            headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {KEY}"}
+            offer = caller.peer.localDescription.sdp.encode()
+            _, answered, _ = await server.http("POST", "/whip", offer, headers)
+            await caller.aclose()
+    finally:
+        logging.root.handlers[:] = before
+    written = capfd.readouterr().err
+    records = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+    assert KEY not in written and TURN["turn_secret"] not in written and "abc.def" not in written
+    assert any(record.get("session") == answered["x-session"] for record in records)
+
+
+def test_sessions_are_counted_by_address_only_while_they_last() -> None:
+    visitors = Visitors(most_per_address=1)
+    settings = object()
+    absent = visitors.welcome(None, settings, "192.0.2.1")  # type: ignore[arg-type]
+    again = visitors.welcome(None, settings, "192.0.2.1")  # type: ignore[arg-type]
+    assert absent is not again

@@ -1,0 +1,58 @@
+"""Proves what signals do to the HTTP server: SIGTERM waits for the calls, everything else does not."""
+
+import asyncio
+import signal
+import socket
+from typing import Any
+
+import pytest
+from starlette.responses import PlainTextResponse
+
+from server.config import ServerConfig
+from server.draining import DrainingServer, http_options
+
+
+class Drained:
+    """A service whose last call ends when the test says so."""
+
+    def __init__(self, drain_seconds: int) -> None:
+        self.config = ServerConfig(drain_seconds=drain_seconds)
+        self.draining = False
+        self.over = asyncio.Event()
+
+    async def drain(self, seconds: float) -> None:
+        await self.over.wait()
+
+
+async def started(drain_seconds: int) -> tuple[DrainingServer, Any, "asyncio.Task[None]"]:
+    service: Any = Drained(drain_seconds)
+    options = http_options(service.config, PlainTextResponse("here"))
+    options.lifespan = "off"
+    server = DrainingServer(options, service)
+    listener = socket.create_server(("127.0.0.1", 0))
+    serving = asyncio.create_task(server._serve([listener]))
+    while not server.started:
+        await asyncio.sleep(0.01)
+    return server, service, serving
+
+
+async def test_sigterm_stops_the_server_when_the_last_call_is_over() -> None:
+    server, service, serving = await started(drain_seconds=60)
+    server.handle_exit(signal.SIGTERM, None)
+    await asyncio.sleep(0.3)
+    assert service.draining and not server.should_exit
+    service.over.set()
+    await asyncio.wait_for(serving, 5)
+
+
+@pytest.mark.parametrize(
+    ("signals", "drain_seconds"),
+    [([signal.SIGINT], 60), ([signal.SIGTERM], 0), ([signal.SIGTERM, signal.SIGTERM], 60)],
+)
+async def test_ctrl_c_a_second_signal_and_a_loopback_server_stop_at_once(
+    signals: list[int], drain_seconds: int
+) -> None:
+    server, _, serving = await started(drain_seconds)
+    for sig in signals:
+        server.handle_exit(sig, None)
+    await asyncio.wait_for(serving, 5)
