@@ -96,8 +96,8 @@ def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -
 async def patch_candidates(request: Request) -> Response:
     """Adds trickled ICE candidates (RFC 8840 fragment)."""
     service: Service = request.app.state.service
-    visitor = service.visitors.by_call(request.path_params["call"])
-    if visitor is None or visitor.call is None:
+    call = next((call for call in service.visitors.calls() if call.id == request.path_params["call"]), None)
+    if call is None:
         return problem(404, "not_found", "There is no such call.")
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/trickle-ice-sdpfrag":
         return problem(415, "unsupported_media_type", "The body must be application/trickle-ice-sdpfrag.")
@@ -110,9 +110,9 @@ async def patch_candidates(request: Request) -> Response:
             elif line.startswith("a=candidate:"):
                 candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
                 candidate.sdpMid = mid
-                await visitor.call.peer.addIceCandidate(candidate)
+                await call.peer.addIceCandidate(candidate)
             elif line.startswith("a=end-of-candidates"):
-                await visitor.call.peer.addIceCandidate(None)
+                await call.peer.addIceCandidate(None)
     except BodyTooLarge:
         return problem(413, "too_large", f"A fragment has at most {LARGEST_SDP} bytes.")
     except (ValueError, AssertionError, IndexError):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streaming.media import FRAME_TICKS, PACKET_TICKS, TICK_RATE, AudioChunk, Tick
 from streaming.session import Session
-from streaming.speech_queue import Excerpt, SpeechQueue, Utterance
+from streaming.speech_queue import Excerpt, Mark, SpeechQueue, Utterance
 
 TRAIL: Tick = TICK_RATE
 """Silence that follows the last sound, so that the recogniser and the mouth come to rest."""
@@ -34,7 +34,7 @@ class MarkReached:
 
     utterance: int
     frame: int
-    name: str
+    mark: Mark
     played: Tick
 
 
@@ -107,9 +107,9 @@ class Speaker:
         self._queue.append(utterance, samples)
         self._supplied.set()
 
-    def mark(self, utterance: Utterance, name: str) -> None:
+    def mark(self, utterance: Utterance, mark: Mark) -> None:
         """Puts a mark behind what the utterance has so far. Raises: QueueFull."""
-        self._queue.mark(utterance, name)
+        self._queue.mark(utterance, mark)
         self._supplied.set()
 
     def close(self, utterance: Utterance) -> None:
@@ -138,8 +138,8 @@ class Speaker:
             if span.start < heard:
                 self._saying = (span.utterance, span.offset + min(span.count, heard - span.start))
         utterance, played = self._saying
-        unreached = [event.name for _, event in self._due if isinstance(event, MarkReached)]
-        unreached += self._queue.unreached_marks()
+        due = (event.mark for _, event in self._due if isinstance(event, MarkReached))
+        unreached = [mark for mark in due if isinstance(mark, str)] + self._queue.unreached_marks()
         self._queue.clear(begun=True)
         self._drained.set()
         self._spans.clear()
@@ -184,9 +184,9 @@ class Speaker:
             self._spans.append(_Span(start, excerpt.count, utterance.id, excerpt.offset))
             if excerpt.offset == 0:
                 self._due.append((start, UtteranceStarted(utterance.id, start // FRAME_TICKS)))
-        for place, name in excerpt.marks:
+        for place, mark in excerpt.marks:
             tick = start + max(place - excerpt.offset, 0)
-            self._due.append((tick, MarkReached(utterance.id, tick // FRAME_TICKS, name, place)))
+            self._due.append((tick, MarkReached(utterance.id, tick // FRAME_TICKS, mark, place)))
         if utterance.finished:
             tick = start + excerpt.count
             self._due.append((tick, UtteranceEnded(utterance.id, tick // FRAME_TICKS, utterance.length)))

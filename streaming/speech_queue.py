@@ -15,10 +15,21 @@ from streaming.media import TICK_RATE, Tick
 CAPACITY: Tick = 60 * TICK_RATE
 """Sound that may wait: one minute."""
 MOST_UTTERANCES = 256
-MOST_MARKS = 64
+MOST_MARKS = 1_024
 """Marks that may wait in one utterance."""
 HEAD_START: Tick = TICK_RATE // 10
 """Sound an open utterance must have before it begins or goes on, so that an uneven supply does not stutter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A mark of our own: from here on this is said; for captions."""
+
+    text: str
+
+
+Mark = str | Sentence
+"""A program's mark, by its name, or one of our own."""
 
 
 class QueueFull(ValueError):
@@ -33,7 +44,7 @@ class Utterance:
     closed: bool = False
     length: Tick = 0
     taken: Tick = 0
-    marks: deque[tuple[Tick, str]] = field(default_factory=deque)
+    marks: deque[tuple[Tick, Mark]] = field(default_factory=deque)
     pieces: deque[NDArray[np.int16]] = field(default_factory=deque)
 
     @property
@@ -49,13 +60,13 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Ticks ``offset`` to ``offset + count`` of an utterance, ``at`` ticks into a packet; names of the marks passed."""
+    """Ticks ``offset`` to ``offset + count`` of an utterance, ``at`` ticks into a packet, and the marks passed."""
 
     utterance: Utterance
     at: Tick
     offset: Tick
     count: Tick
-    marks: tuple[tuple[Tick, str], ...]
+    marks: tuple[tuple[Tick, Mark], ...]
 
 
 class SpeechQueue:
@@ -77,8 +88,8 @@ class SpeechQueue:
         return CAPACITY - self.waiting
 
     def unreached_marks(self) -> list[str]:
-        """Names of the marks that were not taken, in order."""
-        return [name for utterance in self._utterances for _, name in utterance.marks]
+        """Names of the program's marks that were not taken, in order."""
+        return [mark for utterance in self._utterances for _, mark in utterance.marks if isinstance(mark, str)]
 
     def open(self) -> Utterance:
         """Begins a new utterance behind all others.
@@ -107,7 +118,7 @@ class SpeechQueue:
             utterance.pieces.append(samples)
             utterance.length += len(samples)
 
-    def mark(self, utterance: Utterance, name: str) -> None:
+    def mark(self, utterance: Utterance, mark: Mark) -> None:
         """Puts a mark behind what the utterance has so far.
 
         Raises:
@@ -115,7 +126,7 @@ class SpeechQueue:
         """
         if len(utterance.marks) >= MOST_MARKS:
             raise QueueFull(f"{MOST_MARKS} marks are waiting in this utterance.")
-        utterance.marks.append((utterance.length, name))
+        utterance.marks.append((utterance.length, mark))
 
     def take(self, count: Tick) -> tuple[NDArray[np.int16], list[Excerpt]]:
         """Removes the next ``count`` ticks: (count,) int16, silence where nothing is there, and what they are."""
@@ -126,7 +137,7 @@ class SpeechQueue:
             offset, share = utterance.taken, min(utterance.waiting, count - at) if fluent else 0
             _fill(samples[at : at + share], utterance.pieces)
             utterance.taken += share
-            passed = list[tuple[Tick, str]]()
+            passed = list[tuple[Tick, Mark]]()
             while utterance.marks and utterance.marks[0][0] <= utterance.taken:
                 passed.append(utterance.marks.popleft())
             if share or passed or utterance.finished:

@@ -148,7 +148,7 @@ def test_a_mark_is_told_within_a_frame_of_its_place_and_names_the_frame_that_sho
     stage, _ = virtually(scenario)
     onset = place(stage.sound(), speech(2))
     marks = [(told, event) for told, event in stage.events if isinstance(event, MarkReached)]
-    assert [event.name for _, event in marks] == [f"m{k}" for k in range(len(places))]
+    assert [event.mark for _, event in marks] == [f"m{k}" for k in range(len(places))]
     for tick, (told, event) in zip(places, marks, strict=True):
         assert event.played == tick
         assert event.frame == (onset + tick) // FRAME_TICKS

@@ -1,0 +1,175 @@
+"""A presentation: a program says what is to be spoken, one rendering is shown to everyone who watches.
+
+Runs on: event loop. The clock runs from the start whether anybody watches or not; between utterances the face idles.
+Text is spoken by a voice, sentence by sentence, in the order in which it came.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.performance import Performance
+from server.tracks import OpusEncoder
+from server.voices.voice import Voice, VoiceFailed, sentences
+from streaming.clock import MediaClock
+from streaming.latency import LatencyPlan
+from streaming.media import TICK_RATE, AudioChunk, VideoImage
+from streaming.queues import BoundedQueue, OnFull
+from streaming.session import Session, Settings
+from streaming.speaker import Interruption, Speaker, SpokenEvent
+from streaming.speech_queue import MOST_UTTERANCES, Sentence, Utterance
+from streaming.worker import BatchWorker
+
+PIECE_TICKS = TICK_RATE
+"""A voice's sound is queued in pieces of this length, so that it fits as soon as there is a little room."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Words that wait for the voice."""
+
+    utterance: Utterance
+    words: str
+    voice: Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Somebody who gets every packet and picture of a presentation, such as a recorder."""
+
+    sound: Callable[[AudioChunk], None]
+    picture: Callable[[VideoImage], None]
+
+
+class Presentation(Performance):
+    """Made by `Presentation.open`, works in `run`.
+
+    Args:
+        session: open.
+        worker: where it has its slot.
+        on_event: is told what has been heard.
+        on_failure: is told in a sentence that the voice could not speak.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        worker: BatchWorker,
+        on_event: Callable[[SpokenEvent], None],
+        on_failure: Callable[[str], None],
+    ) -> None:
+        super().__init__(session, worker)
+        self.speaker = Speaker(session)
+        self._texts: BoundedQueue[_Text] = BoundedQueue("texts to speak", MOST_UTTERANCES, OnFull.WAIT)
+        self._listeners: list[Listener] = []
+        self._on_event = on_event
+        self._on_failure = on_failure
+
+    @classmethod
+    async def open(
+        cls,
+        worker: BatchWorker,
+        plan: LatencyPlan,
+        settings: Settings,
+        on_event: Callable[[SpokenEvent], None],
+        on_failure: Callable[[str], None],
+    ) -> "Presentation":
+        """Takes a slot and prepares it.
+
+        Raises:
+            WorkerFull: no slot is free.
+            ValueError: there is no such avatar, style or background.
+            EngineFailure: the engine failed.
+        """
+        lease = worker.lease()
+        session = Session(worker, lease, plan, MediaClock(plan.delay), settings, seed=lease.generation)
+        try:
+            await session.open()
+        except BaseException:
+            await worker.release(lease)
+            raise
+        return cls(session, worker, on_event, on_failure)
+
+    def say(self, words: str, voice: Voice) -> Utterance:
+        """Queues words as an utterance of their own.
+
+        Raises:
+            QueueFull: too many utterances wait.
+        """
+        utterance = self.speaker.open()
+        self._texts.offer(_Text(utterance, words, voice))
+        return utterance
+
+    def interrupt(self) -> Interruption:
+        """Falls silent with the next packet and forgets everything that was to be said."""
+        self._tell_what_was_heard()
+        self._texts.drain()
+        return self.speaker.interrupt()
+
+    @contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Lets somebody listen in for a while."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    async def work(self) -> None:
+        """Speaks, shows and lives until it is cancelled."""
+        self.session.start()
+        async with asyncio.TaskGroup() as tasks:
+            for part in (self.session.run, self.speaker.run, self._play, self._show, self._speak_texts):
+                tasks.create_task(part(), name=f"presentation {self.id} {part.__name__}")
+
+    async def _play(self) -> None:
+        encoder = OpusEncoder()
+        while True:
+            chunk = await self.session.next_audio()
+            if self.audience.viewers:
+                self.audience.sound.publish((chunk.start, encoder.encode(chunk.samples, chunk.start)))
+            for listener in self._listeners:
+                listener.sound(chunk)
+            self._tell_what_was_heard()
+
+    async def _show(self) -> None:
+        while True:
+            image = await self.session.next_image()
+            self.audience.pictures.publish(image)
+            for listener in self._listeners:
+                listener.picture(image)
+
+    def _tell_what_was_heard(self) -> None:
+        for event in self.speaker.played():
+            self._on_event(event)
+
+    async def _speak_texts(self) -> None:
+        while True:
+            text = await self._texts.get()
+            try:
+                for sentence in sentences(text.words):
+                    await self._speak(text.utterance, sentence, text.voice)
+            except VoiceFailed as failure:
+                self._on_failure(str(failure))
+            finally:
+                self.speaker.close(text.utterance)
+
+    async def _speak(self, utterance: Utterance, sentence: str, voice: Voice) -> None:
+        if utterance.closed:
+            return  # interrupted
+        self.speaker.mark(utterance, Sentence(sentence))
+        async with aclosing(voice.speak(sentence)) as pieces:
+            async for samples in pieces:
+                for part in _parts(samples):
+                    await self.speaker.wait_for_room(len(part))
+                    if utterance.closed:
+                        return
+                    self.speaker.append(utterance, part)
+
+
+def _parts(samples: NDArray[np.int16]) -> list[NDArray[np.int16]]:
+    return [samples[start : start + PIECE_TICKS] for start in range(0, len(samples), PIECE_TICKS)]
