@@ -9,6 +9,7 @@ import numpy as np
 from styletalk_core.errors import InputError
 from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import CHIN, FACE_OVAL, interocular
+from styletalk_core.renderer.visibility import check_visible
 from styletalk_core.tracker import FaceTracker
 
 MIN_FACE = 80  # px, height of the face mesh
@@ -36,7 +37,7 @@ def cropped_face(rgb: Image, size: int) -> tuple[Image, Float]:
         (478, 3) px.
 
     Raises:
-        InputError: no face, or one too small or turned too far.
+        InputError: no face, or one too small, turned too far, cut off or covered.
     """
     landmarks = find_landmarks(rgb)
     oval = landmarks[list(FACE_OVAL)]
@@ -49,6 +50,7 @@ def cropped_face(rgb: Image, size: int) -> tuple[Image, Float]:
         raise InputError("the face is turned away: use a photo that looks into the camera")
     if (landmarks[:, :2] < -2).any() or (landmarks[:, :2] > np.array(rgb.shape[1::-1]) + 2).any():
         raise InputError("the face is cut off at the edge of the photo")
+    check_visible(rgb, landmarks)
     side = round(min(height / FACE_SHARE, min(rgb.shape[:2])))
     center = (low + high) / 2
     left = int(np.clip(round(center[0] - side / 2), 0, rgb.shape[1] - side))

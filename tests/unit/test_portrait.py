@@ -1,16 +1,20 @@
 """Photos of every kind become portraits, or are refused in one sentence."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from styletalk_core.errors import InputError
 from styletalk_core.head_pose import rotation_matrix
 from styletalk_core.renderer import photo
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait, enrol
+from styletalk_core.renderer.visibility import check_visible
 
 BUILTIN = AvatarLibrary(Path("does-not-exist"))
 
@@ -21,7 +25,7 @@ def face() -> Image.Image:
     return Image.fromarray(BUILTIN.get("marcus").picture)
 
 
-def saved(image: Image.Image, path: Path, **options: object) -> Path:
+def saved(image: Image.Image, path: Path, **options: Any) -> Path:
     image.save(path, **options)
     return path
 
@@ -91,6 +95,89 @@ def test_bad_pictures_are_refused_with_a_sentence(face: Image.Image, tmp_path: P
     for path, reason in cases.items():
         with pytest.raises(InputError, match=reason):
             enrol(path)
+
+
+def with_glasses(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    unit = np.linalg.norm(landmarks[33, :2] - landmarks[263, :2])
+    for corners in ([33, 133], [362, 263]):
+        x, y = landmarks[corners, :2].mean(0)
+        axes = (int(0.30 * unit), int(0.22 * unit))
+        cv2.ellipse(picture, (int(x), int(y + 0.05 * unit)), axes, 0, 0, 360, (30, 26, 24), -1, cv2.LINE_AA)
+
+
+def with_mask(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    edge = [195, 117, 123, 147, 58, 172, 136, 150, 149, 152, 378, 379, 365, 397, 288, 376, 352, 346]
+    cv2.fillPoly(picture, [landmarks[edge, :2].round().astype(np.int32)], (128, 170, 205), cv2.LINE_AA)
+
+
+def with_hand(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+    unit = np.linalg.norm(landmarks[33, :2] - landmarks[263, :2])
+    x, y = landmarks[50, :2].round().astype(int)
+    skin = picture[y - 5 : y + 6, x - 5 : x + 6].reshape(-1, 3).mean(0)
+    for finger in range(4):
+        center = (int(landmarks[13, 0]), int(landmarks[0, 1] + (finger - 0.6) * 0.13 * unit))
+        color = tuple(float(value) for value in skin * (0.92 + 0.04 * finger))
+        cv2.ellipse(picture, center, (int(0.5 * unit), int(0.08 * unit)), 0, 0, 360, color, -1, cv2.LINE_AA)
+
+
+@pytest.mark.parametrize("name", BUILTIN.names())
+@pytest.mark.parametrize(
+    ("cover", "reason"), [(with_glasses, "eyes are covered"), (with_mask, "mouth is covered"), (with_hand, "mouth is")]
+)
+def test_a_covered_face_is_refused(name: str, cover: Callable[..., None], reason: str) -> None:
+    portrait = BUILTIN.get(name)
+    check_visible(portrait.picture, portrait.landmarks)
+    covered = portrait.picture.copy()
+    cover(covered, portrait.landmarks)
+    with pytest.raises(InputError, match=reason):
+        check_visible(covered, portrait.landmarks)
+
+
+@pytest.mark.parametrize("cover", [with_glasses, with_mask])
+def test_a_photo_of_a_covered_face_never_becomes_a_portrait(
+    face: Image.Image, tmp_path: Path, cover: Callable[..., None]
+) -> None:
+    """Whether the tracker still finds a face there or not."""
+    covered = np.asarray(face).copy()
+    cover(covered, BUILTIN.get("marcus").landmarks)
+    with pytest.raises(InputError, match=r"covered|no face"):
+        enrol(saved(Image.fromarray(covered), tmp_path / "a.png"), size=256)
+
+
+def test_a_photo_of_twenty_megapixels_is_enrolled(face: Image.Image, tmp_path: Path) -> None:
+    large = Image.new("RGB", (5200, 3900), (120, 125, 130))
+    large.paste(face.resize((2400, 2400)), (1400, 900))
+    portrait = enrol(saved(large, tmp_path / "large.jpg", quality=80), size=512)
+    assert 512 <= portrait.picture.shape[0] <= 896
+
+
+def drawing(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    flat = cv2.bilateralFilter(picture, 9, 80, 9) // 43 * 43
+    edges = cv2.adaptiveThreshold(
+        cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 15, 6
+    )
+    return np.minimum(flat, edges[..., None])
+
+
+def statue(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    gray = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)).astype(np.float32)
+    return np.repeat((150 + 0.3 * gray).astype(np.uint8)[..., None], 3, axis=2)
+
+
+@pytest.mark.parametrize("made", [drawing, statue])
+def test_a_drawing_or_a_statue_works_or_is_refused(
+    face: Image.Image, tmp_path: Path, made: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> None:
+    """What is enrolled has its landmarks where the face is, so that nothing is distorted."""
+    path = saved(Image.fromarray(made(np.asarray(face))), tmp_path / "a.png")
+    try:
+        portrait = enrol(path, size=256)
+    except InputError as refusal:
+        assert "\n" not in str(refusal)
+        return
+    scale = portrait.picture.shape[0] / face.width
+    expected = BUILTIN.get("marcus").landmarks[:, :2] * scale
+    assert np.abs(portrait.landmarks[:, :2] - expected).mean() < 4
 
 
 @pytest.mark.parametrize("turn", [(0.0, 0.7), (0.0, -0.7), (0.7, 0.0)])
