@@ -8,7 +8,7 @@ import math
 import os
 import re
 import tomllib
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -131,6 +131,11 @@ class ServerConfig:
         """Seconds that calls may go on after SIGTERM."""
         return float(self.drain_seconds or (0 if self.loopback else DRAIN_SECONDS))
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be told to anybody, the log included."""
+        return tuple(getattr(self, name) for name in SECRETS)
+
     def origins(self) -> tuple[str, ...]:
         """The other web sites whose pages may use the server.
 
@@ -155,6 +160,39 @@ class ServerConfig:
         if first.isdigit() and last.isdigit() and 1024 <= int(first) <= int(last) <= 65_535:
             return range(int(first), int(last) + 1)
         raise InputError(f"--udp-ports takes a range such as 50000-50100, not {self.udp_ports!r}.")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """An option for each setting; what is not given comes from the environment or the file."""
+    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, help="TCP port (8080)")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (auto)")
+    parser.add_argument("--api-key", help="key that every client must give")
+    parser.add_argument("--api-key-file", metavar="FILE", help="file that holds the key")
+    parser.add_argument("--max-sessions", type=int, metavar="N", help="calls served at the same time")
+    parser.add_argument("--udp-ports", metavar="A-B", help="UDP ports for media")
+    parser.add_argument("--size", type=int, choices=(256, 512), help="picture size (512)")
+    parser.add_argument("--future-frames", type=int, metavar="F", help="phone look-ahead in frames, 0 to 5 (2)")
+    parser.add_argument("--public-address", metavar="IP", help="address under which the UDP ports are reached")
+    parser.add_argument("--allow-origins", metavar="URL,URL", help="other web sites whose pages may use the server")
+    parser.add_argument("--session-minutes", type=int, metavar="N", help="longest session (120; no limit on loopback)")
+    parser.add_argument(
+        "--sessions-per-address", type=int, metavar="N", help="sessions of one address (4; no limit on loopback)"
+    )
+    parser.add_argument(
+        "--drain-seconds", type=int, metavar="N", help="how long calls go on after SIGTERM (60; 0 on loopback)"
+    )
+    parser.add_argument("--turn-urls", metavar="URL,URL", help="relays for callers behind firewalls")
+    parser.add_argument("--turn-secret-file", metavar="FILE", help="file that holds the relays' shared secret")
+    parser.add_argument("--tls-certificate", metavar="FILE.pem", help="certificate chain, for https")
+    parser.add_argument("--tls-key", metavar="FILE.pem", help="its private key")
+    parser.add_argument("--trusted-proxies", metavar="IP,IP", help="proxies whose X-Forwarded-For is believed")
+    parser.add_argument("--log-format", choices=("text", "json"), help="how to write the log (text)")
+    parser.add_argument("--voice", metavar="NAME", help="hibari, espeak-ng or flite: speaks text (hibari)")
+    parser.add_argument("--voice-url", metavar="URL", help="speech server in OpenAI's manner, up to /v1; speaks text")
+    parser.add_argument("--voice-key-file", metavar="FILE", help="file that holds its key")
+    parser.add_argument("--voice-model", metavar="NAME", help="model that it is asked for")
+    parser.add_argument("--config", metavar="FILE.toml", help="settings file")
 
 
 def load(args: Namespace, environment: Mapping[str, str] = os.environ) -> ServerConfig:

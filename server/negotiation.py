@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
+import ifaddr
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.rtp import RtpPacket
 
@@ -18,6 +19,7 @@ from server.aiortc_patches import (
     tap_packets,
     use_encoder,
 )
+from server.config import ServerConfig
 from streaming.clock import MediaClock
 from streaming.media import TICK_RATE
 
@@ -39,6 +41,17 @@ class MediaPath:
     addresses: Iterable[str]
     ports: range | None
     public: str = ""
+
+    @classmethod
+    def of(cls, config: ServerConfig) -> "MediaPath":
+        """The configured one.
+
+        A browser on this machine may be unable to leave from 127.0.0.1 or to arrive at it, so a loopback server
+        offers its other addresses too; media flows only after a DTLS handshake with the caller of this call.
+        """
+        found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
+        others = [address for address in found if not address.startswith("127.")]
+        return cls(["127.0.0.1", *others] if config.loopback else others, config.udp_range(), config.public_address)
 
 
 async def answer(

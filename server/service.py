@@ -8,8 +8,6 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-import ifaddr
-
 from server import turn
 from server.access import Access
 from server.calls import Visitors
@@ -68,12 +66,5 @@ class Service:
         return turn.ice_servers(self.config, label, unix_seconds())
 
     def media_path(self) -> MediaPath:
-        """Where media sockets are opened.
-
-        A browser on this machine may be unable to leave from 127.0.0.1 or to arrive at it, so a loopback server
-        offers its other addresses too; media flows only after a DTLS handshake with the caller of this call.
-        """
-        found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
-        others = [address for address in found if not address.startswith("127.")]
-        addresses = ["127.0.0.1", *others] if self.config.loopback else others
-        return MediaPath(addresses, self.config.udp_range(), self.config.public_address)
+        """Where media sockets are opened."""
+        return MediaPath.of(self.config)

@@ -1,15 +1,25 @@
-"""`styletalk doctor`: what this machine has, what it lacks and how to mend it. Changes nothing."""
+"""`styletalk doctor`: what this machine has, what it lacks and how to mend it. Changes nothing.
+
+Takes the options of `styletalk serve` and judges the machine by them.
+"""
 
 import argparse
+import asyncio
 import importlib
+import logging
 import os
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
+
+from server import config as settings
+from server.config import ServerConfig
 
 NATIVE_LIBRARIES = {
     "cv2": "apt-get install libgl1 libglib2.0-0",
@@ -22,55 +32,138 @@ NATIVE_LIBRARIES = {
 """Packages that load native code -> the usual cure when they do not."""
 
 WEIGHTS = ("mesh64.safetensors", "recogniser.safetensors", "styletalk.safetensors")
+CODECS = {"libvpx": "calls", "libopus": "calls", "libx264": "files", "aac": "files"}
+"""Encoders -> what cannot be made without."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FRAME_MS = 1000 / 30
+PORTS_PER_CALL = 2
+"""UDP ports a call needs: one for each address of the machine, two on most."""
+
+Check = tuple[str, str]
+"""What was looked at, and its fix: empty when nothing has to be mended."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the port to look at."""
-    parser.add_argument("--port", type=int, default=8080, help="port that the server will use (default: 8080)")
+    """The options that the server will be started with."""
+    settings.add_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Runs every check; returns ``checks``, a list of ``name``, ``ok`` and ``fix`` (empty when ok)."""
-    checks = [{"name": name, "ok": not fix, "fix": fix} for name, fix in _checks(args.port)]
-    if not args.json:
-        for check in checks:
-            print(
-                f"{'ok  ' if check['ok'] else 'FAIL'}  {check['name']}"
-                + (f"  ->  {check['fix']}" if check["fix"] else "")
-            )
+    """Runs every check; returns ``checks``, a list of ``name``, ``ok`` and ``fix`` (empty when ok).
+
+    Raises:
+        InputError: the options are not ones that a server would start with.
+    """
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    checks = []
+    for name, fix in _checks(settings.load(args)):
+        checks.append({"name": name, "ok": not fix, "fix": fix})
+        if not args.json:
+            print(f"FAIL  {name}  ->  {fix}" if fix else f"ok    {name}", flush=True)
     return {"checks": checks}
 
 
-def _checks(port: int) -> Iterator[tuple[str, str]]:
-    """Yields the name of each check and its fix, empty when nothing has to be mended."""
+def _checks(config: ServerConfig) -> Iterator[Check]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield f"Python {version}", "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer"
     cores = os.cpu_count() or 1
     yield f"{cores} CPU cores", "" if cores >= 2 else "use a machine with two cores or more, or --size 256"
-    for package, fix in NATIVE_LIBRARIES.items():
-        yield f"package {package}", _fix_unless(partial(importlib.import_module, package), fix)
+    packages = [
+        _attempt(f"package {name}", partial(importlib.import_module, name), NATIVE_LIBRARIES[name])
+        for name in NATIVE_LIBRARIES
+    ]
+    yield from packages
     for weight in WEIGHTS:
         present = files("styletalk_core").joinpath("weights", weight).is_file()
         yield f"weights {weight}", "" if present else f"reinstall styletalk-live: {weight} is missing"
-    yield (
-        f"port {port} free",
-        _fix_unless(lambda: _bind(socket.SOCK_STREAM, port), f"styletalk serve --port {port + 1}"),
-    )
-    yield "UDP on loopback", _fix_unless(lambda: _bind(socket.SOCK_DGRAM, 0), "allow UDP sockets on 127.0.0.1")
+    yield from _files(config)
+    yield from _ports(config)
+    if not any(fix for _, fix in packages):
+        yield from _codecs()
+        yield from _media(config)
+        yield _speed(config)
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     yield "Chromium for the browser tests", "" if browser else "apt-get install chromium (only the tests need it)"
 
 
-def _fix_unless(check: Callable[[], object], fix: str) -> str:
+def _files(config: ServerConfig) -> Iterator[Check]:
+    for name in filter(None, (config.tls_certificate, config.tls_key)):
+        yield _attempt(f"TLS file {name}", Path(name).read_bytes, "give a PEM file that this user may read")
+
+
+def _ports(config: ServerConfig) -> Iterator[Check]:
+    listening = partial(_bind, socket.SOCK_STREAM, config.host, config.port)
+    yield _attempt(f"port {config.port} free", listening, f"styletalk serve --port {config.port + 1}")
+    yield _attempt("UDP sockets", partial(_bind, socket.SOCK_DGRAM, config.host, 0), f"allow UDP on {config.host}")
+
+
+def _codecs() -> Iterator[Check]:
+    import av
+
+    for codec, use in CODECS.items():
+        fix = f"pip install --force-reinstall av: no {use} without it"
+        yield _attempt(f"codec {codec}", partial(av.CodecContext.create, codec, "w"), fix)
+
+
+def _media(config: ServerConfig) -> Iterator[Check]:
+    from server import reachability
+    from server.negotiation import MediaPath
+
+    if (ports := config.udp_range()) is not None:
+        taken, needed = reachability.taken_ports(MediaPath.of(config)), PORTS_PER_CALL * max(1, config.max_sessions)
+        enough = len(ports) - len(taken) >= needed
+        fix = f"{len(taken)} of them are taken and {needed} are needed: choose a wider range for --udp-ports"
+        yield f"UDP ports {config.udp_ports}", "" if enough else fix
+    try:
+        asyncio.run(reachability.call_within(config))
+        yield "call within this machine (ICE, DTLS)", ""
+    except reachability.Unreachable as error:
+        fix = f"let UDP through the firewall, {config.udp_ports or 'all ports'} ({error})"
+        yield "call within this machine (ICE, DTLS)", fix
+    for url in filter(None, config.turn_urls.split(",")):
+        try:
+            asyncio.run(reachability.allocate(config, url.strip()))
+            yield f"relay {url}", ""
+        except reachability.Unreachable as error:
+            yield f"relay {url}", f"check its address and that its static-auth-secret is turn_secret ({error})"
+
+
+def _speed(config: ServerConfig) -> Check:
+    """How long one frame of one session takes, motion and picture together."""
+    import numpy as np
+
+    from styletalk_core.engine import ModelEngine
+    from styletalk_core.phones import PHONES, WINDOW
+    from styletalk_core.renderer.portrait import AvatarLibrary
+    from styletalk_core.styles import EMOTIONS, StyleLibrary
+
+    avatars, nobody = AvatarLibrary(Path("none")), np.zeros((1, 6), np.float32)
+    device = config.device if config.device.startswith("cuda") else "cpu"
+    engine = ModelEngine(avatars, StyleLibrary(Path("none")), device=device, size=config.size)
+    engine.warmup()
+    engine.open(0, avatars.names()[0], EMOTIONS[0], 1.0)
+    phones = np.eye(len(PHONES), dtype=np.float32)[None, :WINDOW]
+    times = []
+    for _ in range(30):
+        began = time.perf_counter()
+        expression = engine.decode([0], phones)
+        engine.render([0], expression, nobody, np.zeros((1, 2), np.float32), np.zeros(1, np.float32))
+        times.append((time.perf_counter() - began) * 1000)
+    took = sorted(times)[len(times) // 2]
+    fix = "use --size 256, a faster CPU or --device cuda" if config.size > 256 else "use a faster CPU or --device cuda"
+    return f"speed: {took:.0f} ms for a frame of {FRAME_MS:.0f} ms", "" if took < FRAME_MS / 2 else fix
+
+
+def _attempt(name: str, check: Callable[[], object], fix: str) -> Check:
     try:
         check()
-    except (ImportError, OSError) as error:
-        return f"{fix} ({error})"
-    return ""
+    except (ImportError, OSError, ValueError) as error:
+        return name, f"{fix} ({error})"
+    return name, ""
 
 
-def _bind(kind: socket.SocketKind, port: int) -> None:
-    with socket.socket(socket.AF_INET, kind) as probe:
+def _bind(kind: socket.SocketKind, host: str, port: int) -> None:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=kind)[0]
+    with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", port))
+        probe.bind(address)

@@ -12,7 +12,7 @@ from typing import Any
 from server import logs
 from server.app import create_app
 from server.catalogue import LibraryCatalogue
-from server.config import ServerConfig, load
+from server.config import ServerConfig, add_arguments, load
 from server.draining import DrainingServer, http_options
 from server.home import user_folder
 from server.service import Service
@@ -23,43 +23,12 @@ from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary
 
+__all__ = ["add_arguments", "run"]
+
 SESSIONS_ON_GPU = 32
 CORES_PER_SESSION = 2
 SWITCH_SECONDS = 0.0005
 """How long the model thread may keep the interpreter while the event loop wants it; the default is 5 ms."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command; what is not given comes from the environment or the file."""
-    parser.add_argument("--host", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=int, help="TCP port (8080)")
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (auto)")
-    parser.add_argument("--api-key", help="key that every client must give")
-    parser.add_argument("--api-key-file", metavar="FILE", help="file that holds the key")
-    parser.add_argument("--max-sessions", type=int, metavar="N", help="calls served at the same time")
-    parser.add_argument("--udp-ports", metavar="A-B", help="UDP ports for media")
-    parser.add_argument("--size", type=int, choices=(256, 512), help="picture size (512)")
-    parser.add_argument("--future-frames", type=int, metavar="F", help="phone look-ahead in frames, 0 to 5 (2)")
-    parser.add_argument("--public-address", metavar="IP", help="address under which the UDP ports are reached")
-    parser.add_argument("--allow-origins", metavar="URL,URL", help="other web sites whose pages may use the server")
-    parser.add_argument("--session-minutes", type=int, metavar="N", help="longest session (120; no limit on loopback)")
-    parser.add_argument(
-        "--sessions-per-address", type=int, metavar="N", help="sessions of one address (4; no limit on loopback)"
-    )
-    parser.add_argument(
-        "--drain-seconds", type=int, metavar="N", help="how long calls go on after SIGTERM (60; 0 on loopback)"
-    )
-    parser.add_argument("--turn-urls", metavar="URL,URL", help="relays for callers behind firewalls")
-    parser.add_argument("--turn-secret-file", metavar="FILE", help="file that holds the relays' shared secret")
-    parser.add_argument("--tls-certificate", metavar="FILE.pem", help="certificate chain, for https")
-    parser.add_argument("--tls-key", metavar="FILE.pem", help="its private key")
-    parser.add_argument("--trusted-proxies", metavar="IP,IP", help="proxies whose X-Forwarded-For is believed")
-    parser.add_argument("--log-format", choices=("text", "json"), help="how to write the log (text)")
-    parser.add_argument("--voice", metavar="NAME", help="hibari, espeak-ng or flite: speaks text (hibari)")
-    parser.add_argument("--voice-url", metavar="URL", help="speech server in OpenAI's manner, up to /v1; speaks text")
-    parser.add_argument("--voice-key-file", metavar="FILE", help="file that holds its key")
-    parser.add_argument("--voice-model", metavar="NAME", help="model that it is asked for")
-    parser.add_argument("--config", metavar="FILE.toml", help="settings file")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -73,7 +42,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     service = make_service(config)
     scheme = "https" if config.tls_certificate else "http"
     address = "{}://{}:{}/".format(scheme, *listener.getsockname()[:2])
-    logs.configure(config.log_format, (config.api_key, config.turn_secret))
+    logs.configure(config.log_format, config.secrets)
     print(f"StyleTalk Live is at {address}", flush=True)
     sys.setswitchinterval(SWITCH_SECONDS)
     DrainingServer(http_options(config, create_app(service)), service).run(sockets=[listener])
