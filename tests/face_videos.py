@@ -35,19 +35,29 @@ def noise_frames(count: int = 75) -> list[Image]:
     return [cv2.resize(picture, (SIDE, SIDE)) for picture in coarse]
 
 
-def write_video(path: Path, frames: Sequence[Image], times: Sequence[float] | None = None) -> Path:
-    """Encodes pictures; without times at 30 per second."""
+def write_video(
+    path: Path,
+    frames: Sequence[Image],
+    times: Sequence[float] | None = None,
+    sound: NDArray[np.int16] | None = None,
+) -> Path:
+    """Encodes pictures, without times at 30 per second, and (n,) samples of sound at 16 kHz."""
     times = [index / 30 for index in range(len(frames))] if times is None else times
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast", "crf": "18"})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
+        audio = None if sound is None else container.add_stream("aac", rate=16_000, layout="mono")
         for time, picture in zip(times, frames, strict=True):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame.pts, frame.time_base = round(1000 * time), Fraction(1, 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+        if audio is not None:
+            samples = av.AudioFrame.from_ndarray(sound[None], format="s16", layout="mono")
+            samples.sample_rate = 16_000
+            container.mux([*audio.encode(samples), *audio.encode()])
     return path
 
 

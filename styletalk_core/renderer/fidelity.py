@@ -82,7 +82,7 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
 
 
 def _face_frames(path: str | Path, tracker: FaceTracker, every: int) -> tuple[list[Image], Float]:
-    """Square pictures (SIZE, SIZE, 3) around the face with their landmarks (T, 478, 3) px."""
+    """Square pictures (SIZE, SIZE, 3) around the face of every frame that shows one, and its landmarks."""
     frames = [frame.image for index, frame in enumerate(read_frames(path)) if index % every == 0]
     kept = []
     for image in frames:
@@ -90,9 +90,21 @@ def _face_frames(path: str | Path, tracker: FaceTracker, every: int) -> tuple[li
             kept.append((image, tracker.track_image(image)))
     if len(kept) * 2 < len(frames) or len(kept) < 2:
         raise InputError(f"{path} shows a face in only {len(kept)} of {len(frames)} frames")
-    landmarks = np.stack([points for _, points in kept])
+    return cut_faces([image for image, _ in kept], np.stack([points for _, points in kept]))
+
+
+def cut_faces(images: list[Image], landmarks: Float) -> tuple[list[Image], Float]:
+    """One square around a face in all frames of a clip.
+
+    Args:
+        images: (H, W, 3) each.
+        landmarks: (T, 478, 3) px, of the same frames.
+
+    Returns:
+        (pictures (SIZE, SIZE, 3), landmarks (T, 478, 3) px in them).
+    """
     low, high = landmarks[..., :2].min((0, 1)), landmarks[..., :2].max((0, 1))
-    height, width = frames[0].shape[:2]
+    height, width = images[0].shape[:2]
     side = min(round(_CROP * float(np.median(np.ptp(landmarks[..., 1], axis=1)))), height, width)
     left, top = (
         int(np.clip((a + b - side) / 2, 0, length - side))
@@ -100,7 +112,7 @@ def _face_frames(path: str | Path, tracker: FaceTracker, every: int) -> tuple[li
     )
     method = cv2.INTER_AREA if side > SIZE else cv2.INTER_CUBIC
     crops = [
-        cv2.resize(image[top : top + side, left : left + side], (SIZE, SIZE), interpolation=method) for image, _ in kept
+        cv2.resize(image[top : top + side, left : left + side], (SIZE, SIZE), interpolation=method) for image in images
     ]
     scale = SIZE / side
     moved = (landmarks - np.array([left - 0.5, top - 0.5, 0], np.float32)) * scale - [0.5, 0.5, 0]

@@ -62,7 +62,8 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Clip]
             if not path.exists():
                 untracked += 1
                 continue
-            coefficients = _read_coefficients(path)
+            with np.load(path) as stored:
+                coefficients = bridged(stored["coefficients"].astype(np.float32), stored["valid"])
             if coefficients is None:
                 unusable += 1
                 continue
@@ -77,10 +78,8 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Clip]
     return clips
 
 
-def _read_coefficients(path: Path) -> NDArray[np.float32] | None:
-    """Coefficients with the gaps of the tracker bridged; None when they are short, broken or mostly bridge."""
-    with np.load(path) as stored:
-        coefficients, valid = stored["coefficients"].astype(np.float32), stored["valid"]
+def bridged(coefficients: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32] | None:
+    """Coefficients (T, 64) with the gaps of the tracker bridged; None when they are short, broken or mostly bridge."""
     if len(coefficients) < FPS or valid.mean() < _TRACKED or not np.isfinite(coefficients[valid]).all():
         return None
     time = np.arange(len(coefficients))

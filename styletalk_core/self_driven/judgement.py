@@ -1,0 +1,96 @@
+"""Judges one clip, its baselines and its styles, in the keys of the CLI contract.
+
+Runs on: the main thread; pure apart from the tracker.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.face_model import FaceModel
+from styletalk_core.phones import FPS
+from styletalk_core.self_driven.baselines import BASELINES
+from styletalk_core.self_driven.clip import SelfDrivenClip
+from styletalk_core.self_driven.pictures import Reenactment
+from styletalk_core.self_driven.style_classifier import StyleClassifier
+from styletalk_core.styletalk import StyleTalk
+from styletalk_core.tracker import FaceTracker
+from styletalk_core.training.evaluation import generate, judge
+from styletalk_core.training.lips import LipMap
+
+Float = NDArray[np.float32]
+Figures = dict[str, float]
+
+GENERATED: Final = "generated"
+"""Row of the network beside those of the baselines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Everything that is the same for every clip."""
+
+    network: StyleTalk
+    model: FaceModel
+    lips: LipMap
+    tracker: FaceTracker
+    future: int
+    """Future frames that the decoder knows, 0 to 5."""
+
+    def clip(self, clip: SelfDrivenClip) -> dict[str, Figures]:
+        """Figures of the generated motion and of every baseline, by name."""
+        motions = {GENERATED: generate(self.network, clip.motion, clip.motion.coefficients, self.future)}
+        motions |= {name: make(clip, self.lips) for name, make in BASELINES.items()}
+        reenactment = Reenactment(clip, self.tracker, self.model)
+        return {
+            name: self._motion_figures(motion, clip) | asdict(reenactment.judge(motion))
+            for name, motion in motions.items()
+        }
+
+    def _motion_figures(self, motion: Float, clip: SelfDrivenClip) -> Figures:
+        figures: Figures = asdict(judge(motion, clip.motion, self.lips))
+        return figures | {"lag_ms": 1000 / FPS * figures["best_lag_frames"]}
+
+    def styles(self, clips: Sequence[SelfDrivenClip], styles: Mapping[str, Float]) -> "StyleFigures":
+        """Says every clip in every style, (L, 64) real motion each, the neutral one first."""
+        classifier = StyleClassifier(styles)
+        recognised: dict[str, float] = {}
+        recalls: dict[str, float] = {}
+        for name, motion in styles.items():
+            spoken = [generate(self.network, clip.motion, motion, self.future) for clip in clips]
+            recognised[name] = float(np.mean([classifier.classify(part) == name for part in spoken]))
+            figures = [judge(part, clip.motion, self.lips) for part, clip in zip(spoken, clips, strict=True)]
+            recalls[name] = mean([asdict(row) for row in figures])["closure_recall"]
+        return StyleFigures(recognised, recalls)
+
+
+@dataclass(frozen=True, slots=True)
+class StyleFigures:
+    """What becomes of each style: share of clips whose style is recognised, and recall of lip closures."""
+
+    recognised: dict[str, float]
+    closure_recall: dict[str, float]
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over the styles."""
+        return float(np.mean(list(self.recognised.values())))
+
+
+def mean(rows: Sequence[Figures]) -> Figures:
+    """Mean of every figure over the rows that have it; NaN where none has."""
+    table = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    return {
+        key: float(column[np.isfinite(column)].mean()) if np.isfinite(column).any() else np.nan
+        for key, column in table.items()
+    }
+
+
+def shortened(clip: SelfDrivenClip, frames: int) -> SelfDrivenClip:
+    """The first frames of a clip's motion, without pictures: enough to try styles on."""
+    motion = clip.motion
+    assert motion.phones is not None
+    part = replace(motion, coefficients=motion.coefficients[:frames], phones=motion.phones[:frames])
+    return replace(clip, motion=part, loudness=clip.loudness[:frames], pictures=[], landmarks=clip.landmarks[:0])

@@ -1,0 +1,79 @@
+"""`styletalk evaluate` keeps the contract and skips what it cannot judge, saying why."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from face_videos import noise_frames, talking_frames, write_video
+
+from server.cli import main
+from styletalk_core.audio import read_audio
+
+SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
+CONTRACT = {
+    "opening_correlation", "best_lag_frames", "opening_std_ratio", "lip_error_px", "lip_error_mean_mouth_px",
+    "lip_error_still_px", "closure_recall", "closure_precision", "f_lmd", "m_lmd", "ssim", "cpbd",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clips")
+    sound = (32767 * np.clip(read_audio(SPEECH)[:40_000], -1, 1)).astype(np.int16)
+    write_video(path / "good.mp4", talking_frames(), sound=sound)
+    write_video(path / "mute.mp4", talking_frames()[:40])
+    write_video(path / "faceless.mp4", noise_frames(40), sound=sound[:20_000])
+    write_video(path / "short.mp4", talking_frames()[:3], sound=sound[:1600])
+    (path / "broken.mp4").write_bytes(b"no video at all")
+    return path
+
+
+def evaluate(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+    assert main(["evaluate", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_a_folder_is_judged_beside_three_baselines(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = evaluate(capsys, str(folder), "--every", "25")
+    assert set(result["mean"]) >= CONTRACT
+    assert [set(clip) >= CONTRACT | {"clip"} for clip in result["clips"]] == [True]
+    assert set(result["baselines"]) == {"still", "mean_per_phone", "amplitude_jaw"}
+    still = result["baselines"]["still"]
+    assert still["lip_error_px"] == pytest.approx(result["mean"]["lip_error_still_px"])
+    assert len(result["styles"]["recognised"]) == 8 and 0 <= result["mean"]["style_accuracy"] <= 1
+    reasons = {"mute": "has no sound", "faceless": "no face", "short": "of 3 frames", "broken": "not a readable"}
+    assert set(result["skipped"]) == set(reasons)
+    assert all(part in result["skipped"][name] for name, part in reasons.items())
+
+
+def test_the_renderer_is_judged_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = evaluate(capsys, str(folder), "--renderer-only", "--every", "25")
+    assert set(result["mean"]) >= {"ssim", "cpbd_ratio", "m_lmd", "mouth_l1", "mouth_l1_plain_warp"}
+    assert all(math.isfinite(value) for value in result["mean"].values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "nowhere is not a folder"),
+        (["."], "holds no .mp4 clip"),
+        ([".", "--every", "0"], "--every must be at least 1"),
+        ([".", "--future-frames", "6"], "from 0 to 5"),
+    ],
+)
+def test_bad_input_is_one_sentence(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["evaluate", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_folder_of_nothing_but_unusable_clips_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mute.mp4").write_bytes((folder / "mute.mp4").read_bytes())
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "no clip could be used; the first: " in capsys.readouterr().err.splitlines()[-1]

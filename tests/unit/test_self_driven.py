@@ -1,0 +1,102 @@
+"""The self-driven protocol: what it reads, what it compares with, and what it says of motion whose worth is known."""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from face_videos import talking_frames, write_video
+
+from styletalk_core.audio import read_audio
+from styletalk_core.errors import InputError
+from styletalk_core.face_model import FaceModel
+from styletalk_core.phones import PHONES
+from styletalk_core.recognizer.backends import open_backend
+from styletalk_core.self_driven.baselines import amplitude_jaw, mean_per_phone, still
+from styletalk_core.self_driven.clip import SelfDrivenClip, frame_loudness, read_clip
+from styletalk_core.self_driven.judgement import mean, shortened
+from styletalk_core.self_driven.pictures import Reenactment
+from styletalk_core.self_driven.style_classifier import StyleClassifier
+from styletalk_core.styles import EMOTIONS, StyleLibrary
+from styletalk_core.tracker import FaceTracker
+from styletalk_core.training.evaluation import judge
+from styletalk_core.training.lips import LipMap
+
+SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
+LIPS = LipMap.of(FaceModel.load())
+
+
+@cache
+def speech(frames: int) -> np.ndarray:
+    samples = read_audio(SPEECH)[: frames * 16_000 // 30]
+    return (32767 * np.clip(samples, -1, 1)).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> SelfDrivenClip:
+    path = tmp_path_factory.mktemp("clips") / "talk.mp4"
+    write_video(path, talking_frames(), sound=speech(75))
+    with FaceTracker() as tracker:
+        return read_clip(path, tracker, open_backend("neural"), FaceModel.load(), every=25)
+
+
+def test_a_clip_is_read_on_one_frame_grid(clip: SelfDrivenClip) -> None:
+    frames = len(talking_frames())
+    assert clip.motion.coefficients.shape == (frames, 64)
+    assert clip.motion.phones is not None and clip.motion.phones.shape == (frames, len(PHONES))
+    assert clip.loudness.shape == (frames,)
+    assert clip.moments.tolist() == [0, 25, 50]
+    assert [picture.shape for picture in clip.pictures] == [(256, 256, 3)] * 3
+
+
+def test_a_clip_without_a_face_for_long_is_refused(tmp_path: Path) -> None:
+    frames = [*talking_frames()[:40], *[np.zeros((256, 256, 3), np.uint8)] * 35]
+    path = write_video(tmp_path / "gone.mp4", frames, sound=speech(75))
+    with FaceTracker() as tracker, pytest.raises(InputError, match="shows a face in 53% of 75 frames"):
+        read_clip(path, tracker, open_backend("neural"), FaceModel.load(), every=25)
+
+
+def test_loudness_is_in_decibels_of_full_scale() -> None:
+    sound = np.concatenate([np.zeros(16_000, np.float32), np.full(16_000, 0.1, np.float32)])
+    level = frame_loudness(sound, 75)
+    assert level[:30].max() == -60 and level[30:60] == pytest.approx(-20, abs=0.01)
+    assert level[60:].max() == -60, "frames beyond the sound are silent"
+
+
+def test_baselines_do_what_their_names_say(clip: SelfDrivenClip) -> None:
+    true = clip.motion.coefficients
+    assert not still(clip, LIPS).any()
+    jaw = LIPS.opening(amplitude_jaw(clip, LIPS))
+    assert np.corrcoef(jaw, clip.loudness)[0, 1] == pytest.approx(1, abs=1e-3)
+    assert jaw.std() == pytest.approx(LIPS.opening(true).std(), rel=1e-3)
+    assert clip.motion.phones is not None
+    heard = clip.motion.phones.argmax(axis=1)
+    averaged = mean_per_phone(clip, LIPS)
+    assert averaged.mean(axis=0) == pytest.approx(true.mean(axis=0), abs=1e-4)
+    assert all(np.ptp(averaged[heard == phone], axis=0).max() == 0 for phone in np.unique(heard))
+
+
+def test_the_true_motion_gives_the_truer_picture(clip: SelfDrivenClip) -> None:
+    with FaceTracker() as tracker:
+        reenactment = Reenactment(clip, tracker, FaceModel.load())
+        true, unmoved = (reenactment.judge(m) for m in (clip.motion.coefficients, still(clip, LIPS)))
+    assert true.m_lmd < 1.5 and true.m_lmd < 0.7 * unmoved.m_lmd and true.f_lmd < unmoved.f_lmd
+    assert true.ssim > 0.8 and true.identity_similarity > 0.95
+
+
+def test_the_classifier_knows_real_styles_that_it_has_not_seen() -> None:
+    library = StyleLibrary(Path("none"))
+    real = {name: library.get(name).coefficients for name in EMOTIONS}
+    classifier = StyleClassifier({name: motion[: len(motion) // 2] for name, motion in real.items()})
+    seen = [classifier.classify(motion[len(motion) // 2 :]) == name for name, motion in real.items()]
+    assert np.mean(seen) >= 0.75
+
+
+def test_a_figure_that_a_clip_lacks_does_not_count() -> None:
+    assert mean([{"a": 1.0, "b": np.nan}, {"a": 3.0, "b": np.nan}])["a"] == 2
+    assert np.isnan(mean([{"b": np.nan}])["b"])
+
+
+def test_a_shortened_clip_can_still_be_judged(clip: SelfDrivenClip) -> None:
+    part = shortened(clip, 40)
+    assert judge(part.motion.coefficients, part.motion, LIPS).lip_error_px == 0
