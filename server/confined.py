@@ -21,7 +21,17 @@ MEMORY = 3 << 30
 FILE_BYTES = 64 << 20
 """Longest file that the command may write; avatars and styles have under 2 MB."""
 OPEN_FILES = 256
-KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "PATH", "STYLETALK_HOME", "TMPDIR", "USER", "XDG_DATA_HOME")
+KEPT_VARIABLES = (
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "NUMBA_CACHE_DIR",
+    "PATH",
+    "STYLETALK_HOME",
+    "TMPDIR",
+    "USER",
+    "XDG_DATA_HOME",
+)
 
 
 class TookTooLong(Exception):
