@@ -16,7 +16,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
 from server import control, entrance, signalling
@@ -109,6 +109,12 @@ async def metrics(request: Request) -> Response:
     return Response(exposition(request.app.state.service), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
+async def schema(request: Request) -> Response:
+    """The OpenAPI document."""
+    service: Service = request.app.state.service
+    return JSONResponse(openapi.document(protected=not service.access.open))
+
+
 def _page_parts(page: Path) -> frozenset[str]:
     """Paths of what the page loads: without secrets, and fetched by embedding pages that have no cookie here."""
     files = (path.relative_to(page).as_posix() for path in page.rglob("*") if path.suffix != ".html")
@@ -148,7 +154,7 @@ def create_app(service: Service) -> Starlette:
                 *entrance.routes,
                 *signalling.routes,
                 *control.routes,
-                Mount("/", StaticFiles(directory=page, html=True)),
+                Route("/api/openapi.json", schema),
             ],
             middleware=[
                 Middleware(
@@ -170,4 +176,6 @@ def create_app(service: Service) -> Starlette:
             lifespan=lifespan,
         )
     app.state.service = service
+        # not a route: it would match every path before a route that matches all but the method
+        app.router.default = StaticFiles(directory=page, html=True)
     return app

@@ -8,6 +8,7 @@ import logging
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Match, Route
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,17 @@ async def refused(request: Request, error: Exception) -> Response:
     """The answer to a request for which there is no route."""
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, "refused")
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request) or {"GET", "HEAD"}))
     return problem(error.status_code, code, f"{request.method} {request.url.path} is not served here.", headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """What the routes of a path take together; empty where the page's files are."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    path = next((route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE), None)
+    return {method for route in routes if route.path == path for method in route.methods or ()}
 
 
 async def failed(request: Request, error: Exception) -> Response:

@@ -49,7 +49,12 @@ async def call_within(config: ServerConfig) -> None:
     caller, server = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
     try:
         connected = asyncio.Event()
-        caller.on("connectionstatechange", lambda: caller.connectionState == "connected" and connected.set())
+
+        def changed() -> None:
+            if caller.connectionState == "connected":
+                connected.set()
+
+        caller.on("connectionstatechange", changed)
         caller.addTransceiver("audio", "recvonly")
         await caller.setLocalDescription(await caller.createOffer())
         await server.setRemoteDescription(caller.localDescription)
