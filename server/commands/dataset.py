@@ -1,4 +1,4 @@
-"""`styletalk dataset build`: tracks the training clips and reads their expression coefficients.
+"""`styletalk dataset build`: tracks the training clips, reads their expression coefficients and hears their phones.
 
 Runs on: the main thread; hours of video take about a third of their length on one core.
 """
@@ -13,14 +13,17 @@ from tqdm import tqdm
 
 from styletalk_core.dataset import Clip, encode_clips, read_manifest, track_clips
 from styletalk_core.face_model import FaceModel
+from styletalk_core.training.hearing import hear_clips
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the one action."""
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser)
-    build = actions.add_parser("build", help="track every clip and encode its expression; resumes where it stopped")
+    build = actions.add_parser("build", help="track every clip, encode its expression, hear its phones; resumes")
     build.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
-    build.add_argument("--out", type=Path, required=True, help="folder for tracks/ and coefficients/")
+    build.add_argument(
+        "--out", type=Path, required=True, help="folder for tracks/, coefficients/, posteriors/, labels/"
+    )
     build.add_argument("--licence", choices=("all", "free"), default="all", help="free: leave research-only clips out")
     build.add_argument("--tracks-only", action="store_true", help="stop before coefficients, as for a new face model")
     build.add_argument("--json", action="store_true", help="print one JSON object as the last line")
@@ -33,6 +36,8 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
     if not args.tracks_only:
         usable = [clip for clip in clips if clip.name not in skipped]
         skipped |= _work_off("encoding", encode_clips(usable, args.out, FaceModel.load()), len(usable))
+        encoded = [clip for clip in usable if clip.name not in skipped]
+        skipped |= _work_off("hearing", hear_clips(encoded, args.out), len(encoded))
     (args.out / "skipped.json").write_text(json.dumps(skipped, indent=1))
     if not args.json:
         print(f"{args.out}: {len(clips) - len(skipped)} clips; {len(skipped)} skipped, see skipped.json")

@@ -198,3 +198,9 @@ def frame_labels(recognition: Recognition, frames: int) -> NDArray[np.uint8]:
     """Phone ids (frames,) at 30 fps in the convention of the official labels: the phone at the frame's first tick."""
     ticks = np.arange(frames, dtype=np.int64) * (48_000 // FPS)
     return np.asarray(recognition.at(ticks).argmax(axis=1), np.uint8)
+
+
+def frame_columns(recognizer: PhoneRecognizer, samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """Phone columns (frames, 41) of a recording at 30 fps, each that of the frame's middle, as the live timeline does."""
+    ticks = np.arange(frames, dtype=np.int64) * (48_000 // FPS) + 24_000 // FPS
+    return recognize(recognizer, samples).at(ticks)

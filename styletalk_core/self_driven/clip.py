@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.audio import SPEECH_RATE, TICKS_PER_SAMPLE, read_audio
+from styletalk_core.audio import SPEECH_RATE, read_audio
 from styletalk_core.clip_motion import encode_track, person_face
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import FPS
-from styletalk_core.recognizer.stream import PhoneRecognizer, recognize
+from styletalk_core.recognizer.stream import PhoneRecognizer, frame_columns
 from styletalk_core.renderer.fidelity import cut_faces
 from styletalk_core.tracker import FaceTracker
 from styletalk_core.training.clips import Clip, bridged
@@ -24,7 +24,6 @@ from styletalk_core.video import read_frames
 Float = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
-_TICKS_PER_FRAME: Final = SPEECH_RATE * TICKS_PER_SAMPLE // FPS
 _SILENT_DB: Final = -60.0
 
 
@@ -62,8 +61,7 @@ def read_clip(
             f"{path.name} shows a face in {share:.0%} of {length} frames; nine tenths of at least {FPS} are needed"
         )
     frames = len(coefficients)
-    middles = _TICKS_PER_FRAME * np.arange(frames, dtype=np.int64) + _TICKS_PER_FRAME // 2
-    columns = recognize(recognizer, samples).at(middles)
+    columns = frame_columns(recognizer, samples, frames)
     kept = np.flatnonzero(track.tracked)[::every]
     wanted = set(kept.tolist())
     images = [frame.image for index, frame in enumerate(read_frames(path)) if index in wanted]

@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from face_videos import noise_frames, talking_frames, write_video
 
+from styletalk_core.audio import read_audio
 from styletalk_core.clip_motion import ClipMotion
 from styletalk_core.dataset import (
+    Clip,
     coefficients_path,
     encode_clips,
     read_manifest,
@@ -16,7 +19,9 @@ from styletalk_core.dataset import (
 )
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
+from styletalk_core.training.hearing import hear_clips, labels_path, posteriors_path
 
+SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
 HEADER = "clip\tsplit\tsource\tspeaker\tstyle\taudio\tfps\tframes\tsize\tface_px\tlicence\ttext\n"
 
 
@@ -66,6 +71,33 @@ def test_clips_are_tracked_once_and_encoded_against_one_face(data: Path, tmp_pat
     motion = ClipMotion.load(coefficients_path(tmp_path, clips[0]))
     assert motion.coefficients.shape == (60, 64)
     assert motion.valid.all()
+
+
+def test_phones_are_heard_and_labels_aligned_where_a_transcript_fits(tmp_path: Path) -> None:
+    texts = {
+        "fits": "hello my name is Emma",
+        "wrong": "five fishermen caught six sharks in the harbour",
+        "heard": "",
+        "silent": "",
+    }
+    sound = (32767 * np.clip(read_audio(SPEECH)[:32_000], -1, 1)).astype(np.int16)
+    clips = [Clip(name, tmp_path / f"{name}.mp4", "train", "", "", "", True, "", text) for name, text in texts.items()]
+    for clip in clips:
+        write_video(clip.path, talking_frames()[:60], sound=None if clip.name == "silent" else sound)
+        coefficients_path(tmp_path, clip).parent.mkdir(exist_ok=True)
+        blank = np.zeros(60, np.float32)
+        ClipMotion(blank, blank, blank, blank > 0, blank).save(coefficients_path(tmp_path, clip))
+    reasons = {clip.name: reason for clip, reason in hear_clips(clips, tmp_path)}
+    assert reasons["fits"] is None
+    assert "does not fit its sound" in str(reasons["wrong"])
+    assert "has no sound" in str(reasons["silent"])
+    assert reasons["heard"] is None
+    with np.load(posteriors_path(tmp_path, clips[0])) as stored:
+        assert stored["frames"].shape == (60, 41)
+        assert stored["frames"].astype(np.float32).sum(axis=1) == pytest.approx(1, abs=0.01)
+        agree = stored["frames"].argmax(axis=1) == np.load(labels_path(tmp_path, clips[0]))
+    assert agree.mean() > 0.5
+    assert not posteriors_path(tmp_path, clips[1]).exists() and not labels_path(tmp_path, clips[2]).exists()
 
 
 def test_neutral_clips_show_the_face_at_rest(data: Path, tmp_path: Path) -> None:
