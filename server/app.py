@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from server import control, entrance, signalling
+from server import control, entrance, openapi, signalling
 from server.guard import Guard
 from server.metrics import exposition
 from server.problems import failed, problem, refused
