@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 
-from server import control, entrance, openapi, signalling
+from server import control, entrance, openapi, recording, signalling
 from server.guard import Guard
 from server.metrics import exposition
 from server.problems import failed, problem, refused
@@ -152,6 +152,7 @@ def create_app(service: Service) -> Starlette:
                 Route("/readyz", readyz),
                 Route("/metrics", metrics),
                 *entrance.routes,
+                *recording.routes,
                 *signalling.routes,
                 *control.routes,
                 Route("/api/openapi.json", schema),

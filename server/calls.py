@@ -215,12 +215,13 @@ class Visitors:
                 del self._visitors[oldest.id]
         return visitor
 
-    def begin(self, visitor: Visitor, call: Performance) -> None:
-        """Puts an answered call, or a presentation, to work."""
+    def begin(self, visitor: Visitor, call: Performance) -> "asyncio.Task[None]":
+        """Puts an answered call, or a presentation, to work; the task ends with it."""
         visitor.call = call
         visitor.last_ping = monotonic()
         self.served += 1
         visitor.task = asyncio.create_task(self._work(visitor, call), name=f"call {call.id}")
+        return visitor.task
 
     async def _work(self, visitor: Visitor, call: Performance) -> None:
         problem = None

@@ -1,18 +1,17 @@
-"""The control channel: one WebSocket per visitor, msgpack maps with a "type".
+"""The control channel: one WebSocket per visitor, maps with a "type" in msgpack, or in JSON for ``?format=json``.
 
 Runs on: event loop. Server to client: session.created, style.applied, avatar.applied, speech.started,
 speech.stopped, avatar.interrupted, background.applied, presenter.applied, metrics, pong, error. Client to server:
-style.set, avatar.set, avatar.interrupt, session.update, ping. The end of the channel is the end of the call.
+style.set, avatar.set, avatar.interrupt, session.update, ping; what a presenter says is in `server.presenting`. The end
+of the channel is the end of the call. All of it is described in docs/protocol.md.
 """
 
 import asyncio
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import msgpack
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -20,7 +19,8 @@ from server import logs
 from server.calls import TooManySessions, Visitor
 from server.generated import GENERATED
 from server.limits import Allowance
-from server.messages import BadMessage, number, style_choice, text, unpack
+from server.messages import BadMessage, Refusal, number, pack, style_choice, text, unpack
+from server.presenting import Presenting, free_name, milliseconds
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.signalling import busy
 from streaming.clock import monotonic
@@ -28,6 +28,8 @@ from streaming.engine import StyleChoice
 from streaming.errors import EngineFailure
 from streaming.queues import BoundedQueue, OnFull
 from streaming.session import Session
+from streaming.speaker import Interruption
+from streaming.speech_queue import QueueFull
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +40,6 @@ MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 200.0, 400.0
 TRY_AGAIN_LATER = 1013  # WebSocket close code
 LONGEST_FADE_MS = 2_000
 STRONGEST = 2.0
-PRESENTER_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 
 
 class ControlChannel:
@@ -46,6 +47,8 @@ class ControlChannel:
 
     def __init__(self, socket: WebSocket, service: Service, visitor: Visitor) -> None:
         self._socket = socket
+        self._as_json = wants_json(socket)
+        self._presenting = Presenting(service, visitor)
         self._service = service
         self._visitor = visitor
         self._outgoing: BoundedQueue[dict[str, Any]] = BoundedQueue(
@@ -95,7 +98,7 @@ class ControlChannel:
 
     async def _send(self) -> None:
         while True:
-            await self._socket.send_bytes(msgpack.packb(await self._outgoing.get()))
+            await self._socket.send(pack(await self._outgoing.get(), self._as_json))
 
     async def _receive(self) -> None:
         while True:
@@ -105,8 +108,10 @@ class ControlChannel:
                     return
                 await asyncio.sleep(self._allowance.take())  # the connection fills up until a flooding client waits
                 await self._carry_out(message)
-            except BadMessage as error:
-                self.tell("error", code="bad_message", message=str(error))
+            except Refusal as refusal:
+                self.tell("error", code=refusal.code, message=str(refusal), **refusal.fields)
+            except QueueFull as error:
+                self.tell("error", code="buffer_full", message=str(error))
             except EngineFailure as error:
                 self.tell("error", code="session_failed", message=f"The session ended: {error}.")
             except ValueError as error:
@@ -122,8 +127,9 @@ class ControlChannel:
         elif kind == "avatar.set":
             await self._set_avatar(text(message, "avatar", ""))
         elif kind == "avatar.interrupt":
-            session = self._session
-            self.tell("avatar.interrupted", played_ms=0 if session is None else round(session.interrupt()))
+            self._interrupt()
+        elif isinstance(kind, str) and (action := self._presenting.actions.get(kind)):
+            await action(message)
         elif kind == "session.update":
             if "avatar" in message:
                 await self._set_avatar(text(message, "avatar", ""))
@@ -170,12 +176,19 @@ class ControlChannel:
 
     def _present(self, name: object) -> None:
         """Lets others watch under ``name``; None ends it."""
-        if name is not None and not (isinstance(name, str) and PRESENTER_NAME.fullmatch(name)):
-            raise BadMessage("presenter must be a name of letters, digits, '-' and '_', or nil.")
-        if any(other.presents_as == name is not None for other in self._service.visitors if other is not self._visitor):
-            raise BadMessage(f"Somebody else presents as {name!r}.")
-        self._visitor.presents_as = name
+        self._visitor.presents_as = None if name is None else free_name(self._service, self._visitor, name)
         self.tell("presenter.applied", presenter=name)
+
+    def _interrupt(self) -> None:
+        performance = self._visitor.call
+        stopped = Interruption(None, 0, 0, ()) if performance is None else performance.interrupt()
+        self.tell(
+            "avatar.interrupted",
+            played_ms=milliseconds(stopped.played),
+            frame=stopped.frame,
+            utterance=stopped.utterance,
+            marks=list(stopped.marks),
+        )
 
     async def _relay_speech(self) -> None:
         while True:
@@ -201,6 +214,7 @@ class ControlChannel:
                 fps = max(0, shown - before) / (now - at)
                 before = shown
                 self.tell("metrics", fps=round(fps, 1), **self._metrics(session))
+            self._presenting.report()
             at = now
 
     def _metrics(self, session: Session) -> dict[str, Any]:
@@ -220,8 +234,13 @@ def _described(style: StyleChoice) -> dict[str, Any]:
     return {"style": style} if isinstance(style, str) else {"style": None, "weights": dict(style)}
 
 
+def wants_json(socket: WebSocket) -> bool:
+    """Whether the client asked for text frames with JSON."""
+    return socket.query_params.get("format") == "json"
+
+
 async def control(socket: WebSocket) -> None:
-    """``/ws?session=ID``: opens the channel of a new or returning visitor."""
+    """``/ws?session=ID&format=json``: opens the channel of a new or returning visitor."""
     service: Service = socket.app.state.service
     if service.draining:
         await socket.send_denial_response(busy(service))
@@ -242,7 +261,7 @@ async def control(socket: WebSocket) -> None:
 
 async def _turn_away(socket: WebSocket, code: str, message: str) -> None:
     refusal = {"type": "error", "code": code, "message": message, "retry_after": RETRY_AFTER_SECONDS}
-    await socket.send_bytes(msgpack.packb(refusal))
+    await socket.send(pack(refusal, wants_json(socket)))
     await socket.close(TRY_AGAIN_LATER)
 
 

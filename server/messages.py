@@ -1,8 +1,11 @@
-"""What a client may say on the control channel: msgpack maps, each field checked before it is used.
+"""What is said on the control channel: maps in msgpack or JSON, each field of a client's checked before it is used.
 
-Pure.
+Pure. JSON has no bytes: there they are base64 text.
 """
 
+import base64
+import binascii
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,28 +17,61 @@ MOST_BLENDED = 8
 """Styles in one blend."""
 
 
-class BadMessage(ValueError):
-    """A message that cannot be carried out; the text says why."""
+class Refusal(ValueError):
+    """Something that is not done; the text says why, ``code`` says it to programs."""
+
+    def __init__(self, code: str, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.fields = fields
+
+
+class BadMessage(Refusal):
+    """A message that cannot be carried out."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("bad_message", message)
+
+
+def pack(message: Mapping[str, Any], as_json: bool) -> dict[str, Any]:
+    """The event that sends a message: a binary frame with msgpack or a text frame with JSON."""
+    if as_json:
+        return {"type": "websocket.send", "text": json.dumps(message, separators=(",", ":"))}
+    return {"type": "websocket.send", "bytes": msgpack.packb(message)}
 
 
 def unpack(received: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The message in a received event; None when the client has left.
+    """The message in a received event, a binary frame with msgpack or a text frame with JSON; None: the client left.
 
     Raises:
-        BadMessage: it is no msgpack map.
+        BadMessage: it is no map.
     """
     if received["type"] == "websocket.disconnect":
         return None
     data = received.get("bytes")
-    if data is None:
-        raise BadMessage("Messages are binary msgpack maps.")
+    kind = "JSON" if data is None else "msgpack"
     try:
-        message = msgpack.unpackb(data)
-    except Exception as error:  # msgpack raises several unrelated types on damaged input
-        raise BadMessage("The message is not msgpack.") from error
+        message = json.loads(received.get("text") or "") if data is None else msgpack.unpackb(data)
+    except Exception as error:  # both raise several unrelated types on damaged input
+        raise BadMessage(f"The message is not {kind}.") from error
     if not isinstance(message, dict):
         raise BadMessage("The message is not a map.")
     return message
+
+
+def binary(message: Mapping[str, Any], key: str) -> bytes:
+    """The bytes under ``key``, in JSON as base64.
+
+    Raises:
+        BadMessage: it is something else.
+    """
+    value = message.get(key)
+    if isinstance(value, bytes):
+        return value
+    try:
+        return base64.b64decode(value if isinstance(value, str) else "?", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadMessage(f"{key} must be bytes, or base64 text in JSON.") from error
 
 
 def text(message: Mapping[str, Any], key: str, default: str) -> str:

@@ -6,7 +6,7 @@ Text is spoken by a voice, sentence by sentence, in the order in which it came.
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +64,8 @@ class Presentation(Performance):
     ) -> None:
         super().__init__(session, worker)
         self.speaker = Speaker(session)
+        self.guests = AsyncExitStack()
+        """What ends with the presentation, such as a recording."""
         self._texts: BoundedQueue[_Text] = BoundedQueue("texts to speak", MOST_UTTERANCES, OnFull.WAIT)
         self._listeners: list[Listener] = []
         self._on_event = on_event
@@ -125,6 +127,11 @@ class Presentation(Performance):
         async with asyncio.TaskGroup() as tasks:
             for part in (self.session.run, self.speaker.run, self._play, self._show, self._speak_texts):
                 tasks.create_task(part(), name=f"presentation {self.id} {part.__name__}")
+
+    async def aclose(self) -> None:
+        """Ends what depends on it, and gives the slot back."""
+        await self.guests.aclose()
+        await super().aclose()
 
     async def _play(self) -> None:
         encoder = OpusEncoder()

@@ -14,6 +14,8 @@ from server.calls import Visitors
 from server.catalogue import Catalogue
 from server.config import ServerConfig
 from server.negotiation import MediaPath
+from server.voices.choice import open_voice
+from server.voices.voice import Voice
 from streaming.clock import unix_seconds
 from streaming.latency import LatencyPlan
 from streaming.session import Settings
@@ -35,6 +37,7 @@ class Service:
     access: Access = field(init=False)
     draining: bool = False
     """True once the server takes no more calls because it is about to stop."""
+    _voice: Voice | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.access = Access(self.config.api_key)
@@ -49,6 +52,16 @@ class Service:
         if working:
             _, unfinished = await asyncio.wait(working, timeout=seconds)
             logger.info("drained: %d calls came to their end, %d are ended", len(working), len(unfinished))
+
+    def voice(self) -> Voice:
+        """What speaks text for presenters; opened when it is needed first.
+
+        Raises:
+            InputError: it is not on this machine.
+        """
+        if self._voice is None:
+            self._voice = open_voice(self.config)
+        return self._voice
 
     def plan(self) -> LatencyPlan:
         """Where the delay of a call that starts now goes."""

@@ -18,6 +18,8 @@ from streaming.speech_queue import Excerpt, Mark, SpeechQueue, Utterance
 
 TRAIL: Tick = TICK_RATE
 """Silence that follows the last sound, so that the recogniser and the mouth come to rest."""
+LATEST: Tick = 5 * PACKET_TICKS
+"""A machine that was busy catches up; what is later than this begins anew, so that nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Speaker:
         self._spans: deque[_Span] = deque()
         self._due: deque[tuple[Tick, SpokenEvent]] = deque()
         self._saying: tuple[int | None, Tick] = (None, 0)
+        self._end: Tick = 0
 
     @property
     def waiting(self) -> Tick:
@@ -107,10 +110,14 @@ class Speaker:
         self._queue.append(utterance, samples)
         self._supplied.set()
 
-    def mark(self, utterance: Utterance, mark: Mark) -> None:
-        """Puts a mark behind what the utterance has so far. Raises: QueueFull."""
-        self._queue.mark(utterance, mark)
-        self._supplied.set()
+    def mark(self, utterance: Utterance, mark: Mark, place: Tick | None = None) -> None:
+        """Puts a mark at a place of the newest utterance, by default behind what it has so far. Raises: QueueFull."""
+        if utterance.finished:
+            event = MarkReached(utterance.id, self._end // FRAME_TICKS, mark, utterance.length)
+            self._due.append((self._end, event))
+        else:
+            self._queue.mark(utterance, mark, place)
+            self._supplied.set()
 
     def close(self, utterance: Utterance) -> None:
         """Nothing more comes of this utterance."""
@@ -156,7 +163,9 @@ class Speaker:
         clock = self._session.clock
         trail = TRAIL
         while True:
-            start = self._position = max(self._position, self._next_packet())
+            if self._session.capture_tick() - self._position > LATEST:
+                self._position = self._next_packet()
+            start = self._position
             await clock.wait_until(clock.deadline(start + PACKET_TICKS - clock.delay))
             if start != self._position:
                 continue  # interrupted meanwhile: what was due then is not said
@@ -171,6 +180,7 @@ class Speaker:
             else:
                 self._supplied.clear()
                 await self._supplied.wait()
+                self._position = self._next_packet()
 
     def _next_packet(self) -> Tick:
         """The first packet that begins after what has been captured and taken so far."""
@@ -180,6 +190,7 @@ class Speaker:
     def _schedule(self, packet: Tick, excerpt: Excerpt) -> None:
         """Notes what is heard when the packet that starts at tick ``packet`` is played."""
         utterance, start = excerpt.utterance, packet + excerpt.at
+        self._end = start + excerpt.count
         if excerpt.count:
             self._spans.append(_Span(start, excerpt.count, utterance.id, excerpt.offset))
             if excerpt.offset == 0:
@@ -188,8 +199,7 @@ class Speaker:
             tick = start + max(place - excerpt.offset, 0)
             self._due.append((tick, MarkReached(utterance.id, tick // FRAME_TICKS, mark, place)))
         if utterance.finished:
-            tick = start + excerpt.count
-            self._due.append((tick, UtteranceEnded(utterance.id, tick // FRAME_TICKS, utterance.length)))
+            self._due.append((self._end, UtteranceEnded(utterance.id, self._end // FRAME_TICKS, utterance.length)))
 
     def played(self) -> list[SpokenEvent]:
         """What has been heard since the last call, in order."""

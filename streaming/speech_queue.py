@@ -4,6 +4,7 @@ Pure. Utterances play in the order in which they were opened, without a gap betw
 has run dry holds up those behind it. The queue is bounded, and says how much room it has.
 """
 
+from bisect import insort
 from collections import deque
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ CAPACITY: Tick = 60 * TICK_RATE
 MOST_UTTERANCES = 256
 MOST_MARKS = 1_024
 """Marks that may wait in one utterance."""
+AT_END: Tick = 1 << 62
+"""Place of a mark behind everything that is still to come of an utterance."""
 HEAD_START: Tick = TICK_RATE // 10
 """Sound an open utterance must have before it begins or goes on, so that an uneven supply does not stutter."""
 
@@ -44,7 +47,7 @@ class Utterance:
     closed: bool = False
     length: Tick = 0
     taken: Tick = 0
-    marks: deque[tuple[Tick, Mark]] = field(default_factory=deque)
+    marks: list[tuple[Tick, Mark]] = field(default_factory=list)
     pieces: deque[NDArray[np.int16]] = field(default_factory=deque)
 
     @property
@@ -118,15 +121,15 @@ class SpeechQueue:
             utterance.pieces.append(samples)
             utterance.length += len(samples)
 
-    def mark(self, utterance: Utterance, mark: Mark) -> None:
-        """Puts a mark behind what the utterance has so far.
+    def mark(self, utterance: Utterance, mark: Mark, place: Tick | None = None) -> None:
+        """Puts a mark at a place of an utterance, by default behind what it has so far.
 
         Raises:
             QueueFull: too many wait.
         """
         if len(utterance.marks) >= MOST_MARKS:
             raise QueueFull(f"{MOST_MARKS} marks are waiting in this utterance.")
-        utterance.marks.append((utterance.length, mark))
+        insort(utterance.marks, (utterance.length if place is None else place, mark), key=lambda pair: pair[0])
 
     def take(self, count: Tick) -> tuple[NDArray[np.int16], list[Excerpt]]:
         """Removes the next ``count`` ticks: (count,) int16, silence where nothing is there, and what they are."""
@@ -138,8 +141,9 @@ class SpeechQueue:
             _fill(samples[at : at + share], utterance.pieces)
             utterance.taken += share
             passed = list[tuple[Tick, Mark]]()
-            while utterance.marks and utterance.marks[0][0] <= utterance.taken:
-                passed.append(utterance.marks.popleft())
+            while utterance.marks and (utterance.finished or utterance.marks[0][0] <= utterance.taken):
+                place, mark = utterance.marks.pop(0)
+                passed.append((min(place, utterance.length), mark))
             if share or passed or utterance.finished:
                 excerpts.append(Excerpt(utterance, at, offset, share, tuple(passed)))
             at += share

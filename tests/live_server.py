@@ -83,11 +83,11 @@ class LiveServer:
         return json.loads((await self.http("GET", path))[2])
 
     @asynccontextmanager
-    async def control(self, session: str | None = None) -> AsyncIterator["Control"]:
+    async def control(self, session: str | None = None, as_json: bool = False) -> AsyncIterator["Control"]:
         """A control channel; its session.created has been read."""
-        query = f"?session={session}" if session else ""
-        async with connect(f"ws://127.0.0.1:{self.port}/ws{query}") as socket_:
-            channel = Control(socket_)
+        query = ([f"session={session}"] if session else []) + (["format=json"] if as_json else [])
+        async with connect(f"ws://127.0.0.1:{self.port}/ws?{'&'.join(query)}") as socket_:
+            channel = Control(socket_, as_json)
             channel.created = await channel.expect("session.created")
             yield channel
 
@@ -108,16 +108,21 @@ class Control:
     """The client's end of the control channel."""
 
     socket: ClientConnection
+    as_json: bool = False
     created: dict[str, Any] = field(default_factory=dict)
 
     async def send(self, type: str, **fields: Any) -> None:
-        await self.socket.send(msgpack.packb({"type": type, **fields}))
+        message = {"type": type, **fields}
+        await self.socket.send(json.dumps(message) if self.as_json else msgpack.packb(message))
 
     async def expect(self, type: str, seconds: float = 5.0) -> dict[str, Any]:
         """The next message of a type; others are skipped."""
         async with asyncio.timeout(seconds):
             while True:
-                message: dict[str, Any] = msgpack.unpackb(await self.socket.recv())
+                received = await self.socket.recv()
+                message: dict[str, Any] = (
+                    msgpack.unpackb(received) if isinstance(received, bytes) else json.loads(received)
+                )
                 if message["type"] == type:
                     return message
 
@@ -190,6 +195,16 @@ def tone(frequency: float, seconds: float, amplitude: float = 0.3) -> np.ndarray
 
 def silence(seconds: float) -> np.ndarray:
     return np.zeros(round(seconds * 48_000), np.int16)
+
+
+def pitch(caller: "Caller") -> float:
+    """The strongest frequency of what a caller has heard, silence and concealed losses aside."""
+    sound = np.concatenate([samples for _, _, samples in caller.sound])
+    blocks = sound[: len(sound) // 4_800 * 4_800].reshape(-1, 4_800)
+    loud = blocks[np.abs(blocks).max(axis=1) > 2_000]
+    assert len(loud) >= 3
+    spectrum = np.abs(np.fft.rfft(loud * np.hanning(4_800))).sum(axis=0)
+    return float(spectrum.argmax() * 10)
 
 
 class Caller:

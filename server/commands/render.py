@@ -8,16 +8,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from server.home import user_folder
+from server.mp4 import Mp4Writer
 from streaming.media import FRAME_TICKS, TICK_RATE
 from streaming.offline import OfflineFrame, render
 from streaming.session import Settings
@@ -111,18 +110,8 @@ def _replaced(path: Path) -> Iterator[Path]:
 
 
 def _write(path: Path, frames: Iterator[OfflineFrame], width: int, height: int) -> None:
-    """Muxes pictures (H.264) and sound (AAC); both start at zero and share the frame grid."""
-    with av.open(str(path), "w", format="mp4") as container:
-        video = container.add_stream("libx264", rate=FPS, options={"crf": "18", "preset": "veryfast"})
-        video.width, video.height = width, height
-        video.pix_fmt = "yuv420p"
-        audio = container.add_stream("aac", rate=TICK_RATE, layout="mono")
+    """Muxes pictures and sound; both start at zero and share the frame grid."""
+    with Mp4Writer(path, width, height) as writer:
         for frame in frames:
-            picture = av.VideoFrame.from_ndarray(frame.yuv, format="yuv420p")
-            picture.pts, picture.time_base = frame.index, Fraction(1, FPS)
-            container.mux(video.encode(picture))
-            sound = av.AudioFrame.from_ndarray(frame.samples[None], format="s16", layout="mono")
-            sound.sample_rate, sound.pts = TICK_RATE, frame.index * FRAME_TICKS
-            container.mux(audio.encode(sound))
-        container.mux(video.encode(None))
-        container.mux(audio.encode(None))
+            writer.picture(frame.index, frame.yuv)
+            writer.sound(frame.index * FRAME_TICKS, frame.samples)

@@ -8,19 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
-from live_server import Caller, LiveServer, running_server, silence, tone
+from live_server import Caller, LiveServer, pitch, running_server, silence, tone
 
 HALF = (DARK + BRIGHT) / 2
-
-
-def pitch(caller: Caller) -> float:
-    """The strongest frequency of what a caller has heard, silence and concealed losses aside."""
-    sound = np.concatenate([samples for _, _, samples in caller.sound])
-    blocks = sound[: len(sound) // 4_800 * 4_800].reshape(-1, 4_800)
-    loud = blocks[np.abs(blocks).max(axis=1) > 2_000]
-    assert len(loud) >= 3
-    spectrum = np.abs(np.fft.rfft(loud * np.hanning(4_800))).sum(axis=0)
-    return float(spectrum.argmax() * 10)
 
 
 async def test_speech_comes_back_delayed_with_a_mouth_that_moves_with_it() -> None:

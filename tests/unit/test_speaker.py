@@ -23,9 +23,13 @@ class Stage:
         engine, loop = DeterministicEngine(), asyncio.get_running_loop()
         worker = InlineWorker(engine)
         plan = LatencyPlan(engine.recognizer_delay_ticks)
-        self.session = Session(
-            worker, worker.lease(), plan, MediaClock(plan.delay, loop.time), Settings("ada", "calm"), 0
-        )
+        lateness = np.random.default_rng(0)
+
+        async def oversleep(seconds: float) -> None:
+            await asyncio.sleep(seconds + lateness.uniform(0, 0.004))  # as real timers do
+
+        clock = MediaClock(plan.delay, loop.time, oversleep)
+        self.session = Session(worker, worker.lease(), plan, clock, Settings("ada", "calm"), 0)
         self.speaker = Speaker(self.session)
         self.heard: list[np.ndarray] = []
         self.openness: dict[int, int] = {}
@@ -156,6 +160,23 @@ def test_a_mark_is_told_within_a_frame_of_its_place_and_names_the_frame_that_sho
     first, last = stage.events[0][1], stage.events[-1][1]
     assert first == UtteranceStarted(1, onset // FRAME_TICKS)
     assert last == UtteranceEnded(1, (onset + 96_000) // FRAME_TICKS, 96_000)
+
+
+@pytest.mark.parametrize("after", [0.01, 1.1, 2.5])
+def test_a_mark_that_is_set_when_everything_was_said_or_sent_tells_the_end(after: float) -> None:
+    async def scenario(stage: Stage) -> None:
+        utterance = stage.speaker.open()
+        stage.speaker.append(utterance, speech(1))
+        stage.speaker.close(utterance)
+        await asyncio.sleep(after)
+        stage.speaker.mark(utterance, "end")
+        await asyncio.sleep(2)
+
+    stage, _ = virtually(scenario)
+    end = place(stage.sound(), speech(1)) + 48_000
+    (told, reached), *_ = [pair for pair in stage.events if isinstance(pair[1], MarkReached)]
+    assert reached == MarkReached(1, end // FRAME_TICKS, "end", 48_000)
+    assert told - max(end, round(after * 48_000) - stage.session.plan.preroll) < 2 * FRAME_TICKS
 
 
 @pytest.mark.parametrize("after", [0.9, 1.0037, 1.5])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streaming.speech_queue import CAPACITY, HEAD_START, MOST_MARKS, MOST_UTTERANCES, QueueFull, SpeechQueue
+from streaming.speech_queue import AT_END, CAPACITY, HEAD_START, MOST_MARKS, MOST_UTTERANCES, QueueFull, SpeechQueue
 
 
 def sound(count: int, value: int = 1) -> np.ndarray:
@@ -52,6 +52,17 @@ def test_marks_come_out_with_the_packet_that_passes_them() -> None:
     assert [queue.take(960)[1][0].marks for _ in range(5)] == [(), (), (), (), ((5_000, "end"),)]
     queue.mark(utterance, "dry")
     assert queue.take(960)[1][0].marks == ((5_000, "dry"),)
+
+
+def test_a_mark_at_the_end_comes_behind_what_is_added_later() -> None:
+    queue = SpeechQueue()
+    utterance = queue.open()
+    queue.mark(utterance, "end", AT_END)
+    queue.append(utterance, sound(500))
+    queue.mark(utterance, "middle")
+    queue.append(utterance, sound(500))
+    utterance.closed = True
+    assert [queue.take(960)[1][0].marks for _ in range(2)] == [((500, "middle"),), ((1_000, "end"),)]
 
 
 def test_what_does_not_fit_is_refused_whole() -> None:

@@ -1,0 +1,74 @@
+"""Writes pictures and sound that share one clock into an MP4 file that says that its face is generated.
+
+Runs on: any one thread at a time. H.264 and AAC; a missing picture holds the one before, missing sound is silence.
+"""
+
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from server.generated import file_metadata
+from streaming.media import FRAME_TICKS, TICK_RATE, Tick
+
+FPS = TICK_RATE // FRAME_TICKS
+
+
+class Mp4Writer:
+    """One file, complete once it is closed.
+
+    Args:
+        path: an .mp4 file.
+        width, height: of the pictures.
+        preset: of the encoder; live recording cannot afford the slow ones.
+    """
+
+    def __init__(self, path: Path, width: int, height: int, preset: str = "veryfast") -> None:
+        self._container = av.open(str(path), "w", format="mp4")
+        self._container.metadata.update(file_metadata())
+        self._video = self._container.add_stream("libx264", rate=FPS, options={"crf": "18", "preset": preset})
+        self._video.width, self._video.height = width, height
+        self._video.pix_fmt = "yuv420p"
+        self._audio = self._container.add_stream("aac", rate=TICK_RATE, layout="mono")
+        self._shape = (height * 3 // 2, width)
+        self._next_picture = 0
+        self.ticks: Tick = 0
+        """Sound written so far."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def picture(self, index: int, yuv: NDArray[np.uint8]) -> None:
+        """Adds frame ``index``, (H*3//2, W) uint8 yuv420p; ignored when it goes back or has another size."""
+        if index < self._next_picture or yuv.shape != self._shape:
+            return
+        frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
+        frame.pts, frame.time_base = index, Fraction(1, FPS)
+        self._container.mux(self._video.encode(frame))
+        self._next_picture = index + 1
+
+    def sound(self, start: Tick, samples: NDArray[np.int16]) -> None:
+        """Adds (n,) int16 mono 48 kHz from tick ``start`` on; what was written before is not written again."""
+        gap = np.zeros(max(start - self.ticks, 0), np.int16)
+        samples = np.concatenate([gap, samples[max(self.ticks - start, 0) :]])
+        if not len(samples):
+            return
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        frame.sample_rate, frame.pts = TICK_RATE, self.ticks
+        self._container.mux(self._audio.encode(frame))
+        self.ticks += len(samples)
+
+    def close(self) -> None:
+        """Completes the file."""
+        self._container.mux(self._video.encode(None))
+        self._container.mux(self._audio.encode(None))
+        self._container.close()

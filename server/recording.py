@@ -1,0 +1,142 @@
+"""Records a presentation into an MP4 file, and hands recordings out.
+
+Runs on: event loop; encoding and the file run on threads, one step at a time. Recordings lie in the user's data folder
+under names that the server chooses. Routes: GET /api/recordings, GET and DELETE /api/recordings/{id}.
+"""
+
+import asyncio
+import logging
+import re
+import secrets
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from server.home import user_folder
+from server.messages import Refusal
+from server.mp4 import Mp4Writer
+from server.presentation import Listener, Presentation
+from server.problems import problem
+from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, VideoImage
+from streaming.queues import BoundedQueue, OnFull
+
+logger = logging.getLogger(__name__)
+
+MOST_RECORDINGS = 100
+ITEMS_HELD = 320
+"""Pictures and packets that wait for the encoder: four seconds."""
+LONGEST_SECONDS = 2 * 3600
+NAME = re.compile(r"[A-Za-z0-9_-]{16}")
+
+
+def recordings_folder() -> Path:
+    """Where recordings lie; it need not exist."""
+    return user_folder("recordings")
+
+
+class Recording:
+    """One recording; made by `Recording.start`, complete after `stop`."""
+
+    def __init__(self, presentation: Presentation, size: int) -> None:
+        self.id = secrets.token_urlsafe(12)
+        self._size = size
+        self._first = presentation.session.shown_index + 1
+        self._items: BoundedQueue[AudioChunk | VideoImage | None] = BoundedQueue(
+            "recording", ITEMS_HELD, OnFull.DROP_OLDEST
+        )
+        self._task = asyncio.create_task(self._record(presentation), name=f"recording {self.id}")
+        presentation.guests.push_async_callback(self.stop)
+
+    @classmethod
+    async def start(cls, presentation: Presentation, size: int) -> "Recording":
+        """Records from the next frame on, pictures of ``size`` pixels.
+
+        Raises:
+            Refusal: there are too many recordings.
+        """
+        if await asyncio.to_thread(_count) >= MOST_RECORDINGS:
+            raise Refusal("recordings_full", f"There are {MOST_RECORDINGS} recordings; delete some first.")
+        return cls(presentation, size)
+
+    async def stop(self) -> float:
+        """Completes the file; returns its length in seconds."""
+        self._items.offer(None)
+        return await self._task
+
+    async def _record(self, presentation: Presentation) -> float:
+        folder = recordings_folder()
+        partial = folder / f".{self.id}.partial"
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        writer = await asyncio.to_thread(Mp4Writer, partial, self._size, self._size, "ultrafast")
+        try:
+            with presentation.listening(Listener(self._items.offer, self._items.offer)):
+                while writer.ticks < LONGEST_SECONDS * TICK_RATE:
+                    items = [await self._items.get(), *self._items.drain()]
+                    await asyncio.to_thread(self._write, writer, items)
+                    if None in items:
+                        break
+        finally:
+            await asyncio.to_thread(writer.close)
+            await asyncio.to_thread(partial.rename, folder / f"{self.id}.mp4")
+        if self._items.dropped:
+            logger.warning("recording %s: the encoder was too slow for %d items", self.id, self._items.dropped)
+        return round(writer.ticks / TICK_RATE, 2)
+
+    def _write(self, writer: Mp4Writer, items: list[AudioChunk | VideoImage | None]) -> None:
+        origin = self._first * FRAME_TICKS
+        for item in items:
+            if isinstance(item, VideoImage):
+                writer.picture(item.index - self._first, item.yuv)
+            elif item is not None and item.end > origin:
+                cut = max(origin - item.start, 0)
+                writer.sound(item.start + cut - origin, item.samples[cut:])
+
+
+def _count() -> int:
+    return sum(1 for _ in recordings_folder().glob("*.mp4"))
+
+
+def _path(request: Request) -> Path | None:
+    """The file of a recording that exists; None for anything else."""
+    name = request.path_params["id"]
+    path = recordings_folder() / f"{name}.mp4"
+    return path if NAME.fullmatch(name) and path.is_file() else None
+
+
+async def _list(request: Request) -> Response:
+    """All recordings, the newest first."""
+    paths = await asyncio.to_thread(lambda: [(path, path.stat()) for path in recordings_folder().glob("*.mp4")])
+    paths.sort(key=lambda pair: -pair[1].st_mtime)
+    return JSONResponse(
+        {
+            "recordings": [
+                {"recording": path.stem, "bytes": stat.st_size, "ended": round(stat.st_mtime)} for path, stat in paths
+            ]
+        }
+    )
+
+
+async def _get(request: Request) -> Response:
+    """The file."""
+    path = await asyncio.to_thread(_path, request)
+    if path is None:
+        return problem(404, "not_found", "There is no such recording.")
+    return FileResponse(path, media_type="video/mp4", filename=path.name)
+
+
+async def _delete(request: Request) -> Response:
+    """Deletes the file."""
+    path = await asyncio.to_thread(_path, request)
+    if path is None:
+        return problem(404, "not_found", "There is no such recording.")
+    await asyncio.to_thread(path.unlink, missing_ok=True)
+    return Response(status_code=204)
+
+
+routes = [
+    Route("/api/recordings", _list),
+    Route("/api/recordings/{id}", _get),
+    Route("/api/recordings/{id}", _delete, methods=["DELETE"]),
+]
