@@ -30,4 +30,9 @@ export class AvatarPanel extends EventTarget {
     const first = inputs.find(({ value }) => value === chosen) ?? inputs[0];
     if (first) first.checked = true;
   }
+
+  /** Chooses an avatar by its name, as a click would. @param {string} name */
+  chooseNamed(name) {
+    this.#list.querySelector(`input[value="${CSS.escape(name)}"]`)?.click();
+  }
 }

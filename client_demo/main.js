@@ -6,19 +6,18 @@
  * last), `latency` ({totalMs, parts}), `events` (the server's last 200 other messages, each with `at` in ms).
  */
 
-import { AvatarPanel } from "./avatar_panel.js";
 import { CallStatistics } from "./call_statistics.js";
-import { fetchList } from "./choices.js";
 import { LatencyPanel } from "./latency_panel.js";
 import { LevelMeter } from "./level_meter.js";
 import { Microphone } from "./microphone.js";
+import { installNetworkTest } from "./network_test_dialog.js";
 import { loadPreferences, savePreferences } from "./preferences.js";
 import { Problem, unsupportedReason } from "./problems.js";
+import { Recorder } from "./recorder.js";
 import { Session } from "./session.js";
+import { Settings } from "./settings.js";
 import { installShortcuts } from "./shortcuts.js";
 import { Stage } from "./stage.js";
-import { StylePanel } from "./style_panel.js";
-import { StyleUpload } from "./style_upload.js";
 
 const STATE_TEXT = { idle: "Ready", connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
 const STATISTICS_INTERVAL = 1000; // ms
@@ -29,11 +28,8 @@ const element = (id) => document.getElementById(id);
 const preferences = loadPreferences();
 const stage = new Stage(document);
 const meter = new LevelMeter(element("meter"));
-const styles = new StylePanel(element("styles"), element("intensity"), element("fade"));
-const styleUpload = new StyleUpload({
-  button: element("own-style"), input: element("own-style-file"), said: element("own-style-said"), target: document.body,
-});
-const avatars = new AvatarPanel(element("avatars"));
+const settings = new Settings(document, preferences);
+const recorder = new Recorder();
 const latencyPanel = new LatencyPanel(document);
 const microphone = new Microphone(preferences.processing ?? true);
 const session = new Session();
@@ -49,7 +45,7 @@ async function start() {
   element("start").disabled = true;
   try {
     meter.listen(await microphone.open());
-    session.configure({ avatar: avatars.value?.name ?? null, ...styles.value });
+    session.configure({ avatar: settings.avatar?.name ?? null, ...settings.style });
     session.start(microphone.track);
   } catch (error) {
     stage.showNotice(error instanceof Problem ? error.message : `The page failed: ${error.message}.`);
@@ -74,13 +70,15 @@ session.addEventListener("state", ({ detail: { state } }) => {
   element("start").textContent = idle ? "Start" : "Stop";
   element("start").classList.toggle("running", !idle);
   element("interrupt").disabled = state !== "live";
+  element("record").disabled = state !== "live" || !Recorder.supported;
   stage.setState(state);
   if (state === "live") {
     stage.clearNotice();
     liveSince = performance.now();
   } else {
+    recorder.stop();
     latencyPanel.clear();
-    styles.settle();
+    settings.settle();
     view.metrics = view.latency = view.statistics = null;
     element("connection-clock").textContent = "";
   }
@@ -100,7 +98,7 @@ session.addEventListener("problem", ({ detail: { problem, retryIn } }) => stage.
 
 const onMessage = {
   metrics: (message) => (view.metrics = message),
-  "style.applied": ({ style }) => styles.applied(style),
+  "style.applied": ({ style }) => settings.applied(style),
   "speech.started": () => stage.setSpeaking(true),
   "speech.stopped": () => stage.setSpeaking(false),
   "avatar.interrupted": () => stage.setSpeaking(false),
@@ -169,11 +167,13 @@ const toggleSilence = toggle(element("silence"), (silenced) => {
   savePreferences({ silenced });
 });
 const interrupt = () => session.interrupt();
+const toggleRecording = () => (recorder.recording ? recorder.stop() : recorder.start(stage.video.srcObject));
 
 element("start").addEventListener("click", toggleSession);
 element("mute").addEventListener("click", toggleMute);
 element("silence").addEventListener("click", toggleSilence);
 element("interrupt").addEventListener("click", interrupt);
+element("record").addEventListener("click", toggleRecording);
 element("microphone").addEventListener("change", ({ target }) => changeMicrophone(() => microphone.choose(target.value)));
 element("voice-processing").addEventListener("change", ({ target }) => {
   savePreferences({ processing: target.checked });
@@ -181,19 +181,19 @@ element("voice-processing").addEventListener("change", ({ target }) => {
 });
 element("shortcuts-open").addEventListener("click", () => element("shortcuts").showModal());
 
-styles.addEventListener("change", ({ detail }) => {
-  savePreferences(detail);
+installNetworkTest(element("network-test"), element("network-checks"), element("network-test-open"), () => session.peer);
+
+recorder.addEventListener("state", ({ detail: { recording } }) => {
+  element("record").setAttribute("aria-pressed", recording);
+  stage.setRecording(recording);
+});
+
+settings.addEventListener("style", ({ detail }) => {
   session.setStyle(detail);
-  if (session.state !== "live") styles.settle();
+  if (session.state !== "live") settings.settle();
 });
 
-styleUpload.addEventListener("added", async ({ detail: { name } }) => {
-  styles.fill(await fetchList("api/styles", "styles"), styles.value.style);
-  styles.chooseNamed(name);
-});
-
-avatars.addEventListener("change", ({ detail: avatar }) => {
-  savePreferences({ avatar: avatar.name });
+settings.addEventListener("avatar", ({ detail: avatar }) => {
   stage.setPoster(avatar);
   session.setAvatar(avatar.name);
 });
@@ -203,9 +203,10 @@ installShortcuts({
   m: toggleMute,
   v: toggleSilence,
   i: interrupt,
-  "[": () => styles.stepIntensity(-1),
-  "]": () => styles.stepIntensity(1),
-  ...Object.fromEntries(Array.from({ length: 9 }, (_, index) => [String(index + 1), () => styles.choose(index)])),
+  r: () => element("record").click(),
+  "[": () => settings.stepIntensity(-1),
+  "]": () => settings.stepIntensity(1),
+  ...Object.fromEntries(Array.from({ length: 9 }, (_, index) => [String(index + 1), () => settings.chooseStyle(index)])),
 }, element("shortcuts"));
 
 window.addEventListener("pagehide", () => session.stop());
@@ -214,10 +215,8 @@ window.addEventListener("pagehide", () => session.stop());
 
 async function loadLists() {
   try {
-    const [styleList, avatarList] = await Promise.all([fetchList("api/styles", "styles"), fetchList("api/avatars", "avatars")]);
-    styles.fill(styleList, preferences.style ?? null);
-    avatars.fill(avatarList, preferences.avatar ?? null);
-    if (avatars.value) stage.setPoster(avatars.value);
+    await settings.load(preferences);
+    if (settings.avatar) stage.setPoster(settings.avatar);
     element("start").disabled = false;
     stage.clearNotice();
   } catch {
@@ -237,7 +236,6 @@ window.styletalk = Object.freeze({
   get events() { return view.events; },
 });
 
-styles.setSliders(preferences);
 element("voice-processing").checked = preferences.processing ?? true;
 if (preferences.silenced) toggleSilence();
 element("start").disabled = true;

@@ -4,7 +4,11 @@
 
 const KEY = "styletalk.preferences";
 
-/** @returns {{avatar?: string, style?: string, intensity?: number, fadeMs?: number, silenced?: boolean, processing?: boolean, microphone?: string}} */
+/**
+ * @returns {{avatar?: string, style?: string | null, point?: {x: number, y: number},
+ *   view?: "presets" | "map", intensity?: number, fadeMs?: number, silenced?: boolean, processing?: boolean, microphone?: string}}
+ *   style null: the blend at `point` of the style map
+ */
 export function loadPreferences() {
   try {
     return JSON.parse(localStorage.getItem(KEY)) ?? {};

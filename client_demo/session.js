@@ -22,7 +22,7 @@ export class Session extends EventTarget {
   /** Server's id of this session, null before the first connection. */
   id = null;
   /** Settings to speak with; the server confirms by style.applied and avatar.applied. */
-  #settings = { avatar: null, style: null, intensity: 1, fadeMs: 400 };
+  #settings = { avatar: null, style: null, weights: null, intensity: 1, fadeMs: 400 };
   #microphone = null;
   #channel = null;
   #call = null;
@@ -32,7 +32,10 @@ export class Session extends EventTarget {
     return this.#call?.peer ?? null;
   }
 
-  /** What the next start begins with. @param {{avatar: string | null, style: string | null, intensity: number, fadeMs: number}} settings */
+  /**
+   * What the next start begins with; a blend has weights and no style.
+   * @param {{avatar: string | null, style: string | null, weights: Record<string, number> | null, intensity: number, fadeMs: number}} settings
+   */
   configure(settings) {
     this.#settings = { ...settings };
   }
@@ -57,7 +60,7 @@ export class Session extends EventTarget {
     await this.#call?.replaceMicrophone(track);
   }
 
-  /** @param {{style?: string, intensity?: number, fadeMs?: number}} change */
+  /** @param {{style?: string | null, weights?: Record<string, number> | null, intensity?: number, fadeMs?: number}} change */
   setStyle(change) {
     Object.assign(this.#settings, change);
     this.#sendStyle();
@@ -126,14 +129,15 @@ export class Session extends EventTarget {
 
   /** Sends what the user chose before the call where the server's start differs from it. */
   #applySettings(created) {
-    const { avatar, style, intensity, fadeMs } = this.#settings;
+    const { avatar, style, weights, intensity, fadeMs } = this.#settings;
     if (avatar !== null && avatar !== created.avatar) this.setAvatar(avatar);
-    if (style !== created.style || intensity !== created.intensity || fadeMs !== created.fade_ms) this.#sendStyle();
+    if (weights !== null || style !== created.style || intensity !== created.intensity || fadeMs !== created.fade_ms) this.#sendStyle();
   }
 
   #sendStyle() {
-    const { style, intensity, fadeMs } = this.#settings;
-    if (style !== null) this.#channel?.send({ type: "style.set", style, intensity, fade_ms: fadeMs });
+    const { style, weights, intensity, fadeMs } = this.#settings;
+    const choice = weights !== null ? { weights } : { style };
+    if (weights ?? style) this.#channel?.send({ type: "style.set", ...choice, intensity, fade_ms: fadeMs });
   }
 
   #disconnect() {

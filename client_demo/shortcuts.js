@@ -1,11 +1,11 @@
 /**
- * Single-key shortcuts. They rest while a text field, a list or the shortcuts dialog has the focus.
+ * Single-key shortcuts. They rest while a text field or a list has the focus and while a dialog is open.
  */
 
-/** @param {Record<string, () => void>} actions by KeyboardEvent.key in lower case @param {HTMLDialogElement} dialog */
+/** @param {Record<string, () => void>} actions by KeyboardEvent.key in lower case @param {HTMLDialogElement} dialog shown by "?" */
 export function installShortcuts(actions, dialog) {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || dialog.open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || document.querySelector("dialog[open]")) return;
     if (event.target.closest("select, textarea, input:not([type=range], [type=radio], [type=checkbox])")) return;
     const action = event.key === "?" ? () => dialog.showModal() : actions[event.key.toLowerCase()];
     if (!action) return;

@@ -10,6 +10,7 @@ export class Stage {
   #poster;
   #ambience;
   #speaking;
+  #recording;
   #notice;
   #countdown = 0;
 
@@ -20,6 +21,7 @@ export class Stage {
     this.#poster = page.getElementById("poster");
     this.#ambience = page.getElementById("ambience");
     this.#speaking = page.getElementById("speaking");
+    this.#recording = page.getElementById("recording");
     this.#notice = page.getElementById("notice");
     this.#poster.addEventListener("load", () => drawAmbience(this.#ambience, this.#poster));
     page.getElementById("notice-close").addEventListener("click", () => this.clearNotice());
@@ -59,6 +61,10 @@ export class Stage {
 
   setSpeaking(speaking) {
     this.#speaking.hidden = !speaking;
+  }
+
+  setRecording(recording) {
+    this.#recording.hidden = !recording;
   }
 
   setSilenced(silenced) {

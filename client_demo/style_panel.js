@@ -1,8 +1,8 @@
 /**
  * Style presets as chips (emotions, manners, own), intensity 0-1.5 and cross-fade time.
  *
- * Out: event "change" {style, intensity, fadeMs}. In: `applied` when the server confirms; until then the chip is
- * marked as pending, and it fills over the cross-fade time.
+ * Out: event "change" {style, weights, intensity, fadeMs}; a blend has weights and no style. In: `applied` when the
+ * server confirms; until then the chip is marked as pending, and it fills over the cross-fade time.
  */
 
 import { choiceElement } from "./choices.js";
@@ -14,6 +14,7 @@ export class StylePanel extends EventTarget {
   #list;
   #intensity;
   #fade;
+  #weights = null;
   #timer = 0;
 
   /** @param {HTMLElement} list @param {HTMLInputElement} intensity @param {HTMLInputElement} fade */
@@ -23,7 +24,8 @@ export class StylePanel extends EventTarget {
     this.#intensity = intensity;
     this.#fade = fade;
     list.addEventListener("change", (event) => {
-      for (const chip of list.querySelectorAll("label")) chip.classList.remove("pending", "fading");
+      this.#weights = null;
+      this.settle();
       event.target.parentElement.classList.add("pending");
       this.#tell();
     });
@@ -40,6 +42,7 @@ export class StylePanel extends EventTarget {
   get value() {
     return {
       style: this.#list.querySelector("input:checked")?.value ?? null,
+      weights: this.#weights,
       intensity: Number(this.#intensity.value),
       fadeMs: Number(this.#fade.value),
     };
@@ -80,7 +83,17 @@ export class StylePanel extends EventTarget {
     this.#intensity.dispatchEvent(new Event("input"));
   }
 
+  /** Takes a blend from the style map, without telling: a chip is lit only for one style alone. @param {Record<string, number>} weights */
+  blend(weights) {
+    const names = Object.keys(weights);
+    for (const input of this.#list.querySelectorAll("input")) input.checked = names.length === 1 && input.value === names[0];
+    this.#weights = names.length === 1 ? null : weights;
+    this.settle();
+  }
+
+  /** @param {string | null} style null for a blend */
   applied(style) {
+    if (style === null) return;
     const chip = this.#list.querySelector(`input[value="${CSS.escape(style)}"]`)?.parentElement;
     if (!chip?.classList.contains("pending")) return;
     chip.classList.remove("pending");

@@ -1,0 +1,118 @@
+/**
+ * Tests the way to the server before a call: does it answer, does the control channel hold, do picture and sound arrive.
+ *
+ * The last two open a short call with a silent microphone; while a call runs, that one is looked at instead.
+ */
+
+import { Call } from "./call.js";
+import { CallStatistics } from "./call_statistics.js";
+import { ControlChannel } from "./control_channel.js";
+import { serverGone } from "./problems.js";
+
+const ROUNDS = 5;
+const LISTENING = 4000; // ms
+const FEW_FRAMES = 15; // per second
+const MANY_LOST = 0.03; // share of packets
+const SLOW_ROUND_TRIP = 200; // ms
+
+/**
+ * @param {RTCPeerConnection | null} running the peer of a running call
+ * @param {(check: {name: string, state: "running" | "good" | "poor" | "failed", said: string}) => void} show
+ * @param {AbortSignal} cancelled
+ */
+export async function testNetwork(running, show, cancelled) {
+  const visit = { session: null, opened: [] };
+  const close = () => visit.opened.splice(0).forEach((one) => one.close());
+  cancelled.addEventListener("abort", close);
+  const checks = [
+    ["Server", answers],
+    ["Control channel", () => (running ? inUse() : control(visit))],
+    ["Picture and sound", () => (running ? media(running) : trialCall(visit))],
+  ];
+  for (const [name, check] of checks) {
+    show({ name, state: "running", said: "…" });
+    const result = await check().catch((error) => ({ state: "failed", said: error.message }));
+    if (cancelled.aborted) break;
+    show({ name, ...result });
+    if (result.state === "failed") break;
+  }
+  close();
+}
+
+async function answers() {
+  const took = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const began = performance.now();
+    const response = await fetch("healthz", { cache: "no-store" }).catch(() => null);
+    if (!response?.ok) throw serverGone();
+    took.push(performance.now() - began);
+  }
+  return judged(`answers in ${milliseconds(median(took))}`, median(took) > SLOW_ROUND_TRIP, "it is slow, a nearer one would delay the face less");
+}
+
+async function inUse() {
+  return { state: "good", said: "in use by the running call" };
+}
+
+async function control(visit) {
+  const took = [];
+  let pong = () => {};
+  const { channel, created } = await ControlChannel.open(null, { onMessage: ({ type }) => type === "pong" && pong(), onClose: () => pong() });
+  visit.opened.push(channel);
+  visit.session = created.session;
+  for (let round = 0; round < ROUNDS; round++) {
+    const began = performance.now();
+    await new Promise((resolve) => {
+      pong = resolve;
+      channel.send({ type: "ping", t: began });
+    });
+    took.push(performance.now() - began);
+  }
+  return judged(`round trip ${milliseconds(median(took))}`, median(took) > SLOW_ROUND_TRIP, "changes of style will come late");
+}
+
+/** A call with a silent microphone, which ends when the visit closes what it has opened. */
+async function trialCall(visit) {
+  const context = new AudioContext();
+  const silence = context.createMediaStreamDestination().stream.getAudioTracks()[0];
+  const call = new Call(silence, () => {});
+  visit.opened.push(call, context);
+  await call.open(visit.session);
+  return media(call.peer, call.stream);
+}
+
+/** @param {RTCPeerConnection} peer @param {MediaStream | null} stream where nothing plays it yet: only then are pictures decoded */
+async function media(peer, stream = null) {
+  const video = document.createElement("video");
+  video.muted = true;
+  video.srcObject = stream;
+  const statistics = new CallStatistics(peer, video);
+  if (stream) await video.play();
+  const [first, received] = [await statistics.sample(), await packets(peer)];
+  await new Promise((resolve) => setTimeout(resolve, LISTENING));
+  const [last, later] = [await statistics.sample(), await packets(peer)];
+  statistics.stop();
+  video.srcObject = null;
+  const lost = (last.lost - first.lost) / Math.max(later - received + last.lost - first.lost, 1);
+  if (!last.fps) throw new Error("Connected, but no picture comes: a firewall may stop UDP; ask for the server's ports to be opened.");
+  const said = `${Math.round(last.fps)} pictures/s, ${(100 * lost).toFixed(1)} % lost, round trip ${milliseconds(last.roundTripMs ?? 0)}`;
+  if (lost > MANY_LOST) return judged(said, true, "use a cable or come nearer to the access point");
+  return judged(said, last.fps < FEW_FRAMES, "close other programs, this machine or the server is busy");
+}
+
+async function packets(peer) {
+  const reports = [...(await peer.getStats()).values()].filter(({ type }) => type === "inbound-rtp");
+  return reports.reduce((sum, { packetsReceived }) => sum + packetsReceived, 0);
+}
+
+function judged(said, poor, advice) {
+  return poor ? { state: "poor", said: `${said}: ${advice}` } : { state: "good", said };
+}
+
+function milliseconds(value) {
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
+}
+
+function median(values) {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
+}

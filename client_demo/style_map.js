@@ -1,0 +1,191 @@
+/**
+ * All styles in the plane, similar ones near each other; the point between them blends its nearest neighbours.
+ *
+ * Out: event "blend" {weights: {style: share}} while the point moves, by pointer or arrow keys. In: the places that the
+ * server knows, and the style that was chosen elsewhere.
+ */
+
+const NEIGHBOURS = 3;
+const ASPECT = 1.45; // width of the field over its height, as in style_map.css
+const SEND_INTERVAL = 120; // ms between two blends while the point moves
+const STEP = 0.02; // of the field's width per arrow key
+const LONG_STEP = 0.1; // with Shift
+const LEAST_SHARE = 0.015; // smaller shares are left out
+const LABEL_SIDES = ["right", "left", "above", "below"];
+
+/**
+ * Shares of the nearest places, modified Shepard weights: 1 at a place itself, 0 at the distance of the first
+ * neighbour that does not count, so that nothing jumps when a neighbour changes.
+ *
+ * @param {{x: number, y: number}} point
+ * @param {{name: string, x: number, y: number}[]} places x and y in 0..1 of the field
+ * @returns {Record<string, number>} adds up to 1
+ */
+export function blendWeights(point, places) {
+  const near = places
+    .map(({ name, x, y }) => ({ name, distance: Math.max(Math.hypot((x - point.x) * ASPECT, y - point.y), 1e-6) }))
+    .sort((a, b) => a.distance - b.distance);
+  const reach = near[NEIGHBOURS]?.distance ?? Infinity;
+  const pull = (distance) => (reach === Infinity ? 1 / distance : (reach - distance) / (reach * distance));
+  const shares = near.slice(0, NEIGHBOURS).map(({ name, distance }) => [name, pull(distance)]);
+  const total = shares.reduce((sum, [, share]) => sum + share, 0);
+  if (total === 0) return { [near[0].name]: 1 };
+  const kept = shares.filter(([, share]) => share / total >= LEAST_SHARE);
+  const rest = kept.reduce((sum, [, share]) => sum + share, 0);
+  return Object.fromEntries(kept.map(([name, share]) => [name, share / rest]));
+}
+
+export class StyleMap extends EventTarget {
+  #field;
+  #lines;
+  #labels;
+  #point;
+  #said;
+  #places = [];
+  #titles = new Map();
+  #at = { x: 0.5, y: 0.5 };
+  #dragging = false;
+  #timer = 0;
+
+  /** @param {Document} page */
+  constructor(page) {
+    super();
+    this.#field = page.getElementById("map-field");
+    this.#lines = page.getElementById("map-lines");
+    this.#labels = page.getElementById("map-places");
+    this.#point = page.getElementById("map-point");
+    this.#said = page.getElementById("map-said");
+    this.#field.addEventListener("pointerdown", (event) => this.#take(event));
+    this.#field.addEventListener("pointermove", (event) => this.#dragging && this.#drag(event));
+    for (const end of ["pointerup", "pointercancel"]) this.#field.addEventListener(end, () => this.#letGo());
+    this.#point.addEventListener("keydown", (event) => this.#step(event));
+  }
+
+  /** Where the point is, {x, y} in 0..1 of the field. */
+  get point() {
+    return { ...this.#at };
+  }
+
+  /** @returns {Record<string, number>} shares by style; empty before there are places */
+  get weights() {
+    return this.#places.length ? blendWeights(this.#at, this.#places) : {};
+  }
+
+  /** @param {{name: string, x: number, y: number}[]} places x and y in -1..1 @param {{name: string, title: string, kind: string}[]} styles */
+  fill(places, styles) {
+    this.#titles = new Map(styles.map(({ name, title }) => [name, title]));
+    const kinds = new Map(styles.map(({ name, kind }) => [name, kind]));
+    const [x, y] = [spread(places.map((place) => place.x)), spread(places.map((place) => -place.y))];
+    this.#places = places.filter(({ name }) => kinds.has(name)).map((place) => ({ name: place.name, x: x(place.x), y: y(-place.y) }));
+    this.#labels.replaceChildren(...this.#places.map((place) => placeElement(place, this.#titles.get(place.name), kinds.get(place.name))));
+    this.arrange();
+  }
+
+  /** Puts every label where it covers no other one; needs the field to be visible. */
+  arrange() {
+    const taken = [...this.#labels.querySelectorAll("i")].map((dot) => dot.getBoundingClientRect());
+    const field = this.#field.getBoundingClientRect();
+    if (!field.width) return;
+    for (const place of this.#labels.children) {
+      const label = place.querySelector("span");
+      const free = LABEL_SIDES.find((side) => {
+        place.dataset.side = side;
+        const box = label.getBoundingClientRect();
+        const inside = box.left >= field.left && box.right <= field.right && box.top >= field.top && box.bottom <= field.bottom;
+        return inside && !taken.some((other) => overlap(box, other));
+      });
+      place.dataset.side = free ?? "right";
+      taken.push(label.getBoundingClientRect());
+    }
+  }
+
+  /** Moves the point to a style that was chosen elsewhere. @param {string} name */
+  show(name) {
+    const place = this.#places.find((candidate) => candidate.name === name);
+    if (place) this.moveTo(place);
+  }
+
+  /** Moves the point without telling. @param {{x: number, y: number}} point in 0..1 of the field */
+  moveTo({ x, y }) {
+    this.#at = { x: Math.min(Math.max(x, 0), 1), y: Math.min(Math.max(y, 0), 1) };
+    this.#draw();
+  }
+
+  #take(event) {
+    event.preventDefault(); // no text is selected, and the focus goes to the point
+    this.#dragging = true;
+    this.#field.setPointerCapture(event.pointerId);
+    this.#field.classList.add("dragging");
+    this.#point.focus();
+    this.#drag(event);
+  }
+
+  #drag({ clientX, clientY }) {
+    const { left, top, width, height } = this.#labels.getBoundingClientRect();
+    this.#change({ x: (clientX - left) / width, y: (clientY - top) / height });
+  }
+
+  #letGo() {
+    this.#dragging = false;
+    this.#field.classList.remove("dragging");
+  }
+
+  #step(event) {
+    const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!direction) return;
+    event.preventDefault();
+    const length = event.shiftKey ? LONG_STEP : STEP;
+    this.#change({ x: this.#at.x + direction[0] * length, y: this.#at.y + direction[1] * length * ASPECT });
+  }
+
+  /** Moves the point and tells, at most once per interval and always in the end. */
+  #change(point) {
+    this.moveTo(point);
+    this.#timer ||= setTimeout(() => {
+      this.#timer = 0;
+      this.dispatchEvent(new CustomEvent("blend", { detail: { weights: this.weights } }));
+    }, SEND_INTERVAL);
+  }
+
+  #draw() {
+    const { x, y } = this.#at;
+    const weights = this.weights;
+    this.#point.style.left = `${x * 100}%`;
+    this.#point.style.top = `${y * 100}%`;
+    this.#lines.replaceChildren(...this.#places.filter(({ name }) => name in weights).map((place) => lineElement(this.#at, place, weights[place.name])));
+    const shares = Object.entries(weights).sort(([, a], [, b]) => b - a).map(([name, share]) => [this.#titles.get(name) ?? name, Math.round(share * 100)]);
+    const said = shares.map(([title, share]) => `${title} ${share} %`);
+    this.#said.textContent = said.join(" · ");
+    this.#point.setAttribute("aria-valuenow", shares[0]?.[1] ?? 0);
+    this.#point.setAttribute("aria-valuetext", said.join(", "));
+  }
+}
+
+/** Maps the range of the values to 0..1; a single value to the middle. */
+function spread(values) {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return (value) => (most > least ? (value - least) / (most - least) : 0.5);
+}
+
+function overlap(a, b) {
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}
+
+function placeElement({ x, y }, title, kind) {
+  const place = document.createElement("div");
+  place.className = "map-place";
+  place.dataset.kind = kind;
+  place.style.left = `${x * 100}%`;
+  place.style.top = `${y * 100}%`;
+  const label = document.createElement("span");
+  label.textContent = title;
+  place.append(document.createElement("i"), label);
+  return place;
+}
+
+function lineElement(from, to, share) {
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+  for (const [name, value] of Object.entries({ x1: from.x, y1: from.y, x2: to.x, y2: to.y })) line.setAttribute(name, value * 100);
+  line.style.strokeWidth = `${1 + 5 * share}px`;
+  return line;
+}
