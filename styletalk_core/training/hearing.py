@@ -1,4 +1,4 @@
-"""Gives tracked clips their phones: what the streaming recogniser hears, and where a transcript says which, forced labels.
+"""Gives tracked clips their phones: what the streaming recogniser hears, and forced labels where there is a text.
 
 Frame f at 30 fps takes the phone in its middle, as the live phone timeline does.
 
