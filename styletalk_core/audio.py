@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
+from styletalk_core.media_file import open_media
 
 SPEECH_RATE: Final = 16_000
 """Samples per second that the recogniser hears."""
@@ -29,7 +30,7 @@ def read_audio(path: str | Path, rate: int = SPEECH_RATE) -> NDArray[np.float32]
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist")
     try:
-        with av.open(str(path)) as container:
+        with open_media(path) as container:
             if not container.streams.audio:
                 raise InputError(f"{path} has no sound")
             resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)

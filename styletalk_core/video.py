@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
+from styletalk_core.media_file import open_media
 
 _PICTURE_FORMATS = ("image2", "_pipe")
 
@@ -80,7 +81,7 @@ def _open(path: str | Path) -> "av.container.InputContainer":
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist")
     try:
-        container = av.open(str(path))
+        container = open_media(path)
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{Path(path).name} is not a readable video file ({error.strerror})") from error
     problem = ""

@@ -13,6 +13,8 @@ from PIL import ImageOps, UnidentifiedImageError
 from styletalk_core.errors import InputError
 from styletalk_core.renderer.arrays import Image
 
+FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+"""What cameras, telephones and the web make; Pillow would also start other programs for some rare ones."""
 MAX_PIXELS: Final = 60_000_000
 WORKING_SIDE: Final = 2048
 """Side in pixels to which longer pictures are reduced."""
@@ -25,7 +27,7 @@ def load(path: Path) -> Image:
         InputError: not a still picture.
     """
     try:
-        with Pillow.open(path) as image:
+        with Pillow.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels: reduce it first")
             upright = ImageOps.exif_transpose(image)
