@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import as_file, files
 from pathlib import Path
+from urllib.parse import quote
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
@@ -24,17 +25,23 @@ from server.guard import Guard
 from server.metrics import exposition
 from server.problems import failed, problem, refused
 from server.service import Service
-from server.style_upload import StyleUpload
+from server.uploads import Uploads
 
 
 async def avatars(request: Request) -> Response:
-    """All avatars with the address of their thumbnails."""
+    """All avatars with the address of their thumbnails, which is another one for another portrait."""
     service: Service = request.app.state.service
+    entries = await asyncio.to_thread(service.catalogue.avatars)
     return JSONResponse(
         {
             "avatars": [
-                {"name": entry.name, "title": entry.title, "thumbnail": f"/api/avatars/{entry.name}/thumbnail"}
-                for entry in service.catalogue.avatars()
+                {
+                    "name": entry.name,
+                    "title": entry.title,
+                    "kind": entry.kind,
+                    "thumbnail": f"/api/avatars/{quote(entry.name)}/thumbnail?{entry.stamp}",
+                }
+                for entry in entries
             ]
         }
     )
@@ -147,7 +154,7 @@ def create_app(service: Service) -> Starlette:
                 Route("/api/styles/map", style_map),
                 Route("/api/backgrounds", backgrounds),
                 Route("/api/presenters", presenters),
-                *StyleUpload().routes,
+                *Uploads().routes,
                 Route("/healthz", healthz),
                 Route("/readyz", readyz),
                 Route("/metrics", metrics),
@@ -176,7 +183,7 @@ def create_app(service: Service) -> Starlette:
             exception_handlers={HTTPException: refused, Exception: failed},
             lifespan=lifespan,
         )
-    app.state.service = service
         # not a route: it would match every path before a route that matches all but the method
         app.router.default = StaticFiles(directory=page, html=True)
+    app.state.service = service
     return app

@@ -3,6 +3,7 @@
 Runs on: any thread. The first look at a portrait reads its file, later ones do not.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -12,13 +13,18 @@ if TYPE_CHECKING:
     from styletalk_core.renderer.portrait import AvatarLibrary
     from styletalk_core.styles import StyleLibrary
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class AvatarEntry:
-    """One portrait of the library."""
+    """One portrait of the library; ``kind`` is "presenter" or "user"."""
 
     name: str
     title: str
+    kind: str
+    stamp: int
+    """Another number when there is another portrait under this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +81,26 @@ class LibraryCatalogue:
         self._avatars = avatars
         self._styles = styles
         self._backgrounds = backgrounds
-        self._titles: dict[str, str] = {}
+        self._entries: dict[str, AvatarEntry] = {}
         self._thumbnails: dict[str, bytes] = {}
 
     def avatars(self) -> list[AvatarEntry]:
-        names = self._avatars.names()
-        for name in names:
-            if name not in self._titles:
-                portrait = self._avatars.get(name)
-                self._titles[name], self._thumbnails[name] = portrait.title, portrait.thumbnail()
-        return [AvatarEntry(name, self._titles[name]) for name in names]
+        return [entry for name in self._avatars.names() if (entry := self._entry(name)) is not None]
+
+    def _entry(self, name: str) -> AvatarEntry | None:
+        """What the list says of an avatar; None of one whose file is damaged."""
+        stamp, known = self._avatars.stamp(name), self._entries.get(name)
+        if known is not None and known.stamp == stamp:
+            return known
+        try:
+            portrait = self._avatars.get(name)
+        except ValueError as error:
+            logger.warning("%s", error)
+            return None
+        kind = "presenter" if self._avatars.is_builtin(name) else "user"
+        self._thumbnails[name] = portrait.thumbnail()
+        self._entries[name] = AvatarEntry(name, portrait.title, kind, stamp)
+        return self._entries[name]
 
     def styles(self) -> list[StyleEntry]:
         return [
@@ -99,7 +115,6 @@ class LibraryCatalogue:
         self._backgrounds.check(name)
 
     def thumbnail(self, avatar: str) -> bytes:
-        self.avatars()
-        if avatar not in self._thumbnails:
+        if avatar not in self._avatars.names() or self._entry(avatar) is None:
             raise ValueError(f"There is no avatar named {avatar!r}.")
         return self._thumbnails[avatar]

@@ -39,7 +39,8 @@ STYLE = {"name": TEXT, "kind": {"enum": ["emotion", "manner", "user"]}}
 ICE_SERVER = _object(urls={"type": "array", "items": TEXT}, username=TEXT, credential=TEXT)
 SCHEMAS: Json = {
     "Problem": _object(code={"type": "string", "pattern": "^[a-z_]+$"}, message=TEXT),
-    "Avatars": _list("avatars", name=TEXT, title=TEXT, thumbnail=TEXT),
+    "Avatars": _list("avatars", name=TEXT, title=TEXT, kind={"enum": ["presenter", "user"]}, thumbnail=TEXT),
+    "NewAvatar": _object(name=TEXT, size=_whole(256)),
     "Styles": _list("styles", title=TEXT, **STYLE),
     "StyleMap": _list("places", name=TEXT, x={"type": "number"}, y={"type": "number"}),
     "Backgrounds": _list("backgrounds", name=TEXT, title=TEXT, kind=TEXT),
@@ -108,6 +109,7 @@ def _operation(
 
 SDP = _bytes("application/sdp")
 STYLE_NAME = _path("name", "Of the style: letters, digits, '-' and '_'.", NAME_PATTERN)
+AVATAR_NAME = _path("name", "Of the avatar: letters, digits, '-' and '_'.", NAME_PATTERN)
 RECORDING = _path("id", "As the list or recording.started tells it.")
 PRESENTER = _path("presenter", "As the list tells it.")
 SESSION: Json = {
@@ -167,6 +169,23 @@ PATHS: Json = {
         ),
         "delete": _operation(
             "deleteStyle", "Delete a style of one's own", {204: _answer("It is gone.")}, 404, parameters=[STYLE_NAME]
+        ),
+    },
+    "/api/avatars/{name}": {
+        "put": _operation(
+            "putAvatar",
+            "Make an avatar of a photo",
+            {201: _answer("It can be chosen.", _json("NewAvatar"), Location="Of the avatar.")},
+            *(400, 413, 503),
+            parameters=[AVATAR_NAME],
+            body=_bytes("application/octet-stream"),
+        ),
+        "delete": _operation(
+            "deleteAvatar",
+            "Delete an avatar of one's own",
+            {204: _answer("It is gone.")},
+            404,
+            parameters=[AVATAR_NAME],
         ),
     },
     "/api/backgrounds": {

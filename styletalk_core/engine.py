@@ -74,6 +74,7 @@ class ModelEngine:
         self._threads = threads
         self._slots: dict[int, _Slot] = {}
         self._renderers: dict[str, MeshRenderer] = {}
+        self._stamps: dict[str, int] = {}
         self._recognizer = Recognizer.load()
         self._model = checkpoint.load(MOTION_WEIGHTS, self._device).model
         self._codes: dict[bytes, Tensor] = {}
@@ -234,8 +235,10 @@ class ModelEngine:
         return code
 
     def _renderer(self, avatar: str) -> MeshRenderer:
-        if avatar not in self._renderers:
+        stamp = self._avatars.stamp(avatar)
+        if avatar not in self._renderers or self._stamps[avatar] != stamp:
             self._renderers[avatar] = MeshRenderer(self._avatars.get(avatar), self.size)
+            self._stamps[avatar] = stamp
         return self._renderers[avatar]
 
     def _release_renderers(self) -> None:

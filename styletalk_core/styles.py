@@ -7,6 +7,7 @@ Runs on: any thread; reads and writes small files.
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -81,8 +82,8 @@ class Style:
             return cls(
                 name, coefficients, about["source"], len(coefficients), about["tracked_share"], about["motion_energy"]
             )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(f"the style {path} is damaged: add it again") from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(f"the style {path.name.removesuffix(_SUFFIX)} is damaged: add it again") from error
 
 
 def typical_part(coefficients: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ class FixedCatalogue:
     """The names the deterministic engine knows."""
 
     def avatars(self) -> list[AvatarEntry]:
-        return [AvatarEntry(name, name.title()) for name in AVATARS]
+        return [AvatarEntry(name, name.title(), "presenter", 1) for name in AVATARS]
 
     def styles(self) -> list[StyleEntry]:
         return [StyleEntry(name, name.title(), "manner") for name in STYLES]

@@ -29,7 +29,8 @@ def load(path: Path) -> Image:
     try:
         with Pillow.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"{path} has more than {MAX_PIXELS // 1_000_000} megapixels: reduce it first")
+                limit = f"{MAX_PIXELS // 1_000_000} megapixels"
+                raise InputError(f"{Path(path).name} has more than {limit}: reduce it first")
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith(("I", "F")):
                 values = np.asarray(upright, np.float32)
@@ -45,5 +46,5 @@ def load(path: Path) -> Image:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} is not a picture that can be read") from error
+        raise InputError(f"{Path(path).name} is not a picture that can be read") from error
     return np.array(rgb)

@@ -7,6 +7,8 @@ import io
 import json
 import shutil
 import tempfile
+import zipfile
+import zlib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +22,8 @@ from styletalk_core.renderer.arrays import Float, Image, Index
 from styletalk_core.renderer.person_mask import person_mask
 
 _PICTURE_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
+
+_LONGEST_NAME: Final = 40
 
 FIRST: Final = "clara"
 """The presenter that a new visitor meets."""
@@ -72,8 +76,8 @@ class Portrait:
                     landmarks=stored["landmarks"],
                     triangles=stored["triangles"].astype(np.int32),
                 )
-        except (OSError, ValueError, KeyError, EOFError, cv2.error) as error:
-            raise InputError(f"the portrait {path} is damaged: add it again") from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, cv2.error) as error:
+            raise InputError(f"the avatar {path.parent.name} is damaged: add it again") from error
 
     def thumbnail(self, side: int = 256) -> bytes:
         """Returns a JPEG of ``side`` x ``side`` pixels."""
@@ -148,6 +152,21 @@ class AvatarLibrary:
                 return Portrait.load(path)
         raise InputError(f"there is no avatar called {name!r}; there are: {', '.join(self.names())}")
 
+    def stamp(self, name: str) -> int:
+        """Changes when another portrait is added under this name; 0 where there is none."""
+        for path in (self._user_path(name), self._builtin_dir / name / "portrait.npz"):
+            if path.is_file():
+                return path.stat().st_mtime_ns
+        return 0
+
+    def check_name(self, name: str) -> None:
+        """Whether an avatar of this name can be added.
+
+        Raises:
+            InputError: the name cannot be used.
+        """
+        self._user_path(name)
+
     def add(self, portrait: Portrait) -> Path:
         """Stores a user's portrait and returns its file, replacing one of the same name."""
         path = self._user_path(portrait.name)
@@ -169,6 +188,11 @@ class AvatarLibrary:
         shutil.rmtree(doomed)
 
     def _user_path(self, name: str) -> Path:
-        if not name or name.startswith(".") or not all(c.isalnum() or c in "-_." for c in name):
-            raise InputError(f"{name!r} is not a name for an avatar: use letters, digits, '-' and '_'")
+        usable = (
+            name and len(name) <= _LONGEST_NAME and name[0].isalnum() and all(c.isalnum() or c in "-_" for c in name)
+        )
+        if not usable:
+            raise InputError(
+                f"{name!r} is not a name for an avatar: use up to {_LONGEST_NAME} letters, digits, '-' and '_'"
+            )
         return self._user_dir / name / "portrait.npz"

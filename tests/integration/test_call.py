@@ -266,7 +266,12 @@ async def test_bad_requests_get_a_sentence_and_the_server_goes_on() -> None:
 async def test_the_listing_routes_and_the_page_answer_with_the_security_headers() -> None:
     async with running_server() as server:
         avatars = (await server.json("/api/avatars"))["avatars"]
-        assert avatars[0] == {"name": "ada", "title": "Ada", "thumbnail": "/api/avatars/ada/thumbnail"}
+        assert avatars[0] == {
+            "name": "ada",
+            "title": "Ada",
+            "kind": "presenter",
+            "thumbnail": "/api/avatars/ada/thumbnail?1",
+        }
         assert {"name": "calm", "title": "Calm", "kind": "manner"} in (await server.json("/api/styles"))["styles"]
         places = (await server.json("/api/styles/map"))["places"]
         assert places == [{"name": name, "x": x, "y": 0.0} for name, x in (("calm", -1), ("happy", 1), ("neutral", 0))]

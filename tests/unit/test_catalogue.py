@@ -32,7 +32,20 @@ def test_what_a_user_adds_shows_without_a_restart(tmp_path: Path) -> None:
     before = packaged.avatars()
     source = Path(str(files("styletalk_core"))) / "portraits" / before[0].name
     shutil.copytree(source, tmp_path / "avatars" / "mine")
-    assert {entry.name for entry in packaged.avatars()} - {entry.name for entry in before} == {"mine"}
+    mine = next(entry for entry in packaged.avatars() if entry not in before)
+    assert (mine.name, mine.kind, before[0].kind) == ("mine", "user", "presenter")
+    shutil.copy(source.parent / before[1].name / "portrait.npz", tmp_path / "avatars" / "mine" / "portrait.npz")
+    assert packaged.thumbnail("mine") == packaged.thumbnail(before[1].name)
+    assert next(entry for entry in packaged.avatars() if entry.name == "mine").stamp != mine.stamp
+
+
+def test_a_damaged_avatar_is_left_out(tmp_path: Path) -> None:
+    packaged = catalogue(tmp_path)
+    (tmp_path / "avatars" / "mine").mkdir(parents=True)
+    (tmp_path / "avatars" / "mine" / "portrait.npz").write_bytes(b"PK nothing")
+    assert "mine" not in {entry.name for entry in packaged.avatars()}
+    with pytest.raises(ValueError, match="mine"):
+        packaged.thumbnail("mine")
 
 
 def test_backgrounds_are_listed_and_checked(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Photos of every kind become portraits, or are refused in one sentence."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,8 @@ def test_the_library_refuses_what_it_does_not_have(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a name"):
         library.get("../clara")
     (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / "portrait.npz").write_bytes(b"no archive")
-    with pytest.raises(InputError, match="damaged"):
-        library.get("broken")
+    whole = library.add(replace(BUILTIN.get("clara"), name="whole")).read_bytes()
+    for damage in (b"no archive", whole[:5000], whole[:2000] + bytes(2000) + whole[4000:]):
+        (tmp_path / "broken" / "portrait.npz").write_bytes(damage)
+        with pytest.raises(InputError, match=r"^the avatar broken is damaged: add it again$"):
+            library.get("broken")
