@@ -7,20 +7,21 @@ import numpy as np
 
 from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP
-from styletalk_core.renderer.mouth_anatomy import MouthAnatomy
+from styletalk_core.renderer.mouth_anatomy import JAW, MouthAnatomy
 from styletalk_core.renderer.opening import Opening, smooth_curve
+from styletalk_core.renderer.own_teeth import own_teeth
 
 _CHEEKS = (50, 280, 205, 425)
 # Measured between the lips of some 1300 clips of talking people, against their cheeks: enamel is about equally bright
 # whatever the skin; the tongue and the dark of the palate go with it.
-_ENAMEL = np.array([1.06, 0.98, 0.94], np.float32)
-_ENAMEL_BRIGHTNESS = (130.0, 0.48)  # grey levels: constant, share of the cheeks' brightness
-_LOWER_TEETH = 0.74  # of the upper ones
-_TONGUE = np.array([0.78, 0.48, 0.50], np.float32)  # of the cheeks
-_PALATE = np.array([0.36, 0.15, 0.18], np.float32)  # of the cheeks
+_ENAMEL = np.array([1.10, 0.96, 0.92], np.float32)
+_ENAMEL_BRIGHTNESS = (85.0, 0.66)  # grey levels: constant, share of the cheeks' brightness
+_LOWER_TEETH = 0.84  # of the upper ones
+_TONGUE = np.array([0.88, 0.66, 0.70], np.float32)  # of the cheeks
+_PALATE = np.array([0.42, 0.26, 0.29], np.float32)  # of the cheeks
 _TYPICAL_SKIN = np.array([1.25, 0.98, 0.80], np.float32)  # relative to its mean
 _LIGHT_SHARE = 0.45  # how much of a deviation from typical skin is due to the light rather than the complexion
-_FULL_LIGHT, _LEAST_LIGHT = 0.13, 0.40  # gap between the lips at which all light comes in; what does when they part
+_FULL_LIGHT, _LEAST_LIGHT = 0.12, 0.15  # gap between the lips at which all light comes in; what does when they part
 _OPAQUE = 0.035  # gap from which the mouth hides the stretched lips of the photo
 
 
@@ -43,7 +44,9 @@ class MouthInterior:
         enamel = (constant + share * skin.mean()) * _ENAMEL * light
         self._dark = skin * _PALATE
         self._lit = np.stack([skin * _TONGUE, enamel * _LOWER_TEETH, enamel]).astype(np.float32)
-        self._anatomy = MouthAnatomy(1 / unit)
+        self._upper_teeth, self._lower_teeth = own_teeth(picture, landmarks, unit, skin)
+        self._own_jaw = (landmarks - resting)[list(JAW), :2].mean(0)
+        self._anatomy = MouthAnatomy(1 / unit, self._upper_teeth is None, self._lower_teeth is None)
         self._middle, self._half_width = resting_line(resting[:, :2])
 
     def draw(self, picture: Image, opening: Opening, to_source: Float, jaw: Float, lips: Float) -> None:
@@ -57,9 +60,11 @@ class MouthInterior:
         x, y = opening.grid()
         unit, scale = self._unit, abs(float(to_source[1, 1]))
         depth = below_and_above(x, y, lips)
+        source_x = to_source[0, 0] * x + to_source[0, 1] * y + to_source[0, 2]
+        source_y = to_source[1, 0] * x + to_source[1, 1] * y + to_source[1, 2]
         parts = self._anatomy.parts(
-            (to_source[0, 0] * x + to_source[0, 1] * y + to_source[0, 2] - self._middle[0]) / unit,
-            (to_source[1, 0] * x + to_source[1, 1] * y + to_source[1, 2] - self._middle[1]) / unit,
+            (source_x - self._middle[0]) / unit,
+            (source_y - self._middle[1]) / unit,
             jaw,
             (depth[0] * scale / unit, depth[1] * scale / unit),
             self._half_width / unit,
@@ -68,6 +73,11 @@ class MouthInterior:
         light = _LEAST_LIGHT + (1 - _LEAST_LIGHT) * min(float(local_gap.max()) / _FULL_LIGHT, 1.0)
         colors = np.vstack([self._dark[None], self._dark + (self._lit - self._dark) * light])
         inside = np.einsum("phwc,pc->hwc", parts, colors)
+        if self._lower_teeth is not None:
+            dropped = jaw * unit - self._own_jaw
+            inside = self._lower_teeth.lay_over(inside, source_x - dropped[0], source_y - dropped[1])
+        if self._upper_teeth is not None:
+            inside = self._upper_teeth.lay_over(inside, source_x, source_y)
         window = picture[opening.window][..., :3]
         mask = (opening.mask * np.clip(local_gap / _OPAQUE, 0, 1))[..., None]
         window[:] = (window * (1 - mask) + np.clip(inside, 0, 255) * mask + 0.5).astype(np.uint8)

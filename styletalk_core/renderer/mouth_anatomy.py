@@ -33,8 +33,12 @@ _CORNER_SHADE: Final = 0.62
 class MouthAnatomy:
     """The parts of an open mouth, sampled at any place."""
 
-    def __init__(self, pixel: float) -> None:
-        """``pixel`` is the distance between the places that will be sampled; finer detail is averaged beforehand."""
+    def __init__(self, pixel: float, upper_teeth: bool = True, lower_teeth: bool = True) -> None:
+        """``pixel`` is the distance between the places that will be sampled; finer detail is averaged beforehand.
+
+        A row of teeth that a portrait shows itself is left out.
+        """
+        self._upper_share, self._lower_share = float(upper_teeth), float(lower_teeth)
         scale = min(1.0, _TEETH_SCALE / pixel * 1.5)
         self._teeth = cv2.resize(_teeth_texture(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         self._teeth_scale = _TEETH_SCALE / scale
@@ -57,8 +61,8 @@ class MouthAnatomy:
         tongue = np.clip(body / 0.7, 0, 1)
         groove = 1 - 0.14 * np.exp(-((tongue_x / 0.12) ** 2))
         tongue_tone = (0.45 + 0.55 * np.sqrt(body)) * groove
-        lower = self._row((x - jaw[0]) / _LOWER_WIDTH, jaw[1] + _LOWER_EDGE - y, _LOWER_GUM)
-        upper = self._row(x, y - _UPPER_EDGE, 0.0)
+        lower = self._row((x - jaw[0]) / _LOWER_WIDTH, jaw[1] + _LOWER_EDGE - y, _LOWER_GUM) * self._lower_share
+        upper = self._row(x, y - _UPPER_EDGE, 0.0) * self._upper_share
         behind_upper = 1 - upper[..., 3]
         behind_teeth = behind_upper * (1 - lower[..., 3])
 

@@ -1,0 +1,72 @@
+"""A portrait that smiles with its teeth keeps them; one with closed lips has none of its own."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, interocular
+from styletalk_core.renderer.mesh_renderer import MeshRenderer
+from styletalk_core.renderer.mouth import cheek_color
+from styletalk_core.renderer.own_teeth import own_teeth
+from styletalk_core.renderer.portrait import AvatarLibrary, Portrait, enrol
+
+BUILTIN = AvatarLibrary(Path("does-not-exist"))
+STILL, AHEAD = np.zeros(6, np.float32), np.zeros(2, np.float32)
+
+
+@pytest.fixture(scope="module")
+def smiling(tmp_path_factory: pytest.TempPathFactory) -> Portrait:
+    """A presenter photographed with parted lips, a row of upper teeth painted between them."""
+    known = BUILTIN.get("kenji")
+    renderer = MeshRenderer(known, 512)
+    offsets = np.zeros((478, 3), np.float32)
+    lower = [*LOWER_INNER_LIP[1:-1], 17, 84, 314, 181, 405, 91, 321, 152, 148, 377, 175, 199, 200, 18]
+    offsets[lower, 1] = 0.16
+    picture = renderer.render_offsets(offsets, STILL, AHEAD, 0.0)
+    points = known.landmarks[:, :2] * (512 / known.picture.shape[0])
+    top = points[list(UPPER_INNER_LIP[2:-2])]
+    teeth = np.vstack([top, top[::-1] + np.array([0, 0.07 * renderer.unit])])
+    cv2.fillPoly(picture, [teeth.round().astype(np.int32)], (226, 222, 210), cv2.LINE_AA)
+    path = tmp_path_factory.mktemp("smile") / "smile.png"
+    Image.fromarray(picture).save(path)
+    return enrol(path, size=512)
+
+
+@pytest.mark.parametrize("name", BUILTIN.names())
+def test_closed_lips_show_no_teeth(name: str) -> None:
+    portrait = BUILTIN.get(name)
+    unit = interocular(portrait.landmarks)
+    cheeks = cheek_color(portrait.picture, portrait.landmarks, unit)
+    assert own_teeth(portrait.picture, portrait.landmarks, unit, cheeks) == (None, None)
+
+
+def test_an_open_mouth_without_teeth_shows_none(smiling: Portrait) -> None:
+    dark = smiling.picture.copy()
+    inside = np.vstack(
+        [smiling.landmarks[list(UPPER_INNER_LIP), :2], smiling.landmarks[list(LOWER_INNER_LIP)[::-1], :2]]
+    )
+    cv2.fillPoly(dark, [inside.round().astype(np.int32)], (60, 30, 32), cv2.LINE_AA)
+    unit = interocular(smiling.landmarks)
+    assert own_teeth(dark, smiling.landmarks, unit, cheek_color(dark, smiling.landmarks, unit)) == (None, None)
+
+
+def test_the_teeth_of_the_photo_are_kept_and_fixed_to_the_head(smiling: Portrait) -> None:
+    unit = interocular(smiling.landmarks)
+    upper, lower = own_teeth(
+        smiling.picture, smiling.landmarks, unit, cheek_color(smiling.picture, smiling.landmarks, unit)
+    )
+    assert upper is not None and lower is None
+    renderer = MeshRenderer(smiling, 512)
+    photo = cv2.resize(smiling.picture, (512, 512), interpolation=cv2.INTER_AREA).astype(int)
+    as_photographed = -renderer.resting_offsets
+    middle = smiling.landmarks[13, :2] * (512 / smiling.picture.shape[0])
+    x, y = int(middle[0]), int(middle[1] + 0.035 * renderer.unit)
+    tooth = (slice(y - 2, y + 3), slice(x - 10, x + 11))
+    again = renderer.render_offsets(as_photographed, STILL, AHEAD, 0.0).astype(int)
+    assert np.abs(again[tooth] - photo[tooth]).mean() < 8
+    wider = as_photographed.copy()
+    wider[[*LOWER_INNER_LIP[1:-1], 17, 152, 148, 377, 175, 199, 200], 1] += 0.05
+    assert np.abs(renderer.render_offsets(wider, STILL, AHEAD, 0.0)[tooth].astype(int) - photo[tooth]).mean() < 12
