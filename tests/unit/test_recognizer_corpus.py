@@ -12,13 +12,13 @@ from styletalk_core.recognizer.corpus import LONGEST_PART, Utterance, recordings
 
 
 def test_long_sound_is_cut_where_it_is_quiet_and_nothing_is_lost() -> None:
-    samples = np.random.default_rng(0).normal(0, 0.1, 20 * 16_000).astype(np.float32)
-    samples[9 * 16_000 : 9 * 16_000 + 6400] = 0
+    samples = np.random.default_rng(0).normal(0, 0.1, 30 * 16_000).astype(np.float32)
+    samples[13 * 16_000 : 13 * 16_000 + 6400] = 0
     parts = split_at_pauses(samples)
     assert all(len(part) <= LONGEST_PART for part in parts)
     np.testing.assert_array_equal(np.concatenate(parts), samples)
     ends = np.cumsum([len(part) for part in parts]) / 16_000
-    assert ((ends >= 9) & (ends <= 9.4)).any()
+    assert ((ends >= 13) & (ends <= 13.4)).any()
 
 
 def test_an_utterance_survives_the_cache(tmp_path: Path) -> None:
@@ -34,6 +34,13 @@ def test_labels_lag_by_the_official_convention_and_are_silence_outside() -> None
     labels = np.array([INDEX["P"], INDEX["AA"]], np.uint8)
     ids = labels_at(labels, np.array([-0.1, 0.024, 0.034, 0.2]))
     assert ids.tolist() == [SIL_INDEX, INDEX["P"], INDEX["AA"], SIL_INDEX]
+
+
+def test_a_silence_ends_where_the_official_labels_end_it() -> None:
+    labels = np.array([SIL_INDEX] * 5 + [INDEX["P"]] * 2, np.uint8)
+    ids = labels_at(labels, np.arange(7) / 100 + 0.024)
+    assert ids.tolist() == [SIL_INDEX] * 2 + [INDEX["P"]] * 5
+    assert labels.tolist() == [SIL_INDEX] * 5 + [INDEX["P"]] * 2, "the aligner's labels stay as they are"
 
 
 def test_symbols_without_a_phone_are_left_out() -> None:

@@ -12,6 +12,7 @@ from styletalk_core.phones import INDEX, SIL_INDEX
 from styletalk_core.recognizer import augmentation, training
 from styletalk_core.recognizer.augmentation import Augmenter, Clip
 from styletalk_core.recognizer.training import DevClip, Training, run
+from styletalk_core.recognizer.weights import load_network
 
 
 def arguments(cache: Path, **changes: object) -> argparse.Namespace:
@@ -25,6 +26,7 @@ def arguments(cache: Path, **changes: object) -> argparse.Namespace:
         "every": 2,
         "seed": 0,
         "device": "cpu",
+        "start": None,
         "licence": "all",
         "no_align": True,
     }
@@ -32,19 +34,19 @@ def arguments(cache: Path, **changes: object) -> argparse.Namespace:
 
 
 @pytest.fixture
-def material(monkeypatch: pytest.MonkeyPatch) -> tuple[Augmenter, list[DevClip]]:
+def material(monkeypatch: pytest.MonkeyPatch) -> tuple[Augmenter, list[DevClip], list[DevClip]]:
     monkeypatch.setattr(augmentation, "NOISE_SECONDS", 5)
     monkeypatch.setattr(augmentation, "NOISE_CLIPS", 1)
     monkeypatch.setattr(training, "COLUMNS", 60)
     rng = np.random.default_rng(0)
     labels = np.repeat(rng.choice([SIL_INDEX, INDEX["AA"]], 20), 25).astype(np.uint8)
     clips = [Clip("GRID", rng.uniform(-80, -20, (500, 80)).astype(np.float16), labels)]
-    dev = [DevClip("dev", torch.randn(1, 120, 80), np.full(30, SIL_INDEX, np.uint8))]
-    return Augmenter(clips, {"GRID": 1.0, "other": 1.0}, 0), dev
+    dev = [DevClip(torch.randn(1, 120, 80), np.full(30, SIL_INDEX, np.uint8))]
+    return Augmenter(clips, {"GRID": 1.0, "other": 1.0}, 0), dev, dev
 
 
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
-    tmp_path: Path, material: tuple[Augmenter, list[DevClip]], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, material: tuple[Augmenter, list[DevClip], list[DevClip]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, halves = tmp_path / "whole", tmp_path / "halves"
     whole.mkdir()
@@ -65,6 +67,19 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     assert resumed["step"] == expected["step"] == 4
     for key, tensor in expected["network"].items():
         torch.testing.assert_close(resumed["network"][key], tensor)
+
+
+def test_a_training_can_start_from_finished_weights(
+    tmp_path: Path, material: tuple[Augmenter, list[DevClip], list[DevClip]]
+) -> None:
+    first = Training(arguments(tmp_path), *material)
+    first.run()
+    (tmp_path / "training_all_0.pt").unlink()
+    second = Training(arguments(tmp_path, start=tmp_path / "w.safetensors"), *material)
+    expected = load_network(tmp_path / "w.safetensors").state_dict()
+    for name, tensor in second._network.state_dict().items():
+        torch.testing.assert_close(tensor, expected[name])
+    assert all(parameter.requires_grad for parameter in second._network.parameters())
 
 
 def test_an_empty_cache_says_how_to_fill_it(tmp_path: Path) -> None:
