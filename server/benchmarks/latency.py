@@ -1,14 +1,16 @@
 """`styletalk bench latency`: from the microphone to the displayed frame, in a real browser.
 
 Runs on: the main thread, the server in another. Browser and server run on one machine, so both read the same wall
-clock. The microphone plays bursts; the page notes when the samples of each burst's first peak were captured, the
-server on which tick they arrived. That places ticks on the page's clock; every displayed frame then tells its age:
-the time since the sound of its tick was spoken.
+clock. The microphone plays bursts. The page notes when the first peak of each burst was captured and when it shows
+the frame that the server has marked with a flash for the same peak: that is the whole way, measured by content alone.
+The parts are measured between the stages; what they do not explain is told too.
 """
 
 import argparse
 import tempfile
 import time
+from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +18,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.benchmarks.browser import BURST_PERIOD, bursts, speaking_page
-from server.benchmarks.live import LiveServer, live_server
+from server.benchmarks.live import live_server
+from server.benchmarks.stopwatch import QUIET_SECONDS, THRESHOLD, Stopwatch
 from server.calls import Call
 from server.tracks import FRAME_RTP_TICKS
-from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, Tick, VideoImage
-from streaming.session import Session
+from streaming.media import FRAME_TICKS, TICK_RATE
 from styletalk_core.errors import InputError
 
-THRESHOLD = 3_000
-QUIET_SECONDS = 0.2
 SETTLE_SECONDS = 8
 PROBE = """
 async ({ seconds, threshold, quietSeconds }) => {
   const video = document.getElementById("avatar-video");
   const wall = (t) => performance.timeOrigin + t;
   const frames = [], onsets = [], skews = [];
+  const corner = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
   let running = true, origin = Infinity;
   const onFrame = (now, { expectedDisplayTime, rtpTimestamp }) => {
-    frames.push([wall(expectedDisplayTime), rtpTimestamp]);
+    corner.drawImage(video, 8, 8, 16, 16, 0, 0, 1, 1);
+    const flash = Math.min(...corner.getImageData(0, 0, 1, 1).data) > 200;
+    frames.push([wall(expectedDisplayTime), rtpTimestamp, flash]);
     if (running) video.requestVideoFrameCallback(onFrame);
   };
   video.requestVideoFrameCallback(onFrame);
@@ -81,41 +84,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--future-frames", type=int, default=2, help="phone look-ahead in frames (2)")
 
 
-class Onsets:
-    """Listens in on a microphone and notes on which tick each burst begins."""
-
-    def __init__(self, call: Call) -> None:
-        self.ticks: list[Tick] = []
-        self._quiet = 0
-        self._deliver = call.microphone.deliver
-        call.microphone.deliver = self._listen
-
-    def _listen(self, chunk: AudioChunk) -> None:
-        loud = np.flatnonzero(np.abs(chunk.samples.astype(np.int32)) > THRESHOLD)
-        if len(loud):
-            if self._quiet + loud[0] > QUIET_SECONDS * TICK_RATE:
-                self.ticks.append(chunk.start + int(loud[0]))
-            self._quiet = len(chunk.samples) - 1 - int(loud[-1])
-        else:
-            self._quiet += len(chunk.samples)
-        self._deliver(chunk)
-
-
-class Repeats:
-    """Notes which frames were sent with the picture of an earlier one."""
-
-    def __init__(self, session: Session) -> None:
-        self.indices: set[int] = set()
-        self._next_image = session.next_image
-        session.next_image = self._watch  # type: ignore[method-assign]
-
-    async def _watch(self) -> VideoImage:
-        image = await self._next_image()
-        if image.repeated:
-            self.indices.add(image.index)
-        return image
-
-
 def lose(call: Call, share: float) -> None:
     """Drops a fixed pattern of packets in both directions."""
     random = np.random.default_rng(1)
@@ -154,77 +122,95 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         call = server.read(lambda: server.service.visitors.calls()[0])
         if args.loss:
             server.read(lambda: lose(call, args.loss / 100))
-        heard = server.read(lambda: Onsets(call))
-        repeats = server.read(lambda: Repeats(call.session))
+        watch = server.read(lambda: Stopwatch(call, server.service.worker))
         before = server.read(lambda: (call.session.stats.fresh, call.session.stats.late))
         seen = page.evaluate(PROBE, {"seconds": args.seconds, "threshold": THRESHOLD, "quietSeconds": QUIET_SECONDS})
-        result = _result(server, call, heard.ticks, repeats.indices, seen)
         fresh, late = server.read(lambda: (call.session.stats.fresh, call.session.stats.late))
-        result["late_share"] = round((late - before[1]) / max(1, fresh - before[0]), 5)
+        result = _result(watch, seen) | {
+            "late_share": round((late - before[1]) / max(1, fresh - before[0]), 5),
+            "stages": {name: asdict(timing) for name, timing in server.service.worker.timings().items()},
+        }
     if not args.json:
         print(
             f"microphone to frame: p50 {result['p50_ms']} ms, p95 {result['p95_ms']} ms over {result['samples']} frames"
         )
         for name, value in result["parts"].items():
             print(f"  {name:<24}{value:7.1f} ms")
+        print(f"  {'not accounted for':<24}{result['unaccounted_ms']:7.1f} ms")
         print(f"picture minus sound: mean {result['skew_mean_ms']} ms, p95 {result['skew_p95_ms']} ms")
         print(f"{result['fps']} frames per second, {result['late_share']:.2%} late")
     return result
 
 
-def _result(
-    server: LiveServer, call: Call, ticks: list[Tick], repeated: set[int], seen: dict[str, Any]
-) -> dict[str, Any]:
-    """Brings page and server together; repeated pictures are no frames."""
-    session = call.session
+def _result(watch: Stopwatch, seen: dict[str, Any]) -> dict[str, Any]:
+    """Brings page and server together; frames without a picture of their own are left out.
+
+    Raises:
+        InputError: nothing was heard or seen.
+    """
     captured = np.array(seen["onsets"])
-    due = np.array([session.clock.unix_deadline(tick) * 1000 for tick in ticks]) - session.clock.delay / 48
-    uplink = [float(d - captured[np.argmin(np.abs(d - captured - 50))]) for d in due] if len(captured) else []
-    uplink = [value for value in uplink if -100 < value < BURST_PERIOD * 500]
-    if not uplink or not seen["frames"]:
+    shown = _shown_frames(watch, seen["frames"])
+    bursts = [(onset, _nearest(captured, onset.captured * 1000 - 50)) for onset in watch.onsets]
+    bursts = [(onset, moment) for onset, moment in bursts if -100 < onset.captured * 1000 - moment < BURST_PERIOD * 500]
+    if not bursts or not shown:
         raise InputError("No burst or no picture arrived; is another program using the processor?")
-    to_server = float(np.median(uplink))
-    shown, rtp = np.array(seen["frames"]).T
-    indices = np.round(((rtp - _rtp_origin(server, call)) % (1 << 32)) / FRAME_RTP_TICKS).astype(int)
-    fresh = ~np.isin(indices, list(repeated))
-    shown, indices = shown[fresh], indices[fresh]
-    deadlines = np.array([session.clock.unix_deadline(int(index) * FRAME_TICKS) * 1000 for index in indices])
-    downlink = shown - deadlines
-    age: NDArray[np.float64] = to_server + session.clock.delay / 48 + downlink
-    plan = session.plan.parts()
-    parts = {"microphone and uplink": to_server, **plan, "downlink and display": float(np.median(downlink))}
+    clock_lag = float(np.median([onset.captured * 1000 - moment for onset, moment in bursts]))
+    frames = {index: (moment, watch.frames[index]) for index, moment in shown.items() if index in watch.frames}
+    frames = {index: pair for index, pair in frames.items() if pair[1].complete}
+    ages = np.array([moment - frame.captured * 1000 + clock_lag for moment, frame in frames.values()])
+    whole_way = [
+        shown[onset.tick // FRAME_TICKS] - moment + onset.tick % FRAME_TICKS * 1000 / TICK_RATE
+        for onset, moment in bursts
+        if onset.tick // FRAME_TICKS in shown
+    ]
+    plan = watch.call.session.plan
+
+    def between(first: str, second: str) -> float:
+        return float(np.median([getattr(f, second) - getattr(f, first) for _, f in frames.values()])) * 1000
+
+    parts = {
+        "microphone and uplink": float(
+            np.median([(onset.arrived * 1000 - moment) - onset.rest * 1000 / TICK_RATE for onset, moment in bursts])
+        ),
+        "room for late packets": plan.receive * 1000 / TICK_RATE,
+        "recogniser": plan.recognizer * 1000 / TICK_RATE,
+        "look-ahead": (plan.phone_column + plan.future_frames * FRAME_TICKS) * 1000 / TICK_RATE,
+        "decoder": between("decoding", "decoded"),
+        "renderer": between("rendering", "rendered"),
+        "waiting for its time": between("rendered", "handed_out"),
+        "encode": between("handed_out", "encoded"),
+        "downlink and display": float(np.median([moment - frame.encoded * 1000 for moment, frame in frames.values()])),
+    }
+    moments = np.array([moment for moment, _ in frames.values()])
     skews = np.array(seen["skews"][2:] or [np.nan])
     return {
-        "p50_ms": round(float(np.median(age)), 1),
-        "p95_ms": round(float(np.percentile(age, 95)), 1),
-        "p99_ms": round(float(np.percentile(age, 99)), 1),
+        "p50_ms": round(float(np.median(ages)), 1),
+        "p95_ms": round(float(np.percentile(ages, 95)), 1),
+        "p99_ms": round(float(np.percentile(ages, 99)), 1),
         "parts": {name: round(value, 1) for name, value in parts.items()},
-        "stages": {
-            name: {"run_p50": round(t.run_p50, 2), "run_p95": round(t.run_p95, 2), "wait_p50": round(t.wait_p50, 2)}
-            for name, t in server.service.worker.timings().items()
-        },
+        "flash_p50_ms": round(float(np.median(whole_way)), 1),
+        "unaccounted_ms": round(float(np.median(whole_way)) - sum(parts.values()), 1),
         "skew_mean_ms": round(float(np.mean(skews)), 1),
         "skew_p95_ms": round(float(np.percentile(np.abs(skews), 95)), 1),
-        "fps": round(1000 * (len(shown) - 1) / float(shown[-1] - shown[0]), 2),
-        "frame_interval_p95_ms": round(float(np.percentile(np.diff(shown), 95)), 1),
-        "samples": len(shown),
-        "uplink_samples": len(uplink),
+        "fps": round(1000 * (len(moments) - 1) / float(moments[-1] - moments[0]), 2),
+        "frame_interval_p95_ms": round(float(np.percentile(np.diff(moments), 95)), 1),
+        "samples": len(moments),
+        "flashes": len(whole_way),
     }
 
 
-def _rtp_origin(server: LiveServer, call: Call) -> int:
-    """RTP time stamp of frame 0: the sender starts at a random number.
+def _nearest(moments: NDArray[np.float64], moment: float) -> float:
+    """The one of ``moments`` (n,) that is next to ``moment``; far away when there is none."""
+    return float(moments[np.abs(moments - moment).argmin()]) if len(moments) else np.inf
 
-    The newest frame may be on its way between track and sender, which makes some readings one frame too small.
-    """
-    sender = next(t.sender for t in call.peer.getTransceivers() if t.kind == "video")
 
-    def read() -> int:
-        newest = int(getattr(sender, "_RTCRtpSender__rtp_timestamp"))  # noqa: B009, a private name
-        return newest - call.session.shown_index * FRAME_RTP_TICKS
-
-    readings = []
-    for _ in range(40):
-        readings.append(server.read(read) % (1 << 32))
-        time.sleep(0.01)
-    return max(readings)
+def _shown_frames(watch: Stopwatch, seen: list[tuple[float, int, bool]]) -> dict[int, float]:
+    """When each frame was displayed, in ms since 1970; the RTP time of frame 0 is told by the flashes."""
+    wrap = 1 << 32
+    origins = Counter(
+        (rtp - index * FRAME_RTP_TICKS) % wrap for _, rtp, flash in seen if flash for index in watch.flashes
+    )
+    if not origins:
+        return {}
+    origin = origins.most_common(1)[0][0]
+    return {(rtp - origin) % wrap // FRAME_RTP_TICKS: moment for moment, rtp, _ in seen}
