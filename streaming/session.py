@@ -198,7 +198,7 @@ class Session:
 
     def _due(self, index: int) -> float:
         """Moment at which the picture of frame ``index`` goes to the encoder."""
-        return self.clock.deadline(index * FRAME_TICKS) - self.plan.encode / TICK_RATE
+        return self.clock.deadline(index * FRAME_TICKS) + self.plan.picture_lag / TICK_RATE
 
     def _frame_at(self, moment: float) -> int:
         """Newest frame that is due at ``moment``."""
