@@ -1,6 +1,7 @@
 """Proves the whole server with a real WebRTC client over loopback: sound and face come back, sessions stay apart."""
 
 import asyncio
+import gc
 import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -292,6 +293,16 @@ async def test_a_server_that_is_still_warming_up_says_so() -> None:
         assert (await server.http("GET", "/api/styles/map"))[0] == 503
         await asyncio.wait_for(server.service.worker.wait_ready(), 3)
         assert (await server.http("GET", "/readyz"))[0] == 200
+
+
+async def test_what_lives_as_long_as_the_process_is_kept_from_the_garbage_collector() -> None:
+    gc.unfreeze()
+    async with running_server() as server:
+        await server.service.worker.wait_ready()
+        async with asyncio.timeout(5):
+            while gc.get_freeze_count() < 1_000:
+                await asyncio.sleep(0.01)
+    gc.unfreeze()
 
 
 def descriptors() -> int:
