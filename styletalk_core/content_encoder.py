@@ -4,13 +4,10 @@ Runs on: any torch device; pure. In: phone ids or probability columns at 30 fps;
 A probability column enters as the expected phone embedding, so that a one-hot column is exactly its id.
 """
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styletalk_core.packed import pack_linears
 from styletalk_core.phones import PHONES
 from styletalk_core.transformer import EncoderLayer, sinusoid_positions
 
@@ -25,33 +22,20 @@ class ContentEncoder(nn.Module):
         self.embedding = nn.Embedding(len(PHONES), embedding)
         self.project = nn.Linear(embedding, width)
         self.layers = nn.ModuleList(EncoderLayer(width, heads, feed_forward) for _ in range(layers))
-        self.table: Tensor | None = None
         self.register_buffer("positions", sinusoid_positions(window, width), persistent=False)
 
     def forward(self, phones: Tensor) -> Tensor:
         """Encodes (…, W) int64 phone ids or (…, W, 41) float probabilities into (…, W, C) float."""
-        if phones.is_floating_point():
-            table = self._table() if self.table is None else self.table
-            total = phones.sum(-1, keepdim=True).to(table.dtype)
-            embedded = phones.to(table.dtype) @ table + self.project.bias * total
-        else:
-            embedded = self.project(self.embedding(phones))
+        embedded = phones @ self.table() if phones.is_floating_point() else self.project(self.embedding(phones))
         *leading, window, width = embedded.shape
         x = embedded.reshape(-1, window, width) + self.positions
         for layer in self.layers:
             x = layer(x)
         return x.reshape(*leading, window, width)
 
-    def pack(self) -> None:
-        """Packs all weights for decoding on a CPU; see `packed`."""
-        self.table = self._table().detach()
-        for layer in cast("list[EncoderLayer]", list(self.layers)):
-            layer.self_attn.pack()
-        pack_linears(self.layers)
-
-    def _table(self) -> Tensor:
-        """The embedding and its projection are linear: one (41, C) table instead of two products per frame."""
-        return F.linear(self.embedding.weight, self.project.weight)
+    def table(self) -> Tensor:
+        """(41, C): each phone behind embedding and projection, which are linear: the expected row is one product."""
+        return self.project(self.embedding.weight)  # type: ignore[no-any-return]
 
 
 def one_hot(phones: Tensor) -> Tensor:

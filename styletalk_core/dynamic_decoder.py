@@ -19,40 +19,22 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from styletalk_core.packed import PackedLinear, pack_linears
 from styletalk_core.transformer import Attention, sinusoid_positions
 
 
 @dataclass(frozen=True, slots=True)
 class MixedLinear:
-    """Feed-forward weights already mixed for B styles, kept as groups so that joining sessions copies nothing."""
+    """Feed-forward weights already mixed for B styles."""
 
-    groups: tuple[tuple[Tensor, Tensor] | PackedLinear, ...]
-    """Per group b of the B styles: weight (b, out, in) and bias (b, out), or one style's packed weights."""
+    weight: Tensor
+    """(B, out, in)"""
+    bias: Tensor
+    """(B, out)"""
 
-    @property
-    def styles(self) -> int:
-        """B."""
-        return sum(1 if isinstance(group, PackedLinear) else len(group[0]) for group in self.groups)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Applies row i of the B styles to x[i]: (B, T, in) -> (B, T, out)."""
-        outputs, start = [], 0
-        for group in self.groups:
-            if isinstance(group, PackedLinear):
-                outputs.append(group.forward(x[start : start + 1]))
-                start += 1
-                continue
-            weight, bias = group
-            part = x[start : start + len(weight)]
-            if len(weight) == 1:
-                outputs.append(F.linear(part, weight[0], bias[0]))
-            else:
-                outputs.append(torch.baddbmm(bias[:, None], part, weight.mT))
-            start += len(weight)
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+    def relu(self, x: Tensor) -> Tensor:
+        """Applies row i of the B styles to x[i], then ReLU: (B, T, in) -> (B, T, out)."""
+        return torch.baddbmm(self.bias[:, None], x, self.weight.mT).relu()
 
 
 class AdaptiveLinear(nn.Module):
@@ -70,11 +52,11 @@ class AdaptiveLinear(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
         nn.init.uniform_(self.bias, -bound, bound)
 
-    def mix(self, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Mixes the experts for style (B, C): weight (B, out, in) and bias (B, out), equations 2-3."""
+    def mix(self, style: Tensor) -> MixedLinear:
+        """Mixes the experts for style (B, C), equations 2-3."""
         share = (self.attention(style) / self.temperature).softmax(dim=-1)
         weight = (share @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
-        return weight, share @ self.bias
+        return MixedLinear(weight, share @ self.bias)
 
 
 class DecoderLayer(nn.Module):
@@ -95,10 +77,13 @@ class DecoderLayer(nn.Module):
         """Self-attention block: queries (B, Q, C) over all targets (B, W, C)."""
         return self.norm1(query + self.self_attn(query, target))  # type: ignore[no-any-return]
 
-    def attend_content(self, x: Tensor, content: Tensor, linear1: MixedLinear) -> Tensor:
-        """Cross-attention and adaptive feed-forward: x (S*N, Q, C), content (S*N, W, C), S styles of N frames each."""
-        x = self.norm2(x + self.multihead_attn(x, content))
-        hidden = F.relu(linear1(x.reshape(linear1.styles, -1, x.shape[-1]))).reshape(*x.shape[:2], -1)
+    def attend_content(self, x: Tensor, query: Tensor, content: Tensor, linear1: MixedLinear) -> Tensor:
+        """Cross-attention and adaptive feed-forward for S styles of N frames each.
+
+        x (S*N, Q, C) and its projected query, content (S*N, W, C).
+        """
+        x = self.norm2(x + self.multihead_attn.attend(query, *self.multihead_attn.remember(content)))
+        hidden = linear1.relu(x.reshape(len(linear1.bias), -1, x.shape[-1])).reshape(*x.shape[:2], -1)
         return self.norm3(x + self.linear2(hidden))  # type: ignore[no-any-return]
 
 
@@ -110,21 +95,20 @@ class PartState:
     """Mixed feed-forward weights, one per layer."""
     target: Tensor
     """(B, W, C): the first layer's target behind its self-attention, which no phone has reached yet."""
+    query: Tensor
+    """(B, W, C): the same, projected for the first layer's attention to the content."""
     rest: Tensor
     """(B, outputs): the style's own expression, added to what the phones ask for; zero in the paper's network."""
 
     @staticmethod
     def join(states: "Sequence[PartState]") -> "PartState":
-        """Joins the states of several sessions into one batch; on a CPU the weights are referenced, not copied."""
-        target = torch.cat([state.target for state in states])
-        layers = []
-        for mixed in zip(*(state.linear1 for state in states), strict=True):
-            groups = tuple(group for linear in mixed for group in linear.groups)
-            plain = [group for group in groups if not isinstance(group, PackedLinear)]
-            if target.is_cuda:
-                groups = ((torch.cat([weight for weight, _ in plain]), torch.cat([bias for _, bias in plain])),)
-            layers.append(MixedLinear(groups))
-        return PartState(tuple(layers), target, torch.cat([state.rest for state in states]))
+        """Joins the states of several sessions into one batch, in the same order."""
+        layers = tuple(
+            MixedLinear(torch.cat([one.weight for one in mixed]), torch.cat([one.bias for one in mixed]))
+            for mixed in zip(*(state.linear1 for state in states), strict=True)
+        )
+        rows = zip(*((state.target, state.query, state.rest) for state in states), strict=True)
+        return PartState(layers, *(torch.cat(row) for row in rows))
 
 
 class PartDecoder(nn.Module):
@@ -151,7 +135,6 @@ class PartDecoder(nn.Module):
         )
         self.rest = nn.Linear(width, outputs) if own_rest else None
         self.outputs = outputs
-        self.packed = False
         self.norm = nn.LayerNorm(width)
         self.tail = nn.Sequential(
             nn.Linear(width, width // 2),
@@ -164,39 +147,31 @@ class PartDecoder(nn.Module):
 
     def mix(self, style: Tensor) -> PartState:
         """Prepares everything that depends on style (B, C) alone."""
-        style = style.to(self.positions.dtype)
-        target = style[:, None, :] + self.positions
+        tokens = style[:, None, :] + self.positions
         layers = cast("list[DecoderLayer]", list(self.layers))
-        linear1 = tuple(self._mixed(layer.linear1, style) for layer in layers)
+        target = layers[0].attend_target(tokens, tokens)
+        query = layers[0].multihead_attn.ask(target)
+        linear1 = tuple(layer.linear1.mix(style) for layer in layers)
         rest = style.new_zeros(len(style), self.outputs) if self.rest is None else self.rest(style)
-        return PartState(linear1, layers[0].attend_target(target, target), rest)
-
-    def pack(self) -> None:
-        """Packs all weights for decoding on a CPU; see `packed`."""
-        self.packed = True
-        for layer in cast("list[DecoderLayer]", list(self.layers)):
-            layer.self_attn.pack()
-            layer.multihead_attn.pack()
-            pack_linears(layer)
-        pack_linears(self.tail)
-
-    def _mixed(self, linear1: AdaptiveLinear, style: Tensor) -> MixedLinear:
-        weight, bias = linear1.mix(style)
-        if self.packed:
-            return MixedLinear(tuple(PackedLinear(*one) for one in zip(weight, bias, strict=True)))
-        return MixedLinear(((weight, bias),))
+        return PartState(linear1, target, query, rest)
 
     def forward(self, content: Tensor, state: PartState) -> Tensor:
         """Decodes content (S, N, W, C), N frames for each of S styles, into (S, N, outputs)."""
         styles, frames, window, width = content.shape
         centre = slice(window // 2, window // 2 + 1)
-        memory = content.reshape(-1, window, width)
-        x = state.target[:, None].expand(styles, frames, window, width).reshape(-1, window, width)
+        rows = content.reshape(-1, window, width)
+        x, query = (
+            start[:, None].expand(styles, frames, window, width).reshape(-1, window, width)
+            for start in (state.target, state.query)
+        )
         layers = cast("list[DecoderLayer]", list(self.layers))
         for index, (layer, linear1) in enumerate(zip(layers, state.linear1, strict=True)):
-            query = x[:, centre] if index == len(layers) - 1 else x
+            last = index == len(layers) - 1
             if index > 0:
-                query = layer.attend_target(query, x)
-            x = layer.attend_content(query, memory, linear1)
+                x = layer.attend_target(x[:, centre] if last else x, x)
+                query = layer.multihead_attn.ask(x)
+            elif last:
+                x, query = x[:, centre], query[:, centre]
+            x = layer.attend_content(x, query, rows, linear1)
         moved: Tensor = self.tail(self.norm(x[:, 0])).unflatten(0, (styles, frames))
         return moved + state.rest[:, None]

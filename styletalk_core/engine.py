@@ -8,6 +8,7 @@ Runs on: worker thread only (the one place that runs models). Ticks are 1/48000 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from styletalk_core import checkpoint
+from styletalk_core.compiled_decoder import decoder_for
 from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW
 from styletalk_core.recognizer.stream import Recognition, Recognizer, RecognizerStream
@@ -25,7 +27,7 @@ from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.style_map import Place, places
 from styletalk_core.styles import EMOTIONS, StyleLibrary
-from styletalk_core.styletalk import StyleState, fade, intensify
+from styletalk_core.styletalk import fade, intensify
 from styletalk_core.weights import MOTION_WEIGHTS
 
 NEUTRAL = EMOTIONS[0]
@@ -42,7 +44,8 @@ class _Slot:
 
     recognizer: RecognizerStream
     avatar: str
-    state: StyleState
+    state: Any
+    """The decoder's state of the style shown now."""
     start: Tensor
     target: Tensor
     background: str
@@ -77,6 +80,7 @@ class ModelEngine:
         self._stamps: dict[str, int] = {}
         self._recognizer = Recognizer.load()
         self._model = checkpoint.load(MOTION_WEIGHTS, self._device).model
+        self._decoder = decoder_for(self._model)
         self._codes: dict[bytes, Tensor] = {}
         self._neutral = self._encode(NEUTRAL)
 
@@ -178,8 +182,8 @@ class ModelEngine:
     @torch.inference_mode()
     def decode(self, slots: Sequence[int], posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Decodes one phone window (11, 41) per slot, (N, 11, 41), into expressions (N, 64)."""
-        state = StyleState.join([self._advance(self._slots[slot]) for slot in slots])
-        expression = self._model.decode(torch.from_numpy(posteriors).to(self._device), state)
+        state = self._decoder.join([self._advance(self._slots[slot]) for slot in slots])
+        expression = self._decoder.decode(torch.from_numpy(posteriors).to(self._device), state)
         result: NDArray[np.float32] = expression.cpu().numpy()
         return result
 
@@ -205,7 +209,7 @@ class ModelEngine:
                 pictures.append(renderer.render(*motion, session.behind))
         return pictures
 
-    def _advance(self, session: _Slot) -> StyleState:
+    def _advance(self, session: _Slot) -> Any:
         """Moves a session's cross-fade on by one frame; the experts are mixed anew only while it lasts."""
         if session.faded < session.fade_frames:
             session.faded += 1
@@ -213,8 +217,8 @@ class ModelEngine:
         return session.state
 
     @torch.inference_mode()
-    def _mix(self, code: Tensor) -> StyleState:
-        return self._model.mix_style(code)
+    def _mix(self, code: Tensor) -> Any:
+        return self._decoder.mix_style(code)
 
     def _code(self, style: str | Mapping[str, float], intensity: float) -> Tensor:
         """Style code (1, C) of a style or a blend, at an intensity."""

@@ -1,50 +1,178 @@
-"""Linear layers whose weights wait in the order in which oneDNN reads them.
+"""Linear layers whose weights wait in the order in which a register tile reads them, in half precision.
 
-A frame multiplies windows of 11 rows with 8 million weights; reordering those for every product takes several times
-as long as the products. Weights are packed once, after loading and after each style change.
+A frame multiplies a window of 11 rows with 8 million weights: too few rows for the matrix products of a library, which
+spend more time on calls and on reordering than on the sum. Here a tile of 11 rows stays in the vector registers while
+the weights stream past it once, at half the bytes of float32; sums are float32.
 
-Runs on: CPU; pure. The operators are those that `torch.compile` emits when it freezes a model; they are private to
-torch, so this is the only module that calls them, and `tests/unit/test_packed.py` fails loudly when they move.
+Runs on: any thread; pure. Compiled by numba on first use and cached beside the module; the interpreter is not locked
+while it computes.
 """
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
+import numba
+import numpy as np
 import torch
+from llvmlite import binding, ir  # type: ignore[import-untyped]
+from numba import types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+_WIDE: Final = bool(binding.get_host_cpu_features().get("avx512f"))
+LANES: Final = 16 if _WIDE else 8
+"""Outputs that one vector register holds."""
+_BLOCKS: Final = 2 if _WIDE else 1
+"""Registers of outputs side by side in a tile; with 11 rows they fill the register file."""
+TILE: Final = LANES * _BLOCKS
+"""Outputs are padded to multiples of this."""
 _ROWS: Final = 11
-"""Rows of the products to come: one phone window."""
+"""Rows of a tile: one phone window."""
+_CHAINS: Final = 4
+"""Independent sums of a single row, which alone would wait for each addition."""
 
 
-def can_pack(device: torch.device) -> bool:
-    """True where oneDNN computes."""
-    return device.type == "cpu" and bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]
+@dataclass(frozen=True, slots=True)
+class PackedLinear:
+    """Weights as the kernel reads them: for each `LANES` outputs a float32 bias row, then float16 rows per input."""
+
+    data: NDArray[np.uint8]
+    """(blocks, bytes)"""
+    inputs: int
+    outputs: int
+    """Including the padding."""
+
+    @property
+    def address(self) -> int:
+        """Where the weights lie; valid as long as this object lives."""
+        return int(self.data.ctypes.data)
 
 
-def fast_dtype() -> torch.dtype:
-    """bfloat16 on processors that multiply it (AVX-512 BF16, AMX), else float32."""
-    capabilities = torch.cpu.get_capabilities()
-    return torch.bfloat16 if capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") else torch.float32
+def pack(weight: Tensor, bias: Tensor | None = None) -> PackedLinear:
+    """Packs weight (out, in) and bias (out,)."""
+    weight = weight.detach().float()
+    outputs, inputs = weight.shape
+    spare = -outputs % TILE
+    blocks = (outputs + spare) // LANES
+    weight = nn.functional.pad(weight, (0, 0, 0, spare))
+    shift = weight.new_zeros(outputs) if bias is None else bias.detach().float()
+    data = np.empty((blocks, 4 * LANES + 2 * LANES * inputs), np.uint8)
+    data[:, : 4 * LANES] = nn.functional.pad(shift, (0, spare)).view(blocks, LANES).numpy().view(np.uint8)
+    rows = weight.view(blocks, LANES, inputs).transpose(1, 2).to(torch.float16).contiguous()
+    data[:, 4 * LANES :] = rows.view(blocks, -1).numpy().view(np.uint8)
+    return PackedLinear(data, inputs, outputs + spare)
 
 
-class PackedLinear(nn.Module):
-    """x @ weight.T (+ bias) with the weight packed; cannot be trained or saved."""
+def _tile(rows: int, blocks: int, chains: int) -> Any:
+    """Makes tile(x, x_stride, weights, inputs, out, out_stride, relu): addresses and strides in bytes."""
 
-    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        super().__init__()
-        self._weight: Tensor = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), _ROWS)
-        self._bias = None if bias is None else bias.detach()
+    @intrinsic
+    def tile(
+        _: Any, x: Any, x_stride: Any, weights: Any, inputs: Any, out: Any, out_stride: Any, relu: Any
+    ) -> tuple[Any, Any]:
+        return types.void(*[types.intp] * 6, types.boolean), generate
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Multiplies x (…, in) into (…, out)."""
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, "none", [], "")
-        return product
+    def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
+        x, x_stride, weights, inputs, out, out_stride, relu = arguments
+        single, half, long = ir.FloatType(), ir.HalfType(), ir.IntType(64)
+        vector, stored = ir.VectorType(single, LANES), ir.VectorType(half, LANES)
+        undefined, zero = ir.Constant(vector, ir.Undefined), ir.Constant(vector, [0.0] * LANES)
+        first = ir.Constant(ir.IntType(32), 0)
+        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+
+        def constant(value: int) -> Any:
+            return ir.Constant(long, value)
+
+        def pointer(base: Any, offset: Any, kind: Any) -> Any:
+            return builder.inttoptr(builder.add(base, offset), kind.as_pointer())
+
+        def load(base: Any, offset: Any, kind: Any, align: int) -> Any:
+            value = builder.load(pointer(base, offset, kind))
+            value.align = align
+            return value
+
+        block_bytes = builder.mul(builder.add(inputs, constant(2)), constant(2 * LANES))
+        bases = [builder.add(weights, builder.mul(block_bytes, constant(block))) for block in range(blocks)]
+        biases = [load(base, constant(0), vector, 4) for base in bases]
+        before, body = builder.block, builder.append_basic_block("sum")
+        after = builder.append_basic_block("store")
+        builder.branch(body)
+        builder.position_at_end(body)
+        index = builder.phi(long)
+        index.add_incoming(constant(0), before)
+        sums = {}
+        for place in np.ndindex(chains, rows, blocks):
+            sums[place] = builder.phi(vector)
+            sums[place].add_incoming(biases[place[2]] if place[0] == 0 else zero, before)
+        totals = {}
+        for chain in range(chains):
+            position = builder.add(index, constant(chain))
+            offset = builder.add(builder.mul(position, constant(2 * LANES)), constant(4 * LANES))
+            columns = [builder.fpext(load(base, offset, stored, 2), vector) for base in bases]
+            for row in range(rows):
+                place = builder.add(builder.mul(x_stride, constant(row)), builder.mul(position, constant(4)))
+                value = builder.insert_element(undefined, load(x, place, single, 4), first)
+                factor = builder.shuffle_vector(value, undefined, everywhere)
+                for block, column in enumerate(columns):
+                    product = builder.fmul(factor, column, flags=("contract",))
+                    key = (chain, row, block)
+                    totals[key] = builder.fadd(product, sums[key], flags=("contract",))
+        following = builder.add(index, constant(chains))
+        index.add_incoming(following, body)
+        for key, total in totals.items():
+            sums[key].add_incoming(total, body)
+        builder.cbranch(builder.icmp_signed("<", following, inputs), body, after)
+        builder.position_at_end(after)
+        for row, block in np.ndindex(rows, blocks):
+            total = totals[0, row, block]
+            for chain in range(1, chains):
+                total = builder.fadd(total, totals[chain, row, block])
+            positive = builder.select(builder.fcmp_ordered(">", total, zero), total, zero)
+            place = builder.add(builder.mul(out_stride, constant(row)), constant(4 * LANES * block))
+            result = builder.store(builder.select(relu, positive, total), pointer(out, place, vector))
+            result.align = 4
+        return context.get_dummy_value()
+
+    return tile
 
 
-def pack_linears(module: nn.Module) -> None:
-    """Replaces every `nn.Linear` inside module by its packed twin."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.Linear):
-            setattr(module, name, PackedLinear(child.weight, child.bias))
-        else:
-            pack_linears(child)
+_window_tile = _tile(_ROWS, _BLOCKS, 1)
+_row_tile = _tile(1, _BLOCKS, _CHAINS)
+
+
+@numba.njit(nogil=True, cache=True)
+def linear(x: Any, weights: int, out: Any, relu: bool) -> None:
+    """out = x @ weight.T + bias, then ReLU if asked.
+
+    x (rows, in) and out (rows, padded out) float32 with adjacent columns; ``weights`` is a `PackedLinear.address`
+    that must fit them. Rows that do not fill a tile of 11 need ``in`` to be a multiple of 4.
+    """
+    rows, inputs = x.shape
+    x_stride, out_stride = x.strides[0], out.strides[0]
+    source, target = x.ctypes.data, out.ctypes.data
+    step = _BLOCKS * (inputs + 2) * 2 * LANES
+    for group in range(out.shape[1] // TILE):
+        row = 0
+        while row + _ROWS <= rows:
+            _window_tile(
+                source + row * x_stride,
+                x_stride,
+                weights + group * step,
+                inputs,
+                target + row * out_stride + group * TILE * 4,
+                out_stride,
+                relu,
+            )
+            row += _ROWS
+        while row < rows:
+            _row_tile(
+                source + row * x_stride,
+                x_stride,
+                weights + group * step,
+                inputs,
+                target + row * out_stride + group * TILE * 4,
+                out_stride,
+                relu,
+            )
+            row += 1

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from styletalk_core.content_encoder import ContentEncoder
 from styletalk_core.dynamic_decoder import PartDecoder, PartState
 from styletalk_core.errors import InputError
-from styletalk_core.packed import can_pack, fast_dtype
 from styletalk_core.phones import FPS, PHONES, WINDOW
 from styletalk_core.style_encoder import StyleEncoder
 
@@ -92,6 +91,10 @@ class StyleTalk(nn.Module):
             raise InputError("the style code holds values that are not finite")
         return StyleState(code, self.upper.mix(code), self.lower.mix(code))
 
+    def join(self, states: Sequence[StyleState]) -> StyleState:
+        """Joins the states of several sessions into the state of their batch, in the same order."""
+        return StyleState.join(states)
+
     def decode(self, phones: Tensor, state: StyleState) -> Tensor:
         """Decodes the centre frame of each phone window.
 
@@ -115,18 +118,6 @@ class StyleTalk(nn.Module):
         coefficients = torch.cat([self.upper(content, state.upper), self.lower(content, state.lower)], dim=-1)
         coefficients = coefficients[..., self.order].float()
         return coefficients[:, 0] if phones.dim() == frame_axis else coefficients
-
-    def pack(self, dtype: torch.dtype | None = None) -> "StyleTalk":
-        """Prepares a loaded network for decoding frame by frame on a CPU: weights packed, in ``dtype``.
-
-        The default is bfloat16 where the processor multiplies it, else float32. Elsewhere than on a CPU nothing
-        happens. A packed network can be neither trained nor saved; the style encoder stays as it is.
-        """
-        if can_pack(self.order.device):
-            for part in (self.content_encoder, self.upper, self.lower):
-                part.to(dtype or fast_dtype())
-                part.pack()
-        return self
 
     @torch.inference_mode()
     def encode_style(self, clip: Tensor) -> Tensor:

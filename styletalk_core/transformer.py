@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from styletalk_core.packed import PackedLinear, pack_linears
-
 
 def sinusoid_positions(length: int, width: int) -> Tensor:
     """Sinusoid position table, (length, width) float32; even columns are sines, odd ones cosines."""
@@ -30,38 +28,44 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(width, width)
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
-        self._packed: dict[tuple[int, int], PackedLinear] = {}
 
     def forward(self, query: Tensor, memory: Tensor, pad: Tensor | None = None) -> Tensor:
         """Attends from query (B, Q, C) to memory (B, T, C); pad (B, T) bool is true where memory is padding."""
         if query is memory:
             q, k, v = self._project(query, 0, 3).chunk(3, dim=-1)
         else:
-            q = self._project(query, 0, 1)
-            k, v = self._project(memory, 1, 3).chunk(2, dim=-1)
-        q, k, v = self._split(q), self._split(k), self._split(v)
-        # Windows of 11 are too short for the fused kernel: two plain products are three times as fast to train.
-        score = q @ k.mT * (q.shape[-1] ** -0.5)
-        if pad is not None:
-            score = score.masked_fill(pad[:, None, None, :], -torch.inf)
-        mixed = score.softmax(dim=-1) @ v
-        return self.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+            q = self.ask(query)
+            k, v = self.remember(memory)
+        return self.attend(q, k, v, pad)
 
-    def pack(self) -> None:
-        """Packs the projections for decoding on a CPU; see `packed`."""
-        for first, last in ((0, 3), (0, 1), (1, 3)):
-            self._packed[first, last] = PackedLinear(*self._rows(first, last))
-        pack_linears(self)
+    def ask(self, query: Tensor) -> Tensor:
+        """Projects (B, Q, C) to queries for `attend`."""
+        return self._project(query, 0, 1)
+
+    def remember(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Projects (B, T, C) to keys and values for `attend`."""
+        k, v = self._project(memory, 1, 3).chunk(2, dim=-1)
+        return k, v
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, pad: Tensor | None = None) -> Tensor:
+        """Attends with projected queries (B, Q, C) to projected keys and values (B, T, C)."""
+        q, k, v = self._split(q), self._split(k), self._split(v)
+        if torch.is_grad_enabled():
+            # Windows of 11 are too short for the fused kernel: two plain products are three times as fast to train.
+            score = q @ k.mT * (q.shape[-1] ** -0.5)
+            if pad is not None:
+                score = score.masked_fill(pad[:, None, None, :], -torch.inf)
+            mixed = score.softmax(dim=-1) @ v
+        else:
+            mask = None if pad is None else ~pad[:, None, None, :]
+            mixed = F.scaled_dot_product_attention(q, k, v, mask)
+        return self.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def _project(self, x: Tensor, first: int, last: int) -> Tensor:
         """Projects x (B, T, C) to parts first..last of query, key and value."""
-        packed = self._packed.get((first, last))
-        return F.linear(x, *self._rows(first, last)) if packed is None else packed.forward(x)
-
-    def _rows(self, first: int, last: int) -> tuple[Tensor, Tensor]:
-        width = self.in_proj_weight.shape[1]
+        width = x.shape[-1]
         rows = slice(first * width, last * width)
-        return self.in_proj_weight[rows], self.in_proj_bias[rows]
+        return F.linear(x, self.in_proj_weight[rows], self.in_proj_bias[rows])
 
     def _split(self, x: Tensor) -> Tensor:
         batch, length, _ = x.shape

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from styletalk_core import checkpoint
-from styletalk_core.packed import fast_dtype
+from styletalk_core.compiled_decoder import decoder_for
 from styletalk_core.phones import PHONES, WINDOW
-from styletalk_core.styletalk import StyleState, StyleTalk
+from styletalk_core.styletalk import StyleTalk
 from styletalk_core.weights import MOTION_WEIGHTS
 
 SAMPLES: Final = 300
@@ -49,13 +49,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _measure(args: argparse.Namespace) -> dict[str, Any]:
     device = torch.device(args.device)
     torch.manual_seed(0)
-    plain, model = (_network(args.size).to(device) for _ in range(2))
-    model.load_state_dict(plain.state_dict())
-    model.pack()
+    plain = _network(args.size).to(device)
+    model = decoder_for(plain)
     phones = torch.randn(BATCH, WINDOW, len(PHONES), device=device).mul(3).softmax(-1)
-    codes = torch.randn(BATCH, model.dimensions.width, device=device)
+    codes = torch.randn(BATCH, plain.dimensions.width, device=device)
     states = [model.mix_style(code[None]) for code in codes]
-    together = StyleState.join(states)
+    together = model.join(states)
 
     def uncached() -> Tensor:
         return plain.decode(phones[:1], plain.mix_style(codes[:1]))
@@ -72,7 +71,7 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         "ratio_uncached": statistics.median(slow) / statistics.median(one),
         "style_switch_ms": statistics.median(switch),
         "device": str(device),
-        "dtype": str(fast_dtype()).removeprefix("torch.") if device.type == "cpu" else "float32",
+        "dtype": "float16 weights" if device.type == "cpu" else "float32",
         "size": args.size,
         "parameters": sum(value.numel() for value in plain.parameters()),
         "samples": args.samples,

@@ -1,58 +1,40 @@
-"""Packed weights compute what plain ones compute, one frame or many, in float32 exactly and in bfloat16 closely."""
+"""The packed product computes what the plain one computes, for any number of rows."""
 
+import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from styletalk_core.packed import PackedLinear, can_pack
-from styletalk_core.phones import PHONES, WINDOW
-from styletalk_core.styletalk import Dimensions, StyleState, StyleTalk
-
-SMALL = Dimensions(width=64, heads=4, feed_forward=128, phone_embedding=16, temperature=1.0)
-pytestmark = pytest.mark.skipif(not can_pack(torch.device("cpu")), reason="torch has no oneDNN here")
+from styletalk_core.packed import TILE, linear, pack
 
 
-def pair(dtype: torch.dtype) -> tuple[StyleTalk, StyleTalk]:
-    torch.manual_seed(0)
-    plain, packed = StyleTalk(SMALL).eval(), StyleTalk(SMALL).eval()
-    packed.load_state_dict(plain.state_dict())
-    return plain, packed.pack(dtype)
+@pytest.mark.parametrize("rows", [1, 8, 11, 25])
+@pytest.mark.parametrize("relu", [True, False])
+def test_a_packed_product_equals_the_plain_one(rows: int, relu: bool) -> None:
+    torch.manual_seed(rows)
+    plain = nn.Linear(64, 50)
+    packed = pack(plain.weight, plain.bias)
+    assert packed.outputs == -(-50 // TILE) * TILE
+    x, out = torch.randn(rows, 64), np.full((rows, packed.outputs), np.nan, np.float32)
+    linear(x.numpy(), packed.address, out, relu)
+    expected = plain(x).relu() if relu else plain(x)
+    np.testing.assert_allclose(out[:, :50], expected.detach().numpy(), rtol=0, atol=2e-3)
+    assert not out[:, 50:].any()
 
 
-def columns(batch: int) -> Tensor:
-    return torch.randn(batch, WINDOW, len(PHONES)).mul(3).softmax(-1)
+def test_rows_may_lie_apart() -> None:
+    plain = nn.Linear(64, TILE)
+    packed = pack(plain.weight, plain.bias)
+    x, wide = np.random.default_rng(0).normal(size=(33, 64)).astype(np.float32), np.zeros((3, 4 * TILE), np.float32)
+    linear(x[5::11], packed.address, wide[:, TILE : 2 * TILE], False)
+    expected = plain(torch.from_numpy(x[5::11])).detach().numpy()
+    np.testing.assert_allclose(wide[:, TILE : 2 * TILE], expected, rtol=0, atol=2e-3)
+    assert not wide[:, :TILE].any() and not wide[:, 2 * TILE :].any()
 
 
-@torch.inference_mode()
-@pytest.mark.parametrize("bias", [True, False])
-def test_a_packed_layer_equals_the_plain_one(bias: bool) -> None:
-    linear, x = nn.Linear(32, 48, bias=bias), torch.randn(3, 11, 32)
-    torch.testing.assert_close(PackedLinear(linear.weight, linear.bias)(x), linear(x), rtol=0, atol=1e-5)
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.03)])
-def test_a_packed_network_equals_the_plain_one(dtype: torch.dtype, tolerance: float) -> None:
-    plain, packed = pair(dtype)
-    phones, codes = columns(3), torch.randn(3, SMALL.width)
-    found = packed.decode(phones, packed.mix_style(codes))
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, plain.decode(phones, plain.mix_style(codes)), rtol=0, atol=tolerance)
-
-
-@torch.inference_mode()
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_packed_batch_decodes_as_its_sessions_do_alone(dtype: torch.dtype) -> None:
-    _, packed = pair(dtype)
-    phones, codes = columns(4), torch.randn(4, SMALL.width)
-    states = [packed.mix_style(code[None]) for code in codes]
-    together = packed.decode(phones, StyleState.join(states))
-    for row, state in enumerate(states):
-        torch.testing.assert_close(packed.decode(phones[row : row + 1], state)[0], together[row], rtol=0, atol=1e-6)
-
-
-@torch.inference_mode()
-def test_packing_leaves_the_style_encoder_as_it_was() -> None:
-    plain, packed = pair(torch.bfloat16)
-    clip = torch.randn(60, 64)
-    assert torch.equal(packed.encode_style(clip), plain.encode_style(clip))
+def test_half_precision_is_all_that_is_lost() -> None:
+    weight = torch.randn(TILE, 32).half().float()
+    packed, out = pack(weight), np.empty((11, TILE), np.float32)
+    x = torch.randn(11, 32)
+    linear(x.numpy(), packed.address, out, False)
+    np.testing.assert_allclose(out, (x @ weight.T).numpy(), rtol=0, atol=1e-5)
