@@ -1,5 +1,5 @@
 /**
- * The avatars as thumbnails. Out: event "change" {name, thumbnail, title}.
+ * The avatars as thumbnails. Out: event "change".
  */
 
 import { choiceElement } from "./choices.js";
@@ -12,16 +12,16 @@ export class AvatarPanel extends EventTarget {
   constructor(list) {
     super();
     this.#list = list;
-    list.addEventListener("change", () => this.dispatchEvent(new CustomEvent("change", { detail: this.value })));
+    list.addEventListener("change", () => this.dispatchEvent(new Event("change")));
   }
 
-  /** @returns {{name: string, title: string, thumbnail: string} | null} */
+  /** @returns {{name: string, title: string, kind: string, thumbnail: string} | null} */
   get value() {
     const name = this.#list.querySelector("input:checked")?.value;
     return this.#avatars.find((avatar) => avatar.name === name) ?? null;
   }
 
-  /** @param {{name: string, title: string, thumbnail: string}[]} avatars @param {string | null} chosen */
+  /** @param {{name: string, title: string, kind: string, thumbnail: string}[]} avatars @param {string | null} chosen */
   fill(avatars, chosen) {
     this.#avatars = avatars;
     this.#list.replaceChildren(...avatars.map(({ name, title, thumbnail }) =>
@@ -29,10 +29,5 @@ export class AvatarPanel extends EventTarget {
     const inputs = [...this.#list.querySelectorAll("input")];
     const first = inputs.find(({ value }) => value === chosen) ?? inputs[0];
     if (first) first.checked = true;
-  }
-
-  /** Chooses an avatar by its name, as a click would. @param {string} name */
-  chooseNamed(name) {
-    this.#list.querySelector(`input[value="${CSS.escape(name)}"]`)?.click();
   }
 }

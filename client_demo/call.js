@@ -12,7 +12,7 @@ const DISCONNECTED_GRACE = 3000; // ms that "disconnected" may heal by itself
 
 export class Call {
   /** @type {RTCPeerConnection} */
-  peer = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+  peer;
   /** Picture and sound of the avatar; its tracks arrive while `open` runs. */
   stream = new MediaStream();
 
@@ -20,8 +20,9 @@ export class Call {
   #grace = 0;
   #onLost;
 
-  /** @param {MediaStreamTrack} microphone @param {() => void} onLost called once when a connected call breaks */
-  constructor(microphone, onLost) {
+  /** @param {MediaStreamTrack} microphone @param {RTCIceServer[]} relays @param {() => void} onLost called once when a connected call breaks */
+  constructor(microphone, relays, onLost) {
+    this.peer = new RTCPeerConnection({ iceServers: relays, bundlePolicy: "max-bundle" });
     this.#onLost = onLost;
     this.#sender = this.peer.addTransceiver(microphone, { direction: "sendrecv" }).sender;
     offerVp8(this.peer.addTransceiver("video", { direction: "recvonly" }));

@@ -45,7 +45,7 @@ async function start() {
   element("start").disabled = true;
   try {
     meter.listen(await microphone.open());
-    session.configure({ avatar: settings.avatar?.name ?? null, ...settings.style });
+    session.configure({ avatar: settings.avatar?.name ?? null, background: settings.background, ...settings.style });
     session.start(microphone.track);
   } catch (error) {
     stage.showNotice(error instanceof Problem ? error.message : `The page failed: ${error.message}.`);
@@ -102,6 +102,8 @@ const onMessage = {
   "speech.started": () => stage.setSpeaking(true),
   "speech.stopped": () => stage.setSpeaking(false),
   "avatar.interrupted": () => stage.setSpeaking(false),
+  "transcript.partial": ({ text }) => stage.setCaption(text, false),
+  "transcript.final": ({ text }) => stage.setCaption(text, true),
   error: ({ message }) => stage.showNotice(message),
 };
 
@@ -114,7 +116,8 @@ session.addEventListener("message", ({ detail: message }) => {
 setInterval(async () => {
   if (session.state !== "live") return;
   const seconds = Math.floor((performance.now() - liveSince) / 1000);
-  element("connection-clock").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  const delay = view.latency ? ` · ${Math.round(view.latency.totalMs)} ms` : "";
+  element("connection-clock").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}${delay}`;
   const figures = await statistics.sample();
   if (session.state !== "live") return;
   view.statistics = figures;
@@ -197,6 +200,8 @@ settings.addEventListener("avatar", ({ detail: avatar }) => {
   stage.setPoster(avatar);
   session.setAvatar(avatar.name);
 });
+
+settings.addEventListener("background", ({ detail: { name } }) => session.setBackground(name));
 
 installShortcuts({
   s: () => element("start").click(),

@@ -21,7 +21,7 @@ const SLOW_ROUND_TRIP = 200; // ms
  * @param {AbortSignal} cancelled
  */
 export async function testNetwork(running, show, cancelled) {
-  const visit = { session: null, opened: [] };
+  const visit = { created: null, opened: [] };
   const close = () => visit.opened.splice(0).forEach((one) => one.close());
   cancelled.addEventListener("abort", close);
   const checks = [
@@ -59,7 +59,7 @@ async function control(visit) {
   let pong = () => {};
   const { channel, created } = await ControlChannel.open(null, { onMessage: ({ type }) => type === "pong" && pong(), onClose: () => pong() });
   visit.opened.push(channel);
-  visit.session = created.session;
+  visit.created = created;
   for (let round = 0; round < ROUNDS; round++) {
     const began = performance.now();
     await new Promise((resolve) => {
@@ -75,9 +75,9 @@ async function control(visit) {
 async function trialCall(visit) {
   const context = new AudioContext();
   const silence = context.createMediaStreamDestination().stream.getAudioTracks()[0];
-  const call = new Call(silence, () => {});
+  const call = new Call(silence, visit.created.ice_servers, () => {});
   visit.opened.push(call, context);
-  await call.open(visit.session);
+  await call.open(visit.created.session);
   return media(call.peer, call.stream);
 }
 

@@ -5,7 +5,7 @@
 const KEY = "styletalk.preferences";
 
 /**
- * @returns {{avatar?: string, style?: string | null, point?: {x: number, y: number},
+ * @returns {{avatar?: string, background?: string, style?: string | null, point?: {x: number, y: number},
  *   view?: "presets" | "map", intensity?: number, fadeMs?: number, silenced?: boolean, processing?: boolean, microphone?: string}}
  *   style null: the blend at `point` of the style map
  */

@@ -22,7 +22,7 @@ export class Session extends EventTarget {
   /** Server's id of this session, null before the first connection. */
   id = null;
   /** Settings to speak with; the server confirms by style.applied and avatar.applied. */
-  #settings = { avatar: null, style: null, weights: null, intensity: 1, fadeMs: 400 };
+  #settings = { avatar: null, background: null, style: null, weights: null, intensity: 1, fadeMs: 400 };
   #microphone = null;
   #channel = null;
   #call = null;
@@ -34,7 +34,8 @@ export class Session extends EventTarget {
 
   /**
    * What the next start begins with; a blend has weights and no style.
-   * @param {{avatar: string | null, style: string | null, weights: Record<string, number> | null, intensity: number, fadeMs: number}} settings
+   * @param {{avatar: string | null, background: string | null, style: string | null, weights: Record<string, number> | null,
+   *   intensity: number, fadeMs: number}} settings
    */
   configure(settings) {
     this.#settings = { ...settings };
@@ -70,6 +71,12 @@ export class Session extends EventTarget {
   setAvatar(avatar) {
     this.#settings.avatar = avatar;
     this.#channel?.send({ type: "avatar.set", avatar });
+  }
+
+  /** @param {string} background */
+  setBackground(background) {
+    this.#settings.background = background;
+    this.#channel?.send({ type: "session.update", background });
   }
 
   interrupt() {
@@ -121,7 +128,7 @@ export class Session extends EventTarget {
     this.#channel = channel;
     this.id = created.session;
     this.#applySettings(created);
-    this.#call = new Call(this.#microphone, breakOff);
+    this.#call = new Call(this.#microphone, created.ice_servers, breakOff);
     this.#tell("stream", { stream: this.#call.stream });
     await Promise.race([this.#call.open(this.id), lost.then((problem) => Promise.reject(problem))]);
     return { lost };
@@ -129,8 +136,9 @@ export class Session extends EventTarget {
 
   /** Sends what the user chose before the call where the server's start differs from it. */
   #applySettings(created) {
-    const { avatar, style, weights, intensity, fadeMs } = this.#settings;
+    const { avatar, background, style, weights, intensity, fadeMs } = this.#settings;
     if (avatar !== null && avatar !== created.avatar) this.setAvatar(avatar);
+    if (background !== null && background !== created.background) this.setBackground(background);
     if (weights !== null || style !== created.style || intensity !== created.intensity || fadeMs !== created.fade_ms) this.#sendStyle();
   }
 

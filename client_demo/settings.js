@@ -1,17 +1,17 @@
 /**
- * What the user chooses: style or blend, avatar, and the files he brings. It remembers the choice between visits.
+ * What the user chooses: style or blend, avatar, background, and the files he brings; remembered between visits.
  *
- * Out: events "style" {style, weights, intensity, fadeMs} and "avatar" {name, title, thumbnail}. In: `load` the lists,
- * `applied` and `settle` as for the style panel.
+ * Out: events "style" {style, weights, intensity, fadeMs}, "avatar" {name, title, thumbnail} and "background" {name}.
+ * In: `load` the lists, `applied` and `settle` as for the style panel.
  */
 
 import { AvatarPanel } from "./avatar_panel.js";
+import { BackgroundPanel } from "./background_panel.js";
 import { fetchList } from "./choices.js";
-import { installDropTarget } from "./drop_target.js";
+import { OwnFiles } from "./own_files.js";
 import { savePreferences } from "./preferences.js";
 import { StyleMap } from "./style_map.js";
 import { StylePanel } from "./style_panel.js";
-import { Upload } from "./upload.js";
 
 const MAP_RETRY = 3000; // ms; a server that warms up has no map yet
 const BLEND_FADE = 200; // ms; while the point is dragged, a longer cross-fade would never arrive
@@ -21,6 +21,8 @@ export class Settings extends EventTarget {
   #styles;
   #map;
   #avatars;
+  #backgrounds;
+  #files;
 
   /** @param {Document} page @param {object} preferences as loaded */
   constructor(page, preferences) {
@@ -30,6 +32,7 @@ export class Settings extends EventTarget {
     this.#styles = new StylePanel(element("styles"), element("intensity"), element("fade"));
     this.#map = new StyleMap(page);
     this.#avatars = new AvatarPanel(element("avatars"));
+    this.#files = new OwnFiles(page);
     this.#styles.setSliders(preferences);
     this.#styles.addEventListener("change", ({ detail }) => {
       if (detail.style) this.#map.show(detail.style);
@@ -39,13 +42,16 @@ export class Settings extends EventTarget {
       this.#styles.blend(weights);
       this.#choose({ ...this.#styles.value, fadeMs: BLEND_FADE });
     });
-    this.#avatars.addEventListener("change", ({ detail }) => {
-      savePreferences({ avatar: detail.name });
-      this.#tell("avatar", detail);
+    this.#avatars.addEventListener("change", () => this.#chooseAvatar());
+    this.#backgrounds = new BackgroundPanel(element("backgrounds"), element("background-colour"));
+    this.#backgrounds.addEventListener("change", ({ detail }) => {
+      savePreferences({ background: detail.name });
+      this.#tell("background", detail);
     });
     for (const view of ["presets", "map"]) element(`view-${view}`).addEventListener("click", () => this.#show(view));
     this.#show(preferences.view ?? "presets");
-    this.#installUploads(element);
+    this.#files.addEventListener("style", ({ detail: { name } }) => this.#reloadStyles(name));
+    this.#files.addEventListener("avatar", ({ detail: { name } }) => this.#reloadAvatars(name));
   }
 
   get style() {
@@ -56,11 +62,19 @@ export class Settings extends EventTarget {
     return this.#avatars.value;
   }
 
+  get background() {
+    return this.#backgrounds.value;
+  }
+
   /** @param {object} preferences what to choose at first */
   async load(preferences) {
-    const [styles, avatars] = await Promise.all([fetchList("api/styles", "styles"), fetchList("api/avatars", "avatars")]);
+    const kinds = ["styles", "avatars", "backgrounds"];
+    const [styles, avatars, backgrounds] = await Promise.all(kinds.map((kind) => fetchList(`api/${kind}`, kind)));
     this.#styles.fill(styles, preferences.style ?? null);
     this.#avatars.fill(avatars, preferences.avatar ?? null);
+    this.#backgrounds.fill(backgrounds, preferences.background ?? null);
+    this.#files.offerRemoval("style", this.#styles.chosen);
+    this.#files.offerRemoval("avatar", this.#avatars.value);
     this.#loadMap(styles, preferences.style === null ? preferences.point : null);
   }
 
@@ -99,6 +113,7 @@ export class Settings extends EventTarget {
   #choose(detail) {
     const { style, intensity, fadeMs } = this.#styles.value;
     savePreferences({ style, intensity, fadeMs, point: this.#map.point });
+    this.#files.offerRemoval("style", this.#styles.chosen);
     this.#tell("style", detail);
   }
 
@@ -110,28 +125,24 @@ export class Settings extends EventTarget {
     savePreferences({ view });
   }
 
-  #installUploads(element) {
-    const clip = new Upload({
-      button: element("own-style"), input: element("own-style-file"), said: element("own-style-said"), address: "api/styles/",
-      working: "Watching the face…",
-      done: ({ frames_used: frames, notes }) => [`Added from ${frames} frames`, ...notes].join("; ") + ".",
-    });
-    clip.addEventListener("added", async ({ detail: { name } }) => {
-      const styles = await fetchList("api/styles", "styles");
-      this.#styles.fill(styles, this.#styles.value.style);
-      await this.#loadMap(styles, null);
-      this.#styles.chooseNamed(name);
-    });
-    const photo = new Upload({
-      button: element("own-avatar"), input: element("own-avatar-file"), said: element("own-avatar-said"), address: "api/avatars/",
-      working: "Finding the face…",
-      done: () => "Added.",
-    });
-    photo.addEventListener("added", async ({ detail: { name } }) => {
-      this.#avatars.fill(await fetchList("api/avatars", "avatars"), this.#avatars.value?.name ?? null);
-      this.#avatars.chooseNamed(name);
-    });
-    installDropTarget(this.#page.body, element("drop-hint"), { image: (file) => photo.send(file), other: (file) => clip.send(file) });
+  /** A style came or went: the new one is chosen, or the first one instead of what is gone. */
+  async #reloadStyles(name) {
+    const styles = await fetchList("api/styles", "styles");
+    this.#styles.fill(styles, name ?? this.#styles.value.style);
+    await this.#loadMap(styles, null);
+    this.#choose(this.#styles.value);
+  }
+
+  async #reloadAvatars(name) {
+    this.#avatars.fill(await fetchList("api/avatars", "avatars"), name ?? this.#avatars.value?.name);
+    this.#chooseAvatar();
+  }
+
+  #chooseAvatar() {
+    const avatar = this.#avatars.value;
+    savePreferences({ avatar: avatar.name });
+    this.#files.offerRemoval("avatar", avatar);
+    this.#tell("avatar", avatar);
   }
 
   #tell(type, detail) {

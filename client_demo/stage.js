@@ -3,6 +3,7 @@
  */
 
 const FIRST_FRAME_FALLBACK = "loadeddata"; // for browsers without requestVideoFrameCallback
+const CAPTION_STAYS = 4000; // ms after the end of a sentence
 
 export class Stage {
   #root;
@@ -11,6 +12,8 @@ export class Stage {
   #ambience;
   #speaking;
   #recording;
+  #caption;
+  #captionEnd = 0;
   #notice;
   #countdown = 0;
 
@@ -22,6 +25,7 @@ export class Stage {
     this.#ambience = page.getElementById("ambience");
     this.#speaking = page.getElementById("speaking");
     this.#recording = page.getElementById("recording");
+    this.#caption = page.getElementById("caption");
     this.#notice = page.getElementById("notice");
     this.#poster.addEventListener("load", () => drawAmbience(this.#ambience, this.#poster));
     page.getElementById("notice-close").addEventListener("click", () => this.clearNotice());
@@ -52,7 +56,10 @@ export class Stage {
   /** @param {"idle" | "connecting" | "live" | "reconnecting"} state */
   setState(state) {
     this.#root.dataset.state = state;
-    if (state !== "live") this.setSpeaking(false);
+    if (state !== "live") {
+      this.setSpeaking(false);
+      this.setCaption("", false);
+    }
     if (state === "idle") {
       this.#root.classList.remove("playing");
       this.#video.srcObject = null;
@@ -65,6 +72,14 @@ export class Stage {
 
   setRecording(recording) {
     this.#recording.hidden = !recording;
+  }
+
+  /** What is being said; a finished sentence goes after a while. @param {string} text @param {boolean} final */
+  setCaption(text, final) {
+    clearTimeout(this.#captionEnd);
+    this.#caption.textContent = text;
+    this.#caption.hidden = !text;
+    if (final) this.#captionEnd = setTimeout(() => (this.#caption.hidden = true), CAPTION_STAYS);
   }
 
   setSilenced(silenced) {

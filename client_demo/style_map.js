@@ -11,6 +11,7 @@ const SEND_INTERVAL = 120; // ms between two blends while the point moves
 const STEP = 0.02; // of the field's width per arrow key
 const LONG_STEP = 0.1; // with Shift
 const LEAST_SHARE = 0.015; // smaller shares are left out
+const LABEL_MARGIN = 4; // px to the field's right edge
 const LABEL_SIDES = ["right", "left", "above", "below"];
 
 /**
@@ -91,7 +92,7 @@ export class StyleMap extends EventTarget {
       const free = LABEL_SIDES.find((side) => {
         place.dataset.side = side;
         const box = label.getBoundingClientRect();
-        const inside = box.left >= field.left && box.right <= field.right && box.top >= field.top && box.bottom <= field.bottom;
+        const inside = box.left >= field.left && box.right <= field.right - LABEL_MARGIN && box.top >= field.top && box.bottom <= field.bottom;
         return inside && !taken.some((other) => overlap(box, other));
       });
       place.dataset.side = free ?? "right";

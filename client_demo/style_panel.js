@@ -15,6 +15,7 @@ export class StylePanel extends EventTarget {
   #intensity;
   #fade;
   #weights = null;
+  #styles = [];
   #timer = 0;
 
   /** @param {HTMLElement} list @param {HTMLInputElement} intensity @param {HTMLInputElement} fade */
@@ -48,8 +49,15 @@ export class StylePanel extends EventTarget {
     };
   }
 
+  /** @returns {{name: string, title: string, kind: string} | null} null for a blend */
+  get chosen() {
+    return this.#styles.find(({ name }) => name === this.value.style) ?? null;
+  }
+
   /** @param {{name: string, title: string, kind: string}[]} styles @param {string | null} chosen */
   fill(styles, chosen) {
+    this.#styles = styles;
+    this.#weights = null;
     const groups = new Map();
     for (const style of styles) groups.set(style.kind, [...(groups.get(style.kind) ?? []), style]);
     const order = Object.keys(GROUPS);
@@ -70,11 +78,6 @@ export class StylePanel extends EventTarget {
   /** Chooses the n-th chip (from 0), as a click would. */
   choose(index) {
     this.#list.querySelectorAll("input")[index]?.click();
-  }
-
-  /** Chooses a chip by its style, as a click would. */
-  chooseNamed(name) {
-    this.#list.querySelector(`input[value="${CSS.escape(name)}"]`)?.click();
   }
 
   /** @param {number} steps of the slider, negative for less */

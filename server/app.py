@@ -28,6 +28,9 @@ from server.problems import failed, problem, refused
 from server.service import Service
 from server.uploads import Uploads
 
+MAP_WITHIN_SECONDS = 30.0
+"""How long the style map waits for a server that warms up."""
+
 
 async def avatars(request: Request) -> Response:
     """All avatars with the address of their thumbnails, which is another one for another portrait."""
@@ -67,9 +70,12 @@ async def backgrounds(request: Request) -> Response:
 
 
 async def style_map(request: Request) -> Response:
-    """Where the styles lie in the plane, similar ones near each other; x and y in -1..1."""
+    """Where the styles lie in the plane, similar ones near each other; x and y in -1..1. Waits for the models."""
     service: Service = request.app.state.service
-    if not service.worker.ready:
+    try:
+        async with asyncio.timeout(MAP_WITHIN_SECONDS):
+            await service.worker.wait_ready()
+    except TimeoutError:
         return signalling.busy(service)
     places = await service.worker.style_map()
     return JSONResponse({"places": [{"name": place.name, "x": place.x, "y": place.y} for place in places]})
@@ -155,6 +161,7 @@ def create_app(service: Service) -> Starlette:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await service.visitors.end_all()
+            service.captions.close()
             await service.worker.aclose()
 
     with as_file(files("client_demo")) as page:

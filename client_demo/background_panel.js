@@ -1,0 +1,53 @@
+/**
+ * What stands behind the person: chips, and a colour of one's own. Out: event "change" {name}.
+ */
+
+import { choiceElement } from "./choices.js";
+
+const UNSEEN = "transparent"; // a call has no transparency
+
+export class BackgroundPanel extends EventTarget {
+  #list;
+  #colour;
+
+  /** @param {HTMLElement} list @param {HTMLInputElement} colour type=color */
+  constructor(list, colour) {
+    super();
+    this.#list = list;
+    this.#colour = colour;
+    list.addEventListener("change", () => this.#tell());
+    colour.addEventListener("change", () => {
+      for (const input of list.querySelectorAll("input")) input.checked = false;
+      this.#tell();
+    });
+  }
+
+  /** @returns {string} the name of a listed background, or a colour #rrggbb */
+  get value() {
+    return this.#list.querySelector("input:checked")?.value ?? this.#colour.value;
+  }
+
+  /** @param {{name: string, title: string, kind: string}[]} backgrounds @param {string | null} chosen */
+  fill(backgrounds, chosen) {
+    const shown = backgrounds.filter(({ kind }) => kind !== UNSEEN);
+    this.#list.replaceChildren(...shown.map(chip));
+    const inputs = [...this.#list.querySelectorAll("input")];
+    const listed = inputs.find(({ value }) => value === chosen);
+    if (listed) listed.checked = true;
+    else if (chosen?.startsWith("#")) this.#colour.value = chosen;
+    else if (inputs.length) inputs[0].checked = true;
+  }
+
+  #tell() {
+    this.dispatchEvent(new CustomEvent("change", { detail: { name: this.value } }));
+  }
+}
+
+function chip({ name, title, kind }) {
+  const label = choiceElement({ group: "background", value: name, title, className: "chip" });
+  if (kind !== "color") return label;
+  const swatch = document.createElement("i");
+  swatch.style.background = name;
+  label.insertBefore(swatch, label.lastElementChild);
+  return label;
+}

@@ -1,0 +1,55 @@
+/**
+ * What the user brings and takes away again: a photo becomes an avatar, a clip a style; dropped on the page or chosen.
+ *
+ * Out: events "style" {name} and "avatar" {name} when the server has one, name null when one was removed.
+ */
+
+import { installDropTarget } from "./drop_target.js";
+import { Upload } from "./upload.js";
+
+export class OwnFiles extends EventTarget {
+  #page;
+
+  /** @param {Document} page */
+  constructor(page) {
+    super();
+    this.#page = page;
+    const clip = this.#upload("style", {
+      working: "Watching the face…",
+      done: ({ frames_used: frames, notes }) => [`Added from ${frames} frames`, ...notes].join("; ") + ".",
+    });
+    const photo = this.#upload("avatar", { working: "Finding the face…", done: () => "Added." });
+    installDropTarget(page.body, page.getElementById("drop-hint"), { image: (file) => photo.send(file), other: (file) => clip.send(file) });
+  }
+
+  /**
+   * Offers to remove what is chosen where it is the user's own.
+   * @param {"style" | "avatar"} kind @param {{name: string, kind: string} | null} chosen
+   */
+  offerRemoval(kind, chosen) {
+    const button = this.#page.getElementById(`remove-${kind}`);
+    button.hidden = chosen?.kind !== "user";
+    button.onclick = () => this.#remove(kind, chosen.name);
+  }
+
+  #upload(kind, words) {
+    const part = (id) => this.#page.getElementById(id);
+    const upload = new Upload({
+      button: part(`own-${kind}`), input: part(`own-${kind}-file`), said: part(`own-${kind}-said`), address: `api/${kind}s/`, ...words,
+    });
+    upload.addEventListener("added", ({ detail: { name } }) => this.#tell(kind, name));
+    return upload;
+  }
+
+  async #remove(kind, name) {
+    const response = await fetch(`api/${kind}s/${encodeURIComponent(name)}`, { method: "DELETE" }).catch(() => null);
+    const said = this.#page.getElementById(`own-${kind}-said`);
+    said.classList.toggle("failed", !response?.ok);
+    said.textContent = response?.ok ? "Removed." : "It could not be removed: the server does not answer.";
+    if (response?.ok) this.#tell(kind, null);
+  }
+
+  #tell(kind, name) {
+    this.dispatchEvent(new CustomEvent(kind, { detail: { name } }));
+  }
+}
