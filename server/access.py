@@ -26,13 +26,13 @@ class Scope(enum.Enum):
     FULL = "full"
     """Everything, as the key itself."""
     TALK = "talk"
-    """Hold a session and watch presenters; change nothing that outlives it, and read no figures of the server."""
+    """Hold a session and watch presenters; change nothing that outlives it, read no figures or recordings list."""
 
     def allows(self, method: str, path: str) -> bool:
         """Whether a request is within the scope."""
         if self is Scope.FULL:
             return True
-        if path == "/metrics":
+        if path in ("/metrics", "/api/recordings"):
             return False
         return method in READING or path.startswith(("/whip", "/whep"))
 

@@ -192,6 +192,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--voice-url", metavar="URL", help="speech server in OpenAI's manner, up to /v1; speaks text")
     parser.add_argument("--voice-key-file", metavar="FILE", help="file that holds its key")
     parser.add_argument("--voice-model", metavar="NAME", help="model that it is asked for")
+    parser.add_argument("--vosk-model", metavar="DIR", help="folder of a Vosk model, for captions")
     parser.add_argument("--config", metavar="FILE.toml", help="settings file")
 
 

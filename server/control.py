@@ -18,11 +18,13 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from server import logs
 from server.calls import TooManySessions, Visitor
 from server.generated import GENERATED
+from server.guard import FULL_ACCESS
 from server.limits import Allowance
 from server.messages import BadMessage, Refusal, number, pack, style_choice, text, unpack
 from server.presenting import Presenting, free_name, milliseconds
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.signalling import busy
+from server.streams import Streams
 from streaming.clock import monotonic
 from streaming.engine import StyleChoice
 from streaming.errors import EngineFailure
@@ -48,13 +50,14 @@ class ControlChannel:
     def __init__(self, socket: WebSocket, service: Service, visitor: Visitor) -> None:
         self._socket = socket
         self._as_json = wants_json(socket)
-        self._presenting = Presenting(service, visitor)
+        self._presenting = Presenting(service, visitor, may_record=socket.scope.get(FULL_ACCESS, False))
         self._service = service
         self._visitor = visitor
         self._outgoing: BoundedQueue[dict[str, Any]] = BoundedQueue(
             "control messages", OUTGOING_MESSAGES, OnFull.DROP_OLDEST
         )
         self._allowance = Allowance(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
+        self._streams = Streams(service.captions, self.tell, self._tell_if_read)
 
     async def serve(self) -> None:
         """Works until the client leaves."""
@@ -88,6 +91,7 @@ class ControlChannel:
         except* (WebSocketDisconnect, ConnectionError, RuntimeError):
             pass  # the client left while something was being sent
         finally:
+            await self._streams.aclose()
             if visitor.control is self:  # a reconnected client may have taken over
                 visitor.control = None
                 await self._service.visitors.end(visitor)
@@ -95,6 +99,11 @@ class ControlChannel:
     def tell(self, type: str, **fields: Any) -> None:
         """Queues a message for the client."""
         self._outgoing.offer({"type": type, **fields})
+
+    def _tell_if_read(self, type: str, **fields: Any) -> None:
+        """Queues a message that a client who does not keep up can do without."""
+        if len(self._outgoing) < OUTGOING_MESSAGES // 2:
+            self.tell(type, **fields)
 
     async def _send(self) -> None:
         while True:
@@ -131,6 +140,7 @@ class ControlChannel:
         elif isinstance(kind, str) and (action := self._presenting.actions.get(kind)):
             await action(message)
         elif kind == "session.update":
+            await self._streams.update(message)
             if "avatar" in message:
                 await self._set_avatar(text(message, "avatar", ""))
             if message.keys() & {"style", "weights", "intensity", "fade_ms"}:
@@ -193,6 +203,7 @@ class ControlChannel:
     async def _relay_speech(self) -> None:
         while True:
             session = self._session
+            self._streams.follow(session)
             if session is None:
                 await asyncio.sleep(0.1)
                 continue

@@ -25,6 +25,8 @@ from server.problems import problem
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 COOKIE = "styletalk-token"
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz"})
+FULL_ACCESS = "styletalk.full_access"
+"""Key of an ASGI scope under which the guard notes whether the key itself, or all it allows, was given."""
 POLICY_VIOLATION = 1008  # WebSocket close code
 REQUESTS_PER_SECOND = 20.0
 REQUESTS_AT_ONCE = 200.0
@@ -84,6 +86,7 @@ class Guard:
             return problem(403, "foreign_origin", "Requests from other web sites are not answered.")
         if wait := self._spend(scope, 1.0):
             return _slow_down(wait)
+        scope[FULL_ACCESS] = self._access.open
         if self._access.open or scope["path"] in self._public or _is_preflight(scope, headers):
             return None
         allowed = [found for given in _given(scope, headers) if (found := self._access.scope(given)) is not None]
@@ -92,6 +95,7 @@ class Guard:
             return _slow_down(wait) if wait else _unauthorized()
         if not any(one.allows(scope.get("method", "GET"), scope["path"]) for one in allowed):
             return problem(403, "forbidden", "This token is for talking only.")
+        scope[FULL_ACCESS] = AccessScope.FULL in allowed
         return None
 
     def _spend(self, scope: Scope, cost: float) -> float:

@@ -27,12 +27,12 @@ class _Figures:
         """All figures."""
         service = self._service
         worker, visitors = service.worker, service.visitors
-        calls = visitors.calls()
+        calls, performances = visitors.calls(), visitors.performances()
         yield _gauge("ready", "1 while the models are warm", worker.ready)
         yield _gauge("draining", "1 once no more calls are taken", service.draining)
-        yield _gauge("sessions", "Calls that are up", len(calls))
+        yield _gauge("sessions", "Calls and presentations that are up", len(performances))
         yield _gauge("sessions_max", "Calls that can be up at the same time", worker.slots)
-        yield _gauge("viewers", "Viewers of presenters", sum(len(call.audience.viewers) for call in calls))
+        yield _gauge("viewers", "Viewers of presenters", sum(len(on.audience.viewers) for on in performances))
         yield _gauge("control_channels", "Open control channels", visitors.channels)
         yield _counter("sessions_served", "Calls that were answered", visitors.served)
         yield _counter("sessions_failed", "Calls that ended because the engine failed", visitors.failed)
@@ -41,9 +41,11 @@ class _Figures:
         yield from self._stages()
         frames = GaugeMetricFamily("styletalk_frames", "Frames of the calls that are up", labels=["kind"])
         for kind in FRAMES:
-            frames.add_metric([kind], sum(getattr(call.session.stats, kind) for call in calls))
+            frames.add_metric([kind], sum(getattr(call.session.stats, kind) for call in performances))
         yield frames
-        yield _gauge("packets", "Sound packets of the calls that are up", sum(c.session.stats.packets for c in calls))
+        yield _gauge(
+            "packets", "Sound packets of the calls that are up", sum(c.session.stats.packets for c in performances)
+        )
         yield _gauge("microphone_lost", "Microphone packets that never came", sum(c.microphone.lost for c in calls))
 
     def _stages(self) -> Iterator[Metric]:

@@ -57,11 +57,13 @@ class Presenting:
     Args:
         service: of the server.
         visitor: whose channel it is.
+        may_record: whether the client may write files that outlive its session.
     """
 
-    def __init__(self, service: Service, visitor: Visitor) -> None:
+    def __init__(self, service: Service, visitor: Visitor, may_record: bool) -> None:
         self._service = service
         self._visitor = visitor
+        self._may_record = may_record
         self._utterance: Utterance | None = None
         """The newest."""
         self._pushed: Utterance | None = None
@@ -211,6 +213,8 @@ class Presenting:
     # Recording
 
     async def _start_recording(self, message: Mapping[str, Any]) -> None:
+        if not self._may_record:
+            raise Refusal("forbidden", "This token is for talking only; recording needs the key.")
         if self._recording is not None:
             raise BadMessage("This presentation is being recorded already.")
         self._recording = await Recording.start(self._presentation, self._service.worker.size)

@@ -11,6 +11,7 @@ from typing import Any
 from server import turn
 from server.access import Access
 from server.calls import Visitors
+from server.captions import CaptionModel
 from server.catalogue import Catalogue
 from server.config import ServerConfig
 from server.negotiation import MediaPath
@@ -37,10 +38,12 @@ class Service:
     access: Access = field(init=False)
     draining: bool = False
     """True once the server takes no more calls because it is about to stop."""
+    captions: CaptionModel = field(init=False)
     _voice: Voice | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.access = Access(self.config.api_key)
+        self.captions = CaptionModel(self.config.vosk_model)
         self.visitors = Visitors(self.config.most_per_address, self.config.session_seconds)
 
     async def drain(self, seconds: float) -> None:

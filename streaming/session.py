@@ -7,9 +7,13 @@ than two frames late is thrown away.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from streaming.audio_ring import AudioRing
 from streaming.clock import MediaClock
@@ -20,6 +24,7 @@ from streaming.errors import JobExpired
 from streaming.hearing import Hearing
 from streaming.latency import LatencyPlan
 from streaming.media import (
+    CONTEXT,
     FRAME_TICKS,
     PACKET_TICKS,
     TICK_RATE,
@@ -37,6 +42,8 @@ from streaming.worker import Worker
 
 SPEECH_AHEAD: Final = 3
 """Frames by which the mouth knows that speech is coming."""
+SoundTap = Callable[[AudioChunk], None]
+MotionTap = Callable[[MotionFrame, NDArray[np.float32]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,10 @@ class Session:
         self.level = 0.0
         """Root mean square of the newest microphone packet, full scale = 1."""
         self.epoch = 0
+        self.sound_taps: list[SoundTap] = []
+        """Get the microphone's sound as it comes."""
+        self.motion_taps: list[MotionTap] = []
+        """Get a frame's motion and its phone column (41,) once they are known, before the picture is made."""
         self._worker = worker
         self._started = asyncio.Event()
         self._ring = AudioRing()
@@ -147,6 +158,8 @@ class Session:
             self.stats.concealed += gap
         self._arrived = chunk.end
         self._hearing.put(chunk)
+        for tap in self.sound_taps:
+            tap(chunk)
         audible = _from(chunk, max(self._played, self._stale_before))
         self._ring.write(audible.start, audible.samples)
         self.level = self._ring.level(audible.start, len(audible.samples)) if len(audible.samples) else 0.0
@@ -302,6 +315,8 @@ class Session:
         level = self._ring.level(index * FRAME_TICKS, FRAME_TICKS)
         motion = self._composer.compose(index, epoch, decoded, speech, level)
         self._motions.append(motion)
+        for tap in self.motion_taps:
+            tap(motion, window[CONTEXT])
         yuv = await self._worker.submit(JobKind.RENDER, self.lease, motion, due)
         self._screen.put(VideoImage(index, epoch, yuv))
 

@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the file and the back end."""
     parser.add_argument("audio", type=Path, help="audio or video file, any format and sample rate")
     parser.add_argument("--backend", choices=BACKENDS, default="neural", help="recogniser (default: neural)")
+    parser.add_argument("--vosk-model", type=Path, metavar="DIR", help="model of the vosk back end")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         InputError: the file cannot be read or the back end has no model.
     """
     samples = read_audio(args.audio)
-    backend = open_backend(args.backend)
+    backend = open_backend(args.backend, args.vosk_model)
     frames = len(samples) * FPS // SPEECH_RATE
     labels = frame_labels(recognize(backend, samples), frames).tolist()
     if not args.json:

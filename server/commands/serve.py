@@ -7,6 +7,7 @@ import argparse
 import os
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 from server import logs
@@ -16,9 +17,11 @@ from server.config import ServerConfig, add_arguments, load
 from server.draining import DrainingServer, http_options
 from server.home import user_folder
 from server.service import Service
+from server.voices.choice import open_voice
 from streaming.engine import Engine
 from streaming.worker import BatchWorker
 from styletalk_core.errors import InputError
+from styletalk_core.recognizer.transcriber import check_model
 from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary
@@ -53,8 +56,11 @@ def make_service(config: ServerConfig) -> Service:
     """The service with the packaged models and the user's libraries, its worker not started.
 
     Raises:
-        InputError: the device is not one of auto, cpu, cuda and cuda:N.
+        InputError: the device is not one of auto, cpu, cuda and cuda:N; there is no such voice, or no such model.
     """
+    open_voice(config)
+    if config.vosk_model:
+        check_model(Path(config.vosk_model))
     avatars, styles = AvatarLibrary(user_folder("avatars")), StyleLibrary(user_folder("styles"))
     backgrounds = BackgroundLibrary(user_folder("backgrounds"))
     catalogue = LibraryCatalogue(avatars, styles, backgrounds)

@@ -1,5 +1,6 @@
 """The recogniser back ends by name."""
 
+from pathlib import Path
 from typing import Final
 
 from styletalk_core.errors import InputError
@@ -8,8 +9,8 @@ from styletalk_core.recognizer.stream import PhoneRecognizer, Recognizer, Recogn
 BACKENDS: Final = ("neural", "pocketsphinx", "vosk")
 
 
-def open_backend(name: str) -> PhoneRecognizer:
-    """Returns the back end with this name, ready to hear.
+def open_backend(name: str, vosk_model: Path | None = None) -> PhoneRecognizer:
+    """Returns the back end with this name, ready to hear; ``vosk_model`` is the folder of the model that vosk needs.
 
     Raises:
         InputError: there is no such back end, or its model is not installed.
@@ -23,5 +24,5 @@ def open_backend(name: str) -> PhoneRecognizer:
     if name == "vosk":
         from styletalk_core.recognizer.vosk import VoskRecognizer
 
-        return VoskRecognizer()
+        return VoskRecognizer(vosk_model)
     raise InputError(f"there is no recogniser back end {name!r}: choose one of {', '.join(BACKENDS)}")

@@ -1,12 +1,11 @@
 """Back end `vosk`: recognised words, spelled in CMU phones of even length. Needs a model of the user's own.
 
-Words are known only when a phrase is over, so this back end fits recordings and captions, not live lips.
+Words are known only when a phrase is over, so this back end fits recordings, not live lips.
 """
 
-import json
 import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,27 +15,47 @@ from styletalk_core.audio import SPEECH_RATE
 from styletalk_core.errors import InputError
 from styletalk_core.phones import INDEX, NSN_INDEX, PHONES, SIL_INDEX
 from styletalk_core.recognizer.stream import COLUMN_TICKS, STEP_SAMPLES, Recognition
+from styletalk_core.recognizer.transcriber import Transcriber, Transcript, TranscriptionModel, Word
 
 MODEL_VARIABLE: Final = "STYLETALK_VOSK_MODEL"
 LONGEST_STEPS: Final = 500
 """Steps of 20 ms after which a phrase is ended by force: 10 s."""
 
 
+class Speller:
+    """English words in CMU phones, by the dictionary that `pocketsphinx` carries."""
+
+    def __init__(self) -> None:
+        self._dictionary = Decoder(loglevel="FATAL")
+
+    def phones(self, word: str) -> list[int]:
+        """Phone ids; one noise symbol for a word that is not in the dictionary."""
+        spelling = self._dictionary.lookup_word(word.lower())
+        return [INDEX[phone] for phone in spelling.split()] if spelling else [NSN_INDEX]
+
+    def columns(self, words: tuple[Word, ...], first: int, end: int) -> NDArray[np.int64]:
+        """Phone ids of the steps of 20 ms from ``first`` up to ``end``; the phones of a word share its time evenly."""
+        ids = np.full(end - first, SIL_INDEX)
+        for word in words:
+            phones = self.phones(word.text)
+            bounds = np.linspace(word.start, word.end, len(phones) + 1) * SPEECH_RATE / STEP_SAMPLES
+            places = np.rint(bounds).astype(int) - first
+            for phone, begin, stop in zip(phones, places[:-1], places[1:], strict=True):
+                ids[max(begin, 0) : max(stop, 0)] = phone
+        return ids
+
+
 class VoskRecognizer:
     """Implements `PhoneRecognizer`; columns are one-hot and come out in bursts, a phrase at a time."""
 
     def __init__(self, model: Path | None = None) -> None:
-        """Raises: InputError: no model folder is named, or the folder holds no model."""
-        folder = model or Path(os.environ.get(MODEL_VARIABLE, ""))
-        if not (folder / "am").is_dir():
-            raise InputError(f"the vosk back end needs a model: unpack one and set {MODEL_VARIABLE} to its folder")
-        import vosk
-
-        vosk.SetLogLevel(-1)
-        self._recognizer: Any = vosk.KaldiRecognizer(vosk.Model(str(folder)), SPEECH_RATE)
-        self._recognizer.SetWords(True)
-        self._dictionary = Decoder(loglevel="FATAL")
-        self.reset()
+        """Raises: InputError: no model folder is named, it holds no model, or vosk is not installed."""
+        folder = str(model or os.environ.get(MODEL_VARIABLE, ""))
+        if not folder:
+            raise InputError(f"the vosk back end needs a model: give --vosk-model DIR or set {MODEL_VARIABLE}")
+        self._transcriber = Transcriber(TranscriptionModel(Path(folder)))
+        self._speller = Speller()
+        self._heard = self._given = 0
 
     @property
     def delay_ticks(self) -> int:
@@ -45,40 +64,31 @@ class VoskRecognizer:
 
     def reset(self) -> None:
         """Forgets everything; tick 0 is the next sample."""
-        self._recognizer.Reset()
+        self._transcriber.reset()
         self._heard = self._given = 0
 
     def push(self, samples: NDArray[np.float32]) -> Recognition:
         """Hears (n,) float32 16 kHz samples; returns the columns of the phrases that ended, maybe none."""
         first, ids = self._given, []
-        pcm = (np.clip(np.nan_to_num(samples), -1, 1) * 32767).astype(np.int16)
-        for start in range(0, len(pcm), STEP_SAMPLES):
-            piece = pcm[start : start + STEP_SAMPLES]
+        for start in range(0, len(samples), STEP_SAMPLES):
+            piece = samples[start : start + STEP_SAMPLES]
             self._heard += len(piece)
-            if self._recognizer.AcceptWaveform(piece.tobytes()):
-                ids.append(self._finish(json.loads(self._recognizer.Result())))
-            elif self._heard // STEP_SAMPLES - self._given >= LONGEST_STEPS:
-                ids.append(self._finish(json.loads(self._recognizer.FinalResult())))
+            finals = [transcript for transcript in self._transcriber.push(piece) if transcript.final]
+            if not finals and self._heard // STEP_SAMPLES - self._given >= LONGEST_STEPS:
+                finals = self._transcriber.finish() or [Transcript("", True)]
+            ids += [self._finish(transcript) for transcript in finals]
         return self._recognition(first, ids)
 
     def flush(self) -> Recognition:
         """Returns the columns of everything heard so far."""
         self._heard = -(-self._heard // STEP_SAMPLES) * STEP_SAMPLES
-        return self._recognition(self._given, [self._finish(json.loads(self._recognizer.FinalResult()))])
+        first, finals = self._given, self._transcriber.finish() or [Transcript("", True)]
+        return self._recognition(first, [self._finish(transcript) for transcript in finals])
 
-    def _finish(self, result: dict[str, Any]) -> NDArray[np.int64]:
+    def _finish(self, transcript: Transcript) -> NDArray[np.int64]:
         """Phone ids of the steps since the last phrase."""
-        end = self._heard // STEP_SAMPLES
-        ids = np.full(end - self._given, SIL_INDEX)
-        for word in result.get("result", ()):
-            spelling = self._dictionary.lookup_word(word["word"])
-            phones = [INDEX[phone] for phone in spelling.split()] if spelling else [NSN_INDEX]
-            bounds = np.linspace(word["start"], word["end"], len(phones) + 1) * SPEECH_RATE / STEP_SAMPLES
-            places = np.rint(bounds).astype(int) - self._given
-            for phone, begin, stop in zip(phones, places[:-1], places[1:], strict=True):
-                ids[max(begin, 0) : max(stop, 0)] = phone
-        self._given = end
-        return ids
+        first, self._given = self._given, self._heard // STEP_SAMPLES
+        return self._speller.columns(transcript.words, first, self._given)
 
     def _recognition(self, first: int, ids: list[NDArray[np.int64]]) -> Recognition:
         flat = np.concatenate([np.zeros(0, np.int64), *ids])

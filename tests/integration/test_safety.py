@@ -10,7 +10,7 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
-from live_server import Caller, running_server, silence
+from live_server import Caller, Control, running_server, silence
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -53,6 +53,11 @@ async def test_a_token_made_with_the_key_opens_a_session_and_nothing_else() -> N
             await connect(f"ws://127.0.0.1:{server.port}/ws")
         async with connect(f"ws://127.0.0.1:{server.port}/ws?token={made['token']}") as socket:
             assert msgpack.unpackb(await socket.recv())["type"] == "session.created"
+            for wish in ({"type": "presenter.start", "name": "a"}, {"type": "recording.start"}):
+                await socket.send(msgpack.packb(wish))
+            channel = Control(socket)
+            await channel.expect("presenter.started")
+            assert (await channel.expect("error"))["code"] == "forbidden"
         talker = {"Authorization": f"Bearer {made['token']}"}
         assert (await server.http("DELETE", "/api/styles/mine", headers=talker))[0] == 403
 

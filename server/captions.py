@@ -1,0 +1,213 @@
+"""Captions in step with the face: what was said is told when the avatar says it, not when it was heard.
+
+Runs on: event loop; the recogniser on a thread, one for the whole server, because a late caption is better than a
+late frame. Speech is heard D before it is spoken by the avatar, which is time enough to recognise it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from server.messages import Refusal
+from streaming.audio_ring import Decimator
+from streaming.media import FRAME_TICKS, MODEL_SAMPLE_TICKS, TICK_RATE, AudioChunk, Tick
+from streaming.queues import BoundedQueue, OnFull
+from streaming.session import Session
+from styletalk_core.errors import InputError
+
+if TYPE_CHECKING:
+    from styletalk_core.recognizer.transcriber import Transcriber, Transcript, TranscriptionModel
+
+T = TypeVar("T")
+
+PACKETS_HELD = 500
+CAPTIONS_HELD = 64
+PIECE_SECONDS = 0.1
+"""Sound is recognised so much at a time."""
+PAUSE_SECONDS = 0.6
+"""After so long without any sound a phrase is over."""
+LONGEST_FILL: Tick = TICK_RATE // 2
+"""A gap up to this length is heard as silence; after a longer one the recogniser begins anew."""
+
+
+class CaptionModel:
+    """The server's recogniser; the model is read when the first client wants captions."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._model: TranscriptionModel | None = None
+        self._threads = ThreadPoolExecutor(1, "captions")
+
+    def check(self) -> None:
+        """Makes sure that there is a model.
+
+        Raises:
+            Refusal: the server has none.
+        """
+        if not self._folder:
+            raise Refusal("no_captions", "This server has no captions; start it with --vosk-model DIR.")
+
+    def close(self) -> None:
+        """Lets the thread end."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def transcriber(self) -> "Transcriber":
+        """A recogniser for one session; the first takes as long as reading the model.
+
+        Raises:
+            InputError: the model cannot be read.
+        """
+        return await self.run(self._open)
+
+    def _open(self) -> "Transcriber":
+        from styletalk_core.recognizer.transcriber import Transcriber, TranscriptionModel
+
+        if self._model is None:
+            self._model = TranscriptionModel(Path(self._folder))
+        return Transcriber(self._model)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Runs ``work`` on the recogniser's thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """A transcript that is told when ``tick`` is played; its words' seconds count from tick ``origin``."""
+
+    tick: Tick
+    origin: Tick
+    transcript: "Transcript"
+
+    def message(self) -> dict[str, Any]:
+        """Its type and fields for clients."""
+        kind = "transcript.final" if self.transcript.final else "transcript.partial"
+        message: dict[str, Any] = {"type": kind, "frame": self.tick // FRAME_TICKS, "text": self.transcript.text}
+        if self.transcript.final:
+            message["words"] = [
+                {"word": word.text, "start": self._frame(word.start), "end": self._frame(word.end)}
+                for word in self.transcript.words
+            ]
+        return message
+
+    def _frame(self, seconds: float) -> int:
+        return (self.origin + round(seconds * TICK_RATE)) // FRAME_TICKS
+
+
+class Listening:
+    """Puts the sound of one session before a transcriber and its words on the session's ticks.
+
+    Runs on: the recogniser's thread.
+    """
+
+    def __init__(self, transcriber: "Transcriber") -> None:
+        self._transcriber = transcriber
+        self._decimator = Decimator()
+        self._origin: Tick = 0
+        self._end: Tick | None = None
+
+    def hear(self, chunks: list[AudioChunk]) -> list[Caption]:
+        """Hears sound in order; returns what was understood."""
+        captions = list[Caption]()
+        for chunk in chunks:
+            gap = 0 if self._end is None else chunk.start - self._end
+            if self._end is None or not 0 <= gap <= LONGEST_FILL:
+                captions += self.pause()
+                self.restart()
+                self._origin, gap = chunk.start, 0
+            samples = np.concatenate([np.zeros(gap, np.int16), chunk.samples])
+            self._end = chunk.end
+            usable = len(samples) - len(samples) % MODEL_SAMPLE_TICKS
+            captions += self._captions(self._transcriber.push(self._decimator.push(samples[:usable])))
+        return captions
+
+    def pause(self) -> list[Caption]:
+        """The phrase is over."""
+        return self._captions([] if self._end is None else self._transcriber.finish())
+
+    def restart(self) -> None:
+        """Forgets what was heard."""
+        self._transcriber.reset()
+        self._decimator = Decimator()
+        self._end = None
+
+    def _captions(self, transcripts: "list[Transcript]") -> list[Caption]:
+        return [Caption(self._end or 0, self._origin, transcript) for transcript in transcripts]
+
+
+class Captions:
+    """One client's captions; `run` tells them.
+
+    Args:
+        model: of the server.
+        tell: sends a message of a type with fields.
+    """
+
+    def __init__(self, model: CaptionModel, tell: Callable[..., None]) -> None:
+        self._model = model
+        self._tell = tell
+        self._sound: BoundedQueue[AudioChunk] = BoundedQueue("caption sound", PACKETS_HELD, OnFull.DROP_OLDEST)
+        self._captions: BoundedQueue[tuple[Session, int, Caption]] = BoundedQueue(
+            "captions", CAPTIONS_HELD, OnFull.DROP_OLDEST
+        )
+        self._session: Session | None = None
+
+    def follow(self, session: Session | None) -> None:
+        """Listens to this session from now on; to none for None."""
+        if session is self._session:
+            return
+        if self._session is not None:
+            self._session.sound_taps.remove(self._sound.offer)
+        self._sound.drain()
+        if session is not None:
+            session.sound_taps.append(self._sound.offer)
+        self._session = session
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        try:
+            listening = Listening(await self._model.transcriber())
+        except InputError as error:
+            self._tell("error", code="no_captions", message=f"There are no captions: {error}.")
+            return
+        self._tell("captions.applied", captions=True)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._recognize(listening), name="captions recognise")
+            tasks.create_task(self._tell_in_time(), name="captions tell")
+
+    async def _recognize(self, listening: Listening) -> None:
+        heard: tuple[Session, int] | None = None
+        while True:
+            chunks = await self._piece()
+            session = self._session
+            if session is None:
+                continue
+            if heard != (session, session.epoch):  # another call, or what was being said was cut off
+                heard = session, session.epoch
+                await self._model.run(listening.restart)
+            captions = await self._model.run(partial(listening.hear, chunks) if chunks else listening.pause)
+            for caption in captions:
+                self._captions.offer((*heard, caption))
+
+    async def _piece(self) -> list[AudioChunk]:
+        """Sound to recognise next; empty after a pause."""
+        try:
+            async with asyncio.timeout(PAUSE_SECONDS):
+                first = await self._sound.get()
+        except TimeoutError:
+            return []
+        await asyncio.sleep(PIECE_SECONDS)
+        return [first, *self._sound.drain()]
+
+    async def _tell_in_time(self) -> None:
+        while True:
+            session, epoch, caption = await self._captions.get()
+            await session.clock.wait_until(session.clock.deadline(caption.tick))
+            if session is self._session and session.epoch == epoch:
+                self._tell(**caption.message())

