@@ -23,6 +23,7 @@ from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW
 from styletalk_core.recognizer.stream import Recognition, Recognizer, RecognizerStream
 from styletalk_core.renderer.arrays import Image
 from styletalk_core.renderer.background import KEEP, BackgroundLibrary
+from styletalk_core.renderer.batch_renderer import BatchRenderer, Motion, draw
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.style_map import Place, places
@@ -77,6 +78,7 @@ class ModelEngine:
         self._threads = threads
         self._slots: dict[int, _Slot] = {}
         self._renderers: dict[str, MeshRenderer] = {}
+        self._batch = BatchRenderer(size, self._device) if self._device.type == "cuda" else None
         self._stamps: dict[str, int] = {}
         self._recognizer = Recognizer.load()
         self._model = checkpoint.load(MOTION_WEIGHTS, self._device).model
@@ -199,15 +201,12 @@ class ModelEngine:
 
         Before a transparent background a picture is twice as high, its lower half the mask: (H*3, W).
         """
-        pictures = []
+        motions = []
         for i, slot in enumerate(slots):
-            session, motion = self._slots[slot], (expression[i], pose[i], gaze[i], float(blink[i]))
+            session = self._slots[slot]
             renderer = self._renderers[session.avatar]
-            if session.behind is None:
-                pictures.append(renderer.render_with_alpha(*motion))
-            else:
-                pictures.append(renderer.render(*motion, session.behind))
-        return pictures
+            motions.append(Motion(renderer, expression[i], pose[i], gaze[i], float(blink[i]), session.behind))
+        return [draw(motion) for motion in motions] if self._batch is None else self._batch.render(motions)
 
     def _advance(self, session: _Slot) -> Any:
         """Moves a session's cross-fade on by one frame; the experts are mixed anew only while it lasts."""

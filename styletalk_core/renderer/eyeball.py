@@ -10,7 +10,7 @@ import numpy as np
 
 from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import Eye
-from styletalk_core.renderer.opening import Opening, open_between, smooth_curve
+from styletalk_core.renderer.opening import Opening, Patch, open_between, smooth_curve
 from styletalk_core.renderer.person_mask import fill_in
 
 EYEBALL_RADIUS = 0.135  # inter-ocular distances (12 mm of 90 mm)
@@ -61,8 +61,8 @@ class Eyeball:
         shown = cv2.GaussianBlur(inner, (0, 0), 0.8)[..., None]
         return np.asarray((patch * shown + completed * (1 - shown)).clip(0, 255).round(), np.uint8)
 
-    def draw(self, picture: Image, opening: Opening, to_source: Float, gaze: Float, closing: float) -> None:
-        """Paints the eyeball into ``picture`` (H, W, C >= 3) where ``opening`` shows it.
+    def paint(self, opening: Opening, to_source: Float, gaze: Float, closing: float) -> Patch:
+        """The eyeball as ``opening`` shows it.
 
         Args:
             to_source: (2, 3) affine map from output pixels to the portrait's, the head's motion undone.
@@ -83,9 +83,7 @@ class Eyeball:
         depth = max(1.0, 0.016 * self._unit * abs(1 / to_source[0, 0]))
         lit = cv2.GaussianBlur(opening.mask, (0, 0), depth) * 2 - 1
         shade = 1 - _LID_SHADOW * min(1.0, closing) * (1 - np.clip(lit, 0, 1))
-        window = picture[opening.window][..., :3]
-        mask = opening.mask[..., None]
-        window[:] = (window * (1 - mask) + eye * (shade[..., None] * mask) + 0.5).astype(np.uint8)
+        return Patch(opening.window, eye * shade[..., None], opening.mask)
 
 
 class Eyelid:
@@ -115,15 +113,15 @@ class Eyelid:
         self._texture = fill_in(patch, skin).clip(0, 255)
         self._lash = np.float32(0.22) * self._texture.mean((0, 1))
 
-    def draw(self, picture: Image, fold: Float, lid: Float, maps: tuple[Float, Float], closing: float) -> None:
-        """Blends the lid into ``picture`` between its fold and its edge, curves (N, 2) px of the output.
+    def paint(self, fold: Float, lid: Float, maps: Float, closing: float) -> Patch | None:
+        """The lid between its fold and its edge, curves (N, 2) px of the output; None while the eye is open.
 
-        ``maps`` are the backward maps (H, W) of the whole face; ``closing`` is 0 open .. 1 closed.
+        ``maps`` (2, H, W) are the backward maps of the skin around the eye; ``closing`` is 0 open .. 1 closed.
         """
         share = float(np.clip((closing - 0.1) / 0.6, 0, 1))
-        opening = open_between(fold, lid, picture.shape[0], softness=max(0.5, 0.006 * self._unit))
+        opening = open_between(fold, lid, maps.shape[1], softness=max(0.5, 0.006 * self._unit))
         if share == 0 or opening is None:
-            return
+            return None
         rows, columns = opening.window
         x = np.clip(maps[0][rows, columns] - self._origin[0], 0, self._texture.shape[1] - 1)
         y = np.clip(maps[1][rows, columns] - self._origin[1], 0, self._texture.shape[0] - 1)
@@ -135,12 +133,10 @@ class Eyelid:
         skin *= (0.86 + 0.10 * np.sin(np.pi * depth))[..., None]
         lash = np.exp(-(((grid_y - edge + 0.004 * self._unit) / (0.009 * self._unit)) ** 2))[..., None] * 0.75
         skin += (self._lash - skin) * lash
-        window = picture[rows, columns][..., :3]
         # The skin fades into the photo towards the fold and the corners of the eye.
         ends = np.minimum(grid_x - lid[:, 0].min(), lid[:, 0].max() - grid_x) / (_CORNER_FADE * np.ptp(lid[:, 0]))
         fade = np.clip(depth / 0.6, 0, 1) * np.clip(ends, 0, 1)
-        mask = (opening.mask * share * fade * fade * (3 - 2 * fade))[..., None]
-        window[:] = (window * (1 - mask) + skin * mask + 0.5).astype(np.uint8)
+        return Patch(opening.window, skin, opening.mask * share * fade * fade * (3 - 2 * fade))
 
 
 def _ordered(curve: Float) -> tuple[Float, Float]:

@@ -5,19 +5,21 @@ shoulders; the eyeballs between the lids; the inside of the mouth between the li
 Runs on: worker thread; `render` keeps no state between frames.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from styletalk_core.face_model import FaceModel
 from styletalk_core.head_pose import fit_head, rotation_matrix
 from styletalk_core.renderer import face_mesh
-from styletalk_core.renderer.arrays import Float, Image
+from styletalk_core.renderer.arrays import Float, Image, Index
 from styletalk_core.renderer.eyeball import Eyeball, Eyelid
 from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.renderer.mouth import MouthInterior
 from styletalk_core.renderer.mouth_anatomy import JAW
 from styletalk_core.renderer.neutral import resting_mouth
-from styletalk_core.renderer.opening import affine_between, open_between
+from styletalk_core.renderer.opening import Patch, affine_between, open_between
 from styletalk_core.renderer.person_mask import empty_background, foreground_colors
 from styletalk_core.renderer.portrait import Portrait
 from styletalk_core.renderer.rasterizer import composite, fill_triangles
@@ -26,6 +28,14 @@ _SUPERSAMPLING = 2.0  # texture pixels per output pixel: bilinear sampling then 
 _SEALED = 0.014  # inter-ocular distances between the lips below which they are drawn together
 _LIDS_MEET = 0.12  # share of the way that the lower lid comes up in a blink
 _FOLD_FOLLOWS = 0.42  # how far the skin above the upper lid comes down with it
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One frame before it is drawn."""
+
+    vertices: Float  # (V, 2) px, where the mesh lies in the output
+    patches: list[Patch]  # eyes and mouth, in the order in which they are laid over the face
 
 
 class MeshRenderer:
@@ -37,6 +47,9 @@ class MeshRenderer:
         pivot: (3,) px, the point in the neck about which the head turns.
         head: where the portrait's head lies in the output (one frame).
         background: (size, size, 3) uint8 RGB, the photo without the person.
+        mesh: what the photo is drawn on, px of the output.
+        person: (T, T, 4) uint8 RGBA, the texture.
+        texture_points: (V, 2) px of the texture, where the mesh's vertices lie in it.
         resting_face: (478, 3) canonical landmarks of the portrait with its mouth at rest.
         resting_offsets: (478, 3) canonical displacements from the portrait to `resting_face`.
     """
@@ -50,7 +63,7 @@ class MeshRenderer:
         picture = cv2.resize(portrait.picture, (side, side), interpolation=method)
         mask = cv2.resize(portrait.mask, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         person = foreground_colors(picture, mask).clip(0, 255).round().astype(np.uint8)
-        self._person = np.dstack([person, np.round(mask * 255).astype(np.uint8)])
+        self.person: Image = np.dstack([person, np.round(mask * 255).astype(np.uint8)])
         wall = cv2.resize(empty_background(picture, mask), (size, size), interpolation=cv2.INTER_AREA)
         self.background: Image = np.ascontiguousarray(wall.clip(0, 255).round().astype(np.uint8))
 
@@ -58,8 +71,8 @@ class MeshRenderer:
         in_output = _rescaled(portrait.landmarks, size / stored)
         self.unit = face_mesh.interocular(in_output)
         mesh = face_mesh.build_head_mesh(in_output, size, portrait.triangles)
-        self._mesh = mesh
-        self._texture_points = np.ascontiguousarray(_rescaled(mesh.vertices, side / size)[:, :2])
+        self.mesh = mesh
+        self.texture_points = np.ascontiguousarray(_rescaled(mesh.vertices, side / size)[:, :2])
         oval = mesh.vertices[list(face_mesh.FACE_OVAL)]
         center = oval.mean(0)
         self.pivot = np.array([center[0], center[1] + 0.25 * self.unit, 0.5 * self.unit], np.float32)
@@ -77,7 +90,8 @@ class MeshRenderer:
         resting = _rescaled(self._neutral[:LANDMARKS], side / size)
         self._mouth = MouthInterior(picture, in_texture, resting, texture_unit)
         self._openness = [self._lid_gap(mesh.vertices, eye) for eye in EYES]
-        self._maps = np.zeros((2, size, size), np.float32)
+        self._maps, self._eye_maps = np.zeros((2, 2, size, size), np.float32)
+        self._around_eyes = _neighbourhood(mesh.triangles, [[*eye.upper_lid, *eye.upper_fold] for eye in EYES], rings=2)
 
     def render(self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None) -> Image:
         """Renders one frame.
@@ -100,7 +114,7 @@ class MeshRenderer:
         Video codecs for live use carry no alpha, so the picture is twice as high: whoever shows it lays row ``y`` over
         anything with the brightness of row ``H + y`` as opacity.
         """
-        person = self._person_layer(self._offsets(expression), pose, gaze, blink, layers=True)
+        person = self._person_layer(self.offsets(expression), pose, gaze, blink, layers=True)
         stacked = np.vstack([person[..., :3], np.repeat(person[..., 3:], 3, axis=2)])
         return cv2.cvtColor(stacked, cv2.COLOR_RGB2YUV_I420)
 
@@ -108,7 +122,7 @@ class MeshRenderer:
         self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None
     ) -> Image:
         """As `render`, but (H, W, 3) uint8 RGB."""
-        return self.render_offsets(self._offsets(expression), pose, gaze, blink, behind=behind)
+        return self.render_offsets(self.offsets(expression), pose, gaze, blink, behind=behind)
 
     def render_offsets(
         self, offsets: Float, pose: Float, gaze: Float, blink: float, layers: bool = True, behind: Image | None = None
@@ -122,58 +136,72 @@ class MeshRenderer:
         composite(layer, self.background if behind is None else behind, out)
         return out
 
-    def _offsets(self, expression: Float) -> Float:
+    def offsets(self, expression: Float) -> Float:
+        """Displacements (478, 3) of the landmarks that coefficients (64,) mean, canonical units."""
         return np.asarray(self._model.offsets(np.asarray(expression, np.float32)[None])[0], np.float32)
 
     def _person_layer(self, offsets: Float, pose: Float, gaze: Float, blink: float, layers: bool) -> Image:
         """The person without background, (H, W, 4) RGBA."""
+        scene = self.scene(offsets, pose, gaze, blink)
+        map_x, map_y = self._maps
+        fill_triangles(scene.vertices, self.texture_points, self.mesh.triangles, map_x, map_y)
+        layer: Image = cv2.remap(self.person, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for patch in scene.patches if layers else ():
+            patch.lay_over(layer)
+        return layer
+
+    def scene(self, offsets: Float, pose: Float, gaze: Float, blink: float) -> Scene:
+        """Bends the mesh by displacements (478, 3) of the landmarks, and paints eyes and mouth."""
         pose, gaze, blink = np.asarray(pose, np.float32), np.asarray(gaze, np.float32), float(blink)
-        still = self._mesh.vertices
+        still = self.mesh.vertices
         shape = self._neutral.copy()
         shape[:LANDMARKS] += offsets @ self._to_picture
         self._close_lids(shape, blink)
         _seal_lips(shape, self.unit)
-        shape[LANDMARKS:] += self._mesh.spread @ (shape - still)[list(face_mesh.FACE_OVAL)]
-        vertices = self._posed(shape, pose)
-
-        map_x, map_y = self._maps
-        flat = np.ascontiguousarray(vertices[:, :2])
-        fill_triangles(flat, self._texture_points, self._mesh.triangles, map_x, map_y)
-        layer: Image = cv2.remap(self._person, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        if layers:
-            rigid = self._posed(still, pose)[:LANDMARKS, :2]
-            for side in range(len(EYES)):
-                self._draw_eye(layer, vertices, rigid, side, gaze)
-            self._draw_mouth(layer, vertices, rigid, shape)
-        return layer
+        shape[LANDMARKS:] += self.mesh.spread @ (shape - still)[list(face_mesh.FACE_OVAL)]
+        vertices = np.ascontiguousarray(self._posed(shape, pose)[:, :2])
+        rigid = self._posed(still, pose)[:LANDMARKS, :2]
+        fill_triangles(vertices, self.texture_points, self._around_eyes, *self._eye_maps)
+        patches = [self._eye(vertices, rigid, side, gaze) for side in range(len(EYES))]
+        patches += [self._lid(vertices, side) for side in range(len(EYES))]
+        patches.append(self._mouth_inside(vertices, rigid, shape))
+        return Scene(vertices, [patch for patch in patches if patch is not None])
 
     def _posed(self, shape: Float, pose: Float) -> Float:
         """Turns and shifts the head; anchors follow as far as they belong to it."""
         moved = (shape - self.pivot) @ rotation_matrix(*pose[:3]).T * (1 + pose[5] / 10)
         moved += self.pivot + np.array([pose[3], pose[4], 0], np.float32) * self.unit
-        return np.asarray(shape + (moved - shape) * self._mesh.head_weight[:, None], np.float32)
+        return np.asarray(shape + (moved - shape) * self.mesh.head_weight[:, None], np.float32)
 
-    def _draw_eye(self, layer: Image, vertices: Float, rigid: Float, side: int, gaze: Float) -> None:
+    def _eye(self, vertices: Float, rigid: Float, side: int, gaze: Float) -> Patch | None:
         eye = EYES[side]
-        upper, lower = vertices[list(eye.upper_lid), :2], vertices[list(eye.lower_lid), :2]
-        closing = max(0.0, 1 - self._lid_gap(vertices, eye) / self._openness[side])
+        upper, lower = vertices[list(eye.upper_lid)], vertices[list(eye.lower_lid)]
         opening = open_between(upper, lower, self.size, softness=max(0.5, 0.0045 * self.unit))
-        if opening is not None:
-            rim = [*eye.upper_lid, *eye.lower_lid]
-            to_source = affine_between(rigid[rim], self._texture_points[rim])
-            self._eyes[side].draw(layer, opening, to_source, gaze, closing)
-        fold = np.vstack([upper[:1], vertices[list(eye.upper_fold), :2], upper[-1:]])
-        self._lids[side].draw(layer, fold, upper, (self._maps[0], self._maps[1]), closing)
+        if opening is None:
+            return None
+        rim = [*eye.upper_lid, *eye.lower_lid]
+        to_source = affine_between(rigid[rim], self.texture_points[rim])
+        return self._eyes[side].paint(opening, to_source, gaze, self._closing(vertices, side))
 
-    def _draw_mouth(self, layer: Image, vertices: Float, rigid: Float, shape: Float) -> None:
-        upper, lower = vertices[list(UPPER_INNER_LIP), :2], vertices[list(LOWER_INNER_LIP), :2]
+    def _lid(self, vertices: Float, side: int) -> Patch | None:
+        eye = EYES[side]
+        upper = vertices[list(eye.upper_lid)]
+        fold = np.vstack([upper[:1], vertices[list(eye.upper_fold)], upper[-1:]])
+        return self._lids[side].paint(fold, upper, self._eye_maps, self._closing(vertices, side))
+
+    def _mouth_inside(self, vertices: Float, rigid: Float, shape: Float) -> Patch | None:
+        upper, lower = vertices[list(UPPER_INNER_LIP)], vertices[list(LOWER_INNER_LIP)]
         opening = open_between(upper, lower, self.size, softness=max(0.5, 0.005 * self.unit))
         if opening is None or (lower - upper)[:, 1].max() < 0.05:
-            return
+            return None
         rim = [*UPPER_INNER_LIP, *LOWER_INNER_LIP, 1, 94, 57, 287]
-        to_source = affine_between(rigid[rim], self._texture_points[rim])
+        to_source = affine_between(rigid[rim], self.texture_points[rim])
         jaw = (shape - self._neutral)[list(JAW), :2].mean(0) / self.unit
-        self._mouth.draw(layer, opening, to_source, jaw, vertices[:, :2])
+        return self._mouth.paint(opening, to_source, jaw, vertices)
+
+    def _closing(self, vertices: Float, side: int) -> float:
+        """How far an eye has closed: 0 as in the portrait, 1 shut."""
+        return max(0.0, 1 - self._lid_gap(vertices, EYES[side]) / self._openness[side])
 
     def _lid_gap(self, vertices: Float, eye: face_mesh.Eye) -> float:
         return float((vertices[list(eye.lower_lid[2:7]), 1] - vertices[list(eye.upper_lid[2:7]), 1]).mean())
@@ -189,6 +217,16 @@ class MeshRenderer:
             crossed = shape[list(eye.upper_lid), 1] > shape[list(eye.lower_lid), 1]
             for k in np.flatnonzero(crossed):
                 shape[[eye.upper_lid[k], eye.lower_lid[k]]] = shape[[eye.upper_lid[k], eye.lower_lid[k]]].mean(0)
+
+
+def _neighbourhood(triangles: Index, vertices: list[list[int]], rings: int) -> Index:
+    """The triangles at ``vertices``, and at their neighbours, ``rings`` deep."""
+    near = np.zeros(len(triangles), np.bool_)
+    reached = np.unique(vertices)
+    for _ in range(rings):
+        near |= np.isin(triangles, reached).any(axis=1)
+        reached = np.unique(triangles[near])
+    return np.ascontiguousarray(triangles[near])
 
 
 def _rescaled(points: Float, factor: float) -> Float:

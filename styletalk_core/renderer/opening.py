@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from styletalk_core.renderer.arrays import Float
+from styletalk_core.renderer.arrays import Float, Image
 
 _FRACTION_BITS = 6
 
@@ -35,6 +35,22 @@ class Opening:
             np.arange(rows.start, rows.stop, dtype=np.float32),
         )
         return x, y
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Something small to be laid over the picture."""
+
+    window: tuple[slice, slice]
+    """Rows and columns of the picture that it covers."""
+    color: Float  # (h, w, 3) grey levels
+    mask: Float  # (h, w) 0 transparent .. 1 opaque
+
+    def lay_over(self, picture: Image) -> None:
+        """Blends it into ``picture`` (H, W, C >= 3)."""
+        under = picture[self.window][..., :3]
+        mask = self.mask[..., None]
+        under[:] = (under * (1 - mask) + self.color * mask + 0.5).astype(np.uint8)
 
 
 def smooth_curve(points: Float, upsampling: int = 4) -> Float:

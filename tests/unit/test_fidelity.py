@@ -34,7 +34,7 @@ def test_motion_read_from_landmarks_puts_them_back_where_they_were() -> None:
     scale = 256 / PORTRAIT.picture.shape[0]
     landmarks = PORTRAIT.landmarks * scale
     landmarks[:, :2] += 0.5 * scale - 0.5
-    moved = renderer._posed(np.vstack([landmarks, renderer._mesh.vertices[478:]]), pose)[None, :478]
+    moved = renderer._posed(np.vstack([landmarks, renderer.mesh.vertices[478:]]), pose)[None, :478]
     motion = motion_of_landmarks(renderer, moved)
     assert np.abs(motion.pose[0] - pose).max() < 0.01
     assert np.abs(motion.offsets[0] + renderer.resting_offsets).max() < 0.01

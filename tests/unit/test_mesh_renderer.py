@@ -129,7 +129,7 @@ def test_the_iris_follows_the_gaze(renderer: MeshRenderer, landmarks: NDArray[np
 
 
 def test_a_turn_of_the_head_moves_the_nose_and_keeps_the_shoulders(renderer: MeshRenderer) -> None:
-    mesh = renderer._mesh
+    mesh = renderer.mesh
     turned = renderer._posed(mesh.vertices, np.array([0, np.radians(15), 0, 0, 0, 0], np.float32)) - mesh.vertices
     assert turned[1, 0] > 0.08 * renderer.unit
     shoulders = mesh.vertices[:, 1] > SIZE * 1.05
