@@ -20,6 +20,7 @@ class StageTiming:
     wait_p50: float
     run_p50: float
     run_p95: float
+    run_p99: float
     batch: float
 
 
@@ -42,6 +43,7 @@ class StageTimings:
                 float(np.median(wait)) * 1000,
                 float(np.median(run)) * 1000,
                 float(np.percentile(run, 95)) * 1000,
+                float(np.percentile(run, 99)) * 1000,
                 float(size.mean()),
             )
         return result

@@ -15,12 +15,16 @@ from typing import Any
 import av
 import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtp import RtpPacket
 from numpy.typing import NDArray
 
 from server.aiortc_patches import tap_packets
 from server.benchmarks.browser import bursts
 from streaming.clock import monotonic
 from streaming.media import PACKET_TICKS, TICK_RATE
+
+LONGEST_SOUND = 400
+"""Bytes; what is longer is part of a picture."""
 
 
 class Voice(MediaStreamTrack):
@@ -47,33 +51,60 @@ class Voice(MediaStreamTrack):
         return frame
 
 
-def _post(address: str, offer: str) -> str:
-    request = urllib.request.Request(address + "whip", offer.encode(), {"Content-Type": "application/sdp"})
+def _request(method: str, address: str, body: bytes | None = None) -> tuple[str, str]:
+    """Location and body of the answer."""
+    request = urllib.request.Request(address, body, {"Content-Type": "application/sdp"}, method=method)
     with urllib.request.urlopen(request, timeout=20) as response:
-        return str(response.read().decode())
+        return str(response.headers.get("Location", "")), str(response.read().decode())
 
 
-async def call(address: str, hang_up: asyncio.Event) -> None:
-    """One call that lasts until ``hang_up``."""
-    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    peer.addTransceiver(Voice(bursts(20)), "sendrecv")
-    peer.addTransceiver("video", "recvonly")
-    for receiver in peer.getReceivers():
-        tap_packets(receiver, lambda packet, payload: None)
-    await peer.setLocalDescription(await peer.createOffer())
-    answer = await asyncio.to_thread(_post, address, peer.localDescription.sdp)
-    await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
-    await hang_up.wait()
-    await peer.close()
+class OpenCall:
+    """A call that is up: the peer, the address of its resource, and whether a picture has come."""
+
+    def __init__(self, peer: RTCPeerConnection) -> None:
+        self.peer = peer
+        self.resource = ""
+        self.seen = asyncio.Event()
+
+    @classmethod
+    async def begin(cls, address: str) -> "OpenCall":
+        """Calls the server at ``address``.
+
+        Raises:
+            urllib.error.HTTPError: the server refuses.
+        """
+        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        begun = cls(peer)
+        peer.addTransceiver(Voice(bursts(20)), "sendrecv")
+        peer.addTransceiver("video", "recvonly")
+        for receiver in peer.getReceivers():
+            tap_packets(receiver, begun._received)
+        await peer.setLocalDescription(await peer.createOffer())
+        try:
+            location, answer = await asyncio.to_thread(
+                _request, "POST", address + "whip", peer.localDescription.sdp.encode()
+            )
+        except BaseException:
+            await peer.close()
+            raise
+        begun.resource = address + location.removeprefix("/")
+        await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        return begun
+
+    def _received(self, packet: RtpPacket, payload: bytes) -> None:
+        if len(payload) > LONGEST_SOUND:
+            self.seen.set()
+
+    async def delete(self) -> None:
+        """Asks the server to end the call."""
+        await asyncio.to_thread(_request, "DELETE", self.resource)
 
 
 def _main(address: str, leave: Event) -> None:
     async def main() -> None:
-        hang_up = asyncio.Event()
-        calling = asyncio.create_task(call(address, hang_up), name="call")
+        call = await OpenCall.begin(address)
         await asyncio.to_thread(leave.wait)
-        hang_up.set()
-        await calling
+        await call.peer.close()
 
     asyncio.run(main())
 

@@ -5,7 +5,10 @@ Runs on: the main thread, the server in another, each caller in a process of its
 
 import argparse
 import resource
+import threading
 import time
+import urllib.error
+import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +69,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             if step.late_share > LATE_SHARE or step.fps < 0.98 * FULL_RATE:
                 break
             steps.append(step)
+        refusal = _refusal(server, args.seconds) if len(steps) == args.most else {}
     held = steps[-1] if steps else Step(0, 0.0, 1.0, 0.0, empty)
     sessions = max(1, held.sessions)
     return {
@@ -75,8 +79,31 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "cpu_per_session": round(held.cpu / sessions, 3),
         "memory_mb_per_session": round((held.memory_mb - empty) / sessions, 1),
         "size": args.size,
+        **refusal,
         "steps": [asdict(step) for step in steps],
     }
+
+
+def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
+    """All places are taken: how one caller more is answered, and how the others do while he keeps on asking."""
+    answers: list[tuple[int, str]] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        request = urllib.request.Request(server.address + "whip", b"v=0", {"Content-Type": "application/sdp"})
+        while not over.wait(1):
+            try:
+                urllib.request.urlopen(request, timeout=10).close()
+            except urllib.error.HTTPError as refusal:
+                answers.append((refusal.code, refusal.headers.get("Retry-After", "")))
+
+    asking = threading.Thread(target=ask, name="one caller more")
+    asking.start()
+    step = _measure(server, len(server.read(server.service.visitors.calls)), seconds)
+    over.set()
+    asking.join()
+    refused = bool(answers) and all(code == 503 and retry.isdigit() for code, retry in answers)
+    return {"next_refused": refused, "fps_while_refusing": step.fps, "late_share_while_refusing": step.late_share}
 
 
 def memory_mb() -> float:

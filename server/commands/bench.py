@@ -12,6 +12,8 @@ BENCHMARKS = {
     "face": ("styletalk_core.benchmarks.face", "accuracy of the face model and of style retrieval"),
     "latency": ("server.benchmarks.latency", "microphone to displayed frame in a real browser"),
     "capacity": ("server.benchmarks.capacity", "sessions held at full frame rate"),
+    "churn": ("server.benchmarks.churn", "what callers that come and go leave behind"),
+    "batch": ("server.benchmarks.batch", "decode and render for many sessions on one device, without a network"),
     "soak": ("server.benchmarks.soak", "drift, memory and late frames over minutes"),
 }
 
