@@ -17,12 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from styletalk_core.captured_decoder import CapturedStyleTalk
 from styletalk_core.content_encoder import one_hot
 from styletalk_core.dynamic_decoder import DecoderLayer, PartDecoder, PartState
 from styletalk_core.errors import InputError
 from styletalk_core.packed import TILE, PackedLinear, linear, pack
 from styletalk_core.phones import PHONES, WINDOW
-from styletalk_core.styletalk import StyleTalk, check_phones
+from styletalk_core.styletalk import StyleTalk, check_phones, in_style
 from styletalk_core.transformer import Attention, EncoderLayer
 
 _SELF_QUERY: Final = 0
@@ -58,7 +59,7 @@ class StyleDecoder(Protocol):
 
 def decoder_for(model: StyleTalk) -> StyleDecoder:
     """The fastest decoder of a loaded network on the device where it lies."""
-    return CompiledStyleTalk(model) if model.order.device.type == "cpu" else model
+    return CompiledStyleTalk(model) if model.order.device.type == "cpu" else CapturedStyleTalk(model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,12 @@ class CompiledState:
     """(2, B*W, C): see `PartState.target`."""
     query: NDArray[np.float32]
     """(2, B*W, C): see `PartState.query`."""
-    rest: tuple[NDArray[np.float32], NDArray[np.float32]]
+    part_rest: tuple[NDArray[np.float32], NDArray[np.float32]]
     """(B, 51) and (B, 13): see `PartState.rest`."""
+    rest: Tensor
+    """(B, 64): see `StyleState.rest`."""
+    reach: Tensor
+    """(B, 64): see `StyleState.reach`."""
     weights: tuple[PackedLinear, ...]
 
 
@@ -103,6 +108,8 @@ class CompiledStyleTalk:
             np.stack([_array(part.target.flatten(0, 1)) for part in (state.upper, state.lower)]),
             np.stack([_array(part.query.flatten(0, 1)) for part in (state.upper, state.lower)]),
             (_array(state.upper.rest), _array(state.lower.rest)),
+            state.rest,
+            state.reach,
             tuple(weights for part in first for style in part for weights in style),
         )
 
@@ -110,13 +117,15 @@ class CompiledStyleTalk:
         """Joins the states of several sessions into the state of their batch, in the same order; copies no weights."""
         if len(states) == 1:
             return states[0]
-        upper, lower = zip(*(state.rest for state in states), strict=True)
+        upper, lower = zip(*(state.part_rest for state in states), strict=True)
         return CompiledState(
             torch.cat([state.code for state in states]),
             np.concatenate([state.first for state in states], axis=1),
             np.concatenate([state.target for state in states], axis=1),
             np.concatenate([state.query for state in states], axis=1),
             (np.concatenate(upper), np.concatenate(lower)),
+            torch.cat([state.rest for state in states]),
+            torch.cat([state.reach for state in states]),
             tuple(weights for state in states for weights in state.weights),
         )
 
@@ -163,10 +172,11 @@ class CompiledStyleTalk:
                 part.padded,
                 heads,
             )[:, : part.outputs]
-            + state.rest[index]
+            + state.part_rest[index]
             for index, part in enumerate(self._parts)
         ]
-        return torch.from_numpy(np.concatenate(moved, axis=1))[:, self.model.order]
+        coefficients = torch.from_numpy(np.concatenate(moved, axis=1))[:, self.model.order]
+        return in_style(coefficients, state.rest, state.reach) if self.model.dimensions.statistics else coefficients
 
 
 class _Layers:

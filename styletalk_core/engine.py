@@ -185,7 +185,7 @@ class ModelEngine:
     def decode(self, slots: Sequence[int], posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Decodes one phone window (11, 41) per slot, (N, 11, 41), into expressions (N, 64)."""
         state = self._decoder.join([self._advance(self._slots[slot]) for slot in slots])
-        expression = self._decoder.decode(torch.from_numpy(posteriors).to(self._device), state)
+        expression = self._decoder.decode(torch.from_numpy(posteriors), state)
         result: NDArray[np.float32] = expression.cpu().numpy()
         return result
 

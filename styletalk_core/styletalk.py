@@ -2,6 +2,10 @@
 
 Owns the three networks, their dimensions, the cached style and the arithmetic of style codes (cross-fade, intensity).
 
+Deviation: where the style code ends in the clip's mean and deviation, the decoders say how far the face goes from that
+mean in units of that deviation, see `in_style`: people never trained on keep their own mouth and their own range. The
+official networks have none of it; `tests/unit/test_styletalk.py` shows that it is all that differs.
+
 Runs on: any torch device; pure. Bad input raises `InputError`, a `ValueError` that carries the value.
 """
 
@@ -18,6 +22,10 @@ from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS, PHONES, WINDOW
 from styletalk_core.style_encoder import StyleEncoder
 
+OPENING: Final = 0
+"""The coefficient of `mesh64` that opens the lips, from 0 for closed; no other does so by a tenth as much."""
+_PRESSED: Final = 0.05
+"""How much closed lips give when they are told to close further."""
 MESH64_LOWER: Final = tuple(range(13))
 """Lower-face coefficients of this project's face model."""
 BFM64_LOWER: Final = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14)
@@ -39,6 +47,7 @@ class Dimensions:
     coefficients: int = 64
     style_frames: int = 256
     own_rest: bool = False
+    statistics: bool = False
     lower: tuple[int, ...] = MESH64_LOWER
 
     @property
@@ -55,6 +64,10 @@ class StyleState:
     """(B, C)"""
     upper: PartState
     lower: PartState
+    rest: Tensor
+    """(B, 64): mean of the style clip where the code tells it, else zero."""
+    reach: Tensor
+    """(B, 64): deviation of the style clip where the code tells it, else one."""
 
     @staticmethod
     def join(states: "Sequence[StyleState]") -> "StyleState":
@@ -65,6 +78,8 @@ class StyleState:
             torch.cat([state.code for state in states]),
             PartState.join([state.upper for state in states]),
             PartState.join([state.lower for state in states]),
+            torch.cat([state.rest for state in states]),
+            torch.cat([state.reach for state in states]),
         )
 
 
@@ -79,21 +94,28 @@ class StyleTalk(nn.Module):
         self.dimensions = d
         common = (d.width, d.heads, d.feed_forward, d.layers)
         self.content_encoder = ContentEncoder(*common, d.phone_embedding, WINDOW)
-        self.style_encoder = StyleEncoder(*common, d.coefficients, d.style_frames)
+        self.style_encoder = StyleEncoder(*common, d.coefficients, d.style_frames, d.statistics)
         adaptive = (d.experts, d.ratio, d.temperature, WINDOW)
         self.upper = PartDecoder(*common, *adaptive, len(d.upper), d.own_rest)
         self.lower = PartDecoder(*common, *adaptive, len(d.lower), d.own_rest)
         self.register_buffer("order", torch.tensor(d.upper + d.lower).argsort(), persistent=False)
 
+    @property
+    def code_width(self) -> int:
+        """Width C of a style code."""
+        return self.dimensions.width + 2 * self.dimensions.coefficients * self.dimensions.statistics
+
     def mix_style(self, code: Tensor) -> StyleState:
         """Derives the state of style codes (B, C); once per style change."""
         if not torch.isfinite(code).all():
             raise InputError("the style code holds values that are not finite")
-        return StyleState(code, self.upper.mix(code), self.lower.mix(code))
-
-    def join(self, states: Sequence[StyleState]) -> StyleState:
-        """Joins the states of several sessions into the state of their batch, in the same order."""
-        return StyleState.join(states)
+        d = self.dimensions
+        learnt = code[:, : d.width]
+        rest, reach = code.new_zeros(len(code), d.coefficients), code.new_ones(len(code), d.coefficients)
+        if d.statistics:
+            mean, deviation = code[:, d.width :].chunk(2, dim=1)
+            rest, reach = mean, deviation.exp()
+        return StyleState(code, self.upper.mix(learnt), self.lower.mix(learnt), rest, reach)
 
     def decode(self, phones: Tensor, state: StyleState) -> Tensor:
         """Decodes the centre frame of each phone window.
@@ -114,10 +136,17 @@ class StyleTalk(nn.Module):
         windows = phones[:, None] if phones.dim() == frame_axis else phones
         if len(windows) != len(state.code):
             raise InputError(f"{len(windows)} rows of phones do not fit {len(state.code)} styles")
+        coefficients = self.express(windows, state)
+        return coefficients[:, 0] if phones.dim() == frame_axis else coefficients
+
+    def express(self, windows: Tensor, state: StyleState) -> Tensor:
+        """`decode` of (B, N, 11) or (B, N, 11, 41) that were checked before: (B, N, 64)."""
         content = self.content_encoder(windows)
         coefficients = torch.cat([self.upper(content, state.upper), self.lower(content, state.lower)], dim=-1)
         coefficients = coefficients[..., self.order].float()
-        return coefficients[:, 0] if phones.dim() == frame_axis else coefficients
+        if self.dimensions.statistics:
+            coefficients = in_style(coefficients, state.rest[:, None], state.reach[:, None])
+        return coefficients
 
     @torch.inference_mode()
     def encode_style(self, clip: Tensor) -> Tensor:
@@ -140,6 +169,20 @@ class StyleTalk(nn.Module):
         windows = torch.stack([clip[start : start + length] for start in starts.tolist()])
         code: Tensor = self.style_encoder(windows.to(self.order.device, torch.float32)).mean(dim=0)
         return code
+
+
+def in_style(moved: Tensor, rest: Tensor, reach: Tensor) -> Tensor:
+    """Moves a face by ``moved`` (…, 64) deviations ``reach`` from the mean ``rest`` of its style, (…, 64).
+
+    The lips leave that scale where they are nearly closed, and are shut one deviation further on, whoever speaks.
+    """
+    coefficients = rest + reach * moved
+    mean, deviation, opening = rest[..., OPENING], reach[..., OPENING], moved[..., OPENING]
+    nearly = torch.maximum(mean - deviation, deviation / 4)
+    beyond = opening - (nearly - mean) / deviation
+    closing = nearly * torch.where(beyond > -1, 1 + beyond, _PRESSED * (1 + beyond))
+    lips = torch.where(beyond > 0, coefficients[..., OPENING], closing)
+    return torch.cat([lips[..., None], coefficients[..., OPENING + 1 :]], dim=-1)
 
 
 def check_phones(phones: Tensor) -> None:

@@ -14,13 +14,15 @@ from torch import Tensor
 
 from styletalk_core import checkpoint
 from styletalk_core.compiled_decoder import decoder_for
-from styletalk_core.phones import PHONES, WINDOW
+from styletalk_core.phones import FPS, PHONES, WINDOW
 from styletalk_core.styletalk import StyleTalk
 from styletalk_core.weights import MOTION_WEIGHTS
 
 SAMPLES: Final = 300
 WARM_UP: Final = 30
 BATCH: Final = 8
+SESSIONS_ON_GPU: Final = 32
+"""Sessions whose share of a CUDA device is told."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,19 +53,19 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
     torch.manual_seed(0)
     plain = _network(args.size).to(device)
     model = decoder_for(plain)
-    phones = torch.randn(BATCH, WINDOW, len(PHONES), device=device).mul(3).softmax(-1)
-    codes = torch.randn(BATCH, plain.dimensions.width, device=device)
+    phones = torch.randn(BATCH, WINDOW, len(PHONES)).mul(3).softmax(-1)
+    codes = torch.randn(BATCH, plain.code_width, device=device)
     states = [model.mix_style(code[None]) for code in codes]
     together = model.join(states)
 
     def uncached() -> Tensor:
-        return plain.decode(phones[:1], plain.mix_style(codes[:1]))
+        return plain.decode(phones[:1].to(device), plain.mix_style(codes[:1]))
 
     one = _times(lambda: model.decode(phones[:1], states[0]), args.samples, device)
     eight = _times(lambda: model.decode(phones, together), args.samples, device)
     switch = _times(lambda: model.mix_style(codes[:1]), args.samples // 5, device)
     slow = _times(uncached, args.samples // 5, device)
-    return {
+    result = {
         "ms_per_frame_b1": statistics.median(one),
         "ms_per_frame_b1_p95": statistics.quantiles(one, n=20)[-1],
         "ms_per_frame_b8": statistics.median(eight) / BATCH,
@@ -71,11 +73,17 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         "ratio_uncached": statistics.median(slow) / statistics.median(one),
         "style_switch_ms": statistics.median(switch),
         "device": str(device),
-        "dtype": "float16 weights" if device.type == "cpu" else "float32",
+        "dtype": "float16 weights" if device.type == "cpu" else "float16",
         "size": args.size,
         "parameters": sum(value.numel() for value in plain.parameters()),
         "samples": args.samples,
     }
+    if device.type == "cuda":
+        many = model.join([states[row % BATCH] for row in range(SESSIONS_ON_GPU)])
+        windows = phones.repeat(SESSIONS_ON_GPU // BATCH, 1, 1)
+        frame = statistics.median(_times(lambda: model.decode(windows, many), args.samples, device))
+        result["device_share_32"] = frame * FPS / 1000
+    return result
 
 
 def _network(size: str) -> StyleTalk:

@@ -39,12 +39,14 @@ def columns(batch: int) -> Tensor:
 
 @torch.inference_mode()
 @pytest.mark.parametrize(
-    "dimensions", [SMALL, replace(SMALL, layers=1), replace(SMALL, layers=2, own_rest=True)], ids=["3", "1", "2, rest"]
+    "dimensions",
+    [SMALL, replace(SMALL, layers=1), replace(SMALL, layers=2, own_rest=True), replace(SMALL, statistics=True)],
+    ids=["3", "1", "2, rest", "statistics"],
 )
 def test_compiled_frames_equal_plain_ones(dimensions: Dimensions) -> None:
     model = plain_model(dimensions)
     compiled = CompiledStyleTalk(model)
-    phones, codes = columns(3), torch.randn(3, SMALL.width)
+    phones, codes = columns(3), torch.randn(3, SMALL.width + 2 * 64 * dimensions.statistics)
     found = compiled.decode(phones, compiled.mix_style(codes))
     expected = model.decode(phones, model.mix_style(codes))
     assert expected.std() > 0.05

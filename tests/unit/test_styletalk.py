@@ -8,7 +8,8 @@ from torch import Tensor
 
 from styletalk_core.errors import InputError
 from styletalk_core.phones import PHONES, WINDOW
-from styletalk_core.styletalk import Dimensions, StyleState, StyleTalk, fade, intensify
+from styletalk_core.style_encoder import clip_statistics
+from styletalk_core.styletalk import OPENING, Dimensions, StyleState, StyleTalk, fade, in_style, intensify
 
 SMALL = Dimensions(width=32, heads=4, feed_forward=64, phone_embedding=16, temperature=1.0)
 
@@ -67,6 +68,41 @@ def test_an_own_rest_adds_a_linear_map_of_the_code() -> None:
     added = resting.decode(phones, resting.mix_style(code)) - plain.decode(phones, plain.mix_style(code))
     torch.testing.assert_close(added[:, SMALL.lower], resting.lower.rest(code), rtol=0, atol=1e-5)
     torch.testing.assert_close(added[:, SMALL.upper], resting.upper.rest(code), rtol=0, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_code_with_statistics_gives_rest_and_reach_and_changes_nothing_else() -> None:
+    torch.manual_seed(0)
+    knowing = StyleTalk(replace(SMALL, statistics=True)).eval()
+    plain = StyleTalk(SMALL).eval()
+    plain.load_state_dict({name: value for name, value in knowing.state_dict().items() if "statistics" not in name})
+    clip = 2 + 3 * torch.randn(1, 80, 64)
+    code = knowing.style_encoder(clip)
+    assert code.shape == (1, SMALL.width + 128)
+    torch.testing.assert_close(code[:, SMALL.width : SMALL.width + 64], clip.mean(1), rtol=0, atol=1e-5)
+    found = knowing.decode(columns(1), knowing.mix_style(code))
+    moved = plain.decode(columns(1), plain.mix_style(code[:, : SMALL.width]))
+    wanted = clip.mean(1) + (clip.std(1, correction=0) + 0.1) * moved
+    torch.testing.assert_close(found[:, 1:], wanted[:, 1:], rtol=0, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_padding_does_not_change_the_statistics() -> None:
+    clip = torch.randn(1, 90, 64)
+    pad = torch.arange(90)[None] >= 50
+    torch.testing.assert_close(clip_statistics(clip, pad), clip_statistics(clip[:, :50]), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(1.5, 0.5), (0.7, 0.9), (-0.2, 1.0)])
+def test_lips_of_every_style_follow_its_range_and_can_close(mean: float, deviation: float) -> None:
+    moved = torch.zeros(401, 64)
+    moved[:, OPENING] = torch.linspace(-4, 4, 401)
+    lips = in_style(moved, torch.full((64,), mean), torch.full((64,), deviation))[:, OPENING]
+    assert (lips.diff() > 0).all(), "further open is further open"
+    assert lips.diff().max() < 0.03, "without a jump"
+    assert -0.2 < lips[0] <= 0
+    wide = moved[:, OPENING] > 1.2
+    torch.testing.assert_close(lips[wide], mean + deviation * moved[wide, OPENING])
 
 
 @torch.inference_mode()

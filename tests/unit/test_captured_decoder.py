@@ -1,0 +1,59 @@
+"""Batches on fixed memory give each session the frame that it gets alone, whoever sat in its row before."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from styletalk_core.captured_decoder import CapturedStyleTalk
+from styletalk_core.errors import InputError
+from styletalk_core.phones import PHONES, WINDOW
+from styletalk_core.styletalk import Dimensions, StyleTalk
+
+SMALL = Dimensions(width=64, heads=4, feed_forward=128, phone_embedding=16, temperature=1.0)
+DEVICES = [
+    "cpu",
+    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")),
+]
+
+
+@pytest.fixture(params=DEVICES)
+def model(request: pytest.FixtureRequest) -> StyleTalk:
+    torch.manual_seed(0)
+    return StyleTalk(SMALL).eval().to(request.param)
+
+
+def columns(batch: int) -> Tensor:
+    return torch.randn(batch, WINDOW, len(PHONES)).mul(3).softmax(-1)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("batch", [1, 3, 4, 9])
+def test_any_batch_equals_its_sessions_alone(model: StyleTalk, batch: int) -> None:
+    captured = CapturedStyleTalk(model, sizes=(1, 2, 4))
+    tolerance = 1e-5 if captured.device.type == "cpu" else 2e-2
+    for _ in range(2):
+        phones, codes = columns(batch), torch.randn(batch, SMALL.width)
+        states = [captured.mix_style(code[None]) for code in codes]
+        found = captured.decode(phones, captured.join(states))
+        expected = model.decode(phones.to(captured.device), model.mix_style(codes.to(captured.device)))
+        torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
+
+
+@torch.inference_mode()
+def test_a_row_follows_the_style_that_took_it(model: StyleTalk) -> None:
+    captured = CapturedStyleTalk(model, sizes=(2,))
+    phones, codes = columns(2), torch.randn(2, SMALL.width)
+    one, other = (captured.mix_style(code[None]) for code in codes)
+    first = captured.decode(phones, [one, other])
+    captured.decode(phones, [other, one])
+    assert torch.equal(captured.decode(phones, [one, other]), first)
+    assert not torch.equal(captured.decode(phones, [one, one])[1], first[1])
+
+
+def test_bad_input_is_refused(model: StyleTalk) -> None:
+    captured = CapturedStyleTalk(model)
+    state = captured.mix_style(torch.zeros(1, SMALL.width))
+    with pytest.raises(InputError, match="2 rows of phones do not fit 1 styles"):
+        captured.decode(columns(2), [state])
+    with pytest.raises(InputError, match="not finite"):
+        captured.decode(columns(1) * torch.nan, [state])
