@@ -79,10 +79,10 @@ class Portrait:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, cv2.error) as error:
             raise InputError(f"the avatar {path.parent.name} is damaged: add it again") from error
 
-    def thumbnail(self, side: int = 256) -> bytes:
+    def thumbnail(self, side: int = 512) -> bytes:
         """Returns a JPEG of ``side`` x ``side`` pixels."""
-        small = cv2.resize(self.picture, (side, side), interpolation=cv2.INTER_AREA)
-        encoded = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
+        resized = cv2.resize(self.picture, (side, side), interpolation=cv2.INTER_AREA)
+        encoded = cv2.imencode(".jpg", cv2.cvtColor(resized, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
         return bytes(encoded)
 
 
