@@ -13,15 +13,15 @@ from styletalk_core.renderer.own_teeth import own_teeth
 
 _CHEEKS = (50, 280, 205, 425)
 # Fitted to what is seen between the lips in some 150 clips of talking people, relative to their cheeks.
-_ENAMEL = np.array([1.10, 0.96, 0.92], np.float32)
-_ENAMEL_BRIGHTNESS = (85.0, 0.66)  # grey levels: constant, share of the cheeks' brightness
+_ENAMEL = np.array([1.05, 0.98, 0.95], np.float32)
+_ENAMEL_BRIGHTNESS = (100.0, 0.62)  # grey levels: constant, share of the cheeks' brightness
 _LOWER_TEETH = 0.84  # of the upper ones
 _TONGUE = np.array([0.88, 0.66, 0.70], np.float32)  # of the cheeks
 _PALATE = np.array([0.42, 0.26, 0.29], np.float32)  # of the cheeks
 _TYPICAL_SKIN = np.array([1.25, 0.98, 0.80], np.float32)  # relative to its mean
 _LIGHT_SHARE = 0.45  # how much of a deviation from typical skin is due to the light rather than the complexion
-_FULL_LIGHT, _LEAST_LIGHT = 0.12, 0.15  # gap between the lips at which all light comes in; what does when they part
-_OPAQUE = 0.035  # gap from which the mouth hides the stretched lips of the photo
+_FULL_LIGHT, _LEAST_LIGHT = 0.14, 0.10  # gap between the lips at which all light comes in; what does when they part
+_OPAQUE = 0.065  # gap from which the mouth hides the stretched lips of the photo
 
 
 class MouthInterior:
