@@ -5,6 +5,7 @@
  */
 
 const LONGEST_NAME = 40;
+const PROGRESS_INTERVAL = 500; // ms
 
 export class Upload extends EventTarget {
   #button;
@@ -12,6 +13,7 @@ export class Upload extends EventTarget {
   #address;
   #working;
   #done;
+  #asking = 0;
 
   /**
    * @param {{button: HTMLButtonElement, input: HTMLInputElement, said: HTMLElement, address: string, working: string,
@@ -39,15 +41,26 @@ export class Upload extends EventTarget {
     request.open("PUT", this.#address + encodeURIComponent(nameOf(file.name)));
     request.responseType = "json";
     request.upload.addEventListener("progress", ({ loaded, total }) => this.#say(`Sending ${Math.round((100 * loaded) / total)} %`));
-    request.upload.addEventListener("load", () => this.#say(this.#working));
+    request.upload.addEventListener("load", () => this.#watch());
     request.addEventListener("loadend", () => this.#finish(request));
     this.#button.disabled = true;
     this.#say("Sending");
     request.send(file);
   }
 
+  /** The server has the file and looks at it. */
+  #watch() {
+    this.#say(this.#working);
+    this.#asking = setInterval(async () => {
+      const { done } = await fetch("api/uploads").then((response) => response.json()).catch(() => ({}));
+      if (this.#asking && done) this.#say(`${this.#working} ${Math.round(100 * done)} %`);
+    }, PROGRESS_INTERVAL);
+  }
+
   /** @param {XMLHttpRequest} request */
   #finish({ status, response }) {
+    clearInterval(this.#asking);
+    this.#asking = 0;
     this.#button.disabled = false;
     if (status === 201) {
       this.#say(this.#done(response));

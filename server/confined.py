@@ -11,7 +11,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 NICENESS = 10
@@ -21,6 +21,8 @@ MEMORY = 3 << 30
 FILE_BYTES = 64 << 20
 """Longest file that the command may write; avatars and styles have under 2 MB."""
 OPEN_FILES = 256
+OUTPUT_BYTES = 1 << 20
+"""How much of what the command prints is kept."""
 KEPT_VARIABLES = (
     "HOME",
     "LANG",
@@ -47,11 +49,13 @@ class Outcome:
     error: str
 
 
-async def run(arguments: Sequence[str], seconds: float) -> Outcome:
+async def run(arguments: Sequence[str], seconds: float, tell: Callable[[str], None] | None = None) -> Outcome:
     """Runs ``styletalk`` with ``arguments``.
 
     Args:
+        arguments: of the command.
         seconds: how long it may take.
+        tell: is called with every line of the output as it comes.
 
     Raises:
         TookTooLong: it took longer.
@@ -66,7 +70,8 @@ async def run(arguments: Sequence[str], seconds: float) -> Outcome:
     )
     try:
         async with asyncio.timeout(seconds):
-            out, error = await process.communicate()
+            out, error = await asyncio.gather(_read(process.stdout, tell), _read(process.stderr, None))
+            await process.wait()
     except TimeoutError as late:
         raise TookTooLong(f"styletalk {arguments[0]} took more than {seconds:.0f} s") from late
     finally:
@@ -74,7 +79,20 @@ async def run(arguments: Sequence[str], seconds: float) -> Outcome:
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     assert process.returncode is not None
-    return Outcome(process.returncode, out.decode(errors="replace"), error.decode(errors="replace"))
+    return Outcome(process.returncode, out, error)
+
+
+async def _read(stream: asyncio.StreamReader | None, tell: Callable[[str], None] | None) -> str:
+    """All that a stream gives, up to `OUTPUT_BYTES`; the rest is read and dropped."""
+    assert stream is not None
+    text, pending = "", ""
+    while part := await stream.read(1 << 16):
+        text += part.decode(errors="replace") if len(text) < OUTPUT_BYTES else ""
+        *lines, pending = (pending + part.decode(errors="replace"))[-OUTPUT_BYTES:].split("\n")
+        if tell is not None:
+            for line in lines:
+                tell(line)
+    return text
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:

@@ -40,6 +40,7 @@ ICE_SERVER = _object(urls={"type": "array", "items": TEXT}, username=TEXT, crede
 SCHEMAS: Json = {
     "Problem": _object(code={"type": "string", "pattern": "^[a-z_]+$"}, message=TEXT),
     "Avatars": _list("avatars", name=TEXT, title=TEXT, kind={"enum": ["presenter", "user"]}, thumbnail=TEXT),
+    "Uploads": _object(busy={"type": "boolean"}, done={"type": "number", "minimum": 0, "maximum": 1}),
     "NewAvatar": _object(name=TEXT, size=_whole(256)),
     "Styles": _list("styles", title=TEXT, **STYLE),
     "StyleMap": _list("places", name=TEXT, x={"type": "number"}, y={"type": "number"}),
@@ -186,6 +187,11 @@ PATHS: Json = {
             {204: _answer("It is gone.")},
             404,
             parameters=[AVATAR_NAME],
+        ),
+    },
+    "/api/uploads": {
+        "get": _operation(
+            "getUploads", "How far the file is that is being watched", {200: _answer("Now.", _json("Uploads"))}
         ),
     },
     "/api/backgrounds": {

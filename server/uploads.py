@@ -75,11 +75,12 @@ class Uploads:
 
     def __init__(self) -> None:
         self._one_at_a_time = asyncio.Lock()
+        self._done = 0.0
 
     @property
     def routes(self) -> list[Route]:
         """For the application."""
-        return [*self._routes(STYLE), *self._routes(AVATAR)]
+        return [*self._routes(STYLE), *self._routes(AVATAR), Route("/api/uploads", self._progress)]
 
     def _routes(self, kind: Kind) -> list[Route]:
         async def put(request: Request) -> Response:
@@ -108,9 +109,31 @@ class Uploads:
                 if not await _received(request, file, kind.megabytes):
                     message = f"The {kind.source} has more than {kind.megabytes:g} MB; send a smaller one."
                     return problem(413, "too_large", message)
-                return await _added(kind, name, file)
+                return await self._add(kind, name, file)
             finally:
                 await asyncio.to_thread(shutil.rmtree, folder)
+
+    async def _add(self, kind: Kind, name: str, file: Path) -> Response:
+        def tell(line: str) -> None:
+            if line.startswith('{"done"'):
+                self._done = json.loads(line)["done"]
+
+        self._done = 0.0
+        try:
+            outcome = await confined.run((kind.command, "add", name, str(file), "--json"), kind.seconds, tell)
+        except confined.TookTooLong:
+            return problem(400, "too_slow", f"The {kind.source} takes too long to watch; send a smaller one.")
+        if outcome.status == 0:
+            made: dict[str, Any] = json.loads(outcome.out.splitlines()[-1])
+            return JSONResponse(made, 201, {"Location": f"/api/{kind.command}s/{name}"})
+        if outcome.status == 2:
+            return problem(400, kind.code, _sentence(outcome.error.splitlines()[-1].rpartition("styletalk: ")[2]))
+        logger.warning("an upload cannot be used (status %d): %s", outcome.status, outcome.error[-LOGGED_CHARACTERS:])
+        return problem(400, kind.code, f"The {kind.source} cannot be used; make it again with another program.")
+
+    async def _progress(self, request: Request) -> Response:
+        """Whether a file is being watched, and the share that is done."""
+        return JSONResponse({"busy": self._one_at_a_time.locked(), "done": self._done})
 
 
 def _delete(kind: Kind, name: str) -> Response:
@@ -132,20 +155,6 @@ async def _received(request: Request, path: Path, megabytes: float) -> bool:
                 return False
             await asyncio.to_thread(file.write, part)
     return True
-
-
-async def _added(kind: Kind, name: str, file: Path) -> Response:
-    try:
-        outcome = await confined.run((kind.command, "add", name, str(file), "--json"), kind.seconds)
-    except confined.TookTooLong:
-        return problem(400, "too_slow", f"The {kind.source} takes too long to watch; send a smaller one.")
-    if outcome.status == 0:
-        made: dict[str, Any] = json.loads(outcome.out.splitlines()[-1])
-        return JSONResponse(made, 201, {"Location": f"/api/{kind.command}s/{name}"})
-    if outcome.status == 2:
-        return problem(400, kind.code, _sentence(outcome.error.splitlines()[-1].rpartition("styletalk: ")[2]))
-    logger.warning("an upload could not be used (status %d): %s", outcome.status, outcome.error[-LOGGED_CHARACTERS:])
-    return problem(400, kind.code, f"The {kind.source} cannot be used; make it again with another program.")
 
 
 def _sentence(words: object) -> str:

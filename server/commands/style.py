@@ -4,6 +4,7 @@ Runs on: the main thread.
 """
 
 import argparse
+import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,8 @@ from server.home import user_folder
 from styletalk_core.errors import InputError
 from styletalk_core.styles import Style, StyleLibrary
 
+PROGRESS_STEP = 5
+"""Percent between two lines {"done": share} that `add --json` prints before its result."""
 MAP_SUFFIXES = (".png", ".svg")
 
 
@@ -56,8 +59,15 @@ def _add(args: argparse.Namespace) -> dict[str, Any]:
     library = _library()
     library.check_name(args.name)
     started = time.perf_counter()
-    with tqdm(total=100, desc="Watching the face", unit="%", bar_format="{desc} {bar} {n:.0f} %", leave=False) as bar:
-        clip = style_from_video(args.clip, args.name, progress=lambda share: bar.update(100 * share - bar.n))
+    with tqdm(total=100, desc="Watching the face", bar_format="{desc} {bar} {n:.0f} %", leave=False) as bar:
+
+        def progress(share: float) -> None:
+            before = bar.n
+            bar.update(100 * share - before)
+            if args.json and bar.n // PROGRESS_STEP > before // PROGRESS_STEP:
+                print(json.dumps({"done": round(share, 3)}), flush=True)
+
+        clip = style_from_video(args.clip, args.name, progress)
     library.add(clip.style)
     seconds = time.perf_counter() - started
     for note in clip.notes:

@@ -1,5 +1,6 @@
 """What is sent to the server is a style or an avatar when the answer comes; what cannot be used leaves nothing."""
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,14 @@ def jpeg(picture: np.ndarray) -> bytes:
 async def test_clip_becomes_a_style_and_goes_again(tmp_path: Path, library: StyleLibrary) -> None:
     clip = write_video(tmp_path / "talk.mp4", talking_frames())
     async with running_server() as server:
-        status, style = await put(server, "mine", clip.read_bytes())
+        assert await server.json("/api/uploads") == {"busy": False, "done": 0}
+        sending = asyncio.create_task(put(server, "mine", clip.read_bytes()))
+        done = []
+        while not sending.done():
+            done.append((await server.json("/api/uploads"))["done"])
+            await asyncio.sleep(0.02)
+        assert done == sorted(done) and len(set(done)) > 5, "the progress is not told"
+        status, style = await sending
         assert (status, style["name"], style["kind"]) == (201, "mine", "user")
         assert library.get("mine").frames_used == style["frames_used"] == 75
         assert (await server.http("DELETE", "/api/styles/mine"))[0] == 204
