@@ -20,9 +20,10 @@ from styletalk_core.phones import CONTEXT
 from styletalk_core.recognizer.backends import open_backend
 from styletalk_core.renderer.fidelity import judge_renderer
 from styletalk_core.self_driven.clip import SelfDrivenClip, read_clip
-from styletalk_core.self_driven.judgement import GENERATED, Judge, mean, shortened
+from styletalk_core.self_driven.judgement import GENERATED, Judge, shortened
 from styletalk_core.styles import EMOTIONS, StyleLibrary
 from styletalk_core.tracker import FaceTracker
+from styletalk_core.training.evaluation import mean
 from styletalk_core.training.lips import LipMap
 from styletalk_core.weights import MOTION_WEIGHTS
 

@@ -18,7 +18,7 @@ from styletalk_core.self_driven.pictures import Reenactment
 from styletalk_core.self_driven.style_classifier import StyleClassifier
 from styletalk_core.styletalk import StyleTalk
 from styletalk_core.tracker import FaceTracker
-from styletalk_core.training.evaluation import generate, judge
+from styletalk_core.training.evaluation import generate, judge, mean
 from styletalk_core.training.lips import LipMap
 
 Float = NDArray[np.float32]
@@ -77,15 +77,6 @@ class StyleFigures:
     def accuracy(self) -> float:
         """Mean over the styles."""
         return float(np.mean(list(self.recognised.values())))
-
-
-def mean(rows: Sequence[Figures]) -> Figures:
-    """Mean of every figure over the rows that have it; NaN where none has."""
-    table = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-    return {
-        key: float(column[np.isfinite(column)].mean()) if np.isfinite(column).any() else np.nan
-        for key, column in table.items()
-    }
 
 
 def shortened(clip: SelfDrivenClip, frames: int) -> SelfDrivenClip:

@@ -26,7 +26,6 @@ _SHORT: Final = 30
 """Length of the spans of a batch of short clips."""
 _SHORTEST_STYLE: Final = 40
 """Frames of the shortest style clip."""
-_MANNERS: Final = 96
 _MANNER_FRAMES: Final = 4
 _SPREAD: Final = (0.6, 1.7)
 """How far style transfer may scale a motion."""
@@ -38,7 +37,7 @@ _SOURCE_WEIGHT: Final = {"GRID": 0.3, "Arabic newsreaders": 0.7}
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """S clips of N successive frames with their style clips."""
+    """S clips of N evenly spaced frames with their style clips."""
 
     names: tuple[str, ...]
     phones: Tensor
@@ -86,15 +85,15 @@ class Batches:
         pool = self._long if use_long else [c for c in self._spoken if len(c.coefficients) < self._data.frames]
         weight = np.array([self._weight[clip.name] for clip in pool])
         frames = self._data.frames if use_long else _SHORT
-        count = self._data.clips * self._data.frames // frames
+        count = self._data.clips * self._data.stride * self._data.frames // frames
         chosen = random.choice(len(pool), count, p=weight / weight.sum())
         style_frames = int(random.integers(_SHORTEST_STYLE, self._data.style_frames + 1))
         items = [self._item(random, pool[index], frames, style_frames) for index in chosen]
         columns, targets, styles, others, labels = zip(*items, strict=True)
-        manners = [self._manner(random) for _ in range(_MANNERS)]
+        manners = [self._manner(random) for _ in range(self._data.manners)]
         windows_of_speech = np.concatenate(columns)
         windows_of_speech = windows_of_speech[windows_of_speech[:, CONTEXT, SIL_INDEX] < 0.5]
-        said = random.integers(len(windows_of_speech), size=(_MANNERS, _MANNER_FRAMES))
+        said = random.integers(len(windows_of_speech), size=(self._data.manners, _MANNER_FRAMES))
         return Batch(
             tuple(pool[index].name for index in chosen),
             torch.from_numpy(np.stack(columns)),
@@ -134,10 +133,11 @@ class Batches:
         if random.random() < a.silence:
             motion, columns = self._with_silence(random, motion, columns)
         start = random.integers(len(motion) - frames + 1)
-        cut = windows(columns, int(random.integers(CONTEXT + 1)))[start : start + frames]
+        decoded = slice(start, start + frames, self._data.stride)
+        cut = windows(columns, int(random.integers(CONTEXT + 1)))[decoded]
         spans = [_span(random, style_motion, style_frames) for _ in range(2)]
         label = self.labels.index(model.style) if model.style else -1
-        return cut, motion[start : start + frames], spans[0], spans[1], label
+        return cut, motion[decoded], spans[0], spans[1], label
 
     def _in_style_of(self, motion: Array, model: Array) -> Array:
         """Re-expresses a motion with the mean and spread of another clip, keeping where the lips close."""

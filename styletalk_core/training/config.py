@@ -23,7 +23,7 @@ class NetworkConfig:
     layers: int = 2
     phone_embedding: int = 64
     temperature: float = 1.0
-    own_rest: bool = True
+    statistics: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,10 @@ class DataConfig:
 
     folder: str = "dataset"
     licence: str = "all"
-    clips: int = 8
+    clips: int = 10
+    manners: int = 24
     frames: int = 64
+    stride: int = 1
     style_frames: int = 96
     seed: int = 1
 
@@ -42,7 +44,7 @@ class DataConfig:
 class AugmentationConfig:
     """Shares and ranges of the augmentations."""
 
-    transfer: float = 0.35
+    transfer: float = 0.25
     mirror: float = 0.5
     speed: float = 0.15
     silence: float = 0.03
@@ -56,14 +58,14 @@ class ObjectiveConfig:
 
     reconstruction: float = 88.0
     lips: float = 88.0
-    manner: float = 150.0
+    manner: float = 20.0
     jitter: float = 30.0
     closure: float = 20.0
     sync: float = 1.0
     style: float = 1.0
     temporal: float = 1.0
     triplet: float = 1.0
-    l1_share: float = 0.45
+    l1_share: float = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class OptimisationConfig:
 
     steps: int = 3000
     rate: float = 1e-3
+    dropout: float = 0.3
     warmup: int = 100
     average: float = 0.995
     save_every: int = 100

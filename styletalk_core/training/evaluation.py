@@ -52,9 +52,16 @@ class Evaluation:
     clips: dict[str, Figures]
 
     def mean(self) -> dict[str, float]:
-        """Mean of every figure over the clips that have it, rounded for reading."""
-        rows = [asdict(figures) for figures in self.clips.values()]
-        return {key: round(float(np.nanmean([row[key] for row in rows])), 3) for key in rows[0]}
+        """Mean of every figure over the clips that have it, rounded for reading; without those that no clip has."""
+        means = mean([asdict(figures) for figures in self.clips.values()])
+        return {key: round(value, 3) for key, value in means.items() if np.isfinite(value)}
+
+
+def mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Mean of every figure over the rows that have it; NaN where none has."""
+    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    known = {key: column[np.isfinite(column)] for key, column in columns.items()}
+    return {key: float(column.mean()) if len(column) else np.nan for key, column in known.items()}
 
 
 @torch.inference_mode()

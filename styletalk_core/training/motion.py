@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from styletalk_core import checkpoint
 from styletalk_core.errors import InputError, StyleTalkError
@@ -58,6 +59,17 @@ class Progress:
         return f"step {self.step} ({self.share:.0%})  {terms}"
 
 
+def drop_hidden(model: StyleTalk, share: float) -> None:
+    """Lets every feed-forward layer of a network drop hidden units while it is trained."""
+
+    def drop(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (F.dropout(inputs[0], share, module.training), *inputs[1:])
+
+    for name, module in model.named_modules():
+        if name.endswith("linear2"):
+            module.register_forward_pre_hook(drop)
+
+
 class MotionTraining:
     """One training: networks, optimisers, the average that is shipped, and where it all is kept."""
 
@@ -71,6 +83,7 @@ class MotionTraining:
         self.model = StyleTalk(Dimensions(**network)).to(device)
         self.average = StyleTalk(Dimensions(**network)).to(device).eval()
         self.average.load_state_dict(self.model.state_dict())
+        drop_hidden(self.model, config.optimisation.dropout)
         self.objective = Objective(config.objective, lips, max(1, len(batches.labels))).to(device)
         self.optimiser = torch.optim.Adam(self.model.parameters(), lr=config.optimisation.rate, betas=(0.9, 0.98))
         self.discriminator = torch.optim.Adam(self.objective.parameters(), lr=DISCRIMINATOR_RATE, betas=(0.5, 0.99))
@@ -81,15 +94,17 @@ class MotionTraining:
         Raises:
             DivergenceError: a term is not finite.
         """
+        torch.manual_seed(self.config.data.seed * 1_000_003 + self.step)  # dropout, too, depends on the step only
         batch = _to(self.batches[self.step], self.device)
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate(share)
+        others = batch.other if self.config.objective.triplet > 0 else batch.other[:0]
         with _autocast(self.device):
-            codes = self.model.style_encoder(torch.cat([batch.style, batch.other, batch.manner])).float()
+            codes = self.model.style_encoder(torch.cat([batch.style, others, batch.manner])).float()
             self._require_finite({"the style code": codes.sum()}, batch)
-            code, other, of_manner = codes.split([len(batch.style), len(batch.other), len(batch.manner)])
-            found = self.model.decode(batch.phones, self.model.mix_style(code))
-            manner = self.model.decode(batch.manner_phones, self.model.mix_style(of_manner))
+            code, other, of_manner = codes.split([len(batch.style), len(others), len(batch.manner)])
+            found = self.model.decode(batch.phones, self.model.mix_style(self._dropped(code)))
+            manner = self.model.decode(batch.manner_phones, self.model.mix_style(self._dropped(of_manner)))
         terms = self.objective(found, code, other, manner, batch)
         self._require_finite(terms, batch)
         self.optimiser.zero_grad(set_to_none=True)
@@ -105,13 +120,23 @@ class MotionTraining:
         self.step += 1
         return {name: value.item() for name, value in terms.items()} | {"discriminators": loss.item()}
 
+    def _dropped(self, code: Tensor) -> Tensor:
+        """Codes with dropout where they meet the phones, not in the statistics that they end in."""
+        width = self.model.dimensions.width
+        learnt = F.dropout(code[:, :width], self.config.optimisation.dropout)
+        return torch.cat([learnt, code[:, width:]], dim=1)
+
     def _require_finite(self, values: Mapping[str, Tensor], batch: Batch) -> None:
         for name, value in values.items():
             if not torch.isfinite(value):
                 raise DivergenceError(f"{name} is {value.item()} at step {self.step}, clips {', '.join(batch.names)}")
 
     def save(self, path: Path) -> None:
-        """Writes everything that a resumed training needs."""
+        """Writes everything that a resumed training needs.
+
+        Raises:
+            StyleTalkError: it could not be written, as on a full disk; an earlier file is still there.
+        """
         state = {
             "config": asdict(self.config),
             "step": self.step,
@@ -122,8 +147,13 @@ class MotionTraining:
             "discriminator": self.discriminator.state_dict(),
         }
         partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        try:
+            torch.save(state, partial)
+            partial.replace(path)
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
+            raise StyleTalkError(f"{path} could not be written, the earlier one is kept: {error}") from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     def resume(self, path: Path) -> None:
         """Continues where `save` left off.
@@ -139,6 +169,18 @@ class MotionTraining:
         self.step = state["step"]
         for part in ("model", "average", "objective", "optimiser", "discriminator"):
             getattr(self, part).load_state_dict(state[part])
+
+    def start_from(self, path: Path) -> None:
+        """Takes over every tensor of a weight file that fits this network.
+
+        Raises:
+            CheckpointError: the file is no weight file or is damaged.
+        """
+        given = checkpoint.load(path, self.device).model.state_dict()
+        for network in (self.model, self.average):
+            own = network.state_dict()
+            fitting = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
+            network.load_state_dict(own | fitting)
 
     def _rate(self, share: float) -> float:
         """Linear warm-up, then half a cosine down to a fiftieth."""
@@ -171,6 +213,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, help="folder of `styletalk dataset build` (default: as in the settings)")
     parser.add_argument("--manifest", type=Path, required=True, help="video/manifest.tsv of the data folder")
     parser.add_argument("--output", type=Path, default=Path("artefacts/motion"), help="folder of the result")
+    parser.add_argument("--start", type=Path, help="weight file to start from; what it lacks starts fresh")
     parser.add_argument("--minutes", type=float, help="stop after this time instead of after the set steps")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--tensorboard", action="store_true", help="log to OUTPUT/events (needs tensorboard)")
@@ -194,6 +237,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     args.output.mkdir(parents=True, exist_ok=True)
     if (args.output / "last.pt").exists():
         training.resume(args.output / "last.pt")
+    elif args.start is not None:
+        training.start_from(args.start)
     figures = _train(training, clips, lips, args)
     curve = look_ahead_curve(training.average, unseen_people(clips), lips)
     return figures | {"look_ahead": {str(future): row for future, row in curve.items()}}
@@ -208,15 +253,16 @@ def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argp
     o = training.config.optimisation
     writer = _writer(args.output / "events") if args.tensorboard else None
     begin, sums, figures = time.monotonic(), dict[str, float](), dict[str, Any]()
-    share = 0.0
-    while share < 1.0:
-        elapsed = (time.monotonic() - begin) / 60
-        share = elapsed / args.minutes if args.minutes else training.step / o.steps
-        for name, value in training.train_step(share).items():
+
+    def share() -> float:
+        return (time.monotonic() - begin) / 60 / args.minutes if args.minutes else training.step / o.steps
+
+    while (now := share()) < 1.0:
+        for name, value in training.train_step(now).items():
             sums[name] = sums.get(name, 0.0) + value
-        if training.step % o.save_every and share < 1.0:
+        if training.step % o.save_every and share() < 1.0:
             continue
-        report = Progress(training.step, share, {name: total / o.save_every for name, total in sums.items()})
+        report = Progress(training.step, now, {name: total / o.save_every for name, total in sums.items()})
         sums.clear()
         logger.info("%s", report)
         if writer is not None:
@@ -227,7 +273,7 @@ def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argp
         card = model_card(training.config, [c for c in clips if c.split == "train"], training.step, figures)
         checkpoint.save(training.average, card, args.output / "styletalk.safetensors", torch.float16)
         logger.info("%s", json.dumps(figures))
-    return {"steps": training.step, **figures}
+    return {"steps": training.step, **(figures or _judge(training.average, clips, lips))}
 
 
 def _judge(model: StyleTalk, clips: list[Clip], lips: LipMap) -> dict[str, Any]:

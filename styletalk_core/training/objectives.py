@@ -33,6 +33,8 @@ _LOWER_WEIGHT = 3.0
 _SSIM_FLOOR = 0.02
 _REST_SHARE = 1.5
 """Weight of the clip's mean position in each reconstruction: it is the style's to know, and frames hide it."""
+_CALM_SHARE = 0.15
+"""Weight of closing in silence: many people keep their lips apart in pauses, which is their style's to know."""
 _SMALLEST = 1e-4
 
 
@@ -68,7 +70,7 @@ def closure(gap: Tensor, true_gap: Tensor, phones: Tensor) -> Tensor:
     nearest = -F.max_pool1d(-gap[:, None], 3, stride=1, padding=1)[:, 0]
     true_nearest = -F.max_pool1d(-true_gap[:, None], 5, stride=1, padding=2)[:, 0]
     wanted = bilabial * (true_nearest < 2 * CLOSED)
-    calm = silent * (true_gap < CLOSED)
+    calm = _CALM_SHARE * silent * (true_gap < CLOSED)
     open_lips = wanted * F.relu(nearest - CLOSED / 3) + calm * F.relu(gap - CLOSED / 3)
     return open_lips.sum() / ((wanted + calm).sum() + 1) / CLOSED
 

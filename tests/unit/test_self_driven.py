@@ -14,12 +14,12 @@ from styletalk_core.phones import PHONES
 from styletalk_core.recognizer.backends import open_backend
 from styletalk_core.self_driven.baselines import amplitude_jaw, mean_per_phone, still
 from styletalk_core.self_driven.clip import SelfDrivenClip, frame_loudness, read_clip
-from styletalk_core.self_driven.judgement import mean, shortened
+from styletalk_core.self_driven.judgement import shortened
 from styletalk_core.self_driven.pictures import Reenactment
 from styletalk_core.self_driven.style_classifier import StyleClassifier
 from styletalk_core.styles import EMOTIONS, StyleLibrary
 from styletalk_core.tracker import FaceTracker
-from styletalk_core.training.evaluation import judge
+from styletalk_core.training.evaluation import judge, mean
 from styletalk_core.training.lips import LipMap
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"

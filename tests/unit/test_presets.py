@@ -1,0 +1,27 @@
+"""The packaged styles: of people trained on alone, and each of a size that its network reads."""
+
+from pathlib import Path
+
+import pytest
+
+from styletalk_core.dataset import Clip
+from styletalk_core.errors import InputError
+from styletalk_core.face_model import FaceModel
+from styletalk_core.styles import EMOTIONS, STYLE_FRAMES, StyleLibrary
+from styletalk_core.training.presets import PRESETS, make_preset
+
+
+def test_every_preset_of_the_recipe_is_packaged() -> None:
+    library = StyleLibrary(Path("none"))
+    assert set(library.names()) == set(PRESETS) >= set(EMOTIONS)
+    for name, sources in PRESETS.items():
+        style = library.get(name)
+        assert 30 <= style.frames_used <= STYLE_FRAMES
+        assert all(source in style.source for source in sources)
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_no_preset_is_made_of_a_person_held_out(split: str, tmp_path: Path) -> None:
+    clip = Clip("someone", tmp_path / "a.mp4", split, "MEAD", "someone", "happy", False, "", "")
+    with pytest.raises(InputError, match="tracked and of the train split"):
+        make_preset("happy", [clip], [clip], tmp_path, FaceModel.load())
