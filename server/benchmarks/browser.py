@@ -49,6 +49,12 @@ def bursts(seconds: float) -> NDArray[np.int16]:
     return np.tile(period, round(seconds / BURST_PERIOD))
 
 
+def vowel(seconds: float) -> NDArray[np.int16]:
+    """A voice that never pauses, (n,) int16 48 kHz."""
+    burst = bursts(BURST_PERIOD)[-round(0.4 * TICK_RATE) : -round(0.1 * TICK_RATE)]  # whole periods of 120 Hz
+    return np.tile(burst, round(seconds * TICK_RATE / len(burst)))
+
+
 @contextmanager
 def speaking_page(address: str, samples: NDArray[np.int16], folder: Path) -> Iterator[Any]:
     """The page in a browser whose microphone plays ``samples`` in a loop; the call is up.

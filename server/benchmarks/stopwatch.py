@@ -5,7 +5,7 @@ which a burst of sound begins, so that the page can tell by the pixels alone whi
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -125,11 +125,7 @@ class Stopwatch:
         if image.index not in {onset.tick // FRAME_TICKS for onset in self.onsets[-3:]}:
             return image
         self.flashes.append(image.index)
-        yuv, size = image.yuv.copy(), image.yuv.shape[1]
-        yuv[:FLASH_PIXELS, :FLASH_PIXELS] = WHITE
-        chroma = yuv[size:].reshape(2, size // 2, size // 2)  # both planes, neutral where it is white
-        chroma[:, : FLASH_PIXELS // 2, : FLASH_PIXELS // 2] = 128
-        return VideoImage(image.index, image.epoch, yuv)
+        return flashing(image)
 
     def _watch_sender(self, sender: RTCRtpSender) -> None:
         original: Callable[[Any], Awaitable[Any]] = sender._next_encoded_frame
@@ -146,3 +142,12 @@ class Stopwatch:
             return encoded
 
         sender._next_encoded_frame = next_encoded_frame  # type: ignore[method-assign]
+
+
+def flashing(image: VideoImage) -> VideoImage:
+    """The same picture with a white corner."""
+    yuv, size = image.yuv.copy(), image.yuv.shape[1]
+    yuv[:FLASH_PIXELS, :FLASH_PIXELS] = WHITE
+    chroma = yuv[size:].reshape(2, size // 2, size // 2)  # both planes, neutral where it is white
+    chroma[:, : FLASH_PIXELS // 2, : FLASH_PIXELS // 2] = 128
+    return replace(image, yuv=yuv)
