@@ -15,6 +15,7 @@ from styletalk_core.renderer.person_mask import fill_in
 
 EYEBALL_RADIUS = 0.135  # inter-ocular distances (12 mm of 90 mm)
 _LID_SHADOW = 0.35
+_BROW, _MAKE_UP = 0.82, 0.5  # of the brightness around the eye
 _CORNER_FADE = 0.3  # share of the eye's width
 
 
@@ -106,10 +107,12 @@ class Eyelid:
         cv2.fillPoly(hidden, [np.round(outline * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
         reach = 2 * max(2, round(0.022 * unit)) + 1
         skin = 1 - cv2.dilate(hidden, np.ones((reach, reach), np.uint8)).astype(np.float32) / 255
-        # Brows and hair are no lid: only what is about as bright as the brighter half of the surroundings counts.
+        # Brows and hair are no lid: above the fold only what is about as bright as the brighter half of the
+        # surroundings counts. Beside the eye dark skin is make-up, which the lid wears as well.
         brightness = patch.mean(-1)
         typical = np.median(brightness[skin > 0.5]) if (skin > 0.5).any() else brightness.mean()
-        skin *= (brightness > 0.82 * typical).astype(np.float32)
+        least = np.where(np.arange(len(patch)) < fold[:, 1].min() - low[1], _BROW, _MAKE_UP)[:, None]
+        skin *= (brightness > least * typical).astype(np.float32)
         self._texture = fill_in(patch, skin).clip(0, 255)
         self._lash = np.float32(0.22) * self._texture.mean((0, 1))
 

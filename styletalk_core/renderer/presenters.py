@@ -49,7 +49,7 @@ class Recipe:
     eyes: str
     nose: str
     mouth: str
-    backdrop: tuple[int, int, int]  # RGB of the studio wall
+    backdrop: tuple[int, int, int] | None  # RGB of the studio wall; None leaves the wall of the base
     headroom: int = 0  # px added above hair that the source cuts off
     vividness: float = 1.0  # factor on the person's colours
     shoulder: tuple[int, int, int, int] | None = None  # line x, y, x, y that cloth is drawn anew below, over a flaw
@@ -70,7 +70,7 @@ RECIPES = (
     Recipe(
         "amara", "Amara", "sfhq_2x4_10",
         {"sfhq_2x4_10": 0.40, "sfhq_3x6_14": 0.35, "sfhq_3x6_00": 0.25},
-        eyes="sfhq_3x6_14", nose="sfhq_2x4_10", mouth="sfhq_2x4_10", backdrop=(184, 191, 194),
+        eyes="sfhq_3x6_14", nose="sfhq_2x4_10", mouth="sfhq_2x4_10", backdrop=None,
     ),
     Recipe(
         "kenji", "Kenji", "sfhq_2x4_12",
@@ -250,6 +250,8 @@ def make(recipe: Recipe, folder: Path) -> Image:
         picture = _as_picture(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
     if recipe.headroom:
         picture, mask = with_headroom(picture, mask, recipe.headroom)
+    if recipe.backdrop is None:
+        return picture
     person = foreground_colors(picture, mask)
     wall = backdrop(recipe.backdrop)
     return _as_picture(person * mask[..., None] + wall * (1 - mask[..., None]))
