@@ -47,12 +47,17 @@ def style_from_video(
         InputError: the clip cannot be used; the sentence says why and what would help.
     """
     path = Path(path)
-    seconds = _checked_length(path)
+    seconds = checked_length(path)
     start = max(0.0, (seconds - USED_SECONDS) / 2)
     with FaceTracker() as tracker:
         track = tracker.track_video(path, fps=None, progress=progress, span=(start, start + USED_SECONDS))
     share = float(track.tracked.mean())
-    if track.tracked.sum() / track.fps < SHORTEST_SECONDS or share < LEAST_TRACKED:
+    shown = float(track.tracked.sum() / track.fps)
+    if share >= LEAST_TRACKED and len(track.times) / track.fps < SHORTEST_SECONDS - 0.5 / FPS:
+        raise InputError(
+            f"{path.name} is damaged: {shown:.1f} s of it can be read, at least {SHORTEST_SECONDS:.0f} s are needed"
+        )
+    if shown < SHORTEST_SECONDS - 0.5 / FPS or share < LEAST_TRACKED:
         raise InputError(f"{path.name} shows a face in only {share:.0%} of its frames; film the face from the front")
     model = model or FaceModel.load()
     motion = encode_track(track, person_face([track], model), model)
@@ -67,7 +72,7 @@ def style_from_video(
     return StyleClip(style, tuple(notes))
 
 
-def _checked_length(path: Path) -> float:
+def checked_length(path: Path) -> float:
     """Seconds of a clip that is neither too large, too short nor too long."""
     if path.is_file() and path.stat().st_size > LARGEST_CLIP_MEGABYTES * 1_000_000:
         size, limit = path.stat().st_size / 1e6, LARGEST_CLIP_MEGABYTES

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from face_videos import SIDE, flag_rotation, noise_frames, talking_frames, write_video
@@ -70,6 +71,19 @@ def corrupt(path: Path) -> Path:
     return path
 
 
+def holed(path: Path) -> Path:
+    content = bytearray(write_video(path, talking_frames()).read_bytes())
+    start = len(content) // 3
+    content[start : start + 3000] = bytes(3000)
+    path.write_bytes(content)
+    return path
+
+
+def picture(path: Path) -> Path:
+    cv2.imwrite(str(path.with_suffix(".png")), talking_frames()[0])
+    return path.with_suffix(".png").rename(path)
+
+
 @pytest.mark.parametrize(
     ("clip", "sentence"),
     [
@@ -77,6 +91,8 @@ def corrupt(path: Path) -> Path:
         (faceless, "no face was found"),
         (seldom, "in only"),
         (corrupt, "not a readable video"),
+        (holed, "is damaged: 0.. s of it can be read"),
+        (picture, "is a picture; a video clip of somebody talking is needed"),
     ],
 )
 def test_unusable_clips_are_refused(tmp_path: Path, clip: Callable[[Path], Path], sentence: str) -> None:
