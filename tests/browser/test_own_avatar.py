@@ -1,0 +1,51 @@
+"""A photo given to the page becomes an avatar that the running call shows; it can be removed again."""
+
+import base64
+from pathlib import Path
+
+import cv2
+from playwright.sync_api import Page, expect
+
+from browser.conftest import start_call, wait_until
+from browser.test_own_style import PATIENCE
+from styletalk_core.renderer.portrait import AvatarLibrary
+
+DROP = """async ([name, base64]) => {
+  const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const files = new DataTransfer();
+  files.items.add(new File([bytes], name, { type: "image/jpeg" }));
+  const how = { dataTransfer: files, bubbles: true, cancelable: true };
+  const event = (type) => document.body.dispatchEvent(new DragEvent(type, how));
+  event("dragover");
+  const hinted = !document.getElementById("drop-hint").hidden;
+  event("drop");
+  return hinted && document.getElementById("drop-hint").hidden;
+}"""
+
+
+def photo(path: Path, presenter: str) -> Path:
+    picture = AvatarLibrary(Path("none")).get(presenter).picture
+    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    return path
+
+
+def test_a_photo_becomes_an_avatar_in_the_running_call(page: Page, tmp_path: Path) -> None:
+    start_call(page)
+    page.set_input_files("#own-avatar-file", photo(tmp_path / "My Photo.jpg", "marcus"))
+    chosen = page.locator("#avatars input[value=my_photo]")
+    expect(chosen).to_be_checked(timeout=PATIENCE)
+    wait_until(page, "styletalk.events.some(({ type, avatar }) => type === 'avatar.applied' && avatar === 'my_photo')")
+    wait_until(page, "[...document.querySelectorAll('#avatars img')].at(-1).naturalWidth > 0")
+    assert "my_photo" in str(page.locator("#poster").get_attribute("src"))
+    page.click("#remove-avatar")
+    expect(chosen).to_have_count(0)
+    wait_until(page, "styletalk.events.findLast(({ type }) => type === 'avatar.applied').avatar === 'clara'")
+    expect(page.locator("#remove-avatar")).to_be_hidden()
+
+
+def test_a_dropped_file_goes_where_it_belongs(page: Page) -> None:
+    """A picture is sent as a photo; one without a face is explained beside the avatars."""
+    page.wait_for_selector("#avatars input", state="attached")
+    _, grey = cv2.imencode(".jpg", cv2.merge([cv2.getGaussianKernel(64, 9)] * 3))
+    assert page.evaluate(DROP, ["wall.jpg", base64.b64encode(grey.tobytes()).decode()])
+    expect(page.locator("#own-avatar-said")).to_have_text("No face was found in the picture.", timeout=PATIENCE)

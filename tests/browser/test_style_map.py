@@ -1,0 +1,120 @@
+"""The point on the style map blends the styles around it: by mouse and by keys, in the face that is received."""
+
+import base64
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import FloatRect, Page, expect
+
+from browser.conftest import start_call, wait_until
+from styletalk_core.head_pose import fit_head
+from styletalk_core.tracker import FaceTracker
+
+STILLS = 16
+TAKE_STILL = """() => {
+  const video = document.getElementById("avatar-video");
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 320;
+  canvas.getContext("2d").drawImage(video, 0, 0, 320, 320);
+  return canvas.toDataURL("image/jpeg", 0.95).split(",")[1];
+}"""
+APPLIED = "styletalk.events.findLast(({ type }) => type === 'style.applied')"
+
+
+@pytest.fixture(scope="module")
+def tracker() -> Iterator[FaceTracker]:
+    with FaceTracker() as tracker:
+        yield tracker
+
+
+def stills(page: Page, tracker: FaceTracker) -> np.ndarray:
+    """Landmarks (STILLS, 478, 3) of the received face, a quarter of a second apart."""
+    faces = []
+    for _ in range(STILLS):
+        jpeg = base64.b64decode(page.evaluate(TAKE_STILL))
+        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        faces.append(tracker.track_image(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))
+        page.wait_for_timeout(250)
+    return np.stack(faces)
+
+
+def mean_face(landmarks: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    return fit_head(landmarks, shape).remove(landmarks).mean(axis=0)[:, :2]
+
+
+def middle(page: Page, *styles: str) -> tuple[float, float]:
+    """The page's point between the dots of styles."""
+    dots: list[FloatRect] = []
+    for title in styles:
+        box = page.locator(".map-place", has_text=title).locator("i").bounding_box()
+        assert box is not None
+        dots.append(box)
+    return (
+        sum(box["x"] + box["width"] / 2 for box in dots) / len(dots),
+        sum(box["y"] + box["height"] / 2 for box in dots) / len(dots),
+    )
+
+
+def test_dragging_blends_neighbours_and_changes_the_face(page: Page, tracker: FaceTracker) -> None:
+    """Against the first neutral stills: other neutral ones are nearly the same face, blended ones are another."""
+    page.wait_for_selector("#start:enabled")
+    page.locator("#intensity").fill("1.5")
+    start_call(page)
+    page.click("#view-map")
+    neutral = stills(page, tracker)
+    page.mouse.move(*middle(page, "Neutral"))
+    page.mouse.down()
+    page.mouse.move(*middle(page, "Happy", "Animated"), steps=8)
+    page.mouse.up()
+    wait_until(page, f"{APPLIED}?.weights?.happy > 0.3 && {APPLIED}.weights.animated > 0.3")
+    applied = page.evaluate(APPLIED)
+    assert applied["style"] is None and applied["frame"] > 0
+    assert sum(applied["weights"].values()) == pytest.approx(1)
+    expect(page.locator("#map-said")).to_contain_text("Happy")
+    expect(page.locator("#styles input:checked")).to_have_count(0)
+    page.wait_for_timeout(500)
+    blended = stills(page, tracker)
+
+    shape = np.median(neutral, axis=0)
+    first, second = mean_face(neutral[: STILLS // 2], shape), mean_face(neutral[STILLS // 2 :], shape)
+    same = np.linalg.norm(second - first, axis=1).mean()
+    changed = np.linalg.norm(mean_face(blended, shape) - mean_face(neutral, shape), axis=1).mean()
+    assert changed > 2 * same, (changed, same)
+    corners = mean_face(blended, shape)[[61, 291], 0] - mean_face(neutral, shape)[[61, 291], 0]
+    assert corners[0] < 0 < corners[1], "the mouth is not wider than in neutral speech"
+
+
+def test_arrow_keys_move_the_point_and_a_chosen_style_takes_it_along(page: Page) -> None:
+    page.wait_for_selector("#styles input", state="attached")
+    page.click("#view-map")
+    page.wait_for_selector(".map-place span")
+    point = page.get_by_role("slider", name="Blend of styles")
+    expect(point).to_have_attribute("aria-valuetext", "Neutral 100 %")
+    point.focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("ArrowUp")
+    expect(point).not_to_have_attribute("aria-valuetext", "Neutral 100 %")
+    told = point.get_attribute("aria-valuetext")
+    start_call(page)
+    wait_until(page, f"{APPLIED}?.weights !== undefined")
+    strongest = max(page.evaluate(APPLIED)["weights"].items(), key=lambda item: item[1])[0]
+    assert told is not None and told.startswith(strongest.capitalize())
+    page.keyboard.press("2")
+    expect(point).to_have_attribute("aria-valuetext", "Happy 100 %")
+    wait_until(page, f"{APPLIED}.style === 'happy'")
+
+
+def test_a_blend_survives_a_reload(page: Page) -> None:
+    page.wait_for_selector("#styles input", state="attached")
+    page.click("#view-map")
+    page.wait_for_selector(".map-place span")
+    page.mouse.click(*middle(page, "Sad", "Fearful", "Surprised"))
+    page.wait_for_timeout(300)
+    told = page.inner_text("#map-said")
+    assert "Neutral" not in told
+    page.reload()
+    expect(page.locator("#map-said")).to_have_text(told)
+    start_call(page)
+    wait_until(page, f"{APPLIED}?.weights !== undefined")
