@@ -22,6 +22,7 @@ class NetworkConfig:
     feed_forward: int = 512
     layers: int = 2
     phone_embedding: int = 64
+    experts: int = 8
     temperature: float = 1.0
     statistics: bool = True
 

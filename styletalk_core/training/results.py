@@ -1,0 +1,91 @@
+"""Writes measured tables and their plots into a Markdown page, each between its own marks; the rest stays as it is.
+
+Runs on: any thread; writes files.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from matplotlib.figure import Figure
+
+_FIGURES: Final = {
+    "opening_correlation": "opening correlation",
+    "lip_error_px": "lip error, px",
+    "closure_recall": "closure recall",
+    "style_accuracy": "style accuracy",
+    "opening_std_ratio": "range",
+}
+_LOOK_AHEAD: Final = ("lip_error_px", "closure_recall", "opening_correlation")
+_FRAME_MS: Final = 1000 / 30
+_WORSE: Final = 1.05
+"""Lip error of the default look-ahead, at most, over that of the longest."""
+_BLUE: Final = "#2563eb"
+_ORANGE: Final = "#d97706"
+
+Rows = Mapping[str, Mapping[str, float]]
+
+
+def write_ablations(page: Path, rows: Rows, steps: int) -> None:
+    """Table and bars of networks that lack something, the full one first."""
+    keys = [key for key in _FIGURES if all(key in row for row in rows.values())]
+    text = f"People never trained on; every row trained from scratch for {steps} steps with the same seed.\n\n"
+    text += _table(
+        ["network", *(_FIGURES[key] for key in keys)], [[name, *_cells(row, keys)] for name, row in rows.items()]
+    )
+    figure = Figure(figsize=(3.2 * len(keys), 0.35 * len(rows) + 1), layout="constrained")
+    for axes, key in zip(figure.subplots(1, len(keys), sharey=True, squeeze=False)[0], keys, strict=True):
+        axes.barh(list(rows), [row[key] for row in rows.values()], color=[_ORANGE, *[_BLUE] * (len(rows) - 1)])
+        axes.invert_yaxis()
+        axes.set_title(_FIGURES[key], fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+    write_section(page, "ablations", "Ablations", text + _picture(page, figure, "ablations"))
+
+
+def write_look_ahead(page: Path, curve: Mapping[int, Mapping[str, float]]) -> None:
+    """Table and curve of the figures by the number of future frames known, and what is recommended."""
+    longest = max(curve)
+    enough = min(f for f, row in curve.items() if row["lip_error_px"] <= _WORSE * curve[longest]["lip_error_px"])
+    rows = [[str(f), f"{f * _FRAME_MS:.0f}", *_cells(row, _LOOK_AHEAD)] for f, row in sorted(curve.items())]
+    text = "Future frames that the decoder knows, against what they cost in delay; people never trained on.\n\n"
+    text += _table(["future frames", "delay, ms", *(_FIGURES[key] for key in _LOOK_AHEAD)], rows)
+    text += f"\nThe smallest look-ahead whose lip error is within 5 % of the longest is **{enough}**.\n"
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    error = figure.subplots()
+    frames = sorted(curve)
+    error.plot(frames, [curve[f]["lip_error_px"] for f in frames], "o-", color=_BLUE)
+    error.set_xlabel("future frames known")
+    error.set_ylabel(_FIGURES["lip_error_px"], color=_BLUE)
+    recall = error.twinx()
+    recall.plot(frames, [curve[f]["closure_recall"] for f in frames], "s--", color=_ORANGE)
+    recall.set_ylabel(_FIGURES["closure_recall"], color=_ORANGE)
+    recall.set_ylim(0, 1)
+    write_section(page, "look-ahead", "Look-ahead", text + _picture(page, figure, "look_ahead"))
+
+
+def write_section(page: Path, name: str, title: str, text: str) -> None:
+    """Puts a section between its marks, or at the end of the page when it has none yet."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    section = f"{begin}\n## {title}\n\n{text.rstrip()}\n{end}"
+    old = page.read_text(encoding="utf-8") if page.exists() else "# Results\n"
+    before, found, rest = old.partition(begin)
+    _, closed, after = rest.partition(end)
+    new = before + section + after if found and closed else old.rstrip() + "\n\n" + section + "\n"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(new, encoding="utf-8")
+
+
+def _picture(page: Path, figure: Figure, name: str) -> str:
+    path = page.parent / "figures" / f"{name}.svg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, metadata={"Date": None})
+    return f"\n![{name.replace('_', ' ')}](figures/{path.name})\n"
+
+
+def _cells(row: Mapping[str, float], keys: Sequence[str]) -> list[str]:
+    return [f"{row[key]:.3f}" if key in row else "–" for key in keys]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

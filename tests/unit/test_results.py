@@ -1,0 +1,33 @@
+"""Tables and plots go into their own section of the page and leave the rest alone."""
+
+from pathlib import Path
+
+from styletalk_core.training.results import write_ablations, write_look_ahead, write_section
+
+
+def test_a_section_is_replaced_and_the_rest_kept(tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "results.md"
+    write_section(page, "one", "One", "first")
+    write_section(page, "two", "Two", "second")
+    page.write_text(page.read_text() + "written by hand\n")
+    write_section(page, "one", "One", "changed")
+    text = page.read_text()
+    assert "first" not in text and text.index("changed") < text.index("second") < text.index("written by hand")
+    assert text.count("<!-- begin one -->") == text.count("<!-- end one -->") == 1
+
+
+def test_every_ablation_is_a_row_beside_a_plot(tmp_path: Path) -> None:
+    rows = {name: {"opening_correlation": 0.5, "lip_error_px": 2.0} for name in ("full", "K = 4")}
+    write_ablations(tmp_path / "results.md", rows, 10)
+    text = (tmp_path / "results.md").read_text()
+    assert "| K = 4 | 0.500 | 2.000 |" in text and "10 steps" in text
+    assert (tmp_path / "figures" / "ablations.svg").stat().st_size > 1000
+
+
+def test_the_shortest_look_ahead_within_five_per_cent_is_recommended(tmp_path: Path) -> None:
+    errors = {0: 2.4, 1: 2.2, 2: 2.09, 3: 2.05, 4: 2.01, 5: 2.0}
+    curve = {f: {"lip_error_px": e, "closure_recall": 0.9, "opening_correlation": 0.5} for f, e in errors.items()}
+    write_look_ahead(tmp_path / "results.md", curve)
+    text = (tmp_path / "results.md").read_text()
+    assert "is **2**" in text and "| 2 | 67 | 2.090 |" in text
+    assert (tmp_path / "figures" / "look_ahead.svg").exists()
