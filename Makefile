@@ -7,13 +7,14 @@ STAMP  := $(VENV)/.installed
 CHROMIUM := $(or $(shell command -v chromium),$(shell command -v chromium-browser),$(shell command -v google-chrome))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-libraries serve test lint bench chromium clean
+.PHONY: help setup system-libraries serve test lint bench fuzz chromium clean
 
 help:
 	@echo "make serve   install what is missing and start the server on 127.0.0.1:8080"
 	@echo "make test    run every test, with a real browser where there is one"
 	@echo "make lint    ruff and mypy"
 	@echo "make bench   speed and latency of this machine"
+	@echo "make fuzz    100,000 malformed offers, messages and files, about 20 minutes"
 
 setup: $(STAMP)
 
@@ -63,6 +64,10 @@ bench: setup
 	$(BIN)/styletalk bench renderer
 	$(BIN)/styletalk bench latency
 	$(BIN)/python -m pytest -m benchmark
+
+# Malformed offers, messages and files: none may crash, hang or grow the server.
+fuzz: setup
+	cd tests && ../$(BIN)/python -m fuzzing --cases 100000
 
 clean:
 	rm -rf $(VENV) build *.egg-info

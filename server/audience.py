@@ -108,7 +108,7 @@ class Audience:
         except BaseException:
             for track in tracks:
                 track.stop()
-            await viewer.peer.close()
+            await negotiation.close(viewer.peer)
             raise
         self.viewers[viewer.id] = viewer
         task = asyncio.create_task(self._attend(viewer, tracks), name=f"viewer {viewer.id}")
@@ -123,7 +123,7 @@ class Audience:
             self.viewers.pop(viewer.id, None)
             for track in tracks:
                 track.stop()
-            await viewer.peer.close()
+            await negotiation.close(viewer.peer)
 
     async def aclose(self) -> None:
         """Sends everybody home."""

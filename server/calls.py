@@ -71,6 +71,7 @@ class Call(Performance):
             ValueError: there is no such avatar or style.
             EngineFailure: the engine failed.
         """
+        negotiation.check(offer)
         lease = worker.lease()
         clock = MediaClock(plan.delay)
         call = cls(Session(worker, lease, plan, clock, settings, seed=lease.generation), worker)
@@ -112,7 +113,7 @@ class Call(Performance):
     async def aclose(self) -> None:
         """Closes the connection and gives the slot back."""
         self.microphone.close()
-        await self.peer.close()
+        await negotiation.close(self.peer)
         await super().aclose()
 
 

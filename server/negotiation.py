@@ -3,6 +3,7 @@
 Runs on: event loop. Calls and viewers share it; what differs is the tracks, and whether a microphone comes in.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +11,7 @@ from functools import partial
 import ifaddr
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.rtp import RtpPacket
+from aiortc.sdp import SessionDescription
 
 from server.aiortc_patches import (
     VIDEO_CLOCK_RATE,
@@ -24,7 +26,14 @@ from streaming.clock import MediaClock
 from streaming.media import TICK_RATE
 
 CODECS = {"audio": ("audio/opus", TICK_RATE), "video": ("video/VP8", VIDEO_CLOCK_RATE)}
+MOST_CANDIDATES = 64
+"""Every candidate of the caller is tried with each address of the server."""
+MOST_NAMES = 8
+"""Of them that browsers hide behind a name; each takes up to a second to look up."""
 SENDING = ("sendrecv", "sendonly")
+
+
+logger = logging.getLogger(__name__)
 
 
 class OfferRefused(ValueError):
@@ -76,13 +85,14 @@ async def answer(
     Raises:
         OfferRefused: the offer is none, or lacks a microphone, VP8 or Opus.
     """
+    check(offer)
     try:
         await peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
-    except Exception as error:  # the library raises whatever its parser stumbles over
+    except Exception as error:  # the library raises whatever it stumbles over
         raise OfferRefused("The body is not an SDP offer this server understands.") from error
     transceivers = {transceiver.kind: transceiver for transceiver in peer.getTransceivers()}
-    if set(transceivers) != {"audio", "video"}:
-        raise OfferRefused("The offer must have one section for sound and one for the picture.")
+    if any(transceiver.receiver.transport is None for transceiver in transceivers.values()):
+        raise OfferRefused("The offer's BUNDLE group does not fit its sections.")
     if on_packet is not None and transceivers["audio"].receiver.track is None:
         raise OfferRefused("The offer must send one microphone track.")
     for track in tracks:
@@ -98,6 +108,31 @@ async def answer(
     offer_addresses(peer, path.addresses, path.ports, path.public)
     await peer.setLocalDescription(await peer.createAnswer())
     return sum(transceiver.currentDirection in SENDING for transceiver in transceivers.values())
+
+
+def check(offer: str) -> None:
+    """Makes sure that an offer describes one call, before anything is reserved for it.
+
+    Raises:
+        OfferRefused: it does not.
+    """
+    try:
+        described = SessionDescription.parse(offer)
+    except Exception as error:  # the library raises whatever its parser stumbles over
+        raise OfferRefused("The body is not an SDP offer this server understands.") from error
+    if sorted(media.kind for media in described.media if media.kind != "application") != ["audio", "video"]:
+        raise OfferRefused("The offer must have one section for sound and one for the picture.")
+    addresses = [candidate.ip for media in described.media for candidate in media.ice_candidates]
+    if len(addresses) > MOST_CANDIDATES or sum(name.endswith(".local") for name in addresses) > MOST_NAMES:
+        raise OfferRefused(f"The offer must have at most {MOST_CANDIDATES} ICE candidates, {MOST_NAMES} of them names.")
+
+
+async def close(peer: RTCPeerConnection) -> None:
+    """Closes a connection, whatever state its negotiation was left in."""
+    try:
+        await peer.close()
+    except Exception:  # the library has no state for an offer that it broke off at
+        logger.exception("a peer connection was left half closed")
 
 
 def _choose(transceiver: RTCRtpTransceiver, codec: str) -> None:

@@ -26,4 +26,5 @@ def open_media(path: str | Path) -> "InputContainer":
     Raises:
         av.error.FFmpegError, OSError: it is none of these formats, damaged or not there.
     """
-    return av.open(str(path), options={"format_whitelist": FORMATS, "protocol_whitelist": "file"})
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
+    return av.open(str(path), options=options, metadata_errors="replace")

@@ -191,3 +191,24 @@ def test_sessions_are_counted_by_address_only_while_they_last() -> None:
     absent = visitors.welcome(None, settings, "192.0.2.1")  # type: ignore[arg-type]
     again = visitors.welcome(None, settings, "192.0.2.1")  # type: ignore[arg-type]
     assert absent is not again
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("m=audio", "x=audio"),
+        ("a=group:BUNDLE 0 1", "a=group:BUNDLE 0"),
+        ("a=candidate", "a=candidate:1 1 udp 1 a.local 9 typ host\r\n" * 9 + "a=candidate"),
+    ],
+)
+async def test_an_offer_that_breaks_off_midway_takes_no_place(before: str, after: str) -> None:
+    async with running_server() as server:
+        caller = Caller(silence(1))
+        await caller.peer.setLocalDescription(await caller.peer.createOffer())
+        offer = caller.peer.localDescription.sdp
+        assert before in offer
+        for _ in range(server.service.worker.slots + 1):
+            kind = {"Content-Type": "application/sdp"}
+            assert (await server.http("POST", "/whip", offer.replace(before, after).encode(), kind))[0] == 400
+        assert await caller.call(server) == 201
+        await caller.aclose()

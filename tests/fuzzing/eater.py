@@ -1,0 +1,38 @@
+"""The process that takes the cases: `python -m fuzzing.eater TARGET`, confined as decoders of the server are.
+
+In: each case after its length (4 bytes). Out: one JSON line a case, ``{"accepted": bool}`` or ``{"failure": text}``.
+"""
+
+import json
+import logging
+import os
+import sys
+import tempfile
+import traceback
+import warnings
+
+from fuzzing.targets import TARGETS
+from server.confined import confine
+
+PROCESSOR_SECONDS = 3600
+
+
+def main() -> None:
+    """Eats until the input ends."""
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    confine(PROCESSOR_SECONDS)
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["STYLETALK_HOME"] = home
+        with TARGETS[sys.argv[1]].open() as feed:
+            while head := sys.stdin.buffer.read(4):
+                case = sys.stdin.buffer.read(int.from_bytes(head))
+                try:
+                    answer: dict[str, object] = {"accepted": feed(case)}
+                except Exception:
+                    answer = {"failure": traceback.format_exc()}
+                print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
