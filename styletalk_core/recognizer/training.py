@@ -48,11 +48,11 @@ SETTLING: Final = 10
 """Columns at the start of an excerpt that are not judged: nothing was heard before them."""
 MARGIN: Final = 25
 """Frames of silence that an utterance keeps on either side: 250 ms."""
-AVERAGING: Final = 0.999
-"""Decay per step of the running average of the weights."""
+AVERAGED_SHARE: Final = 0.1
+"""Share of the steps over which the running average of the weights reaches."""
 WEIGHT_DECAY: Final = 0.05
-WARM_UP: Final = 300
-"""Steps over which the learning rate rises."""
+WARM_UP_SHARE: Final = 0.05
+"""Share of the steps over which the learning rate rises."""
 DEFAULT_DELAY: Final = 4
 """Head that is used live: it counts most in the loss and is scored."""
 DEFAULT_SHARE: Final = 0.5
@@ -120,7 +120,8 @@ class Training:
             load_network(args.start).requires_grad_().train() if args.start else RecogniserNetwork(RecogniserConfig())
         )
         self._network = network.to(args.device)
-        averaging = get_ema_multi_avg_fn(AVERAGING)  # type: ignore[no-untyped-call]
+        decay = 1 - 1 / max(AVERAGED_SHARE * args.steps, 2)
+        averaging = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         self._average = AveragedModel(self._network, multi_avg_fn=averaging)
         self._optimiser = torch.optim.AdamW(
             self._network.parameters(), args.rate, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY
@@ -176,8 +177,9 @@ class Training:
 
     def _rate_share(self) -> float:
         """Warm-up, then half a cosine down to zero."""
-        falling = 0.5 + 0.5 * math.cos(math.pi * self._step / self._args.steps)
-        return min((self._step + 1) / WARM_UP, falling)
+        steps: int = self._args.steps
+        falling = 0.5 + 0.5 * math.cos(math.pi * self._step / steps)
+        return min((self._step + 1) / (WARM_UP_SHARE * steps + 1), falling)
 
     def _judge(self, loss: float, seconds: float) -> None:
         """Scores the averaged weights, writes them and the checkpoint."""
