@@ -197,7 +197,7 @@ def test_sessions_are_counted_by_address_only_while_they_last() -> None:
     ("before", "after"),
     [
         ("m=audio", "x=audio"),
-        ("a=mid:1", "a=mid:0"),
+        ("a=group:BUNDLE 0 1", "a=group:BUNDLE 9 1"),
         ("a=candidate", "a=candidate:1 1 udp 1 a.local 9 typ host\r\n" * 9 + "a=candidate"),
     ],
 )
