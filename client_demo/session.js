@@ -170,12 +170,17 @@ function backOff(attempt) {
   return Math.min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY) * (1 + 0.2 * Math.random());
 }
 
+/** Ends early when the caller stops, and when the browser says that its network is back. */
 function pause(milliseconds, stopped) {
   return new Promise((resolve) => {
-    const timeout = setTimeout(resolve, milliseconds);
-    stopped.addEventListener("abort", () => {
+    const ended = new AbortController();
+    const end = () => {
       clearTimeout(timeout);
+      ended.abort();
       resolve();
-    }, { once: true });
+    };
+    const timeout = setTimeout(end, milliseconds);
+    stopped.addEventListener("abort", end, { once: true, signal: ended.signal });
+    window.addEventListener("online", end, { once: true, signal: ended.signal });
   });
 }

@@ -35,6 +35,11 @@ class Step:
     cpu: float
     memory_mb: float
 
+    @property
+    def holds(self) -> bool:
+        """True when every session has its full frame rate."""
+        return self.late_share <= LATE_SHARE and self.fps >= 0.98 * FULL_RATE
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
@@ -66,11 +71,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                     f"{count} x {args.size}: {step.fps:.1f} fps, {step.late_share:.2%} late, {step.cpu:.2f} cores, "
                     f"{step.memory_mb:.0f} MB"
                 )
-            if step.late_share > LATE_SHARE or step.fps < 0.98 * FULL_RATE:
-                break
             steps.append(step)
-        refusal = _refusal(server, args.seconds) if len(steps) == args.most else {}
-    held = steps[-1] if steps else Step(0, 0.0, 1.0, 0.0, empty)
+            if not step.holds:
+                break
+        refusal = _refusal(server, args.seconds) if steps[-1].holds else {}
+    held = next((step for step in reversed(steps) if step.holds), Step(0, 0.0, 1.0, 0.0, empty))
     sessions = max(1, held.sessions)
     return {
         "sessions": held.sessions,

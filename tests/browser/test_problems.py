@@ -129,6 +129,22 @@ def test_lost_control_channel_resumes_the_same_session(page: Page) -> None:
     assert created["style"] == style.input_value()
 
 
+def test_network_that_returns_is_used_at_once(page: Page) -> None:
+    page.add_init_script(REMEMBER_SOCKETS)
+    page.reload()
+    start_call(page)
+    session = page.evaluate("styletalk.session")
+    page.context.set_offline(True)
+    page.evaluate("sockets.at(-1).close()")
+    wait_until(page, "styletalk.state === 'reconnecting'")
+    page.wait_for_timeout(4_000)  # the next attempt would be made in three seconds or more
+    page.context.set_offline(False)
+    began = time.monotonic()
+    wait_until(page, "styletalk.state === 'live'")
+    assert time.monotonic() - began < 2
+    assert page.evaluate("styletalk.session") == session
+
+
 REMEMBER_SOCKETS = """
 window.sockets = [];
 window.WebSocket = class extends WebSocket {
