@@ -21,7 +21,7 @@ from styletalk_core.captured_decoder import CapturedStyleTalk
 from styletalk_core.content_encoder import one_hot
 from styletalk_core.dynamic_decoder import DecoderLayer, PartDecoder, PartState
 from styletalk_core.errors import InputError
-from styletalk_core.packed import TILE, PackedLinear, linear, pack
+from styletalk_core.packed import LANES, TILE, PackedLinear, linear, pack, product
 from styletalk_core.phones import PHONES, WINDOW
 from styletalk_core.styletalk import StyleTalk, check_phones, in_style
 from styletalk_core.transformer import Attention, EncoderLayer
@@ -37,7 +37,7 @@ _SECOND: Final = 7
 _MATRICES: Final = 8
 """Columns of a layer's row of weight addresses; a part decoder's first feed-forward layers come from the style."""
 _STEPS: Final = 16
-"""The window's 11 steps, rounded up to a vector register."""
+"""The window's 11 steps, rounded up to whole vector registers."""
 _EPSILON: Final = 1e-5
 """Of `nn.LayerNorm`."""
 
@@ -87,9 +87,12 @@ class CompiledStyleTalk:
     """A loaded network, ready to decode frame by frame on a processor."""
 
     def __init__(self, model: StyleTalk) -> None:
-        widths = (model.dimensions.width, model.dimensions.feed_forward)
-        if any(width % TILE for width in widths):
-            raise InputError(f"widths of {widths} cannot be compiled: they must be multiples of {TILE}")
+        d = model.dimensions
+        if d.width % TILE or d.feed_forward % TILE or d.width // d.heads % LANES:
+            raise InputError(
+                f"a network of width {d.width}, feed-forward {d.feed_forward} and {d.heads} heads cannot be compiled: "
+                f"the widths must be multiples of {TILE}, that of a head of {LANES}"
+            )
         self.model = model
         encoder = model.content_encoder
         self._table = pack(encoder.table().T)
@@ -260,45 +263,32 @@ def _add_norm(x: Any, change: Any, norm: Any) -> None:
 def _attend(query: Any, memory: Any, queries: int, heads: int, out: Any) -> None:
     """Attention of each session's rows to its window, per head.
 
-    query and out (B*queries, C), memory (B*W, 2C) keys beside values. The keys are turned so that the steps of the
-    window lie side by side, as a vector register wants them.
+    query and out (B*queries, C), memory (B*W, 2C) keys beside values; both are laid out as `product` wants them.
     """
     width = query.shape[1]
     depth = width // heads
     scale = np.float32(1 / math.sqrt(depth))
-    keys = np.zeros((depth, _STEPS), np.float32)
-    scores = np.empty(_STEPS, np.float32)
+    keys = np.zeros((_STEPS // LANES, depth, LANES), np.float32)
+    values = np.zeros((depth // LANES, _STEPS, LANES), np.float32)
+    scores = np.empty((queries, _STEPS), np.float32)
     for session in range(len(query) // queries):
-        start = session * WINDOW
+        start, own = session * WINDOW, slice(session * queries, (session + 1) * queries)
         for head in range(0, width, depth):
             for step in range(WINDOW):
                 for column in range(depth):
-                    keys[column, step] = memory[start + step, head + column] * scale
-            for row in range(session * queries, (session + 1) * queries):
-                scores[:] = 0
-                for column in range(0, depth, 4):
-                    one, two = query[row, head + column], query[row, head + column + 1]
-                    three, four = query[row, head + column + 2], query[row, head + column + 3]
-                    for step in range(_STEPS):
-                        scores[step] += (
-                            one * keys[column, step]
-                            + two * keys[column + 1, step]
-                            + three * keys[column + 2, step]
-                            + four * keys[column + 3, step]
-                        )
-                highest, total = scores[0], np.float32(0)
+                    keys[step // LANES, column, step % LANES] = memory[start + step, head + column] * scale
+                    values[column // LANES, step, column % LANES] = memory[start + step, width + head + column]
+            product(query[own, head : head + depth], keys, scores)
+            for row in scores:
+                highest, total = row[0], np.float32(0)
                 for step in range(1, WINDOW):
-                    highest = max(highest, scores[step])
+                    highest = max(highest, row[step])
                 for step in range(WINDOW):
-                    scores[step] = math.exp(scores[step] - highest)
-                    total += scores[step]
-                mixed = out[row, head : head + depth]
-                mixed[:] = 0
+                    row[step] = math.exp(row[step] - highest)
+                    total += row[step]
                 for step in range(WINDOW):
-                    share = scores[step] / total
-                    value = memory[start + step, width + head : width + head + depth]
-                    for column in range(depth):
-                        mixed[column] += share * value[column]
+                    row[step] /= total
+            product(scores, values, out[own, head : head + depth])
 
 
 @_compiled  # type: ignore[untyped-decorator]

@@ -2,7 +2,7 @@
 
 A frame multiplies a window of 11 rows with 8 million weights: too few rows for the matrix products of a library, which
 spend more time on calls and on reordering than on the sum. Here a tile of 11 rows stays in the vector registers while
-the weights stream past it once, at half the bytes of float32; sums are float32.
+the weights stream past it once, fetched ahead, at half the bytes of float32; sums are float32.
 
 Runs on: any thread; pure. Compiled by numba on first use and cached beside the module; the interpreter is not locked
 while it computes.
@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from llvmlite import binding, ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -29,6 +30,8 @@ TILE: Final = LANES * _BLOCKS
 """Outputs are padded to multiples of this."""
 _ROWS: Final = 11
 """Rows of a tile: one phone window."""
+_NEXT_READ: Final = tuple(ir.Constant(ir.IntType(32), value) for value in (0, 3, 1))
+"""Of a prefetch: to be read, soon and often, as data."""
 _CHAINS: Final = 4
 """Independent sums of a single row, which alone would wait for each addition."""
 
@@ -64,8 +67,11 @@ def pack(weight: Tensor, bias: Tensor | None = None) -> PackedLinear:
     return PackedLinear(data, inputs, outputs + spare)
 
 
-def _tile(rows: int, blocks: int, chains: int) -> Any:
-    """Makes tile(x, x_stride, weights, inputs, out, out_stride, relu): addresses and strides in bytes."""
+def _tile(rows: int, blocks: int, chains: int, *, packed: bool = True) -> Any:
+    """Makes tile(x, x_stride, weights, inputs, out, out_stride, relu): addresses and strides in bytes.
+
+    Unless the weights are ``packed`` they are float32 and have no bias.
+    """
 
     @intrinsic
     def tile(
@@ -75,11 +81,17 @@ def _tile(rows: int, blocks: int, chains: int) -> Any:
 
     def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
         x, x_stride, weights, inputs, out, out_stride, relu = arguments
-        single, half, long = ir.FloatType(), ir.HalfType(), ir.IntType(64)
-        vector, stored = ir.VectorType(single, LANES), ir.VectorType(half, LANES)
+        single, long = ir.FloatType(), ir.IntType(64)
+        vector, stored = ir.VectorType(single, LANES), ir.VectorType(ir.HalfType() if packed else single, LANES)
+        row_bytes, bias_bytes = (2 * LANES, 4 * LANES) if packed else (4 * LANES, 0)
         undefined, zero = ir.Constant(vector, ir.Undefined), ir.Constant(vector, [0.0] * LANES)
         first = ir.Constant(ir.IntType(32), 0)
         everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+
+        byte_pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        prefetch = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, ir.FunctionType(ir.VoidType(), [byte_pointer, flag, flag, flag]), "llvm.prefetch.p0i8"
+        )
 
         def constant(value: int) -> Any:
             return ir.Constant(long, value)
@@ -92,9 +104,9 @@ def _tile(rows: int, blocks: int, chains: int) -> Any:
             value.align = align
             return value
 
-        block_bytes = builder.mul(builder.add(inputs, constant(2)), constant(2 * LANES))
+        block_bytes = builder.add(builder.mul(inputs, constant(row_bytes)), constant(bias_bytes))
         bases = [builder.add(weights, builder.mul(block_bytes, constant(block))) for block in range(blocks)]
-        biases = [load(base, constant(0), vector, 4) for base in bases]
+        biases = [load(base, constant(0), vector, 4) if packed else zero for base in bases]
         before, body = builder.block, builder.append_basic_block("sum")
         after = builder.append_basic_block("store")
         builder.branch(body)
@@ -105,11 +117,17 @@ def _tile(rows: int, blocks: int, chains: int) -> Any:
         for place in np.ndindex(chains, rows, blocks):
             sums[place] = builder.phi(vector)
             sums[place].add_incoming(biases[place[2]] if place[0] == 0 else zero, before)
+        step = builder.mul(block_bytes, constant(blocks))
+        ahead = builder.add(step, builder.mul(index, constant(row_bytes)))
+        for base in bases:
+            builder.call(prefetch, [pointer(base, ahead, ir.IntType(8)), *_NEXT_READ])
         totals = {}
         for chain in range(chains):
             position = builder.add(index, constant(chain))
-            offset = builder.add(builder.mul(position, constant(2 * LANES)), constant(4 * LANES))
-            columns = [builder.fpext(load(base, offset, stored, 2), vector) for base in bases]
+            offset = builder.add(builder.mul(position, constant(row_bytes)), constant(bias_bytes))
+            columns = [load(base, offset, stored, 2 if packed else 4) for base in bases]
+            if packed:
+                columns = [builder.fpext(column, vector) for column in columns]
             for row in range(rows):
                 place = builder.add(builder.mul(x_stride, constant(row)), builder.mul(position, constant(4)))
                 value = builder.insert_element(undefined, load(x, place, single, 4), first)
@@ -139,6 +157,8 @@ def _tile(rows: int, blocks: int, chains: int) -> Any:
 
 _window_tile = _tile(_ROWS, _BLOCKS, 1)
 _row_tile = _tile(1, _BLOCKS, _CHAINS)
+_plain_window_tile = _tile(_ROWS, 1, 1, packed=False)
+_plain_row_tile = _tile(1, 1, _CHAINS, packed=False)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -176,3 +196,19 @@ def linear(x: Any, weights: int, out: Any, relu: bool) -> None:
                 relu,
             )
             row += 1
+
+
+@numba.njit(nogil=True, cache=True)
+def product(x: Any, columns: Any, out: Any) -> None:
+    """out (rows, blocks * LANES) = x (rows, in) @ the matrix whose ``columns`` lie in blocks (blocks, in, LANES).
+
+    All float32 with adjacent columns; ``in`` a multiple of 4; rows 1 or 11.
+    """
+    rows, inputs = x.shape
+    for block in range(len(columns)):
+        source, weights = x.ctypes.data, columns[block].ctypes.data
+        target = out.ctypes.data + block * LANES * 4
+        if rows == _ROWS:
+            _plain_window_tile(source, x.strides[0], weights, inputs, target, out.strides[0], False)
+        else:
+            _plain_row_tile(source, x.strides[0], weights, inputs, target, out.strides[0], False)

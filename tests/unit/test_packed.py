@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from styletalk_core.packed import TILE, linear, pack
+from styletalk_core.packed import LANES, TILE, linear, pack, product
 
 
 @pytest.mark.parametrize("rows", [1, 8, 11, 25])
@@ -38,3 +38,12 @@ def test_half_precision_is_all_that_is_lost() -> None:
     x = torch.randn(11, 32)
     linear(x.numpy(), packed.address, out, False)
     np.testing.assert_allclose(out, (x @ weight.T).numpy(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("rows", [1, 11])
+def test_a_plain_product_equals_the_library_one(rows: int) -> None:
+    generator = np.random.default_rng(rows)
+    x, matrix = (generator.normal(size=size).astype(np.float32) for size in ((rows, 12), (12, 2 * LANES)))
+    out = np.full((rows, 2 * LANES), np.nan, np.float32)
+    product(x, np.ascontiguousarray(matrix.reshape(12, 2, LANES).transpose(1, 0, 2)), out)
+    np.testing.assert_allclose(out, x @ matrix, rtol=0, atol=1e-5)
