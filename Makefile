@@ -13,7 +13,7 @@ help:
 	@echo "make serve   install what is missing and start the server on 127.0.0.1:8080"
 	@echo "make test    run every test, with a real browser where there is one"
 	@echo "make lint    ruff and mypy"
-	@echo "make bench   speed and latency of this machine"
+	@echo "make bench   speed, latency and capacity of this machine, into docs/bench/"
 	@echo "make fuzz    100,000 malformed offers, messages and files, about 20 minutes"
 
 setup: $(STAMP)
@@ -59,15 +59,7 @@ lint: setup
 	$(BIN)/mypy
 
 bench: setup
-	$(BIN)/styletalk bench recognizer
-	$(BIN)/styletalk bench decoder
-	$(BIN)/styletalk bench renderer
-	$(BIN)/styletalk bench latency
-	$(BIN)/python -m pytest -m benchmark
-
-# Malformed offers, messages and files: none may crash, hang or grow the server.
-fuzz: setup
-	cd tests && ../$(BIN)/python -m fuzzing --cases 100000
+	$(BIN)/styletalk bench all --out docs/bench
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -5,6 +5,7 @@ import argparse
 from server.subcommands import add_subcommands
 
 BENCHMARKS = {
+    "all": ("server.benchmarks.everything", "all that need no training data, as one table and one file"),
     "recognizer": ("styletalk_core.benchmarks.recognizer", "real-time factor and look-ahead of the recogniser"),
     "recognizer-accuracy": ("styletalk_core.benchmarks.recognizer_accuracy", "how right the recogniser is"),
     "decoder": ("styletalk_core.benchmarks.decoder", "time per frame of the style-controllable decoder"),
