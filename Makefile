@@ -60,6 +60,7 @@ lint: setup
 
 bench: setup
 	$(BIN)/styletalk bench all --out docs/bench
+	$(BIN)/python -m pytest -m benchmark
 
 clean:
 	rm -rf $(VENV) build *.egg-info
