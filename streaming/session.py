@@ -6,44 +6,34 @@ than two frames late is thrown away.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from streaming.animator import Animator, MotionTap, SpeechEvent
 from streaming.audio_ring import AudioRing
 from streaming.clock import MediaClock
-from streaming.composer import Composer
 from streaming.drift import DriftFollower
 from streaming.engine import StyleChoice
-from streaming.errors import JobExpired
+from streaming.frame_grid import FrameGrid
 from streaming.hearing import Hearing
 from streaming.latency import LatencyPlan
 from streaming.media import (
-    CONTEXT,
     FRAME_TICKS,
     PACKET_TICKS,
     TICK_RATE,
     AudioChunk,
-    MotionFrame,
     Tick,
     VideoImage,
 )
-from streaming.queues import BoundedQueue, OnFull
+from streaming.queues import BoundedQueue
 from streaming.schedule import JobKind
 from streaming.screen import Screen
 from streaming.slots import SlotLease
 from streaming.stats import SessionStats
 from streaming.worker import Worker
 
-SPEECH_AHEAD: Final = 3
-"""Frames by which the mouth knows that speech is coming."""
 SoundTap = Callable[[AudioChunk], None]
-MotionTap = Callable[[MotionFrame, NDArray[np.float32]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +44,6 @@ class Settings:
     style: StyleChoice
     intensity: float = 1.0
     background: str = "keep"
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechEvent:
-    """Speech starts (or stops) with frame ``frame``, about to be shown."""
-
-    frame: int
-    started: bool
 
 
 class Session:
@@ -84,28 +66,23 @@ class Session:
         self.clock = clock
         self.settings = settings
         self.stats = SessionStats()
-        self.events: BoundedQueue[SpeechEvent] = BoundedQueue("speech events", 16, OnFull.DROP_OLDEST)
         self.level = 0.0
         """Root mean square of the newest microphone packet, full scale = 1."""
         self.epoch = 0
         self.sound_taps: list[SoundTap] = []
         """Get the microphone's sound as it comes."""
-        self.motion_taps: list[MotionTap] = []
-        """Get a frame's motion and its phone column (41,) once they are known, before the picture is made."""
         self._worker = worker
         self._started = asyncio.Event()
         self._ring = AudioRing()
         self._hearing = Hearing(worker, lease, clock.now)
         self._drift = DriftFollower(plan.receive)
-        self._composer = Composer(seed)
         self._screen = Screen(self.stats)
-        self._motions: deque[MotionFrame] = deque(maxlen=8)
+        self._grid = FrameGrid(clock, plan, worker)
+        self._animator = Animator(worker, lease, self._grid, self._hearing.timeline, self._ring, self._screen, seed)
         self._played: Tick = 0
         self._arrived: Tick = 0
         self._stale_before: Tick = 0
-        self._next_made = 0
         self._next_shown = 0
-        self._speaking_since: Tick | None = None
 
     # Life cycle
 
@@ -137,7 +114,7 @@ class Session:
         name = f"session {self.lease.slot}"
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hearing.run(), name=f"{name} recognise")
-            tasks.create_task(self._make_frames(), name=f"{name} frames")
+            tasks.create_task(self._animator.run(), name=f"{name} frames")
 
     # Sound in
 
@@ -149,7 +126,7 @@ class Session:
             chunk = _from(chunk, self._arrived)
         if not len(chunk.samples):
             return
-        quiet = self._speaking_since is None
+        quiet = self._animator.speaking_since is None
         if slip := self._drift.arrived(self.clock.capture_tick() - chunk.end, quiet):
             self.clock.slip(slip)
             self.stats.slips += 1
@@ -163,6 +140,16 @@ class Session:
         audible = _from(chunk, max(self._played, self._stale_before))
         self._ring.write(audible.start, audible.samples)
         self.level = self._ring.level(audible.start, len(audible.samples)) if len(audible.samples) else 0.0
+
+    @property
+    def events(self) -> BoundedQueue[SpeechEvent]:
+        """Beginnings and ends of speech."""
+        return self._animator.events
+
+    @property
+    def motion_taps(self) -> list[MotionTap]:
+        """Get a frame's motion and its phone column (41,) once they are known, before the picture is made."""
+        return self._animator.taps
 
     @property
     def shown_index(self) -> int:
@@ -198,32 +185,17 @@ class Session:
         """Waits until the next frame is due and returns its picture, or the last one again."""
         await self._started.wait()
         while True:
-            index = max(self._next_shown, self._frame_at(self.clock.now()))
+            index = max(self._next_shown, self._grid.newest())
             self.stats.late += index - self._next_shown
+            self._next_shown = index
+            await self.clock.wait_until(self._grid.due(index))
             self._next_shown = index + 1
-            await self.clock.wait_until(self._due(index))
-            if self._left_out(index):
+            if self._grid.leaves_out(index):
                 self.stats.half_rate += 1
                 continue
-            image = self._screen.show(index, self.epoch, self._stride)
+            image = self._screen.show(index, self.epoch, self._grid.stride)
             if image is not None:
                 return image
-
-    def _due(self, index: int) -> float:
-        """Moment at which the picture of frame ``index`` goes to the encoder."""
-        return self.clock.deadline(index * FRAME_TICKS) + self.plan.picture_lag / TICK_RATE
-
-    def _frame_at(self, moment: float) -> int:
-        """Newest frame that is due at ``moment``."""
-        return int((moment - self._due(0)) * TICK_RATE // FRAME_TICKS)
-
-    @property
-    def _stride(self) -> int:
-        """Frames from one picture to the next."""
-        return 2 if self._worker.level > 0 else 1
-
-    def _left_out(self, index: int) -> bool:
-        return index % self._stride != 0
 
     # Control
 
@@ -233,16 +205,13 @@ class Session:
         Returns:
             Milliseconds of the current utterance that were really played.
         """
-        since = self._played if self._speaking_since is None else self._speaking_since
-        played = max(0, self._played - since)
+        since = self._animator.speaking_since
+        played = 0 if since is None else max(0, self._played - since * FRAME_TICKS)
         self.epoch += 1
         self._stale_before = max(self._arrived, self.capture_tick())
         self._ring.silence(self._played, self._ring.end)
         self._hearing.forget(self._stale_before)
-        shown = -1 if self._screen.shown is None else self._screen.shown.index
-        self._composer.interrupt(next((motion for motion in self._motions if motion.index == shown), None))
-        if self._speaking_since is not None:
-            self._tell_speech(self._next_made, False)
+        self._animator.interrupt(self.epoch)
         return played * 1000 / TICK_RATE
 
     async def set_style(self, style: StyleChoice, intensity: float, fade_s: float) -> int:
@@ -257,7 +226,7 @@ class Session:
         slot = self.lease.slot
         await self._control(lambda engine: engine.set_style(slot, style, intensity, fade_s))
         self.settings = replace(self.settings, style=style, intensity=intensity)
-        return self._next_made
+        return self._animator.next_frame
 
     async def set_avatar(self, avatar: str) -> int:
         """Shows another portrait.
@@ -272,7 +241,7 @@ class Session:
         await self._worker.prepare(avatar)
         await self._control(lambda engine: engine.set_avatar(slot, avatar))
         self.settings = replace(self.settings, avatar=avatar)
-        return self._next_made
+        return self._animator.next_frame
 
     async def set_background(self, background: str) -> int:
         """Shows something else behind the person.
@@ -286,43 +255,10 @@ class Session:
         slot = self.lease.slot
         await self._control(lambda engine: engine.set_background(slot, background))
         self.settings = replace(self.settings, background=background)
-        return self._next_made
+        return self._animator.next_frame
 
     async def _control(self, operation: Any) -> None:
         await self._worker.submit(JobKind.CONTROL, self.lease, operation, self.clock.now())
-
-    # The pipeline
-
-    async def _make_frames(self) -> None:
-        """Makes every frame as its time comes; one that is hopeless is not begun."""
-        lead = self.plan.budget / TICK_RATE
-        while True:
-            index = self._next_made = max(self._next_made, self._frame_at(self.clock.now()) + 1)
-            await self.clock.wait_until(self._due(index) - lead)
-            self._next_made = index + 1
-            if not self._left_out(index):
-                with suppress(JobExpired):
-                    await self._make_frame(index)
-
-    async def _make_frame(self, index: int) -> None:
-        due = self._due(index)
-        window, _ = self._hearing.timeline.window(index)
-        epoch = self.epoch
-        decoded = await self._worker.submit(JobKind.DECODE, self.lease, window, due)
-        speech = any(self._hearing.timeline.speech(frame) for frame in range(index, index + SPEECH_AHEAD))
-        if speech != (self._speaking_since is not None):
-            self._tell_speech(index, speech)
-        level = self._ring.level(index * FRAME_TICKS, FRAME_TICKS)
-        motion = self._composer.compose(index, epoch, decoded, speech, level)
-        self._motions.append(motion)
-        for tap in self.motion_taps:
-            tap(motion, window[CONTEXT])
-        yuv = await self._worker.submit(JobKind.RENDER, self.lease, motion, due)
-        self._screen.put(VideoImage(index, epoch, yuv))
-
-    def _tell_speech(self, index: int, started: bool) -> None:
-        self._speaking_since = index * FRAME_TICKS if started else None
-        self.events.offer(SpeechEvent(index, started))
 
 
 def _from(chunk: AudioChunk, tick: Tick) -> AudioChunk:

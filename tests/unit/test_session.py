@@ -336,18 +336,20 @@ def test_a_renderer_that_is_always_a_little_late_does_not_freeze_the_face() -> N
     assert stats.repeated < 0.7 * stats.late
 
 
+class FailingWorker(InlineWorker):
+    """Every job fails."""
+
+    def submit(self, *args: Any) -> Any:
+        raise EngineFailure("the decoder failed")
+
+
 def test_a_failing_engine_ends_the_session() -> None:
     async def scenario() -> None:
         engine = DeterministicEngine()
-        drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm"))
-        drive.session._worker = FailingWorker(engine)
+        drive = Drive(engine, FailingWorker(engine), Settings("ada", "calm"))
         drive.session.start()
         with pytest.raises(ExceptionGroup) as error:
             await drive.session.run()
         assert isinstance(error.value.exceptions[0], EngineFailure)
-
-    class FailingWorker(InlineWorker):
-        def submit(self, *args: Any) -> Any:
-            raise EngineFailure("the decoder failed")
 
     virtually(scenario)
