@@ -10,6 +10,7 @@ import { CallStatistics } from "./call_statistics.js";
 import { LatencyPanel } from "./latency_panel.js";
 import { LevelMeter } from "./level_meter.js";
 import { Microphone } from "./microphone.js";
+import { connectMicrophone } from "./microphone_panel.js";
 import { installNetworkTest } from "./network_test_dialog.js";
 import { loadPreferences, savePreferences } from "./preferences.js";
 import { Problem, unsupportedReason } from "./problems.js";
@@ -80,7 +81,7 @@ session.addEventListener("state", ({ detail: { state } }) => {
     latencyPanel.clear();
     settings.settle();
     view.metrics = view.latency = view.statistics = null;
-    element("connection-clock").textContent = "";
+    element("connection-clock").textContent = element("connection-delay").textContent = "";
   }
   if (idle) {
     meter.stop();
@@ -104,7 +105,10 @@ const onMessage = {
   "avatar.interrupted": () => stage.setSpeaking(false),
   "transcript.partial": ({ text }) => stage.setCaption(text, false),
   "transcript.final": ({ text }) => stage.setCaption(text, true),
-  error: ({ message }) => stage.showNotice(message),
+  error: ({ code, message }) => {
+    if (code === "no_captions") toggleCaptions();
+    stage.showNotice(message);
+  },
 };
 
 session.addEventListener("message", ({ detail: message }) => {
@@ -116,15 +120,13 @@ session.addEventListener("message", ({ detail: message }) => {
 setInterval(async () => {
   if (session.state !== "live") return;
   const seconds = Math.floor((performance.now() - liveSince) / 1000);
-  const delay = view.latency ? ` · ${Math.round(view.latency.totalMs)} ms` : "";
-  element("connection-clock").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}${delay}`;
+  element("connection-clock").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   const figures = await statistics.sample();
   if (session.state !== "live") return;
   view.statistics = figures;
   view.latency = latencyPanel.show(view.metrics, figures, (microphone.track?.getSettings().latency ?? 0) * 1000);
+  element("connection-delay").textContent = view.latency ? `${Math.round(view.latency.totalMs)} ms` : "";
 }, STATISTICS_INTERVAL);
-
-// ---- microphone -> page and session
 
 microphone.addEventListener("track", ({ detail: { track } }) => {
   if (session.state === "idle") return;
@@ -136,23 +138,6 @@ microphone.addEventListener("ended", () => {
   stop();
   stage.showNotice("The microphone was unplugged: pick another one, then press Start again.");
 });
-
-microphone.addEventListener("devices", ({ detail: { devices } }) => {
-  const picker = element("microphone");
-  const chosen = picker.value;
-  const options = devices.filter(({ deviceId }) => deviceId).map(({ deviceId, label }, index) => new Option(label || `Microphone ${index + 1}`, deviceId));
-  picker.replaceChildren(...(options.length ? options : [new Option("Default microphone", "")]));
-  if (options.some(({ value }) => value === chosen)) picker.value = chosen;
-});
-
-/** Runs a change of the microphone that the device may refuse. */
-async function changeMicrophone(change) {
-  try {
-    await change();
-  } catch (error) {
-    stage.showNotice(error.message);
-  }
-}
 
 // ---- controls
 
@@ -169,6 +154,11 @@ const toggleSilence = toggle(element("silence"), (silenced) => {
   stage.setSilenced(silenced);
   savePreferences({ silenced });
 });
+const toggleCaptions = toggle(element("captions"), (wanted) => {
+  if (!wanted) stage.setCaption("", true);
+  session.setCaptions(wanted);
+  savePreferences({ captions: wanted });
+});
 const interrupt = () => session.interrupt();
 const toggleRecording = () => (recorder.recording ? recorder.stop() : recorder.start(stage.video.srcObject));
 
@@ -176,12 +166,9 @@ element("start").addEventListener("click", toggleSession);
 element("mute").addEventListener("click", toggleMute);
 element("silence").addEventListener("click", toggleSilence);
 element("interrupt").addEventListener("click", interrupt);
+element("captions").addEventListener("click", toggleCaptions);
 element("record").addEventListener("click", toggleRecording);
-element("microphone").addEventListener("change", ({ target }) => changeMicrophone(() => microphone.choose(target.value)));
-element("voice-processing").addEventListener("change", ({ target }) => {
-  savePreferences({ processing: target.checked });
-  changeMicrophone(() => microphone.setProcessing(target.checked));
-});
+connectMicrophone(microphone, element("microphone"), element("voice-processing"), (problem) => stage.showNotice(problem.message));
 element("shortcuts-open").addEventListener("click", () => element("shortcuts").showModal());
 
 installNetworkTest(element("network-test"), element("network-checks"), element("network-test-open"), () => session.peer);
@@ -207,6 +194,7 @@ installShortcuts({
   s: () => element("start").click(),
   m: toggleMute,
   v: toggleSilence,
+  c: toggleCaptions,
   i: interrupt,
   r: () => element("record").click(),
   "[": () => settings.stepIntensity(-1),
@@ -241,8 +229,8 @@ window.styletalk = Object.freeze({
   get events() { return view.events; },
 });
 
-element("voice-processing").checked = preferences.processing ?? true;
 if (preferences.silenced) toggleSilence();
+if (preferences.captions) toggleCaptions();
 element("start").disabled = true;
 const unsupported = unsupportedReason();
 if (unsupported) stage.showNotice(unsupported.message);

@@ -11,14 +11,14 @@ export class Microphone extends EventTarget {
   /** @type {MediaStreamTrack | null} */
   track = null;
   muted = false;
+  processing;
 
   #device = "";
-  #processing;
 
   /** @param {boolean} processing echo cancellation, noise suppression and automatic level */
   constructor(processing) {
     super();
-    this.#processing = processing;
+    this.processing = processing;
     navigator.mediaDevices?.addEventListener?.("devicechange", () => this.#listDevices());
   }
 
@@ -43,7 +43,7 @@ export class Microphone extends EventTarget {
   }
 
   async setProcessing(processing) {
-    this.#processing = processing;
+    this.processing = processing;
     if (this.track) await this.#replace();
   }
 
@@ -55,9 +55,9 @@ export class Microphone extends EventTarget {
 
   async #replace() {
     const constraints = {
-      echoCancellation: this.#processing,
-      noiseSuppression: this.#processing,
-      autoGainControl: this.#processing,
+      echoCancellation: this.processing,
+      noiseSuppression: this.processing,
+      autoGainControl: this.processing,
       channelCount: 1,
       ...(this.#device && { deviceId: { exact: this.#device } }),
     };

@@ -6,7 +6,7 @@ const KEY = "styletalk.preferences";
 
 /**
  * @returns {{avatar?: string, background?: string, style?: string | null, point?: {x: number, y: number},
- *   view?: "presets" | "map", intensity?: number, fadeMs?: number, silenced?: boolean, processing?: boolean, microphone?: string}}
+ *   view?: "presets" | "map", intensity?: number, fadeMs?: number, silenced?: boolean, captions?: boolean, processing?: boolean, microphone?: string}}
  *   style null: the blend at `point` of the style map
  */
 export function loadPreferences() {

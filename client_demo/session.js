@@ -23,6 +23,7 @@ export class Session extends EventTarget {
   id = null;
   /** Settings to speak with; the server confirms by style.applied and avatar.applied. */
   #settings = { avatar: null, background: null, style: null, weights: null, intensity: 1, fadeMs: 400 };
+  #captions = false;
   #microphone = null;
   #channel = null;
   #call = null;
@@ -77,6 +78,12 @@ export class Session extends EventTarget {
   setBackground(background) {
     this.#settings.background = background;
     this.#channel?.send({ type: "session.update", background });
+  }
+
+  /** Asks for transcripts in step with the face; the server may refuse with the error no_captions. @param {boolean} wanted */
+  setCaptions(wanted) {
+    this.#captions = wanted;
+    this.#channel?.send({ type: "session.update", captions: wanted });
   }
 
   interrupt() {
@@ -138,6 +145,7 @@ export class Session extends EventTarget {
   #applySettings(created) {
     const { avatar, background, style, weights, intensity, fadeMs } = this.#settings;
     if (avatar !== null && avatar !== created.avatar) this.setAvatar(avatar);
+    if (this.#captions) this.setCaptions(true);
     if (background !== null && background !== created.background) this.setBackground(background);
     if (weights !== null || style !== created.style || intensity !== created.intensity || fadeMs !== created.fade_ms) this.#sendStyle();
   }

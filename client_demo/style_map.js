@@ -141,6 +141,7 @@ export class StyleMap extends EventTarget {
 
   /** Moves the point and tells, at most once per interval and always in the end. */
   #change(point) {
+    if (!this.#places.length) return;
     this.moveTo(point);
     this.#timer ||= setTimeout(() => {
       this.#timer = 0;

@@ -1,0 +1,25 @@
+/**
+ * The list of microphones and the voice processing switch.
+ */
+
+import { savePreferences } from "./preferences.js";
+
+/**
+ * @param {import("./microphone.js").Microphone} microphone @param {HTMLSelectElement} picker @param {HTMLInputElement} processing
+ * @param {(problem: Error) => void} onProblem what the device refuses
+ */
+export function connectMicrophone(microphone, picker, processing, onProblem) {
+  processing.checked = microphone.processing;
+  picker.addEventListener("change", () => microphone.choose(picker.value).catch(onProblem));
+  processing.addEventListener("change", () => {
+    savePreferences({ processing: processing.checked });
+    microphone.setProcessing(processing.checked).catch(onProblem);
+  });
+  microphone.addEventListener("devices", ({ detail: { devices } }) => {
+    const chosen = picker.value;
+    const known = devices.filter(({ deviceId }) => deviceId);
+    const options = known.map(({ deviceId, label }, index) => new Option(label || `Microphone ${index + 1}`, deviceId));
+    picker.replaceChildren(...(options.length ? options : [new Option("Default microphone", "")]));
+    if (options.some(({ value }) => value === chosen)) picker.value = chosen;
+  });
+}
