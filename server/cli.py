@@ -18,6 +18,7 @@ COMMANDS = {
     "render": ("server.commands.render", "make a video of a portrait speaking an audio file"),
     "style": ("server.commands.style", "add, list, show, map or remove speaking styles"),
     "avatar": ("server.commands.avatar", "add, list, show or remove portraits"),
+    "background": ("server.commands.background", "add, list or remove pictures to stand behind a portrait"),
     "recognize": ("server.commands.recognize", "print the phone labels of an audio file, one per video frame"),
     "dataset": ("server.commands.dataset", "track clips and label their phones for training"),
     "train": ("server.commands.train", "train a shipped weight file from the data folder"),

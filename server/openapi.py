@@ -42,6 +42,7 @@ SCHEMAS: Json = {
     "Avatars": _list("avatars", name=TEXT, title=TEXT, kind={"enum": ["presenter", "user"]}, thumbnail=TEXT),
     "Uploads": _object(busy={"type": "boolean"}, done={"type": "number", "minimum": 0, "maximum": 1}),
     "NewAvatar": _object(name=TEXT, size=_whole(256)),
+    "NewBackground": _object(name=TEXT),
     "Styles": _list("styles", title=TEXT, **STYLE),
     "StyleMap": _list("places", name=TEXT, x={"type": "number"}, y={"type": "number"}),
     "Backgrounds": _list("backgrounds", name=TEXT, title=TEXT, kind=TEXT),
@@ -110,6 +111,7 @@ def _operation(
 
 SDP = _bytes("application/sdp")
 STYLE_NAME = _path("name", "Of the style: letters, digits, '-' and '_'.", NAME_PATTERN)
+BACKGROUND_NAME = _path("name", "Of the background: letters, digits, '-' and '_'.", NAME_PATTERN)
 AVATAR_NAME = _path("name", "Of the avatar: letters, digits, '-' and '_'.", NAME_PATTERN)
 RECORDING = _path("id", "As the list or recording.started tells it.")
 PRESENTER = _path("presenter", "As the list tells it.")
@@ -199,6 +201,23 @@ PATHS: Json = {
             "listBackgrounds",
             "What can be behind the avatar",
             {200: _answer("All backgrounds; any colour #rrggbb works as well.", _json("Backgrounds"))},
+        ),
+    },
+    "/api/backgrounds/{name}": {
+        "put": _operation(
+            "putBackground",
+            "Let a picture stand behind the avatar",
+            {201: _answer("It can be chosen.", _json("NewBackground"), Location="Of the background.")},
+            *(400, 413, 503),
+            parameters=[BACKGROUND_NAME],
+            body=_bytes("application/octet-stream"),
+        ),
+        "delete": _operation(
+            "deleteBackground",
+            "Delete a background of one's own",
+            {204: _answer("It is gone.")},
+            404,
+            parameters=[BACKGROUND_NAME],
         ),
     },
     "/api/presenters": {

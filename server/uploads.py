@@ -1,7 +1,8 @@
-"""A visitor's file becomes something to choose, and goes again: ``PUT`` and ``DELETE`` of styles and avatars.
+"""A visitor's file becomes something to choose, and goes again: ``PUT`` and ``DELETE`` of styles, avatars, backgrounds.
 
-The body of ``PUT /api/styles/{name}`` is a video, of ``PUT /api/avatars/{name}`` a photo. It is watched in a confined
-process, so that the sessions of the server do not feel it, one file at a time. The answer comes when it can be chosen.
+The body of ``PUT /api/styles/{name}`` is a video, of ``PUT /api/avatars/{name}`` a photo, of
+``PUT /api/backgrounds/{name}`` a picture. It is watched in a confined process, so that the sessions of the server do
+not feel it, one file at a time. The answer comes when it can be chosen.
 
 Runs on: event loop.
 """
@@ -25,6 +26,7 @@ from server.home import user_folder
 from server.problems import problem
 from server.service import RETRY_AFTER_SECONDS
 from styletalk_core.errors import InputError
+from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import LARGEST_CLIP_MEGABYTES, StyleLibrary
 
@@ -69,6 +71,10 @@ STYLE = Kind(
 )
 AVATAR = Kind("avatar", "uploaded photo", "bad_photo", 30, 60.0, lambda: AvatarLibrary(user_folder("avatars")))
 
+BACKGROUND = Kind(
+    "background", "uploaded picture", "bad_picture", 30, 60.0, lambda: BackgroundLibrary(user_folder("backgrounds"))
+)
+
 
 class Uploads:
     """The routes of one server."""
@@ -80,7 +86,12 @@ class Uploads:
     @property
     def routes(self) -> list[Route]:
         """For the application."""
-        return [*self._routes(STYLE), *self._routes(AVATAR), Route("/api/uploads", self._progress)]
+        return [
+            *self._routes(STYLE),
+            *self._routes(AVATAR),
+            *self._routes(BACKGROUND),
+            Route("/api/uploads", self._progress),
+        ]
 
     def _routes(self, kind: Kind) -> list[Route]:
         async def put(request: Request) -> Response:

@@ -25,7 +25,7 @@ SUGGESTED: Final = {"#20262e": "Slate", "#e8e4dc": "Linen", "#00b140": "Green sc
 """Colours that a list offers; every other ``#rrggbb`` works as well."""
 
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}")
-_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _BLUR: Final = 1 / 22
 """Standard deviation of the blur in sides of the picture."""
 _STORED_SIDE: Final = 1024
@@ -92,14 +92,22 @@ class BackgroundLibrary:
             return _DRAWN[name](side)
         return _covering(load(self._path(name)), side)
 
+    def check_name(self, name: str) -> None:
+        """Makes sure that a picture can be added under ``name``.
+
+        Raises:
+            InputError: it cannot.
+        """
+        if not _NAME.fullmatch(name) or name in (KEEP, BLUR, TRANSPARENT, *_DRAWN):
+            raise InputError(f"{name!r} is not a name for a new background: use letters, digits, '-' and '_'")
+
     def add(self, name: str, picture: Path) -> None:
         """Stores a picture under ``name``, replacing one of the same name.
 
         Raises:
             InputError: no name for a picture, or not a picture.
         """
-        if not _NAME.fullmatch(name) or name in (KEEP, BLUR, TRANSPARENT, *_DRAWN):
-            raise InputError(f"{name!r} is not a name for a new background: use letters, digits, '-' and '_'")
+        self.check_name(name)
         stored = cv2.cvtColor(_covering(load(picture), _STORED_SIDE), cv2.COLOR_RGB2BGR)
         path = self._path(name)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -35,7 +34,7 @@ async def test_a_protected_server_says_how_to_show_the_key() -> None:
 
 @pytest.mark.slow
 async def test_schemathesis_finds_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    async def refuse(arguments: Sequence[str], seconds: float) -> confined.Outcome:
+    async def refuse(*_: object) -> confined.Outcome:
         """What the other process says of random bytes; starting one takes a second."""
         return confined.Outcome(2, "", "styletalk: the file cannot be read")
 

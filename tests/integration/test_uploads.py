@@ -1,4 +1,4 @@
-"""What is sent to the server is a style or an avatar when the answer comes; what cannot be used leaves nothing."""
+"""What is sent to the server can be chosen when the answer comes; what cannot be used leaves nothing."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ from face_videos import noise_frames, talking_frames, write_video
 from live_server import LiveServer, running_server
 
 from server import uploads
+from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary
 
@@ -89,6 +90,18 @@ async def test_bad_photos_are_refused_in_a_sentence(tmp_path: Path) -> None:
         )
         assert (await put(server, ".mine", b"", "avatars"))[1]["code"] == "bad_name"
     assert AvatarLibrary(tmp_path / "home" / "avatars").names() == AvatarLibrary(tmp_path).names()
+
+
+async def test_picture_becomes_a_background_and_goes_again(tmp_path: Path) -> None:
+    backgrounds = BackgroundLibrary(tmp_path / "home" / "backgrounds")
+    picture = jpeg(noise_frames(1)[0])
+    async with running_server() as server:
+        assert await put(server, "wall", picture, "backgrounds") == (201, {"name": "wall", "seconds": ANY})
+        assert "wall" in {entry.name for entry in backgrounds.entries()}
+        assert (await put(server, "blur", picture, "backgrounds"))[1]["code"] == "bad_name"
+        assert (await put(server, "text", b"no picture", "backgrounds"))[1]["code"] == "bad_picture"
+        assert (await server.http("DELETE", "/api/backgrounds/wall"))[0] == 204
+        assert (await server.http("DELETE", "/api/backgrounds/studio"))[0] == 404
 
 
 async def test_file_that_is_too_large_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
