@@ -21,6 +21,7 @@ from streaming.queues import BoundedQueue, OnFull
 
 PACKETS_HELD = 10
 PICTURES_HELD = 3
+EVENTS_HELD = 64
 MOST_VIEWERS = 16
 
 T = TypeVar("T")
@@ -35,6 +36,9 @@ class Channel(Generic[T]):
         self._name = name
         self._held = held
         self._queues: set[BoundedQueue[T]] = set()
+
+    def __len__(self) -> int:
+        return len(self._queues)
 
     def publish(self, item: T) -> None:
         for queue in self._queues:
@@ -89,6 +93,8 @@ class Audience:
     def __init__(self) -> None:
         self.sound: Channel[EncodedSound] = Channel("viewer sound", PACKETS_HELD)
         self.pictures: Channel[VideoImage] = Channel("viewer pictures", PICTURES_HELD)
+        self.events: Channel[dict[str, Any]] = Channel("viewer events", EVENTS_HELD)
+        self.over = asyncio.Event()
         self.viewers: dict[str, Viewer] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -127,6 +133,7 @@ class Audience:
 
     async def aclose(self) -> None:
         """Sends everybody home."""
+        self.over.set()
         for viewer in list(self.viewers.values()):
             viewer.ended.set()
         if self._tasks:

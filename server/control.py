@@ -13,51 +13,41 @@ from dataclasses import replace
 from typing import Any
 
 from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from server import logs
 from server.calls import TooManySessions, Visitor
 from server.generated import GENERATED
 from server.guard import FULL_ACCESS
-from server.limits import Allowance
-from server.messages import BadMessage, Refusal, number, pack, style_choice, text, unpack
+from server.message_channel import MessageChannel, turn_away
+from server.messages import BadMessage, number, style_choice, text
 from server.presenting import Presenting, free_name, milliseconds
-from server.service import RETRY_AFTER_SECONDS, Service
+from server.service import Service
 from server.signalling import busy
 from server.streams import Streams
+from server.watching import SHARED, watch
 from streaming.clock import monotonic
 from streaming.engine import StyleChoice
-from streaming.errors import EngineFailure
-from streaming.queues import BoundedQueue, OnFull
 from streaming.session import Session
 from streaming.speaker import Interruption
-from streaming.speech_queue import QueueFull
 
 logger = logging.getLogger(__name__)
 
 METRICS_SECONDS = 1.0
-OUTGOING_MESSAGES = 64
 MOST_CHANNELS = 128
-MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 200.0, 400.0
-TRY_AGAIN_LATER = 1013  # WebSocket close code
 LONGEST_FADE_MS = 2_000
 STRONGEST = 2.0
 
 
-class ControlChannel:
+class ControlChannel(MessageChannel):
     """One client's channel."""
 
     def __init__(self, socket: WebSocket, service: Service, visitor: Visitor) -> None:
-        self._socket = socket
-        self._as_json = wants_json(socket)
+        super().__init__(socket)
         self._presenting = Presenting(service, visitor, may_record=socket.scope.get(FULL_ACCESS, False))
+        self._streams = Streams(service.captions, self.tell, self.tell_if_read)
         self._service = service
         self._visitor = visitor
-        self._outgoing: BoundedQueue[dict[str, Any]] = BoundedQueue(
-            "control messages", OUTGOING_MESSAGES, OnFull.DROP_OLDEST
-        )
-        self._allowance = Allowance(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
-        self._streams = Streams(service.captions, self.tell, self._tell_if_read)
 
     async def serve(self) -> None:
         """Works until the client leaves."""
@@ -79,17 +69,7 @@ class ControlChannel:
             generated=GENERATED,
         )
         try:
-            async with asyncio.TaskGroup() as tasks:
-                others = [
-                    tasks.create_task(self._send(), name=f"control {visitor.id} send"),
-                    tasks.create_task(self._report(), name=f"control {visitor.id} metrics"),
-                    tasks.create_task(self._relay_speech(), name=f"control {visitor.id} speech"),
-                ]
-                await self._receive()
-                for task in others:
-                    task.cancel()
-        except* (WebSocketDisconnect, ConnectionError, RuntimeError):
-            pass  # the client left while something was being sent
+            await self.converse(self._report(), self._relay_speech())
         finally:
             await self._streams.aclose()
             if visitor.control is self:  # a reconnected client may have taken over
@@ -97,36 +77,13 @@ class ControlChannel:
                 await self._service.visitors.end(visitor)
 
     def tell(self, type: str, **fields: Any) -> None:
-        """Queues a message for the client."""
-        self._outgoing.offer({"type": type, **fields})
+        """Queues a message for the client, and for viewers what concerns them."""
+        super().tell(type, **fields)
+        if type in SHARED and self._visitor.call is not None:
+            self._visitor.call.audience.events.publish({"type": type, **fields})
 
-    def _tell_if_read(self, type: str, **fields: Any) -> None:
-        """Queues a message that a client who does not keep up can do without."""
-        if len(self._outgoing) < OUTGOING_MESSAGES // 2:
-            self.tell(type, **fields)
-
-    async def _send(self) -> None:
-        while True:
-            await self._socket.send(pack(await self._outgoing.get(), self._as_json))
-
-    async def _receive(self) -> None:
-        while True:
-            try:
-                message = unpack(await self._socket.receive())
-                if message is None:
-                    return
-                await asyncio.sleep(self._allowance.take())  # the connection fills up until a flooding client waits
-                await self._carry_out(message)
-            except Refusal as refusal:
-                self.tell("error", code=refusal.code, message=str(refusal), **refusal.fields)
-            except QueueFull as error:
-                self.tell("error", code="buffer_full", message=str(error))
-            except EngineFailure as error:
-                self.tell("error", code="session_failed", message=f"The session ended: {error}.")
-            except ValueError as error:
-                self.tell("error", code="not_found", message=str(error))
-
-    async def _carry_out(self, message: Mapping[str, Any]) -> None:
+    async def carry_out(self, message: Mapping[str, Any]) -> None:
+        """Does what the client asks for."""
         self._visitor.last_ping = monotonic()
         kind = message.get("type")
         if kind == "ping":
@@ -245,35 +202,27 @@ def _described(style: StyleChoice) -> dict[str, Any]:
     return {"style": style} if isinstance(style, str) else {"style": None, "weights": dict(style)}
 
 
-def wants_json(socket: WebSocket) -> bool:
-    """Whether the client asked for text frames with JSON."""
-    return socket.query_params.get("format") == "json"
-
-
 async def control(socket: WebSocket) -> None:
-    """``/ws?session=ID&format=json``: opens the channel of a new or returning visitor."""
+    """``/ws?session=ID``: opens the channel of a new or returning visitor; ``/ws?watch=NAME``: a viewer's."""
     service: Service = socket.app.state.service
     if service.draining:
         await socket.send_denial_response(busy(service))
         return
     await socket.accept()
+    if (name := socket.query_params.get("watch")) is not None:
+        await watch(socket, service, name)
+        return
     if service.visitors.channels >= MOST_CHANNELS:
-        await _turn_away(socket, "server_full", "Too many visitors.")
+        await turn_away(socket, "server_full", "Too many visitors.")
         return
     address = socket.client.host if socket.client else ""
     try:
         visitor = service.visitors.welcome(socket.query_params.get("session"), service.first_settings(), address)
     except TooManySessions as error:
-        await _turn_away(socket, "too_many_sessions", str(error))
+        await turn_away(socket, "too_many_sessions", str(error))
         return
     logs.session.set(visitor.id)
     await ControlChannel(socket, service, visitor).serve()
-
-
-async def _turn_away(socket: WebSocket, code: str, message: str) -> None:
-    refusal = {"type": "error", "code": code, "message": message, "retry_after": RETRY_AFTER_SECONDS}
-    await socket.send(pack(refusal, wants_json(socket)))
-    await socket.close(TRY_AGAIN_LATER)
 
 
 routes = [WebSocketRoute("/ws", control)]

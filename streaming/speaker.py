@@ -18,8 +18,6 @@ from streaming.speech_queue import Excerpt, Mark, SpeechQueue, Utterance
 
 TRAIL: Tick = TICK_RATE
 """Silence that follows the last sound, so that the recogniser and the mouth come to rest."""
-LATEST: Tick = 5 * PACKET_TICKS
-"""A machine that was busy catches up; what is later than this begins anew, so that nothing is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +161,8 @@ class Speaker:
         clock = self._session.clock
         trail = TRAIL
         while True:
-            if self._session.capture_tick() - self._position > LATEST:
-                self._position = self._next_packet()
+            if self._session.capture_tick() - self._position > clock.delay - 2 * PACKET_TICKS:
+                self._position = self._next_packet()  # so late that it would come after its time: begin anew
             start = self._position
             await clock.wait_until(clock.deadline(start + PACKET_TICKS - clock.delay))
             if start != self._position:

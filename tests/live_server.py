@@ -91,6 +91,13 @@ class LiveServer:
             channel.created = await channel.expect("session.created")
             yield channel
 
+    @asynccontextmanager
+    async def watch(self, presenter: str, as_json: bool = False) -> AsyncIterator["Control"]:
+        """A viewer's channel."""
+        query = f"watch={presenter}" + ("&format=json" if as_json else "")
+        async with connect(f"ws://127.0.0.1:{self.port}/ws?{query}") as socket_:
+            yield Control(socket_, as_json)
+
 
 def _unchunk(data: bytes) -> bytes:
     body = b""

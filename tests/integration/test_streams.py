@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from live_server import Caller, running_server, silence, tone
+from websockets.exceptions import ConnectionClosed
 
 from styletalk_core.arkit import ARKIT, VISEMES
 from styletalk_core.audio import read_audio
@@ -75,11 +76,33 @@ async def test_what_a_presenter_says_is_captioned_by_the_real_recogniser_while_i
         for start in range(0, len(pcm), 32_000):
             await control.send("input_audio.append", audio=pcm[start : start + 32_000], rate=16_000)
         await control.send("input_audio.commit")
-        began = await control.expect("utterance.started")
-        partial = await control.expect("transcript.partial", 10)
+        began = await control.expect("utterance.started", 15)
+        partial = await control.expect("transcript.partial", 30)
         assert 0 < partial["frame"] - began["frame"] < 160
-        final = await control.expect("transcript.final", 10)
+        final = await control.expect("transcript.final", 30)
         assert "가" <= final["text"][0] <= "힣" and len(final["words"]) >= 1
         for word in final["words"]:
             assert began["frame"] <= word["start"] < word["end"] <= final["frame"] + 1
         await asyncio.sleep(0)
+
+
+async def test_a_viewer_is_told_what_goes_on_and_how_the_face_moves_but_cannot_interfere() -> None:
+    async with running_server() as server, server.control() as control:
+        await control.send("presenter.start", name="news")
+        await control.expect("presenter.started")
+        async with server.watch("news") as viewer, server.watch("news", as_json=True) as other:
+            assert (await viewer.expect("watch.started"))["avatar"] == "ada"
+            await viewer.send("session.update", motion=["arkit"])
+            assert len((await viewer.expect("motion"))["arkit"]) == 52
+            await viewer.send("avatar.interrupt")
+            assert (await viewer.expect("error"))["code"] == "bad_message"
+            await control.send("input_audio.append", audio=tone(300, 0.3)[::2].tobytes())
+            await control.send("mark", name="slide 2")
+            told = await control.expect("mark")
+            assert await viewer.expect("mark") == await other.expect("mark") == told
+            await control.send("presenter.stop")
+            assert (await other.expect("presenter.stopped"))["presenter"] == "news"
+            with pytest.raises(ConnectionClosed):
+                await other.expect("pong")
+        async with server.watch("nobody") as viewer:
+            assert (await viewer.expect("error"))["code"] == "not_found"
