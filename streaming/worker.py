@@ -1,32 +1,22 @@
-"""The one thread per device that runs the models for all sessions.
+"""A device's worker as the sessions see it: places, jobs with deadlines, and whether there is too much to do.
 
-Runs on: worker thread (everything named ``_thread_*``) and event loop (the rest); the two share the schedule under
-one lock. A batch's results return to the loop with a single ``call_soon_threadsafe``.
-
-A batch that fails ends the sessions in it. Three failures in a row turn the worker unready: it ends every session,
-builds a new engine and warms it up.
+Runs on: event loop; the models run on its `ModelThread`. A batch that fails ends the sessions in it. When the engine
+has to be built anew the worker is unready and every session ends.
 """
 
 import asyncio
-import logging
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from streaming.clock import monotonic
 from streaming.engine import Engine, StylePlace
 from streaming.errors import EngineFailure, JobExpired, WorkerFull
+from streaming.model_thread import ModelThread
 from streaming.overload import LADDER_TOP, OverloadLadder
-from streaming.schedule import Batch, Job, JobKind, Schedule, run_batch
+from streaming.schedule import Batch, Job, JobKind
 from streaming.slots import SlotLease, Slots
-from streaming.timing import StageTiming, StageTimings
-
-logger = logging.getLogger(__name__)
-T = TypeVar("T")
-
-FAILURES_TO_RESTART = 3
-RESTART_PAUSE = 2.0  # seconds between two attempts to build an engine
+from streaming.timing import StageTiming
 
 
 class Worker(Protocol):
@@ -66,26 +56,14 @@ class BatchWorker:
         self.recognizer_delay = 0
         self.size = 0
         self._engine: Engine | None = None
-        self._make_engine = make_engine
-        self._pad = pad
         self._now = now
-        self._schedule = Schedule()
         self._make_ladder = make_ladder
-        self._ladder = make_ladder()
-        self._condition = threading.Condition()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = ModelThread(make_engine, self, pad, now, make_ladder())
         self._became_ready = asyncio.Event()
         self._slots = Slots(slots)
-        self._timings = StageTimings()
-
-    # Event loop
 
     def start(self) -> None:
         """Starts the thread; the worker is ready once the engine is built and warm."""
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._thread_main, name="model-worker", daemon=True)
         self._thread.start()
 
     async def wait_ready(self) -> None:
@@ -94,24 +72,20 @@ class BatchWorker:
 
     async def aclose(self) -> None:
         """Stops the thread after the batch it is working on; waiting jobs are cancelled."""
-        with self._condition:
-            self._stopping = True
-            self._condition.notify()
-        if self._thread is not None:
-            await asyncio.to_thread(self._thread.join)
+        waiting = await self._thread.stop()
         self.ready = False
-        for job in self._schedule.remove_all():
+        for job in waiting:
             job.deliver(EngineFailure("the server is shutting down"))
         self._slots.forget_all()
 
     @property
     def level(self) -> int:
-        return self._ladder.level
+        return self._thread.ladder.level
 
     @property
     def busy_share(self) -> float:
         """Share of the last two seconds in which the device was at work."""
-        return self._ladder.busy_share
+        return self._thread.ladder.busy_share
 
     @property
     def slots(self) -> int:
@@ -125,7 +99,7 @@ class BatchWorker:
     @property
     def accepting(self) -> bool:
         """True when a new session would be served."""
-        calm = self._ladder.level < LADDER_TOP or not self._slots.used  # without a session nothing brings it down
+        calm = self.level < LADDER_TOP or not self._slots.used  # without a session nothing brings the level down
         return self.ready and calm and self._slots.free > 0
 
     def lease(self) -> SlotLease:
@@ -137,7 +111,7 @@ class BatchWorker:
         if not self.accepting:
             raise WorkerFull(f"{self._slots.used} of {self.slots} sessions are in use")
         if not self._slots.used:
-            self._ladder = self._make_ladder()
+            self._thread.ladder = self._make_ladder()
         return self._slots.take()
 
     async def release(self, lease: SlotLease) -> None:
@@ -145,9 +119,7 @@ class BatchWorker:
         if not self._slots.holds(lease):
             return
         self._slots.give_back(lease)
-        with self._condition:
-            orphans = self._schedule.remove(lease)
-        for job in orphans:
+        for job in self._thread.remove(lease):
             job.deliver(EngineFailure("the session has ended"))
         try:
             with suppress(EngineFailure):  # logged by the thread; the next session opens the slot anew
@@ -192,102 +164,35 @@ class BatchWorker:
             else:
                 future.set_result(result)
 
-        with self._condition:
-            self._schedule.add(Job(kind, lease, payload, deadline, deliver, self._now()))
-            self._condition.notify()
+        self._thread.add(Job(kind, lease, payload, deadline, deliver, self._now()))
         return future
 
     def timings(self) -> dict[str, StageTiming]:
         """Recent timing per kind of job, by the kind's name."""
-        return self._timings.summary()
+        return self._thread.timings.summary()
 
-    def _announce_ready(self, engine: Engine) -> None:
+    # What the thread tells
+
+    def engine_ready(self, engine: Engine) -> None:
+        """New sessions are served from now on."""
         self.recognizer_delay = engine.recognizer_delay_ticks
         self.size = engine.size
         self._engine = engine
         self.ready = True
         self._became_ready.set()
 
-    def _announce_restart(self) -> None:
+    def engine_lost(self) -> None:
+        """Every session ends; new ones must wait for the next engine."""
         self.ready = False
         self._engine = None
         self._became_ready.clear()
         self._slots.forget_all()
-        with self._condition:
-            orphans = self._schedule.remove_all()
-        for job in orphans:
+        for job in self._thread.remove_all():
             job.deliver(EngineFailure("the model worker is starting anew"))
 
-    def _deliver(self, batch: Batch, results: list[Any]) -> None:
+    def batch_done(self, batch: Batch, results: list[Any]) -> None:
+        """Hands the results to who waits for them."""
         for job in batch.expired:
             job.deliver(JobExpired())
         for job, result in zip(batch.jobs, results, strict=True):
             job.deliver(result)
-
-    # Worker thread
-
-    def _thread_main(self) -> None:
-        while not self._stopping:
-            try:
-                engine = self._make_engine()
-                engine.warmup()
-            except Exception:
-                logger.exception("the engine could not be built; trying again in %.0f s", RESTART_PAUSE)
-                with self._condition:
-                    self._condition.wait_for(lambda: self._stopping, RESTART_PAUSE)
-                continue
-            self._thread_tell(self._announce_ready, engine)
-            self._thread_serve(engine)
-            if not self._stopping:
-                self._thread_tell(self._announce_restart)
-
-    def _thread_serve(self, engine: Engine) -> None:
-        """Runs batches until the worker stops or the engine has failed three times in a row."""
-        failures = 0
-        while failures < FAILURES_TO_RESTART:
-            with self._condition:
-                self._condition.wait_for(lambda: self._stopping or len(self._schedule) > 0)
-                if self._stopping:
-                    return
-                began = self._now()
-                batch = self._schedule.take(began)
-            results: list[Any] = []
-            if batch.jobs:
-                try:
-                    results = run_batch(engine, batch.jobs, self._pad)
-                    failures = 0
-                except Exception as error:
-                    results = [self._thread_failure(batch, error)] * len(batch.jobs)
-                    failures += not _is_refusal(batch, error)
-            self._thread_measure(batch, began)
-            self._thread_tell(self._deliver, batch, results)
-
-    def _thread_failure(self, batch: Batch, error: Exception) -> Exception:
-        """What the sessions of a failed batch are told: a refused control job keeps its own error."""
-        if _is_refusal(batch, error):
-            return error
-        kind = batch.jobs[0].kind.value
-        logger.exception("the %s failed on a batch of %d", kind, len(batch.jobs))
-        return EngineFailure(f"the {kind} failed")
-
-    def _thread_measure(self, batch: Batch, began: float) -> None:
-        ended = self._now()
-        if batch.jobs:
-            kind = batch.jobs[0].kind
-            wait = max(began - job.submitted for job in batch.jobs)
-            self._timings.add(kind, wait, ended - began, len(batch.jobs))
-            self._ladder.ran(ended, ended - began)
-            if kind is JobKind.RENDER:
-                for job in batch.jobs:
-                    self._ladder.frame(ended, ended > job.deadline)
-        for _ in batch.expired:
-            self._ladder.frame(ended, True)
-
-    def _thread_tell(self, callback: Callable[..., None], *args: Any) -> None:
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(callback, *args)
-
-
-def _is_refusal(batch: Batch, error: Exception) -> bool:
-    """True for a control job that was asked for something impossible, such as an unknown style."""
-    return batch.jobs[0].kind is JobKind.CONTROL and isinstance(error, ValueError)

@@ -1,0 +1,171 @@
+"""The one thread per device that builds the engine and runs batches on it.
+
+Runs on: worker thread (everything named ``_thread_*``) and event loop (the rest); the two share the schedule under
+one lock. A batch's results return to the loop with a single ``call_soon_threadsafe``.
+
+A batch that fails is answered with the failure. Three failures in a row make the thread build a new engine.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from streaming.engine import Engine
+from streaming.errors import EngineFailure
+from streaming.overload import OverloadLadder
+from streaming.schedule import Batch, Job, JobKind, Schedule, run_batch
+from streaming.slots import SlotLease
+from streaming.timing import StageTimings
+
+logger = logging.getLogger(__name__)
+
+FAILURES_TO_RESTART = 3
+RESTART_PAUSE = 2.0  # seconds between two attempts to build an engine
+
+
+class ModelEvents(Protocol):
+    """What the thread tells; called on the event loop."""
+
+    def engine_ready(self, engine: Engine) -> None:
+        """The engine is warm."""
+
+    def engine_lost(self) -> None:
+        """The engine has failed too often; a new one is being built."""
+
+    def batch_done(self, batch: Batch, results: list[Any]) -> None:
+        """One result, or exception, per job of the batch."""
+
+
+class ModelThread:
+    """Takes jobs from a schedule, earliest deadline first, and runs them.
+
+    Args:
+        make_engine: builds the engine; called on the thread.
+        events: is told on the event loop.
+        pad: fill batches up to a power of two; for devices that prepare their work per shape.
+        now: seconds on a steady clock.
+        ladder: learns what was late.
+    """
+
+    def __init__(
+        self,
+        make_engine: Callable[[], Engine],
+        events: ModelEvents,
+        pad: bool,
+        now: Callable[[], float],
+        ladder: OverloadLadder,
+    ) -> None:
+        self.timings = StageTimings()
+        self.ladder = ladder
+        self._make_engine = make_engine
+        self._events = events
+        self._pad = pad
+        self._now = now
+        self._schedule = Schedule()
+        self._condition = threading.Condition()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # Event loop
+
+    def start(self) -> None:
+        """Starts the thread; it reports to the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._thread_main, name="model-worker", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> list[Job]:
+        """Ends the thread after the batch it is working on; returns the jobs that were waiting."""
+        with self._condition:
+            self._stopping = True
+            self._condition.notify()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
+        return self._schedule.remove_all()
+
+    def add(self, job: Job) -> None:
+        """Queues a job."""
+        with self._condition:
+            self._schedule.add(job)
+            self._condition.notify()
+
+    def remove(self, lease: SlotLease) -> list[Job]:
+        """Takes out the waiting jobs of a session."""
+        with self._condition:
+            return self._schedule.remove(lease)
+
+    def remove_all(self) -> list[Job]:
+        """Takes out every waiting job."""
+        with self._condition:
+            return self._schedule.remove_all()
+
+    # Worker thread
+
+    def _thread_main(self) -> None:
+        while not self._stopping:
+            try:
+                engine = self._make_engine()
+                engine.warmup()
+            except Exception:
+                logger.exception("the engine could not be built; trying again in %.0f s", RESTART_PAUSE)
+                with self._condition:
+                    self._condition.wait_for(lambda: self._stopping, RESTART_PAUSE)
+                continue
+            self._thread_tell(self._events.engine_ready, engine)
+            self._thread_serve(engine)
+            if not self._stopping:
+                self._thread_tell(self._events.engine_lost)
+
+    def _thread_serve(self, engine: Engine) -> None:
+        """Runs batches until the thread is stopped or the engine has failed three times in a row."""
+        failures = 0
+        while failures < FAILURES_TO_RESTART:
+            with self._condition:
+                self._condition.wait_for(lambda: self._stopping or len(self._schedule) > 0)
+                if self._stopping:
+                    return
+                began = self._now()
+                batch = self._schedule.take(began)
+            results: list[Any] = []
+            if batch.jobs:
+                try:
+                    results = run_batch(engine, batch.jobs, self._pad)
+                    failures = 0
+                except Exception as error:
+                    results = [self._thread_failure(batch, error)] * len(batch.jobs)
+                    failures += not _is_refusal(batch, error)
+            self._thread_measure(batch, began)
+            self._thread_tell(self._events.batch_done, batch, results)
+
+    def _thread_failure(self, batch: Batch, error: Exception) -> Exception:
+        """What the sessions of a failed batch are told: a refused control job keeps its own error."""
+        if _is_refusal(batch, error):
+            return error
+        kind = batch.jobs[0].kind.value
+        logger.exception("the %s failed on a batch of %d", kind, len(batch.jobs))
+        return EngineFailure(f"the {kind} failed")
+
+    def _thread_measure(self, batch: Batch, began: float) -> None:
+        ended = self._now()
+        if batch.jobs:
+            kind = batch.jobs[0].kind
+            wait = max(began - job.submitted for job in batch.jobs)
+            self.timings.add(kind, wait, ended - began, len(batch.jobs))
+            self.ladder.ran(ended, ended - began)
+            if kind is JobKind.RENDER:
+                for job in batch.jobs:
+                    self.ladder.frame(ended, ended > job.deadline)
+        for _ in batch.expired:
+            self.ladder.frame(ended, True)
+
+    def _thread_tell(self, callback: Callable[..., None], *args: Any) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback, *args)
+
+
+def _is_refusal(batch: Batch, error: Exception) -> bool:
+    """True for a control job that was asked for something impossible, such as an unknown style."""
+    return batch.jobs[0].kind is JobKind.CONTROL and isinstance(error, ValueError)
