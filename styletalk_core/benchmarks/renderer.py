@@ -6,6 +6,7 @@ Runs on: the main thread.
 """
 
 import argparse
+import itertools
 import time
 import tracemalloc
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from styletalk_core.face_model import LOWER
 from styletalk_core.pirenderer import COEFFICIENTS, RADIUS, PIRenderer
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
@@ -24,6 +26,11 @@ WARM_UP: Final = 30
 SIZES: Final = (512, 256)
 PIRENDERER_SIZE: Final = 256
 PIRENDERER_FRAMES: Final = 5
+FLICKER_FRAMES: Final = 60
+ABOVE_BROWS: Final = 9
+"""Landmark between the brows."""
+NOBODY: Final = 16
+"""Brightness of the mask, with video levels, where there is only background."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns medians ``ms_512``, ``ms_256`` with their ``_p95`` and ``_cpu``, and ``pirenderer_ms_256``.
 
-    Also ``speed_ratio_256`` between the two renderers, ``memory_mb`` of a portrait at 512 and ``device``. ``_cpu`` is
+    Also ``speed_ratio_256`` between the two renderers, ``memory_mb`` of a portrait at 512, ``flicker`` [grey levels]
+    of what stays still while the mouth talks, and ``device``. ``_cpu`` is
     processor time per frame, which other programs on the machine disturb less than time on the clock.
     """
     library = AvatarLibrary(Path())
@@ -48,7 +56,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             result |= _timed(portrait, size, args.frames)
         paper = _pirenderer_ms()
         result |= {"pirenderer_ms_256": round(paper, 1), "speed_ratio_256": round(paper / result["ms_256"], 1)}
-        result |= {"memory_mb": round(_memory(portrait, SIZES[0]) / 2**20, 1), "device": "cpu"}
+        result |= {"memory_mb": round(_memory(portrait, SIZES[0]) / 2**20, 1)}
+        result |= {"flicker": round(_flicker(portrait, SIZES[0]), 4), "device": "cpu"}
     finally:
         cv2.setNumThreads(threads)
     if not args.json:
@@ -101,6 +110,17 @@ def _memory(portrait: Portrait, size: int) -> int:
     tracemalloc.stop()
     del renderer
     return kept
+
+
+def _flicker(portrait: Portrait, size: int) -> float:
+    """Mean difference between successive frames above the brows and outside the person, while the mouth talks."""
+    renderer = MeshRenderer(portrait, size)
+    expression, pose, gaze, _ = _motion(FLICKER_FRAMES)
+    expression[:, LOWER:] = 0
+    frames = [renderer.render_rgb(row, 0 * pose[0], 0 * gaze[0], 0.0).astype(np.int16) for row in expression]
+    still = renderer.render_with_alpha(expression[0], 0 * pose[0], 0 * gaze[0], 0.0)[size : 2 * size] <= NOBODY
+    still[: round(float(renderer.mesh.vertices[ABOVE_BROWS, 1]))] = True
+    return float(np.mean([np.abs(one - other)[still].mean() for one, other in itertools.pairwise(frames)]))
 
 
 def _motion(frames: int) -> tuple[NDArray[np.float32], ...]:
