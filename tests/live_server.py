@@ -6,6 +6,7 @@ Both run on the caller's event loop.
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,7 +38,7 @@ class FixedCatalogue:
         return [AvatarEntry(name, name.title(), "presenter", 1) for name in AVATARS]
 
     def styles(self) -> list[StyleEntry]:
-        return [StyleEntry(name, name.title(), "manner") for name in STYLES]
+        return [StyleEntry(name, name.title(), "manner", 1) for name in STYLES]
 
     def backgrounds(self) -> list[BackgroundEntry]:
         return [BackgroundEntry(name, name.title(), name) for name in BACKGROUNDS]
@@ -45,6 +46,11 @@ class FixedCatalogue:
     def check_background(self, name: str) -> None:
         if name not in BACKGROUNDS:
             raise ValueError(f"There is no background named {name!r}.")
+
+    def style_thumbnail(self, style: str, avatar: str) -> bytes:
+        if style not in STYLES:
+            raise ValueError(f"There is no style named {style!r}.")
+        return self.thumbnail(avatar)
 
     def thumbnail(self, avatar: str) -> bytes:
         if avatar not in AVATARS:
@@ -280,12 +286,13 @@ class Caller:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def _serve_page(port: int) -> None:
+async def _serve(port: int, origins: str) -> None:
     """Serves the page with the deterministic engine until it is interrupted."""
     engine = DeterministicEngine(size=512)
-    service = Service(ServerConfig(port=port), BatchWorker(lambda: engine, 4), FixedCatalogue())
-    await uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="info")).serve()
+    config = ServerConfig(port=port, allow_origins=origins)
+    service = Service(config, BatchWorker(lambda: engine, 4, make_ladder=_tireless), FixedCatalogue())
+    await uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="warning")).serve()
 
 
-if __name__ == "__main__":
-    asyncio.run(_serve_page(8090))
+if __name__ == "__main__":  # live_server.py [PORT [ORIGINS]]
+    asyncio.run(_serve(int(sys.argv[1]) if sys.argv[1:] else 8090, ",".join(sys.argv[2:])))

@@ -1,0 +1,111 @@
+"""The documented JavaScript client: one script tag in a page of another site shows the presenter and its events."""
+
+import functools
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import wave
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.request import urlopen
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page
+
+from browser.conftest import ROOT, wait_until
+
+EMBED = ROOT / "client_demo/embed.js"
+PAGE = """<!doctype html><html lang="en"><title>Another site</title><h1>News</h1>
+<script src="http://127.0.0.1:{port}/embed.js" data-presenter="news"></script></html>"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def other_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """A folder that is served as another origin, and its address."""
+    folder = tmp_path_factory.mktemp("site")
+    quiet = type("Quiet", (SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
+    site = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(quiet, directory=str(folder)))
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{site.server_address[1]}"
+    site.shutdown()
+    site.server_close()
+
+
+@pytest.fixture(scope="module")
+def avatar_server(other_site: tuple[Path, str]) -> Iterator[int]:
+    """The port of a server with the deterministic engine that lets the other site in."""
+    port = free_port()
+    process = subprocess.Popen([sys.executable, ROOT / "tests/live_server.py", str(port), other_site[1]], cwd=ROOT)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with urlopen(f"http://127.0.0.1:{port}/readyz"):
+                break
+        except OSError:
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.1)
+    yield port
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture
+def speaking(avatar_server: int, tmp_path: Path) -> Iterator[None]:
+    """The documented Python client pushes ten seconds of sound."""
+    path = tmp_path / "speech.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((9_000 * np.sin(np.arange(160_000) * 0.12)).astype("<i2").tobytes())
+    server = f"ws://127.0.0.1:{avatar_server}"
+    process = subprocess.Popen([sys.executable, ROOT / "examples/push_wav.py", str(path), "news", server])
+    yield
+    process.terminate()
+    process.wait(10)
+
+
+def test_the_example_has_at_most_sixty_lines() -> None:
+    assert len(EMBED.read_text().splitlines()) <= 60
+
+
+def test_one_script_tag_shows_the_presenter_with_its_events_on_another_site(
+    other_site: tuple[Path, str],
+    avatar_server: int,
+    speaking: None,
+    speaking_browser: Browser,
+    open_page: Callable[..., Page],
+    artefacts: Path,
+) -> None:
+    folder, address = other_site
+    (folder / "index.html").write_text(PAGE.format(port=avatar_server))
+    collect = "window.told = []; addEventListener('styletalk', ({ detail }) => told.push(detail));"
+    page = open_page(speaking_browser, f"{address}/index.html", script=collect)
+    video = "document.querySelector('.styletalk video')"
+    wait_until(page, f"() => {video}?.videoWidth === 512")
+    wait_until(page, "() => told.some((event) => event.type === 'watch.started')")
+    brightness = f"""() => {{
+      const canvas = Object.assign(document.createElement('canvas'), {{ width: 8, height: 8 }});
+      const context = canvas.getContext('2d');
+      context.drawImage({video}, 0, 0, 8, 8);
+      return context.getImageData(4, 4, 1, 1).data[1];
+    }}"""
+    wait_until(page, f"() => ({brightness})() > 180")  # the mouth of the deterministic face is open
+    assert page.get_by_text("AI-generated").is_visible()
+    page.get_by_role("button", name="Turn sound on").click()
+    assert page.evaluate(f"() => {video}.muted") is False
+    page.screenshot(path=artefacts / "embed.png")
+    wait_until(page, "() => told.some((event) => event.type === 'mark' && event.name === 'the end')", timeout=30_000)
+    told = json.loads(page.evaluate("() => JSON.stringify(told)"))
+    assert next(event for event in told if event["type"] == "mark")["played_ms"] == 10_000

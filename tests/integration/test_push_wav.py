@@ -1,0 +1,62 @@
+"""Runs the documented Python client: it pushes a WAV to a presenter and a viewer hears all of it."""
+
+import asyncio
+import importlib.util
+import wave
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from live_server import Caller, pitch, running_server, tone
+
+EXAMPLE = Path(__file__).parents[2] / "examples/push_wav.py"
+
+
+def example() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("push_wav", EXAMPLE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def write_wav(path: Path, samples: np.ndarray, rate: int = 48_000, channels: int = 1) -> str:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+    return str(path)
+
+
+def test_the_example_has_at_most_sixty_lines() -> None:
+    assert len(EXAMPLE.read_text().splitlines()) <= 60
+
+
+async def test_a_viewer_hears_the_file_and_the_client_is_told_its_length(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_wav(tmp_path / "speech.wav", tone(500, 2)[::2], 24_000)
+    async with running_server() as server:
+        pushing = asyncio.create_task(asyncio.to_thread(example().push, path, "wav", f"ws://127.0.0.1:{server.port}"))
+        viewer = Caller(None)
+        async with asyncio.timeout(5):
+            while await viewer.call(server, path="/whep/wav") != 201:
+                await viewer.aclose()
+                viewer = Caller(None)
+        await asyncio.wait_for(pushing, 20)
+        assert pitch(viewer) == pytest.approx(500, abs=10)
+        await viewer.aclose()
+    assert "heard 2.00 s" in capsys.readouterr().out
+
+
+async def test_a_file_of_another_kind_and_a_taken_name_are_sentences(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="16-bit mono"):
+        example().push(write_wav(tmp_path / "stereo.wav", tone(500, 0.1), channels=2))
+    path = write_wav(tmp_path / "speech.wav", tone(500, 0.1))
+    async with running_server() as server, server.control() as control:
+        await control.send("presenter.start", name="wav")
+        await control.expect("presenter.started")
+        with pytest.raises(SystemExit, match="Somebody else presents"):
+            await asyncio.to_thread(example().push, path, "wav", f"ws://127.0.0.1:{server.port}")
