@@ -73,6 +73,7 @@ export class Settings extends EventTarget {
     this.#styles.fill(styles, preferences.style ?? null);
     this.#avatars.fill(avatars, preferences.avatar ?? null);
     this.#backgrounds.fill(backgrounds, preferences.background ?? null);
+    this.#styles.wear(this.#avatars.value?.name ?? null);
     this.#files.offerRemoval("style", this.#styles.chosen);
     this.#files.offerRemoval("avatar", this.#avatars.value);
     this.#loadMap(styles, preferences.style === null ? preferences.point : null);
@@ -142,6 +143,7 @@ export class Settings extends EventTarget {
     const avatar = this.#avatars.value;
     savePreferences({ avatar: avatar.name });
     this.#files.offerRemoval("avatar", avatar);
+    this.#styles.wear(avatar.name);
     this.#tell("avatar", avatar);
   }
 

@@ -1,5 +1,5 @@
 /**
- * Style presets as chips (emotions, manners, own), intensity 0-1.5 and cross-fade time.
+ * Styles as tiles with a picture each (emotions, manners, own), intensity 0-1.5 and cross-fade time.
  *
  * Out: event "change" {style, weights, intensity, fadeMs}; a blend has weights and no style. In: `applied` when the
  * server confirms; until then the chip is marked as pending, and it fills over the cross-fade time.
@@ -8,6 +8,7 @@
 import { choiceElement } from "./choices.js";
 
 const GROUPS = { emotion: "Emotions", manner: "Manners", user: "Yours" };
+const BLANK = "data:,"; // until it is known who wears the styles
 const SLIDER_PAUSE = 80; // ms of rest before a moved slider is sent
 
 export class StylePanel extends EventTarget {
@@ -16,6 +17,7 @@ export class StylePanel extends EventTarget {
   #fade;
   #weights = null;
   #styles = [];
+  #wearer = null;
   #timer = 0;
 
   /** @param {HTMLElement} list @param {HTMLInputElement} intensity @param {HTMLInputElement} fade */
@@ -49,12 +51,12 @@ export class StylePanel extends EventTarget {
     };
   }
 
-  /** @returns {{name: string, title: string, kind: string} | null} null for a blend */
+  /** @returns {{name: string, title: string, kind: string, thumbnail: string} | null} null for a blend */
   get chosen() {
     return this.#styles.find(({ name }) => name === this.value.style) ?? null;
   }
 
-  /** @param {{name: string, title: string, kind: string}[]} styles @param {string | null} chosen */
+  /** @param {{name: string, title: string, kind: string, thumbnail: string}[]} styles @param {string | null} chosen */
   fill(styles, chosen) {
     this.#styles = styles;
     this.#weights = null;
@@ -63,9 +65,19 @@ export class StylePanel extends EventTarget {
     const order = Object.keys(GROUPS);
     const kinds = [...groups.keys()].sort((a, b) => order.indexOf(a) - order.indexOf(b));
     this.#list.replaceChildren(...kinds.map((kind) => groupElement(kind, groups.get(kind))));
+    this.wear(this.#wearer);
     const inputs = [...this.#list.querySelectorAll("input")];
     const first = inputs.find(({ value }) => value === chosen) ?? inputs.find(({ value }) => value === "neutral") ?? inputs[0];
     if (first) first.checked = true;
+  }
+
+  /** Shows the styles on the face of this avatar. @param {string | null} avatar */
+  wear(avatar) {
+    this.#wearer = avatar;
+    if (avatar === null) return;
+    for (const { name, thumbnail } of this.#styles) {
+      this.#list.querySelector(`input[value="${CSS.escape(name)}"] + img`).src = `${thumbnail}&avatar=${encodeURIComponent(avatar)}`;
+    }
   }
 
   /** @param {{intensity?: number, fadeMs?: number}} settings */
@@ -133,8 +145,8 @@ function groupElement(kind, styles) {
   const title = document.createElement("h3");
   title.textContent = GROUPS[kind] ?? kind;
   const chips = document.createElement("div");
-  chips.className = "chips";
-  chips.append(...styles.map(({ name, title: text }) => choiceElement({ group: "style", value: name, title: text, className: "chip" })));
+  chips.className = "tiles";
+  chips.append(...styles.map(({ name, title: text }) => choiceElement({ group: "style", value: name, title: text, className: "tile", thumbnail: BLANK })));
   group.append(title, chips);
   return group;
 }

@@ -5,7 +5,7 @@ Runs on: event loop. `create_app` wires a service; starting and stopping the wor
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -52,11 +52,20 @@ async def avatars(request: Request) -> Response:
 
 
 async def styles(request: Request) -> Response:
-    """All styles."""
+    """All styles with the address of their thumbnails, which is another one for another motion."""
     service: Service = request.app.state.service
-    entries = service.catalogue.styles()
     return JSONResponse(
-        {"styles": [{"name": entry.name, "title": entry.title, "kind": entry.kind} for entry in entries]}
+        {
+            "styles": [
+                {
+                    "name": entry.name,
+                    "title": entry.title,
+                    "kind": entry.kind,
+                    "thumbnail": f"/api/styles/{quote(entry.name)}/thumbnail?{entry.stamp}",
+                }
+                for entry in service.catalogue.styles()
+            ]
+        }
     )
 
 
@@ -98,8 +107,19 @@ async def presenters(request: Request) -> Response:
 async def thumbnail(request: Request) -> Response:
     """A small picture of an avatar."""
     service: Service = request.app.state.service
+    return await _drawn(service.catalogue.thumbnail, request.path_params["name"])
+
+
+async def style_thumbnail(request: Request) -> Response:
+    """A small picture of a style, on the avatar of the query or the first one."""
+    service: Service = request.app.state.service
+    avatar = request.query_params.get("avatar") or service.first_settings().avatar
+    return await _drawn(service.catalogue.style_thumbnail, request.path_params["name"], avatar)
+
+
+async def _drawn(draw: Callable[..., bytes], *names: str) -> Response:
     try:
-        picture = await asyncio.to_thread(service.catalogue.thumbnail, request.path_params["name"])
+        picture = await asyncio.to_thread(draw, *names)
     except ValueError as error:
         return problem(404, "not_found", str(error))
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=300"})
@@ -171,6 +191,7 @@ def create_app(service: Service) -> Starlette:
                 Route("/api/avatars/{name}/thumbnail", thumbnail),
                 Route("/api/styles", styles),
                 Route("/api/styles/map", style_map),
+                Route("/api/styles/{name}/thumbnail", style_thumbnail),
                 Route("/api/backgrounds", backgrounds),
                 Route("/api/presenters", presenters),
                 *Uploads().routes,

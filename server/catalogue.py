@@ -4,16 +4,22 @@ Runs on: any thread. The first look at a portrait reads its file, later ones do 
 """
 
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from styletalk_core.renderer.background import BackgroundLibrary
     from styletalk_core.renderer.portrait import AvatarLibrary
+    from styletalk_core.style_picture import StylePictures
     from styletalk_core.styles import StyleLibrary
 
 logger = logging.getLogger(__name__)
+
+THUMBNAILS_KEPT = 256
+"""Pictures of styles that stay ready, 6 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class StyleEntry:
     name: str
     title: str
     kind: str
+    stamp: int
+    """Another number when there is another style under this name."""
 
 
 class BackgroundEntry(Protocol):
@@ -73,6 +81,13 @@ class Catalogue(Protocol):
             ValueError: there is no such avatar.
         """
 
+    def style_thumbnail(self, style: str, avatar: str) -> bytes:
+        """A small JPEG of an avatar that wears a style.
+
+        Raises:
+            ValueError: there is no such style or avatar.
+        """
+
 
 class LibraryCatalogue:
     """The packaged and the user's own avatars, styles and backgrounds; what a user adds shows without a restart."""
@@ -83,6 +98,9 @@ class LibraryCatalogue:
         self._backgrounds = backgrounds
         self._entries: dict[str, AvatarEntry] = {}
         self._thumbnails: dict[str, bytes] = {}
+        self._style_thumbnails: OrderedDict[tuple[str, int, str, int], bytes] = OrderedDict()
+        self._wearer: tuple[str, int, StylePictures] | None = None
+        self._drawing = Lock()
 
     def avatars(self) -> list[AvatarEntry]:
         return [entry for name in self._avatars.names() if (entry := self._entry(name)) is not None]
@@ -104,7 +122,7 @@ class LibraryCatalogue:
 
     def styles(self) -> list[StyleEntry]:
         return [
-            StyleEntry(name, name.replace("_", " ").capitalize(), self._styles.kind(name))
+            StyleEntry(name, name.replace("_", " ").capitalize(), self._styles.kind(name), self._styles.stamp(name))
             for name in self._styles.names()
         ]
 
@@ -118,3 +136,21 @@ class LibraryCatalogue:
         if avatar not in self._avatars.names() or self._entry(avatar) is None:
             raise ValueError(f"There is no avatar named {avatar!r}.")
         return self._thumbnails[avatar]
+
+    def style_thumbnail(self, style: str, avatar: str) -> bytes:
+        key = style, self._styles.stamp(style), avatar, self._avatars.stamp(avatar)
+        with self._drawing:
+            if key not in self._style_thumbnails:
+                self._style_thumbnails[key] = self._wearing(avatar).jpeg(self._styles.get(style))
+                if len(self._style_thumbnails) > THUMBNAILS_KEPT:
+                    self._style_thumbnails.popitem(last=False)
+            return self._style_thumbnails[key]
+
+    def _wearing(self, avatar: str) -> "StylePictures":
+        """Draws on this avatar; ready for the one that was asked for last."""
+        from styletalk_core.style_picture import StylePictures
+
+        stamp = self._avatars.stamp(avatar)
+        if self._wearer is None or self._wearer[:2] != (avatar, stamp):
+            self._wearer = avatar, stamp, StylePictures(self._avatars.get(avatar))
+        return self._wearer[2]

@@ -43,7 +43,7 @@ SCHEMAS: Json = {
     "Uploads": _object(busy={"type": "boolean"}, done={"type": "number", "minimum": 0, "maximum": 1}),
     "NewAvatar": _object(name=TEXT, size=_whole(256)),
     "NewBackground": _object(name=TEXT),
-    "Styles": _list("styles", title=TEXT, **STYLE),
+    "Styles": _list("styles", title=TEXT, thumbnail=TEXT, **STYLE),
     "StyleMap": _list("places", name=TEXT, x={"type": "number"}, y={"type": "number"}),
     "Backgrounds": _list("backgrounds", name=TEXT, title=TEXT, kind=TEXT),
     "Presenters": _list("presenters", name=TEXT, avatar=TEXT, viewers=_whole()),
@@ -112,6 +112,12 @@ def _operation(
 SDP = _bytes("application/sdp")
 STYLE_NAME = _path("name", "Of the style: letters, digits, '-' and '_'.", NAME_PATTERN)
 BACKGROUND_NAME = _path("name", "Of the background: letters, digits, '-' and '_'.", NAME_PATTERN)
+WEARER: Json = {
+    "name": "avatar",
+    "in": "query",
+    "description": "Who wears it; the first avatar without it.",
+    "schema": {"type": "string", "pattern": NAME_PATTERN},
+}
 AVATAR_NAME = _path("name", "Of the avatar: letters, digits, '-' and '_'.", NAME_PATTERN)
 RECORDING = _path("id", "As the list or recording.started tells it.")
 PRESENTER = _path("presenter", "As the list tells it.")
@@ -159,6 +165,15 @@ PATHS: Json = {
             "The styles in the plane, similar ones near each other",
             {200: _answer("Where each lies; x and y from -1 to 1.", _json("StyleMap"))},
             503,
+        ),
+    },
+    "/api/styles/{name}/thumbnail": {
+        "get": _operation(
+            "getStyleThumbnail",
+            "A small picture of an avatar that wears the style",
+            {200: _answer("The picture.", _bytes("image/jpeg"))},
+            404,
+            parameters=[STYLE_NAME, WEARER],
         ),
     },
     "/api/styles/{name}": {

@@ -131,6 +131,13 @@ class StyleLibrary:
                 return Style.load(path)
         raise InputError(f"there is no style called {name!r}; there are: {', '.join(self.names())}")
 
+    def stamp(self, name: str) -> int:
+        """Changes when another style is added under this name; 0 where there is none."""
+        for path in (self._user_path(name), self._builtin_dir / (name + _SUFFIX)):
+            if path.is_file():
+                return path.stat().st_mtime_ns
+        return 0
+
     def check_name(self, name: str) -> None:
         """Whether a style of this name can be added.
 

@@ -273,7 +273,11 @@ async def test_the_listing_routes_and_the_page_answer_with_the_security_headers(
             "kind": "presenter",
             "thumbnail": "/api/avatars/ada/thumbnail?1",
         }
-        assert {"name": "calm", "title": "Calm", "kind": "manner"} in (await server.json("/api/styles"))["styles"]
+        styles = (await server.json("/api/styles"))["styles"]
+        picture = "/api/styles/calm/thumbnail?1"
+        assert {"name": "calm", "title": "Calm", "kind": "manner", "thumbnail": picture} in styles
+        assert (await server.http("GET", f"{picture}&avatar=bob"))[1]["content-type"] == "image/jpeg"
+        assert (await server.http("GET", "/api/styles/nothing/thumbnail"))[0] == 404
         places = (await server.json("/api/styles/map"))["places"]
         assert places == [{"name": name, "x": x, "y": 0.0} for name, x in (("calm", -1), ("happy", 1), ("neutral", 0))]
         for path in ("/", "/healthz", "/readyz", "/metrics", avatars[0]["thumbnail"]):

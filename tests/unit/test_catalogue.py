@@ -60,3 +60,15 @@ def test_backgrounds_are_listed_and_checked(tmp_path: Path) -> None:
 def test_an_unknown_avatar_has_no_thumbnail(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nobody"):
         catalogue(tmp_path).thumbnail("nobody")
+
+
+def test_styles_are_drawn_on_the_avatar_that_is_asked_for(tmp_path: Path) -> None:
+    packaged = catalogue(tmp_path)
+    first, second = (entry.name for entry in packaged.avatars()[:2])
+    happy = packaged.style_thumbnail("happy", first)
+    assert happy.startswith(b"\xff\xd8") and len(happy) < 20_000
+    assert len({happy, packaged.style_thumbnail("sad", first), packaged.style_thumbnail("happy", second)}) == 3
+    assert packaged.style_thumbnail("happy", first) == happy
+    for style, avatar in (("nothing", first), ("happy", "nobody"), ("../happy", first)):
+        with pytest.raises(ValueError, match=r"no style|no avatar|not a name"):
+            packaged.style_thumbnail(style, avatar)
