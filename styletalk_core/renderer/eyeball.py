@@ -14,6 +14,8 @@ from styletalk_core.renderer.opening import Opening, Patch, open_between, smooth
 from styletalk_core.renderer.person_mask import fill_in
 
 EYEBALL_RADIUS = 0.135  # inter-ocular distances (12 mm of 90 mm)
+LID_APPEARS = 0.1
+"""How far an eye has closed when its lid begins to be drawn."""
 _LID_SHADOW = 0.35
 _BROW, _MAKE_UP = 0.82, 0.5  # of the brightness around the eye
 _CORNER_FADE = 0.3  # share of the eye's width
@@ -121,7 +123,7 @@ class Eyelid:
 
         ``maps`` (2, H, W) are the backward maps of the skin around the eye; ``closing`` is 0 open .. 1 closed.
         """
-        share = float(np.clip((closing - 0.1) / 0.6, 0, 1))
+        share = float(np.clip((closing - LID_APPEARS) / 0.6, 0, 1))
         opening = open_between(fold, lid, maps.shape[1], softness=max(0.5, 0.006 * self._unit))
         if share == 0 or opening is None:
             return None

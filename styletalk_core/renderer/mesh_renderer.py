@@ -14,7 +14,7 @@ from styletalk_core.face_model import FaceModel
 from styletalk_core.head_pose import fit_head, rotation_matrix
 from styletalk_core.renderer import face_mesh
 from styletalk_core.renderer.arrays import Float, Image, Index
-from styletalk_core.renderer.eyeball import Eyeball, Eyelid
+from styletalk_core.renderer.eyeball import LID_APPEARS, Eyeball, Eyelid
 from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.renderer.mouth import MouthInterior
 from styletalk_core.renderer.mouth_anatomy import JAW
@@ -161,9 +161,11 @@ class MeshRenderer:
         shape[LANDMARKS:] += self.mesh.spread @ (shape - still)[list(face_mesh.FACE_OVAL)]
         vertices = np.ascontiguousarray(self._posed(shape, pose)[:, :2])
         rigid = self._posed(still, pose)[:LANDMARKS, :2]
-        fill_triangles(vertices, self.texture_points, self._around_eyes, *self._eye_maps)
-        patches = [self._eye(vertices, rigid, side, gaze) for side in range(len(EYES))]
-        patches += [self._lid(vertices, side) for side in range(len(EYES))]
+        closing = [max(0.0, 1 - self._lid_gap(vertices, eye) / self._openness[side]) for side, eye in enumerate(EYES)]
+        patches = [self._eye(vertices, rigid, side, gaze, closing[side]) for side in range(len(EYES))]
+        if max(closing) > LID_APPEARS:
+            fill_triangles(vertices, self.texture_points, self._around_eyes, *self._eye_maps)
+            patches += [self._lid(vertices, side, closing[side]) for side in range(len(EYES))]
         patches.append(self._mouth_inside(vertices, rigid, shape))
         return Scene(vertices, [patch for patch in patches if patch is not None])
 
@@ -173,7 +175,7 @@ class MeshRenderer:
         moved += self.pivot + np.array([pose[3], pose[4], 0], np.float32) * self.unit
         return np.asarray(shape + (moved - shape) * self.mesh.head_weight[:, None], np.float32)
 
-    def _eye(self, vertices: Float, rigid: Float, side: int, gaze: Float) -> Patch | None:
+    def _eye(self, vertices: Float, rigid: Float, side: int, gaze: Float, closing: float) -> Patch | None:
         eye = EYES[side]
         upper, lower = vertices[list(eye.upper_lid)], vertices[list(eye.lower_lid)]
         opening = open_between(upper, lower, self.size, softness=max(0.5, 0.0045 * self.unit))
@@ -181,13 +183,13 @@ class MeshRenderer:
             return None
         rim = [*eye.upper_lid, *eye.lower_lid]
         to_source = affine_between(rigid[rim], self.texture_points[rim])
-        return self._eyes[side].paint(opening, to_source, gaze, self._closing(vertices, side))
+        return self._eyes[side].paint(opening, to_source, gaze, closing)
 
-    def _lid(self, vertices: Float, side: int) -> Patch | None:
+    def _lid(self, vertices: Float, side: int, closing: float) -> Patch | None:
         eye = EYES[side]
         upper = vertices[list(eye.upper_lid)]
         fold = np.vstack([upper[:1], vertices[list(eye.upper_fold)], upper[-1:]])
-        return self._lids[side].paint(fold, upper, self._eye_maps, self._closing(vertices, side))
+        return self._lids[side].paint(fold, upper, self._eye_maps, closing)
 
     def _mouth_inside(self, vertices: Float, rigid: Float, shape: Float) -> Patch | None:
         upper, lower = vertices[list(UPPER_INNER_LIP)], vertices[list(LOWER_INNER_LIP)]
@@ -198,10 +200,6 @@ class MeshRenderer:
         to_source = affine_between(rigid[rim], self.texture_points[rim])
         jaw = (shape - self._neutral)[list(JAW), :2].mean(0) / self.unit
         return self._mouth.paint(opening, to_source, jaw, vertices)
-
-    def _closing(self, vertices: Float, side: int) -> float:
-        """How far an eye has closed: 0 as in the portrait, 1 shut."""
-        return max(0.0, 1 - self._lid_gap(vertices, EYES[side]) / self._openness[side])
 
     def _lid_gap(self, vertices: Float, eye: face_mesh.Eye) -> float:
         return float((vertices[list(eye.lower_lid[2:7]), 1] - vertices[list(eye.upper_lid[2:7]), 1]).mean())

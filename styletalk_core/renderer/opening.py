@@ -4,6 +4,7 @@ Runs on: worker thread; pure.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -55,11 +56,18 @@ class Patch:
 
 def smooth_curve(points: Float, upsampling: int = 4) -> Float:
     """Catmull-Rom spline through ``points`` (N, 2), ends kept, (upsampling * (N - 1) + 1, 2)."""
+    return np.asarray(_spline(len(points), upsampling) @ points, np.float32)
+
+
+@cache
+def _spline(count: int, upsampling: int) -> Float:
+    """The curve's points as a linear map (upsampling * (N - 1) + 1, N) of those it runs through."""
+    points = np.eye(count, dtype=np.float32)
     padded = np.vstack([2 * points[0] - points[1], points, 2 * points[-1] - points[-2]])
     p0, p1, p2, p3 = (padded[k : len(padded) - 3 + k, None] for k in range(4))
     t = (np.arange(upsampling, dtype=np.float32) / upsampling)[None, :, None]
     curve = 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3)
-    return np.vstack([curve.reshape(-1, 2), points[-1:]]).astype(np.float32)
+    return np.vstack([curve.reshape(-1, count), points[-1:]])
 
 
 def open_between(upper: Float, lower: Float, size: int, softness: float) -> Opening | None:
@@ -82,5 +90,7 @@ def open_between(upper: Float, lower: Float, size: int, softness: float) -> Open
 
 def affine_between(source: Float, target: Float) -> Float:
     """Least-squares affine map (2, 3) that takes ``source`` (N, 2) to ``target`` (N, 2)."""
-    columns = np.column_stack([source, np.ones(len(source), np.float32)])
-    return np.asarray(np.linalg.lstsq(columns, target, rcond=None)[0].T, np.float32)
+    middle, aim = source.mean(axis=0), target.mean(axis=0)
+    centered = (source - middle).astype(np.float64)
+    linear = np.linalg.solve(centered.T @ centered, centered.T @ (target - aim)).T
+    return np.column_stack([linear, aim - linear @ middle]).astype(np.float32)
