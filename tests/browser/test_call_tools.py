@@ -4,8 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import msgpack
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from browser.conftest import start_call, wait_until
 
@@ -68,6 +69,32 @@ def test_the_connection_test_says_what_is_wrong(page: Page) -> None:
     page.route("**/healthz", lambda route: route.abort())
     page.click("#network-test-open")
     expect(page.locator("#network-checks li[data-state=failed]")).to_contain_text("The server does not answer")
+
+
+def test_captions_come_with_the_sentence_and_go_after_it(page: Page) -> None:
+    """The transcripts are put into the control channel on their way to the page."""
+    channels: list[WebSocketRoute] = []
+
+    def relay(channel: WebSocketRoute) -> None:
+        channel.connect_to_server()
+        channels.append(channel)
+
+    page.route_web_socket("**/ws*", relay)
+    start_call(page)
+    caption = page.locator("#caption")
+    expect(caption).to_be_hidden()
+    channels[-1].send(msgpack.packb({"type": "transcript.partial", "frame": 30, "text": "bring me"}))
+    expect(caption).to_have_text("bring me")
+    channels[-1].send(msgpack.packb({"type": "transcript.final", "frame": 60, "text": "bring me the red book"}))
+    expect(caption).to_have_text("bring me the red book")
+    expect(caption).to_be_hidden(timeout=8000)
+
+
+def test_a_server_without_captions_says_how_to_get_them(page: Page) -> None:
+    start_call(page)
+    page.keyboard.press("c")
+    expect(page.locator("#notice")).to_contain_text("--vosk-model")
+    expect(page.locator("#captions")).to_have_attribute("aria-pressed", "false")
 
 
 def test_a_background_is_chosen_and_kept(page: Page) -> None:

@@ -116,6 +116,19 @@ def test_choices_survive_a_reload(page: Page) -> None:
     )
 
 
+def test_a_call_leaves_no_error_in_the_console(open_page: OpenPage, speaking_browser: Browser, server) -> None:
+    page = open_page(speaking_browser, "about:blank")
+    said: list[str] = []
+    page.on("console", lambda message: message.type in ("error", "warning") and said.append(message.text))
+    page.goto(server.address)
+    page.wait_for_selector(".tile img")
+    start_call(page)
+    page.click("#view-map")
+    page.click("#start")
+    expect(page.locator("#connection-text")).to_have_text("Ready")
+    assert said == []
+
+
 def test_nothing_comes_from_another_host(open_page: OpenPage, speaking_browser: Browser, server) -> None:
     page = open_page(speaking_browser)
     foreign: list[str] = []
