@@ -1,5 +1,5 @@
 /**
- * What stands behind the person: chips, and a colour of one's own. Out: event "change" {name}.
+ * What stands behind the person: chips, and a colour of one's own. Out: event "change".
  */
 
 import { choiceElement } from "./choices.js";
@@ -9,16 +9,17 @@ const UNSEEN = "transparent"; // a call has no transparency
 export class BackgroundPanel extends EventTarget {
   #list;
   #colour;
+  #backgrounds = [];
 
   /** @param {HTMLElement} list @param {HTMLInputElement} colour type=color */
   constructor(list, colour) {
     super();
     this.#list = list;
     this.#colour = colour;
-    list.addEventListener("change", () => this.#tell());
+    list.addEventListener("change", () => this.dispatchEvent(new Event("change")));
     colour.addEventListener("change", () => {
       for (const input of list.querySelectorAll("input")) input.checked = false;
-      this.#tell();
+      this.dispatchEvent(new Event("change"));
     });
   }
 
@@ -27,8 +28,14 @@ export class BackgroundPanel extends EventTarget {
     return this.#list.querySelector("input:checked")?.value ?? this.#colour.value;
   }
 
+  /** @returns {{name: string, title: string, kind: string} | null} null for a colour that is not listed */
+  get chosen() {
+    return this.#backgrounds.find(({ name }) => name === this.value) ?? null;
+  }
+
   /** @param {{name: string, title: string, kind: string}[]} backgrounds @param {string | null} chosen */
   fill(backgrounds, chosen) {
+    this.#backgrounds = backgrounds;
     const shown = backgrounds.filter(({ kind }) => kind !== UNSEEN);
     this.#list.replaceChildren(...shown.map(chip));
     const inputs = [...this.#list.querySelectorAll("input")];
@@ -36,10 +43,6 @@ export class BackgroundPanel extends EventTarget {
     if (listed) listed.checked = true;
     else if (chosen?.startsWith("#")) this.#colour.value = chosen;
     else if (inputs.length) inputs[0].checked = true;
-  }
-
-  #tell() {
-    this.dispatchEvent(new CustomEvent("change", { detail: { name: this.value } }));
   }
 }
 

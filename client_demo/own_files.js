@@ -1,7 +1,8 @@
 /**
- * What the user brings and takes away again: a photo becomes an avatar, a clip a style; dropped on the page or chosen.
+ * What the user brings and takes away again: a photo becomes an avatar, a clip a style, dropped on the page or chosen; a
+ * picture that is chosen becomes a background.
  *
- * Out: events "style" {name} and "avatar" {name} when the server has one, name null when one was removed.
+ * Out: events "style", "avatar" and "background" {name} when the server has one, name null when one was removed.
  */
 
 import { installDropTarget } from "./drop_target.js";
@@ -19,12 +20,13 @@ export class OwnFiles extends EventTarget {
       done: ({ frames_used: frames, notes }) => [`Added from ${frames} frames`, ...notes].join("; ") + ".",
     });
     const photo = this.#upload("avatar", { working: "Finding the face…", done: () => "Added." });
+    this.#upload("background", { working: "Looking at the picture…", done: () => "Added." });
     installDropTarget(page.body, page.getElementById("drop-hint"), { image: (file) => photo.send(file), other: (file) => clip.send(file) });
   }
 
   /**
    * Offers to remove what is chosen where it is the user's own.
-   * @param {"style" | "avatar"} kind @param {{name: string, kind: string} | null} chosen
+   * @param {"style" | "avatar" | "background"} kind @param {{name: string, kind: string} | null} chosen
    */
   offerRemoval(kind, chosen) {
     const button = this.#page.getElementById(`remove-${kind}`);

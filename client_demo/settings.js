@@ -44,13 +44,11 @@ export class Settings extends EventTarget {
     });
     this.#avatars.addEventListener("change", () => this.#chooseAvatar());
     this.#backgrounds = new BackgroundPanel(element("backgrounds"), element("background-colour"));
-    this.#backgrounds.addEventListener("change", ({ detail }) => {
-      savePreferences({ background: detail.name });
-      this.#tell("background", detail);
-    });
+    this.#backgrounds.addEventListener("change", () => this.#chooseBackground());
     for (const view of ["presets", "map"]) element(`view-${view}`).addEventListener("click", () => this.#show(view));
     this.#show(preferences.view ?? "presets");
     this.#files.addEventListener("style", ({ detail: { name } }) => this.#reloadStyles(name));
+    this.#files.addEventListener("background", ({ detail: { name } }) => this.#reloadBackgrounds(name));
     this.#files.addEventListener("avatar", ({ detail: { name } }) => this.#reloadAvatars(name));
   }
 
@@ -76,6 +74,7 @@ export class Settings extends EventTarget {
     this.#styles.wear(this.#avatars.value?.name ?? null);
     this.#files.offerRemoval("style", this.#styles.chosen);
     this.#files.offerRemoval("avatar", this.#avatars.value);
+    this.#files.offerRemoval("background", this.#backgrounds.chosen);
     this.#loadMap(styles, preferences.style === null ? preferences.point : null);
   }
 
@@ -145,6 +144,18 @@ export class Settings extends EventTarget {
     this.#files.offerRemoval("avatar", avatar);
     this.#styles.wear(avatar.name);
     this.#tell("avatar", avatar);
+  }
+
+  async #reloadBackgrounds(name) {
+    this.#backgrounds.fill(await fetchList("api/backgrounds", "backgrounds"), name ?? this.#backgrounds.value);
+    this.#chooseBackground();
+  }
+
+  #chooseBackground() {
+    const name = this.#backgrounds.value;
+    savePreferences({ background: name });
+    this.#files.offerRemoval("background", this.#backgrounds.chosen);
+    this.#tell("background", { name });
   }
 
   #tell(type, detail) {

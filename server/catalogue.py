@@ -45,7 +45,7 @@ class StyleEntry:
 
 
 class BackgroundEntry(Protocol):
-    """One background; ``kind`` is "keep", "blur", "transparent", "color" or "picture"."""
+    """One background; ``kind`` is "keep", "blur", "transparent", "color", "picture" or "user"."""
 
     @property
     def name(self) -> str: ...

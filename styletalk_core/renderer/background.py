@@ -35,7 +35,7 @@ _LIGHTS: Final = 46
 
 @dataclass(frozen=True, slots=True)
 class BackgroundEntry:
-    """One choice; ``kind`` is "keep", "blur", "transparent", "color" or "picture"."""
+    """One choice; ``kind`` is "keep", "blur", "transparent", "color", "picture", or "user" for an added picture."""
 
     name: str
     title: str
@@ -55,7 +55,7 @@ class BackgroundLibrary:
             BackgroundEntry(KEEP, "As in the photo", "keep"),
             BackgroundEntry(BLUR, "Blurred", "blur"),
             *(BackgroundEntry(name, name.capitalize(), "picture") for name in _DRAWN),
-            *(BackgroundEntry(name, name.replace("_", " ").capitalize(), "picture") for name in self._added()),
+            *(BackgroundEntry(name, name.replace("_", " ").capitalize(), "user") for name in self._added()),
             *(BackgroundEntry(color, title, "color") for color, title in SUGGESTED.items()),
             BackgroundEntry(TRANSPARENT, "Transparent", "transparent"),
         ]

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
+import cv2
 import msgpack
+import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from browser.conftest import start_call, wait_until
+from browser.test_own_style import PATIENCE
 
 OpenPage = Callable[..., Page]
 CORNER = """() => {
@@ -105,6 +108,19 @@ def test_a_background_is_chosen_and_kept(page: Page) -> None:
     wait_until(page, f"(({CORNER})()).every((value, channel) => Math.abs(value - [0, 177, 64][channel]) < 40)")
     page.reload()
     expect(page.locator("#backgrounds input[value='#00b140']")).to_be_checked()
+
+
+def test_a_picture_becomes_a_background_and_goes_again(page: Page, tmp_path: Path) -> None:
+    page.wait_for_selector("#backgrounds input", state="attached")
+    red = tmp_path / "Red wall.png"
+    cv2.imwrite(str(red), np.full((300, 400, 3), (0, 0, 220), np.uint8))
+    start_call(page)
+    page.set_input_files("#own-background-file", red)
+    expect(page.locator("#backgrounds input[value=red_wall]")).to_be_checked(timeout=PATIENCE)
+    wait_until(page, f"(({CORNER})()).every((value, channel) => Math.abs(value - [220, 0, 0][channel]) < 40)")
+    page.click("#remove-background")
+    expect(page.locator("#backgrounds input[value=red_wall]")).to_have_count(0)
+    expect(page.locator("#backgrounds input[value=keep]")).to_be_checked()
 
 
 def test_light_and_dark(open_page: OpenPage, speaking_browser: Browser, artefacts: Path) -> None:

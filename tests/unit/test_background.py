@@ -66,7 +66,7 @@ def test_a_picture_that_was_added_is_listed_shown_and_removed(
     wide[:, 100:400] = (200, 40, 90)  # the square in the middle
     Image.fromarray(wide).save(tmp_path / "wall.png")
     library.add("my_wall", tmp_path / "wall.png")
-    assert ("my_wall", "My wall", "picture") in {(e.name, e.title, e.kind) for e in library.entries()}
+    assert ("my_wall", "My wall", "user") in {(e.name, e.title, e.kind) for e in library.entries()}
     behind = library.behind("my_wall", renderer.background)
     assert behind is not None and behind.shape == (SIZE, SIZE, 3)
     assert np.abs(behind.astype(int) - [200, 40, 90]).max() < 8

@@ -20,7 +20,7 @@ def test_a_picture_is_added_listed_and_removed(tmp_path: Path, capsys: pytest.Ca
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["name"] == "sea"
     assert main(["background", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out.splitlines()[-1])["backgrounds"]
-    assert {"name": "sea", "title": "Sea", "kind": "picture"} in listed
+    assert {"name": "sea", "title": "Sea", "kind": "user"} in listed
     assert main(["background", "remove", "sea"]) == 0
     assert main(["background", "list"]) == 0
     assert "sea" not in capsys.readouterr().out.split("Removed the background sea.")[1]
