@@ -30,13 +30,12 @@ export class Call {
   }
 
   /**
-   * @param {string} session id from the control channel
+   * @param {URL} address where the session's offer is posted
    * @throws {Problem} server_full, warming_up, server_gone, connection_lost or the server's own code
    */
-  async open(session) {
+  async open(address) {
     await this.peer.setLocalDescription();
     await gathered(this.peer);
-    const address = new URL(`whip?session=${encodeURIComponent(session)}`, document.baseURI);
     const response = await fetch(address, {
       method: "POST",
       headers: { "Content-Type": "application/sdp" },

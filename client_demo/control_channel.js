@@ -2,7 +2,8 @@
  * The control WebSocket: session id, settings, events and liveness.
  *
  * In: maps to send. Out: every map from the server to `onMessage`, and one call of `onClose` when an opened channel
- * closes by itself. The server ends a session that sends no ping for 5 s.
+ * closes by itself. The server ends a session that sends no ping for 5 s. Where several servers share the work, the one
+ * that the page came from only says which of them takes the session.
  */
 
 import { decode, encode } from "./msgpack.js";
@@ -13,27 +14,30 @@ const OPEN_TIMEOUT = 5000; // ms until session.created must have come
 
 export class ControlChannel {
   #socket;
+  #place;
   #pings = 0;
 
-  /** @param {WebSocket} socket */
-  constructor(socket) {
+  /** @param {WebSocket} socket @param {{url: string, token: string | null}} place the server it leads to */
+  constructor(socket, place) {
     this.#socket = socket;
+    this.#place = place;
   }
 
   /**
    * Opens the channel and waits for `session.created`.
    * @param {string | null} session id to resume, null for a new one
    * @param {{onMessage: (message: object) => void, onClose: () => void}} listener
+   * @param {{url: string, token: string | null}} place the server to ask
    * @returns {Promise<{channel: ControlChannel, created: object}>}
    * @throws {Problem} server_full, server_gone, connection_lost or the server's own code
    */
-  static open(session, { onMessage, onClose }) {
-    const address = new URL("ws", document.baseURI);
+  static open(session, listener, place = { url: document.baseURI, token: null }) {
+    const { onMessage, onClose } = listener;
+    const address = addressAt(place, "ws", session);
     address.protocol = address.protocol.replace("http", "ws");
-    if (session) address.searchParams.set("session", session);
     const socket = new WebSocket(address);
     socket.binaryType = "arraybuffer";
-    const channel = new ControlChannel(socket);
+    const channel = new ControlChannel(socket, place);
 
     return new Promise((resolve, reject) => {
       let opened = false;
@@ -45,6 +49,11 @@ export class ControlChannel {
           clearTimeout(timeout);
           channel.#pings = setInterval(() => channel.send({ type: "ping", t: performance.now() }), PING_INTERVAL);
           resolve({ channel, created: message });
+        } else if (message.type === "session.placed") {
+          clearTimeout(timeout);
+          socket.onclose = null;
+          resolve(ControlChannel.open(message.session, listener, { url: message.url, token: message.token }));
+          return;
         } else if (!opened && message.type === "error") {
           reject(message.code === "server_full" ? serverFull(message.retry_after) : refused(message.code, message.message));
         }
@@ -59,6 +68,11 @@ export class ControlChannel {
     });
   }
 
+  /** @param {string} path @param {string} session @returns {URL} of the session's server */
+  address(path, session) {
+    return addressAt(this.#place, path, session);
+  }
+
   /** Sends one message; a channel that is already closing drops it, its `onClose` tells. */
   send(message) {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(encode(message));
@@ -71,6 +85,13 @@ export class ControlChannel {
     clearInterval(this.#pings);
     this.#socket.close();
   }
+}
+
+function addressAt({ url, token }, path, session) {
+  const address = new URL(path, url);
+  if (session) address.searchParams.set("session", session);
+  if (token) address.searchParams.set("token", token);
+  return address;
 }
 
 /** A browser hides why a WebSocket was refused, so the readiness endpoint is asked. */

@@ -59,6 +59,7 @@ async function control(visit) {
   let pong = () => {};
   const { channel, created } = await ControlChannel.open(null, { onMessage: ({ type }) => type === "pong" && pong(), onClose: () => pong() });
   visit.opened.push(channel);
+  visit.channel = channel;
   visit.created = created;
   for (let round = 0; round < ROUNDS; round++) {
     const began = performance.now();
@@ -77,7 +78,7 @@ async function trialCall(visit) {
   const silence = context.createMediaStreamDestination().stream.getAudioTracks()[0];
   const call = new Call(silence, visit.created.ice_servers, () => {});
   visit.opened.push(call, context);
-  await call.open(visit.created.session);
+  await call.open(visit.channel.address("whip", visit.created.session));
   return media(call.peer, call.stream);
 }
 

@@ -11,7 +11,7 @@
 
 import { Call } from "./call.js";
 import { ControlChannel } from "./control_channel.js";
-import { Problem, connectionLost } from "./problems.js";
+import { Problem, connectionLost, refused } from "./problems.js";
 
 const FIRST_DELAY = 500; // ms
 const LONGEST_DELAY = 8000; // ms
@@ -122,11 +122,14 @@ export class Session extends EventTarget {
   async #connect(stopped) {
     let breakOff;
     const lost = new Promise((resolve) => {
-      breakOff = () => resolve(connectionLost());
+      breakOff = (problem = connectionLost()) => resolve(problem);
     });
     const { channel, created } = await ControlChannel.open(this.id, {
-      onMessage: (message) => this.#tell("message", message),
-      onClose: breakOff,
+      onMessage: (message) => {
+        this.#tell("message", message);
+        if (message.code === "session_expired") breakOff(refused(message.code, message.message));
+      },
+      onClose: () => breakOff(),
     });
     if (stopped.aborted) {
       channel.close();
@@ -135,9 +138,9 @@ export class Session extends EventTarget {
     this.#channel = channel;
     this.id = created.session;
     this.#applySettings(created);
-    this.#call = new Call(this.#microphone, created.ice_servers, breakOff);
+    this.#call = new Call(this.#microphone, created.ice_servers, () => breakOff());
     this.#tell("stream", { stream: this.#call.stream });
-    await Promise.race([this.#call.open(this.id), lost.then((problem) => Promise.reject(problem))]);
+    await Promise.race([this.#call.open(channel.address("whip", this.id)), lost.then((problem) => Promise.reject(problem))]);
     return { lost };
   }
 

@@ -5,7 +5,7 @@ Runs on: event loop. `create_app` wires a service; starting and stopping the wor
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -18,8 +18,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Lifespan
 
 from server import control, entrance, openapi, recording, signalling
 from server.guard import Guard
@@ -184,6 +185,25 @@ def create_app(service: Service) -> Starlette:
             service.captions.close()
             await service.worker.aclose()
 
+    calls = [
+        Route("/api/presenters", presenters),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        *signalling.routes,
+        *control.routes,
+    ]
+    return build_app(service, calls, lifespan)
+
+
+def build_app(
+    service: Service, calls: Sequence[BaseRoute], lifespan: Lifespan[Starlette], media: Collection[str] = ()
+) -> Starlette:
+    """The page and the lists, around the routes of calls.
+
+    Args:
+        calls: what is answered to who wants to talk or to watch.
+        media: where else than here the page may connect to.
+    """
     with as_file(files("client_demo")) as page:
         app = Starlette(
             routes=[
@@ -193,15 +213,11 @@ def create_app(service: Service) -> Starlette:
                 Route("/api/styles/map", style_map),
                 Route("/api/styles/{name}/thumbnail", style_thumbnail),
                 Route("/api/backgrounds", backgrounds),
-                Route("/api/presenters", presenters),
                 *Uploads().routes,
                 Route("/healthz", healthz),
-                Route("/readyz", readyz),
-                Route("/metrics", metrics),
                 *entrance.routes,
                 *recording.routes,
-                *signalling.routes,
-                *control.routes,
+                *calls,
                 Route("/api/openapi.json", schema),
             ],
             middleware=[
@@ -211,6 +227,7 @@ def create_app(service: Service) -> Starlette:
                     loopback=service.config.loopback,
                     origins=service.config.origins(),
                     public=_page_parts(page),
+                    media=media,
                 ),
                 Middleware(
                     CORSMiddleware,

@@ -210,7 +210,13 @@ class Visitors:
             known.address = address
             self._visitors[known.id] = self._visitors.pop(known.id)
             return known
-        visitor = Visitor(secrets.token_urlsafe(12), settings, address)
+        return self._remember(Visitor(secrets.token_urlsafe(12), settings, address))
+
+    def expect(self, id: str, settings: Settings, fade_s: float) -> Visitor:
+        """A visitor who is about to come, with an id and choices that he has from another server."""
+        return self._visitors.get(id) or self._remember(Visitor(id, settings, fade_s=fade_s))
+
+    def _remember(self, visitor: Visitor) -> Visitor:
         self._visitors[visitor.id] = visitor
         if len(self._visitors) > REMEMBERED_VISITORS:
             absent = (v for v in self._visitors.values() if not v.present and v is not visitor)

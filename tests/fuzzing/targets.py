@@ -17,10 +17,9 @@ from unittest.mock import patch
 
 import msgpack
 import numpy as np
-from deterministic_engine import DeterministicEngine
 from face_videos import noise_frames, write_video
 from hypothesis import strategies as st
-from live_server import FixedCatalogue
+from modelless import make_service
 from PIL import Image
 from starlette.types import ASGIApp
 
@@ -29,7 +28,6 @@ from server.app import create_app
 from server.config import ServerConfig
 from server.limits import Allowance
 from server.service import Service
-from streaming.worker import BatchWorker
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
 from styletalk_core.renderer import picture
@@ -119,16 +117,10 @@ def _photos() -> st.SearchStrategy[bytes]:
 # Requests
 
 
-def _service() -> Service:
-    engine = DeterministicEngine()
-    worker = BatchWorker(lambda: engine, 4)
-    return Service(ServerConfig(size=256), worker, FixedCatalogue())
-
-
 @contextmanager
 def _running() -> Iterator[tuple[asyncio.Runner, ASGIApp, Service]]:
     """The application on an event loop that runs while a case is worked on."""
-    service = _service()
+    service = make_service(ServerConfig(size=256))
     app = create_app(service)
     with asyncio.Runner() as runner:
         lifespan = app.router.lifespan_context(app)

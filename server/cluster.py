@@ -1,0 +1,213 @@
+"""Several servers behind one front desk, on Ray Serve: `serve run server.cluster:application`.
+
+A session is one request of Ray Serve that lasts as long as the session: so Ray places it on a replica that has a slot
+free, scales by the number of sessions, and waits for them before it takes a replica away. What flows through the
+request is only where the session is and what it has chosen; the client goes straight to the replica, which is a whole
+server with a port of its own.
+
+Runs on: the event loops of Ray Serve's replicas.
+"""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from ray import serve
+from ray.exceptions import RayError
+from ray.util import get_node_ip_address
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from server import front_desk, logs
+from server.app import build_app, create_app
+from server.calls import Visitor
+from server.commands.serve import listen, make_service
+from server.config import ServerConfig
+from server.draining import DrainingServer, http_options
+from server.front_desk import Choices, FrontDesk, Placement, ServerLost, Stay
+from server.service import Service
+from styletalk_core.errors import InputError
+
+ARRIVAL_SECONDS = 15.0
+"""A visitor who has not come to his server after this long has gone elsewhere."""
+LOOK_SECONDS = 0.25
+MOST_ON_A_NODE = 64
+SERVERS = "servers"
+DESK = "front desk"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What the servers of a cluster share, besides the settings of each.
+
+    Attributes:
+        config: of each server; ``port`` and ``udp_ports`` are those of the first server on a machine.
+        front: address under which the front desk is opened, such as https://avatar.example/.
+        node: address of a server, with {ip} and {port} of its machine.
+        least, most: servers at the same time.
+        udp_ports_each: how many UDP ports a server has.
+        cpus, gpus: what Ray reserves for a server.
+    """
+
+    config: ServerConfig
+    front: str = "http://127.0.0.1:8000/"
+    node: str = "http://{ip}:{port}/"
+    least: int = 1
+    most: int = 4
+    udp_ports_each: int = 32
+    cpus: float = 2
+    gpus: float = 0
+
+    @classmethod
+    def of(cls, args: dict[str, Any]) -> "Cluster":
+        """Sorts arguments into those of the cluster and those of its servers.
+
+        Raises:
+            InputError: one of them is unknown or impossible.
+        """
+        own = {f.name for f in fields(cls)} - {"config"}
+        known = own | {f.name for f in fields(ServerConfig)}
+        if unknown := args.keys() - known:
+            raise InputError(f"There is no setting named {unknown.pop()!r}; known are {', '.join(sorted(known))}.")
+        given = {"max_sessions": 1} | {key: value for key, value in args.items() if key not in own}
+        cluster = cls(ServerConfig(**given), **{key: args[key] for key in args.keys() & own})
+        front = "{0.scheme}://{0.netloc}".format(urlsplit(cluster.front))
+        origins = ",".join(dict.fromkeys([*cluster.config.origins(), front]))
+        return replace(cluster, config=replace(cluster.config, allow_origins=origins))
+
+    def on_this_machine(self) -> tuple[ServerConfig, socket.socket]:
+        """The configuration of one more server on this machine, and its listening socket.
+
+        The TCP port that is free tells which range of UDP ports is.
+
+        Raises:
+            InputError: all ports are taken.
+        """
+        ports = self.config.udp_range()
+        for place in range(MOST_ON_A_NODE):
+            config = replace(self.config, port=self.config.port + place)
+            if ports is not None:
+                first = ports[0] + place * self.udp_ports_each
+                config = replace(config, udp_ports=f"{first}-{first + self.udp_ports_each - 1}")
+            try:
+                return config, listen(config)
+            except InputError:
+                continue
+        raise InputError(f"None of {MOST_ON_A_NODE} ports from {self.config.port} on is free.")
+
+
+class Servers:
+    """One replica: a whole server, with the sessions that Ray sends here."""
+
+    async def __init__(self, cluster: Cluster, make: Callable[[ServerConfig], Service]) -> None:  # type: ignore[misc]
+        config, listener = cluster.on_this_machine()
+        logs.configure(config.log_format, config.secrets)
+        self._service = make(config)
+        address = config.host if config.loopback else get_node_ip_address()
+        self._url = cluster.node.format(ip=address, port=listener.getsockname()[1])
+        self._server = DrainingServer(http_options(config, create_app(self._service)), self._service)
+        self._serving = asyncio.create_task(self._server._serve([listener]), name="http server")
+        await self._service.worker.wait_ready()
+
+    async def hold(self, session: str | None, choices: Choices | None) -> Stay:
+        """A session's time here."""
+        visitors = self._service.visitors
+        chosen = choices or Choices(self._service.first_settings(), 0.5)
+        visitor = visitors.expect(session or secrets.token_urlsafe(12), chosen.settings, chosen.fade_s)
+        yield Placement(visitor.id, self._url)
+        told = None
+        async for present in _while_present(visitor):
+            if present != told:
+                told = present
+                yield present
+
+    def check_health(self) -> None:
+        """Called by Ray: raises where the server has stopped.
+
+        Raises:
+            RuntimeError: it has.
+        """
+        if self._serving.done():
+            raise RuntimeError("the HTTP server has stopped")
+
+    async def __del__(self) -> None:
+        """Called by Ray once the sessions are over, or the time for them is."""
+        self._server.should_exit = True
+        await self._serving
+
+
+async def _while_present(visitor: Visitor) -> AsyncIterator[Choices]:
+    """What a visitor has chosen, again and again until he has left."""
+    loop = asyncio.get_running_loop()
+    last_seen = loop.time()
+    while loop.time() - last_seen < ARRIVAL_SECONDS:
+        if visitor.present:
+            last_seen = loop.time()
+        settings = visitor.settings if visitor.call is None else visitor.call.session.settings
+        viewers = 0 if visitor.call is None else len(visitor.call.audience.viewers)
+        yield Choices(settings, visitor.fade_s, visitor.presents_as, viewers)
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _front_app(cluster: Cluster, make: Callable[[ServerConfig], Service]) -> Starlette:
+    """The page, the lists and the way to the servers."""
+    service = make(cluster.config)
+    servers = serve.get_deployment_handle(SERVERS, app_name=serve.get_replica_context().app_name)
+
+    async def hold(session: str | None, choices: Choices | None) -> Stay:
+        stay = servers.options(stream=True).hold.remote(session, choices)
+        try:
+            async for told in stay:
+                yield told
+        except RayError as error:
+            raise ServerLost from error
+        finally:
+            stay.cancel()
+
+    desk = FrontDesk(hold)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await desk.aclose()
+
+    schemes = ("https:", "wss:") if cluster.node.startswith("https") else ("http:", "ws:")
+    return build_app(service, front_desk.routes(desk, service.access), lifespan, media=schemes)
+
+
+def build(cluster: Cluster, make: Callable[[ServerConfig], Service] = make_service) -> Any:
+    """The application for `serve.run`."""
+    servers = serve.deployment(
+        Servers,
+        name=SERVERS,
+        ray_actor_options={"num_cpus": cluster.cpus, "num_gpus": cluster.gpus},
+        max_ongoing_requests=cluster.config.max_sessions,
+        autoscaling_config={
+            "min_replicas": cluster.least,
+            "max_replicas": cluster.most,
+            "target_ongoing_requests": max(1, round(0.7 * cluster.config.max_sessions)),
+        },
+        graceful_shutdown_timeout_s=max(1.0, cluster.config.drain_time),
+    )
+
+    def front_app() -> ASGIApp:
+        return _front_app(cluster, make)
+
+    front = serve.deployment(
+        serve.ingress(front_app)(), name=DESK, ray_actor_options={"num_cpus": 0.5}, max_ongoing_requests=1000
+    )
+    return front.bind(servers.bind(cluster, make))
+
+
+def application(args: dict[str, Any]) -> Any:
+    """Called by Ray Serve with the arguments of its command line or configuration.
+
+    Raises:
+        InputError: one of them is unknown or impossible.
+    """
+    return build(Cluster.of(args))
