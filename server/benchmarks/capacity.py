@@ -4,6 +4,7 @@ Runs on: the main thread, the server in another, each caller in a process of its
 """
 
 import argparse
+import asyncio
 import resource
 import threading
 import time
@@ -12,6 +13,8 @@ import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from aiortc import RTCConfiguration, RTCPeerConnection
 
 from server.benchmarks.callers import callers
 from server.benchmarks.live import LiveServer, live_server
@@ -95,7 +98,8 @@ def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
     over = threading.Event()
 
     def ask() -> None:
-        request = urllib.request.Request(server.address + "whip", b"v=0", {"Content-Type": "application/sdp"})
+        offer = asyncio.run(_offer()).encode()
+        request = urllib.request.Request(server.address + "whip", offer, {"Content-Type": "application/sdp"})
         while not over.wait(1):
             try:
                 urllib.request.urlopen(request, timeout=10).close()
@@ -109,6 +113,16 @@ def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
     asking.join()
     refused = bool(answers) and all(code == 503 and retry.isdigit() for code, retry in answers)
     return {"next_refused": refused, "fps_while_refusing": step.fps, "late_share_while_refusing": step.late_share}
+
+
+async def _offer() -> str:
+    """What a caller offers, as SDP."""
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.addTransceiver("audio", "sendrecv")
+    peer.addTransceiver("video", "recvonly")
+    await peer.setLocalDescription(await peer.createOffer())
+    await peer.close()
+    return str(peer.localDescription.sdp)
 
 
 def memory_mb() -> float:

@@ -59,8 +59,9 @@ async def test_the_next_caller_is_told_to_come_back_and_gets_the_place_when_it_i
         first, second = Caller(silence(1)), Caller(silence(1))
         assert await first.call(server) == 201
         await first.until_picture()
-        offer = "v=0\r\n"
-        status, headers, _ = await server.http("POST", "/whip", offer.encode(), {"Content-Type": "application/sdp"})
+        await second.peer.setLocalDescription(await second.peer.createOffer())
+        offer = second.peer.localDescription.sdp.encode()
+        status, headers, _ = await server.http("POST", "/whip", offer, {"Content-Type": "application/sdp"})
         assert status == 503 and int(headers["retry-after"]) > 0
         assert (await server.http("DELETE", first.resource))[0] == 200
         assert (await server.http("DELETE", first.resource))[0] == 404
