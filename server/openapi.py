@@ -109,6 +109,17 @@ def _operation(
     return operation
 
 
+def _own(thing: str, making: str, name: Json) -> Json:
+    """Adding and deleting what visitors bring."""
+    added = _answer("It can be chosen.", _json(f"New{thing}"), Location=f"Of the {thing.lower()}.")
+    media = _bytes("application/octet-stream")
+    gone = {204: _answer("It is gone.")}
+    return {
+        "put": _operation(f"put{thing}", making, {201: added}, *(400, 413, 503), parameters=[name], body=media),
+        "delete": _operation(f"delete{thing}", f"Delete one's own {thing.lower()}", gone, 404, parameters=[name]),
+    }
+
+
 SDP = _bytes("application/sdp")
 STYLE_NAME = _path("name", "Of the style: letters, digits, '-' and '_'.", NAME_PATTERN)
 BACKGROUND_NAME = _path("name", "Of the background: letters, digits, '-' and '_'.", NAME_PATTERN)
@@ -176,36 +187,8 @@ PATHS: Json = {
             parameters=[STYLE_NAME, WEARER],
         ),
     },
-    "/api/styles/{name}": {
-        "put": _operation(
-            "putStyle",
-            "Make a style of a clip of somebody talking",
-            {201: _answer("It can be chosen.", _json("NewStyle"), Location="Of the style.")},
-            *(400, 413, 503),
-            parameters=[STYLE_NAME],
-            body=_bytes("application/octet-stream"),
-        ),
-        "delete": _operation(
-            "deleteStyle", "Delete a style of one's own", {204: _answer("It is gone.")}, 404, parameters=[STYLE_NAME]
-        ),
-    },
-    "/api/avatars/{name}": {
-        "put": _operation(
-            "putAvatar",
-            "Make an avatar of a photo",
-            {201: _answer("It can be chosen.", _json("NewAvatar"), Location="Of the avatar.")},
-            *(400, 413, 503),
-            parameters=[AVATAR_NAME],
-            body=_bytes("application/octet-stream"),
-        ),
-        "delete": _operation(
-            "deleteAvatar",
-            "Delete an avatar of one's own",
-            {204: _answer("It is gone.")},
-            404,
-            parameters=[AVATAR_NAME],
-        ),
-    },
+    "/api/styles/{name}": _own("Style", "Make a style of a clip of somebody talking", STYLE_NAME),
+    "/api/avatars/{name}": _own("Avatar", "Make an avatar of a photo", AVATAR_NAME),
     "/api/uploads": {
         "get": _operation(
             "getUploads", "How far the file is that is being watched", {200: _answer("Now.", _json("Uploads"))}
@@ -218,23 +201,7 @@ PATHS: Json = {
             {200: _answer("All backgrounds; any colour #rrggbb works as well.", _json("Backgrounds"))},
         ),
     },
-    "/api/backgrounds/{name}": {
-        "put": _operation(
-            "putBackground",
-            "Let a picture stand behind the avatar",
-            {201: _answer("It can be chosen.", _json("NewBackground"), Location="Of the background.")},
-            *(400, 413, 503),
-            parameters=[BACKGROUND_NAME],
-            body=_bytes("application/octet-stream"),
-        ),
-        "delete": _operation(
-            "deleteBackground",
-            "Delete a background of one's own",
-            {204: _answer("It is gone.")},
-            404,
-            parameters=[BACKGROUND_NAME],
-        ),
-    },
+    "/api/backgrounds/{name}": _own("Background", "Let a picture stand behind the avatar", BACKGROUND_NAME),
     "/api/presenters": {
         "get": _operation("listPresenters", "Who can be watched", {200: _answer("All.", _json("Presenters"))}),
     },

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import COEFFICIENTS
+from styletalk_core.library_file import check_name, existing, stamp
 
 STYLE_FRAMES: Final = 256
 """Frames at 30 fps that the style encoder reads, at most."""
 LARGEST_CLIP_MEGABYTES: Final = 200
 """Size of the video that a style may be made of."""
 _SUFFIX: Final = ".style.npz"
-_LONGEST_NAME: Final = 40
 EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised", "fearful", "disgusted", "contemptuous")
 """The presets that are emotions, in the order to show them; intensity is measured from the first."""
 
@@ -126,17 +126,13 @@ class StyleLibrary:
         Raises:
             InputError: there is none of this name, or its file is damaged.
         """
-        for path in (self._user_path(name), self._builtin_dir / (name + _SUFFIX)):
-            if path.is_file():
-                return Style.load(path)
+        if (path := self._path(name)) is not None:
+            return Style.load(path)
         raise InputError(f"there is no style called {name!r}; there are: {', '.join(self.names())}")
 
     def stamp(self, name: str) -> int:
         """Changes when another style is added under this name; 0 where there is none."""
-        for path in (self._user_path(name), self._builtin_dir / (name + _SUFFIX)):
-            if path.is_file():
-                return path.stat().st_mtime_ns
-        return 0
+        return stamp(self._path(name))
 
     def check_name(self, name: str) -> None:
         """Whether a style of this name can be added.
@@ -164,12 +160,9 @@ class StyleLibrary:
             raise InputError(f"the style {name!r} {reason}")
         path.unlink()
 
+    def _path(self, name: str) -> Path | None:
+        return existing((self._user_path(name), self._builtin_dir / (name + _SUFFIX)))
+
     def _user_path(self, name: str) -> Path:
-        usable = (
-            name and len(name) <= _LONGEST_NAME and name[0].isalnum() and all(c.isalnum() or c in "-_" for c in name)
-        )
-        if not usable:
-            raise InputError(
-                f"{name!r} is not a name for a style: use up to {_LONGEST_NAME} letters, digits, '-' and '_'"
-            )
+        check_name(name, "a style")
         return self._user_dir / (name + _SUFFIX)

@@ -18,12 +18,11 @@ import cv2
 import numpy as np
 
 from styletalk_core.errors import InputError
+from styletalk_core.library_file import check_name, existing, stamp
 from styletalk_core.renderer.arrays import Float, Image, Index
 from styletalk_core.renderer.person_mask import person_mask
 
 _PICTURE_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
-
-_LONGEST_NAME: Final = 40
 
 FIRST: Final = "clara"
 """The presenter that a new visitor meets."""
@@ -147,17 +146,13 @@ class AvatarLibrary:
         Raises:
             InputError: there is none of this name.
         """
-        for path in (self._user_path(name), self._builtin_dir / name / "portrait.npz"):
-            if path.is_file():
-                return Portrait.load(path)
+        if (path := self._path(name)) is not None:
+            return Portrait.load(path)
         raise InputError(f"there is no avatar called {name!r}; there are: {', '.join(self.names())}")
 
     def stamp(self, name: str) -> int:
         """Changes when another portrait is added under this name; 0 where there is none."""
-        for path in (self._user_path(name), self._builtin_dir / name / "portrait.npz"):
-            if path.is_file():
-                return path.stat().st_mtime_ns
-        return 0
+        return stamp(self._path(name))
 
     def check_name(self, name: str) -> None:
         """Whether an avatar of this name can be added.
@@ -187,12 +182,9 @@ class AvatarLibrary:
         path.parent.replace(doomed / "removed")
         shutil.rmtree(doomed)
 
+    def _path(self, name: str) -> Path | None:
+        return existing((self._user_path(name), self._builtin_dir / name / "portrait.npz"))
+
     def _user_path(self, name: str) -> Path:
-        usable = (
-            name and len(name) <= _LONGEST_NAME and name[0].isalnum() and all(c.isalnum() or c in "-_" for c in name)
-        )
-        if not usable:
-            raise InputError(
-                f"{name!r} is not a name for an avatar: use up to {_LONGEST_NAME} letters, digits, '-' and '_'"
-            )
+        check_name(name, "an avatar")
         return self._user_dir / name / "portrait.npz"
