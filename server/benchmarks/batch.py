@@ -23,6 +23,7 @@ from streaming.latency import LatencyPlan
 from streaming.media import FRAME_TICKS, PHONES, TICK_RATE, WINDOW
 from streaming.schedule import JobKind
 from streaming.slots import SlotLease
+from streaming.timing import StageTiming
 from streaming.worker import BatchWorker
 from styletalk_core.errors import InputError
 
@@ -125,14 +126,15 @@ async def _measure(worker: BatchWorker, leases: list[SlotLease], seconds: float,
             busy.append(worker.busy_share)
     late, made = np.sum([outcome.result() for outcome in outcomes], axis=0)
     timings = worker.timings()
+    decoder, renderer = (timings.get(name, StageTiming(0, 0, 0, 0, 0)) for name in ("decoder", "renderer"))
     return Step(
         len(leases),
         round(float(late / max(1, made)), 5),
         round(float(np.mean(busy[2:])), 3),
-        round(timings["decoder"].batch, 2),
-        round(timings["renderer"].batch, 2),
-        round(timings["decoder"].run_p99, 2),
-        round(timings["renderer"].run_p99, 2),
+        round(decoder.batch, 2),
+        round(renderer.batch, 2),
+        round(decoder.run_p99, 2),
+        round(renderer.run_p99, 2),
         round(memory_mb(), 1),
         _device_memory_mb(device),
     )
