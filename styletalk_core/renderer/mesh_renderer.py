@@ -20,6 +20,7 @@ from styletalk_core.renderer.mouth import MouthInterior
 from styletalk_core.renderer.mouth_anatomy import JAW
 from styletalk_core.renderer.neutral import resting_mouth
 from styletalk_core.renderer.opening import Patch, affine_between, open_between
+from styletalk_core.renderer.own_teeth import closed_lips
 from styletalk_core.renderer.person_mask import empty_background, foreground_colors
 from styletalk_core.renderer.portrait import Portrait
 from styletalk_core.renderer.rasterizer import composite, fill_triangles
@@ -63,7 +64,7 @@ class MeshRenderer:
         picture = cv2.resize(portrait.picture, (side, side), interpolation=method)
         mask = cv2.resize(portrait.mask, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         person = foreground_colors(picture, mask).clip(0, 255).round().astype(np.uint8)
-        self.person: Image = np.dstack([person, np.round(mask * 255).astype(np.uint8)])
+        self._photo: Image = np.dstack([person, np.round(mask * 255).astype(np.uint8)])
         wall = cv2.resize(empty_background(picture, mask), (size, size), interpolation=cv2.INTER_AREA)
         self.background: Image = np.ascontiguousarray(wall.clip(0, 255).round().astype(np.uint8))
 
@@ -89,6 +90,8 @@ class MeshRenderer:
         self._lids = [Eyelid(picture, in_texture, eye, texture_unit) for eye in EYES]
         resting = _rescaled(self._neutral[:LANDMARKS], side / size)
         self._mouth = MouthInterior(picture, in_texture, resting, texture_unit)
+        own_teeth = self._mouth.has_own_teeth
+        self.person = closed_lips(self._photo, in_texture, texture_unit) if own_teeth else self._photo
         self._openness = [self._lid_gap(mesh.vertices, eye) for eye in EYES]
         self._maps, self._eye_maps = np.zeros((2, 2, size, size), np.float32)
         self._around_eyes = _neighbourhood(mesh.triangles, [[*eye.upper_lid, *eye.upper_fold] for eye in EYES], rings=2)
@@ -145,7 +148,8 @@ class MeshRenderer:
         scene = self.scene(offsets, pose, gaze, blink)
         map_x, map_y = self._maps
         fill_triangles(scene.vertices, self.texture_points, self.mesh.triangles, map_x, map_y)
-        layer: Image = cv2.remap(self.person, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        texture = self.person if layers else self._photo
+        layer: Image = cv2.remap(texture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         for patch in scene.patches if layers else ():
             patch.lay_over(layer)
         return layer

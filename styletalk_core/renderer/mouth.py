@@ -48,6 +48,11 @@ class MouthInterior:
         self._anatomy = MouthAnatomy(1 / unit, self._upper_teeth is None, self._lower_teeth is None)
         self._middle, self._half_width = resting_line(resting[:, :2])
 
+    @property
+    def has_own_teeth(self) -> bool:
+        """Whether the photo shows some."""
+        return self._upper_teeth is not None or self._lower_teeth is not None
+
     def paint(self, opening: Opening, to_source: Float, jaw: Float, lips: Float) -> Patch:
         """The inside of the mouth as ``opening`` shows it.
 

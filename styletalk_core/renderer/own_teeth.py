@@ -31,6 +31,15 @@ _UPPER_STARTS: Final = 0.45
 _HIDDEN: Final = 0.035
 """Inter-ocular distances by which the teeth go on behind the lips, before the gum begins."""
 _GUM_ENDS: Final = 0.10
+_LIP_SHADOW: Final = 0.012
+"""Inter-ocular distances from the lip within which its shadow and its blur hide the true colour of teeth."""
+_END_FADE: Final = 0.02
+_TOOTH: Final = 0.06
+"""Width of a tooth, inter-ocular distances."""
+_NOTCH: Final = 0.012
+"""How deep the notches between teeth are; deeper ones are shadows that were not recognised."""
+_SEAM: Final = 0.010
+_SEAM_SHADE: Final = 0.85
 _GUM: Final = np.array([0.66, 0.40, 0.40], np.float32)  # of the cheeks
 
 
@@ -84,28 +93,67 @@ def own_teeth(picture: Image, landmarks: Float, unit: float, cheeks: Float) -> t
     runs = np.cumsum(np.diff(teeth.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
     starts = np.where(teeth & (runs == 1), share, np.inf).min(axis=0)
     is_upper = teeth & (runs == 1) & (starts < _UPPER_STARTS)
-    gum = cheeks * _GUM
-    is_lower = teeth & ~is_upper
-    above = np.where(is_upper, rows, height).min(axis=0) - rows
-    below = rows - np.where(is_lower, rows, -1).max(axis=0)
+    gum, least = cheeks * _GUM, _LEAST / 2 * between.sum()
 
-    def found(row: Float, behind: Float) -> TeethRow | None:
-        if row.sum() < _LEAST / 2 * between.sum():
+    def found(row: Float, lip: Float, down: int) -> TeethRow | None:
+        if row.sum() < least:
             return None
-        return TeethRow(_continued(patch, row, behind / unit, gum, max(0.7, 0.006 * unit)), low.astype(np.float32))
+        return TeethRow(_continued(patch, row, lip, down, unit, gum), low.astype(np.float32))
 
-    return found(is_upper, above), found(is_lower, below)
+    return found(is_upper, top, 1), found(teeth & ~is_upper, bottom, -1)
 
 
-def _continued(patch: Float, row: Float, behind: Float, gum: Float, softness: float) -> Float:
-    """The teeth ``row`` (H, W) of a picture (H, W, 3), continued where it lies ``behind`` (H, W) > 0 the lip."""
-    known = np.maximum(cv2.erode(row.astype(np.float32), np.ones((3, 3))), 1e-3 * row)
-    keep = cv2.GaussianBlur(row.astype(np.float32), (0, 0), softness)[..., None]
-    colors = patch * keep + fill_in(patch, known) * (1 - keep)
+def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum: Float) -> Float:
+    """A row of teeth, whole from end to end and from its lip to its edge, and continued behind the lip.
+
+    Args:
+        patch: (H, W, 3) picture.
+        row: (H, W) bool, where teeth were recognised.
+        lip: (W,) the edge of the lip that they grow behind, rows.
+        down: 1 for the upper row, -1 for the lower one.
+        unit: inter-ocular distance, px.
+        gum: (3,) its colour.
+    """
+    height, width = row.shape
+    columns = np.flatnonzero(row.any(axis=0))
+    edges = [np.flatnonzero(row[:, column])[-1 if down > 0 else 0] for column in columns]
+    edge = np.interp(np.arange(width), columns, edges)[None].astype(np.float32) * down
+    tooth = np.ones((1, 2 * round(_TOOTH / 2 * unit) + 1))
+    edge = np.maximum(edge, cv2.morphologyEx(edge, cv2.MORPH_CLOSE, tooth) - _NOTCH * unit)
+    edge = cv2.blur(edge, (3, 1))[0] * down
+    y = np.arange(height, dtype=np.float32)[:, None]
+    behind = (lip - y) * down / unit
+    ends = np.minimum(np.arange(width) - columns[0], columns[-1] - np.arange(width)) / (_END_FADE * unit) + 1
+    softness = 0.004 * unit + 0.5
+    alpha = np.clip((edge - y) * down / softness + 0.5, 0, 1) * np.clip(ends, 0, 1)
+    keep = np.clip(-(behind + _LIP_SHADOW) * unit / softness, 0, 1)[..., None]
+    colors = patch * keep + fill_in(patch, np.maximum(alpha * keep[..., 0], 1e-4 * row)) * (1 - keep)
     colors += (gum - colors) * np.clip((behind - _HIDDEN) / 0.02, 0, 1)[..., None]
-    hidden = (behind > 0) & (behind < _GUM_ENDS) & row.any(axis=0)
-    alpha = cv2.GaussianBlur((row | hidden).astype(np.float32), (0, 0), softness)
-    return np.dstack([colors, alpha]).astype(np.float32)
+    return np.dstack([colors, alpha * (behind < _GUM_ENDS)]).astype(np.float32)
+
+
+def closed_lips(picture: Image, landmarks: Float, unit: float) -> Image:
+    """A portrait (T, T, 4) whose open mouth is filled in with the colour of a seam between lips.
+
+    Without it the teeth that the photo shows would gleam through where the lips close.
+    """
+    points = landmarks[:, :2]
+    upper, lower = (smooth_curve(points[list(lip)]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+    margin = 0.1 * unit
+    low = np.maximum(np.floor(np.vstack([upper, lower]).min(0) - margin), 0).astype(int)
+    high = np.ceil(np.vstack([upper, lower]).max(0) + margin).astype(int)
+    window = (slice(low[1], high[1]), slice(low[0], high[0]))
+    patch = picture[window].astype(np.float32)
+    inside = np.zeros(patch.shape[:2], np.float32)
+    cv2.fillPoly(inside, [(np.vstack([upper, lower[::-1]]) - low).round().astype(np.int32)], 1.0)
+    reach = 2 * max(1, round(_SEAM * unit)) + 1
+    grown = cv2.dilate(inside, np.ones((reach, reach)))
+    lips = _lips(points - low, inside.shape) & (cv2.dilate(grown, np.ones((3, 3))) == 0)
+    seam = fill_in(patch[..., :3], lips.astype(np.float32)) * _SEAM_SHADE
+    mask = cv2.GaussianBlur(grown, (0, 0), max(0.7, _SEAM * unit / 2))[..., None]
+    result = picture.copy()
+    result[window][..., :3] = (patch[..., :3] + (seam - patch[..., :3]) * mask).round()
+    return result
 
 
 def _lips(points: Float, shape: tuple[int, ...]) -> Float:

@@ -70,3 +70,18 @@ def test_the_teeth_of_the_photo_are_kept_and_fixed_to_the_head(smiling: Portrait
     wider = as_photographed.copy()
     wider[[*LOWER_INNER_LIP[1:-1], 17, 152, 148, 377, 175, 199, 200], 1] += 0.05
     assert np.abs(renderer.render_offsets(wider, STILL, AHEAD, 0.0)[tooth].astype(int) - photo[tooth]).mean() < 12
+
+
+def test_the_teeth_do_not_gleam_through_closed_lips(smiling: Portrait) -> None:
+    renderer = MeshRenderer(smiling, 512)
+    closed = renderer.render_offsets(np.zeros((478, 3), np.float32), STILL, AHEAD, 0.0).astype(int)
+    lips = renderer.scene(np.zeros((478, 3), np.float32), STILL, AHEAD, 0.0).vertices
+    across = lips[[0, 17]]
+    seam = closed[round(across[0, 1]) : round(across[1, 1]) + 1, round(lips[13, 0]) - 8 : round(lips[13, 0]) + 9].mean(
+        -1
+    )
+    plain = renderer.render_offsets(np.zeros((478, 3), np.float32), STILL, AHEAD, 0.0, layers=False).astype(int)
+    gleaming = plain[
+        round(across[0, 1]) : round(across[1, 1]) + 1, round(lips[13, 0]) - 8 : round(lips[13, 0]) + 9
+    ].mean(-1)
+    assert seam.max() < 170 < gleaming.max()
