@@ -16,7 +16,9 @@
   const caption = document.createElement("figcaption");
   figure.className = "styletalk";
   video.setAttribute("aria-label", `${presenter}, an AI-generated presenter`);
-  video.style.maxWidth = "100%";
+  figure.style.cssText = "position: relative; margin: 0; max-width: 32rem";
+  video.style.cssText = "display: block; width: 100%; border-radius: 1rem";
+  badge.style.cssText = "position: absolute; top: 0; margin: 0.7rem; padding: 0.1rem 0.5rem; background: #000b; color: #fff";
   caption.setAttribute("aria-live", "polite");
   figure.append(video, sound, badge, caption);
   script.after(figure);

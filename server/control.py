@@ -20,7 +20,7 @@ from server.calls import TooManySessions, Visitor
 from server.generated import GENERATED
 from server.guard import FULL_ACCESS
 from server.message_channel import MessageChannel, turn_away
-from server.messages import BadMessage, number, style_choice, text
+from server.messages import BadMessage, echo, number, style_choice, text
 from server.presenting import Presenting, free_name, milliseconds
 from server.service import Service
 from server.signalling import busy
@@ -87,7 +87,7 @@ class ControlChannel(MessageChannel):
         self._visitor.last_ping = monotonic()
         kind = message.get("type")
         if kind == "ping":
-            self.tell("pong", t=message.get("t"))
+            self.tell("pong", t=echo(message, "t"))
         elif kind == "style.set":
             await self._set_style(message)
         elif kind == "avatar.set":

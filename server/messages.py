@@ -13,6 +13,8 @@ import msgpack
 
 from streaming.engine import StyleChoice
 
+LARGEST_ECHO = 1 << 53
+LONGEST_ECHO = 200
 MOST_BLENDED = 8
 """Styles in one blend."""
 
@@ -81,9 +83,28 @@ def text(message: Mapping[str, Any], key: str, default: str) -> str:
         BadMessage: it is something else.
     """
     value = message.get(key, default)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (not value.isascii() and _has_surrogates(value)):
         raise BadMessage(f"{key} must be text.")
     return value
+
+
+def _has_surrogates(value: str) -> bool:
+    """JSON can hold halves of characters, which cannot be sent on."""
+    return any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def echo(message: Mapping[str, Any], key: str) -> str | float | None:
+    """What is under ``key`` and can be sent back as it is.
+
+    Raises:
+        BadMessage: it is neither text nor a number, or too large.
+    """
+    value = message.get(key)
+    if value is None or (isinstance(value, int | float) and abs(value) < LARGEST_ECHO):
+        return value
+    if not isinstance(value, str) or len(value) > LONGEST_ECHO:
+        raise BadMessage(f"{key} must be a number, or text of at most {LONGEST_ECHO} characters.")
+    return text(message, key, "")
 
 
 def number(message: Mapping[str, Any], key: str, default: float, largest: float) -> float:

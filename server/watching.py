@@ -13,7 +13,7 @@ from server.audience import MOST_VIEWERS
 from server.calls import Visitor
 from server.generated import GENERATED
 from server.message_channel import MessageChannel, turn_away, wants_json
-from server.messages import BadMessage, pack
+from server.messages import BadMessage, echo, pack
 from server.service import Service
 from server.streams import Streams
 from streaming.queues import BoundedQueue
@@ -61,7 +61,7 @@ class WatchChannel(MessageChannel):
         """Does the few things that a viewer may ask for."""
         kind = message.get("type")
         if kind == "ping":
-            self.tell("pong", t=message.get("t"))
+            self.tell("pong", t=echo(message, "t"))
         elif kind == "session.update" and message.keys() <= {"type", "motion"}:
             await self._streams.update(message)
         else:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streaming.media import FRAME_TICKS, PACKET_TICKS, TICK_RATE, AudioChunk, Tick
 from streaming.session import Session
-from streaming.speech_queue import Excerpt, Mark, SpeechQueue, Utterance
+from streaming.speech_queue import Excerpt, Mark, Sentence, SpeechQueue, Utterance
 
 TRAIL: Tick = TICK_RATE
 """Silence that follows the last sound, so that the recogniser and the mouth come to rest."""
@@ -192,10 +192,11 @@ class Speaker:
         if excerpt.count:
             self._spans.append(_Span(start, excerpt.count, utterance.id, excerpt.offset))
             if excerpt.offset == 0:
-                self._due.append((start, UtteranceStarted(utterance.id, start // FRAME_TICKS)))
+                self._due.append((start + 1, UtteranceStarted(utterance.id, start // FRAME_TICKS)))
         for place, mark in excerpt.marks:
             tick = start + max(place - excerpt.offset, 0)
-            self._due.append((tick, MarkReached(utterance.id, tick // FRAME_TICKS, mark, place)))
+            heard = tick + isinstance(mark, Sentence)  # it begins with a sample
+            self._due.append((heard, MarkReached(utterance.id, tick // FRAME_TICKS, mark, place)))
         if utterance.finished:
             self._due.append((self._end, UtteranceEnded(utterance.id, self._end // FRAME_TICKS, utterance.length)))
 

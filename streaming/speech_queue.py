@@ -141,7 +141,7 @@ class SpeechQueue:
             _fill(samples[at : at + share], utterance.pieces)
             utterance.taken += share
             passed = list[tuple[Tick, Mark]]()
-            while utterance.marks and (utterance.finished or utterance.marks[0][0] <= utterance.taken):
+            while utterance.marks and (utterance.finished or _passed(*utterance.marks[0], utterance.taken)):
                 place, mark = utterance.marks.pop(0)
                 passed.append((min(place, utterance.length), mark))
             if share or passed or utterance.finished:
@@ -165,6 +165,11 @@ class SpeechQueue:
         forgotten = len(self._utterances) - len(kept)
         self._utterances = deque(kept)
         return forgotten
+
+
+def _passed(place: Tick, mark: Mark, taken: Tick) -> bool:
+    """A mark ends what is before it; a sentence begins with a sample."""
+    return place < taken if isinstance(mark, Sentence) else place <= taken
 
 
 def _fill(place: NDArray[np.int16], pieces: deque[NDArray[np.int16]]) -> None:

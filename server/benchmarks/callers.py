@@ -1,4 +1,4 @@
-"""Callers without a browser: aiortc peers in processes of their own that speak, and receive without decoding.
+"""Callers and viewers without a browser: aiortc peers in processes of their own that receive without decoding.
 
 Runs on: the benchmark's thread and the callers' processes.
 """
@@ -67,22 +67,26 @@ class OpenCall:
         self.seen = asyncio.Event()
 
     @classmethod
-    async def begin(cls, address: str) -> "OpenCall":
-        """Calls the server at ``address``.
+    async def begin(cls, address: str, presenter: str = "") -> "OpenCall":
+        """Calls the server at ``address`` and speaks, or only watches ``presenter``.
 
         Raises:
             urllib.error.HTTPError: the server refuses.
         """
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         begun = cls(peer)
-        peer.addTransceiver(Voice(bursts(20)), "sendrecv")
+        if presenter:
+            peer.addTransceiver("audio", "recvonly")
+        else:
+            peer.addTransceiver(Voice(bursts(20)), "sendrecv")
         peer.addTransceiver("video", "recvonly")
         for receiver in peer.getReceivers():
             tap_packets(receiver, begun._received)
         await peer.setLocalDescription(await peer.createOffer())
         try:
+            path = f"whep/{presenter}" if presenter else "whip"
             location, answer = await asyncio.to_thread(
-                _request, "POST", address + "whip", peer.localDescription.sdp.encode()
+                _request, "POST", address + path, peer.localDescription.sdp.encode()
             )
         except BaseException:
             await peer.close()
@@ -100,9 +104,9 @@ class OpenCall:
         await asyncio.to_thread(_request, "DELETE", self.resource)
 
 
-def _main(address: str, leave: Event) -> None:
+def _main(address: str, presenter: str, leave: Event) -> None:
     async def main() -> None:
-        call = await OpenCall.begin(address)
+        call = await OpenCall.begin(address, presenter)
         await asyncio.to_thread(leave.wait)
         await call.peer.close()
 
@@ -112,15 +116,16 @@ def _main(address: str, leave: Event) -> None:
 class Callers:
     """A growing number of callers."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, presenter: str) -> None:
         self._address = address
+        self._presenter = presenter
         self._context = multiprocessing.get_context("spawn")
         self._leave = self._context.Event()
         self._processes: list[Any] = []
 
     def add(self) -> None:
         """One more caller."""
-        process = self._context.Process(target=_main, args=(self._address, self._leave), daemon=True)
+        process = self._context.Process(target=_main, args=(self._address, self._presenter, self._leave), daemon=True)
         process.start()
         self._processes.append(process)
 
@@ -132,9 +137,9 @@ class Callers:
 
 
 @contextmanager
-def callers(address: str) -> Iterator[Callers]:
-    """Callers that hang up at the end."""
-    crowd = Callers(address)
+def callers(address: str, presenter: str = "") -> Iterator[Callers]:
+    """Callers, or viewers of ``presenter``, that hang up at the end."""
+    crowd = Callers(address, presenter)
     try:
         yield crowd
     finally:

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from streaming.speech_queue import AT_END, CAPACITY, HEAD_START, MOST_MARKS, MOST_UTTERANCES, QueueFull, SpeechQueue
+from streaming.speech_queue import (
+    AT_END,
+    CAPACITY,
+    HEAD_START,
+    MOST_MARKS,
+    MOST_UTTERANCES,
+    QueueFull,
+    Sentence,
+    SpeechQueue,
+)
 
 
 def sound(count: int, value: int = 1) -> np.ndarray:
@@ -63,6 +72,16 @@ def test_a_mark_at_the_end_comes_behind_what_is_added_later() -> None:
     queue.append(utterance, sound(500))
     utterance.closed = True
     assert [queue.take(960)[1][0].marks for _ in range(2)] == [((500, "middle"),), ((1_000, "end"),)]
+
+
+def test_a_sentence_begins_with_its_first_sample_not_before() -> None:
+    queue = SpeechQueue()
+    utterance = queue.open()
+    queue.mark(utterance, Sentence("Hello."))
+    assert not queue.take(960)[1]
+    queue.append(utterance, sound(960))
+    utterance.closed = True
+    assert queue.take(960)[1][0].marks == ((0, Sentence("Hello.")),)
 
 
 def test_what_does_not_fit_is_refused_whole() -> None:
