@@ -37,6 +37,8 @@ ARRIVAL_SECONDS = 15.0
 """A visitor who has not come to his server after this long has gone elsewhere."""
 LOOK_SECONDS = 0.25
 MOST_ON_A_NODE = 64
+BUSY_SHARE = 0.7
+"""Share of the places that may be taken before another server is started."""
 SERVERS = "servers"
 DESK = "front desk"
 
@@ -52,6 +54,7 @@ class Cluster:
         least, most: servers at the same time.
         udp_ports_each: how many UDP ports a server has.
         cpus, gpus: what Ray reserves for a server.
+        grow_seconds, shrink_seconds: how long more or fewer servers must have been wanted before they come or go.
     """
 
     config: ServerConfig
@@ -62,6 +65,8 @@ class Cluster:
     udp_ports_each: int = 32
     cpus: float = 2
     gpus: float = 0
+    grow_seconds: float = 5
+    shrink_seconds: float = 300
 
     @classmethod
     def of(cls, args: dict[str, Any]) -> "Cluster":
@@ -108,6 +113,7 @@ class Servers:
         config, listener = cluster.on_this_machine()
         logs.configure(config.log_format, config.secrets)
         self._service = make(config)
+        self._drain_seconds = config.drain_time
         address = config.host if config.loopback else get_node_ip_address()
         self._url = cluster.node.format(ip=address, port=listener.getsockname()[1])
         self._server = DrainingServer(http_options(config, create_app(self._service)), self._service)
@@ -136,7 +142,8 @@ class Servers:
             raise RuntimeError("the HTTP server has stopped")
 
     async def __del__(self) -> None:
-        """Called by Ray once the sessions are over, or the time for them is."""
+        """Called by Ray once no session is held here; one that the front desk has lost sight of may still be."""
+        await self._service.drain(self._drain_seconds)
         self._server.should_exit = True
         await self._serving
 
@@ -190,7 +197,11 @@ def build(cluster: Cluster, make: Callable[[ServerConfig], Service] = make_servi
         autoscaling_config={
             "min_replicas": cluster.least,
             "max_replicas": cluster.most,
-            "target_ongoing_requests": max(1, round(0.7 * cluster.config.max_sessions)),
+            "target_ongoing_requests": max(1, round(BUSY_SHARE * cluster.config.max_sessions)),
+            "upscale_delay_s": cluster.grow_seconds,
+            "downscale_delay_s": cluster.shrink_seconds,
+            "metrics_interval_s": 1,
+            "look_back_period_s": min(5, cluster.grow_seconds),
         },
         graceful_shutdown_timeout_s=max(1.0, cluster.config.drain_time),
     )

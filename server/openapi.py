@@ -138,6 +138,7 @@ SESSION: Json = {
     "description": "The id from session.created, or from X-Session to resume; without it a new session begins.",
     "schema": TEXT,
 }
+ELSEWHERE = _answer("Where several servers share the work: the same at Location.", Location="The server to ask.")
 ANSWERED = _answer(
     "The SDP answer.",
     SDP,
@@ -237,7 +238,7 @@ PATHS: Json = {
         "post": _operation(
             "call",
             "Hold a talking session: send a microphone, receive the avatar (RFC 9725)",
-            {201: ANSWERED},
+            {201: ANSWERED, 307: ELSEWHERE},
             *(400, 404, 413, 415, 503),
             parameters=[SESSION],
             body=SDP,
@@ -260,7 +261,7 @@ PATHS: Json = {
         "post": _operation(
             "watch",
             "Watch a presenter",
-            {201: ANSWERED},
+            {201: ANSWERED, 307: ELSEWHERE},
             *(400, 404, 413, 415, 503),
             parameters=[PRESENTER],
             body=SDP,

@@ -1,20 +1,28 @@
-"""Two servers without models behind a front desk, on a cluster of Ray's own test utilities."""
+"""Servers without models behind a front desk, on a cluster of Ray's own test utilities, and their clients."""
 
+import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import msgpack
+from aiortc import RTCSessionDescription
 from browser.server_process import free_port
+from live_server import Caller
 from modelless import make_service
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 TESTS = Path(__file__).parent
 
 
 @contextmanager
-def two_servers(places: int) -> Iterator[str]:
-    """Yields the address of the front desk."""
+def servers(places: int, **settings: Any) -> Iterator[str]:
+    """Yields the address of the front desk of two servers, where ``settings`` do not say otherwise."""
     import ray
     from ray import serve
     from ray.cluster_utils import Cluster as RayCluster
@@ -28,6 +36,7 @@ def two_servers(places: int) -> Iterator[str]:
     shared = Cluster.of(
         {"port": free_port(), "udp_ports": "47100-47163", "max_sessions": places, "size": 256, "front": address}
         | {"least": 2, "most": 2, "udp_ports_each": 32, "cpus": 0.5}
+        | settings
     )
     try:
         ray.init(address=cluster.address, runtime_env={"env_vars": {"PYTHONPATH": paths}}, log_to_driver=False)
@@ -50,3 +59,83 @@ def process_at(address: str) -> int:
             if str(link.readlink()) == f"socket:[{inode}]":
                 return int(link.parts[2])
     raise AssertionError(f"nothing listens at {address}")
+
+
+@dataclass
+class Client:
+    """What the page does: asks the front desk for its server, opens the channel there, calls there."""
+
+    front: str
+    session: str | None = None
+    server: str = ""
+
+    async def find(self) -> str:
+        """Asks where to go, as often as it takes; returns the token."""
+        query = f"?session={self.session}" if self.session else ""
+        while True:
+            async with connect(f"{self.front.replace('http', 'ws')}ws{query}") as socket:
+                told = msgpack.unpackb(await socket.recv())
+            if told["type"] == "session.placed":
+                self.session, self.server = told["session"], told["url"]
+                token: str = told["token"]
+                return token
+            assert told["code"] == "server_full", told
+            await asyncio.sleep(0.3)
+
+    @asynccontextmanager
+    async def online(self) -> AsyncIterator[tuple[ClientConnection, dict[str, Any]]]:
+        """A channel at the server, with its session.created; pings while it is open."""
+        while True:
+            token = await self.find()
+            address = f"{self.server.replace('http', 'ws')}ws?session={self.session}&token={token}"
+            try:
+                socket = await connect(address)
+                break
+            except OSError:
+                await asyncio.sleep(0.3)
+
+        async def ping() -> None:
+            with suppress(ConnectionClosed):
+                while True:
+                    await socket.send(msgpack.packb({"type": "ping", "t": 0}))
+                    await asyncio.sleep(1)
+
+        created = msgpack.unpackb(await socket.recv())
+        assert created["type"] == "session.created"
+        pinging = asyncio.create_task(ping())
+        try:
+            yield socket, created
+        finally:
+            pinging.cancel()
+            await socket.close()
+
+
+async def post(address: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    """POSTs SDP; redirections are not followed."""
+    parts = urlsplit(address)
+    reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+    head = (
+        f"POST {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\nContent-Type: application/sdp\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    writer.write(head.encode() + body)
+    top, _, content = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    status, *fields = top.decode().split("\r\n")
+    return int(status.split()[1]), {k.lower(): v for k, v in (f.split(": ", 1) for f in fields)}, content
+
+
+async def call(client: Client, caller: Caller) -> int:
+    """WHIP without a control channel: the front desk sends the offer on."""
+    await caller.peer.setLocalDescription(await caller.peer.createOffer())
+    offer = caller.peer.localDescription.sdp.encode()
+    query = f"?session={client.session}" if client.session else ""
+    status, headers, body = await post(f"{client.front}whip{query}", offer)
+    if status != 307:
+        return status
+    client.server = headers["location"].partition("whip")[0]
+    status, headers, body = await post(headers["location"], offer)
+    if status == 201:
+        client.session = headers["x-session"]
+        await caller.peer.setRemoteDescription(RTCSessionDescription(body.decode(), "answer"))
+    return status

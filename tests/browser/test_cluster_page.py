@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
-from ray_cluster import process_at, two_servers
+from ray_cluster import process_at, servers
 
 from browser.conftest import start_call, wait_until
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 @pytest.fixture(scope="module")
 def front() -> Iterator[str]:
-    with two_servers(places=2) as address:
+    with servers(places=2) as address:
         yield address
 
 

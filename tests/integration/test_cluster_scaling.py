@@ -1,0 +1,59 @@
+"""Proves that servers come with the sessions and go without ending one.
+
+Skipped without `styletalk-live[ray]`.
+"""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from live_server import Caller, silence
+from ray_cluster import Client, call, servers
+
+pytest.importorskip("ray", reason="Ray is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module")
+def front() -> Iterator[str]:
+    with servers(2, least=1, most=2, grow_seconds=1, shrink_seconds=2, drain_seconds=120) as address:
+        yield address
+
+
+def running() -> int:
+    """Servers that are up or coming."""
+    from ray import serve
+
+    states = serve.status().applications["default"].deployments["servers"].replica_states
+    return states.get("RUNNING", 0)
+
+
+async def until_running(count: int) -> None:
+    async with asyncio.timeout(60):
+        while running() != count:
+            await asyncio.sleep(0.5)
+
+
+async def test_servers_come_with_the_sessions_and_go_without_ending_one(front: str) -> None:
+    clients = [Client(front) for _ in range(3)]
+    callers = [Caller(silence(1)) for _ in clients]
+    assert running() == 1
+    assert [await call(client, caller) for client, caller in zip(clients[:2], callers[:2], strict=True)] == [201] * 2
+    assert clients[0].server == clients[1].server
+    await until_running(2)
+    while await call(clients[2], callers[2]) != 201:
+        await asyncio.sleep(0.5)
+    assert clients[2].server != clients[0].server
+    for caller in callers:
+        await caller.until_picture(15)
+
+    await callers[1].aclose()  # of the two that remain, each has a server of its own: one of them is told to go
+    await callers[0].aclose()
+    await until_running(1)
+    seen = len(callers[2].pictures)
+    await asyncio.sleep(5)
+    assert len(callers[2].pictures) > seen + 20
+    again = Caller(silence(1))
+    assert await call(Client(front), again) == 201
+    for caller in (callers[2], again):
+        await caller.aclose()
