@@ -48,6 +48,19 @@ def test_a_blend_moves_the_face_between_its_styles(engine: ModelEngine) -> None:
     assert spoken(engine, {"happy": 1.0}) == pytest.approx(happy, abs=1e-5)
 
 
+def test_a_background_stays_through_a_change_of_avatar(engine: ModelEngine) -> None:
+    still = [np.zeros((1, *shape), np.float32) for shape in ((64,), (6,), (2,), ())]
+    engine.set_background(SLOT, "#000000")
+    engine.set_avatar(SLOT, "malik")
+    assert engine.render([SLOT], *still)[0][:20, :20].max() <= 17
+    engine.set_background(SLOT, "keep")
+    assert engine.render([SLOT], *still)[0][:20, :20].min() > 60
+    engine.set_background(SLOT, "transparent")
+    assert engine.render([SLOT], *still)[0].shape == (3 * 256, 256)
+    with pytest.raises(InputError, match="moon"):
+        engine.set_background(SLOT, "moon")
+
+
 def test_a_blend_is_faded_in(engine: ModelEngine) -> None:
     """The first frame is nearly the old face, and no step is larger than a few of the sixteen frames' share."""
     before = spoken(engine, "neutral", frames=1)[0]
