@@ -31,8 +31,9 @@ _SPREAD: Final = (0.6, 1.7)
 """How far style transfer may scale a motion."""
 _RAMP: Final = 4
 """Frames in which the lips close and open around an added silence."""
-_SOURCE_WEIGHT: Final = {"GRID": 0.3, "Arabic newsreaders": 0.7}
+SOURCE_WEIGHT: Final = {"GRID": 0.3, "Arabic newsreaders": 0.7}
 """Frames of these sources count less, because they are many and alike."""
+USUAL_WEIGHT: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Batches:
         self._long = [clip for clip in self._spoken if len(clip.coefficients) >= data.frames]
         self.labels = sorted({clip.style for clip in clips if clip.style})
         self._weight = {
-            clip.name: len(clip.coefficients) * _SOURCE_WEIGHT.get(clip.source, 3.0) for clip in self._spoken
+            clip.name: len(clip.coefficients) * SOURCE_WEIGHT.get(clip.source, USUAL_WEIGHT) for clip in self._spoken
         }
         self._opens = _opening_direction(self._spoken, lips)
 

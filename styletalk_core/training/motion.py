@@ -269,14 +269,14 @@ def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argp
             for name, value in report.terms.items():
                 writer.add_scalar(name, value, training.step)
         training.save(args.output / "last.pt")
-        figures = _judge(training.average, clips, lips)
+        figures = judge_groups(training.average, clips, lips)
         card = model_card(training.config, [c for c in clips if c.split == "train"], training.step, figures)
         checkpoint.save(training.average, card, args.output / "styletalk.safetensors", torch.float16)
         logger.info("%s", json.dumps(figures))
-    return {"steps": training.step, **(figures or _judge(training.average, clips, lips))}
+    return {"steps": training.step, **(figures or judge_groups(training.average, clips, lips))}
 
 
-def _judge(model: StyleTalk, clips: list[Clip], lips: LipMap) -> dict[str, Any]:
+def judge_groups(model: StyleTalk, clips: list[Clip], lips: LipMap) -> dict[str, Any]:
     """Figures on unseen people and on GRID sentences held out."""
     groups = {
         "unseen people": unseen_people(clips),

@@ -58,13 +58,12 @@ def reconstruction(found: Tensor, true: Tensor, l1_share: float, weight: Tensor)
     return (mixed * weight).sum(dim=-1).mean() / weight.sum()
 
 
-def closure(gap: Tensor, true_gap: Tensor, phones: Tensor) -> Tensor:
+def closure(gap: Tensor, true_gap: Tensor, now: Tensor) -> Tensor:
     """Openness of lips that should meet.
 
     On P, B and M the smallest gap within one frame counts, in silence every frame, each only where the true lips
-    close too. ``gap`` (S, N) in eye distances, ``phones`` (S, N, 11, 41).
+    close too. ``gap`` (S, N) in eye distances, ``now`` (S, N, 41) the phone of each frame.
     """
-    now = phones[:, :, CONTEXT]
     bilabial = now[..., list(CLOSED_LIPS)].sum(dim=-1)
     silent = now[..., SIL_INDEX]
     nearest = -F.max_pool1d(-gap[:, None], 3, stride=1, padding=1)[:, 0]
@@ -132,7 +131,7 @@ class Objective(torch.nn.Module):
             "lips": lambda: reconstruction(lips, true_lips, c.l1_share, lips.new_ones(lips.shape[-1])),
             "manner": lambda: (manner.mean(dim=1) - batch.manner_mean).abs().mean(),
             "jitter": lambda: jitter(lips, true_lips),
-            "closure": lambda: closure(found @ self.gap, true @ self.gap, batch.phones),
+            "closure": lambda: closure(found @ self.gap, true @ self.gap, batch.phones[:, :, CONTEXT]),
             "sync": lambda: -self.sync(*self._sync_windows(found, batch.phones)).clamp(min=_SMALLEST).log().mean(),
             "style": lambda: (
                 F.cross_entropy(self.style(found), batch.label, ignore_index=-1, reduction="sum")

@@ -20,7 +20,7 @@ from styletalk_core.training.objectives import (
 
 
 def windows_of(phone: int, frames: int) -> Tensor:
-    return torch.eye(len(PHONES))[torch.full((1, frames, WINDOW), phone)]
+    return torch.eye(len(PHONES))[torch.full((1, frames), phone)]
 
 
 def best_scale(loss: str) -> float:

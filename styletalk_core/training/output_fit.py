@@ -1,0 +1,175 @@
+"""Fits the lower face's output layers anew on what the trained decoder already knows: `styletalk train motion-output`.
+
+Adversarial training leaves the output layers wherever its many terms balance; the features before them are better than
+that. They are computed once, and the few output weights then learn least squares of lips in pixels, lip closure and
+calm in seconds. Least squares moves less than people do, so the result is stretched by `LIVELINESS`.
+
+Runs on: the main thread of the command line; about a minute on one core.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from styletalk_core import checkpoint
+from styletalk_core.errors import InputError
+from styletalk_core.face_model import FaceModel
+from styletalk_core.phones import CONTEXT
+from styletalk_core.styletalk import MESH64_LOWER, OPENING, StyleTalk, in_style
+from styletalk_core.training.alignment import estimate_lags
+from styletalk_core.training.batches import SOURCE_WEIGHT, USUAL_WEIGHT
+from styletalk_core.training.clips import Clip, in_step, read_clips, spoken, windows
+from styletalk_core.training.evaluation import PIXELS
+from styletalk_core.training.lips import LipMap
+from styletalk_core.training.motion import judge_groups
+from styletalk_core.training.objectives import closure, jitter
+
+LIVELINESS: Final = {"opening": 1.2, "other": 1.15}
+"""Factors on the output: the opening of people never trained on then deviates about as much as in truth."""
+_STEPS: Final = 700
+_RATE: Final = 2e-3
+_WARMUP: Final = 30
+_DECAY: Final = 0.05
+_DROPOUT: Final = 0.25
+_SEGMENTS: Final = 48
+_FRAMES: Final = 24
+_CLOSURE: Final = 3.0
+_CALM: Final = 1.1
+_AVERAGE: Final = 0.97
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What is known of one clip's T frames before the output layers."""
+
+    features: Tensor
+    """(T, C) float16"""
+    columns: Tensor
+    """(T, 41): the phone heard in each frame."""
+    target: Tensor
+    """(T, 13): true coefficients of the lower face."""
+    rest: Tensor
+    """(64,): see `StyleState.rest`."""
+    reach: Tensor
+    """(64,)"""
+    weight: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `styletalk train motion-output`."""
+    parser.add_argument("--weights", type=Path, required=True, help="result of `styletalk train motion`")
+    parser.add_argument("--data", type=Path, required=True, help="folder of `styletalk dataset build`")
+    parser.add_argument("--manifest", type=Path, required=True, help="video/manifest.tsv of the data folder")
+    parser.add_argument("--output", type=Path, required=True, help="weight file to write")
+    parser.add_argument("--seed", type=int, default=1)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Writes the fitted network and returns its figures on people never trained on.
+
+    Raises:
+        InputError: the data cannot be used, or the network's style codes hold no statistics.
+        CheckpointError: the weights cannot be used.
+    """
+    stored = checkpoint.load(args.weights)
+    if not stored.model.dimensions.statistics:
+        raise InputError(f"{args.weights} has style codes without statistics; train it with network.statistics = true")
+    lips = LipMap.of(FaceModel.load())
+    clips = read_clips(args.data, args.manifest)
+    clips = in_step(clips, estimate_lags(clips, {clip.name: lips.opening(clip.coefficients) for clip in clips}))
+    members = [clip for clip in spoken(clips, "train") if len(clip.coefficients) >= _FRAMES]
+    fit_output(stored.model, read_features(stored.model, members, args.seed), lips, args.seed)
+    figures = judge_groups(stored.model, clips, lips)
+    card = stored.card | {"output_fit": {"steps": _STEPS, "liveliness": LIVELINESS}, "figures_on_unseen": figures}
+    checkpoint.save(stored.model, card, args.output, torch.float16)
+    if not args.json:
+        print(f"{args.output}: {json.dumps(figures, indent=1)}")
+    return figures
+
+
+@torch.inference_mode()
+def read_features(model: StyleTalk, clips: Sequence[Clip], seed: int) -> list[Spoken]:
+    """Decodes every clip in its own style, with a random number of future columns known."""
+    random = np.random.default_rng(seed)
+    seen: list[Tensor] = []
+    hook = model.lower.tail.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].half()))
+    result = []
+    for clip in clips:
+        assert clip.phones is not None
+        seen.clear()
+        state = model.mix_style(model.encode_style(torch.from_numpy(clip.coefficients))[None])
+        for part in torch.split(torch.from_numpy(windows(clip.phones, int(random.integers(1, CONTEXT + 1)))), 512):
+            model.decode(part[None], state)
+        result.append(
+            Spoken(
+                torch.cat(seen).clone(),
+                torch.from_numpy(clip.phones),
+                torch.from_numpy(clip.coefficients[:, list(MESH64_LOWER)]),
+                state.rest[0].clone(),
+                state.reach[0].clone(),
+                len(clip.phones) * SOURCE_WEIGHT.get(clip.source, USUAL_WEIGHT),
+            )
+        )
+    hook.remove()
+    return result
+
+
+def fit_output(model: StyleTalk, clips: Sequence[Spoken], lips: LipMap, seed: int) -> None:
+    """Replaces the output layers of the lower face; deterministic for a seed."""
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    tail, average = _fresh(model.lower.tail), _fresh(model.lower.tail)
+    optimiser = torch.optim.AdamW(tail.parameters(), _RATE, weight_decay=_DECAY)
+    share = np.array([clip.weight for clip in clips])
+    for step in range(_STEPS):
+        for group in optimiser.param_groups:
+            group["lr"] = _RATE * min(1.0, (step + 1) / _WARMUP) * (1 + np.cos(np.pi * step / _STEPS)) / 2
+        chosen = random.choice(len(clips), _SEGMENTS, p=share / share.sum())
+        loss = _loss(tail, [_segment(clips[index], random) for index in chosen], lips)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        with torch.no_grad():
+            for kept, value in zip(average.parameters(), tail.parameters(), strict=True):
+                kept.lerp_(value, max(1 - _AVERAGE, 1 / (step + 1)))
+    stretch = torch.full((len(MESH64_LOWER),), LIVELINESS["other"])
+    stretch[OPENING] = LIVELINESS["opening"]
+    fitted = average.state_dict()
+    weight, bias = list(fitted)[-2:]
+    fitted |= {weight: fitted[weight] * stretch[:, None], bias: fitted[bias] * stretch}
+    model.lower.tail.load_state_dict(fitted)
+
+
+def _fresh(tail: nn.Sequential) -> nn.Sequential:
+    """Layers as in ``tail`` with new weights."""
+    return nn.Sequential(*(nn.Linear(x.in_features, x.out_features) if isinstance(x, nn.Linear) else x for x in tail))
+
+
+def _segment(clip: Spoken, random: np.random.Generator) -> Spoken:
+    """A random stretch of a clip."""
+    start = int(random.integers(len(clip.target) - _FRAMES + 1))
+    part = slice(start, start + _FRAMES)
+    return Spoken(clip.features[part], clip.columns[part], clip.target[part], clip.rest, clip.reach, clip.weight)
+
+
+def _loss(tail: nn.Sequential, segments: Sequence[Spoken], lips: LipMap) -> Tensor:
+    """Squared distance of lips and of the opening in pixels, open lips on P, B and M, and trembling."""
+    features, columns, true = (torch.stack([getattr(s, name) for s in segments]) for name in Spoken.__slots__[:3])
+    rest, reach = (torch.stack([getattr(s, name) for s in segments])[:, None] for name in ("rest", "reach"))
+    moved = F.pad(tail(F.dropout(features.float(), _DROPOUT)), (0, rest.shape[-1] - true.shape[-1]))
+    found = in_style(moved, rest, reach)[..., : true.shape[-1]]
+    landmarks, gap = (tensor[: true.shape[-1]] for tensor in lips.tensors())
+    seen = PIXELS * landmarks.reshape(len(landmarks), -1, 3)[..., :2].flatten(1)
+    points, true_points, opening, true_opening = found @ seen, true @ seen, found @ gap, true @ gap
+    distance: Tensor = (points - true_points).square().mean() / 4 + (
+        PIXELS * (opening - true_opening)
+    ).square().mean() / 8
+    return distance + _CLOSURE * closure(opening, true_opening, columns) + _CALM * jitter(points, true_points)

@@ -1,0 +1,67 @@
+"""The output layers are fitted to what the features know, and nothing else of the network changes."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from styletalk_core import checkpoint
+from styletalk_core.errors import InputError
+from styletalk_core.face_model import FaceModel
+from styletalk_core.phones import INDEX, PHONES, SIL_INDEX
+from styletalk_core.styletalk import Dimensions, StyleTalk
+from styletalk_core.training import output_fit
+from styletalk_core.training.clips import Clip
+from styletalk_core.training.evaluation import evaluate
+from styletalk_core.training.lips import LipMap
+from styletalk_core.training.output_fit import fit_output, read_features, run
+
+LIPS = LipMap.of(FaceModel.load())
+SMALL = Dimensions(
+    width=32, heads=2, feed_forward=32, layers=1, phone_embedding=8, temperature=1.0, style_frames=40, statistics=True
+)
+
+
+def talking(seed: int) -> Clip:
+    """A clip whose mouth opens exactly when an AA is heard."""
+    random = np.random.default_rng(seed)
+    voiced = np.repeat(random.random(15) < 0.5, 6)
+    phones = np.eye(len(PHONES), dtype=np.float32)[np.where(voiced, INDEX["AA"], SIL_INDEX)]
+    motion = 0.05 * random.standard_normal((90, 64)).astype(np.float32)
+    motion[:, 0] += np.convolve(voiced, np.ones(3) / 3, mode="same") * 2
+    return Clip(f"clip{seed}", "GRID", "ann", "train", motion, phones)
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> StyleTalk:
+    monkeypatch.setattr(output_fit, "_STEPS", 200)
+    torch.manual_seed(0)
+    return StyleTalk(SMALL).eval()
+
+
+def test_fitted_lips_are_nearer_to_the_truth(model: StyleTalk) -> None:
+    clips, unseen = [talking(seed) for seed in range(6)], [talking(seed) for seed in range(6, 9)]
+    before, kept = evaluate(model, unseen, LIPS).mean(), {k: v.clone() for k, v in model.state_dict().items()}
+    fit_output(model, read_features(model, clips, seed=1), LIPS, seed=1)
+    after = evaluate(model, unseen, LIPS).mean()
+    assert after["lip_error_px"] < 0.8 * before["lip_error_px"]
+    assert after["opening_correlation"] > 0.8 and 0.7 < after["opening_std_ratio"] < 1.4
+    changed = {name for name, value in model.state_dict().items() if not torch.equal(value, kept[name])}
+    assert changed and all(name.startswith("lower.tail.") for name in changed)
+
+
+def test_the_same_seed_gives_the_same_layers(model: StyleTalk) -> None:
+    features = read_features(model, [talking(0), talking(1)], seed=1)
+    fit_output(model, features, LIPS, seed=1)
+    first = model.lower.tail[0].weight.clone()
+    fit_output(model, features, LIPS, seed=1)
+    assert torch.equal(model.lower.tail[0].weight, first)
+
+
+def test_a_network_whose_codes_hold_no_statistics_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plain.safetensors"
+    checkpoint.save(StyleTalk(Dimensions(width=16, heads=2, feed_forward=16, layers=1)), {}, path)
+    with pytest.raises(InputError, match="without statistics"):
+        run(argparse.Namespace(weights=path, data=tmp_path, manifest=tmp_path, output=path, seed=1, json=True))
