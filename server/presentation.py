@@ -106,6 +106,14 @@ class Presentation(Performance):
         self._texts.offer(_Text(utterance, words, voice))
         return utterance
 
+    def clear(self) -> int:
+        """Forgets the utterances that have not begun; returns how many."""
+        forgotten = self.speaker.clear()
+        for text in self._texts.drain():
+            if not text.utterance.closed:
+                self._texts.offer(text)
+        return forgotten
+
     def interrupt(self) -> Interruption:
         """Falls silent with the next packet and forgets everything that was to be said."""
         self._tell_what_was_heard()

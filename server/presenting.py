@@ -108,17 +108,13 @@ class Presenting:
         if visitor.call is not None:
             raise BadMessage("This session is on already; send presenter.stop, or end the call.")
         async with visitor.negotiating:
+            visitor.presents_as = name  # before anybody else asks for it
             try:
-                if service.draining:
-                    raise WorkerFull("the server is about to stop")
-                presentation = await Presentation.open(
-                    service.worker, service.plan(), visitor.settings, self._tell_event, self._tell_failure
-                )
-            except (WorkerFull, EngineFailure) as error:
-                words = "No place is free; try again in a moment."
-                raise Refusal("server_full", words, retry_after=RETRY_AFTER_SECONDS) from error
+                presentation = await self._open()
+            except BaseException:
+                visitor.presents_as = None
+                raise
             self._utterance = self._pushed = None
-            visitor.presents_as = name
             task = service.visitors.begin(visitor, presentation)
             self._attending = asyncio.create_task(self._attend(task, name), name=f"presenter {name}")
         visitor.tell(
@@ -129,6 +125,18 @@ class Presenting:
             room_ms=milliseconds(presentation.speaker.room),
             generated=GENERATED,
         )
+
+    async def _open(self) -> Presentation:
+        service = self._service
+        try:
+            if service.draining:
+                raise WorkerFull("the server is about to stop")
+            return await Presentation.open(
+                service.worker, service.plan(), self._visitor.settings, self._tell_event, self._tell_failure
+            )
+        except (WorkerFull, EngineFailure) as error:
+            words = "No place is free; try again in a moment."
+            raise Refusal("server_full", words, retry_after=RETRY_AFTER_SECONDS) from error
 
     async def _attend(self, task: "asyncio.Task[None]", name: str) -> None:
         """Tidies up when the presentation is over."""
@@ -146,23 +154,23 @@ class Presenting:
     # Sound and text
 
     async def _append(self, message: Mapping[str, Any]) -> None:
-        presentation, pcm = self._presentation, binary(message, "audio")
-        rate = round(number(message, "rate", self._interpolator.rate, TICK_RATE))
+        speaker, pcm = self._presentation.speaker, binary(message, "audio")
+        pushed = self._pushed if self._pushed is not None and not self._pushed.closed else None
+        rate = round(number(message, "rate", USUAL_RATE if pushed is None else self._interpolator.rate, TICK_RATE))
         if len(pcm) % 2 or rate not in RATES:
             raise BadMessage(f"audio must be 16-bit samples, and rate one of {', '.join(map(str, RATES))}.")
-        speaker = presentation.speaker
         if len(pcm) // 2 * (TICK_RATE // rate) > speaker.room:
             raise Refusal(
                 "buffer_full", "There is no room for this sound; wait for input_audio.buffer.", **_buffer(speaker)
             )
-        if self._pushed is None or self._pushed.closed:
-            self._utterance = self._pushed = speaker.open()
+        if pushed is None:
+            self._utterance = self._pushed = pushed = speaker.open()
             self._interpolator = Interpolator(rate)
         elif rate != self._interpolator.rate:
             raise BadMessage("The rate must not change within an utterance; send input_audio.commit first.")
         samples = np.frombuffer(pcm, "<i2").astype(np.int16)
-        speaker.append(self._pushed, self._interpolator.push(samples))
-        self._visitor.tell("input_audio.buffer", utterance=self._pushed.id, **_buffer(speaker))
+        speaker.append(pushed, self._interpolator.push(samples))
+        self._visitor.tell("input_audio.buffer", utterance=pushed.id, **_buffer(speaker))
 
     async def _commit(self, message: Mapping[str, Any]) -> None:
         presentation, utterance = self._presentation, self._pushed
@@ -173,7 +181,7 @@ class Presenting:
         self._visitor.tell("input_audio.committed", utterance=utterance.id, duration_ms=length)
 
     async def _clear(self, message: Mapping[str, Any]) -> None:
-        self._visitor.tell("input_audio.cleared", utterances=self._presentation.speaker.clear())
+        self._visitor.tell("input_audio.cleared", utterances=self._presentation.clear())
 
     async def _speak(self, message: Mapping[str, Any]) -> None:
         presentation, words = self._presentation, text(message, "text", "").strip()

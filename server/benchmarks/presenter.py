@@ -5,6 +5,7 @@ Runs on: the main thread, the server in another, each viewer in a process of its
 
 import argparse
 import json
+import threading
 import time
 from typing import Any
 
@@ -45,6 +46,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         address = server.address.replace("http", "ws", 1) + "ws?format=json"
         with connect(address) as program, callers(server.address, NAME) as crowd:
             program.send(json.dumps({"type": "presenter.start", "name": NAME}))
+            threading.Thread(target=lambda: list(program), name="what the program is told", daemon=True).start()
             for count in range(args.viewers + 1):
                 if count:
                     crowd.add()

@@ -132,6 +132,26 @@ async def test_text_is_spoken_in_order_with_each_sentence_as_its_caption() -> No
         assert mark["name"] == "said" and 1_200 < mark["played_ms"] < 5_000
 
 
+async def test_texts_that_wait_can_be_cleared_again_and_again_and_bad_voices_are_told() -> None:
+    async with running_server(voice_url="http://127.0.0.1:9/v1", voice="nova") as server, server.control() as control:
+        await present(control)
+        for _ in range(3):
+            for _ in range(120):
+                await control.send("text.speak", text="One. Two.")
+            assert (await control.expect("text.accepted"))["voice"] == "nova"
+            await control.send("input_audio.clear")
+            assert (await control.expect("input_audio.cleared"))["utterances"] > 0
+        failed = await control.expect("error", 20)
+        assert failed["code"] == "voice_failed" and "cannot be reached" in failed["message"]
+        await control.send("input_audio.append", audio=spoken(300, 0.2)[: 2 * 3_200], rate=16_000)
+        assert (await control.expect("input_audio.buffer", 20))["utterance"] == 361
+        await control.send("input_audio.commit")
+        assert (await control.expect("input_audio.committed"))["duration_ms"] == 200
+        await control.send("input_audio.append", audio=bytes(4_800))
+        await control.send("input_audio.commit")
+        assert (await control.expect("input_audio.committed"))["duration_ms"] == 100  # 24 kHz unless said otherwise
+
+
 async def test_a_recording_holds_picture_and_sound_and_says_that_the_face_is_generated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
