@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from styletalk_core.face_model import LOWER
 from styletalk_core.pirenderer import COEFFICIENTS, RADIUS, PIRenderer
+from styletalk_core.renderer.batch_renderer import BatchRenderer, Motion, draw
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
 
@@ -27,6 +28,7 @@ SIZES: Final = (512, 256)
 PIRENDERER_SIZE: Final = 256
 PIRENDERER_FRAMES: Final = 5
 FLICKER_FRAMES: Final = 60
+BATCH: Final = 16
 ABOVE_BROWS: Final = 9
 """Landmark between the brows."""
 NOBODY: Final = 16
@@ -43,7 +45,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns medians ``ms_512``, ``ms_256`` with their ``_p95`` and ``_cpu``, and ``pirenderer_ms_256``.
 
     Also ``speed_ratio_256`` between the two renderers, ``memory_mb`` of a portrait at 512, ``flicker`` [grey levels]
-    of what stays still while the mouth talks, and ``device``. ``_cpu`` is
+    of what stays still while the mouth talks, ``batch_ms_512`` and ``batch_difference`` [mean grey levels] of the
+    batched renderer on ``batch_device``, CUDA where there is one, and ``device``. ``_cpu`` is
     processor time per frame, which other programs on the machine disturb less than time on the clock.
     """
     library = AvatarLibrary(Path())
@@ -57,7 +60,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         paper = _pirenderer_ms()
         result |= {"pirenderer_ms_256": round(paper, 1), "speed_ratio_256": round(paper / result["ms_256"], 1)}
         result |= {"memory_mb": round(_memory(portrait, SIZES[0]) / 2**20, 1)}
-        result |= {"flicker": round(_flicker(portrait, SIZES[0]), 4), "device": "cpu"}
+        result |= {"flicker": round(_flicker(portrait, SIZES[0]), 4)}
+        result |= _batched(portrait, SIZES[0]) | {"device": "cpu"}
     finally:
         cv2.setNumThreads(threads)
     if not args.json:
@@ -121,6 +125,26 @@ def _flicker(portrait: Portrait, size: int) -> float:
     still = renderer.render_with_alpha(expression[0], 0 * pose[0], 0 * gaze[0], 0.0)[size : 2 * size] <= NOBODY
     still[: round(float(renderer.mesh.vertices[ABOVE_BROWS, 1]))] = True
     return float(np.mean([np.abs(one - other)[still].mean() for one, other in itertools.pairwise(frames)]))
+
+
+def _batched(portrait: Portrait, size: int) -> dict[str, Any]:
+    """Time per frame of the batched renderer, and how far its pictures are from the others."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    renderer, batch = MeshRenderer(portrait, size), BatchRenderer(size, device)
+    motions = [
+        Motion(renderer, expression, pose, gaze, float(blink), renderer.background)
+        for expression, pose, gaze, blink in zip(*_motion(BATCH), strict=True)
+    ]
+    batch.render(motions)
+    started = time.perf_counter()
+    pictures = batch.render(motions)
+    seconds = time.perf_counter() - started
+    apart = [np.abs(one.astype(int) - draw(motion)).mean() for one, motion in zip(pictures, motions, strict=True)]
+    return {
+        "batch_ms_512": round(seconds / BATCH * 1000, 2),
+        "batch_difference": round(float(np.mean(apart)), 4),
+        "batch_device": device.type,
+    }
 
 
 def _motion(frames: int) -> tuple[NDArray[np.float32], ...]:
