@@ -66,29 +66,16 @@ def own_teeth(picture: Image, landmarks: Float, unit: float, cheeks: Float) -> t
         unit: inter-ocular distance, px.
         cheeks: (3,) their colour.
     """
-    upper, lower = (smooth_curve(landmarks[list(lip), :2]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+    upper, lower = _inner_lips(landmarks)
     if (lower - upper)[:, 1].max() < _OPEN * unit:
         return None, None
-    margin = (_GUM_ENDS + 0.06) * unit
-    low = np.maximum(np.floor(np.vstack([upper, lower]).min(0) - margin), 0).astype(int)
-    high = np.ceil(np.vstack([upper, lower]).max(0) + margin).astype(int)
-    patch = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
-    height, width = patch.shape[:2]
-    columns = np.arange(width) + low[0]
+    low, window = _window(upper, lower, (_GUM_ENDS + 0.06) * unit)
+    patch = picture[window].astype(np.float32)
+    columns = np.arange(patch.shape[1]) + low[0]
     top, bottom = (np.interp(columns, lip[:, 0], lip[:, 1]) - low[1] for lip in (upper, lower))
-    rows = np.arange(height)[:, None]
-    share = (rows - top) / np.maximum(bottom - top, 1)
+    share = (np.arange(len(patch))[:, None] - top) / np.maximum(bottom - top, 1)
     between = (share >= 0) & (share <= 1) & (columns > upper[0, 0]) & (columns < upper[-1, 0])
-
-    white = _whiteness(patch)
-    dark, bright = np.percentile(white[between], (10, 92))
-    lips = float(np.median(white[_lips(landmarks[:, :2] - low, white.shape) & ~between]))
-    lightness = float(_whiteness(cheeks.reshape(1, 1, 3))[0, 0])
-    if bright - dark < _RANGE * lightness or bright - lips < _ABOVE_LIPS * lightness:
-        return None, None
-    teeth = between & (white > 0.55 * bright + 0.45 * dark)
-    if teeth.sum() < _LEAST * between.sum():
-        return None, None
+    teeth = _recognised(patch, between, _lips(landmarks[:, :2] - low, between.shape), cheeks)
     # A column's first run of teeth belongs to the upper row if it begins early enough.
     runs = np.cumsum(np.diff(teeth.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
     starts = np.where(teeth & (runs == 1), share, np.inf).min(axis=0)
@@ -101,6 +88,17 @@ def own_teeth(picture: Image, landmarks: Float, unit: float, cheeks: Float) -> t
         return TeethRow(_continued(patch, row, lip, down, unit, gum), low.astype(np.float32))
 
     return found(is_upper, top, 1), found(teeth & ~is_upper, bottom, -1)
+
+
+def _recognised(patch: Float, between: Float, lips: Float, cheeks: Float) -> Float:
+    """Where teeth are seen ``between`` (H, W) the lips of a picture (H, W, 3); nowhere if they may be none."""
+    white = _whiteness(patch)
+    dark, bright = np.percentile(white[between], (10, 92))
+    lightness = float(_whiteness(cheeks.reshape(1, 1, 3))[0, 0])
+    above_lips = bright - float(np.median(white[lips & ~between]))
+    teeth = between & (white > 0.55 * bright + 0.45 * dark)
+    sure = bright - dark >= _RANGE * lightness and above_lips >= _ABOVE_LIPS * lightness
+    return teeth if sure and teeth.sum() >= _LEAST * between.sum() else np.zeros_like(teeth)
 
 
 def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum: Float) -> Float:
@@ -137,23 +135,32 @@ def closed_lips(picture: Image, landmarks: Float, unit: float) -> Image:
 
     Without it the teeth that the photo shows would gleam through where the lips close.
     """
-    points = landmarks[:, :2]
-    upper, lower = (smooth_curve(points[list(lip)]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
-    margin = 0.1 * unit
-    low = np.maximum(np.floor(np.vstack([upper, lower]).min(0) - margin), 0).astype(int)
-    high = np.ceil(np.vstack([upper, lower]).max(0) + margin).astype(int)
-    window = (slice(low[1], high[1]), slice(low[0], high[0]))
+    upper, lower = _inner_lips(landmarks)
+    low, window = _window(upper, lower, 0.1 * unit)
     patch = picture[window].astype(np.float32)
     inside = np.zeros(patch.shape[:2], np.float32)
     cv2.fillPoly(inside, [(np.vstack([upper, lower[::-1]]) - low).round().astype(np.int32)], 1.0)
     reach = 2 * max(1, round(_SEAM * unit)) + 1
     grown = cv2.dilate(inside, np.ones((reach, reach)))
-    lips = _lips(points - low, inside.shape) & (cv2.dilate(grown, np.ones((3, 3))) == 0)
+    lips = _lips(landmarks[:, :2] - low, inside.shape) & (cv2.dilate(grown, np.ones((3, 3))) == 0)
     seam = fill_in(patch[..., :3], lips.astype(np.float32)) * _SEAM_SHADE
     mask = cv2.GaussianBlur(grown, (0, 0), max(0.7, _SEAM * unit / 2))[..., None]
     result = picture.copy()
     result[window][..., :3] = (patch[..., :3] + (seam - patch[..., :3]) * mask).round()
     return result
+
+
+def _inner_lips(landmarks: Float) -> tuple[Float, Float]:
+    """The edges of the opening, upper and lower, each (N, 2) px."""
+    upper, lower = (smooth_curve(landmarks[list(lip), :2]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+    return upper, lower
+
+
+def _window(upper: Float, lower: Float, margin: float) -> tuple[Float, tuple[slice, slice]]:
+    """Corner (2,) px, and rows and columns, of the part of a picture around the mouth."""
+    both = np.vstack([upper, lower])
+    low, high = np.maximum(np.floor(both.min(0) - margin), 0).astype(int), np.ceil(both.max(0) + margin).astype(int)
+    return low, (slice(low[1], high[1]), slice(low[0], high[0]))
 
 
 def _lips(points: Float, shape: tuple[int, ...]) -> Float:
