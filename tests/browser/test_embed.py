@@ -70,7 +70,7 @@ def speaking(avatar_server: int, tmp_path: Path) -> Iterator[None]:
         file.setframerate(16_000)
         file.writeframes((9_000 * np.sin(np.arange(160_000) * 0.12)).astype("<i2").tobytes())
     server = f"ws://127.0.0.1:{avatar_server}"
-    process = subprocess.Popen([sys.executable, ROOT / "examples/push_wav.py", str(path), "news", server])
+    process = subprocess.Popen([sys.executable, ROOT / "docs/examples/push_wav.py", str(path), "news", server])
     yield
     process.terminate()
     process.wait(10)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from live_server import Caller, pitch, running_server, tone
 
-EXAMPLE = Path(__file__).parents[2] / "examples/push_wav.py"
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/push_wav.py"
 
 
 def example() -> ModuleType:
