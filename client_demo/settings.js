@@ -105,6 +105,7 @@ export class Settings extends EventTarget {
     if (point) {
       this.#map.moveTo(point);
       this.#styles.blend(this.#map.weights);
+      this.#choose(this.#styles.value); // a call may have begun in the meantime
     } else if (this.#styles.value.style) {
       this.#map.show(this.#styles.value.style);
     }
