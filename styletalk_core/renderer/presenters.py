@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from styletalk_core.errors import InputError
+from styletalk_core.landmarks import MIRROR
 from styletalk_core.renderer import face_mesh
 from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.person_mask import foreground_colors, person_mask
@@ -30,6 +31,7 @@ _EVENNESS = 0.75  # 0 keeps the base's complexion .. 1 takes the mean of all sou
 
 BROWS = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 336, 296, 334, 293, 300, 276, 283, 282, 295, 285)
 NOSE = (6, 197, 195, 5, 4, 1, 19, 94, 2, 98, 327, 64, 294, 129, 358, 49, 279, 48, 278, 122, 351)
+NOSE_BRIDGE = (168, 6, 197)
 MOUTH = (*face_mesh.UPPER_OUTER_LIP, *face_mesh.LOWER_OUTER_LIP, 57, 287, 18, 200, 43, 273, 164)
 REGIONS = {
     "eyes": (*BROWS, 33, 133, 362, 263, 110, 339, 23, 253, 226, 446),
@@ -52,6 +54,7 @@ class Recipe:
     backdrop: tuple[int, int, int] | None  # RGB of the studio wall; None leaves the wall of the base
     headroom: int = 0  # px added above hair that the source cuts off
     vividness: float = 1.0  # factor on the person's colours
+    mirrored: bool = False  # the half of the eyes' source that is on the picture's right is the other's mirror image
     shoulder: tuple[int, int, int, int] | None = None  # line x, y, x, y that cloth is drawn anew below, over a flaw
 
 
@@ -65,7 +68,7 @@ RECIPES = (
         "marcus", "Marcus", "sfhq_2x4_11",
         {"sfhq_2x4_11": 0.50, "sfhq_3x6_10": 0.25, "sfhq_2x4_12": 0.25},
         eyes="sfhq_3x6_10", nose="sfhq_2x4_11", mouth="sfhq_2x4_11", backdrop=(96, 92, 90),
-        shoulder=(800, 795, 896, 868), headroom=44,
+        shoulder=(800, 795, 896, 868), headroom=44, mirrored=True,
     ),
     Recipe(
         "amara", "Amara", "sfhq_2x4_10",
@@ -111,6 +114,16 @@ def warped(picture: Image, landmarks: Float, target: Float) -> Image:
     flat, source = (np.ascontiguousarray(points[:, :2]) for points in (vertices, mesh.vertices))
     fill_triangles(flat, source, mesh.triangles, map_x, map_y)
     return cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def made_symmetric(bent: Image, picture: Image, landmarks: Float, target: Float) -> Image:
+    """Replaces the right half of a bent portrait by the mirror image of its left half."""
+    turned = landmarks.copy()
+    turned[:, 0] = SIDE - 1 - turned[:, 0]
+    other = warped(np.ascontiguousarray(picture[:, ::-1]), turned[MIRROR], target)
+    bridge = target[list(NOSE_BRIDGE), 0].mean()
+    right = np.clip((np.arange(SIDE) - bridge) / 30 + 0.5, 0, 1)[None, :, None]
+    return _as_picture(bent * (1 - right) + other * right)
 
 
 def region_mask(target: Float, points: tuple[int, ...], grow: float) -> Float:
@@ -231,6 +244,8 @@ def make(recipe: Recipe, folder: Path) -> Image:
     target[lips] = own[lips] - own[lips].mean(0) + target[lips].mean(0)
 
     bent = {name: warped(pictures[name], marks[name], target) for name in names}
+    if recipe.mirrored:
+        bent[recipe.eyes] = made_symmetric(bent[recipe.eyes], pictures[recipe.eyes], marks[recipe.eyes], target)
     face = region_mask(target, face_mesh.FACE_OVAL, 0.02)
     canvas = bent[recipe.base].astype(np.float32)
     for region in REGIONS:
