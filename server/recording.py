@@ -10,6 +10,8 @@ import re
 import secrets
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -88,10 +90,19 @@ class Recording:
         origin = self._first * FRAME_TICKS
         for item in items:
             if isinstance(item, VideoImage):
-                writer.picture(item.index - self._first, item.yuv)
+                writer.picture(item.index - self._first, person(item.yuv, self._size))
             elif item is not None and item.end > origin:
                 cut = max(origin - item.start, 0)
                 writer.sound(item.start + cut - origin, item.samples[cut:])
+
+
+def person(yuv: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """The person in a picture (size*3//2, size); with a transparent background the mask lies below, (size*3, size)."""
+    if len(yuv) != 3 * size:
+        return yuv
+    chroma, quarter = 2 * size, size // 4
+    blue, red = yuv[chroma : chroma + quarter], yuv[chroma + size // 2 : chroma + size // 2 + quarter]
+    return np.concatenate([yuv[:size], blue, red])
 
 
 def _count() -> int:

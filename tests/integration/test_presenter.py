@@ -207,6 +207,28 @@ async def test_a_presentation_ends_with_its_channel_and_its_name_is_free_again()
         await viewer.aclose()
 
 
+async def test_a_server_that_stops_completes_the_recording_and_leaves_no_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STYLETALK_HOME", str(tmp_path))
+    before = asyncio.all_tasks()
+    async with running_server() as server:
+        async with server.control() as control:
+            await present(control)
+            await control.send("recording.start")
+            recording = (await control.expect("recording.started"))["recording"]
+            await push(control, spoken(400, 5))
+            await control.send("text.speak", text="This is never heard.")
+            await control.expect("utterance.started")
+            server.server.should_exit = True
+            await asyncio.sleep(0.2)
+    await asyncio.sleep(0.3)
+    assert asyncio.all_tasks() == before
+    with av.open(str(tmp_path / f"recordings/{recording}.mp4")) as video:
+        assert next(video.decode(video=0)).width == 64
+    assert not list((tmp_path / "recordings").glob(".*"))
+
+
 async def test_the_channel_speaks_json_on_request() -> None:
     async with running_server() as server, server.control(as_json=True) as control:
         await present(control)
