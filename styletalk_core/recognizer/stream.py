@@ -211,6 +211,6 @@ def frame_labels(recognition: Recognition, frames: int) -> NDArray[np.uint8]:
 
 
 def frame_columns(recognizer: PhoneRecognizer, samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """Phone columns (frames, 41) of a recording at 30 fps, each from the frame's middle, as the live timeline has it."""
+    """Phone columns (frames, 41) of a recording at 30 fps, each from the frame's middle as in the live timeline."""
     ticks = np.arange(frames, dtype=np.int64) * (48_000 // FPS) + 24_000 // FPS
     return recognize(recognizer, samples).at(ticks)
