@@ -18,7 +18,8 @@
   video.setAttribute("aria-label", `${presenter}, an AI-generated presenter`);
   figure.style.cssText = "position: relative; margin: 0; max-width: 32rem";
   video.style.cssText = "display: block; width: 100%; border-radius: 1rem";
-  badge.style.cssText = "position: absolute; top: 0; margin: 0.7rem; padding: 0.1rem 0.5rem; background: #000b; color: #fff";
+  badge.style.cssText = "position: absolute; inset: 1rem auto auto 1rem; padding: 0.1em 0.6em; background: #000b; color: #fff";
+  sound.style.margin = "0.7rem 0.7rem 0.7rem 0";
   caption.setAttribute("aria-live", "polite");
   figure.append(video, sound, badge, caption);
   script.after(figure);
