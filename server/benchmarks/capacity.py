@@ -96,10 +96,10 @@ def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
     """All places are taken: how one caller more is answered, and how the others do while he keeps on asking."""
     answers: list[tuple[int, str]] = []
     over = threading.Event()
+    offer = asyncio.run(_offer()).encode()
+    request = urllib.request.Request(server.address + "whip", offer, {"Content-Type": "application/sdp"})
 
     def ask() -> None:
-        offer = asyncio.run(_offer()).encode()
-        request = urllib.request.Request(server.address + "whip", offer, {"Content-Type": "application/sdp"})
         while not over.wait(1):
             try:
                 urllib.request.urlopen(request, timeout=10).close()
