@@ -15,7 +15,7 @@ _CHEEKS = (50, 280, 205, 425)
 # Fitted to what is seen between the lips in some 150 clips of talking people, relative to their cheeks.
 _ENAMEL = np.array([1.05, 0.98, 0.95], np.float32)
 _ENAMEL_BRIGHTNESS = (100.0, 0.62)  # grey levels: constant, share of the cheeks' brightness
-_BRIGHTEST = 185.0
+_BRIGHTEST = 175.0
 _LOWER_TEETH = 0.84  # of the upper ones
 _TONGUE = np.array([0.88, 0.66, 0.70], np.float32)  # of the cheeks
 _PALATE = np.array([0.45, 0.29, 0.31], np.float32)  # of the cheeks
