@@ -14,7 +14,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from ray import serve
@@ -22,12 +22,13 @@ from ray.exceptions import RayError
 from ray.util import get_node_ip_address
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from server import front_desk, logs
 from server.app import build_app, create_app
 from server.calls import Visitor
 from server.commands.serve import listen, make_service
-from server.config import ServerConfig
+from server.config import ServerConfig, checked, from_environment
 from server.draining import DrainingServer, http_options
 from server.front_desk import Choices, FrontDesk, Placement, ServerLost, Stay
 from server.service import Service
@@ -63,10 +64,10 @@ class Cluster:
     least: int = 1
     most: int = 4
     udp_ports_each: int = 32
-    cpus: float = 2
-    gpus: float = 0
-    grow_seconds: float = 5
-    shrink_seconds: float = 300
+    cpus: float = 2.0
+    gpus: float = 0.0
+    grow_seconds: float = 5.0
+    shrink_seconds: float = 300.0
 
     @classmethod
     def of(cls, args: dict[str, Any]) -> "Cluster":
@@ -75,12 +76,13 @@ class Cluster:
         Raises:
             InputError: one of them is unknown or impossible.
         """
-        own = {f.name for f in fields(cls)} - {"config"}
-        known = own | {f.name for f in fields(ServerConfig)}
-        if unknown := args.keys() - known:
-            raise InputError(f"There is no setting named {unknown.pop()!r}; known are {', '.join(sorted(known))}.")
-        given = {"max_sessions": 1} | {key: value for key, value in args.items() if key not in own}
-        cluster = cls(ServerConfig(**given), **{key: args[key] for key in args.keys() & own})
+        own: dict[str, Any] = {f.name: type(f.default) for f in fields(cls) if f.name != "config"}
+        given = checked({key: value for key, value in args.items() if key not in own}, "of the application")
+        config = ServerConfig(**({"max_sessions": 1} | from_environment() | given))
+        try:
+            cluster = cls(config, **{key: own[key](value) for key, value in args.items() if key in own})
+        except ValueError as error:
+            raise InputError(f"A setting of the cluster is not a number: {error}.") from error
         front = "{0.scheme}://{0.netloc}".format(urlsplit(cluster.front))
         origins = ",".join(dict.fromkeys([*cluster.config.origins(), front]))
         return replace(cluster, config=replace(cluster.config, allow_origins=origins))
@@ -161,7 +163,7 @@ async def _while_present(visitor: Visitor) -> AsyncIterator[Choices]:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _front_app(cluster: Cluster, make: Callable[[ServerConfig], Service]) -> Starlette:
+def _front_app(cluster: Cluster, make: Callable[[ServerConfig], Service]) -> ASGIApp:
     """The page, the lists and the way to the servers."""
     service = make(cluster.config)
     servers = serve.get_deployment_handle(SERVERS, app_name=serve.get_replica_context().app_name)
@@ -184,7 +186,9 @@ def _front_app(cluster: Cluster, make: Callable[[ServerConfig], Service]) -> Sta
         await desk.aclose()
 
     schemes = ("https:", "wss:") if cluster.node.startswith("https") else ("http:", "ws:")
-    return build_app(service, front_desk.routes(desk, service.access), lifespan, media=schemes)
+    app: Any = build_app(service, front_desk.routes(desk, service.access), lifespan, media=schemes)
+    proxied: Any = ProxyHeadersMiddleware(app, cluster.config.trusted_proxies)  # the two libraries type ASGI apart
+    return cast(ASGIApp, proxied)
 
 
 def build(cluster: Cluster, make: Callable[[ServerConfig], Service] = make_service) -> Any:

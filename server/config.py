@@ -207,15 +207,24 @@ def load(args: Namespace, environment: Mapping[str, str] = os.environ) -> Server
     """
     values: dict[str, Any] = {}
     if args.config:
-        values |= _checked(_read_toml(Path(args.config)), f"in {args.config}")
-    prefix = ENVIRONMENT_PREFIX
-    given = {key[len(prefix) :].lower(): value for key, value in environment.items() if key.startswith(prefix)}
-    values |= _checked(given, "in the environment")
+        values |= checked(_read_toml(Path(args.config)), f"in {args.config}")
+    values |= from_environment(environment)
     values |= {f.name: v for f in fields(ServerConfig) if (v := getattr(args, f.name, None)) is not None}
     for secret in SECRETS:
         if file := getattr(args, f"{secret}_file", None):
             values[secret] = _read_key(Path(file))
     return ServerConfig(**values)
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The settings that the environment gives, such as ``STYLETALK_SERVE_API_KEY``.
+
+    Raises:
+        InputError: an unknown key, or a value of the wrong kind.
+    """
+    prefix = ENVIRONMENT_PREFIX
+    given = {key[len(prefix) :].lower(): value for key, value in environment.items() if key.startswith(prefix)}
+    return checked(given, "in the environment")
 
 
 def _is_address(text: str) -> bool:
@@ -226,7 +235,12 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _checked(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+def checked(given: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Settings by name, of the kind that they have to be.
+
+    Raises:
+        InputError: an unknown key, or a value of the wrong kind.
+    """
     kinds: dict[str, type] = {f.name: type(f.default) for f in fields(ServerConfig)}
     values = {}
     for key, value in given.items():
