@@ -20,6 +20,8 @@ _LOOK_AHEAD: Final = ("lip_error_px", "closure_recall", "opening_correlation")
 _FRAME_MS: Final = 1000 / 30
 _WORSE: Final = 1.05
 """Lip error of the default look-ahead, at most, over that of the longest."""
+_LOOSER: Final = 0.98
+"""Correlation of the default look-ahead, at least, as a share of that of the longest."""
 _BLUE: Final = "#2563eb"
 _ORANGE: Final = "#d97706"
 
@@ -44,12 +46,11 @@ def write_ablations(page: Path, rows: Rows, steps: int) -> None:
 
 def write_look_ahead(page: Path, curve: Mapping[int, Mapping[str, float]]) -> None:
     """Table and curve of the figures by the number of future frames known, and what is recommended."""
-    longest = max(curve)
-    enough = min(f for f, row in curve.items() if row["lip_error_px"] <= _WORSE * curve[longest]["lip_error_px"])
+    enough = shortest_enough(curve)
     rows = [[str(f), f"{f * _FRAME_MS:.0f}", *_cells(row, _LOOK_AHEAD)] for f, row in sorted(curve.items())]
     text = "Future frames that the decoder knows, against what they cost in delay; people never trained on.\n\n"
     text += _table(["future frames", "delay, ms", *(_FIGURES[key] for key in _LOOK_AHEAD)], rows)
-    text += f"\nThe smallest look-ahead whose lip error is within 5 % of the longest is **{enough}**.\n"
+    text += f"\nLip error within 5 %, correlation within 2 % of the longest from **{enough}** frames on: the default.\n"
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     error = figure.subplots()
     frames = sorted(curve)
@@ -61,6 +62,17 @@ def write_look_ahead(page: Path, curve: Mapping[int, Mapping[str, float]]) -> No
     recall.set_ylabel(_FIGURES["closure_recall"], color=_ORANGE)
     recall.set_ylim(0, 1)
     write_section(page, "look-ahead", "Look-ahead", text + _picture(page, figure, "look_ahead"))
+
+
+def shortest_enough(curve: Mapping[int, Mapping[str, float]]) -> int:
+    """The fewest future frames that are nearly as good as the most."""
+    best = curve[max(curve)]
+    return min(
+        frames
+        for frames, row in curve.items()
+        if row["lip_error_px"] <= _WORSE * best["lip_error_px"]
+        and row["opening_correlation"] >= _LOOSER * best["opening_correlation"]
+    )
 
 
 def write_section(page: Path, name: str, title: str, text: str) -> None:
