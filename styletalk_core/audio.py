@@ -3,6 +3,7 @@
 Pure apart from reading the file.
 """
 
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,10 @@ from styletalk_core.media_file import open_media
 SPEECH_RATE: Final = 16_000
 """Samples per second that the recogniser hears."""
 TICKS_PER_SAMPLE: Final = 48_000 // SPEECH_RATE
+RATES: Final = range(4_000, 400_000)
+"""Sample rates that are read; a header may claim any, and the resampler's memory grows with it."""
+LONGEST_SECONDS: Final = 7_200
+"""A short file may unpack to days of silence."""
 
 
 def read_audio(path: str | Path, rate: int = SPEECH_RATE) -> NDArray[np.float32]:
@@ -25,7 +30,7 @@ def read_audio(path: str | Path, rate: int = SPEECH_RATE) -> NDArray[np.float32]
         (n,) float32 in about [-1, 1], `rate` samples per second; what is not a finite number is 0.
 
     Raises:
-        InputError: the file is missing, is no media file, or holds no sound.
+        InputError: the file is missing, is no media file, or holds no sound, or too much.
     """
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist")
@@ -33,9 +38,15 @@ def read_audio(path: str | Path, rate: int = SPEECH_RATE) -> NDArray[np.float32]
         with open_media(path) as container:
             if not container.streams.audio:
                 raise InputError(f"{path} has no sound")
+            if container.streams.audio[0].rate not in RATES:
+                raise InputError(f"{path} claims {container.streams.audio[0].rate} samples per second")
             resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-            frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-            frames += resampler.resample(None)
+            frames, length = [], 0
+            for frame in chain(container.decode(audio=0), [None]):
+                frames += resampler.resample(frame)
+                length += 0 if frame is None else frame.samples
+                if length > LONGEST_SECONDS * container.streams.audio[0].rate:
+                    raise InputError(f"{path} is longer than {LONGEST_SECONDS // 3600} hours")
     except av.error.FFmpegError as error:
         raise InputError(f"{path} is not a readable audio file ({error.strerror})") from error
     if not frames:

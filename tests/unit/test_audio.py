@@ -1,5 +1,6 @@
 """Sound files of every make become mono float32 at 16 kHz; what is no sound is refused in one sentence."""
 
+import wave
 from pathlib import Path
 
 import av
@@ -54,4 +55,24 @@ def test_files_that_hold_no_sound(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "text.wav"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"text\.wav (is not a readable audio file|has no sound)"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("rate", [1, 637_578_112])
+def test_a_rate_that_no_sound_has_is_refused_at_once(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "odd.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(bytes(2_000))
+    with pytest.raises(InputError, match=f"claims {rate} samples per second"):
+        read_audio(path)
+
+
+def test_sound_that_goes_on_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("styletalk_core.audio.LONGEST_SECONDS", 0.01)
+    path = tmp_path / "long.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(bytes(2_000))
+    with pytest.raises(InputError, match="longer than"):
         read_audio(path)
