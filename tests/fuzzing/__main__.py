@@ -44,6 +44,7 @@ class Eater:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
+        assert _pipe(self._process.stdout).readline() == b"ready\n"
 
     def eat(self, case: bytes) -> None:
         """Hands over one case and notes what came of it; a bad or slow one is kept in a file."""

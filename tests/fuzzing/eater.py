@@ -1,6 +1,7 @@
 """The process that takes the cases: `python -m fuzzing.eater TARGET`, confined as decoders of the server are.
 
-In: each case after its length (4 bytes). Out: one JSON line a case, ``{"accepted": bool}`` or ``{"failure": text}``.
+In: each case after its length (4 bytes). Out: a line when it is ready, then one JSON object a case,
+``{"accepted": bool}`` or ``{"failure": text}``.
 """
 
 import json
@@ -25,6 +26,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         os.environ["STYLETALK_HOME"] = home
         with TARGETS[sys.argv[1]].open() as feed:
+            print("ready", flush=True)
             while head := sys.stdin.buffer.read(4):
                 case = sys.stdin.buffer.read(int.from_bytes(head))
                 try:
