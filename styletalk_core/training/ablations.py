@@ -22,15 +22,16 @@ from styletalk_core.face_model import FaceModel
 from styletalk_core.styles import EMOTIONS, StyleLibrary
 from styletalk_core.styletalk import StyleTalk
 from styletalk_core.training import config as settings
-from styletalk_core.training.alignment import estimate_lags
+from styletalk_core.training.alignment import read_clips_in_step
 from styletalk_core.training.batches import Batches
-from styletalk_core.training.clips import Clip, in_step, read_clips
+from styletalk_core.training.clips import Clip
 from styletalk_core.training.config import Config
 from styletalk_core.training.evaluation import evaluate, look_ahead_curve, style_accuracy
 from styletalk_core.training.lips import LipMap
 from styletalk_core.training.mirror import mirror_map
-from styletalk_core.training.motion import MotionTraining, unseen_people
+from styletalk_core.training.motion import unseen_people
 from styletalk_core.training.results import write_ablations, write_look_ahead
+from styletalk_core.training.trainer import MotionTraining
 from styletalk_core.weights import MOTION_WEIGHTS
 
 FULL: Final = "full"
@@ -73,8 +74,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     full = settings.read(args.config)
     full = replace(full, optimisation=replace(full.optimisation, steps=args.steps))
     lips = LipMap.of(FaceModel.load())
-    clips = read_clips(args.data, args.manifest, full.data.licence)
-    clips = in_step(clips, estimate_lags(clips, {c.name: lips.opening(c.coefficients) for c in clips}))
+    clips = read_clips_in_step(args.data, args.manifest, lips, full.data.licence)
     judged = [_beginning(clip) for clip in unseen_people(clips)]
     args.output.mkdir(parents=True, exist_ok=True)
     store = args.output / "ablations.json"

@@ -4,17 +4,19 @@ A ridge regression from phone windows to mouth opening, fitted on a source whose
 should move; the lag at which the tracked mouth agrees best is the clip's offset. Clips of a second say little each,
 so their agreement is weighed against how often each lag occurs in the whole source.
 
-Runs on: any thread; pure.
+Runs on: any thread; pure apart from reading clips.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.training.clips import Clip, shift, spoken, windows
+from styletalk_core.training.clips import Clip, in_step, read_clips, shift, spoken, windows
+from styletalk_core.training.lips import LipMap
 
 REFERENCE: Final = "GRID"
 REFERENCE_LAG: Final = 1
@@ -26,6 +28,16 @@ _FRAMES_PER_SAMPLE: Final = 4.0
 """Neighbouring frames are alike: this many of them count as one independent observation."""
 
 Openings = dict[str, NDArray[np.float32]]
+
+
+def read_clips_in_step(folder: Path, manifest: Path, lips: LipMap, licence: str = "all") -> list[Clip]:
+    """The clips of `clips.read_clips`, the phones of each moved so that sound and picture agree.
+
+    Raises:
+        InputError: no clip can be used.
+    """
+    clips = read_clips(folder, manifest, licence)
+    return in_step(clips, estimate_lags(clips, {clip.name: lips.opening(clip.coefficients) for clip in clips}))
 
 
 def estimate_lags(clips: Sequence[Clip], openings: Openings) -> dict[str, int]:

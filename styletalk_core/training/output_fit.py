@@ -24,9 +24,9 @@ from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import CONTEXT
 from styletalk_core.styletalk import MESH64_LOWER, OPENING, StyleTalk, in_style
-from styletalk_core.training.alignment import estimate_lags
+from styletalk_core.training.alignment import read_clips_in_step
 from styletalk_core.training.batches import SOURCE_WEIGHT, USUAL_WEIGHT
-from styletalk_core.training.clips import Clip, in_step, read_clips, spoken, windows
+from styletalk_core.training.clips import Clip, spoken, windows
 from styletalk_core.training.evaluation import PIXELS
 from styletalk_core.training.lips import LipMap
 from styletalk_core.training.motion import judge_groups
@@ -82,8 +82,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not stored.model.dimensions.statistics:
         raise InputError(f"{args.weights} has style codes without statistics; train it with network.statistics = true")
     lips = LipMap.of(FaceModel.load())
-    clips = read_clips(args.data, args.manifest)
-    clips = in_step(clips, estimate_lags(clips, {clip.name: lips.opening(clip.coefficients) for clip in clips}))
+    clips = read_clips_in_step(args.data, args.manifest, lips)
     fit_output(stored.model, read_features(stored.model, balanced(clips, args.seed), args.seed), lips, args.seed)
     figures = judge_groups(stored.model, clips, lips)
     card = stored.card | {"output_fit": {"steps": _STEPS, "liveliness": LIVELINESS}, "figures_on_unseen": figures}

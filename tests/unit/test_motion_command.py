@@ -15,7 +15,7 @@ from server.cli import main
 from styletalk_core import checkpoint
 from styletalk_core.errors import StyleTalkError
 from styletalk_core.phones import INDEX, PHONES, SIL_INDEX
-from styletalk_core.training import motion
+from styletalk_core.training import trainer
 
 SETTINGS = """
 [network]
@@ -103,7 +103,7 @@ def test_a_full_disk_loses_no_earlier_state(
         path.write_bytes(kept[:1000])
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(motion.torch, "save", full)
+    monkeypatch.setattr(trainer.torch, "save", full)
     with pytest.raises(StyleTalkError, match=r"the earlier one is kept: .*No space left"):
         train("run", 4)
     assert (tmp_path / "run" / "last.pt").read_bytes() == kept

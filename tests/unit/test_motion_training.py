@@ -20,7 +20,7 @@ from styletalk_core.training.evaluation import best_correlation, closure, judge
 from styletalk_core.training.lips import CLOSED, LipMap
 from styletalk_core.training.mirror import mirror_map
 from styletalk_core.training.model_card import model_card
-from styletalk_core.training.motion import DivergenceError, MotionTraining
+from styletalk_core.training.trainer import DivergenceError, MotionTraining
 
 CONFIG = replace(
     settings.Config(),
