@@ -1,7 +1,7 @@
 """Viewers of somebody else's call: they get the same sound and pictures at the same time.
 
-Runs on: event loop. Sound is encoded once for all; every viewer has a picture encoder of his own, because key frames
-and bitrates differ. A viewer that cannot keep up loses the oldest, never the presenter's time.
+Runs on: event loop. Sound is encoded once for all, pictures once for all who watch at the same bitrate. A viewer that
+cannot keep up loses the oldest, never the presenter's time.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 
 from server import negotiation
 from server.negotiation import MediaPath
+from server.shared_encoder import SharedEncoder, Stream, streams
 from server.tracks import picture_frame, sound_packet
 from streaming.clock import MediaClock
 from streaming.media import Tick, VideoImage
@@ -96,6 +97,7 @@ class Audience:
         self.events: Channel[dict[str, Any]] = Channel("viewer events", EVENTS_HELD)
         self.over = asyncio.Event()
         self.viewers: dict[str, Viewer] = {}
+        self._streams: tuple[Stream, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def admit(self, offer: str, clock: MediaClock, size: int, path: MediaPath) -> Viewer:
@@ -105,12 +107,14 @@ class Audience:
             OfferRefused: the offer is none, or lacks VP8 or Opus.
         """
         viewer = Viewer()
+        self._streams = self._streams or streams(size)
         tracks = (
             _Track("audio", self.sound, lambda sound: sound_packet(*sound)),
             _Track("video", self.pictures, picture_frame),
         )
         try:
-            await negotiation.answer(viewer.peer, offer, tracks, clock, size, path)
+            encoder = SharedEncoder(self._streams)
+            await negotiation.answer(viewer.peer, offer, tracks, clock, size, path, encoder=encoder)
         except BaseException:
             for track in tracks:
                 track.stop()

@@ -10,6 +10,7 @@ from functools import partial
 
 import ifaddr
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver, RTCSessionDescription
+from aiortc.codecs.base import Encoder
 from aiortc.rtp import RtpPacket
 from aiortc.sdp import SessionDescription
 
@@ -71,6 +72,7 @@ async def answer(
     size: int,
     path: MediaPath,
     on_packet: Callable[[RtpPacket, bytes], None] | None = None,
+    encoder: Encoder | None = None,
 ) -> int:
     """Answers an offer with ``tracks`` (sound, picture); the answer is the peer's local description.
 
@@ -78,6 +80,7 @@ async def answer(
         clock: of the session the tracks belong to, for the sender reports.
         size: of the picture in pixels.
         on_packet: takes the microphone's packets; without it no sound is accepted.
+        encoder: of the pictures; by default one of this peer's own.
 
     Returns:
         How many of the tracks the other side wants.
@@ -104,7 +107,7 @@ async def answer(
         report_content_time(transceiver.sender, partial(_content_time, clock, rate))
     if on_packet is not None:
         tap_packets(transceivers["audio"].receiver, on_packet)
-    use_encoder(transceivers["video"].sender, LiveVp8Encoder(size))
+    use_encoder(transceivers["video"].sender, encoder or LiveVp8Encoder(size))
     offer_addresses(peer, path.addresses, path.ports, path.public)
     await peer.setLocalDescription(await peer.createAnswer())
     return sum(transceiver.currentDirection in SENDING for transceiver in transceivers.values())
