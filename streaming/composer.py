@@ -1,7 +1,8 @@
 """The motion composer: decoded speech on top of idle life.
 
-Pure. The decoder moves the face, and rests it in the style's own way where the phones are silent. Head, eyes and lids
-come from idle life, tied to loudness and phrase ends. After an interruption the face returns from what is on screen.
+Pure. The decoder moves the face, and rests it in the style's own way where the phones are silent; lips that people keep
+apart between two phrases come together when nobody speaks. Head, eyes and lids come from idle life, tied to loudness
+and phrase ends. After an interruption the face returns from what is on screen.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ from streaming.media import MotionFrame
 
 ATTACK = 1 / 3  # share per frame: how fast the head takes to speaking
 RELEASE = 1 / 5
+OPENING = 0  # the coefficient that opens the lips, from 0 for closed
 CLOSING = 1 / 5  # share per frame: an interrupted mouth is closed after 170 ms
 QUIET = 0.003  # root mean square of a quiet room
 LOUD = 0.2
@@ -59,8 +61,14 @@ class Composer:
             self._closing = max(self._closing - CLOSING, 0.0)
             pose, gaze, blink = self._life.step(self._speaking, energy)
         self._next = index + 1
-        self._last = expression = self._returning(decoded)
+        self._last = expression = self._returning(self._resting(decoded))
         return MotionFrame(index, epoch, expression, pose, gaze, blink)
+
+    def _resting(self, decoded: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The decoded expression, its lips the nearer to closed the longer nobody speaks."""
+        expression = decoded.copy()
+        expression[OPENING] = min(decoded[OPENING], np.float32(self._speaking) * decoded[OPENING])
+        return expression
 
     def _returning(self, decoded: NDArray[np.float32]) -> NDArray[np.float32]:
         """The decoded expression, mixed with the interrupted one while that fades."""

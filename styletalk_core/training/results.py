@@ -48,7 +48,8 @@ def write_look_ahead(page: Path, curve: Mapping[int, Mapping[str, float]]) -> No
     """Table and curve of the figures by the number of future frames known, and what is recommended."""
     enough = shortest_enough(curve)
     rows = [[str(f), f"{f * _FRAME_MS:.0f}", *_cells(row, _LOOK_AHEAD)] for f, row in sorted(curve.items())]
-    text = "Future frames that the decoder knows, against what they cost in delay; people never trained on.\n\n"
+    text = "What the decoder gains by knowing future frames, over the first ten seconds of clips of people\n"
+    text += "never trained on.\n\n"
     text += _table(["future frames", "delay, ms", *(_FIGURES[key] for key in _LOOK_AHEAD)], rows)
     text += f"\nLip error within 5 %, correlation within 2 % of the longest from **{enough}** frames on: the default.\n"
     figure = Figure(figsize=(7, 3.2), layout="constrained")
