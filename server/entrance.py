@@ -46,6 +46,8 @@ def _wished_seconds(body: bytes) -> int:
     except (ValueError, RecursionError) as error:
         raise ValueError("The body must be JSON.") from error
     seconds = wish.get("seconds", TOKEN_SECONDS) if isinstance(wish, dict) else None
+    if isinstance(seconds, float) and seconds.is_integer():
+        seconds = int(seconds)
     if isinstance(seconds, bool) or not isinstance(seconds, int) or not 1 <= seconds <= LONGEST_TOKEN_SECONDS:
         raise ValueError(f'The body must be {{"seconds": N}} with N from 1 to {LONGEST_TOKEN_SECONDS}.')
     return seconds

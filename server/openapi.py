@@ -6,6 +6,8 @@ Pure. What goes over the WebSocket and inside SDP is told in docs/protocol.md.
 from importlib.metadata import version
 from typing import Any
 
+from server.guard import PUBLIC_PATHS
+
 Json = dict[str, Any]
 
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
@@ -127,7 +129,7 @@ WEARER: Json = {
     "name": "avatar",
     "in": "query",
     "description": "Who wears it; the first avatar without it.",
-    "schema": {"type": "string", "pattern": NAME_PATTERN},
+    "schema": {"type": "string", "pattern": f"^$|{NAME_PATTERN}"},
 }
 AVATAR_NAME = _path("name", "Of the avatar: letters, digits, '-' and '_'.", NAME_PATTERN)
 RECORDING = _path("id", "As the list or recording.started tells it.")
@@ -147,6 +149,13 @@ ANSWERED = _answer(
     Link="Relays for media, as RFC 9725 tells them; absent without relays.",
     Digital_Source_Type="IPTC term: the picture is generated.",
 )
+
+
+def _offer(id: str, summary: str, parameter: Json) -> Json:
+    """An operation that answers an SDP offer."""
+    answers, problems = {201: ANSWERED, 307: ELSEWHERE}, (400, 404, 413, 415, 503)
+    return _operation(id, summary, answers, *problems, parameters=[parameter], body=SDP)
+
 
 PATHS: Json = {
     "/healthz": {"get": _operation("health", "The process answers", {200: _answer("ok", _bytes("text/plain"))})},
@@ -235,14 +244,7 @@ PATHS: Json = {
         "get": _operation("iceServers", "Relays for media", {200: _answer("All.", _json("IceServers"))}),
     },
     "/whip": {
-        "post": _operation(
-            "call",
-            "Hold a talking session: send a microphone, receive the avatar (RFC 9725)",
-            {201: ANSWERED, 307: ELSEWHERE},
-            *(400, 404, 413, 415, 503),
-            parameters=[SESSION],
-            body=SDP,
-        ),
+        "post": _offer("call", "Hold a talking session: send a microphone, receive the avatar (RFC 9725)", SESSION),
     },
     "/whip/{call}": {
         "patch": _operation(
@@ -257,16 +259,7 @@ PATHS: Json = {
             "hangUp", "End a call", {200: _answer("It has ended.")}, 404, parameters=[_path("call", "From Location.")]
         ),
     },
-    "/whep/{presenter}": {
-        "post": _operation(
-            "watch",
-            "Watch a presenter",
-            {201: ANSWERED, 307: ELSEWHERE},
-            *(400, 404, 413, 415, 503),
-            parameters=[PRESENTER],
-            body=SDP,
-        ),
-    },
+    "/whep/{presenter}": {"post": _offer("watch", "Watch a presenter", PRESENTER)},
     "/whep/{presenter}/{viewer}": {
         "delete": _operation(
             "leave",
@@ -293,10 +286,11 @@ def document(protected: bool) -> Json:
             "description": "Real-time talking avatar. Sessions are controlled over the WebSocket /ws.",
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "paths": PATHS,
+        "paths": dict(PATHS),
         "components": {"schemas": SCHEMAS},
     }
     if protected:
         described["components"] |= {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}
         described["security"] = [{"key": []}]
+        described["paths"] |= {path: {"get": PATHS[path]["get"] | {"security": []}} for path in PUBLIC_PATHS}
     return described

@@ -38,14 +38,15 @@ def read_audio(path: str | Path, rate: int = SPEECH_RATE) -> NDArray[np.float32]
         with open_media(path) as container:
             if not container.streams.audio:
                 raise InputError(f"{path} has no sound")
-            if container.streams.audio[0].rate not in RATES:
-                raise InputError(f"{path} claims {container.streams.audio[0].rate} samples per second")
+            claimed = getattr(container.streams.audio[0], "rate", 0)  # there is none where there is no decoder
+            if claimed not in RATES:
+                raise InputError(f"{path} claims {claimed} samples per second")
             resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
             frames, length = [], 0
             for frame in chain(container.decode(audio=0), [None]):
                 frames += resampler.resample(frame)
                 length += 0 if frame is None else frame.samples
-                if length > LONGEST_SECONDS * container.streams.audio[0].rate:
+                if length > LONGEST_SECONDS * claimed:
                     raise InputError(f"{path} is longer than {LONGEST_SECONDS // 3600} hours")
     except av.error.FFmpegError as error:
         raise InputError(f"{path} is not a readable audio file ({error.strerror})") from error

@@ -40,11 +40,12 @@ async def test_schemathesis_finds_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_
 
     monkeypatch.setattr(confined, "run", refuse)
     monkeypatch.setenv("STYLETALK_HOME", str(tmp_path))
-    async with running_server() as server:
+    async with running_server(api_key="secret") as server:
         address = f"http://127.0.0.1:{server.port}/api/openapi.json"
+        bearer = ("-H", "Authorization: Bearer secret")
         config = ("--config-file", str(TESTS / "data" / "schemathesis.toml"))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "schemathesis.cli", *config, "run", address, *OPTIONS),
+            *(sys.executable, "-m", "schemathesis.cli", *config, "run", address, *OPTIONS, *bearer),
             env=os.environ | {"SCHEMATHESIS_HOOKS": "sdp_serializers", "PYTHONPATH": str(TESTS)},
             cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,
