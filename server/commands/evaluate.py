@@ -1,5 +1,7 @@
 """`styletalk evaluate DIR`: the paper's self-driven protocol on every mp4 clip of a folder, beside three baselines.
 
+The offset between sound and picture of each clip is estimated and removed first (``offset_frames``); lags count it in.
+
 Runs on: the main thread; about two seconds for a second of video.
 """
 
@@ -89,9 +91,9 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
     rows: dict[str, list[dict[str, float]]] = {}
 
     def judged(path: Path) -> dict[str, dict[str, float]]:
-        clip = read_clip(path, tracker, recognizer, model, args.every)
+        clip, late = judge.in_step(read_clip(path, tracker, recognizer, model, args.every))
         spoken.append(shortened(clip, _STYLED_FRAMES))
-        return judge.clip(clip)
+        return judge.clip(clip, late)
 
     clips = []
     for path, figures in _each(paths, judged, skipped):

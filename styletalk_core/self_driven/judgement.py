@@ -18,12 +18,15 @@ from styletalk_core.self_driven.pictures import Reenactment
 from styletalk_core.self_driven.style_classifier import StyleClassifier
 from styletalk_core.styletalk import StyleTalk
 from styletalk_core.tracker import FaceTracker
-from styletalk_core.training.evaluation import generate, judge, mean
+from styletalk_core.training.clips import shift
+from styletalk_core.training.evaluation import best_correlation, generate, judge, mean
 from styletalk_core.training.lips import LipMap
 
 Float = NDArray[np.float32]
 Figures = dict[str, float]
 
+_MOST_OFFSET: Final = 6
+"""Frames that sound and picture of a clip may be apart."""
 GENERATED: Final = "generated"
 """Row of the network beside those of the baselines."""
 
@@ -39,19 +42,36 @@ class Judge:
     future: int
     """Future frames that the decoder knows, 0 to 5."""
 
-    def clip(self, clip: SelfDrivenClip) -> dict[str, Figures]:
-        """Figures of the generated motion and of every baseline, by name."""
-        motions = {GENERATED: generate(self.network, clip.motion, clip.motion.coefficients, self.future)}
+    def in_step(self, clip: SelfDrivenClip) -> tuple[SelfDrivenClip, int]:
+        """The clip with its sound moved to where the picture agrees best, and by how many frames sound came late.
+
+        Sound and picture of clips from the wild are frames apart, which is no merit or fault of what is judged.
+        """
+        opening = self.lips.opening(self._own(clip))
+        _, late = best_correlation(opening, self.lips.opening(clip.motion.coefficients), _MOST_OFFSET)
+        assert clip.motion.phones is not None
+        moved = replace(clip.motion, phones=shift(clip.motion.phones, -late))
+        sooner = np.clip(np.arange(len(clip.loudness)) + late, 0, len(clip.loudness) - 1)
+        return replace(clip, motion=moved, loudness=clip.loudness[sooner]), late
+
+    def clip(self, clip: SelfDrivenClip, late: int) -> dict[str, Figures]:
+        """Figures of the generated motion and of every baseline, by name; lags count from before `in_step`."""
+        motions = {GENERATED: self._own(clip)}
         motions |= {name: make(clip, self.lips) for name, make in BASELINES.items()}
         reenactment = Reenactment(clip, self.tracker, self.model)
         return {
-            name: self._motion_figures(motion, clip) | asdict(reenactment.judge(motion))
+            name: self._motion_figures(motion, clip, late) | asdict(reenactment.judge(motion))
             for name, motion in motions.items()
         }
 
-    def _motion_figures(self, motion: Float, clip: SelfDrivenClip) -> Figures:
+    def _own(self, clip: SelfDrivenClip) -> Float:
+        """The clip's sound in the clip's own style: (T, 64)."""
+        return generate(self.network, clip.motion, clip.motion.coefficients, self.future)
+
+    def _motion_figures(self, motion: Float, clip: SelfDrivenClip, late: int) -> Figures:
         figures: Figures = asdict(judge(motion, clip.motion, self.lips))
-        return figures | {"lag_ms": 1000 / FPS * figures["best_lag_frames"]}
+        lag = late + figures["best_lag_frames"]
+        return figures | {"best_lag_frames": lag, "lag_ms": 1000 / FPS * lag, "offset_frames": float(late)}
 
     def styles(self, clips: Sequence[SelfDrivenClip], styles: Mapping[str, Float]) -> "StyleFigures":
         """Says every clip in every style, (L, 64) real motion each, the neutral one first."""

@@ -123,10 +123,10 @@ def judge(found: Array, clip: Clip, lips: LipMap) -> Figures:
     )
 
 
-def best_correlation(found: Array, true: Array) -> tuple[float, int]:
-    """Pearson correlation at the best lag within ±4 frames; a positive lag means ``found`` comes late."""
+def best_correlation(found: Array, true: Array, most: int = MAX_LAG) -> tuple[float, int]:
+    """Pearson correlation at the best lag within ±``most`` frames; a positive lag means ``found`` comes late."""
     best, best_lag = -1.0, 0
-    for lag in sorted(range(-MAX_LAG, MAX_LAG + 1), key=abs):
+    for lag in sorted(range(-most, most + 1), key=abs):
         a = found[max(0, lag) : len(found) + min(0, lag)]
         b = true[max(0, -lag) : len(true) - max(0, lag)]
         spread = a.std() * b.std()

@@ -1,5 +1,6 @@
 """The self-driven protocol: what it reads, what it compares with, and what it says of motion whose worth is known."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from face_videos import talking_frames, write_video
 
+from styletalk_core import checkpoint
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
@@ -14,13 +16,15 @@ from styletalk_core.phones import PHONES
 from styletalk_core.recognizer.backends import open_backend
 from styletalk_core.self_driven.baselines import amplitude_jaw, mean_per_phone, still
 from styletalk_core.self_driven.clip import SelfDrivenClip, frame_loudness, read_clip
-from styletalk_core.self_driven.judgement import shortened
+from styletalk_core.self_driven.judgement import Judge, shortened
 from styletalk_core.self_driven.pictures import Reenactment
 from styletalk_core.self_driven.style_classifier import StyleClassifier
 from styletalk_core.styles import EMOTIONS, StyleLibrary
 from styletalk_core.tracker import FaceTracker
-from styletalk_core.training.evaluation import judge, mean
+from styletalk_core.training.clips import shift
+from styletalk_core.training.evaluation import generate, judge, mean
 from styletalk_core.training.lips import LipMap
+from styletalk_core.weights import MOTION_WEIGHTS
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
 LIPS = LipMap.of(FaceModel.load())
@@ -95,6 +99,21 @@ def test_the_classifier_knows_real_styles_that_it_has_not_seen() -> None:
 def test_a_figure_that_a_clip_lacks_does_not_count() -> None:
     assert mean([{"a": 1.0, "b": np.nan}, {"a": 3.0, "b": np.nan}])["a"] == 2
     assert np.isnan(mean([{"b": np.nan}])["b"])
+
+
+def test_an_offset_of_the_sound_is_found_and_removed(clip: SelfDrivenClip) -> None:
+    """The network's own motion is the picture, three frames before its sound."""
+    model = FaceModel.load()
+    with FaceTracker() as tracker:
+        judge_ = Judge(checkpoint.load(MOTION_WEIGHTS).model, model, LIPS, tracker, 2)
+        assert clip.motion.phones is not None
+        own = generate(judge_.network, clip.motion, clip.motion.coefficients, 2)
+        late = replace(clip.motion, coefficients=own, phones=shift(clip.motion.phones, 3))
+        moved, offset = judge_.in_step(replace(clip, motion=late))
+    assert offset == 3
+    assert moved.motion.phones is not None
+    assert np.array_equal(moved.motion.phones[:-3], clip.motion.phones[:-3])
+    assert np.array_equal(moved.loudness[:-3], clip.loudness[3:])
 
 
 def test_a_shortened_clip_can_still_be_judged(clip: SelfDrivenClip) -> None:
