@@ -28,6 +28,8 @@ from streaming.worker import Worker
 SPEECH_AHEAD: Final = 3
 """Frames by which the mouth knows that speech is coming."""
 MOTIONS_KEPT: Final = 8
+ADAPTATION: Final = 0.1
+"""Share by which one frame moves the idea of how long frames take."""
 MotionTap = Callable[[MotionFrame, NDArray[np.float32]], None]
 
 
@@ -77,6 +79,7 @@ class Animator:
         self._composer = Composer(seed)
         self._motions: deque[MotionFrame] = deque(maxlen=MOTIONS_KEPT)
         self._epoch = 0
+        self._usual = 0.0  # seconds that a frame takes
 
     async def run(self) -> None:
         """Makes every frame as its time comes.
@@ -84,13 +87,16 @@ class Animator:
         Raises:
             EngineFailure: decoder or renderer failed.
         """
+        clock = self._grid.clock
         while True:
-            index = self.next_frame = max(self.next_frame, self._grid.newest() + 1)
-            await self._grid.clock.wait_until(self._grid.begin(index))
+            index = self.next_frame = max(self.next_frame, self._grid.next(self._usual))
+            await clock.wait_until(self._grid.begin(index))
             self.next_frame = index + 1
             if not self._grid.leaves_out(index):
+                began = clock.now()
                 with suppress(JobExpired):
                     await self._make(index)
+                self._usual += ADAPTATION * (clock.now() - began - self._usual)
 
     def interrupt(self, epoch: int) -> None:
         """Closes the mouth from what is on screen; pictures from here on belong to ``epoch``."""

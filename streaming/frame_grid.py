@@ -3,10 +3,14 @@
 Pure but for the clock that it reads.
 """
 
+from typing import Final
+
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
 from streaming.media import FRAME_TICKS, TICK_RATE
 from streaming.worker import Worker
+
+MOST_OF_BUDGET: Final = 0.9
 
 
 class FrameGrid:
@@ -20,6 +24,11 @@ class FrameGrid:
     def begin(self, index: int) -> float:
         """Moment at which frame ``index`` is decoded with what is known then."""
         return self.due(index) - self._plan.budget / TICK_RATE
+
+    def next(self, seconds: float) -> int:
+        """The first frame that is still in time when it takes ``seconds``, which count as less than the budget."""
+        seconds = min(seconds, MOST_OF_BUDGET * self._plan.budget / TICK_RATE)
+        return -int((self.due(0) - self.clock.now() - seconds) * TICK_RATE // FRAME_TICKS)
 
     def due(self, index: int) -> float:
         """Moment at which the picture of frame ``index`` goes to the encoder."""

@@ -21,6 +21,10 @@ def test_frames_lie_on_the_clock_and_half_of_them_are_left_out_under_overload() 
     assert grid.begin(0) >= moment, "there is time to make the first picture"
     moment = grid.due(12) + 0.001
     assert grid.newest() == 12
+    moment = grid.due(20) - 0.011
+    assert (grid.next(0.01), grid.next(0.012), grid.next(9.0)) == (20, 21, 22)
+    moment = grid.begin(20)
+    assert grid.next(9.0) == 20, "a frame that is begun when it should be always has its chance"
     assert not any(grid.leaves_out(index) for index in range(10))
     worker.level = 1
     assert [index for index in range(6) if not grid.leaves_out(index)] == [0, 2, 4]

@@ -329,6 +329,12 @@ def test_a_picture_that_is_not_ready_is_replaced_by_the_last_one_in_time() -> No
     assert stats.fresh + stats.late == len(drive.pictures)
 
 
+def test_a_renderer_that_is_a_little_too_slow_costs_some_frames_not_all() -> None:
+    drive = virtually(lambda: drive_slowly(lambda count: 0.04))  # 25 frames per second
+    stats = drive.session.stats
+    assert stats.fresh > 0.5 * len(drive.pictures), stats
+
+
 def test_a_renderer_that_is_always_a_little_late_does_not_freeze_the_face() -> None:
     drive = virtually(lambda: drive_slowly(lambda count: 0.05))
     stats = drive.session.stats
