@@ -113,21 +113,18 @@ class Guard:
         if self._access.open or scope["path"] != "/" or not query.keys() & {"key", "token"}:
             return None
         key, token = query.pop("key", ""), query.pop("token", "")
-        scheme = scope.get("scheme", "http")
-        if not key or self._access.scope(key) is None:
-            cookie, lasting = token, ""
-        else:
-            cookie, lasting = self._access.token(AccessScope.FULL, PAGE_SECONDS).text, f"; Max-Age={PAGE_SECONDS}"
-        site = "; SameSite=Strict"
-        if scheme == "https":
-            site = "; Secure" + ("; SameSite=None; Partitioned" if self._origins else site)
-        rest = f"?{urlencode(query)}" if query else ""
-        # relative: behind a proxy the page may lie below a path
-        return Response(
-            None,
-            303,
-            {"Location": f"./{rest}", "Set-Cookie": f"{COOKIE}={quote(cookie)}; Path=/; HttpOnly{lasting}{site}"},
-        )
+        headers = {"Location": f"./?{urlencode(query)}" if query else "./"}  # behind a proxy we may lie below a path
+        if key and self._access.scope(key) is AccessScope.FULL:
+            token = self._access.token(AccessScope.FULL, PAGE_SECONDS).text
+        if token and self._access.scope(token) is not None:
+            headers["Set-Cookie"] = self._cookie(token, scope.get("scheme", "http") == "https")
+        return Response(None, 303, headers)
+
+    def _cookie(self, token: str, secure: bool) -> str:
+        """What a page brings along with everything it loads; framed by another site only where that is allowed."""
+        site = "None; Partitioned" if secure and self._origins else "Strict"
+        ending = "; Secure" if secure else ""
+        return f"{COOKIE}={quote(token)}; Path=/; HttpOnly; Max-Age={PAGE_SECONDS}; SameSite={site}{ending}"
 
 
 def security_headers(origins: Collection[str], media: Collection[str]) -> dict[str, str]:

@@ -87,6 +87,8 @@ async def test_the_key_in_the_address_becomes_a_cookie_without_the_key_that_is_g
     assert (await ask(KEYED, host=host, path="/api/styles", cookie="styletalk-token=wrong"))[0] == 401
     status, headers = await ask(KEYED, host=host, path="/", query=b"key=wrong")
     assert status == 401 and b"set-cookie" not in headers
+    status, headers = await ask(KEYED, host=host, path="/", query=b"token=wrong", cookie=cookie.split(";")[0])
+    assert status == 303 and b"set-cookie" not in headers
 
 
 async def test_a_talk_token_talks_and_changes_nothing() -> None:
@@ -94,6 +96,9 @@ async def test_a_talk_token_talks_and_changes_nothing() -> None:
     bearer = {"host": "avatar.example", "authorization": f"Bearer {ACCESS.token(Scope.TALK, 60).text}"}
     assert (await ask(guard, method="POST", path="/whip", **bearer))[0] == 200
     assert (await ask(guard, path="/api/styles", **bearer))[0] == 200
+    talk = bearer["authorization"].removeprefix("Bearer ")
+    _, headers = await ask(guard, path="/", query=f"key={talk}".encode(), **bearer)
+    assert b"full" not in headers.get(b"set-cookie", b"")
     for method, path in (("PUT", "/api/styles/x"), ("POST", "/api/tokens"), ("GET", "/metrics")):
         assert (await ask(guard, method=method, path=path, **bearer))[0] == 403, path
 
