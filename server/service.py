@@ -53,8 +53,8 @@ class Service:
             visitor.tell("server.draining", seconds=round(seconds))
         working = {visitor.task for visitor in self.visitors if visitor.task is not None}
         if working:
-            _, unfinished = await asyncio.wait(working, timeout=seconds)
-            logger.info("drained: %d calls came to their end, %d are ended", len(working), len(unfinished))
+            over, cut_off = await asyncio.wait(working, timeout=seconds)
+            logger.info("drained: %d calls came to their end, %d are cut off", len(over), len(cut_off))
 
     def voice(self) -> Voice:
         """What speaks text for presenters; opened when it is needed first.
