@@ -212,16 +212,15 @@ async def test_a_server_that_stops_completes_the_recording_and_leaves_no_task(
 ) -> None:
     monkeypatch.setenv("STYLETALK_HOME", str(tmp_path))
     before = asyncio.all_tasks()
-    async with running_server() as server:
-        async with server.control() as control:
-            await present(control)
-            await control.send("recording.start")
-            recording = (await control.expect("recording.started"))["recording"]
-            await push(control, spoken(400, 5))
-            await control.send("text.speak", text="This is never heard.")
-            await control.expect("utterance.started")
-            server.server.should_exit = True
-            await asyncio.sleep(0.2)
+    async with running_server() as server, server.control() as control:
+        await present(control)
+        await control.send("recording.start")
+        recording = (await control.expect("recording.started"))["recording"]
+        await push(control, spoken(400, 5))
+        await control.send("text.speak", text="This is never heard.")
+        await control.expect("utterance.started")
+        server.server.should_exit = True
+        await asyncio.sleep(0.2)
     await asyncio.sleep(0.3)
     assert asyncio.all_tasks() == before
     with av.open(str(tmp_path / f"recordings/{recording}.mp4")) as video:
