@@ -165,13 +165,13 @@ def _result(watch: Stopwatch, seen: dict[str, Any]) -> dict[str, Any]:
     ]
     plan = watch.call.session.plan
 
-    def between(first: str, second: str) -> float:
-        return float(np.median([getattr(f, second) - getattr(f, first) for _, f in frames.values()])) * 1000
+    def between(first: str, second: str) -> NDArray[np.float64]:
+        return np.array([getattr(f, second) - getattr(f, first) for _, f in frames.values()]) * 1000
 
-    parts = {
-        "microphone and uplink": float(
-            np.median([(onset.arrived * 1000 - moment) - onset.rest * 1000 / TICK_RATE for onset, moment in bursts])
-        ),
+    parts: dict[str, Any] = {
+        "microphone and uplink": [
+            onset.arrived * 1000 - moment - onset.rest * 1000 / TICK_RATE for onset, moment in bursts
+        ],
         "room for late packets": plan.receive * 1000 / TICK_RATE,
         "recogniser": plan.recognizer * 1000 / TICK_RATE,
         "look-ahead": (plan.phone_column + plan.future_frames * FRAME_TICKS) * 1000 / TICK_RATE,
@@ -179,17 +179,18 @@ def _result(watch: Stopwatch, seen: dict[str, Any]) -> dict[str, Any]:
         "renderer": between("rendering", "rendered"),
         "waiting for its time": between("rendered", "handed_out"),
         "encode": between("handed_out", "encoded"),
-        "downlink and display": float(np.median([moment - frame.encoded * 1000 for moment, frame in frames.values()])),
+        "downlink and display": [moment - frame.encoded * 1000 for moment, frame in frames.values()],
     }
+    explained = sum(float(np.mean(values)) for values in parts.values())  # means add up, medians do not
     moments = np.array([moment for moment, _ in frames.values()])
     skews = np.array(seen["skews"][2:] or [np.nan])
     return {
         "p50_ms": round(float(np.median(ages)), 1),
         "p95_ms": round(float(np.percentile(ages, 95)), 1),
         "p99_ms": round(float(np.percentile(ages, 99)), 1),
-        "parts": {name: round(value, 1) for name, value in parts.items()},
+        "parts": {name: round(float(np.median(values)), 1) for name, values in parts.items()},
         "flash_p50_ms": round(float(np.median(whole_way)), 1),
-        "unaccounted_ms": round(float(np.median(whole_way)) - sum(parts.values()), 1),
+        "unaccounted_ms": round(float(np.mean(whole_way)) - explained, 1),
         "skew_mean_ms": round(float(np.mean(skews)), 1),
         "skew_p95_ms": round(float(np.percentile(np.abs(skews), 95)), 1),
         "fps": round(1000 * (len(moments) - 1) / float(moments[-1] - moments[0]), 2),
