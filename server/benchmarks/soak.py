@@ -6,7 +6,8 @@ Runs on: the main thread, the server in another, the caller in a process of its 
 import argparse
 import asyncio
 import time
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,15 @@ NAP_SECONDS = 0.005
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A nap of the event loop: by how many seconds it was too long, and the loop's own processor time meanwhile.
+class Blocks:
+    """Naps of the event loop: by how many seconds each was too long, and the loop's own processor time meanwhile.
 
-    What is not processor time of the loop was spent waiting for the interpreter or for a processor.
+    What is not processor time of the loop was spent waiting for the interpreter or for a processor. Kept as bare
+    numbers: a hundred thousand small objects would be memory, and work for the garbage collector, of the measurement.
     """
 
-    late: float
-    cpu: float
+    late: "array[float]" = field(default_factory=lambda: array("d"))
+    cpu: "array[float]" = field(default_factory=lambda: array("d"))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,7 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             time.sleep(0.2)
         session = calls[0].session
         time.sleep(SETTLE_SECONDS)
-        blocks: list[Block] = []
+        blocks = Blocks()
         watching = asyncio.run_coroutine_threadsafe(_watch_loop(blocks), server.loop)
         before, memory, began = server.read(lambda: (session.stats.fresh, session.stats.late)), memory_mb(), monotonic()
         lag: list[tuple[float, float]] = []
@@ -75,9 +77,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "drift_ms": round(_drift(np.array(lag)), 2),
         "rss_growth_mb": round(growth, 1),
         "late_share": round(late / max(1, fresh + late), 5),
-        "loop_block_p99_ms": round(float(np.percentile([block.late for block in blocks], 99)) * 1000, 2),
-        "loop_block_max_ms": round(max(block.late for block in blocks) * 1000, 2),
-        "loop_cpu_max_ms": round(max(block.cpu for block in blocks) * 1000, 2),
+        "loop_block_p99_ms": round(float(np.percentile(blocks.late, 99)) * 1000, 2),
+        "loop_block_max_ms": round(max(blocks.late) * 1000, 2),
+        "loop_cpu_max_ms": round(max(blocks.cpu) * 1000, 2),
         "fps": round(fresh / (args.minutes * 60), 2),
         "slips": slips,
         "minutes": args.minutes,
@@ -99,9 +101,10 @@ def _drift(lag: NDArray[np.float64]) -> float:
     return last - first
 
 
-async def _watch_loop(blocks: list[Block]) -> None:
+async def _watch_loop(blocks: Blocks) -> None:
     """Notes how every short nap went."""
     while True:
         before, used = monotonic(), time.thread_time()
         await asyncio.sleep(NAP_SECONDS)
-        blocks.append(Block(max(0.0, monotonic() - before - NAP_SECONDS), time.thread_time() - used))
+        blocks.late.append(max(0.0, monotonic() - before - NAP_SECONDS))
+        blocks.cpu.append(time.thread_time() - used)
