@@ -224,9 +224,9 @@ class Session:
             ValueError: there is no such style.
         """
         slot = self.lease.slot
-        await self._control(lambda engine: engine.set_style(slot, style, intensity, fade_s))
-        self.settings = replace(self.settings, style=style, intensity=intensity)
-        return self._animator.next_frame
+        return await self._change(
+            lambda engine: engine.set_style(slot, style, intensity, fade_s), style=style, intensity=intensity
+        )
 
     async def set_avatar(self, avatar: str) -> int:
         """Shows another portrait.
@@ -239,9 +239,7 @@ class Session:
         """
         slot = self.lease.slot
         await self._worker.prepare(avatar)
-        await self._control(lambda engine: engine.set_avatar(slot, avatar))
-        self.settings = replace(self.settings, avatar=avatar)
-        return self._animator.next_frame
+        return await self._change(lambda engine: engine.set_avatar(slot, avatar), avatar=avatar)
 
     async def set_background(self, background: str) -> int:
         """Shows something else behind the person.
@@ -253,8 +251,12 @@ class Session:
             ValueError: there is no such background.
         """
         slot = self.lease.slot
-        await self._control(lambda engine: engine.set_background(slot, background))
-        self.settings = replace(self.settings, background=background)
+        return await self._change(lambda engine: engine.set_background(slot, background), background=background)
+
+    async def _change(self, operation: Any, **settings: Any) -> int:
+        """Carries out a change of what is shown, and keeps it; returns the first frame that shows it."""
+        await self._control(operation)
+        self.settings = replace(self.settings, **settings)
         return self._animator.next_frame
 
     async def _control(self, operation: Any) -> None:
