@@ -88,10 +88,10 @@ class CompiledStyleTalk:
 
     def __init__(self, model: StyleTalk) -> None:
         d = model.dimensions
-        if d.width % TILE or d.feed_forward % TILE or d.width // d.heads % LANES:
+        if d.width % (2 * TILE) or d.feed_forward % TILE or d.width // d.heads % LANES:
             raise InputError(
                 f"a network of width {d.width}, feed-forward {d.feed_forward} and {d.heads} heads cannot be compiled: "
-                f"the widths must be multiples of {TILE}, that of a head of {LANES}"
+                f"the widths must be multiples of {2 * TILE} and {TILE}, that of a head of {LANES}"
             )
         self.model = model
         encoder = model.content_encoder
@@ -340,22 +340,18 @@ def _decode_part(
     """Coefficients (B, padded outputs) of one part from content (B*W, C)."""
     rows, width = content.shape
     sessions, layers = rows // WINDOW, len(addresses)
-    memory = np.empty((rows, 2 * width), np.float32)
+    memory, change = np.empty((rows, 2 * width), np.float32), np.empty((0, width), np.float32)
     x, query, queries = target.copy(), first_query.copy(), WINDOW
     for layer in range(layers):
         if layer == layers - 1:
             queries = 1
-            if layer == 0:
-                query = first_query[WINDOW // 2 :: WINDOW].copy()
         if layer > 0:
             change = _self_attention(x, queries, addresses[layer], heads)
-            if queries == 1:
-                x = x[WINDOW // 2 :: WINDOW].copy()
+        if queries == 1:
+            x, query = x[WINDOW // 2 :: WINDOW].copy(), query[WINDOW // 2 :: WINDOW].copy()
+        if layer > 0:
             _add_norm(x, change, norms[layer, 0])
-            query = np.empty_like(x)
             linear(x, addresses[layer, _CROSS_QUERY], query, False)
-        elif queries == 1:
-            x = x[WINDOW // 2 :: WINDOW].copy()
         linear(content, addresses[layer, _CROSS_MEMORY], memory, False)
         mixed, change = np.empty_like(x), np.empty_like(x)
         _attend(query, memory, queries, heads, mixed)

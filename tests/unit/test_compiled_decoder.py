@@ -8,6 +8,7 @@ from torch import Tensor
 
 from styletalk_core.compiled_decoder import CompiledStyleTalk, decoder_for
 from styletalk_core.errors import InputError
+from styletalk_core.packed import TILE
 from styletalk_core.phones import PHONES, WINDOW
 from styletalk_core.styletalk import Dimensions, StyleTalk
 
@@ -92,6 +93,8 @@ def test_bad_input_is_refused(compiled: CompiledStyleTalk) -> None:
         compiled.mix_style(torch.full((1, SMALL.width), torch.inf))
     with pytest.raises(InputError, match="multiples"):
         CompiledStyleTalk(StyleTalk(replace(SMALL, feed_forward=100)))
+    with pytest.raises(InputError, match="multiples"):  # its half, the width of the last layers, fills no tile
+        CompiledStyleTalk(StyleTalk(replace(SMALL, width=TILE, heads=1)))
 
 
 def test_the_processor_gets_the_compiled_decoder(model: StyleTalk) -> None:
