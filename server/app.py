@@ -22,12 +22,14 @@ from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
-from server import control, entrance, openapi, recording, signalling
-from server.guard import Guard
-from server.metrics import exposition
-from server.problems import failed, problem, refused
+from server.admission.guard import Guard
+from server.admission.problems import failed, problem, refused
+from server.control import visiting
+from server.routes import entrance, openapi, signalling
+from server.routes.metrics import exposition
+from server.routes.uploads import Uploads
 from server.service import Service
-from server.uploads import Uploads
+from server.sessions import recording
 
 MAP_WITHIN_SECONDS = 30.0
 """How long the style map waits for a server that warms up."""
@@ -190,7 +192,7 @@ def create_app(service: Service) -> Starlette:
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         *signalling.routes,
-        *control.routes,
+        *visiting.routes,
     ]
     return build_app(service, calls, lifespan)
 

@@ -26,12 +26,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from server import front_desk, logs
 from server.app import build_app, create_app
-from server.calls import Visitor
 from server.commands.serve import listen, make_service
 from server.config import ServerConfig, checked, from_environment
 from server.draining import DrainingServer, http_options
 from server.front_desk import Choices, FrontDesk, Placement, ServerLost, Stay
 from server.service import Service
+from server.sessions.calls import Visitor
 from styletalk_core.errors import InputError
 
 ARRIVAL_SECONDS = 15.0

@@ -16,10 +16,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from server.access import Access, Scope
-from server.message_channel import turn_away, wants_json
-from server.messages import pack
-from server.problems import problem
+from server.admission.access import Access, Scope
+from server.admission.problems import problem
+from server.control.message_channel import turn_away, wants_json
+from server.control.messages import pack
 from server.service import RETRY_AFTER_SECONDS
 from streaming.session import Settings
 

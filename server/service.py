@@ -8,13 +8,13 @@ import logging
 from dataclasses import dataclass, field
 from typing import Any
 
-from server import turn
-from server.access import Access
-from server.calls import Visitors
-from server.captions import CaptionModel
+from server.admission.access import Access
 from server.catalogue import Catalogue
 from server.config import ServerConfig
-from server.negotiation import MediaPath
+from server.rtc import turn
+from server.rtc.negotiation import MediaPath
+from server.sessions.calls import Visitors
+from server.sessions.captions import CaptionModel
 from server.voices.choice import open_voice
 from server.voices.voice import Voice
 from streaming.clock import unix_seconds

@@ -24,8 +24,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from server.app import create_app
 from server.catalogue import AvatarEntry, StyleEntry
 from server.config import ServerConfig
+from server.rtc.tracks import OpusEncoder, sound_packet
 from server.service import Service
-from server.tracks import OpusEncoder, sound_packet
 from streaming.overload import OverloadLadder
 from streaming.worker import BatchWorker
 from styletalk_core.renderer.background import BackgroundEntry

@@ -18,8 +18,8 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSes
 from aiortc.rtp import RtpPacket
 from numpy.typing import NDArray
 
-from server.aiortc_patches import tap_packets
 from server.benchmarks.browser import bursts
+from server.rtc.aiortc_patches import tap_packets
 from streaming.clock import monotonic
 from streaming.media import PACKET_TICKS, TICK_RATE
 

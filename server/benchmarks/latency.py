@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from server.benchmarks.browser import BURST_PERIOD, bursts, speaking_page
 from server.benchmarks.live import live_server
 from server.benchmarks.stopwatch import QUIET_SECONDS, THRESHOLD, Stopwatch
-from server.calls import Call
-from server.tracks import FRAME_RTP_TICKS
+from server.rtc.tracks import FRAME_RTP_TICKS
+from server.sessions.calls import Call
 from streaming.media import FRAME_TICKS, TICK_RATE
 from styletalk_core.errors import InputError
 

@@ -16,7 +16,7 @@ from server.benchmarks.browser import bursts
 from server.benchmarks.callers import callers
 from server.benchmarks.capacity import cpu_seconds
 from server.benchmarks.live import LiveServer, live_server
-from server.presentation import Presentation
+from server.sessions.presentation import Presentation
 from streaming.media import TICK_RATE
 from styletalk_core.errors import InputError
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from aiortc import RTCRtpSender
 
-from server.calls import Call
-from server.tracks import FRAME_RTP_TICKS
+from server.rtc.tracks import FRAME_RTP_TICKS
+from server.sessions.calls import Call
 from streaming.clock import monotonic
 from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, Tick, VideoImage
 from streaming.schedule import JobKind

@@ -106,8 +106,8 @@ def _codecs() -> Iterator[Check]:
 
 
 def _media(config: ServerConfig) -> Iterator[Check]:
-    from server import reachability
-    from server.negotiation import MediaPath
+    from server.rtc import reachability
+    from server.rtc.negotiation import MediaPath
 
     if (ports := config.udp_range()) is not None:
         taken, needed = reachability.taken_ports(MediaPath.of(config)), PORTS_PER_CALL * max(1, config.max_sessions)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from server.home import user_folder
-from server.mp4 import Mp4Writer
+from server.sessions.mp4 import Mp4Writer
 from streaming.media import FRAME_TICKS, TICK_RATE
 from streaming.offline import OfflineFrame, render
 from streaming.session import Settings

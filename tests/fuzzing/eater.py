@@ -13,7 +13,7 @@ import traceback
 import warnings
 
 from fuzzing.targets import TARGETS
-from server.confined import confine
+from server.admission.confined import confine
 
 PROCESSOR_SECONDS = 3600
 

@@ -24,9 +24,9 @@ from PIL import Image
 from starlette.types import ASGIApp
 
 from fuzzing.mutations import damaged, damaged_lines, messages
+from server.admission.limits import Allowance
 from server.app import create_app
 from server.config import ServerConfig
-from server.limits import Allowance
 from server.service import Service
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError

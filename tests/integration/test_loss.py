@@ -11,7 +11,7 @@ from deterministic_engine import BRIGHT, DARK
 from live_server import Caller, LiveServer, running_server, tone
 from udp_relay import UdpRelay, is_rtp
 
-from server.calls import Call
+from server.sessions.calls import Call
 
 HALF = (DARK + BRIGHT) / 2
 

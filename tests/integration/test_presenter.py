@@ -133,7 +133,10 @@ async def test_text_is_spoken_in_order_with_each_sentence_as_its_caption() -> No
 
 
 async def test_texts_that_wait_can_be_cleared_again_and_again_and_bad_voices_are_told() -> None:
-    async with running_server(voice_url="http://127.0.0.1:9/v1", voice="nova") as server, server.control() as control:
+    async with (
+        running_server(voice_url="http://127.0.0.1:9/v1", voice="nova") as server,
+        server.control() as control,
+    ):
         await present(control)
         for _ in range(3):
             for _ in range(120):

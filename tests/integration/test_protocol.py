@@ -166,7 +166,7 @@ def test_every_message_and_code_of_the_server_is_in_the_document() -> None:
     told = rows("### From the server, on a control channel").keys() | {"watch.started"}
     heard = rows("### To the server, on a control channel").keys()
     codes = rows("## Errors").keys()
-    for path in sorted((ROOT / "server").glob("*.py")):
+    for path in sorted((ROOT / "server").rglob("*.py")):
         for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
             name = getattr(call.func, "attr", getattr(call.func, "id", ""))
             texts = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
@@ -178,13 +178,15 @@ def test_every_message_and_code_of_the_server_is_in_the_document() -> None:
             for keyword in call.keywords:
                 if keyword.arg == "code" and isinstance(keyword.value, ast.Constant):
                     assert keyword.value.value in codes, f"{path.name} answers {keyword.value.value}"
-    spoken = set(re.findall(r'^ +"([a-z_]+\.[a-z]+|mark)": self\._', (ROOT / "server/presenting.py").read_text(), re.M))
-    spoken |= set(re.findall(r'kind == "([a-z.]+)"', (ROOT / "server/control.py").read_text()))
+    spoken = set(
+        re.findall(r'^ +"([a-z_]+\.[a-z]+|mark)": self\._', (ROOT / "server/control/presenting.py").read_text(), re.M)
+    )
+    spoken |= set(re.findall(r'kind == "([a-z.]+)"', (ROOT / "server/control/visiting.py").read_text()))
     assert spoken <= heard and len(spoken) > 12
 
 
 def test_every_route_is_in_the_document() -> None:
-    from server.openapi import PATHS
+    from server.routes.openapi import PATHS
 
     for path in PATHS:
         assert path.split("{")[0].rstrip("/") in DOCUMENT, path

@@ -15,8 +15,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server import logs
-from server.calls import Visitors
 from server.generated import GENERATED
+from server.sessions.calls import Visitors
 
 KEY = "a key that must stay secret"
 TURN = {"turn_urls": "turn:turn.example:3478", "turn_secret": "the relay's secret"}
@@ -63,7 +63,11 @@ async def test_a_token_made_with_the_key_opens_a_session_and_nothing_else() -> N
 
 
 async def test_an_address_has_only_so_many_sessions() -> None:
-    async with running_server(sessions_per_address=2) as server, server.control() as first, server.control():
+    async with (
+        running_server(sessions_per_address=2) as server,
+        server.control() as first,
+        server.control(),
+    ):
         async with connect(f"ws://127.0.0.1:{server.port}/ws") as third:
             refusal = msgpack.unpackb(await third.recv())
             assert (refusal["type"], refusal["code"]) == ("error", "too_many_sessions")

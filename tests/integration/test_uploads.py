@@ -12,7 +12,7 @@ import pytest
 from face_videos import noise_frames, talking_frames, write_video
 from live_server import LiveServer, running_server
 
-from server import uploads
+from server.routes import uploads
 from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.access import Access, Scope
+from server.admission.access import Access, Scope
 
 NOW = 1_000_000.0
 

@@ -13,7 +13,7 @@ from aiortc.codecs.vpx import Vp8Decoder, vp8_depayload
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtcpPacket, RtcpSrPacket, RtpPacket, is_rtcp
 
-from server import aiortc_patches as patches
+from server.rtc import aiortc_patches as patches
 
 
 def picture(value: int, size: int = 256) -> av.VideoFrame:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
 
-from server.captions import CaptionModel, Captions, Listening
-from server.messages import Refusal
+from server.admission.problems import Refusal
+from server.sessions.captions import CaptionModel, Captions, Listening
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
 from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from server import confined
+from server.admission import confined
 
-GREEDY = "import server.confined as c; c.MEMORY = 400 << 20; c.confine(20); b = bytearray(500 << 20)"
+GREEDY = "import server.admission.confined as c; c.MEMORY = 400 << 20; c.confine(20); b = bytearray(500 << 20)"
 LARGE_FILE = """
 import os, tempfile
-import server.confined as c
+import server.admission.confined as c
 c.FILE_BYTES = 1000
 c.confine(20)
 file = os.open(tempfile.gettempdir(), os.O_TMPFILE | os.O_WRONLY)

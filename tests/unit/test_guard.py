@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from server.access import Access, Scope
-from server.guard import REQUESTS_AT_ONCE, Guard
+from server.admission.access import Access, Scope
+from server.admission.guard import REQUESTS_AT_ONCE, Guard
 
 
 async def ask(

@@ -1,4 +1,7 @@
-"""Proves that imports point one way: server -> streaming, styletalk_core; neither of those points back or sideways."""
+"""Proves that imports point one way: server -> streaming, styletalk_core; neither of those points back or sideways.
+
+Within the server they point one way too: control -> routes -> sessions -> rtc, admission.
+"""
 
 import ast
 import sys
@@ -34,3 +37,20 @@ def test_no_import_points_the_wrong_way(folder: str) -> None:
         if FORBIDDEN[folder](name)
     }
     assert not wrong
+
+
+SERVER_LAYERS = ("admission", "rtc", "sessions", "routes", "control")
+
+
+def layers_used_by(path: Path) -> set[str]:
+    """Returns the folders of the server that a module imports from."""
+    tree = ast.walk(ast.parse(path.read_text()))
+    modules = [node.module or "" for node in tree if isinstance(node, ast.ImportFrom)]
+    return {name.split(".")[1] for name in modules if name.startswith("server.")} & set(SERVER_LAYERS)
+
+
+@pytest.mark.parametrize("layer", SERVER_LAYERS)
+def test_no_folder_of_the_server_imports_from_one_above_it(layer: str) -> None:
+    above = set(SERVER_LAYERS[SERVER_LAYERS.index(layer) + 1 :])
+    wrong = {path.name: layers_used_by(path) & above for path in (ROOT / "server" / layer).glob("*.py")}
+    assert not {name for name, used in wrong.items() if used}

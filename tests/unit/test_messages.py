@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from server.messages import MOST_BLENDED, BadMessage, style_choice
+from server.control.messages import MOST_BLENDED, BadMessage, style_choice
 
 
 def test_a_style_a_blend_or_what_there_was() -> None:

@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from server.microphone import Microphone, conceal
-from server.tracks import OpusEncoder
+from server.rtc.microphone import Microphone, conceal
+from server.rtc.tracks import OpusEncoder
 from streaming.media import AudioChunk
 
 PACKETS = 60

@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from server.mp4 import Mp4Writer
-from server.recording import person
+from server.sessions.mp4 import Mp4Writer
+from server.sessions.recording import person
 
 
 def picture(level: int, size: int = 64) -> np.ndarray:

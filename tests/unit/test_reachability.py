@@ -8,10 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from server import reachability
 from server.config import ServerConfig
-from server.negotiation import MediaPath
-from server.reachability import Unreachable
+from server.rtc import reachability
+from server.rtc.negotiation import MediaPath
+from server.rtc.reachability import Unreachable
 
 PORT = 34_780
 RELAY = f"turn:127.0.0.1:{PORT}"

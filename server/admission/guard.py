@@ -17,10 +17,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.access import PAGE_SECONDS, Access
-from server.access import Scope as AccessScope
-from server.limits import AddressAllowances
-from server.problems import problem
+from server.admission.access import PAGE_SECONDS, Access
+from server.admission.access import Scope as AccessScope
+from server.admission.limits import AddressAllowances
+from server.admission.problems import problem
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 COOKIE = "styletalk-token"

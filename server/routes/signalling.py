@@ -11,15 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server import logs, turn
-from server.aiortc_patches import NoMediaPort
-from server.audience import MOST_VIEWERS
-from server.calls import Call, TooManySessions
+from server import logs
+from server.admission.limits import BodyTooLarge, read_body
+from server.admission.problems import problem
 from server.generated import GENERATED
-from server.limits import BodyTooLarge, read_body
-from server.negotiation import OfferRefused
-from server.problems import problem
+from server.rtc import turn
+from server.rtc.aiortc_patches import NoMediaPort
+from server.rtc.negotiation import OfferRefused
 from server.service import RETRY_AFTER_SECONDS, Service
+from server.sessions.audience import MOST_VIEWERS
+from server.sessions.calls import Call, TooManySessions
 from streaming.errors import EngineFailure, WorkerFull
 
 logger = logging.getLogger(__name__)

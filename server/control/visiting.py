@@ -1,9 +1,9 @@
-"""The control channel: one WebSocket per visitor, maps with a "type" in msgpack, or in JSON for ``?format=json``.
+"""A visitor's control channel: one WebSocket, maps with a "type" in msgpack, or in JSON for ``?format=json``.
 
 Runs on: event loop. Server to client: session.created, style.applied, avatar.applied, speech.started,
 speech.stopped, avatar.interrupted, background.applied, presenter.applied, metrics, pong, error. Client to server:
-style.set, avatar.set, avatar.interrupt, session.update, ping; what a presenter says is in `server.presenting`. The end
-of the channel is the end of the call. All of it is described in docs/protocol.md.
+style.set, avatar.set, avatar.interrupt, session.update, ping; what a presenter says is in `presenting`. The end of the
+channel is the end of the call. All of it is described in docs/protocol.md.
 """
 
 import asyncio
@@ -16,16 +16,16 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from server import logs
-from server.calls import TooManySessions, Visitor
+from server.admission.guard import FULL_ACCESS
+from server.control.message_channel import MessageChannel, turn_away
+from server.control.messages import BadMessage, echo, number, style_choice, text
+from server.control.presenting import Presenting, free_name, milliseconds
+from server.control.streams import Streams
+from server.control.watching import SHARED, watch
 from server.generated import GENERATED
-from server.guard import FULL_ACCESS
-from server.message_channel import MessageChannel, turn_away
-from server.messages import BadMessage, echo, number, style_choice, text
-from server.presenting import Presenting, free_name, milliseconds
+from server.routes.signalling import busy
 from server.service import Service
-from server.signalling import busy
-from server.streams import Streams
-from server.watching import SHARED, watch
+from server.sessions.calls import TooManySessions, Visitor
 from streaming.clock import monotonic
 from streaming.engine import StyleChoice
 from streaming.session import Session

@@ -4,6 +4,7 @@ Runs on: event loop.
 """
 
 import logging
+from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,6 +15,15 @@ logger = logging.getLogger(__name__)
 
 CODES = {404: "not_found", 405: "method_not_allowed"}
 """Codes of what the router itself refuses."""
+
+
+class Refusal(ValueError):
+    """Something that is not done; the text says why, ``code`` says it to programs."""
+
+    def __init__(self, code: str, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.fields = fields
 
 
 def problem(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:

@@ -16,12 +16,13 @@ from typing import Any, Protocol
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtp import RtpPacket
 
-from server import logs, negotiation
-from server.limits import site_of
-from server.microphone import Microphone
-from server.negotiation import MediaPath
-from server.performance import Performance
-from server.tracks import PictureTrack, SoundTrack, StartBarrier
+from server import logs
+from server.admission.limits import site_of
+from server.rtc import negotiation
+from server.rtc.microphone import Microphone
+from server.rtc.negotiation import MediaPath
+from server.rtc.tracks import PictureTrack, SoundTrack, StartBarrier
+from server.sessions.performance import Performance
 from streaming.clock import MediaClock, monotonic
 from streaming.latency import LatencyPlan
 from streaming.session import Session, Settings

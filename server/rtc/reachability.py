@@ -11,10 +11,10 @@ from aioice import turn
 from aioice.stun import TransactionError
 from aiortc import RTCConfiguration, RTCPeerConnection
 
-from server.aiortc_patches import offer_addresses
 from server.config import ServerConfig
-from server.negotiation import MediaPath
-from server.turn import ice_servers
+from server.rtc.aiortc_patches import offer_addresses
+from server.rtc.negotiation import MediaPath
+from server.rtc.turn import ice_servers
 from streaming.clock import unix_seconds
 
 SECONDS = 5.0

@@ -7,7 +7,7 @@ a program says what is to be spoken.
 import asyncio
 import secrets
 
-from server.audience import Audience
+from server.sessions.audience import Audience
 from streaming.clock import monotonic
 from streaming.errors import EngineFailure
 from streaming.media import FRAME_TICKS, TICK_RATE

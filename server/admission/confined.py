@@ -61,7 +61,7 @@ async def run(arguments: Sequence[str], seconds: float, tell: Callable[[str], No
         TookTooLong: it took longer.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "server.confined", str(int(seconds) + 1), *arguments),
+        *(sys.executable, "-m", "server.admission.confined", str(int(seconds) + 1), *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -115,7 +115,7 @@ def confine(cpu_seconds: int) -> None:
 
 
 def main() -> int:
-    """``python -m server.confined SECONDS COMMAND...``"""
+    """``python -m server.admission.confined SECONDS COMMAND...``"""
     confine(int(sys.argv[1]))
     from server.cli import main as styletalk  # imports only now, within the bounds
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from server.messages import BadMessage
+from server.control.messages import BadMessage
 from streaming.media import FRAME_TICKS, MotionFrame
 from streaming.session import Session
 

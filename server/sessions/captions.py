@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from server.messages import Refusal
+from server.admission.problems import Refusal
 from streaming.audio_ring import Decimator
 from streaming.media import FRAME_TICKS, MODEL_SAMPLE_TICKS, TICK_RATE, AudioChunk, Tick
 from streaming.queues import BoundedQueue, OnFull

@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from server.access import LONGEST_TOKEN_SECONDS, Scope
-from server.limits import BodyTooLarge, read_body
-from server.problems import problem
+from server.admission.access import LONGEST_TOKEN_SECONDS, Scope
+from server.admission.limits import BodyTooLarge, read_body
+from server.admission.problems import problem
+from server.rtc.turn import CREDENTIAL_SECONDS
 from server.service import Service
-from server.turn import CREDENTIAL_SECONDS
 
 TOKEN_SECONDS = 600
 LARGEST_WISH = 1024

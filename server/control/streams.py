@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from server import motion_stream
-from server.captions import CaptionModel, Captions
-from server.messages import BadMessage
-from server.motion_stream import MotionStream
+from server.control import motion_stream
+from server.control.messages import BadMessage
+from server.control.motion_stream import MotionStream
+from server.sessions.captions import CaptionModel, Captions
 from streaming.session import Session
 
 

@@ -12,10 +12,10 @@ from typing import Any, Generic, TypeVar, Union
 import av
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 
-from server import negotiation
-from server.negotiation import MediaPath
-from server.shared_encoder import SharedEncoder, Stream, streams
-from server.tracks import picture_frame, sound_packet
+from server.rtc import negotiation
+from server.rtc.negotiation import MediaPath
+from server.rtc.shared_encoder import SharedEncoder, Stream, streams
+from server.rtc.tracks import picture_frame, sound_packet
 from streaming.clock import MediaClock
 from streaming.media import Tick, VideoImage
 from streaming.queues import BoundedQueue, OnFull

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from server.calls import Visitor
+from server.admission.problems import Refusal
+from server.control.messages import BadMessage, binary, number, text
 from server.generated import GENERATED
-from server.messages import BadMessage, Refusal, binary, number, text
-from server.presentation import Presentation
-from server.recording import Recording
 from server.service import RETRY_AFTER_SECONDS, Service
+from server.sessions.calls import Visitor
+from server.sessions.presentation import Presentation
+from server.sessions.recording import Recording
 from streaming.errors import EngineFailure, WorkerFull
 from streaming.interpolator import RATES, Interpolator
 from streaming.media import TICK_RATE, Tick

@@ -9,13 +9,13 @@ from typing import Any
 
 from starlette.websockets import WebSocket
 
-from server.audience import MOST_VIEWERS
-from server.calls import Visitor
+from server.control.message_channel import MessageChannel, turn_away, wants_json
+from server.control.messages import BadMessage, echo, pack
+from server.control.streams import Streams
 from server.generated import GENERATED
-from server.message_channel import MessageChannel, turn_away, wants_json
-from server.messages import BadMessage, echo, pack
 from server.service import Service
-from server.streams import Streams
+from server.sessions.audience import MOST_VIEWERS
+from server.sessions.calls import Visitor
 from streaming.queues import BoundedQueue
 
 SHARED = frozenset(

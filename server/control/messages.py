@@ -11,21 +11,13 @@ from typing import Any
 
 import msgpack
 
+from server.admission.problems import Refusal
 from streaming.engine import StyleChoice
 
 LARGEST_ECHO = 1 << 53
 LONGEST_ECHO = 200
 MOST_BLENDED = 8
 """Styles in one blend."""
-
-
-class Refusal(ValueError):
-    """Something that is not done; the text says why, ``code`` says it to programs."""
-
-    def __init__(self, code: str, message: str, **fields: Any) -> None:
-        super().__init__(message)
-        self.code = code
-        self.fields = fields
 
 
 class BadMessage(Refusal):

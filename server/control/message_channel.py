@@ -9,8 +9,9 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from server.limits import Allowance
-from server.messages import Refusal, pack, unpack
+from server.admission.limits import Allowance
+from server.admission.problems import Refusal
+from server.control.messages import pack, unpack
 from server.service import RETRY_AFTER_SECONDS
 from streaming.errors import EngineFailure
 from streaming.queues import BoundedQueue, OnFull

@@ -6,7 +6,7 @@ Pure. What goes over the WebSocket and inside SDP is told in docs/protocol.md.
 from importlib.metadata import version
 from typing import Any
 
-from server.guard import PUBLIC_PATHS
+from server.admission.guard import PUBLIC_PATHS
 
 Json = dict[str, Any]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from server.performance import Performance
-from server.tracks import OpusEncoder
+from server.rtc.tracks import OpusEncoder
+from server.sessions.performance import Performance
 from server.voices.voice import Voice, VoiceFailed, sentences
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan

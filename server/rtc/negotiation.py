@@ -14,7 +14,8 @@ from aiortc.codecs.base import Encoder
 from aiortc.rtp import RtpPacket
 from aiortc.sdp import SessionDescription
 
-from server.aiortc_patches import (
+from server.config import ServerConfig
+from server.rtc.aiortc_patches import (
     VIDEO_CLOCK_RATE,
     LiveVp8Encoder,
     offer_addresses,
@@ -22,7 +23,6 @@ from server.aiortc_patches import (
     tap_packets,
     use_encoder,
 )
-from server.config import ServerConfig
 from streaming.clock import MediaClock
 from streaming.media import TICK_RATE
 

@@ -21,9 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from server import confined
+from server.admission import confined
+from server.admission.problems import problem
 from server.home import user_folder
-from server.problems import problem
 from server.service import RETRY_AFTER_SECONDS
 from styletalk_core.errors import InputError
 from styletalk_core.renderer.background import BackgroundLibrary

@@ -16,11 +16,10 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from server.admission.problems import Refusal, problem
 from server.home import user_folder
-from server.messages import Refusal
-from server.mp4 import Mp4Writer
-from server.presentation import Listener, Presentation
-from server.problems import problem
+from server.sessions.mp4 import Mp4Writer
+from server.sessions.presentation import Listener, Presentation
 from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, VideoImage
 from streaming.queues import BoundedQueue, OnFull
 

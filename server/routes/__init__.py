@@ -1,0 +1,1 @@
+"""What is asked for over HTTP: signalling, uploads, tokens, figures, and the document that describes it."""

@@ -1,0 +1,1 @@
+"""WebRTC: negotiation, the microphone's receive path, the paced tracks, everything changed about aiortc."""
