@@ -14,7 +14,3 @@ class InputError(StyleTalkError, ValueError):
 
 class CheckpointError(StyleTalkError):
     """A weight file that does not fit: the message names the tensor."""
-
-
-class EngineError(StyleTalkError):
-    """The model engine failed while it worked on a batch."""
