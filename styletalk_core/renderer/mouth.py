@@ -9,6 +9,7 @@ from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.renderer.mouth_anatomy import JAW, MouthAnatomy
 from styletalk_core.renderer.opening import Opening, Patch, smooth_curve
+from styletalk_core.renderer.own_mouth import OwnMouth
 from styletalk_core.renderer.own_teeth import own_teeth
 
 _CHEEKS = (50, 280, 205, 425)
@@ -45,6 +46,7 @@ class MouthInterior:
         self._dark = skin * _PALATE
         self._lit = np.stack([skin * _TONGUE, enamel * _LOWER_TEETH, enamel]).astype(np.float32)
         self._upper_teeth, self._lower_teeth = own_teeth(picture, landmarks, unit, skin)
+        self._own_mouth = OwnMouth.of(picture, landmarks, unit, self.has_own_teeth)
         self._own_jaw = (landmarks - resting)[list(JAW), :2].mean(0)
         self._anatomy = MouthAnatomy(1 / unit, self._upper_teeth is None, self._lower_teeth is None)
         self._middle, self._half_width = resting_line(resting[:, :2])
@@ -83,6 +85,11 @@ class MouthInterior:
             inside = self._lower_teeth.lay_over(inside, source_x - dropped[0], source_y - dropped[1])
         if self._upper_teeth is not None:
             inside = self._upper_teeth.lay_over(inside, source_x, source_y)
+        if self._own_mouth is not None:
+            first, last = lips[[UPPER_INNER_LIP[0], UPPER_INNER_LIP[-1]], 0]
+            across = np.clip((x[0] - first) / max(float(last - first), 1.0), 0, 1)
+            down = np.clip(depth[0] / np.maximum(depth[0] + depth[1], 1e-3), 0, 1)
+            inside = self._own_mouth.lay_over(inside, across, down, float(local_gap.max()) * unit)
         return Patch(opening.window, np.clip(inside, 0, 255), opening.mask * np.clip(local_gap / _OPAQUE, 0, 1))
 
 
