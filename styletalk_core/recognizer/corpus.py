@@ -1,6 +1,7 @@
 """The recogniser's training material: sound with phone ids at 100 Hz, one packed file per recording.
 
-Reads the project's data folder, aligns what is not aligned yet, and keeps the result in a cache folder.
+Reads the project's data folder and folders of extra recordings, aligns what is not aligned yet, and keeps the
+result in a cache folder.
 """
 
 import csv
@@ -21,7 +22,9 @@ FREE_SOURCES: Final = ("librispeech", "speechocean762", "GRID", "synthetic")
 """Sources whose licence allows every use."""
 FOREIGN_SOURCES: Final = ("Arabic newsreaders",)
 """Sources in a language that the aligner does not know: left out."""
-
+EXTRA: Final = "extra"
+"""What names of extra recordings begin with."""
+EXTRA_COLUMNS: Final = ("file", "source", "speaker", "licence", "text")
 
 FRAME: Final = SPEECH_RATE // LABEL_RATE
 """Samples under one label."""
@@ -87,14 +90,34 @@ def recordings(data: Path) -> Iterator[Recording]:
                     yield Recording(name, path, row["source"], row["speaker"], row["split"], text)
 
 
-def prepare(data: Path, cache: Path, part: int = 0, parts: int = 1) -> int:
+def extra_recordings(folder: Path) -> Iterator[Recording]:
+    """Every recording that the manifest.tsv of ``folder`` lists, all for training; see `docs/training.md`.
+
+    Raises:
+        InputError: no manifest, or a column is missing.
+    """
+    manifest = folder / "manifest.tsv"
+    if not manifest.is_file():
+        raise InputError(f"{manifest} does not exist: --extra must name a folder with a manifest.tsv")
+    with manifest.open(encoding="utf-8", newline="") as lines:
+        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        if missing := set(EXTRA_COLUMNS).difference(rows.fieldnames or ()):
+            raise InputError(f"{manifest} lacks the columns {', '.join(sorted(missing))}")
+        for row in rows:
+            name, source = f"{EXTRA}/{row['source']}/{row['file']}", f"{row['source']} ({row['licence']})"
+            yield Recording(name, folder / row["file"], source, row["speaker"], "train", row["text"] or "")
+
+
+def prepare(data: Path, cache: Path, extra: Path | None = None, part: int = 0, parts: int = 1) -> int:
     """Aligns every recording that ``cache`` lacks and returns how many were added.
 
     Args:
+        extra: folder of extra recordings.
         part: which of ``parts`` equal shares of the work to do, so that processes can share it.
     """
     aligner, transcripts, added = ForcedAligner(), OfflineTranscripts(), 0
-    for recording in list(recordings(data))[part::parts]:
+    found = [*recordings(data), *(extra_recordings(extra) if extra else ())]
+    for recording in found[part::parts]:
         path = cache / f"{Path(recording.name).with_suffix('')}.npz"
         if path.exists():
             continue

@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +28,7 @@ from styletalk_core.phones import CLOSED_LIPS, FPS, LIP_TO_TEETH, PHONES, SIL_IN
 from styletalk_core.recognizer.accuracy import mean_accuracy, score
 from styletalk_core.recognizer.alignment import labels_at
 from styletalk_core.recognizer.augmentation import Augmenter, Batch, Clip
-from styletalk_core.recognizer.corpus import FREE_SOURCES, Utterance, prepare, utterances
+from styletalk_core.recognizer.corpus import EXTRA, FREE_SOURCES, Utterance, prepare, utterances
 from styletalk_core.recognizer.features import HOP, OVERLAP, FeatureState, extract, log_mel
 from styletalk_core.recognizer.network import RecogniserConfig, RecogniserNetwork
 from styletalk_core.recognizer.synthesis import synthesise
@@ -36,8 +36,10 @@ from styletalk_core.recognizer.weights import load_network, save_network
 
 log = logging.getLogger(__name__)
 
-SHARES: Final = {"librispeech": 0.46, "speechocean762": 0.16, "GRID": 0.02, "synthetic": 0.29, "other": 0.07}
-"""How often each source is drawn; sources that are absent leave their share to the others."""
+SHARES: Final = {
+    "librispeech": 0.46, "speechocean762": 0.16, "GRID": 0.02, "synthetic": 0.29, EXTRA: 0.8, "other": 0.07
+}  # fmt: skip
+"""How often each source is drawn, relative to the others that are there; `EXTRA` stands for extra recordings."""
 HELD_OUT_SOURCE: Final = "librispeech"
 """Source whose test speakers are scored during the training."""
 CLOSED_WEIGHT: Final = 1.25
@@ -70,6 +72,7 @@ class DevClip:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the training."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the project's data folder")
+    parser.add_argument("--extra", type=Path, help="folder of extra recordings (see docs/training.md)")
     parser.add_argument("--cache", type=Path, required=True, help="folder for aligned sound and checkpoints")
     parser.add_argument("--out", type=Path, required=True, help="weight file to write (.safetensors)")
     parser.add_argument("--steps", type=int, default=16000, help="optimiser steps in all (default: 16000)")
@@ -94,7 +97,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError("no CUDA device was found: use --device cpu")
     torch.set_num_threads(1)
     if not args.no_align:
-        log.info("aligned %d new recordings", prepare(args.data, args.cache / "utterances"))
+        log.info("aligned %d new recordings", prepare(args.data, args.cache / "utterances", args.extra))
         log.info("synthesised %d new sentences", synthesise(args.cache / "utterances", args.synthetic))
     material = list(utterances(args.cache / "utterances"))
     free = args.licence == "free"
@@ -104,7 +107,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     held_out = [_dev_clip(one) for one in material if one.split == "test" and one.source == HELD_OUT_SOURCE]
     hours = sum(len(clip.labels) for clip in clips) / 360_000
     log.info("%d utterances, %.2f h; %d held out", len(clips), hours, len(held_out))
-    training = Training(args, Augmenter(clips, SHARES, args.seed), held_out, list(dev_clips(args.data)))
+    extra = sorted({one.source for one in material if _is_extra(one)}) if not free else []
+    training = Training(args, Augmenter(clips, SHARES, args.seed), held_out, list(dev_clips(args.data)), extra)
     return training.run() | {"hours": round(hours, 2)}
 
 
@@ -112,10 +116,16 @@ class Training:
     """The optimiser's loop with its checkpoints."""
 
     def __init__(
-        self, args: argparse.Namespace, augmenter: Augmenter, held_out: list[DevClip], dev: list[DevClip]
+        self,
+        args: argparse.Namespace,
+        augmenter: Augmenter,
+        held_out: list[DevClip],
+        dev: list[DevClip],
+        extra: Sequence[str] = (),
     ) -> None:
+        """Args: extra: sources of extra recordings and their terms, for the model card."""
         torch.manual_seed(args.seed)
-        self._args, self._augmenter, self._held_out, self._dev = args, augmenter, held_out, dev
+        self._args, self._augmenter, self._held_out, self._dev, self._extra = args, augmenter, held_out, dev, extra
         network = (
             load_network(args.start).requires_grad_().train() if args.start else RecogniserNetwork(RecogniserConfig())
         )
@@ -191,7 +201,7 @@ class Training:
         log.info("official %s", json.dumps(dev))
         self._figures = {"step": self._step, "seed": self._args.seed, "licence": self._args.licence}
         self._figures |= {"held_out": held_out, "official": dev}
-        save_network(network, self._args.out, model_card(self._figures))
+        save_network(network, self._args.out, model_card(self._figures, self._extra))
         state = {
             "network": self._network.state_dict(),
             "average": self._average.state_dict(),
@@ -232,13 +242,14 @@ def _features(samples: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(features)
 
 
-def model_card(figures: dict[str, Any]) -> dict[str, str]:
+def model_card(figures: dict[str, Any], extra: Sequence[str] = ()) -> dict[str, str]:
     """What a weight file says about itself, ``figures`` of the official samples (ungated) included."""
     material = "LibriSpeech, speechocean762 and GRID (train split); voices of flite, hibari-tts and Piper (Joe)"
     terms = "free for every use; name the sources"
     if figures["licence"] == "all":
         material += ", spoken clips of the video folder (train split)"
         terms = "research use: some of the clips allow no other"
+    material += "".join(f", {source}" for source in extra)
     return {
         "title": "Streaming phoneme recogniser, 41 symbols, 20 ms columns",
         "material": material,
@@ -270,4 +281,9 @@ def _training_clips(material: Iterable[Utterance]) -> Iterator[Clip]:
         spoken = np.flatnonzero(utterance.labels != SIL_INDEX)
         if len(spoken):
             part = slice(max(spoken[0] - MARGIN, 0), min(spoken[-1] + MARGIN, len(decibels)))
-            yield Clip(utterance.source, decibels[part], utterance.labels[part])
+            source = EXTRA if _is_extra(utterance) else utterance.source
+            yield Clip(source, decibels[part], utterance.labels[part])
+
+
+def _is_extra(utterance: Utterance) -> bool:
+    return utterance.name.startswith(f"{EXTRA}/")

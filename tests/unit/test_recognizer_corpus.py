@@ -8,7 +8,15 @@ import pytest
 from styletalk_core.errors import InputError
 from styletalk_core.phones import INDEX, SIL_INDEX
 from styletalk_core.recognizer.alignment import labels_at, to_cmu
-from styletalk_core.recognizer.corpus import LONGEST_PART, Utterance, recordings, split_at_pauses, utterances
+from styletalk_core.recognizer.corpus import (
+    LONGEST_PART,
+    Recording,
+    Utterance,
+    extra_recordings,
+    recordings,
+    split_at_pauses,
+    utterances,
+)
 
 
 def test_long_sound_is_cut_where_it_is_quiet_and_nothing_is_lost() -> None:
@@ -50,3 +58,16 @@ def test_symbols_without_a_phone_are_left_out() -> None:
 def test_a_folder_that_is_no_data_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must name the project's data folder"):
         list(recordings(tmp_path))
+
+
+def test_extra_recordings_are_for_training_and_carry_their_terms(tmp_path: Path) -> None:
+    columns = "file\tsource\tspeaker\tlicence\ttext\n"
+    (tmp_path / "manifest.tsv").write_text(columns + "a/b.wav\tGame\tone\tfreeware\tgood morning\n")
+    expected = Recording("extra/Game/a/b.wav", tmp_path / "a/b.wav", "Game (freeware)", "one", "train", "good morning")
+    assert list(extra_recordings(tmp_path)) == [expected]
+
+
+def test_a_manifest_of_extra_recordings_without_terms_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.tsv").write_text("file\tsource\tspeaker\ttext\n")
+    with pytest.raises(InputError, match="lacks the columns licence"):
+        list(extra_recordings(tmp_path))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from styletalk_core.errors import InputError
 from styletalk_core.phones import INDEX, SIL_INDEX
@@ -80,6 +81,14 @@ def test_a_training_can_start_from_finished_weights(
     for name, tensor in second._network.state_dict().items():
         torch.testing.assert_close(tensor, expected[name])
     assert all(parameter.requires_grad for parameter in second._network.parameters())
+
+
+def test_the_card_names_the_extra_recordings_and_their_terms(
+    tmp_path: Path, material: tuple[Augmenter, list[DevClip], list[DevClip]]
+) -> None:
+    Training(arguments(tmp_path), *material, extra=["Game (freeware)"]).run()
+    with safe_open(tmp_path / "w.safetensors", "np") as file:
+        assert "Game (freeware)" in file.metadata()["material"]
 
 
 def test_an_empty_cache_says_how_to_fill_it(tmp_path: Path) -> None:
