@@ -7,14 +7,15 @@ STAMP  := $(VENV)/.installed
 CHROMIUM := $(or $(shell command -v chromium),$(shell command -v chromium-browser),$(shell command -v google-chrome))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-libraries serve test lint bench fuzz chromium clean
+.PHONY: help setup system-libraries serve test lint coverage bench fuzz chromium clean
 
 help:
-	@echo "make serve   install what is missing and start the server on 127.0.0.1:8080"
-	@echo "make test    run every test, with a real browser where there is one"
-	@echo "make lint    ruff and mypy"
-	@echo "make bench   speed, latency and capacity of this machine, into docs/bench/"
-	@echo "make fuzz    100,000 malformed offers, messages and files, about 20 minutes"
+	@echo "make serve     install what is missing and start the server on 127.0.0.1:8080"
+	@echo "make test      run every test, with a real browser where there is one"
+	@echo "make lint      ruff and mypy"
+	@echo "make coverage  branches of server/ and streaming/ that the tests without a browser reach"
+	@echo "make bench     speed, latency, capacity and quality into docs/bench/ and docs/results.md"
+	@echo "make fuzz      100,000 malformed offers, messages and files, about 20 minutes"
 
 setup: $(STAMP)
 
@@ -58,9 +59,16 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+coverage: setup
+	$(BIN)/python -m pytest -m "not browser and not benchmark" --cov --cov-report=term-missing:skip-covered
+
 bench: setup
 	$(BIN)/styletalk bench all --out docs/bench
+	$(BIN)/styletalk results
 	$(BIN)/python -m pytest -m benchmark
+
+fuzz: setup
+	cd tests && ../$(BIN)/python -m fuzzing --cases 100000
 
 clean:
 	rm -rf $(VENV) build *.egg-info

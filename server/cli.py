@@ -24,6 +24,7 @@ COMMANDS = {
     "train": ("server.commands.train", "train a shipped weight file from the data folder"),
     "evaluate": ("server.commands.evaluate", "judge generated motion against tracked clips"),
     "bench": ("server.commands.bench", "measure speed, latency and capacity"),
+    "results": ("server.commands.results", "write measured figures into docs/results.md and the README"),
     "doctor": ("server.commands.doctor", "check this machine and say how to fix what is missing"),
 }
 

@@ -1,6 +1,7 @@
 """All benchmarks one after the other, each in a process of its own: one table, and one file per machine.
 
-The file says on what machine, from which commit and when, so that figures can be told apart and repeated.
+Every entry of the file says from which commit it is and when it was taken: a benchmark that is run again alone
+(`--only soak`) replaces its own entry, and one that fails leaves the figures that it had.
 """
 
 import argparse
@@ -9,23 +10,29 @@ import json
 import os
 import platform
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 RUNS: Final = {
-    "decoder": [],
-    "recognizer": [],
-    "renderer": [],
-    "batch": [],
-    "latency": [],
-    "interruption": [],
-    "capacity": ["--size", "512"],
-    "churn": [],
-    "soak": ["--minutes", "2"],
+    "decoder": ["decoder"],
+    "recognizer": ["recognizer"],
+    "renderer": ["renderer"],
+    "batch": ["batch", "--seconds", "5"],
+    "latency": ["latency"],
+    "interruption": ["interruption", "--times", "12"],
+    "capacity": ["capacity", "--size", "512"],
+    "capacity-256": ["capacity", "--size", "256"],
+    "churn": ["churn", "--cycles", "200"],
+    "soak": ["soak", "--minutes", "1"],
+    "quality": ["quality"],
 }
-"""What runs without the training data, and how."""
+"""What is run, and how; only `quality` needs clips that are not part of the repository."""
+LONGEST_SECONDS: Final = 900
+"""A benchmark that is not done by then is stopped."""
 _SHOWN: Final = {
     "decoder": ("ms_per_frame_b1", "ms_per_frame_b8", "ratio_uncached", "style_switch_ms"),
     "recognizer": ("rtf", "lookahead_ms", "step_ms"),
@@ -41,49 +48,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `styletalk bench all`."""
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="write FOLDER/<machine>.json, too")
     parser.add_argument("--only", nargs="+", choices=list(RUNS), metavar="NAME", help=f"of {', '.join(RUNS)}")
-    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Runs them; one that fails is told and does not stop the others."""
-    result: dict[str, Any] = {
-        "machine": _machine(),
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "commit": _commit(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-    }
-    if not args.json:
-        print(f"{result['machine']}, {result['cores']} cores, commit {result['commit']}, {result['date']}")
-    for name in args.only or RUNS:
-        result[name] = _measured(name, RUNS[name])
-        if not args.json:
-            _print_rows(name, result[name])
+    result: dict[str, Any] = {"machine": _machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+    taken = {"commit": _commit(), "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
+    path = None
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
         path = args.out / f"{re.sub('[^a-z0-9]+', '-', result['machine'].lower()).strip('-')}-{result['cores']}.json"
-        path.write_text(json.dumps(result, indent=2) + "\n")
+        result = (json.loads(path.read_text()) if path.exists() else {}) | result
+    if not args.json:
+        print(f"{result['machine']}, {result['cores']} cores, commit {taken['commit']}, {taken['date']}")
+    for name in args.only or RUNS:
+        figures = measured(RUNS[name])
+        if "failed" not in figures or "failed" in result.get(name, figures):
+            result[name] = taken | figures
+            if path is not None:
+                path.write_text(json.dumps(result, indent=2) + "\n")
         if not args.json:
-            print(f"written to {path}")
+            _print_rows(name, figures)
+    if path is not None and not args.json:
+        print(f"written to {path}")
     return result
 
 
-def _measured(name: str, options: list[str]) -> dict[str, Any]:
-    command = [sys.executable, "-m", "server.cli", "bench", name, "--json", *options]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode != 0:
-        said = ended.stderr.strip().splitlines()
-        return {"failed": said[-1] if said else f"exit status {ended.returncode}"}
-    figures: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+def measured(words: list[str]) -> dict[str, Any]:
+    """What `styletalk bench` with these words reports, or why it failed; whatever it started has ended then."""
+    command = [sys.executable, "-m", "server.cli", "bench", *words, "--json"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        told, said = process.communicate(timeout=LONGEST_SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not done after {LONGEST_SECONDS} s"}
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    if process.returncode != 0:
+        lines = said.strip().splitlines()
+        return {"failed": lines[-1] if lines else f"exit status {process.returncode}"}
+    figures: dict[str, Any] = json.loads(told.splitlines()[-1])
     return figures
 
 
-def _print_rows(name: str, figures: dict[str, Any]) -> None:
+def _print_rows(name: str, figures: Mapping[str, Any]) -> None:
     """One line per figure: benchmark, key, value."""
     if "failed" in figures:
-        print(f"  {name:<14}{figures['failed']}")
+        print(f"  {name:<14}failed: {figures['failed']}")
         return
-    keys = _SHOWN.get(name) or [key for key, value in figures.items() if isinstance(value, int | float)]
+    keys = _SHOWN.get(name.partition("-")[0]) or [k for k, value in figures.items() if isinstance(value, int | float)]
     for key in keys:
         value = figures[key]
         print(

@@ -5,7 +5,7 @@ import argparse
 from server.subcommands import add_subcommands
 
 BENCHMARKS = {
-    "all": ("server.benchmarks.everything", "all that need no training data, as one table and one file"),
+    "all": ("server.benchmarks.everything", "all of them, as one table and one file"),
     "recognizer": ("styletalk_core.benchmarks.recognizer", "real-time factor and look-ahead of the recogniser"),
     "recognizer-accuracy": ("styletalk_core.benchmarks.recognizer_accuracy", "how right the recogniser is"),
     "decoder": ("styletalk_core.benchmarks.decoder", "time per frame of the style-controllable decoder"),
@@ -17,6 +17,7 @@ BENCHMARKS = {
     "capacity": ("server.benchmarks.capacity", "sessions held at full frame rate"),
     "churn": ("server.benchmarks.churn", "what callers that come and go leave behind"),
     "batch": ("server.benchmarks.batch", "decode and render for many sessions on one device, without a network"),
+    "quality": ("server.benchmarks.quality", "the paper's protocol on clips that nothing was trained on"),
     "soak": ("server.benchmarks.soak", "drift, memory and late frames over minutes"),
 }
 

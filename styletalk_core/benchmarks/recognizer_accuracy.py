@@ -52,14 +52,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     backend = open_backend(args.backend)
     dev = list(official_samples(args.data))
     result: dict[str, Any] = {"backend": args.backend, "lookahead_ms": backend.delay_ticks / 48}
-    result["official"] = _accuracy(backend, dev)
+    result["official"] = accuracy(backend, dev)
     result["shift_ms"], result["official_best_shift"] = _best_shift(backend, dev)
     for clip in dev:
-        result[clip.name] = _accuracy(backend, [clip])
+        result[clip.name] = accuracy(backend, [clip])
     if args.cache:
         for source in ("librispeech", "speechocean762", "GRID"):
             if held_out := list(_held_out(args.cache / "utterances", source)):
-                result[f"held_out_{source}"] = _accuracy(backend, held_out)
+                result[f"held_out_{source}"] = accuracy(backend, held_out)
     result["noise_cost"] = _noise_cost(backend, dev, result["official"]["strict"])
     result["silent_share"] = _silent_shares(backend)
     if not args.json:
@@ -87,7 +87,8 @@ def _held_out(cache: Path, source: str) -> Iterator[Reference]:
         yield Reference(one.name, samples, labels_at(one.labels, np.arange(frames) / FPS))
 
 
-def _accuracy(backend: PhoneRecognizer, references: list[Reference]) -> dict[str, float]:
+def accuracy(backend: PhoneRecognizer, references: list[Reference]) -> dict[str, float]:
+    """How right the labels are, weighted by length: `mean_accuracy` of all references."""
     scores = [score(frame_labels(recognize(backend, one.samples), len(one.labels)), one.labels) for one in references]
     return mean_accuracy(scores, [len(one.labels) for one in references])
 
@@ -118,7 +119,7 @@ def _noise_cost(backend: PhoneRecognizer, references: list[Reference], quiet: fl
             noisy = [
                 dataclasses.replace(one, samples=mix(one.samples, noise[: len(one.samples)], snr)) for one in references
             ]
-            costs[f"{name}_{snr}db"] = round(100 * (quiet - _accuracy(backend, noisy)["strict"]), 1)
+            costs[f"{name}_{snr}db"] = round(100 * (quiet - accuracy(backend, noisy)["strict"]), 1)
     return costs
 
 

@@ -1,4 +1,4 @@
-"""Writes measured tables and their plots into a Markdown page, each between its own marks; the rest stays as it is.
+"""Writes the tables of trainings and their plots into the page of results.
 
 Runs on: any thread; writes files.
 """
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from matplotlib.figure import Figure
+
+from styletalk_core.markdown_page import table, write_section
 
 _FIGURES: Final = {
     "opening_correlation": "opening correlation",
@@ -32,7 +34,7 @@ def write_ablations(page: Path, rows: Rows, steps: int) -> None:
     """Table and bars of networks that lack something, the full one first."""
     keys = [key for key in _FIGURES if all(key in row for row in rows.values())]
     text = f"People never trained on; every row trained from scratch for {steps} steps with the same seed.\n\n"
-    text += _table(
+    text += table(
         ["network", *(_FIGURES[key] for key in keys)], [[name, *_cells(row, keys)] for name, row in rows.items()]
     )
     figure = Figure(figsize=(3.2 * len(keys), 0.35 * len(rows) + 1), layout="constrained")
@@ -50,7 +52,7 @@ def write_look_ahead(page: Path, curve: Mapping[int, Mapping[str, float]]) -> No
     rows = [[str(f), f"{f * _FRAME_MS:.0f}", *_cells(row, _LOOK_AHEAD)] for f, row in sorted(curve.items())]
     text = "What the decoder gains by knowing future frames, over the first ten seconds of clips of people\n"
     text += "never trained on.\n\n"
-    text += _table(["future frames", "delay, ms", *(_FIGURES[key] for key in _LOOK_AHEAD)], rows)
+    text += table(["future frames", "delay, ms", *(_FIGURES[key] for key in _LOOK_AHEAD)], rows)
     text += f"\nLip error within 5 %, correlation within 2 % of the longest from **{enough}** frames on: the default.\n"
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     error = figure.subplots()
@@ -76,18 +78,6 @@ def shortest_enough(curve: Mapping[int, Mapping[str, float]]) -> int:
     )
 
 
-def write_section(page: Path, name: str, title: str, text: str) -> None:
-    """Puts a section between its marks, or at the end of the page when it has none yet."""
-    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
-    section = f"{begin}\n## {title}\n\n{text.rstrip()}\n{end}"
-    old = page.read_text(encoding="utf-8") if page.exists() else "# Results\n"
-    before, found, rest = old.partition(begin)
-    _, closed, after = rest.partition(end)
-    new = before + section + after if found and closed else old.rstrip() + "\n\n" + section + "\n"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(new, encoding="utf-8")
-
-
 def _picture(page: Path, figure: Figure, name: str) -> str:
     path = page.parent / "figures" / f"{name}.svg"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,8 +87,3 @@ def _picture(page: Path, figure: Figure, name: str) -> str:
 
 def _cells(row: Mapping[str, float], keys: Sequence[str]) -> list[str]:
     return [f"{row[key]:.3f}" if key in row else "–" for key in keys]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

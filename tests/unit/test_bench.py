@@ -1,38 +1,74 @@
-"""All benchmarks at once: a failure is told and stops nothing, and the file says where the figures come from."""
+"""All benchmarks at once: a failure is told and loses nothing, and the file says where each figure comes from."""
 
 import argparse
 import json
-import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from server.benchmarks import everything
+from server.benchmarks import everything, quality
 from server.commands.bench import BENCHMARKS
+from styletalk_core.errors import InputError
 
 
 def test_every_benchmark_that_it_runs_exists() -> None:
-    assert set(everything.RUNS) < set(BENCHMARKS)
+    assert {words[0] for words in everything.RUNS.values()} < set(BENCHMARKS)
 
 
-def test_figures_of_all_are_written_and_a_failure_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
+    """What the benchmarks are going to report, by name; the commit is abc1234."""
+    answers: dict[str, dict[str, Any]] = {}
+    monkeypatch.setattr(everything, "measured", lambda words: answers[words[0]])
+    monkeypatch.setattr(everything, "_commit", lambda: "abc1234")
+    return answers
+
+
+def run(folder: Path, *names: str) -> dict[str, Any]:
+    return everything.run(argparse.Namespace(only=list(names), out=folder, json=False))
+
+
+def test_figures_are_written_and_a_failure_is_told(
+    answers: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-
-    def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-        if command[0] == "git":
-            return subprocess.CompletedProcess(command, 0, "abc1234\n" if "rev-parse" in command else "", "")
-        if "churn" in command:
-            return subprocess.CompletedProcess(command, 1, "", "trouble\nno room left\n")
-        return subprocess.CompletedProcess(command, 0, 'hello\n{"sessions": 2, "worst_ms": 1.25}\n', "")
-
-    monkeypatch.setattr(subprocess, "run", run)
-    result = everything.run(argparse.Namespace(only=["batch", "churn"], out=tmp_path, json=False))
-    assert result["churn"] == {"failed": "no room left"}
-    assert result["batch"] == {"sessions": 2, "worst_ms": 1.25}
+    answers |= {"batch": {"sessions": 2, "worst_ms": 1.25}, "churn": {"failed": "no room left"}}
+    result = run(tmp_path, "batch", "churn")
+    assert result["churn"]["failed"] == "no room left"
+    assert result["batch"]["worst_ms"] == 1.25
     (path,) = tmp_path.iterdir()
-    stored = json.loads(path.read_text())
-    assert stored == result
-    assert stored["commit"] == "abc1234" and stored["date"] and stored["machine"]
+    assert json.loads(path.read_text()) == result
+    assert all(result[name]["commit"] == "abc1234" and result[name]["date"] for name in ("batch", "churn"))
+    assert result["machine"] and result["cores"] and path.stem.endswith(f"-{result['cores']}")
     printed = capsys.readouterr().out
-    assert "no room left" in printed and "worst_ms" in printed and "1.250" in printed
+    assert "failed: no room left" in printed and "worst_ms" in printed and "1.250" in printed
+
+
+def test_one_that_is_run_again_replaces_its_own_figures_alone_and_a_failure_none(
+    answers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers |= {"batch": {"sessions": 1}, "churn": {"cycles": 9}}
+    run(tmp_path, "batch", "churn")
+    monkeypatch.setattr(everything, "_commit", lambda: "def5678")
+    answers |= {"batch": {"sessions": 2}, "churn": {"failed": "trouble"}}
+    result = run(tmp_path, "batch", "churn")
+    assert (result["batch"]["sessions"], result["batch"]["commit"]) == (2, "def5678")
+    assert (result["churn"]["cycles"], result["churn"]["commit"]) == (9, "abc1234")
+
+
+def test_a_benchmark_that_refuses_is_told_in_its_own_words() -> None:
+    assert everything.measured(["capacity", "--most", "0"]) == {
+        "failed": "styletalk: --seconds must be at least 2 and --most at least 1."
+    }
+
+
+def test_a_benchmark_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(everything, "LONGEST_SECONDS", 0.5)
+    assert everything.measured(["soak", "--minutes", "60"]) == {"failed": "not done after 0.5 s"}
+
+
+def test_quality_needs_clips(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="manifest"):
+        quality.run(argparse.Namespace(data=tmp_path, every=15, most=10, json=True))
+    with pytest.raises(InputError, match="at least 1"):
+        quality.run(argparse.Namespace(data=tmp_path, every=0, most=10, json=True))

@@ -1,19 +1,8 @@
-"""Tables and plots go into their own section of the page and leave the rest alone."""
+"""Ablations and look-ahead become a table beside a plot."""
 
 from pathlib import Path
 
-from styletalk_core.training.results import shortest_enough, write_ablations, write_look_ahead, write_section
-
-
-def test_a_section_is_replaced_and_the_rest_kept(tmp_path: Path) -> None:
-    page = tmp_path / "docs" / "results.md"
-    write_section(page, "one", "One", "first")
-    write_section(page, "two", "Two", "second")
-    page.write_text(page.read_text() + "written by hand\n")
-    write_section(page, "one", "One", "changed")
-    text = page.read_text()
-    assert "first" not in text and text.index("changed") < text.index("second") < text.index("written by hand")
-    assert text.count("<!-- begin one -->") == text.count("<!-- end one -->") == 1
+from styletalk_core.training.results import shortest_enough, write_ablations, write_look_ahead
 
 
 def test_every_ablation_is_a_row_beside_a_plot(tmp_path: Path) -> None:

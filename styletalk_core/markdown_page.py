@@ -1,0 +1,25 @@
+"""Writes measured sections into a Markdown page, each between its own marks; the rest of the page stays as it is.
+
+Runs on: any thread; writes files.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def write_section(page: Path, name: str, title: str, text: str) -> None:
+    """Puts a section between its marks, or at the end of the page when it has none yet."""
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    section = f"{begin}\n## {title}\n\n{text.rstrip()}\n{end}"
+    old = page.read_text(encoding="utf-8") if page.exists() else "# Results\n"
+    before, found, rest = old.partition(begin)
+    _, closed, after = rest.partition(end)
+    new = before + section + after if found and closed else old.rstrip() + "\n\n" + section + "\n"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(new, encoding="utf-8")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table with a line for the head and one for each row."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,34 @@
+"""Every card in the weights' headers becomes readable, and leaves out what only programs read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from styletalk_core import weights
+from styletalk_core.model_cards import cards_page, read_card
+
+
+def test_nested_figures_become_nested_lists(tmp_path: Path) -> None:
+    card = {"terms": "free", "not_for": ["lies", "harm"], "figures_on": {"unseen people": {"lip_error": 1.5}}}
+    save_file({"w": np.zeros(1)}, tmp_path / "net.safetensors", {"card": json.dumps(card), "format": "1"})
+    save_file({"w": np.zeros(1)}, tmp_path / "bare.safetensors")
+    page = cards_page(tmp_path)
+    assert "## net.safetensors\n\n- terms: free\n- not for: lies; harm\n" in page
+    assert "- figures on:\n  - unseen people: lip error 1.5\n" in page
+    assert "bare" not in page and "format" not in page
+
+
+def test_the_trained_networks_say_what_went_in_and_under_which_terms() -> None:
+    folder = weights.FOLDER
+    for name in ("recogniser", "styletalk"):
+        card = read_card(folder / f"{name}.safetensors")
+        assert "research use" in card["terms"] and "GRID" in str(card)
+
+
+def test_every_weight_file_is_on_the_weights_own_page() -> None:
+    folder = weights.FOLDER
+    page = (folder / "README.md").read_text()
+    files = [*folder.glob("*.safetensors"), *folder.glob("*.tflite")]
+    assert files and all(f"`{path.name}`" in page for path in files)

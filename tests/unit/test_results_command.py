@@ -1,0 +1,88 @@
+"""`styletalk results` fills the pages from files alone: what is not there is a dash, what failed is said."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.benchmarks import report
+from server.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
+from server.cli import main
+
+TAKEN = {"commit": "abc1234", "date": "2026-01-02"}
+MEAN = {
+    "opening_correlation": 0.61, "opening_std_ratio": 0.95, "lip_error_px": 1.9, "lip_error_mean_mouth_px": 2.06,
+    "lip_error_still_px": 4.05, "closure_recall": 0.93, "closure_precision": 0.72, "jitter_ratio": 1.1, "f_lmd": 1.82,
+    "m_lmd": 1.957, "ssim": 0.841, "cpbd": None, "identity_similarity": 0.92, "style_accuracy": 1.0,
+}  # fmt: skip
+BASELINES = {name: MEAN | {"m_lmd": 4.111} for name in ("still", "mean_per_phone", "amplitude_jaw")}
+HEARD = {"strict": 0.571, "viseme": 0.655, "closure_recall": 0.8, "closure_precision": 0.7}
+QUALITY = TAKEN | {
+    "self_driven": {
+        name: {"clips": clips, "people": 1, "mean": MEAN, "baselines": BASELINES}
+        for name, clips in ((UNSEEN, 5), (STUDIO, 1), (SENTENCES, 10))
+    },
+    "renderer": {"ssim": 0.9, "cpbd_ratio": 0.98, "m_lmd": 1.0, "mouth_l1": 5.0, "mouth_l1_plain_warp": 8.0},
+    "recogniser": {"neural": HEARD, "pocketsphinx": HEARD | {"strict": 0.439}},
+}
+DECODER = TAKEN | {"ms_per_frame_b1": 0.912, "ms_per_frame_b8": 0.8, "ratio_uncached": 10.2, "style_switch_ms": 7.0}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Path:
+    folder = tmp_path / "bench"
+    folder.mkdir()
+    paper = {"source": "Tables", "rows": {"StyleTalk on HDTF": {"ssim": 0.812, "m_lmd": 2.412}}}
+    (folder / report.PAPER).write_text(json.dumps(paper))
+    return folder
+
+
+def store(bench: Path, name: str, **entries: Any) -> None:
+    (bench / f"{name}.json").write_text(json.dumps({"machine": name.upper(), "cores": 2, "python": "3.11"} | entries))
+
+
+def write(bench: Path) -> tuple[str, str]:
+    """The page and the README."""
+    page, readme = bench.parent / "results.md", bench.parent / "README.md"
+    readme.write_text("# Before\n<!-- begin figures -->\nold\n<!-- end figures -->\nafter\n")
+    assert main(["results", "--bench", str(bench), "--page", str(page), "--readme", str(readme)]) == 0
+    return page.read_text(), readme.read_text()
+
+
+def test_every_machine_has_a_column_and_every_figure_its_origin(bench: Path) -> None:
+    store(bench, "fast", decoder=DECODER | {"date": "2026-01-03"})
+    store(bench, "slow", decoder=DECODER | {"ms_per_frame_b1": 3.0}, renderer=TAKEN | {"failed": "no room"})
+    page, readme = write(bench)
+    assert "|  | FAST, 2 cores | SLOW, 2 cores |" in page
+    assert "| decode a frame at the paper's size | 0.91 ms | 3.00 ms |" in page
+    assert (
+        "| render at 512 x 512, median / p95 | – | – |" in page
+        and "`renderer` failed on SLOW, 2 cores: no room" in page
+    )
+    assert "commit abc1234 of 2026-01-03, abc1234 of 2026-01-02" in page
+    assert "## Quality" not in page
+    assert "0.91 ms; the uncached computation takes 10 times as long | `styletalk bench decoder` |" in readme
+    assert "old" not in readme and readme.startswith("# Before") and readme.endswith("after\n") and "–" not in readme
+
+
+def test_quality_stands_beside_the_paper_and_the_baselines(bench: Path) -> None:
+    store(bench, "fast", quality=QUALITY)
+    page, readme = write(bench)
+    assert "| StyleTalk on HDTF | 0.812 | – | – | 2.412 |" in page
+    assert f"| here, {UNSEEN} (5 clips, 1 person) | 0.841 | – | 1.820 | 1.957 |" in page
+    assert f"| here, {STUDIO} (1 clip, 1 person) |" in page
+    assert "| here, a still face instead | 0.841 | – | 1.820 | 4.111 |" in page
+    assert "| M-LMD, px | 1.957 | 1.957 | 1.957 | 4.111 | 4.111 | 4.111 |" in page
+    assert "| pocketsphinx | 43.9% | 65.5% |" in page and "Sync_conf is not measured" in page
+    assert "1.90 px off; their own mean mouth 2.06, a still face 4.05; 93% of P, B and M closed" in readme
+
+
+def test_every_row_takes_figures_of_a_benchmark_that_is_run() -> None:
+    for rows in (report.SPEED, report.LATENCY, report.CAPACITY, report.README):
+        assert {row.benchmark for row in rows} <= set(report.RUNS)
+
+
+def test_without_figures_the_way_to_them_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["results", "--bench", str(tmp_path)]) == 2
+    assert "styletalk bench all --out" in capsys.readouterr().err
