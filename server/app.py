@@ -110,19 +110,19 @@ async def presenters(request: Request) -> Response:
 async def thumbnail(request: Request) -> Response:
     """A small picture of an avatar."""
     service: Service = request.app.state.service
-    return await _drawn(service.catalogue.thumbnail, request.path_params["name"])
+    return await _drawn(service, service.catalogue.thumbnail, request.path_params["name"])
 
 
 async def style_thumbnail(request: Request) -> Response:
     """A small picture of a style, on the avatar of the query or the first one."""
     service: Service = request.app.state.service
     avatar = request.query_params.get("avatar") or service.first_settings().avatar
-    return await _drawn(service.catalogue.style_thumbnail, request.path_params["name"], avatar)
+    return await _drawn(service, service.catalogue.style_thumbnail, request.path_params["name"], avatar)
 
 
-async def _drawn(draw: Callable[..., bytes], *names: str) -> Response:
+async def _drawn(service: Service, draw: Callable[..., bytes], *names: str) -> Response:
     try:
-        picture = await asyncio.to_thread(draw, *names)
+        picture = await asyncio.get_running_loop().run_in_executor(service.drawing, draw, *names)
     except ValueError as error:
         return problem(404, "not_found", str(error))
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=300"})
@@ -185,6 +185,7 @@ def create_app(service: Service) -> Starlette:
             await asyncio.gather(*tasks, return_exceptions=True)
             await service.visitors.end_all()
             service.captions.close()
+            service.drawing.shutdown(wait=False, cancel_futures=True)
             await service.worker.aclose()
 
     calls = [

@@ -5,6 +5,7 @@ Runs on: event loop.
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +40,9 @@ class Service:
     draining: bool = False
     """True once the server takes no more calls because it is about to stop."""
     captions: CaptionModel = field(init=False)
+    drawing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "drawing"), init=False)
+    """Where small pictures are drawn: a page asks for dozens at once, which would fill the event loop's own pool, where
+    the encoders of all calls work."""
     _voice: Voice | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:

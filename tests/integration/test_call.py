@@ -288,6 +288,28 @@ async def test_the_listing_routes_and_the_page_answer_with_the_security_headers(
         assert b"styletalk_sessions_max 4" in (await server.http("GET", "/metrics"))[2]
 
 
+async def test_drawing_thumbnails_keeps_no_encoder_waiting() -> None:
+    """Encoders work in the event loop's pool, which has at most 32 threads."""
+    drawn = threading.Event()
+    async with running_server() as server:
+
+        def draw(style: str, avatar: str) -> bytes:
+            drawn.wait(10)
+            return b"\xff\xd8\xff\xd9"
+
+        server.service.catalogue.style_thumbnail = draw
+        asked = [asyncio.create_task(server.http("GET", "/api/styles/calm/thumbnail")) for _ in range(40)]
+        await asyncio.sleep(0.2)
+        try:
+            caller = Caller(silence(1))
+            assert await caller.call(server) == 201
+            await caller.until_picture()
+        finally:
+            drawn.set()
+        assert [status for status, _, _ in await asyncio.gather(*asked)] == [200] * 40
+        await caller.aclose()
+
+
 async def test_a_server_that_is_still_warming_up_says_so() -> None:
     engine = DeterministicEngine(cost={"warmup": 0.5})
     async with running_server(engine, ready=False) as server:
