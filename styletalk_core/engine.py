@@ -105,6 +105,8 @@ class ModelEngine:
         self.render([slot], expression, *still)
         self.close(slot)
         self.style_map()  # leaves the code of every style ready
+        for avatar in self._avatars.names()[:RENDERERS_KEPT]:
+            self.prepare(avatar)  # so that changing to it takes no longer than changing the style
 
     def prepare(self, avatar: str) -> None:
         """Builds the renderer of an avatar, so that showing it costs the worker nothing. Runs on any thread.

@@ -89,3 +89,16 @@ def test_every_style_has_a_place_and_a_code_of_its_own_motion(engine: ModelEngin
 def test_a_blend_of_an_unknown_style_is_refused(engine: ModelEngine) -> None:
     with pytest.raises(InputError, match="no style called 'nobody'"):
         engine.set_style(SLOT, {"happy": 0.5, "nobody": 0.5}, 1.0, 0.5)
+
+
+def test_after_the_warm_up_no_packaged_avatar_has_to_be_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    avatars = AvatarLibrary(tmp_path)
+    warm = ModelEngine(avatars, StyleLibrary(tmp_path), size=256)
+    warm.warmup()
+
+    def build(*_: object) -> None:
+        raise AssertionError("built anew")
+
+    monkeypatch.setattr("styletalk_core.engine.MeshRenderer", build)
+    for avatar in avatars.names():
+        warm.prepare(avatar)
