@@ -32,6 +32,7 @@ from server.draining import DrainingServer, http_options
 from server.front_desk import Choices, FrontDesk, Placement, ServerLost, Stay
 from server.service import Service
 from server.sessions.calls import Visitor
+from server.urgency import come_first
 from styletalk_core.errors import InputError
 
 ARRIVAL_SECONDS = 15.0
@@ -114,6 +115,7 @@ class Servers:
     async def __init__(self, cluster: Cluster, make: Callable[[ServerConfig], Service]) -> None:  # type: ignore[misc]
         config, listener = cluster.on_this_machine()
         logs.configure(config.log_format, config.secrets)
+        come_first()
         self._service = make(config)
         self._drain_seconds = config.drain_time
         address = config.host if config.loopback else get_node_ip_address()

@@ -6,7 +6,6 @@ times a second, at its own moment within the frame; a frame that is not rendered
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from server.benchmarks.capacity import memory_mb
-from server.commands.serve import SWITCH_SECONDS, make_service
+from server.commands.serve import make_service
 from server.config import ServerConfig
+from server.urgency import come_first
 from streaming.clock import MediaClock, monotonic
 from streaming.composer import Composer
 from streaming.errors import JobExpired
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     if args.seconds < 2 or min(args.sessions) < 1:
         raise InputError("--seconds must be at least 2 and --sessions at least 1.")
-    sys.setswitchinterval(SWITCH_SECONDS)
+    come_first()
     config = ServerConfig(device=_present(args.device), size=args.size, max_sessions=max(args.sessions))
     steps = asyncio.run(_measure_all(config, args.sessions, args.seconds))
     if not args.json:

@@ -4,7 +4,6 @@ Runs on: the benchmark's thread; the server has an event loop of its own, as in 
 """
 
 import asyncio
-import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -14,9 +13,10 @@ from typing import Any, TypeVar
 import uvicorn
 
 from server.app import create_app
-from server.commands.serve import SWITCH_SECONDS, listen, make_service
+from server.commands.serve import listen, make_service
 from server.config import ServerConfig
 from server.service import Service
+from server.urgency import come_first
 
 T = TypeVar("T")
 WARM_UP_SECONDS = 120
@@ -64,11 +64,11 @@ def live_server(**settings: Any) -> Iterator[LiveServer]:
         await serving
 
     def main() -> None:
+        come_first()
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(serve())
 
     thread = threading.Thread(target=main, name="server")
-    sys.setswitchinterval(SWITCH_SECONDS)
     thread.start()
     try:
         if not warm.wait(WARM_UP_SECONDS):

@@ -6,8 +6,6 @@ Runs on: the main thread, the server in another, the caller in a process of its 
 import argparse
 import asyncio
 import time
-from array import array
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,25 +14,13 @@ from numpy.typing import NDArray
 from server.benchmarks.callers import callers
 from server.benchmarks.capacity import memory_mb
 from server.benchmarks.live import live_server
+from server.benchmarks.loop_monitor import LoopMonitor
 from streaming.clock import monotonic
 from streaming.media import TICK_RATE
 from styletalk_core.errors import InputError
 
 SETTLE_SECONDS = 10
 LOOK_SECONDS = 0.05
-NAP_SECONDS = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """Naps of the event loop: by how many seconds each was too long, and the loop's own processor time meanwhile.
-
-    What is not processor time of the loop was spent waiting for the interpreter or for a processor. Kept as bare
-    numbers: a hundred thousand small objects would be memory, and work for the garbage collector, of the measurement.
-    """
-
-    late: "array[float]" = field(default_factory=lambda: array("d"))
-    cpu: "array[float]" = field(default_factory=lambda: array("d"))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +46,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             time.sleep(0.2)
         session = calls[0].session
         time.sleep(SETTLE_SECONDS)
-        blocks = Blocks()
-        watching = asyncio.run_coroutine_threadsafe(_watch_loop(blocks), server.loop)
+        monitor = LoopMonitor()
+        watching = asyncio.run_coroutine_threadsafe(monitor.run(), server.loop)
         before, memory, began = server.read(lambda: (session.stats.fresh, session.stats.late)), memory_mb(), monotonic()
         lag: list[tuple[float, float]] = []
         while (elapsed := monotonic() - began) < args.minutes * 60:
@@ -77,16 +63,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "drift_ms": round(_drift(np.array(lag)), 2),
         "rss_growth_mb": round(growth, 1),
         "late_share": round(late / max(1, fresh + late), 5),
-        "loop_block_p99_ms": round(float(np.percentile(blocks.late, 99)) * 1000, 2),
-        "loop_block_max_ms": round(max(blocks.late) * 1000, 2),
-        "loop_cpu_max_ms": round(max(blocks.cpu) * 1000, 2),
+        **monitor.figures(),
         "fps": round(fresh / (args.minutes * 60), 2),
         "slips": slips,
         "minutes": args.minutes,
     }
     if not args.json:
         for name, value in result.items():
-            print(f"{name:<20}{value}")
+            print(f"{name:<28}{value}")
     return result
 
 
@@ -99,12 +83,3 @@ def _drift(lag: NDArray[np.float64]) -> float:
     tenth = max(1, len(lag) // 10)
     first, last = (float(np.percentile(part[:, 1], 10)) for part in (lag[:tenth], lag[-tenth:]))
     return last - first
-
-
-async def _watch_loop(blocks: Blocks) -> None:
-    """Notes how every short nap went."""
-    while True:
-        before, used = monotonic(), time.thread_time()
-        await asyncio.sleep(NAP_SECONDS)
-        blocks.late.append(max(0.0, monotonic() - before - NAP_SECONDS))
-        blocks.cpu.append(time.thread_time() - used)

@@ -6,7 +6,6 @@ Runs on: the main thread. The models are imported and run on the worker thread o
 import argparse
 import os
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from server.config import ServerConfig, add_arguments, load
 from server.draining import DrainingServer, http_options
 from server.home import user_folder
 from server.service import Service
+from server.urgency import come_first
 from server.voices.choice import open_voice
 from streaming.engine import Engine
 from streaming.worker import BatchWorker
@@ -30,8 +30,6 @@ __all__ = ["add_arguments", "run"]
 
 SESSIONS_ON_GPU = 32
 CORES_PER_SESSION = 2
-SWITCH_SECONDS = 0.0005
-"""How long the model thread may keep the interpreter while the event loop wants it; the default is 5 ms."""
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     address = "{}://{}:{}/".format(scheme, *listener.getsockname()[:2])
     logs.configure(config.log_format, config.secrets)
     print(f"StyleTalk Live is at {address}", flush=True)
-    sys.setswitchinterval(SWITCH_SECONDS)
+    come_first()
     DrainingServer(http_options(config, create_app(service)), service).run(sockets=[listener])
     return {"address": address}
 

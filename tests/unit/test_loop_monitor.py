@@ -1,0 +1,67 @@
+"""Proves that the loop monitor tells the loop's own blocks from waiting for a processor."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from server.benchmarks.loop_monitor import NAP_SECONDS, LoopMonitor, ProcessorWait
+
+
+@dataclass
+class Machine:
+    """A machine whose naps go as told: (late, worked, waited for a processor) each, in seconds."""
+
+    naps: list[tuple[float, float, float]]
+    now: float = 0.0
+    worked: float = 0.0
+    waited: float = 0.0
+
+    async def nap(self, seconds: float) -> None:
+        if not self.naps:
+            raise asyncio.CancelledError
+        late, worked, waited = self.naps.pop(0)
+        self.now += seconds + late
+        self.worked += worked
+        self.waited += waited
+
+
+async def figures(*naps: tuple[float, float, float]) -> dict[str, float]:
+    machine = Machine(list(naps))
+    monitor = LoopMonitor(
+        lambda: machine.now, lambda: machine.worked, lambda: lambda: machine.waited, sleep=machine.nap
+    )
+    with pytest.raises(asyncio.CancelledError):
+        await monitor.run()
+    return monitor.figures()
+
+
+async def test_a_block_is_told_apart_by_what_it_was() -> None:
+    seen = await figures((0.001, 0.001, 0), (0.030, 0.002, 0.025), (0.015, 0.014, 0), (0.024, 0.001, 0.001))
+    assert seen["loop_block_max_ms"] == pytest.approx(30)
+    assert seen["loop_processor_wait_max_ms"] == pytest.approx(25)
+    assert seen["loop_cpu_max_ms"] == pytest.approx(14)
+    assert seen["loop_own_max_ms"] == pytest.approx(23), "waiting for the interpreter is the program's own doing"
+    assert seen["loop_blocks_over_20_ms"] == 2
+
+
+async def test_a_wait_within_a_nap_that_was_in_time_takes_nothing_from_another() -> None:
+    seen = await figures((0.0, 0.001, NAP_SECONDS), (0.010, 0.010, 0))
+    assert seen["loop_own_max_ms"] == pytest.approx(10)
+
+
+async def test_a_real_loop_that_is_kept_busy_is_seen() -> None:
+    monitor = LoopMonitor()
+    watching = asyncio.create_task(monitor.run())
+    await asyncio.sleep(0.05)
+    waited, end = ProcessorWait(), asyncio.get_running_loop().time() + 0.1
+    before = waited()
+    while asyncio.get_running_loop().time() < end:
+        pass
+    pushed_aside = waited() - before
+    await asyncio.sleep(0.05)
+    watching.cancel()
+    seen = monitor.figures()
+    assert seen["loop_block_max_ms"] > 90
+    assert seen["loop_own_max_ms"] > 90 - pushed_aside * 1000
+    assert seen["loop_blocks_over_20_ms"] >= 1
