@@ -33,6 +33,21 @@ FLAGS = (
 )
 BURST_PERIOD = 1.0133  # seconds; no multiple of a frame
 BURST_SECONDS = 0.45
+WATCH_CORNER = """
+  const wall = (moment) => performance.timeOrigin + moment;
+  const corner = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const video = document.getElementById("avatar-video");
+  const frames = [];
+  let running = true;
+  const onFrame = (now, { expectedDisplayTime, rtpTimestamp }) => {
+    corner.drawImage(video, 8, 8, 16, 16, 0, 0, 1, 1);
+    frames.push([wall(expectedDisplayTime), rtpTimestamp, Math.min(...corner.getImageData(0, 0, 1, 1).data) > 200]);
+    if (running) video.requestVideoFrameCallback(onFrame);
+  };
+  video.requestVideoFrameCallback(onFrame);
+"""
+"""Part of a script for the page: while ``running``, ``frames`` gets of every shown frame the moment of its display in
+ms since 1970, its RTP time, and whether its corner is white."""
 
 
 def bursts(seconds: float) -> NDArray[np.int16]:

@@ -24,6 +24,7 @@ RUNS: Final = {
     "batch": ["batch", "--seconds", "5"],
     "latency": ["latency"],
     "interruption": ["interruption", "--times", "12"],
+    "switch": ["switch"],
     "capacity": ["capacity", "--size", "512"],
     "capacity-256": ["capacity", "--size", "256"],
     "churn": ["churn", "--cycles", "200"],

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from server.benchmarks.browser import speaking_page, vowel
+from server.benchmarks.browser import WATCH_CORNER, speaking_page, vowel
 from server.benchmarks.live import live_server
 from server.benchmarks.stopwatch import flashing
 from streaming.media import VideoImage
@@ -23,18 +23,11 @@ from streaming.session import Session
 from styletalk_core.errors import InputError
 
 SETTLE_SECONDS = 6
-PROBE = """
-async ({ times, pause, quietMs }) => {
-  const video = document.getElementById("avatar-video");
-  const corner = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-  const frames = [], loud = [];
-  let running = true;
-  const onFrame = (now, { expectedDisplayTime }) => {
-    corner.drawImage(video, 8, 8, 16, 16, 0, 0, 1, 1);
-    frames.push([expectedDisplayTime, Math.min(...corner.getImageData(0, 0, 1, 1).data) > 200]);
-    if (running) video.requestVideoFrameCallback(onFrame);
-  };
-  video.requestVideoFrameCallback(onFrame);
+PROBE = (
+    "async ({ times, pause, quietMs }) => {"
+    + WATCH_CORNER
+    + """
+  const loud = [];
   const track = video.srcObject.getAudioTracks()[0].clone();
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
   const listen = (async () => {
@@ -43,7 +36,7 @@ async ({ times, pause, quietMs }) => {
       if (done) break;
       const samples = new Float32Array(value.numberOfFrames);
       value.copyTo(samples, { planeIndex: 0, format: "f32-planar" });
-      if (samples.some((sample) => Math.abs(sample) > 0.03)) loud.push(performance.now());
+      if (samples.some((sample) => Math.abs(sample) > 0.03)) loud.push(wall(performance.now()));
       value.close();
     }
     track.stop();
@@ -51,13 +44,13 @@ async ({ times, pause, quietMs }) => {
   const sounds = [], pictures = [];
   for (let time = 0; time < times; time++) {
     await new Promise((resolve) => setTimeout(resolve, pause + 200 * Math.random()));
-    const pressed = performance.now(), before = frames.at(-1)[1];
+    const pressed = wall(performance.now()), before = frames.at(-1).at(-1);
     document.getElementById("interrupt").click();
     await new Promise((resolve) => setTimeout(resolve, pause));
     const after = loud.filter((moment) => moment > pressed);
     const last = after.findIndex((moment, place) => (after[place + 1] ?? Infinity) - moment > quietMs);
     sounds.push(last < 0 ? 0 : after[last] - pressed);
-    const first = frames.find(([moment, white]) => moment > pressed && white !== before);
+    const first = frames.find(([moment, , white]) => moment > pressed && white !== before);
     if (first) pictures.push(first[0] - pressed);
   }
   running = false;
@@ -65,6 +58,7 @@ async ({ times, pause, quietMs }) => {
   return { sounds, pictures };
 }
 """
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from server.benchmarks.browser import BURST_PERIOD, bursts, speaking_page
+from server.benchmarks.browser import BURST_PERIOD, WATCH_CORNER, bursts, speaking_page
 from server.benchmarks.live import live_server
 from server.benchmarks.stopwatch import QUIET_SECONDS, THRESHOLD, Stopwatch
 from server.rtc.tracks import FRAME_RTP_TICKS
@@ -26,20 +26,12 @@ from streaming.media import FRAME_TICKS, TICK_RATE
 from styletalk_core.errors import InputError
 
 SETTLE_SECONDS = 8
-PROBE = """
-async ({ seconds, threshold, quietSeconds }) => {
-  const video = document.getElementById("avatar-video");
-  const wall = (t) => performance.timeOrigin + t;
-  const frames = [], onsets = [], skews = [];
-  const corner = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-  let running = true, origin = Infinity;
-  const onFrame = (now, { expectedDisplayTime, rtpTimestamp }) => {
-    corner.drawImage(video, 8, 8, 16, 16, 0, 0, 1, 1);
-    const flash = Math.min(...corner.getImageData(0, 0, 1, 1).data) > 200;
-    frames.push([wall(expectedDisplayTime), rtpTimestamp, flash]);
-    if (running) video.requestVideoFrameCallback(onFrame);
-  };
-  video.requestVideoFrameCallback(onFrame);
+PROBE = (
+    "async ({ seconds, threshold, quietSeconds }) => {"
+    + WATCH_CORNER
+    + """
+  const onsets = [], skews = [];
+  let origin = Infinity;
   const track = styletalk.microphone.clone();
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
   const listen = (async () => {
@@ -74,6 +66,7 @@ async ({ seconds, threshold, quietSeconds }) => {
   return { frames, onsets: onsets.map((onset) => onset + origin), skews };
 }
 """
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

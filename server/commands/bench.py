@@ -13,6 +13,7 @@ BENCHMARKS = {
     "face": ("styletalk_core.benchmarks.face", "accuracy of the face model and of style retrieval"),
     "latency": ("server.benchmarks.latency", "microphone to displayed frame in a real browser"),
     "interruption": ("server.benchmarks.interruption", "how soon a real browser is silent after an interruption"),
+    "switch": ("server.benchmarks.switch", "how soon a real browser shows another style or avatar"),
     "presenter": ("server.benchmarks.presenter", "what one more viewer of a presenter costs"),
     "capacity": ("server.benchmarks.capacity", "sessions held at full frame rate"),
     "churn": ("server.benchmarks.churn", "what callers that come and go leave behind"),

@@ -3,10 +3,12 @@
 import argparse
 from typing import Any
 
+import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
 
-from server.benchmarks import batch, capacity, churn, interruption, latency, soak
+from server.benchmarks import batch, capacity, churn, interruption, latency, soak, switch
+from streaming.media import VideoImage
 from streaming.schedule import JobKind
 from streaming.worker import BatchWorker
 from styletalk_core.errors import InputError
@@ -23,6 +25,7 @@ from styletalk_core.errors import InputError
         (latency, {"seconds": 1, "loss": 0}),
         (latency, {"seconds": 10, "loss": 70}),
         (soak, {"minutes": 0.1}),
+        (switch, {"times": 0}),
     ],
 )
 def test_senseless_options_are_refused_with_a_sentence(module: Any, options: dict[str, Any]) -> None:
@@ -46,3 +49,38 @@ async def test_the_batch_benchmark_tells_a_device_that_keeps_up_from_one_that_do
         await worker.aclose()
     assert step.sessions == 2
     assert (step.late_share > 0.9) == late
+
+
+def test_a_switch_is_timed_to_the_first_frame_that_was_not_left_out() -> None:
+    choices = [
+        {"kind": "style", "chosen": 1_000.0, "frame": 7, "shown": 1_110.0},
+        {"kind": "style", "chosen": 2_000.0, "frame": 40, "shown": 2_130.0},
+        {"kind": "avatar", "chosen": 3_000.0, "frame": 70, "shown": 3_150.0},
+    ]
+    figures = switch.summary(choices, {6: 990.0, 8: 1_020.0, 40: 2_040.0, 70: 3_010.0, 71: 3_043.0})
+    assert (figures["style_shown_p50_ms"], figures["style_shown_max_ms"]) == (120, 130)
+    assert (figures["style_waited_p50_ms"], figures["style_waited_max_ms"]) == (30, 40)
+    assert (figures["avatar_shown_max_ms"], figures["avatar_waited_max_ms"]) == (150, 10)
+
+
+async def test_pictures_are_marked_after_every_second_switch() -> None:
+    class Played:
+        shown, settled = 0, 0
+
+        async def set_style(self, *choice: object) -> int:
+            return self.settled
+
+        set_avatar = set_style
+
+        async def next_image(self) -> VideoImage:
+            self.shown += 1
+            return VideoImage(self.shown, 0, np.full((96, 64), 40, np.uint8))
+
+    session: Any = Played()
+    switch.Switches().watch(session)
+    session.settled = 3
+    await session.set_style("happy", 1.0, 0.0)
+    session.settled = 5
+    await session.set_avatar("bob")
+    white = [bool((await session.next_image()).yuv[0, 0] > 200) for _ in range(6)]
+    assert white == [False, False, True, True, False, False]
