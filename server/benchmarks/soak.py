@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from server.benchmarks.callers import callers
 from server.benchmarks.capacity import memory_mb
 from server.benchmarks.live import live_server
-from server.benchmarks.loop_monitor import LoopMonitor
+from server.benchmarks.loop_monitor import Bystander, LoopMonitor
 from streaming.clock import monotonic
 from streaming.media import TICK_RATE
 from styletalk_core.errors import InputError
@@ -46,24 +46,26 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             time.sleep(0.2)
         session = calls[0].session
         time.sleep(SETTLE_SECONDS)
-        monitor = LoopMonitor()
-        watching = asyncio.run_coroutine_threadsafe(monitor.run(), server.loop)
-        before, memory, began = server.read(lambda: (session.stats.fresh, session.stats.late)), memory_mb(), monotonic()
-        lag: list[tuple[float, float]] = []
-        while (elapsed := monotonic() - began) < args.minutes * 60:
-            waiting = server.read(lambda: session.clock.capture_tick() - session.arrived_tick)
-            lag.append((elapsed, waiting * 1000 / TICK_RATE))
-            time.sleep(LOOK_SECONDS)
-        watching.cancel()
-        fresh, late = server.read(lambda: (session.stats.fresh, session.stats.late))
-        growth = memory_mb() - memory
-        slips = session.stats.slips
+        monitor, bystander = LoopMonitor(), Bystander()
+        with bystander.at_work():
+            watching = asyncio.run_coroutine_threadsafe(monitor.run(), server.loop)
+            before = server.read(lambda: (session.stats.fresh, session.stats.late))
+            memory, began = memory_mb(), monotonic()
+            lag: list[tuple[float, float]] = []
+            while (elapsed := monotonic() - began) < args.minutes * 60:
+                waiting = server.read(lambda: session.clock.capture_tick() - session.arrived_tick)
+                lag.append((elapsed, waiting * 1000 / TICK_RATE))
+                time.sleep(LOOK_SECONDS)
+            watching.cancel()
+            fresh, late = server.read(lambda: (session.stats.fresh, session.stats.late))
+            growth = memory_mb() - memory
+            slips = session.stats.slips
     fresh, late = fresh - before[0], late - before[1]
     result = {
         "drift_ms": round(_drift(np.array(lag)), 2),
         "rss_growth_mb": round(growth, 1),
         "late_share": round(late / max(1, fresh + late), 5),
-        **monitor.figures(),
+        **monitor.figures(bystander.samples),
         "fps": round(fresh / (args.minutes * 60), 2),
         "slips": slips,
         "minutes": args.minutes,

@@ -1,11 +1,14 @@
 """Proves that the loop monitor tells the loop's own blocks from waiting for a processor."""
 
 import asyncio
+import time
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from server.benchmarks.loop_monitor import NAP_SECONDS, LoopMonitor, ProcessorWait
+from server.benchmarks.loop_monitor import NAP_SECONDS, Bystander, LoopMonitor, ProcessorWait, slowness
 
 
 @dataclass
@@ -26,14 +29,18 @@ class Machine:
         self.waited += waited
 
 
-async def figures(*naps: tuple[float, float, float]) -> dict[str, float]:
+USUAL = np.array([(0.001 * k, 0.0002) for k in range(1_000)])
+"""A bystander whose work always takes as long."""
+
+
+async def figures(*naps: tuple[float, float, float], bystander: NDArray[np.float64] = USUAL) -> dict[str, float]:
     machine = Machine(list(naps))
     monitor = LoopMonitor(
         lambda: machine.now, lambda: machine.worked, lambda: lambda: machine.waited, sleep=machine.nap
     )
     with pytest.raises(asyncio.CancelledError):
         await monitor.run()
-    return monitor.figures()
+    return monitor.figures(bystander)
 
 
 async def test_a_block_is_told_apart_by_what_it_was() -> None:
@@ -42,7 +49,26 @@ async def test_a_block_is_told_apart_by_what_it_was() -> None:
     assert seen["loop_processor_wait_max_ms"] == pytest.approx(25)
     assert seen["loop_cpu_max_ms"] == pytest.approx(14)
     assert seen["loop_own_max_ms"] == pytest.approx(23), "waiting for the interpreter is the program's own doing"
-    assert seen["loop_blocks_over_20_ms"] == 2
+    assert (seen["loop_blocks_over_20_ms"], seen["loop_own_over_20_ms"]) == (2, 1)
+
+
+async def test_what_a_slow_machine_adds_is_not_the_programs_own() -> None:
+    slow = USUAL.copy()
+    slow[10:40, 1] *= 10
+    seen = await figures((0.0, 0.001, 0), (0.045, 0.045, 0), (0.0, 0.001, 0), (0.012, 0.012, 0), bystander=slow)
+    assert seen["loop_block_max_ms"] == pytest.approx(45)
+    assert seen["loop_own_max_ms"] == pytest.approx(12), "the machine was as usual by then"
+    assert slowness(slow, 0.015, 0.020) == pytest.approx(10)
+    assert slowness(slow, 0.100, 0.200) == pytest.approx(1)
+    assert slowness(slow, 5.0, 6.0) == 1
+
+
+def test_the_bystander_looks_on_from_a_process_of_its_own() -> None:
+    bystander = Bystander()
+    with bystander.at_work():
+        time.sleep(0.5)
+    assert len(bystander.samples) > 5
+    assert (np.diff(bystander.samples[:, 0]) > 0).all() and (bystander.samples[:, 1] > 0).all()
 
 
 async def test_a_wait_within_a_nap_that_was_in_time_takes_nothing_from_another() -> None:
@@ -61,7 +87,7 @@ async def test_a_real_loop_that_is_kept_busy_is_seen() -> None:
     pushed_aside = waited() - before
     await asyncio.sleep(0.05)
     watching.cancel()
-    seen = monitor.figures()
+    seen = monitor.figures(USUAL)
     assert seen["loop_block_max_ms"] > 90
     assert seen["loop_own_max_ms"] > 90 - pushed_aside * 1000
     assert seen["loop_blocks_over_20_ms"] >= 1
