@@ -49,6 +49,12 @@ export class Call {
     this.peer.onconnectionstatechange = () => this.#watch();
   }
 
+  /** Changes as long as sound arrives, silent or not. */
+  get heard() {
+    const receiver = this.peer.getReceivers().find(({ track }) => track.kind === "audio");
+    return receiver?.getSynchronizationSources()[0]?.rtpTimestamp;
+  }
+
   /** Another microphone without a new call. */
   async replaceMicrophone(track) {
     await this.#sender.replaceTrack(track);

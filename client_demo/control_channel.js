@@ -2,8 +2,8 @@
  * The control WebSocket: session id, settings, events and liveness.
  *
  * In: maps to send. Out: every map from the server to `onMessage`, and one call of `onClose` when an opened channel
- * closes by itself. The server ends a session that sends no ping for 5 s. Where several servers share the work, the one
- * that the page came from only says which of them takes the session.
+ * closes by itself. The server ends a session of which it hears nothing for 4 s. Where several servers share the work,
+ * the one that the page came from only says which of them takes the session.
  */
 
 import { decode, encode } from "./msgpack.js";
@@ -13,6 +13,8 @@ const PING_INTERVAL = 1000; // ms
 const OPEN_TIMEOUT = 5000; // ms until session.created must have come
 
 export class ControlChannel {
+  /** How many messages have come. */
+  heard = 0;
   #socket;
   #place;
   #pings = 0;
@@ -43,6 +45,7 @@ export class ControlChannel {
       let opened = false;
       const timeout = setTimeout(() => socket.close(), OPEN_TIMEOUT);
       socket.onmessage = (event) => {
+        channel.heard += 1;
         const message = decode(event.data);
         if (message.type === "session.created") {
           opened = true;

@@ -1,9 +1,9 @@
 /**
  * One talking session: control channel + call, kept alive until `stop`.
  *
- * States: idle -> connecting -> live -> (reconnecting -> live)* -> idle. A lost connection is opened again with
- * exponential back-off under the same session id, so that the server resumes avatar and style; what cannot heal
- * ends in idle with a problem.
+ * States: idle -> connecting -> live -> (reconnecting -> live)* -> idle. A lost connection is opened again as soon as
+ * the server can be reached, under the same session id, so that the server resumes avatar and style; a server that
+ * answers but fails is asked with exponential back-off. What cannot heal ends in idle with a problem.
  *
  * Events (CustomEvent): "state" {state}, "stream" {stream}, "message" {the server's map}, "problem" {problem,
  * retryIn: seconds or null}.
@@ -11,11 +11,14 @@
 
 import { Call } from "./call.js";
 import { ControlChannel } from "./control_channel.js";
-import { Problem, connectionLost, refused } from "./problems.js";
+import { Lifeline } from "./lifeline.js";
+import { Problem, connectionLost, refused, serverGone } from "./problems.js";
+import { pause, spread, untilServerAnswers } from "./reachability.js";
 
 const FIRST_DELAY = 500; // ms
 const LONGEST_DELAY = 8000; // ms
 const MAX_ATTEMPTS = 8; // about 40 s; a server that names a time to come back is asked for as long as the user waits
+const UNREACHABLE = ["connection_lost", "server_gone"];
 
 export class Session extends EventTarget {
   state = "idle";
@@ -27,6 +30,7 @@ export class Session extends EventTarget {
   #microphone = null;
   #channel = null;
   #call = null;
+  #lifeline = null;
   #stopping = null;
 
   get peer() {
@@ -106,16 +110,19 @@ export class Session extends EventTarget {
       if (stopped.aborted) return;
       this.#disconnect();
       if (problem.retryAfter === null) attempt += 1;
-      if (problem.lasting || attempt > MAX_ATTEMPTS) {
-        this.stop();
-        this.#tell("problem", { problem, retryIn: null });
-        return;
-      }
+      if (problem.lasting || attempt > MAX_ATTEMPTS) return this.#giveUp(problem);
       if (this.state === "live") this.#enter("reconnecting");
-      const delay = problem.retryAfter === null ? backOff(attempt) : problem.retryAfter * 1000;
+      const unreachable = UNREACHABLE.includes(problem.code);
+      const delay = problem.retryAfter === null ? backOff(unreachable ? attempt - 1 : attempt) : problem.retryAfter * 1000;
       this.#tell("problem", { problem, retryIn: delay / 1000 });
       await pause(delay, stopped);
+      if (unreachable && !(await untilServerAnswers(stopped))) return stopped.aborted || this.#giveUp(serverGone());
     }
+  }
+
+  #giveUp(problem) {
+    this.stop();
+    this.#tell("problem", { problem, retryIn: null });
   }
 
   /** Connects once; resolves, when live, to the promise `lost` of the problem that ends the connection. */
@@ -141,6 +148,7 @@ export class Session extends EventTarget {
     this.#call = new Call(this.#microphone, created.ice_servers, () => breakOff());
     this.#tell("stream", { stream: this.#call.stream });
     await Promise.race([this.#call.open(channel.address("whip", this.id)), lost.then((problem) => Promise.reject(problem))]);
+    this.#lifeline = new Lifeline(() => `${channel.heard} ${this.#call?.heard}`, () => breakOff());
     return { lost };
   }
 
@@ -160,6 +168,7 @@ export class Session extends EventTarget {
   }
 
   #disconnect() {
+    this.#lifeline?.stop();
     this.#call?.close();
     this.#channel?.close();
     this.#call = this.#channel = null;
@@ -176,22 +185,7 @@ export class Session extends EventTarget {
   }
 }
 
-/** 0.5, 1, 2, 4, 8, 8 ... s, each up to a fifth longer so that many pages do not return at the same moment. */
+/** 0, 0.5, 1, 2, 4, 8, 8 ... s, each but the first up to a fifth longer. */
 function backOff(attempt) {
-  return Math.min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY) * (1 + 0.2 * Math.random());
-}
-
-/** Ends early when the caller stops, and when the browser says that its network is back. */
-function pause(milliseconds, stopped) {
-  return new Promise((resolve) => {
-    const ended = new AbortController();
-    const end = () => {
-      clearTimeout(timeout);
-      ended.abort();
-      resolve();
-    };
-    const timeout = setTimeout(end, milliseconds);
-    stopped.addEventListener("abort", end, { once: true, signal: ended.signal });
-    window.addEventListener("online", end, { once: true, signal: ended.signal });
-  });
+  return attempt && spread(Math.min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY));
 }

@@ -18,10 +18,10 @@ import numpy as np
 import uvicorn
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from deterministic_engine import AVATARS, BACKGROUNDS, STYLES, DeterministicEngine
-from udp_relay import UdpRelay
 from websockets.asyncio.client import ClientConnection, connect
 
 from server.app import create_app
+from server.benchmarks.udp_relay import UdpRelay
 from server.catalogue import AvatarEntry, StyleEntry
 from server.config import ServerConfig
 from server.rtc.tracks import OpusEncoder, sound_packet

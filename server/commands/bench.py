@@ -14,6 +14,7 @@ BENCHMARKS = {
     "latency": ("server.benchmarks.latency", "microphone to displayed frame in a real browser"),
     "interruption": ("server.benchmarks.interruption", "how soon a real browser is silent after an interruption"),
     "switch": ("server.benchmarks.switch", "how soon a real browser shows another style or avatar"),
+    "outage": ("server.benchmarks.outage", "how soon a real browser is served again when the network is back"),
     "presenter": ("server.benchmarks.presenter", "what one more viewer of a presenter costs"),
     "capacity": ("server.benchmarks.capacity", "sessions held at full frame rate"),
     "churn": ("server.benchmarks.churn", "what callers that come and go leave behind"),

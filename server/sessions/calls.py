@@ -30,8 +30,9 @@ from streaming.worker import BatchWorker
 
 logger = logging.getLogger(__name__)
 
-SILENT_CLIENT_SECONDS = 5.0
-"""A client with a control channel that neither pings nor speaks for this long is gone."""
+SILENT_CLIENT_SECONDS = 4.0
+"""A client with a control channel that neither pings nor speaks for this long is gone; a second later his place is
+free."""
 SILENT_CALLER_SECONDS = 15.0
 """The same for one that has no control channel."""
 CONNECT_SECONDS = 10.0

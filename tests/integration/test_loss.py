@@ -9,8 +9,8 @@ import pytest
 from aiortc.jitterbuffer import JitterBuffer
 from deterministic_engine import BRIGHT, DARK
 from live_server import Caller, LiveServer, running_server, tone
-from udp_relay import UdpRelay, is_rtp
 
+from server.benchmarks.udp_relay import UdpRelay
 from server.sessions.calls import Call
 
 HALF = (DARK + BRIGHT) / 2
@@ -29,6 +29,11 @@ async def relayed_call(server: LiveServer) -> AsyncIterator[tuple[Caller, Call, 
     finally:
         await caller.aclose()
         relay.close()
+
+
+def is_rtp(data: bytes) -> bool:
+    """True for media: neither STUN, DTLS nor RTCP."""
+    return 127 < data[0] < 192 and not 64 <= data[1] & 0x7F < 96
 
 
 def numbers(lost: set[int]) -> Callable[[bytes], bool]:

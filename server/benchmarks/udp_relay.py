@@ -1,6 +1,7 @@
 """A UDP relay between two WebRTC peers on loopback that loses what it is told to lose.
 
-Both peers get the relay's address as the other's only candidate: ``client -> front | back -> server``.
+Runs on: event loop. Both peers get the relay's address as the other's only candidate:
+``client -> front | back -> server``.
 """
 
 import asyncio
@@ -11,17 +12,16 @@ from typing import cast
 CANDIDATE = re.compile(r"^a=candidate:(\S+) (\d) udp (\d+) (\S+) (\d+) typ host.*$", re.MULTILINE)
 
 
-def is_rtp(data: bytes) -> bool:
-    """True for media: neither STUN, DTLS nor RTCP."""
-    return 127 < data[0] < 192 and not 64 <= data[1] & 0x7F < 96
-
-
 class _Port(asyncio.DatagramProtocol):
     def __init__(self) -> None:
         self.target: tuple[str, int] | None = None
         self.other: _Port | None = None
         self.lose: Callable[[bytes], bool] = lambda data: False
         self.transport: asyncio.DatagramTransport | None = None
+
+    async def open(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.DatagramTransport, transport)
@@ -47,15 +47,16 @@ class UdpRelay:
         self.front.other, self.back.other = self.back, self.front
 
     async def open(self) -> None:
-        loop = asyncio.get_running_loop()
-        for port in (self.front, self.back):
-            await loop.create_datagram_endpoint(lambda port=port: port, local_addr=("127.0.0.1", 0))
+        """Takes two ports."""
+        await self.front.open()
+        await self.back.open()
 
     def lose_up(self, lose: Callable[[bytes], bool]) -> None:
         """From the client to the server."""
         self.front.lose = lose
 
     def lose_down(self, lose: Callable[[bytes], bool]) -> None:
+        """From the server to the client."""
         self.back.lose = lose
 
     def offer(self, sdp: str) -> str:
@@ -85,6 +86,7 @@ class UdpRelay:
         return "\r\n".join(kept) + "\r\n"
 
     def close(self) -> None:
+        """Gives the ports back."""
         for port in (self.front, self.back):
             if port.transport is not None:
                 port.transport.close()
