@@ -6,8 +6,9 @@ Runs on: event loop. `create_app` wires a service; starting and stopping the wor
 import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import as_file, files
+from itertools import product
 from pathlib import Path
 from urllib.parse import quote
 
@@ -122,7 +123,7 @@ async def style_thumbnail(request: Request) -> Response:
 
 async def _drawn(service: Service, draw: Callable[..., bytes], *names: str) -> Response:
     try:
-        picture = await asyncio.get_running_loop().run_in_executor(service.drawing, draw, *names)
+        picture = await service.draw(draw, *names)
     except ValueError as error:
         return problem(404, "not_found", str(error))
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=300"})
@@ -166,6 +167,17 @@ async def _settle(service: Service) -> None:
     gc.freeze()
 
 
+async def _draw_ahead(service: Service) -> None:
+    """Draws what pages ask for when an avatar is chosen, until somebody calls: during a call it would cost frames."""
+    await service.worker.wait_ready()
+    shipped = [entry for entry in await asyncio.to_thread(service.catalogue.avatars) if entry.kind == "presenter"]
+    for avatar, style in product(shipped, service.catalogue.styles()):
+        if service.visitors.performances():
+            return
+        with suppress(ValueError):
+            await service.draw(service.catalogue.style_thumbnail, style.name, avatar.name)
+
+
 def create_app(service: Service) -> Starlette:
     """The application for a service whose worker has not been started."""
 
@@ -176,6 +188,7 @@ def create_app(service: Service) -> Starlette:
         tasks = [
             asyncio.create_task(service.visitors.watch(), name="watch for vanished clients"),
             asyncio.create_task(_settle(service), name="settle"),
+            asyncio.create_task(_draw_ahead(service), name="draw ahead"),
         ]
         try:
             yield
@@ -184,8 +197,7 @@ def create_app(service: Service) -> Starlette:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await service.visitors.end_all()
-            service.captions.close()
-            service.drawing.shutdown(wait=False, cancel_futures=True)
+            service.close()
             await service.worker.aclose()
 
     calls = [

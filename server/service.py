@@ -5,6 +5,7 @@ Runs on: event loop.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,10 +41,8 @@ class Service:
     draining: bool = False
     """True once the server takes no more calls because it is about to stop."""
     captions: CaptionModel = field(init=False)
-    drawing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "drawing"), init=False)
-    """Where small pictures are drawn: a page asks for dozens at once, which would fill the event loop's own pool, where
-    the encoders of all calls work."""
     _voice: Voice | None = field(default=None, init=False)
+    _drawing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "drawing"), init=False)
 
     def __post_init__(self) -> None:
         self.access = Access(self.config.api_key)
@@ -59,6 +58,18 @@ class Service:
         if working:
             over, cut_off = await asyncio.wait(working, timeout=seconds)
             logger.info("drained: %d calls came to their end, %d are cut off", len(over), len(cut_off))
+
+    async def draw(self, picture: Callable[..., bytes], *names: str) -> bytes:
+        """Draws a small picture in a thread of its own.
+
+        A page asks for dozens at once, which would fill the event loop's pool, where the encoders of all calls work.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._drawing, picture, *names)
+
+    def close(self) -> None:
+        """Gives the threads back."""
+        self.captions.close()
+        self._drawing.shutdown(wait=False, cancel_futures=True)
 
     def voice(self) -> Voice:
         """What speaks text for presenters; opened when it is needed first.

@@ -310,6 +310,31 @@ async def test_drawing_thumbnails_keeps_no_encoder_waiting() -> None:
         await caller.aclose()
 
 
+async def test_small_pictures_are_drawn_ahead_until_somebody_calls() -> None:
+    drawn: list[tuple[str, str]] = []
+    going_on = threading.Event()
+
+    def draw(style: str, avatar: str) -> bytes:
+        drawn.append((avatar, style))
+        if len(drawn) == 2:
+            going_on.wait(10)
+        return b"\xff\xd8\xff\xd9"
+
+    engine = DeterministicEngine(cost={"warmup": 0.3})
+    async with running_server(engine, ready=False) as server:
+        server.service.catalogue.style_thumbnail = draw
+        await server.service.worker.wait_ready()
+        async with asyncio.timeout(5):
+            while len(drawn) < 2:
+                await asyncio.sleep(0.01)
+        caller = Caller(silence(1))
+        assert await caller.call(server) == 201
+        going_on.set()
+        await caller.until_picture()
+        assert drawn == [("ada", "calm"), ("ada", "happy")]
+        await caller.aclose()
+
+
 async def test_a_server_that_is_still_warming_up_says_so() -> None:
     engine = DeterministicEngine(cost={"warmup": 0.5})
     async with running_server(engine, ready=False) as server:
