@@ -7,18 +7,16 @@ The parts are measured between the stages; what they do not explain is told too.
 """
 
 import argparse
-import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from server.benchmarks.browser import BURST_PERIOD, WATCH_CORNER, bursts, speaking_page
-from server.benchmarks.live import live_server
+from server.benchmarks.browser import BURST_PERIOD, WATCH_CORNER, bursts
+from server.benchmarks.live import speaking_call
 from server.benchmarks.stopwatch import QUIET_SECONDS, THRESHOLD, Stopwatch
 from server.rtc.tracks import FRAME_RTP_TICKS
 from server.sessions.calls import Call
@@ -106,11 +104,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"--seconds must be at least 5, not {args.seconds:g}.")
     if not 0 <= args.loss < 50:
         raise InputError(f"--loss is a percentage below 50, not {args.loss:g}.")
-    with (
-        live_server(size=args.size, future_frames=args.future_frames, max_sessions=1) as server,
-        tempfile.TemporaryDirectory() as folder,
-        speaking_page(server.address, bursts(40), Path(folder)) as page,
-    ):
+    with speaking_call(bursts(40), size=args.size, future_frames=args.future_frames) as (server, page):
         time.sleep(SETTLE_SECONDS)
         call = server.read(lambda: server.service.visitors.calls()[0])
         if args.loss:

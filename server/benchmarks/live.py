@@ -4,15 +4,20 @@ Runs on: the benchmark's thread; the server has an event loop of its own, as in 
 """
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import uvicorn
+from numpy.typing import NDArray
 
 from server.app import create_app
+from server.benchmarks.browser import speaking_page
 from server.commands.serve import listen, make_service
 from server.config import ServerConfig
 from server.service import Service
@@ -78,3 +83,18 @@ def live_server(**settings: Any) -> Iterator[LiveServer]:
         server.should_exit = True
         thread.join()
         listener.close()
+
+
+@contextmanager
+def speaking_call(samples: NDArray[np.int16], **settings: Any) -> Iterator[tuple[LiveServer, Any]]:
+    """A warm server for one caller, and the page that calls it; ``settings`` as for `ServerConfig`.
+
+    Raises:
+        InputError: there is no Chromium or no Playwright.
+    """
+    with (
+        live_server(max_sessions=1, **settings) as server,
+        tempfile.TemporaryDirectory() as folder,
+        speaking_page(server.address, samples, Path(folder)) as page,
+    ):
+        yield server, page

@@ -6,18 +6,16 @@ acknowledged, so that the page sees by the pixels alone when a choice is on the 
 """
 
 import argparse
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from server.benchmarks.browser import WATCH_CORNER, speaking_page, vowel
-from server.benchmarks.live import live_server
+from server.benchmarks.browser import WATCH_CORNER, vowel
+from server.benchmarks.live import speaking_call
 from server.benchmarks.stopwatch import Stopwatch, flashing
 from streaming.media import VideoImage
 from streaming.session import Session
@@ -88,11 +86,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     if args.times < 1:
         raise InputError("--times must be at least 1.")
-    with (
-        live_server(size=args.size, max_sessions=1) as server,
-        tempfile.TemporaryDirectory() as folder,
-        speaking_page(server.address, vowel(30), Path(folder)) as page,
-    ):
+    with speaking_call(vowel(30), size=args.size) as (server, page):
         time.sleep(SETTLE_SECONDS)
         call = server.read(lambda: server.service.visitors.calls()[0])
         watch = server.read(lambda: Stopwatch(call, server.service.worker))
