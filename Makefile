@@ -42,7 +42,8 @@ serve: setup
 	@$(BIN)/styletalk serve $(SERVE_OPTIONS)
 
 test: setup chromium
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not browser and not benchmark"
+	$(BIN)/python -m pytest -m "browser and not benchmark"
 
 chromium:
 ifeq ($(CHROMIUM),)

@@ -26,7 +26,7 @@ STUDIO: Final = "people never seen, GRID"
 SENTENCES: Final = "sentences never heard, GRID"
 _STUDIO_SPEAKER: Final = "grid_s1"
 """GRID's speaker in the training split."""
-_MOST: Final = 10
+_MOST: Final = 8
 """Clips of a group, spread over all of them."""
 
 

@@ -58,6 +58,10 @@ LATENCY: Final = (
     Row("95 % of the intervals between them are below", "latency", "{frame_interval_p95_ms:.0f} ms"),
     Row("late frames", "latency", "{late_share:.2%}"),
     Row("frames measured", "latency", "{samples}"),
+    Row("a chosen style shows, median / worst", "switch", "{style_shown_p50_ms:.0f} / {style_shown_max_ms:.0f} ms"),
+    Row("- before the work on its first frame begins", "switch",
+        "{style_waited_p50_ms:.0f} / {style_waited_max_ms:.0f} ms"),
+    Row("a chosen avatar shows, median / worst", "switch", "{avatar_shown_p50_ms:.0f} / {avatar_shown_max_ms:.0f} ms"),
     Row("silent after an interruption, median / worst", "interruption",
         "{stale_sound_p50_ms:.0f} / {stale_sound_max_ms:.0f} ms"),
     Row("no stale picture after an interruption, median / worst", "interruption",
@@ -76,7 +80,8 @@ CAPACITY: Final = (
     Row("- drift of the sound", "soak", "{drift_ms:.1f} ms"),
     Row("- growth of memory", "soak", "{rss_growth_mb:.1f} MB"),
     Row("- late frames", "soak", "{late_share:.2%}"),
-    Row("- the event loop was blocked, p99", "soak", "{loop_block_p99_ms:.1f} ms"),
+    Row("- the event loop was blocked, p99 / worst that was its own doing", "soak",
+        "{loop_block_p99_ms:.1f} / {loop_own_max_ms:.1f} ms"),
 )  # fmt: skip
 _MEAN: Final = f"self_driven[{UNSEEN}][mean]"
 _SAID: Final = f"self_driven[{SENTENCES}][mean]"
@@ -88,6 +93,7 @@ README: Final = (
         "{fps:.2f} per second, 95 % of the intervals below {frame_interval_p95_ms:.0f} ms"),
     Row("after an interruption", "interruption",
         "silent after {stale_sound_max_ms:.0f} ms, no stale picture after {stale_picture_max_ms:.0f} ms at the latest"),
+    Row("a chosen style shows after", "switch", "{style_shown_p50_ms:.0f} ms, {style_shown_max_ms:.0f} at the latest"),
     Row("sessions at 512 x 512", "capacity", "{sessions} with {fps:.1f} frames per second, {late_share:.2%} late"),
     Row("sessions at 256 x 256", "capacity-256", "{sessions} with {fps:.1f} frames per second, {late_share:.2%} late"),
     Row("calls that come and go", "churn", "{cycles} leave {rss_growth_mb:.0f} MB, {tasks_left} tasks, "
@@ -214,7 +220,7 @@ def against_the_paper(machine: Machine, paper: Figures) -> str:
     rows.append(
         ["here, a still face instead", *(_value(measured[UNSEEN]["baselines"]["still"], key) for key in _PAPERS)]
     )
-    return table(["", *_PAPERS.values()], rows) + f"\nThe paper's figures: {paper['source']}.\n"
+    return table(["", *_PAPERS.values()], rows) + f"\nThe paper's figures: {paper['source']}."
 
 
 def beside_baselines(machine: Machine) -> str:

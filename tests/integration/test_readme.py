@@ -24,7 +24,10 @@ from styletalk_core.renderer.portrait import AvatarLibrary
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
 BLOCK = re.compile(r"^(<!-- excerpt -->\n)?```\w*\n(.*?)^```$", re.M | re.S)
-CALLED = {"serve": ".venv/bin/styletalk serve", "test": ".venv/bin/python -m pytest"}
+CALLED = {
+    "serve": ".venv/bin/styletalk serve",
+    "test": '.venv/bin/python -m pytest -m "browser and not benchmark"',
+}
 """What the targets of the README end in."""
 
 
