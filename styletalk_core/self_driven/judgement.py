@@ -18,7 +18,7 @@ from styletalk_core.self_driven.pictures import Reenactment
 from styletalk_core.self_driven.style_classifier import StyleClassifier
 from styletalk_core.styletalk import StyleTalk
 from styletalk_core.tracker import FaceTracker
-from styletalk_core.training.clips import shift
+from styletalk_core.training.clips import Clip, shift
 from styletalk_core.training.evaluation import best_correlation, generate, judge, mean
 from styletalk_core.training.lips import LipMap
 
@@ -74,16 +74,8 @@ class Judge:
         return figures | {"best_lag_frames": lag, "lag_ms": 1000 / FPS * lag, "offset_frames": float(late)}
 
     def styles(self, clips: Sequence[SelfDrivenClip], styles: Mapping[str, Float]) -> "StyleFigures":
-        """Says every clip in every style, (L, 64) real motion each, the neutral one first."""
-        classifier = StyleClassifier(styles)
-        recognised: dict[str, float] = {}
-        recalls: dict[str, float] = {}
-        for name, motion in styles.items():
-            spoken = [generate(self.network, clip.motion, motion, self.future) for clip in clips]
-            recognised[name] = float(np.mean([classifier.classify(part) == name for part in spoken]))
-            figures = [judge(part, clip.motion, self.lips) for part, clip in zip(spoken, clips, strict=True)]
-            recalls[name] = mean([asdict(row) for row in figures])["closure_recall"]
-        return StyleFigures(recognised, recalls)
+        """Says every clip in every style, (L, 64) real motion each."""
+        return said_in(styles, [clip.motion for clip in clips], self.network, self.lips, self.future)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +89,21 @@ class StyleFigures:
     def accuracy(self) -> float:
         """Mean over the styles."""
         return float(np.mean(list(self.recognised.values())))
+
+
+def said_in(
+    styles: Mapping[str, Float], clips: Sequence[Clip], network: StyleTalk, lips: LipMap, future: int
+) -> StyleFigures:
+    """Says every clip in every style, (L, 64) real motion each, knowing ``future`` frames ahead."""
+    classifier = StyleClassifier(styles)
+    recognised: dict[str, float] = {}
+    recalls: dict[str, float] = {}
+    for name, motion in styles.items():
+        spoken = [generate(network, clip, motion, future) for clip in clips]
+        recognised[name] = float(np.mean([classifier.classify(part) == name for part in spoken]))
+        figures = [judge(part, clip, lips) for part, clip in zip(spoken, clips, strict=True)]
+        recalls[name] = mean([asdict(row) for row in figures])["closure_recall"]
+    return StyleFigures(recognised, recalls)
 
 
 def shortened(clip: SelfDrivenClip, frames: int) -> SelfDrivenClip:

@@ -121,7 +121,11 @@ class Batches:
     ) -> tuple[Array, Array, Array, Array, int]:
         a = self._augmentation
         assert clip.phones is not None
-        motion, columns = _at_speed(clip.coefficients, clip.phones, 1 + a.speed * random.uniform(-1, 1), frames)
+        columns = clip.phones
+        if clip.aligned is not None and random.random() < a.aligned:
+            share = random.random()
+            columns = (share * clip.aligned + (1 - share) * columns).astype(np.float32)
+        motion, columns = _at_speed(clip.coefficients, columns, 1 + a.speed * random.uniform(-1, 1), frames)
         model = clip
         if random.random() < a.transfer:
             model = self._styles[random.integers(len(self._styles))]

@@ -1,8 +1,8 @@
 """Training clips: expression coefficients, phone columns and what the manifest says about them.
 
 Reads what `styletalk dataset build` and the recogniser wrote: ``coefficients/CLIP.npz``, ``posteriors/CLIP.npz``
-and, for clips that the recogniser has not heard, ``labels/CLIP.npy``, all at 30 fps. A clip without sound has no
-phones and serves as a style only.
+and, for clips whose words are known, ``labels/CLIP.npy``, all at 30 fps. A clip without sound has no phones and serves
+as a style only.
 
 Runs on: any thread; reads files.
 """
@@ -40,6 +40,8 @@ class Clip:
     """(T, 64), 30 fps."""
     phones: NDArray[np.float32] | None
     """(T, 41) probability columns, or None without sound."""
+    aligned: NDArray[np.float32] | None = None
+    """(T, 41) one-hot columns of the words that are said, or None where nobody knows them."""
 
 
 def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Clip]:
@@ -67,9 +69,13 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Clip]
             if coefficients is None:
                 unusable += 1
                 continue
-            phones = _read_phones(folder, row["clip"], len(coefficients)) if row["audio"] == "yes" else None
+            heard, aligned = None, None
+            if row["audio"] == "yes":
+                heard, aligned = _read_heard(folder, row["clip"]), _read_aligned(folder, row["clip"])
+            phones = _fitted(aligned if heard is None else heard, len(coefficients))
+            aligned = _fitted(aligned, len(coefficients))
             style = "" if row["speaker"] == "?" else f"{row['speaker']} {row['style']}"
-            clips.append(Clip(row["clip"], row["source"], style, row["split"], coefficients, phones))
+            clips.append(Clip(row["clip"], row["source"], style, row["split"], coefficients, phones, aligned))
     logger.info(
         "%d clips; left out: %d not tracked, %d too short or lost by the tracker", len(clips), untracked, unusable
     )
@@ -88,17 +94,26 @@ def bridged(coefficients: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDAr
     )
 
 
-def _read_phones(folder: Path, name: str, length: int) -> NDArray[np.float32] | None:
-    heard, aligned = folder / "posteriors" / f"{name}.npz", folder / "labels" / f"{name}.npy"
-    if heard.exists():
-        with np.load(heard) as stored:
-            columns = stored["frames"].astype(np.float32)
-    elif aligned.exists():
-        columns = np.eye(len(PHONES), dtype=np.float32)[np.load(aligned)]
-    else:
+def _read_heard(folder: Path, name: str) -> NDArray[np.float32] | None:
+    path = folder / "posteriors" / f"{name}.npz"
+    if not path.exists():
         return None
-    missing = length - len(columns)
-    return np.concatenate([columns, np.tile(SILENCE, (missing, 1))]) if missing > 0 else columns[:length]
+    with np.load(path) as stored:
+        columns: NDArray[np.float32] = stored["frames"].astype(np.float32)
+    return columns
+
+
+def _read_aligned(folder: Path, name: str) -> NDArray[np.float32] | None:
+    path = folder / "labels" / f"{name}.npy"
+    return np.eye(len(PHONES), dtype=np.float32)[np.load(path)] if path.exists() else None
+
+
+def _fitted(columns: NDArray[np.float32] | None, length: int) -> NDArray[np.float32] | None:
+    """The first ``length`` columns, silence behind their end."""
+    if columns is None:
+        return None
+    missing = max(0, length - len(columns))
+    return np.concatenate([columns, np.tile(SILENCE, (missing, 1))])[:length]
 
 
 def windows(phones: NDArray[np.float32], future: int = CONTEXT) -> NDArray[np.float32]:
@@ -128,7 +143,12 @@ def shift(columns: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
 def in_step(clips: Iterable[Clip], lags: Mapping[str, int]) -> list[Clip]:
     """The clips with each one's phones moved by its lag, so that sound and picture agree."""
     return [
-        clip if clip.phones is None else replace(clip, phones=shift(clip.phones, lags[clip.name])) for clip in clips
+        replace(
+            clip,
+            phones=None if clip.phones is None else shift(clip.phones, lags[clip.name]),
+            aligned=None if clip.aligned is None else shift(clip.aligned, lags[clip.name]),
+        )
+        for clip in clips
     ]
 
 

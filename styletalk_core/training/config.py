@@ -11,6 +11,7 @@ from typing import Any, Final
 from styletalk_core.errors import InputError
 
 DEFAULT: Final = Path(__file__).with_name("default.toml")
+_WIDEST_STRIDE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class AugmentationConfig:
     silence: float = 0.03
     noise: float = 0.15
     hard: float = 0.1
+    aligned: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,13 @@ def read(path: Path) -> Config:
     licence = tables.get("data", {}).get("licence", defaults.data.licence)
     if licence not in ("all", "free"):
         raise InputError(f"{path}: data.licence must be all or free, not {licence!r}")
-    return Config(**{name: _table(path, name, getattr(defaults, name), tables.get(name, {})) for name in known})
+    config = Config(**{name: _table(path, name, getattr(defaults, name), tables.get(name, {})) for name in known})
+    if config.objective.style > 0 and not 1 <= config.data.stride <= _WIDEST_STRIDE:
+        raise InputError(
+            f"{path}: data.stride must be 1 or {_WIDEST_STRIDE}, not {config.data.stride}: with more, short clips "
+            "leave the style discriminator too few frames; or set objective.style = 0"
+        )
+    return config
 
 
 def _table(path: Path, table: str, defaults: Any, values: Any) -> Any:

@@ -23,9 +23,6 @@ PIXELS: Final = 80.0
 MAX_LAG: Final = 4
 _LONG_SILENCE: Final = 9
 """Frames after which silence must have closed lips: 300 ms."""
-_LEAST_DIFFERENCE: Final = 0.1
-"""Differences between styles below a tenth of a coefficient's spread are noise."""
-
 Array = NDArray[np.float32]
 
 
@@ -82,21 +79,6 @@ def evaluate(model: StyleTalk, clips: Sequence[Clip], lips: LipMap, future: int 
 def look_ahead_curve(model: StyleTalk, clips: Sequence[Clip], lips: LipMap) -> dict[int, dict[str, float]]:
     """Mean figures by the number of future frames known, 0 to 5: what latency buys."""
     return {future: evaluate(model, clips, lips, future).mean() for future in range(CONTEXT + 1)}
-
-
-def style_accuracy(model: StyleTalk, spoken: Sequence[Clip], styles: Sequence[Clip]) -> float:
-    """Share of generated motions, every spoken clip in every style, that are nearest to the style asked for.
-
-    Near by the mean of the coefficients over time, in units of how much the real styles differ.
-    """
-    real = np.stack([style.coefficients.mean(axis=0) for style in styles])
-    unit = real.std(axis=0) + _LEAST_DIFFERENCE
-    hits = []
-    for index, style in enumerate(styles):
-        for clip in spoken:
-            found = generate(model, clip, style.coefficients).mean(axis=0)
-            hits.append(np.square((found - real) / unit).mean(axis=1).argmin() == index)
-    return float(np.mean(hits))
 
 
 def judge(found: Array, clip: Clip, lips: LipMap) -> Figures:

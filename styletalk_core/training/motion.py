@@ -23,7 +23,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.styletalk import StyleTalk
 from styletalk_core.training import config as settings
-from styletalk_core.training.alignment import read_clips_in_step
+from styletalk_core.training.alignment import REFERENCE, read_clips_in_step
 from styletalk_core.training.batches import Batches
 from styletalk_core.training.clips import Clip, spoken
 from styletalk_core.training.evaluation import evaluate, look_ahead_curve
@@ -85,8 +85,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def unseen_people(clips: Sequence[Clip]) -> list[Clip]:
-    """Spoken clips of people of whom nothing was trained on: dev, and test but for GRID's first speaker."""
-    return spoken(clips, "dev") + [clip for clip in spoken(clips, "test") if clip.source != "GRID"]
+    """Spoken clips in the wild of people of whom nothing was trained on: dev, and test but for GRID."""
+    return spoken(clips, "dev") + [clip for clip in spoken(clips, "test") if clip.source != REFERENCE]
 
 
 def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argparse.Namespace) -> dict[str, Any]:
@@ -117,10 +117,13 @@ def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argp
 
 
 def judge_groups(model: StyleTalk, clips: list[Clip], lips: LipMap) -> dict[str, Any]:
-    """Figures on unseen people and on GRID sentences held out."""
+    """Figures on unseen people, in the wild and in GRID's studio, and on held-out sentences of people trained on."""
+    trained_on = {clip.style for clip in clips if clip.split == "train"}
+    studio = [clip for clip in spoken(clips, "test") if clip.source == REFERENCE]
     groups = {
         "unseen people": unseen_people(clips),
-        "held-out sentences": [clip for clip in spoken(clips, "test") if clip.source == "GRID"],
+        "unseen people of GRID": [clip for clip in studio if clip.style not in trained_on],
+        "held-out sentences": [clip for clip in studio if clip.style in trained_on],
     }
     return {name: evaluate(model, members, lips).mean() for name, members in groups.items() if members}
 

@@ -43,6 +43,8 @@ _SEGMENTS: Final = 48
 _FRAMES: Final = 24
 _CLOSURE: Final = 3.0
 _TREMBLING: Final = 0.8
+_COEFFICIENTS: Final = 0.3
+"""Weight of the coefficients themselves, which keeps what lips seen from the front do not show, such as pouting."""
 _AVERAGE: Final = 0.97
 
 
@@ -165,7 +167,7 @@ def _segment(clip: Spoken, random: np.random.Generator) -> Spoken:
 
 
 def _loss(tail: nn.Sequential, segments: Sequence[Spoken], lips: LipMap) -> Tensor:
-    """Squared distance of lips and of the opening in pixels, open lips on P, B and M, and trembling."""
+    """Squared distance of lips and opening in pixels and of coefficients, open lips on P, B and M, and trembling."""
     features, columns, true = (torch.stack([getattr(s, name) for s in segments]) for name in Spoken.__slots__[:3])
     rest, reach = (torch.stack([getattr(s, name) for s in segments])[:, None] for name in ("rest", "reach"))
     moved = F.pad(tail(F.dropout(features.float(), _DROPOUT)), (0, rest.shape[-1] - true.shape[-1]))
@@ -173,7 +175,9 @@ def _loss(tail: nn.Sequential, segments: Sequence[Spoken], lips: LipMap) -> Tens
     landmarks, gap = (tensor[: true.shape[-1]] for tensor in lips.tensors())
     seen = PIXELS * landmarks.reshape(len(landmarks), -1, 3)[..., :2].flatten(1)
     points, true_points, opening, true_opening = found @ seen, true @ seen, found @ gap, true @ gap
-    distance: Tensor = (points - true_points).square().mean() / 4 + (
-        PIXELS * (opening - true_opening)
-    ).square().mean() / 8
+    distance: Tensor = (
+        (points - true_points).square().mean() / 4
+        + (PIXELS * (opening - true_opening)).square().mean() / 8
+        + _COEFFICIENTS * (found - true).square().mean()
+    )
     return distance + _CLOSURE * closure(opening, true_opening, columns) + _TREMBLING * jitter(points, true_points)

@@ -32,11 +32,22 @@ class DivergenceError(StyleTalkError):
     """A loss that is not finite; the message names the step, the term and the clips of the batch."""
 
 
+def dropped(x: Tensor, share: float) -> Tensor:
+    """Sets ``share`` of x to zero and scales up the rest, in steps of 1/256.
+
+    Eight values share one random number: on a CPU, drawing one for each takes a quarter of a training step.
+    """
+    drawn = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(2**63), None)
+    limit = round(256 * share)
+    kept = drawn.view(torch.uint8)[: x.numel()].view(x.shape) >= limit
+    return x * kept.to(x.dtype) * (256 / (256 - limit))
+
+
 def drop_hidden(model: StyleTalk, share: float) -> None:
     """Lets every feed-forward layer of a network drop hidden units while it is trained."""
 
     def drop(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (F.dropout(inputs[0], share, module.training), *inputs[1:])
+        return (dropped(inputs[0], share) if module.training else inputs[0], *inputs[1:])
 
     for name, module in model.named_modules():
         if name.endswith("linear2"):

@@ -1,8 +1,15 @@
-"""Every ablation lacks exactly one thing."""
+"""Every ablation lacks exactly one thing, and figures of one set of settings are never continued with another."""
 
-from dataclasses import asdict
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
 
-from styletalk_core.training.ablations import FULL, variants
+import pytest
+
+from styletalk_core.errors import InputError
+from styletalk_core.training import config as settings
+from styletalk_core.training.ablations import FULL, SETTINGS, run, variants
 from styletalk_core.training.config import Config
 
 
@@ -16,4 +23,14 @@ def test_each_row_differs_from_the_full_network_in_one_setting() -> None:
     changed = {name: [key for key in full if row[key] != full[key]] for name, row in rows.items()}
     assert all(len(keys) == 1 for keys in changed.values())
     assert changed["no adaptive layers"] == [("network", "experts")]
-    assert {key for (_, key), *_ in changed.values()} >= {"sync", "style", "temporal", "triplet", "experts"}
+    assert {key for (_, key), *_ in changed.values()} >= {
+        "sync", "style", "temporal", "triplet", "experts", "statistics", "seed",
+    }  # fmt: skip
+
+
+def test_figures_of_other_settings_are_not_continued(tmp_path: Path) -> None:
+    full = settings.read(SETTINGS)
+    other = replace(full, data=replace(full.data, seed=9))
+    (tmp_path / "ablations.json").write_text(json.dumps({"settings": asdict(other), "rows": {}}))
+    with pytest.raises(InputError, match="was made with other settings; choose another --output"):
+        run(argparse.Namespace(config=SETTINGS, steps=None, output=tmp_path))
