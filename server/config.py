@@ -35,6 +35,7 @@ class ServerConfig:
         max_sessions: calls served at the same time; 0 chooses by the device.
         udp_ports: "A-B", the UDP ports media may use; empty for any.
         size: width and height of the picture in pixels, 256 or 512.
+        renderer: "mesh", or "pirenderer", which needs ``renderer_weights``, its published checkpoint, and a GPU.
         future_frames: phone look-ahead in frames, 0 to 5.
         avatar, style: what a new session starts with; empty for the first of the library.
         allow_origins: other web sites whose pages may use the server, "https://a.example,https://b.example".
@@ -60,6 +61,8 @@ class ServerConfig:
     max_sessions: int = 0
     udp_ports: str = ""
     size: int = 512
+    renderer: str = "mesh"
+    renderer_weights: str = ""
     future_frames: int = 2
     avatar: str = ""
     style: str = ""
@@ -172,6 +175,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--max-sessions", type=int, metavar="N", help="calls served at the same time")
     parser.add_argument("--udp-ports", metavar="A-B", help="UDP ports for media")
     parser.add_argument("--size", type=int, choices=(256, 512), help="picture size (512)")
+    parser.add_argument("--renderer", metavar="NAME", help="mesh or pirenderer (mesh)")
+    parser.add_argument("--renderer-weights", metavar="FILE", help="the pirenderer's published checkpoint")
     parser.add_argument("--future-frames", type=int, metavar="F", help="phone look-ahead in frames, 0 to 5 (2)")
     parser.add_argument("--public-address", metavar="IP", help="address under which the UDP ports are reached")
     parser.add_argument("--allow-origins", metavar="URL,URL", help="other web sites whose pages may use the server")

@@ -214,8 +214,13 @@ def read_pickle(path: Path) -> dict[str, Any]:
     """
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{path} cannot be read as a weight file: {error}") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read as a weight file: {error.strerror}") from error
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        # PyTorch's own message advises to load the file unsafely.
+        raise CheckpointError(
+            f"{path} cannot be read as a weight file: it is damaged or holds more than tensors"
+        ) from error
     if not isinstance(stored, dict):
         raise CheckpointError(f"{path} holds {type(stored).__name__} where a dictionary of tensors is needed")
     return stored

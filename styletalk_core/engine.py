@@ -7,7 +7,7 @@ Runs on: worker thread only (the one place that runs models). Ticks are 1/48000 
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import cv2
@@ -20,12 +20,14 @@ from styletalk_core import checkpoint
 from styletalk_core.compiled_decoder import decoder_for
 from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW
+from styletalk_core.pirenderer import PIRenderer
 from styletalk_core.recognizer.stream import Recognition, Recognizer, RecognizerStream
 from styletalk_core.renderer.arrays import Image
 from styletalk_core.renderer.background import KEEP, BackgroundLibrary
 from styletalk_core.renderer.batch_renderer import BatchRenderer, Motion, draw
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.renderer.window_renderer import MotionWindow, WindowRenderer
 from styletalk_core.style_map import Place, places
 from styletalk_core.styles import EMOTIONS, StyleLibrary
 from styletalk_core.styletalk import fade, intensify
@@ -54,6 +56,8 @@ class _Slot:
     """Picture behind the person; None for transparency."""
     fade_frames: int = 0
     faded: int = 0
+    window: MotionWindow = field(default_factory=MotionWindow)
+    """What the paper's renderer needs to know of the past."""
 
 
 class ModelEngine:
@@ -68,8 +72,13 @@ class ModelEngine:
         device: str = "cpu",
         size: int = 512,
         threads: int = 1,
+        pirenderer: PIRenderer | None = None,
     ) -> None:
-        """Loads the networks; without ``backgrounds`` there are those that need no file of the user's."""
+        """Loads the networks.
+
+        Without ``backgrounds`` there are those that need no file of the user's; ``pirenderer`` draws instead of the
+        mesh renderer.
+        """
         self.size = size
         self._avatars = avatars
         self._styles = styles
@@ -77,7 +86,8 @@ class ModelEngine:
         self._device = torch.device(device)
         self._threads = threads
         self._slots: dict[int, _Slot] = {}
-        self._renderers: dict[str, MeshRenderer] = {}
+        self._renderers: dict[str, MeshRenderer | WindowRenderer] = {}
+        self._pirenderer = None if pirenderer is None else pirenderer.to(self._device)
         self._batch = BatchRenderer(size, self._device) if self._device.type == "cuda" else None
         self._stamps: dict[str, int] = {}
         self._recognizer = Recognizer.load()
@@ -132,7 +142,7 @@ class ModelEngine:
         Raises:
             InputError: there is no such avatar, style or background.
         """
-        behind = self._backgrounds.behind(background, self._renderer(avatar).background)
+        behind = self._behind(background, avatar)
         code = self._code(style, intensity)
         state = self._mix(code)
         self._slots[slot] = _Slot(RecognizerStream(self._recognizer), avatar, state, code, code, background, behind)
@@ -165,8 +175,8 @@ class ModelEngine:
             InputError: there is no such avatar.
         """
         session = self._slots[slot]
-        session.behind = self._backgrounds.behind(session.background, self._renderer(avatar).background)
-        session.avatar = avatar
+        session.behind = self._behind(session.background, avatar)
+        session.avatar, session.window = avatar, MotionWindow()
         self._release_renderers()
 
     def set_background(self, slot: int, background: str) -> None:
@@ -176,7 +186,7 @@ class ModelEngine:
             InputError: there is no such background.
         """
         session = self._slots[slot]
-        session.behind = self._backgrounds.behind(background, self._renderer(session.avatar).background)
+        session.behind = self._behind(background, session.avatar)
         session.background = background
 
     def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
@@ -203,12 +213,15 @@ class ModelEngine:
 
         Before a transparent background a picture is twice as high, its lower half the mask: (H*3, W).
         """
-        motions = []
+        pictures, motions = [], []
         for i, slot in enumerate(slots):
             session = self._slots[slot]
             renderer = self._renderers[session.avatar]
-            motions.append(Motion(renderer, expression[i], pose[i], gaze[i], float(blink[i]), session.behind))
-        return [draw(motion) for motion in motions] if self._batch is None else self._batch.render(motions)
+            if isinstance(renderer, WindowRenderer):
+                pictures.append(renderer.render(session.window.push(renderer.motion(expression[i], pose[i]))))
+            else:
+                motions.append(Motion(renderer, expression[i], pose[i], gaze[i], float(blink[i]), session.behind))
+        return pictures + ([draw(m) for m in motions] if self._batch is None else self._batch.render(motions))
 
     def _advance(self, session: _Slot) -> Any:
         """Moves a session's cross-fade on by one frame; the experts are mixed anew only while it lasts."""
@@ -239,10 +252,20 @@ class ModelEngine:
             self._codes[motion] = code
         return code
 
-    def _renderer(self, avatar: str) -> MeshRenderer:
+    def _behind(self, background: str, avatar: str) -> Image | None:
+        if self._pirenderer is not None and background != KEEP:
+            raise InputError(f"the pirenderer paints the photo's own background: use {KEEP}, not {background!r}")
+        return self._backgrounds.behind(background, self._renderer(avatar).background)
+
+    def _renderer(self, avatar: str) -> MeshRenderer | WindowRenderer:
         stamp = self._avatars.stamp(avatar)
         if avatar not in self._renderers or self._stamps[avatar] != stamp:
-            self._renderers[avatar] = MeshRenderer(self._avatars.get(avatar), self.size)
+            portrait = self._avatars.get(avatar)
+            self._renderers[avatar] = (
+                MeshRenderer(portrait, self.size)
+                if self._pirenderer is None
+                else WindowRenderer(portrait, self._pirenderer, self.size)
+            )
             self._stamps[avatar] = stamp
         return self._renderers[avatar]
 

@@ -26,6 +26,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS
 from styletalk_core.renderer.background import KEEP, TRANSPARENT, BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary, enrol
+from styletalk_core.renderer.window_renderer import MESH, RENDERERS, network_for
 from styletalk_core.styles import StyleLibrary
 
 LONGEST_SECONDS = 3600
@@ -43,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--background", default=KEEP, metavar="B", help="keep, blur, transparent, #rrggbb or a picture's name (keep)"
     )
     parser.add_argument("--future-frames", type=int, default=2, metavar="F", help="phone look-ahead, 0 to 5 (2)")
+    parser.add_argument("--renderer", default=MESH, choices=RENDERERS, help="what draws the pictures (mesh)")
+    parser.add_argument("--renderer-weights", type=Path, metavar="FILE", help="the pirenderer's published checkpoint")
     parser.add_argument("--seed", type=int, default=0, help="of the idle life (0)")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="out.mp4", help="video to write")
 
@@ -51,8 +54,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Renders; returns ``frames``, ``seconds`` taken and ``realtime_factor`` (below 1 is faster than real time).
 
     Raises:
-        InputError: an unknown portrait, style or background, a photo without a face, sound that cannot be read, or a
-            bad option.
+        InputError: an unknown portrait, style or background, a photo without a face, sound that cannot be read, weights
+            that do not fit, or a bad option.
     """
     if not 0 <= args.intensity <= 1.5:
         raise InputError(f"The intensity must be from 0 to 1.5, not {args.intensity:g}.")
@@ -62,10 +65,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"{args.output} must be an .mp4 file in a folder that exists.")
     backgrounds = BackgroundLibrary(user_folder("backgrounds"))
     backgrounds.check(args.background)
+    pirenderer = network_for(args.renderer, args.renderer_weights)
     samples = _spoken(args.audio)
     with tempfile.TemporaryDirectory() as guests:
         avatars, avatar = _portrait(args.portrait, Path(guests))
-        engine = ModelEngine(avatars, StyleLibrary(user_folder("styles")), backgrounds, size=args.size)
+        engine = ModelEngine(
+            avatars, StyleLibrary(user_folder("styles")), backgrounds, size=args.size, pirenderer=pirenderer
+        )
         engine.warmup()
     settings = Settings(avatar, args.style, args.intensity, args.background)
     started = time.perf_counter()

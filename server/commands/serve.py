@@ -94,7 +94,7 @@ def make_worker(
     """The worker of the configured device, not started.
 
     Raises:
-        InputError: the device is not one of auto, cpu, cuda and cuda:N.
+        InputError: the device is not one of auto, cpu, cuda and cuda:N, or the renderer lacks its weights.
     """
     device = config.device
     if device not in ("auto", "cpu", "cuda") and not device.removeprefix("cuda:").isdigit():
@@ -103,12 +103,18 @@ def make_worker(
         SESSIONS_ON_GPU if device.startswith("cuda") else max(1, (os.cpu_count() or 1) // CORES_PER_SESSION)
     )
 
+    pirenderer = None
+    if config.renderer != "mesh":
+        from styletalk_core.renderer.window_renderer import network_for
+
+        pirenderer = network_for(config.renderer, Path(config.renderer_weights) if config.renderer_weights else None)
+
     def make_engine() -> Engine:
         import torch
 
         from styletalk_core.engine import ModelEngine
 
         chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        return ModelEngine(avatars, styles, backgrounds, device=chosen, size=config.size)
+        return ModelEngine(avatars, styles, backgrounds, device=chosen, size=config.size, pirenderer=pirenderer)
 
     return BatchWorker(make_engine, slots, pad=device.startswith("cuda"))
