@@ -25,6 +25,7 @@ RUNS: Final = {
     "latency": ["latency"],
     "interruption": ["interruption", "--times", "12"],
     "switch": ["switch"],
+    "outage": ["outage", "--times", "2"],
     "capacity": ["capacity", "--size", "512", "--seconds", "6"],
     "capacity-256": ["capacity", "--size", "256", "--seconds", "6"],
     "churn": ["churn", "--cycles", "200"],
