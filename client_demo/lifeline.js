@@ -13,6 +13,7 @@ const SILENCE = 600; // ms; sound comes every 20 ms, whatever is said
 const ANSWER_WITHIN = 1250; // ms
 const LAST_CHANCE = 200; // ms for the old connections to speak up once a new one works
 const PLACE_LOST = 4000; // ms; the server's own patience with a silent client
+const ASLEEP = 2000; // ms without a look: the page stood still, not the network
 
 export class Lifeline {
   #trace;
@@ -20,6 +21,7 @@ export class Lifeline {
   #timer;
   #last = null;
   #heardAt = performance.now();
+  #lookedAt = performance.now();
   #askedAt = 0;
 
   /** @param {() => unknown} trace changes with every sign of life @param {() => void} onLost called once */
@@ -35,7 +37,9 @@ export class Lifeline {
 
   #look() {
     const now = performance.now(), trace = this.#trace();
-    if (trace !== this.#last) {
+    const asleep = now - this.#lookedAt > ASLEEP;
+    this.#lookedAt = now;
+    if (trace !== this.#last || asleep) {
       this.#last = trace;
       this.#heardAt = now;
     } else if (now - this.#heardAt > PLACE_LOST) {

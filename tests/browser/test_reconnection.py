@@ -81,6 +81,16 @@ def test_silence_that_the_server_does_not_forgive_ends_the_connection(idle_page:
     assert idle_page.evaluate("lost") == 1
 
 
+def test_a_page_that_stood_still_does_not_blame_the_network(idle_page: Page) -> None:
+    idle_page.evaluate(WATCH)
+    pass_time(idle_page, 200)
+    idle_page.clock.fast_forward(60_000)
+    assert idle_page.evaluate("[asked, lost]") == [0, 0]
+    idle_page.evaluate("() => { answers = true; }")
+    pass_time(idle_page, 1_100)
+    assert idle_page.evaluate("lost") == 1, "the server has given the place away meanwhile"
+
+
 def test_a_connection_that_is_heard_is_left_alone(idle_page: Page) -> None:
     idle_page.evaluate(WATCH)
     for _ in range(20):
