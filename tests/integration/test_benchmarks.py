@@ -1,0 +1,86 @@
+"""Proves that the benchmarks measure a server as it runs: real callers in processes of their own, no models.
+
+What they find does not matter here: the machine may be busy. Those that need a browser are not run.
+"""
+
+import argparse
+from typing import Any
+
+import numpy as np
+import pytest
+from deterministic_engine import DeterministicEngine
+from live_server import FixedCatalogue
+from numpy.typing import NDArray
+
+from server.benchmarks import capacity, churn, live, presenter, soak
+from server.config import ServerConfig
+from server.service import Service
+from streaming.worker import BatchWorker
+
+
+class GrainyEngine(DeterministicEngine):
+    """Its pictures are as many bytes as those of a face."""
+
+    def render(self, *wanted: Any) -> list[NDArray[np.uint8]]:
+        grain = np.random.default_rng(0).integers(0, 40, (self.size * 3 // 2, self.size), np.uint8)
+        return [picture + grain for picture in super().render(*wanted)]
+
+
+def make_service(config: ServerConfig) -> Service:
+    engine = GrainyEngine()
+    return Service(config, BatchWorker(lambda: engine, config.max_sessions), FixedCatalogue())
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deterministic engine, no claim on the processors, and no time to settle."""
+    monkeypatch.setattr(live, "make_service", make_service)
+    monkeypatch.setattr(live, "come_first", lambda: None)
+    for module in (capacity, presenter, soak):
+        monkeypatch.setattr(module, "SETTLE_SECONDS", 0.3)
+
+
+def run(module: Any, **options: Any) -> dict[str, Any]:
+    result: dict[str, Any] = module.run(argparse.Namespace(**options, size=256, json=False))
+    return result
+
+
+def test_capacity_adds_callers_until_all_places_are_taken_and_the_next_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(capacity, "FULL_RATE", 1.0)
+    monkeypatch.setattr(capacity, "LATE_SHARE", 1.0)
+    result = run(capacity, seconds=2, most=1)
+    assert result["sessions"] == 1 and result["next_refused"] is True
+    assert 1 < result["fps"] < 40 and result["cpu_per_session"] > 0
+    assert [step["sessions"] for step in result["steps"]] == [1]
+    assert "1 x 256: " in capsys.readouterr().out
+
+
+def test_capacity_ends_where_the_frame_rate_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(capacity, "FULL_RATE", 1000.0)
+    result = run(capacity, seconds=2, most=4)
+    assert result["sessions"] == 0 and len(result["steps"]) == 1 and "next_refused" not in result
+
+
+def test_a_presenter_is_rendered_once_however_many_watch() -> None:
+    result = run(presenter, viewers=1, seconds=1.5)
+    assert len(result["cpu"]) == len(result["renders_per_second"]) == 2
+    assert all(0 < rate < 40 for rate in result["renders_per_second"])
+
+
+def test_callers_that_come_and_go_leave_their_places(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(churn, "WARM_UP_CYCLES", 1)
+    result = run(churn, cycles=2, together=1)
+    assert (result["cycles"], result["slots_left"]) == (2, 0) and result["seconds_per_cycle"] > 0
+    assert "slots_left" in capsys.readouterr().out
+
+
+def test_a_call_is_soaked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(soak, "LEAST_MINUTES", 0.0)
+    result = run(soak, minutes=0.05)
+    assert {"drift_ms", "rss_growth_mb", "late_share", "loop_block_p99_ms"} <= result.keys()
+    assert 1 < result["fps"] < 40 and abs(result["drift_ms"]) < 1000
+    assert "drift_ms" in capsys.readouterr().out
