@@ -49,7 +49,7 @@ export class Call {
     this.peer.onconnectionstatechange = () => this.#watch();
   }
 
-  /** Changes as long as sound arrives, silent or not. */
+  /** Changes as long as sound arrives, silent or not; undefined before. */
   get heard() {
     const receiver = this.peer.getReceivers().find(({ track }) => track.kind === "audio");
     return receiver?.getSynchronizationSources()[0]?.rtpTimestamp;

@@ -11,7 +11,7 @@ import { serverAnswers } from "./reachability.js";
 const LOOK_INTERVAL = 100; // ms
 const SILENCE = 600; // ms; sound comes every 20 ms, whatever is said
 const ANSWER_WITHIN = 1250; // ms
-const LAST_CHANCE = 200; // ms for the old connections to speak up once a new one works
+const LAST_CHANCE = 300; // ms for the old connections to speak up once a new one works
 const PLACE_LOST = 4000; // ms; the server's own patience with a silent client
 const ASLEEP = 2000; // ms without a look: the page stood still, not the network
 
@@ -24,7 +24,10 @@ export class Lifeline {
   #lookedAt = performance.now();
   #askedAt = 0;
 
-  /** @param {() => unknown} trace changes with every sign of life @param {() => void} onLost called once */
+  /**
+   * @param {() => unknown} trace changes with every sign of life; null until the first one, which is waited for
+   * @param {() => void} onLost called once
+   */
   constructor(trace, onLost) {
     this.#trace = trace;
     this.#onLost = onLost;
@@ -33,13 +36,14 @@ export class Lifeline {
 
   stop() {
     clearInterval(this.#timer);
+    this.#timer = null;
   }
 
   #look() {
     const now = performance.now(), trace = this.#trace();
     const asleep = now - this.#lookedAt > ASLEEP;
     this.#lookedAt = now;
-    if (trace !== this.#last || asleep) {
+    if (trace === null || trace !== this.#last || asleep) {
       this.#last = trace;
       this.#heardAt = now;
     } else if (now - this.#heardAt > PLACE_LOST) {
@@ -57,6 +61,7 @@ export class Lifeline {
   }
 
   #giveUp() {
+    if (this.#timer === null) return;
     this.stop();
     this.#onLost();
   }

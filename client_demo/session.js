@@ -148,8 +148,14 @@ export class Session extends EventTarget {
     this.#call = new Call(this.#microphone, created.ice_servers, () => breakOff());
     this.#tell("stream", { stream: this.#call.stream });
     await Promise.race([this.#call.open(channel.address("whip", this.id)), lost.then((problem) => Promise.reject(problem))]);
-    this.#lifeline = new Lifeline(() => `${channel.heard} ${this.#call?.heard}`, () => breakOff());
+    this.#lifeline = new Lifeline(() => this.#heard, () => breakOff());
     return { lost };
+  }
+
+  /** Changes with every message and all sound from the server; null until there is sound. */
+  get #heard() {
+    const sound = this.#call?.heard ?? null;
+    return sound && `${this.#channel.heard} ${sound}`;
   }
 
   /** Sends what the user chose before the call where the server's start differs from it. */

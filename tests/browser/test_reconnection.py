@@ -56,8 +56,18 @@ def test_a_new_path_is_taken_when_the_old_one_stays_silent(idle_page: Page) -> N
     idle_page.evaluate("() => { answers = true; }")
     pass_time(idle_page, 550)
     assert idle_page.evaluate("[asked, lost]") == [0, 0]
-    pass_time(idle_page, 500)
-    assert idle_page.evaluate("[asked, lost]") == [1, 1]
+    pass_time(idle_page, 1_000)
+    assert idle_page.evaluate("asked > 0 && lost") == 1
+
+
+def test_the_first_sign_of_life_is_waited_for(idle_page: Page) -> None:
+    idle_page.evaluate(WATCH)
+    idle_page.evaluate("() => { trace = null; answers = true; }")
+    pass_time(idle_page, 3_000)
+    assert idle_page.evaluate("[asked, lost]") == [0, 0]
+    idle_page.evaluate("() => { trace = 1; }")
+    pass_time(idle_page, 1_500)
+    assert idle_page.evaluate("asked > 0 && lost") == 1
 
 
 def test_a_stall_that_passes_is_sat_out(idle_page: Page) -> None:
