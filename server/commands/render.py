@@ -73,14 +73,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             avatars, StyleLibrary(user_folder("styles")), backgrounds, size=args.size, pirenderer=pirenderer
         )
         engine.warmup()
-    settings = Settings(avatar, args.style, args.intensity, args.background)
-    started = time.perf_counter()
-    frames = render(engine, samples, settings, args.future_frames, args.seed)
-    count = -(-len(samples) // FRAME_TICKS)
-    with closing(frames), _replaced(args.output) as partial:
-        height = args.size * (2 if args.background == TRANSPARENT else 1)
-        _write(partial, tqdm(frames, total=count, unit="frame", disable=args.json or None), args.size, height)
-    seconds = time.perf_counter() - started
+        settings = Settings(avatar, args.style, args.intensity, args.background)
+        started = time.perf_counter()
+        frames = render(engine, samples, settings, args.future_frames, args.seed)
+        count = -(-len(samples) // FRAME_TICKS)
+        with closing(frames), _replaced(args.output) as partial:
+            height = args.size * (2 if args.background == TRANSPARENT else 1)
+            _write(partial, tqdm(frames, total=count, unit="frame", disable=args.json or None), args.size, height)
+        seconds = time.perf_counter() - started
     factor = seconds / (count / FPS)
     if not args.json:
         print(f"{args.output}: {count} frames in {seconds:.1f} s ({1 / factor:.1f} x real time)")

@@ -1,0 +1,41 @@
+"""Proves that a subcommand's module is imported when the subcommand is parsed, and gets `--json` once."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.subcommands import add_subcommands
+
+MODULE = """
+def add_arguments(parser):
+    parser.add_argument("--times", type=int)
+    {more}
+
+def run(args):
+    return {{"times": args.times}}
+"""
+
+
+@pytest.mark.parametrize("more", ["pass", 'parser.add_argument("--json", action="store_true")'])
+def test_a_module_is_imported_late_and_every_command_speaks_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str
+) -> None:
+    (tmp_path / "late_command.py").write_text(MODULE.format(more=more))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "late_command", raising=False)
+    parser = argparse.ArgumentParser()
+    add_subcommands(parser, {"late": ("late_command", "something late")})
+    assert "something late" in parser.format_help() and "late_command" not in sys.modules
+    args = parser.parse_args(["late", "--times", "3", "--json"])
+    assert args.run(args) == {"times": 3} and args.json
+    monkeypatch.delitem(sys.modules, "late_command")
+
+
+def test_a_group_without_a_word_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = argparse.ArgumentParser()
+    add_subcommands(parser, {"late": ("late_command", "something late")})
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args([])
+    assert "COMMAND" in capsys.readouterr().err
