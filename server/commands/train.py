@@ -11,6 +11,7 @@ TRAININGS = {
     "ablations": ("styletalk_core.training.ablations", "one network per missing part of the objective, and report"),
     "face-model": ("styletalk_core.training.face_model", "the linear face model, from tracked clips"),
     "visemes": ("styletalk_core.training.visemes", "the mouth shape of every viseme, from labelled clips"),
+    "mouth": ("styletalk_core.training.mouth", "what bends and shades the skin around the mouth"),
     "basel": ("styletalk_core.training.basel", "the map from the face model to the published renderer's"),
     "presets": ("styletalk_core.training.presets", "the packaged speaking styles, from tracked clips"),
 }

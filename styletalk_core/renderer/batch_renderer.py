@@ -72,10 +72,9 @@ class BatchRenderer:
         ]
         person = torch.stack([self._on_device(motion.renderer.person) for motion in motions]).permute(0, 3, 1, 2)
         places = self._backward_maps([motion.renderer for motion in motions], scenes)
-        side = person.shape[-1]
-        layer = F.grid_sample(
-            person.float(), places * (2 / (side - 1)) - 1, "bilinear", "border", align_corners=True
-        ).round_()
+        places, gain = self._retouched(places, [motion.renderer for motion in motions], scenes)
+        layer = _sampled(person.float(), places, "border").round_()
+        layer[:, :3] = (layer[:, :3] * gain).clamp_(max=255).round_()
         self._lay_patches(layer, [scene.patches for scene in scenes])
         yuv = []
         for picture, motion in zip(layer, motions, strict=True):
@@ -139,6 +138,16 @@ class BatchRenderer:
         ranks = order[chosen, None, None].expand_as(index)
         winner.scatter_reduce_(0, index[inside], ranks[inside], "amax")
 
+    def _retouched(
+        self, places: Tensor, renderers: Sequence[MeshRenderer], scenes: Sequence[Scene]
+    ) -> tuple[Tensor, Tensor]:
+        """The places (N, H, W, 2) displaced, and the gain (N, 3, H, W) of what they show."""
+        to_grid = torch.from_numpy(np.stack([renderer.retouch.to_grid for renderer in renderers])).to(self._device)
+        fields = torch.from_numpy(np.stack([scene.retouching for scene in scenes])).to(self._device)
+        grid = torch.einsum("nij,nhwj->nhwi", to_grid[:, :, :2], places) + to_grid[:, None, None, :, 2]
+        change = _sampled(fields.permute(0, 3, 1, 2), grid, "zeros")
+        return places + change[:, :2].permute(0, 2, 3, 1), change[:, 2:].exp()
+
     def _lay_patches(self, layer: Tensor, patches: Sequence[Sequence[Patch]]) -> None:
         """Blends the patches of every frame into ``layer`` (N, 4, H, W), the k-th of all frames at a time."""
         for turn in range(max(len(each) for each in patches)):
@@ -171,6 +180,12 @@ class BatchRenderer:
         if len(self._resident) > _PICTURES_KEPT:
             self._resident.popitem(last=False)
         return known[1]
+
+
+def _sampled(pictures: Tensor, places: Tensor, beyond: str) -> Tensor:
+    """Values (N, C, H, W) of pictures (N, C, T, T) at places (N, H, W, 2) px."""
+    side = pictures.shape[-1]
+    return F.grid_sample(pictures, places * (2 / (side - 1)) - 1, "bilinear", beyond, align_corners=True)
 
 
 def _barycentric(corners: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,8 @@ from styletalk_core.renderer.own_teeth import closed_lips
 from styletalk_core.renderer.person_mask import empty_background, foreground_colors
 from styletalk_core.renderer.portrait import Portrait
 from styletalk_core.renderer.rasterizer import composite, fill_triangles
+from styletalk_core.renderer.retouch import Retouch, displace, shade
+from styletalk_core.renderer.retouch_network import load
 
 _SUPERSAMPLING = 2.0  # texture pixels per output pixel: bilinear sampling then blurs nothing that the output shows
 _SEALED = 0.014  # inter-ocular distances between the lips below which they are drawn together
@@ -37,6 +39,7 @@ class Scene:
 
     vertices: Float  # (V, 2) px, where the mesh lies in the output
     patches: list[Patch]  # eyes and mouth, in the order in which they are laid over the face
+    retouching: Float  # (G, G, 5), see `Retouch.fields`
 
 
 class MeshRenderer:
@@ -53,6 +56,7 @@ class MeshRenderer:
         texture_points: (V, 2) px of the texture, where the mesh's vertices lie in it.
         resting_face: (478, 3) canonical landmarks of the portrait with its mouth at rest.
         resting_offsets: (478, 3) canonical displacements from the portrait to `resting_face`.
+        retouch: what bends and shades the skin around the mouth.
     """
 
     def __init__(self, portrait: Portrait, size: int = 512, face_model: FaceModel | None = None) -> None:
@@ -92,8 +96,10 @@ class MeshRenderer:
         self._mouth = MouthInterior(picture, in_texture, resting, texture_unit)
         own_teeth = self._mouth.has_own_teeth
         self.person = closed_lips(self._photo, in_texture, texture_unit) if own_teeth else self._photo
+        self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
         self._openness = [self._lid_gap(mesh.vertices, eye) for eye in EYES]
         self._maps, self._eye_maps = np.zeros((2, 2, size, size), np.float32)
+        self._gain = np.empty((size, size, 3), np.float32)
         self._around_eyes = _neighbourhood(mesh.triangles, [[*eye.upper_lid, *eye.upper_fold] for eye in EYES], rings=2)
 
     def render(self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None) -> Image:
@@ -148,9 +154,15 @@ class MeshRenderer:
         scene = self.scene(offsets, pose, gaze, blink)
         map_x, map_y = self._maps
         fill_triangles(scene.vertices, self.texture_points, self.mesh.triangles, map_x, map_y)
-        texture = self.person if layers else self._photo
-        layer: Image = cv2.remap(texture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        for patch in scene.patches if layers else ():
+        if not layers:
+            return cv2.remap(self._photo, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        window = self.retouch.window(scene.vertices, self.size)
+        height, width = map_x[window].shape
+        gain = self._gain.reshape(-1)[: 3 * height * width].reshape(height, width, 3)
+        displace(map_x[window], map_y[window], self.retouch.to_grid, scene.retouching, gain)
+        layer: Image = cv2.remap(self.person, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        shade(layer[window], gain)
+        for patch in scene.patches:
             patch.lay_over(layer)
         return layer
 
@@ -171,7 +183,8 @@ class MeshRenderer:
             fill_triangles(vertices, self.texture_points, self._around_eyes, *self._eye_maps)
             patches += [self._lid(vertices, side, closing[side]) for side in range(len(EYES))]
         patches.append(self._mouth_inside(vertices, rigid, shape))
-        return Scene(vertices, [patch for patch in patches if patch is not None])
+        retouching = self.retouch.fields(offsets, pose[:3])
+        return Scene(vertices, [patch for patch in patches if patch is not None], retouching)
 
     def _posed(self, shape: Float, pose: Float) -> Float:
         """Turns and shifts the head; anchors follow as far as they belong to it."""

@@ -1,0 +1,121 @@
+"""The skin around the mouth is bent and shaded smoothly, and not at all at the photo's own expression."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from styletalk_core.errors import CheckpointError
+from styletalk_core.face_model import FaceModel
+from styletalk_core.renderer import retouch_network
+from styletalk_core.renderer.mesh_renderer import MeshRenderer
+from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.renderer.retouch import Retouch, displace, motion_features, person_features, shade
+from styletalk_core.renderer.retouch_network import FARTHEST, GAIN, RetouchNetwork
+from styletalk_core.weights import FOLDER
+
+STRAIGHT = np.zeros(3, np.float32)
+STILL, AHEAD = np.zeros(6, np.float32), np.zeros(2, np.float32)
+
+
+@pytest.fixture(scope="module")
+def renderer() -> MeshRenderer:
+    return MeshRenderer(AvatarLibrary(Path("does-not-exist")).get("kenji"), 256)
+
+
+@pytest.fixture(scope="module")
+def speaking() -> np.ndarray:
+    """Expressions (40, 64) within what training saw."""
+    return np.random.default_rng(3).normal(0, 0.7, (40, 64)).astype(np.float32)
+
+
+def test_nothing_is_retouched_at_the_photos_own_expression(renderer: MeshRenderer) -> None:
+    assert not renderer.retouch.fields(-renderer.resting_offsets, STRAIGHT).any()
+
+
+def test_an_open_mouth_is_retouched_within_bounds(renderer: MeshRenderer) -> None:
+    wide = np.zeros(64, np.float32)
+    wide[0] = 3
+    fields = renderer.retouch.fields(renderer.offsets(wide), STRAIGHT)
+    assert 0.02 < np.abs(fields[..., 2:]).max() <= GAIN
+    assert 0.2 < np.abs(fields[..., :2]).max() <= FARTHEST * renderer.unit * 2
+    assert not fields[0].any() and not fields[:, -1].any(), "no border is seen"
+    far = renderer.retouch.fields(renderer.offsets(20 * wide), STRAIGHT)
+    assert np.abs(far[..., 2:]).max() < 0.4, "what was never seen is held back"
+
+
+def test_the_frames_share_equals_the_network(renderer: MeshRenderer, speaking: np.ndarray) -> None:
+    network = retouch_network.load()
+    own = -renderer.resting_offsets
+    model = FaceModel.load()
+    turn = np.array([0.1, -0.2, 0.05], np.float32)
+    with torch.inference_mode():
+        retouch = Retouch(network, renderer.person, renderer.texture_points, renderer.resting_face, own)
+        bases = torch.from_numpy(retouch._bases.reshape(1, -1, *retouch._shape)).permute(0, 1, 4, 2, 3)
+        person = torch.from_numpy(person_features(renderer.resting_face, own))[None]
+        at_own = torch.from_numpy(motion_features(own, STRAIGHT))[None]
+        for offsets in model.offsets(speaking[:5]):
+            motion = torch.from_numpy(motion_features(offsets, turn))[None]
+            wanted = network.fields(bases, motion, at_own, person)[0].permute(1, 2, 0).numpy()
+            found = retouch.fields(offsets, turn)
+            assert np.abs(found[..., 2:] - wanted[..., 2:]).max() < 1e-5
+            in_crop = found[..., :2] @ np.linalg.inv(retouch._to_texture).T
+            assert np.abs(in_crop - wanted[..., :2]).max() < 1e-5
+
+
+def test_a_trackers_noise_does_not_flicker(renderer: MeshRenderer, speaking: np.ndarray) -> None:
+    generator = np.random.default_rng(0)
+    for expression in speaking[:10]:
+        offsets = renderer.offsets(expression)
+        noise = generator.normal(0, 0.003, offsets.shape).astype(np.float32)
+        one, other = (renderer.retouch.fields(part, STRAIGHT) for part in (offsets, offsets + noise))
+        assert np.abs(one - other)[..., 2:].max() < 0.02, "two grey levels in a hundred"
+
+
+def test_the_picture_is_retouched_around_the_mouth_alone(renderer: MeshRenderer) -> None:
+    wide = np.zeros(64, np.float32)
+    wide[0] = 3
+    scene = renderer.scene(renderer.offsets(wide), STILL, AHEAD, 0.0)
+    rows, columns = renderer.retouch.window(scene.vertices, 256)
+    full = renderer.render_offsets(renderer.offsets(wide), STILL, AHEAD, 0.0).astype(int)
+    plain = renderer.render_offsets(renderer.offsets(wide), STILL, AHEAD, 0.0, layers=False).astype(int)
+    below_eyes = slice(round(float(scene.vertices[1, 1])), None)
+    changed = np.abs(full - plain).max(axis=-1) > 2
+    outside = changed.copy()
+    outside[rows, columns] = False
+    assert changed[rows, columns].mean() > 0.05
+    assert not outside[below_eyes].any()
+
+
+def test_a_displacement_is_added_and_a_gain_told_where_the_grid_lies() -> None:
+    maps = np.stack(np.meshgrid(np.arange(8, dtype=np.float32), np.arange(6, dtype=np.float32)))
+    fields = np.zeros((5, 5, 5), np.float32)
+    fields[2, 3] = (0.5, -0.25, 0, np.log(2), 0)
+    to_grid = np.array([[0.5, 0, 0], [0, 0.5, 0]], np.float32)
+    gain = np.zeros((6, 8, 3), np.float32)
+    x, y = maps.copy()
+    displace(x, y, to_grid, fields, gain)
+    assert (x[4, 6], y[4, 6]) == (6.5, 3.75) and gain[4, 6] == pytest.approx([1, 2, 1])
+    assert (x[4, 5], y[4, 5]) == (5.25, 3.875), "half way to the next node"
+    assert np.array_equal(x[:2], maps[0][:2]) and np.all(gain[:2] == 1)
+
+
+def test_shading_rounds_and_never_wraps() -> None:
+    picture = np.full((2, 2, 4), 200, np.uint8)
+    gain = np.full((2, 2, 3), 0.5, np.float32)
+    gain[0, 0] = 3
+    shade(picture, gain)
+    assert picture[0, 0].tolist() == [255, 255, 255, 200] and picture[1, 1].tolist() == [100, 100, 100, 200]
+
+
+def test_the_weight_file_is_small_and_a_wrong_one_is_named(tmp_path: Path) -> None:
+    assert (FOLDER / "mouth.safetensors").stat().st_size < 1_000_000
+    path = tmp_path / "mouth.safetensors"
+    retouch_network.save(RetouchNetwork(), {"purpose": "test"}, path)
+    assert retouch_network.load(path).dimensions == RetouchNetwork().dimensions
+    with pytest.raises(CheckpointError, match="mesh64"):
+        retouch_network.load(FOLDER / "mesh64.safetensors")
+    (tmp_path / "damaged.safetensors").write_bytes(b"no")
+    with pytest.raises(CheckpointError, match="damaged"):
+        retouch_network.load(tmp_path / "damaged.safetensors")
