@@ -12,7 +12,7 @@ from deterministic_engine import DeterministicEngine
 from live_server import FixedCatalogue
 from numpy.typing import NDArray
 
-from server.benchmarks import capacity, churn, live, presenter, soak
+from server.benchmarks import batch, capacity, churn, live, presenter, soak
 from server.config import ServerConfig
 from server.service import Service
 from streaming.worker import BatchWorker
@@ -34,9 +34,10 @@ def make_service(config: ServerConfig) -> Service:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deterministic engine, no claim on the processors, and no time to settle."""
-    monkeypatch.setattr(live, "make_service", make_service)
-    monkeypatch.setattr(live, "come_first", lambda: None)
-    for module in (capacity, presenter, soak):
+    for module in (batch, live):
+        monkeypatch.setattr(module, "make_service", make_service)
+        monkeypatch.setattr(module, "come_first", lambda: None)
+    for module in (batch, capacity, presenter, soak):
         monkeypatch.setattr(module, "SETTLE_SECONDS", 0.3)
 
 
@@ -84,3 +85,12 @@ def test_a_call_is_soaked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert {"drift_ms", "rss_growth_mb", "late_share", "loop_block_p99_ms"} <= result.keys()
     assert 1 < result["fps"] < 40 and abs(result["drift_ms"]) < 1000
     assert "drift_ms" in capsys.readouterr().out
+
+
+def test_sessions_that_share_a_device_are_measured_one_number_after_the_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = run(batch, device="auto", sessions=[1, 2], seconds=2)
+    assert [step["sessions"] for step in result["steps"]] == [1, 2]
+    assert all(0 <= step["late_share"] <= 1 and step["decoder_batch"] >= 1 for step in result["steps"])
+    assert "2 x 256: " in capsys.readouterr().out
