@@ -1,5 +1,6 @@
 """Proves the order of strength of settings and that every impossible one is refused in a sentence that names it."""
 
+import math
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -71,3 +72,39 @@ def test_udp_ports_are_a_range() -> None:
     for wrong in ("50000", "2-1", "a-b", "80-90", "60000-70000"):
         with pytest.raises(InputError, match="udp-ports"):
             ServerConfig(udp_ports=wrong)
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ({"max_sessions": -1}, "max_sessions must not be negative"),
+        ({"future_frames": 6}, "future_frames must be 0 to 5"),
+        ({"tls_key": "key.pem"}, "--tls-certificate and --tls-key"),
+        ({"turn_urls": "turn:a:3478"}, "turn_urls and turn_secret"),
+        ({"log_format": "xml"}, "text or json"),
+        ({"public_address": "example.org"}, "IP address"),
+        ({"allow_origins": "https://good.example, evil.example/x"}, "evil.example/x"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(setting: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        ServerConfig(**setting)
+
+
+def test_a_machine_of_ones_own_has_no_limits_and_a_public_one_has() -> None:
+    own, public = ServerConfig(), ServerConfig(host="0.0.0.0", api_key="k")
+    assert (own.session_seconds, own.most_per_address, own.drain_time) == (math.inf, math.inf, 0)
+    assert (public.session_seconds, public.most_per_address, public.drain_time) == (7200, 4, 60)
+    chosen = ServerConfig(session_minutes=1, sessions_per_address=2, drain_seconds=3)
+    assert (chosen.session_seconds, chosen.most_per_address, chosen.drain_time) == (60, 2, 3)
+
+
+def test_origins_are_a_list_and_secrets_are_known() -> None:
+    config = ServerConfig(api_key="k", allow_origins=" https://a.example,http://b.example:81 ,")
+    assert config.origins() == ("https://a.example", "http://b.example:81")
+    assert "k" in config.secrets and "api_key" not in repr(config)
+
+
+def test_a_key_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing"):
+        load(args(api_key_file=str(tmp_path / "nothing")), {})

@@ -47,3 +47,13 @@ def test_bad_clip_leaves_nothing_behind(tmp_path: Path, home: Path, capsys: pyte
 def test_map_needs_a_picture_suffix(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["style", "map", "--output", "map.txt"]) == 2
     assert "must end in .png or .svg" in capsys.readouterr().err
+
+
+def test_map_tells_where_every_style_lies_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "map.svg"
+    assert main(["style", "map", "--output", str(picture)]) == 0
+    said = capsys.readouterr().out
+    assert "happy" in said and f"Wrote {picture}." in said and picture.stat().st_size > 1000
+    assert main(["style", "map", "--json"]) == 0
+    places = last_line(capsys)["styles"]
+    assert isinstance(places, list) and all(-1 <= place["x"] <= 1 for place in places)

@@ -1,0 +1,65 @@
+"""`styletalk doctor` says what would not work, with the way out, and goes on to the next check."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from server.cli import main
+from server.commands import doctor
+from server.config import ServerConfig
+from server.rtc import reachability
+
+
+def fixes(config: ServerConfig) -> dict[str, str]:
+    """What has to be mended, by name of the check."""
+    return {name: fix for name, fix in doctor._checks(config) if fix}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The speed of this machine is another matter."""
+    monkeypatch.setattr(doctor, "_speed", lambda config: ("speed", ""))
+
+
+def test_a_taken_port_and_a_missing_certificate_are_told(tmp_path: Path) -> None:
+    missing = str(tmp_path / "chain.pem")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        found = fixes(ServerConfig(port=port, tls_certificate=missing, tls_key=missing))
+    assert f"styletalk serve --port {port + 1}" in found[f"port {port} free"]
+    assert "PEM file" in found[f"TLS file {missing}"]
+
+
+def test_too_few_udp_ports_are_told() -> None:
+    found = fixes(ServerConfig(port=0, udp_ports="47030-47031", max_sessions=8))
+    assert "choose a wider range" in found["UDP ports 47030-47031"]
+
+
+def test_a_relay_and_a_firewall_that_let_nothing_through_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def unreachable(*asked: object) -> None:
+        raise reachability.Unreachable("no answer")
+
+    monkeypatch.setattr(reachability, "call_within", unreachable)
+    monkeypatch.setattr(reachability, "allocate", unreachable)
+    found = fixes(ServerConfig(port=0, turn_urls="turn:127.0.0.1:9", turn_secret="s"))
+    assert "let UDP through the firewall" in found["call within this machine (ICE, DTLS)"]
+    assert "static-auth-secret" in found["relay turn:127.0.0.1:9"]
+
+
+def test_without_a_library_what_needs_it_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    def import_module(name: str) -> None:
+        raise ImportError(f"lib{name}.so: cannot open shared object file")
+
+    monkeypatch.setattr(doctor.importlib, "import_module", import_module)
+    checks = dict(doctor._checks(ServerConfig(port=0)))
+    assert "libcv2.so: cannot open" in checks["package cv2"]
+    assert not any(name.startswith(("codec", "call", "speed")) for name in checks)
+
+
+def test_people_are_told_line_by_line_and_the_exit_is_clean(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "_checks", lambda config: [("paper", ""), ("ink", "buy some")])
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.splitlines() == ["ok    paper", "FAIL  ink  ->  buy some"]
