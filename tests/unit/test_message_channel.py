@@ -1,0 +1,93 @@
+"""Proves that a channel tells every fault in its own code, drops the oldest for who does not read, and ends."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from server.admission.problems import Refusal
+from server.control import message_channel
+from server.control.message_channel import OUTGOING_MESSAGES, MessageChannel
+from streaming.errors import EngineFailure
+from streaming.speech_queue import QueueFull
+
+FAULTS = {
+    "refuse": Refusal("no_captions", "There are none.", room_ms=5),
+    "fill": QueueFull("No room."),
+    "break": EngineFailure("it broke"),
+    "miss": ValueError("There is no such thing."),
+}
+
+
+class Socket:
+    """Stands for Starlette's WebSocket; the client leaves when it has said everything."""
+
+    def __init__(self, *messages: dict[str, Any]) -> None:
+        self.query_params = {"format": "json"}
+        self.sent: list[dict[str, Any]] = []
+        self._messages = list(messages)
+
+    async def receive(self) -> dict[str, Any]:
+        await asyncio.sleep(0.01)  # what is queued goes out first
+        if not self._messages:
+            return {"type": "websocket.disconnect"}
+        return {"type": "websocket.receive", "text": json.dumps(self._messages.pop(0))}
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        self.sent.append(json.loads(message["text"]))
+
+
+class Channel(MessageChannel):
+    """Does nothing but fail as it is told."""
+
+    async def carry_out(self, message: Mapping[str, Any]) -> None:
+        if fault := FAULTS.get(message["type"]):
+            raise fault
+        self.tell("done", what=message["type"])
+
+
+def channel(*messages: dict[str, Any]) -> tuple[Channel, Socket]:
+    socket = Socket(*messages)
+    return Channel(socket), socket  # type: ignore[arg-type]
+
+
+async def test_every_fault_has_its_code_and_the_channel_stays_open() -> None:
+    talking, socket = channel(*({"type": type} for type in (*FAULTS, "dance")))
+    await talking.converse()
+    codes = [message.get("code") for message in socket.sent]
+    assert codes == ["no_captions", "buffer_full", "session_failed", "not_found", None]
+    assert socket.sent[0]["room_ms"] == 5 and socket.sent[-1] == {"type": "done", "what": "dance"}
+
+
+async def test_other_work_ends_when_the_client_leaves() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+
+    talking, _ = channel()
+    await asyncio.wait_for(talking.converse(work()), 5)
+    assert ended.is_set()
+
+
+async def test_a_client_that_does_not_read_loses_the_oldest_and_what_it_can_do_without() -> None:
+    talking, socket = channel()
+    for number in range(OUTGOING_MESSAGES + 3):
+        talking.tell("mark", number=number)
+    talking.tell_if_read("motion")
+    await talking.converse()
+    assert [message["number"] for message in socket.sent] == list(range(3, OUTGOING_MESSAGES + 3))
+
+
+async def test_a_flood_is_read_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(message_channel, "MESSAGES_AT_ONCE", 2.0)
+    monkeypatch.setattr(message_channel, "MESSAGES_PER_SECOND", 20.0)
+    talking, socket = channel(*({"type": str(number)} for number in range(8)))
+    began = asyncio.get_running_loop().time()
+    await talking.converse()
+    assert len(socket.sent) == 8 and asyncio.get_running_loop().time() - began > 0.2
