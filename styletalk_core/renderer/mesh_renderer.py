@@ -28,6 +28,7 @@ from styletalk_core.renderer.retouch import Retouch, displace, shade
 from styletalk_core.renderer.retouch_network import load
 
 _SUPERSAMPLING = 2.0  # texture pixels per output pixel: bilinear sampling then blurs nothing that the output shows
+_SHARPENED = 0.45  # share of its finest detail that an enlarged photo gains, since resampling takes as much away
 _SEALED = 0.014  # inter-ocular distances between the lips below which they are drawn together
 _LIDS_MEET = 0.12  # share of the way that the lower lid comes up in a blink
 _FOLD_FOLLOWS = 0.42  # how far the skin above the upper lid comes down with it
@@ -68,6 +69,8 @@ class MeshRenderer:
         picture = cv2.resize(portrait.picture, (side, side), interpolation=method)
         mask = cv2.resize(portrait.mask, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
         person = foreground_colors(picture, mask).clip(0, 255).round().astype(np.uint8)
+        if side > stored:
+            person = _sharpened(person)
         self._photo: Image = np.dstack([person, np.round(mask * 255).astype(np.uint8)])
         wall = cv2.resize(empty_background(picture, mask), (size, size), interpolation=cv2.INTER_AREA)
         self.background: Image = np.ascontiguousarray(wall.clip(0, 255).round().astype(np.uint8))
@@ -242,6 +245,11 @@ def _neighbourhood(triangles: Index, vertices: list[list[int]], rings: int) -> I
         near |= np.isin(triangles, reached).any(axis=1)
         reached = np.unique(triangles[near])
     return np.ascontiguousarray(triangles[near])
+
+
+def _sharpened(picture: Image) -> Image:
+    blurred = cv2.GaussianBlur(picture, (0, 0), 1.0)
+    return np.asarray(cv2.addWeighted(picture, 1 + _SHARPENED, blurred, -_SHARPENED, 0), np.uint8)
 
 
 def _rescaled(points: Float, factor: float) -> Float:

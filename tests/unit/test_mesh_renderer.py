@@ -1,6 +1,7 @@
 """The portrait does what the motion says, and nothing else."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -55,6 +56,19 @@ def test_a_neutral_motion_shows_the_photo(renderer: MeshRenderer, portrait: Port
     picture = renderer.render_offsets(NEUTRAL, STILL, AHEAD, 0.0)
     photo = cv2.resize(portrait.picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     assert np.abs(picture.astype(int) - photo).mean() < 2.5
+
+
+def test_a_photo_that_is_no_larger_than_the_output_loses_no_sharpness(portrait: Portrait) -> None:
+    photo = cv2.resize(portrait.picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    mask = cv2.resize(portrait.mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    landmarks = portrait.landmarks * np.float32(SIZE / portrait.picture.shape[0])
+    small = MeshRenderer(replace(portrait, picture=photo, mask=mask, landmarks=landmarks), SIZE)
+    moved = STILL.copy()
+    moved[3:5] = 0.013, 0.017  # about a pixel, so that every pixel is resampled
+    shown = small.render_offsets(NEUTRAL, moved, AHEAD, 0.0)
+    face = (slice(SIZE // 3, 2 * SIZE // 3),) * 2
+    detail, wanted = (cv2.Laplacian(picture[face].astype(np.float32), -1).std() for picture in (shown, photo))
+    assert 0.9 < detail / wanted < 1.15
 
 
 def test_yuv420p_is_the_rgb_picture(renderer: MeshRenderer) -> None:
