@@ -10,6 +10,7 @@ import pytest
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
 from styletalk_core.phones import PHONES
+from styletalk_core.recognizer import vosk
 from styletalk_core.recognizer.stream import recognize
 from styletalk_core.recognizer.transcriber import (
     Transcriber,
@@ -99,7 +100,10 @@ def test_the_real_library_hears_korean_words_with_their_times(model: Transcripti
     assert transcriber.push(np.zeros(16_000, np.float32)) == []
 
 
-def test_the_back_end_keeps_the_streaming_contract(model: TranscriptionModel, speech: np.ndarray) -> None:
+def test_the_back_end_keeps_the_streaming_contract(
+    model: TranscriptionModel, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vosk, "TranscriptionModel", lambda folder: model)  # it takes seconds to load
     backend = VoskRecognizer(model_folder())
     whole = recognize(backend, speech[: 16_000 * 4])
     assert whole.start == 0 and len(whole.posteriors) == 200
