@@ -28,9 +28,10 @@ _LEAST: Final = 0.12
 """Share of the opening that is teeth, if there are any."""
 _UPPER_STARTS: Final = 0.45
 """Share of the way from lip to lip by which the upper teeth have begun."""
-_HIDDEN: Final = 0.035
+_HIDDEN: Final = 0.015
 """Inter-ocular distances by which the teeth go on behind the lips, before the gum begins."""
 _GUM_ENDS: Final = 0.10
+"""Where the gum ends in the middle of the row; it is an arch."""
 _LIP_SHADOW: Final = 0.012
 """Inter-ocular distances from the lip within which its shadow and its blur hide the true colour of teeth."""
 _END_FADE: Final = 0.02
@@ -127,7 +128,10 @@ def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum
     keep = np.clip(-(behind + _LIP_SHADOW) * unit / softness, 0, 1)[..., None]
     colors = patch * keep + fill_in(patch, np.maximum(alpha * keep[..., 0], 1e-4 * row)) * (1 - keep)
     colors += (gum - colors) * np.clip((behind - _HIDDEN) / 0.02, 0, 1)[..., None]
-    return np.dstack([colors, alpha * (behind < _GUM_ENDS)]).astype(np.float32)
+    across = np.clip((2 * np.arange(width) - columns[0] - columns[-1]) / max(np.ptp(columns), 1), -1, 1)
+    gum_ends = _HIDDEN + (_GUM_ENDS - _HIDDEN) * np.sqrt(1 - across**2)
+    alpha *= np.clip((gum_ends - behind) * unit / softness + 0.5, 0, 1)
+    return np.dstack([colors, alpha]).astype(np.float32)
 
 
 def closed_lips(picture: Image, landmarks: Float, unit: float) -> Image:
