@@ -182,7 +182,7 @@ def renderer_from_official(tensors: Mapping[str, Tensor], dimensions: RendererDi
         for official, ours in _RENDERER_NAMES:
             own = re.sub(official, ours, own)
         renamed[own] = value
-    logger.info("%s: ignored %d tensors without effect: %s", source, len(ignored), ", ".join(ignored))
+    logger.debug("%s: ignored %d tensors without effect: %s", source, len(ignored), ", ".join(ignored))
     renderer = PIRenderer(dimensions).eval()
     fill(renderer, renamed, source)
     return renderer
