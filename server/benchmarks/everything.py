@@ -28,8 +28,8 @@ RUNS: Final = {
     "outage": ["outage", "--times", "2"],
     "capacity": ["capacity", "--size", "512", "--seconds", "6"],
     "capacity-256": ["capacity", "--size", "256", "--seconds", "6"],
-    "churn": ["churn", "--cycles", "200"],
-    "soak": ["soak", "--minutes", "1"],
+    "churn": ["churn", "--cycles", "500"],
+    "soak": ["soak", "--minutes", "10"],
     "quality": ["quality"],
 }
 """What is run, and how; only `quality` needs clips that are not part of the repository."""
