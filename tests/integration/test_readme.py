@@ -4,6 +4,7 @@ A block under `<!-- excerpt -->` is only looked at; every line of any other must
 """
 
 import asyncio
+import os
 import re
 import shlex
 import subprocess
@@ -23,6 +24,8 @@ from styletalk_core.renderer.portrait import AvatarLibrary
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
+OUTSIDE_MAKE = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+"""The environment as if `make` had not started these tests."""
 BLOCK = re.compile(r"^(<!-- excerpt -->\n)?```\w*\n(.*?)^```$", re.M | re.S)
 CALLED = {
     "serve": ".venv/bin/styletalk serve",
@@ -56,8 +59,9 @@ def test_a_block_that_nobody_runs_is_noticed() -> None:
 @pytest.mark.parametrize("target", [target for (target,) in of_kind("make")])
 def test_make_installs_and_then_runs_what_the_target_is_for(target: str) -> None:
     steps = subprocess.run(
-        ["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+        ["make", "--no-print-directory", "--dry-run", "--always-make", target],
+        cwd=ROOT, env=OUTSIDE_MAKE, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
     assert 0 < steps.index("-m venv .venv") < steps.index("-r requirements.lock") < steps.rindex(CALLED[target])
     assert steps.rstrip().endswith(CALLED[target])
 
