@@ -3,7 +3,7 @@
 Runs on: the thread that starts all others, which inherit what is set here. The event loop and the model thread need
 less than a processor together, but need it on time. One priority for all of them: a model thread that has to stand
 back while it holds the interpreter keeps the event loop waiting with it. How long one thread may keep the interpreter
-stays Python's 5 ms: a tenth of that costs a quarter more processor time.
+stays Python's 5 ms: a tenth of that costs some processor time and shortened no block of the loop.
 """
 
 import os
