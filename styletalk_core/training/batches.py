@@ -15,7 +15,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from styletalk_core.phones import CONTEXT, SIL_INDEX
+from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
 from styletalk_core.training.clips import SILENCE, Clip, windows
 from styletalk_core.training.config import AugmentationConfig, DataConfig
 from styletalk_core.training.lips import LipMap
@@ -27,6 +27,7 @@ _SHORT: Final = 30
 _SHORTEST_STYLE: Final = 40
 """Frames of the shortest style clip."""
 _MANNER_FRAMES: Final = 4
+_CONTACT_FRAMES: Final = 2
 _SPREAD: Final = (0.6, 1.7)
 """How far style transfer may scale a motion."""
 _RAMP: Final = 4
@@ -55,6 +56,8 @@ class Batch:
     """(K, L, 64) float32, clips of many more styles, known and unknown ones in equal parts."""
     manner_phones: Tensor
     """(K, M, 11, 41) float32, windows of speech from this batch to say in those styles."""
+    contact_phones: Tensor
+    """(K, C, 11, 41) float32, windows around the middle of a P, B or M from this batch to say in those styles."""
     manner_mean: Tensor
     """(K, 64) float32, mean coefficients of those styles' clips."""
 
@@ -91,10 +94,12 @@ class Batches:
         style_frames = int(random.integers(_SHORTEST_STYLE, self._data.style_frames + 1))
         items = [self._item(random, pool[index], frames, style_frames) for index in chosen]
         columns, targets, styles, others, labels = zip(*items, strict=True)
-        manners = [self._manner(random) for _ in range(self._data.manners)]
+        manners = [any_manner(random, self._styles).coefficients for _ in range(self._data.manners)]
         windows_of_speech = np.concatenate(columns)
         windows_of_speech = windows_of_speech[windows_of_speech[:, CONTEXT, SIL_INDEX] < 0.5]
         said = random.integers(len(windows_of_speech), size=(self._data.manners, _MANNER_FRAMES))
+        contacts = at_closures(windows_of_speech)
+        met = random.integers(len(contacts), size=(self._data.manners, _CONTACT_FRAMES if len(contacts) else 0))
         return Batch(
             tuple(pool[index].name for index in chosen),
             torch.from_numpy(np.stack(columns)),
@@ -104,17 +109,9 @@ class Batches:
             torch.tensor(labels),
             torch.from_numpy(np.stack([_span(random, manner, style_frames) for manner in manners])),
             torch.from_numpy(windows_of_speech[said]),
+            torch.from_numpy(contacts[met]),
             torch.from_numpy(np.stack([manner.mean(axis=0) for manner in manners])),
         )
-
-    def _manner(self, random: Generator) -> Array:
-        """Motion of a random clip of a random known style, or of any clip."""
-        if random.random() < 0.5:
-            label = self.labels[random.integers(len(self.labels))]
-            clips = [clip for clip in self._styles if clip.style == label]
-        else:
-            clips = self._styles
-        return clips[random.integers(len(clips))].coefficients
 
     def _item(
         self, random: Generator, clip: Clip, frames: int, style_frames: int
@@ -202,6 +199,24 @@ def _noisy(random: Generator, columns: Array, a: AugmentationConfig) -> Array:
     share = (random.uniform(0, a.noise) * random.random(len(columns)))[:, None]
     changed = (1 - share) * changed + share * columns[random.permutation(len(columns))]
     return np.where(speech[:, None], changed, columns).astype(np.float32)
+
+
+def any_manner(random: Generator, clips: Sequence[Clip]) -> Clip:
+    """A random clip of a random known style, or any clip."""
+    labels = sorted({clip.style for clip in clips if clip.style})
+    if labels and random.random() < 0.5:
+        label = labels[random.integers(len(labels))]
+        clips = [clip for clip in clips if clip.style == label]
+    return clips[int(random.integers(len(clips)))]
+
+
+def at_closures(cut: Array) -> Array:
+    """Those of (N, 11, 41) windows in whose centre a P, B or M is heard, more surely than just before or after."""
+    bilabial = cut[:, :, list(CLOSED_LIPS)].sum(axis=-1)
+    before, now, after = (bilabial[:, CONTEXT + offset] for offset in (-1, 0, 1))
+    heard = np.isin(cut[:, CONTEXT].argmax(axis=-1), CLOSED_LIPS)
+    chosen: Array = cut[heard & (now >= before) & (now > after)]
+    return chosen
 
 
 def _span(random: Generator, motion: Array, length: int) -> Array:

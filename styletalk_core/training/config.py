@@ -64,6 +64,7 @@ class ObjectiveConfig:
     manner: float = 20.0
     jitter: float = 30.0
     closure: float = 20.0
+    contact: float = 5.0
     sync: float = 1.0
     style: float = 1.0
     temporal: float = 1.0

@@ -4,8 +4,8 @@ Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
 
 Deviation: SSIM is taken over time within a clip, coefficient by coefficient, because its contrast term then asks for
 the true range of motion, which L1 alone halves; `tests/unit/test_objectives.py` proves it. `lips` (the same two
-measures on the lip landmarks), `manner` (the mean expression that speech has in a style), `jitter`, `closure` and the
-share of the mean position are this project's additions.
+measures on the lip landmarks), `manner` (the mean expression that speech has in a style), `contact` (lips that meet on
+P, B and M in every style), `jitter`, `closure` and the share of the mean position are this project's additions.
 
 Runs on: any torch device; pure.
 """
@@ -70,8 +70,13 @@ def closure(gap: Tensor, true_gap: Tensor, now: Tensor) -> Tensor:
     true_nearest = -F.max_pool1d(-true_gap[:, None], 5, stride=1, padding=2)[:, 0]
     wanted = bilabial * (true_nearest < 2 * CLOSED)
     calm = _CALM_SHARE * silent * (true_gap < CLOSED)
-    open_lips = wanted * F.relu(nearest - CLOSED / 3) + calm * F.relu(gap - CLOSED / 3)
+    open_lips = wanted * apart(nearest) + calm * apart(gap)
     return open_lips.sum() / ((wanted + calm).sum() + 1) / CLOSED
+
+
+def apart(gap: Tensor) -> Tensor:
+    """By how much a gap is wider than that of lips that surely touch."""
+    return F.relu(gap - CLOSED / 3)
 
 
 def jitter(found: Tensor, true: Tensor) -> Tensor:
@@ -113,7 +118,7 @@ class Objective(torch.nn.Module):
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(
-        self, found: Tensor, code: Tensor, other_code: Tensor, manner: Tensor, batch: Batch
+        self, found: Tensor, code: Tensor, other_code: Tensor, manner: Tensor, contact: Tensor, batch: Batch
     ) -> Mapping[str, Tensor]:
         """Weighted terms by name.
 
@@ -122,6 +127,7 @@ class Objective(torch.nn.Module):
             code: (S, C) style codes they were decoded with.
             other_code: (S, C) codes of other spans of the same styles.
             manner: (K, M, 64) speech decoded in many more styles.
+            contact: (K, C, 64) P, B and M decoded in those styles.
             batch: what was asked for.
         """
         c, true = self.config, batch.target
@@ -132,6 +138,7 @@ class Objective(torch.nn.Module):
             "manner": lambda: (manner.mean(dim=1) - batch.manner_mean).abs().mean(),
             "jitter": lambda: jitter(lips, true_lips),
             "closure": lambda: closure(found @ self.gap, true @ self.gap, batch.phones[:, :, CONTEXT]),
+            "contact": lambda: apart(contact @ self.gap).sum() / max(1, contact[..., 0].numel()) / CLOSED,
             "sync": lambda: -self.sync(*self._sync_windows(found, batch.phones)).clamp(min=_SMALLEST).log().mean(),
             "style": lambda: (
                 F.cross_entropy(self.style(found), batch.label, ignore_index=-1, reduction="sum")

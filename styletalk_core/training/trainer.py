@@ -88,8 +88,10 @@ class MotionTraining:
             self._require_finite({"the style code": codes.sum()}, batch)
             code, other, of_manner = codes.split([len(batch.style), len(others), len(batch.manner)])
             found = self.model.decode(batch.phones, self.model.mix_style(self._dropped(code)))
-            manner = self.model.decode(batch.manner_phones, self.model.mix_style(self._dropped(of_manner)))
-        terms = self.objective(found, code, other, manner, batch)
+            windows = torch.cat([batch.manner_phones, batch.contact_phones], dim=1)
+            said = self.model.decode(windows, self.model.mix_style(self._dropped(of_manner)))
+            usual = batch.manner_phones.shape[1]
+        terms = self.objective(found, code, other, said[:, :usual], said[:, usual:], batch)
         self._require_finite(terms, batch)
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]

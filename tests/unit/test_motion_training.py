@@ -75,6 +75,18 @@ def test_a_resumed_training_continues_exactly(
     assert resumed.train_step(0.2) == straight
 
 
+def test_only_the_middle_of_a_bilabial_is_said_in_many_styles(lips: LipMap) -> None:
+    clips = [talking(f"ann/{index}", lips) for index in range(3)]
+    for clip in clips:
+        assert clip.phones is not None
+        clip.phones[::9] = np.eye(len(PHONES), dtype=np.float32)[INDEX["M"]]
+    plain = replace(CONFIG.augmentation, speed=0.0, noise=0.0, hard=0.0, silence=0.0)
+    with_bilabials = Batches(clips, CONFIG.data, plain, lips, mirror_map(FaceModel.load()))[0].contact_phones
+    assert with_bilabials.shape[0] == CONFIG.data.manners and with_bilabials.shape[1] > 0
+    assert (with_bilabials[:, :, CONTEXT, INDEX["M"]] == 1).all()
+    assert (with_bilabials[:, :, CONTEXT - 1, INDEX["M"]] == 0).all()
+
+
 def test_the_loss_falls(training: MotionTraining) -> None:
     terms = [training.train_step(0.0)["lips"] for _ in range(40)]
     assert np.mean(terms[-10:]) < 0.9 * np.mean(terms[:10])

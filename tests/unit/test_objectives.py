@@ -75,16 +75,30 @@ def test_triplet_wants_styles_a_margin_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["reconstruction", "lips", "manner", "jitter", "closure", "sync", "style", "temporal", "triplet"]
+    "name", ["reconstruction", "lips", "manner", "jitter", "closure", "contact", "sync", "style", "temporal", "triplet"]
 )
 def test_each_term_can_be_switched_off(name: str) -> None:
     torch.manual_seed(0)
     lips = LipMap(np.random.default_rng(0).standard_normal((64, 120)).astype(np.float32), np.ones(64, np.float32))
     phones = torch.rand(2, 30, WINDOW, len(PHONES)).softmax(-1)
     motion = torch.randn(2, 30, 64)
-    batch = Batch(("a", "b"), phones, motion, motion, motion, torch.tensor([0, 1]), motion, phones, motion.mean(1))
+    batch = Batch(
+        ("a", "b"), phones, motion, motion, motion, torch.tensor([0, 1]), motion, phones, phones, motion.mean(1)
+    )
     code = torch.randn(2, 16)
-    every = Objective(ObjectiveConfig(), lips, 2)(motion, code, code, motion, batch)
-    without = Objective(ObjectiveConfig(**{name: 0.0}), lips, 2)(motion, code, code, motion, batch)
+    every = Objective(ObjectiveConfig(), lips, 2)(motion, code, code, motion, motion, batch)
+    without = Objective(ObjectiveConfig(**{name: 0.0}), lips, 2)(motion, code, code, motion, motion, batch)
     assert set(every) - set(without) == {name}
     assert all(torch.isfinite(value) for value in every.values())
+
+
+def test_lips_that_stay_open_in_any_style_cost_and_those_that_touch_do_not() -> None:
+    lips = LipMap(np.random.default_rng(0).standard_normal((64, 120)).astype(np.float32), np.ones(64, np.float32))
+    phones, motion = torch.rand(2, 30, WINDOW, len(PHONES)).softmax(-1), torch.randn(2, 30, 64)
+    batch = Batch(
+        ("a", "b"), phones, motion, motion, motion, torch.tensor([0, 1]), motion, phones, phones, motion.mean(1)
+    )
+    code, objective = torch.randn(2, 16), Objective(ObjectiveConfig(), lips, 2)
+    touching, apart = (torch.full((24, 2, 64), gap / 64) for gap in (0.0, 0.2))
+    assert objective(motion, code, code, motion, touching, batch)["contact"] == 0
+    assert objective(motion, code, code, motion, apart, batch)["contact"] > 5
