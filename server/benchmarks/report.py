@@ -139,6 +139,8 @@ _METRICS: Final = {
     "cpbd": "CPBD",
     "identity_similarity": "likeness of the face",
 }
+_STYLED: Final = {"closure_recall": "P, B, M closed", "opening_std_ratio": "range, of the real style's"}
+_GROUPS: Final = ("never seen", "never seen, GRID", "never heard, GRID")
 _PAPERS: Final = {"ssim": "SSIM", "cpbd": "CPBD", "f_lmd": "F-LMD", "m_lmd": "M-LMD"}
 _BASELINES: Final = {
     "still": "still face",
@@ -242,6 +244,17 @@ def beside_baselines(machine: Machine) -> str:
     columns += [unseen["baselines"][name] for name in _BASELINES]
     rows = [[label, *(_value(column, key) for column in columns)] for key, label in _METRICS.items()]
     return table(["", UNSEEN, STUDIO, SENTENCES, *_BASELINES.values()], rows)
+
+
+def said_in_styles(machine: Machine) -> str:
+    """What becomes of every emotion when people never seen speak in it."""
+    measured = machine.entries["quality"]["self_driven"]
+    found = [measured[group]["styles"] for group in (UNSEEN, STUDIO, SENTENCES)]
+    rows = [
+        [style, *(_value(styles.get(figure, {}), style) for figure in _STYLED for styles in found)]
+        for style in found[0]["closure_recall"]
+    ]
+    return table(["", *(f"{label}: {group}" for label in _STYLED.values() for group in _GROUPS)], rows)
 
 
 def heard(machine: Machine) -> str:

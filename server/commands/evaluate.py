@@ -9,6 +9,7 @@ import argparse
 import logging
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -108,7 +109,7 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
         "clips": clips,
         "mean": means.pop(GENERATED) | {"style_accuracy": accuracy},
         "baselines": means,
-        "styles": {"recognised": _plain(styles.recognised), "closure_recall": _plain(styles.closure_recall)},
+        "styles": {figure: _plain(of_styles) for figure, of_styles in asdict(styles).items()},
         "skipped": skipped,
         "future_frames": args.future_frames,
     }

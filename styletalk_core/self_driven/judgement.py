@@ -80,10 +80,14 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class StyleFigures:
-    """What becomes of each style: share of clips whose style is recognised, and recall of lip closures."""
+    """What becomes of each style."""
 
     recognised: dict[str, float]
+    """Share of clips whose style is recognised."""
     closure_recall: dict[str, float]
+    """Share of P, B and M with closed lips."""
+    opening_std_ratio: dict[str, float]
+    """Deviation of the mouth's opening, of that of the real motion in this style."""
 
     @property
     def accuracy(self) -> float:
@@ -98,12 +102,14 @@ def said_in(
     classifier = StyleClassifier(styles)
     recognised: dict[str, float] = {}
     recalls: dict[str, float] = {}
+    ranges: dict[str, float] = {}
     for name, motion in styles.items():
         spoken = [generate(network, clip, motion, future) for clip in clips]
         recognised[name] = float(np.mean([classifier.classify(part) == name for part in spoken]))
         figures = [judge(part, clip, lips) for part, clip in zip(spoken, clips, strict=True)]
         recalls[name] = mean([asdict(row) for row in figures])["closure_recall"]
-    return StyleFigures(recognised, recalls)
+        ranges[name] = float(np.mean([lips.opening(part).std() for part in spoken]) / lips.opening(motion).std())
+    return StyleFigures(recognised, recalls, ranges)
 
 
 def shortened(clip: SelfDrivenClip, frames: int) -> SelfDrivenClip:
