@@ -37,7 +37,7 @@ from styletalk_core.recognizer.weights import load_network, save_network
 log = logging.getLogger(__name__)
 
 SHARES: Final = {
-    "librispeech": 0.46, "speechocean762": 0.16, "GRID": 0.02, "synthetic": 0.29, EXTRA: 0.8, "other": 0.07
+    "librispeech": 0.46, "speechocean762": 0.16, "GRID": 0.02, "synthetic": 0.42, EXTRA: 1.5, "other": 0.07
 }  # fmt: skip
 """How often each source is drawn, relative to the others that are there; `EXTRA` stands for extra recordings."""
 HELD_OUT_SOURCE: Final = "librispeech"
