@@ -140,7 +140,8 @@ _METRICS: Final = {
     "identity_similarity": "likeness of the face",
 }
 _STYLED: Final = {"closure_recall": "P, B, M closed", "opening_std_ratio": "range, of the real style's"}
-_GROUPS: Final = ("never seen", "never seen, GRID", "never heard, GRID")
+_GROUPS: Final = {UNSEEN: "never seen", STUDIO: "never seen, GRID", SENTENCES: "never heard, GRID"}
+"""Groups of clips and their names in narrow columns."""
 _PAPERS: Final = {"ssim": "SSIM", "cpbd": "CPBD", "f_lmd": "F-LMD", "m_lmd": "M-LMD"}
 _BASELINES: Final = {
     "still": "still face",
@@ -226,7 +227,7 @@ def against_the_paper(machine: Machine, paper: Figures) -> str:
     """The paper's metrics beside the paper's own figures."""
     measured = machine.entries["quality"]["self_driven"]
     rows = [[name, *(_value(row, key) for key in _PAPERS)] for name, row in paper["rows"].items()]
-    for group in (UNSEEN, STUDIO, SENTENCES):
+    for group in _GROUPS:
         found = measured[group]
         label = f"here, {group} ({_count(found['clips'], 'clip')}, {_count(found['people'], 'person', 'people')})"
         rows.append([label, *(_value(found["mean"], key) for key in _PAPERS)])
@@ -240,21 +241,21 @@ def beside_baselines(machine: Machine) -> str:
     """Every figure of people never seen, beside motions that cost nothing or know the answer."""
     measured = machine.entries["quality"]["self_driven"]
     unseen = measured[UNSEEN]
-    columns = [unseen["mean"], measured[STUDIO]["mean"], measured[SENTENCES]["mean"]]
+    columns = [measured[group]["mean"] for group in _GROUPS]
     columns += [unseen["baselines"][name] for name in _BASELINES]
     rows = [[label, *(_value(column, key) for column in columns)] for key, label in _METRICS.items()]
-    return table(["", UNSEEN, STUDIO, SENTENCES, *_BASELINES.values()], rows)
+    return table(["", *_GROUPS, *_BASELINES.values()], rows)
 
 
 def said_in_styles(machine: Machine) -> str:
-    """What becomes of every emotion when people never seen speak in it."""
+    """What becomes of every emotion when the clips' words are said in it."""
     measured = machine.entries["quality"]["self_driven"]
-    found = [measured[group]["styles"] for group in (UNSEEN, STUDIO, SENTENCES)]
+    found = [measured[group]["styles"] for group in _GROUPS]
     rows = [
         [style, *(_value(styles.get(figure, {}), style) for figure in _STYLED for styles in found)]
         for style in found[0]["closure_recall"]
     ]
-    return table(["", *(f"{label}: {group}" for label in _STYLED.values() for group in _GROUPS)], rows)
+    return table(["", *(f"{label}: {group}" for label in _STYLED.values() for group in _GROUPS.values())], rows)
 
 
 def heard(machine: Machine) -> str:

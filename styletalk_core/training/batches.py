@@ -94,11 +94,11 @@ class Batches:
         style_frames = int(random.integers(_SHORTEST_STYLE, self._data.style_frames + 1))
         items = [self._item(random, pool[index], frames, style_frames) for index in chosen]
         columns, targets, styles, others, labels = zip(*items, strict=True)
-        manners = [any_manner(random, self._styles).coefficients for _ in range(self._data.manners)]
+        manners = [self._manner(random) for _ in range(self._data.manners)]
         windows_of_speech = np.concatenate(columns)
         windows_of_speech = windows_of_speech[windows_of_speech[:, CONTEXT, SIL_INDEX] < 0.5]
         said = random.integers(len(windows_of_speech), size=(self._data.manners, _MANNER_FRAMES))
-        contacts = at_closures(windows_of_speech)
+        contacts = _at_closures(windows_of_speech)
         met = random.integers(len(contacts), size=(self._data.manners, _CONTACT_FRAMES if len(contacts) else 0))
         return Batch(
             tuple(pool[index].name for index in chosen),
@@ -112,6 +112,14 @@ class Batches:
             torch.from_numpy(contacts[met]),
             torch.from_numpy(np.stack([manner.mean(axis=0) for manner in manners])),
         )
+
+    def _manner(self, random: Generator) -> Array:
+        """Motion of a random clip of a random known style, or of any clip."""
+        clips = self._styles
+        if self.labels and random.random() < 0.5:
+            label = self.labels[random.integers(len(self.labels))]
+            clips = [clip for clip in clips if clip.style == label]
+        return clips[random.integers(len(clips))].coefficients
 
     def _item(
         self, random: Generator, clip: Clip, frames: int, style_frames: int
@@ -201,16 +209,7 @@ def _noisy(random: Generator, columns: Array, a: AugmentationConfig) -> Array:
     return np.where(speech[:, None], changed, columns).astype(np.float32)
 
 
-def any_manner(random: Generator, clips: Sequence[Clip]) -> Clip:
-    """A random clip of a random known style, or any clip."""
-    labels = sorted({clip.style for clip in clips if clip.style})
-    if labels and random.random() < 0.5:
-        label = labels[random.integers(len(labels))]
-        clips = [clip for clip in clips if clip.style == label]
-    return clips[int(random.integers(len(clips)))]
-
-
-def at_closures(cut: Array) -> Array:
+def _at_closures(cut: Array) -> Array:
     """Those of (N, 11, 41) windows in whose centre a P, B or M is heard, more surely than just before or after."""
     bilabial = cut[:, :, list(CLOSED_LIPS)].sum(axis=-1)
     before, now, after = (bilabial[:, CONTEXT + offset] for offset in (-1, 0, 1))

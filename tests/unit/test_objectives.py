@@ -1,5 +1,7 @@
 """What each term of the objective asks for."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 import torch
@@ -74,31 +76,29 @@ def test_triplet_wants_styles_a_margin_apart() -> None:
     assert triplet(apart / 10, apart / 10, label) == pytest.approx(4)
 
 
-@pytest.mark.parametrize(
-    "name", ["reconstruction", "lips", "manner", "jitter", "closure", "contact", "sync", "style", "temporal", "triplet"]
-)
-def test_each_term_can_be_switched_off(name: str) -> None:
+def terms(config: ObjectiveConfig, contact: Tensor | None = None) -> Mapping[str, Tensor]:
+    """What random motion costs; ``contact`` (K, C, 64) is how P, B and M are said in many styles."""
     torch.manual_seed(0)
-    lips = LipMap(np.random.default_rng(0).standard_normal((64, 120)).astype(np.float32), np.ones(64, np.float32))
-    phones = torch.rand(2, 30, WINDOW, len(PHONES)).softmax(-1)
-    motion = torch.randn(2, 30, 64)
-    batch = Batch(
-        ("a", "b"), phones, motion, motion, motion, torch.tensor([0, 1]), motion, phones, phones, motion.mean(1)
-    )
-    code = torch.randn(2, 16)
-    every = Objective(ObjectiveConfig(), lips, 2)(motion, code, code, motion, motion, batch)
-    without = Objective(ObjectiveConfig(**{name: 0.0}), lips, 2)(motion, code, code, motion, motion, batch)
-    assert set(every) - set(without) == {name}
-    assert all(torch.isfinite(value) for value in every.values())
-
-
-def test_lips_that_stay_open_in_any_style_cost_and_those_that_touch_do_not() -> None:
     lips = LipMap(np.random.default_rng(0).standard_normal((64, 120)).astype(np.float32), np.ones(64, np.float32))
     phones, motion = torch.rand(2, 30, WINDOW, len(PHONES)).softmax(-1), torch.randn(2, 30, 64)
     batch = Batch(
         ("a", "b"), phones, motion, motion, motion, torch.tensor([0, 1]), motion, phones, phones, motion.mean(1)
     )
-    code, objective = torch.randn(2, 16), Objective(ObjectiveConfig(), lips, 2)
+    code = torch.randn(2, 16)
+    return Objective(config, lips, 2)(motion, code, code, motion, motion if contact is None else contact, batch)
+
+
+@pytest.mark.parametrize(
+    "name", ["reconstruction", "lips", "manner", "jitter", "closure", "contact", "sync", "style", "temporal", "triplet"]
+)
+def test_each_term_can_be_switched_off(name: str) -> None:
+    every = terms(ObjectiveConfig())
+    without = terms(ObjectiveConfig(**{name: 0.0}))
+    assert set(every) - set(without) == {name}
+    assert all(torch.isfinite(value) for value in every.values())
+
+
+def test_lips_that_stay_open_in_any_style_cost_and_those_that_touch_do_not() -> None:
     touching, apart = (torch.full((24, 2, 64), gap / 64) for gap in (0.0, 0.2))
-    assert objective(motion, code, code, motion, touching, batch)["contact"] == 0
-    assert objective(motion, code, code, motion, apart, batch)["contact"] > 5
+    assert terms(ObjectiveConfig(), touching)["contact"] == 0
+    assert terms(ObjectiveConfig(), apart)["contact"] > 5
