@@ -32,7 +32,7 @@ from styletalk_core.training.config import Config
 from styletalk_core.training.evaluation import evaluate, look_ahead_curve
 from styletalk_core.training.lips import LipMap
 from styletalk_core.training.mirror import mirror_map
-from styletalk_core.training.motion import Progress, unseen_people
+from styletalk_core.training.motion import Progress, unseen_people, unseen_people_of_grid
 from styletalk_core.training.results import write_ablations, write_look_ahead
 from styletalk_core.training.trainer import MotionTraining
 from styletalk_core.weights import MOTION_WEIGHTS
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     rows = _rows_so_far(args.output, full)
     lips = LipMap.of(FaceModel.load())
     clips = read_clips_in_step(args.data, args.manifest, lips, full.data.licence)
-    judged = unseen_people(clips)
+    judged = unseen_people(clips) + unseen_people_of_grid(clips)
     for name, config in variants(full).items():
         if name not in rows:
             state = args.output / f"{name}.pt"
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             _store(args.output).write_text(json.dumps({"settings": asdict(full), "rows": rows}, indent=1))
             state.unlink(missing_ok=True)
             logger.info("%s: %s", name, rows[name])
-    curve = look_ahead_curve(checkpoint.load(MOTION_WEIGHTS).model, judged, lips)
+    curve = look_ahead_curve(checkpoint.load(MOTION_WEIGHTS).model, unseen_people(clips), lips)
     write_ablations(args.results, rows, full.optimisation.steps)
     write_look_ahead(args.results, curve)
     return {"ablations": rows, "look_ahead": {str(future): row for future, row in curve.items()}}

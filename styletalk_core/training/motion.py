@@ -89,6 +89,12 @@ def unseen_people(clips: Sequence[Clip]) -> list[Clip]:
     return spoken(clips, "dev") + [clip for clip in spoken(clips, "test") if clip.source != REFERENCE]
 
 
+def unseen_people_of_grid(clips: Sequence[Clip]) -> list[Clip]:
+    """Test clips of GRID, at the camera of a studio, of people of whom nothing was trained on."""
+    trained_on = {clip.style for clip in clips if clip.split == "train"}
+    return [clip for clip in spoken(clips, "test") if clip.source == REFERENCE and clip.style not in trained_on]
+
+
 def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argparse.Namespace) -> dict[str, Any]:
     o = training.config.optimisation
     writer = _writer(args.output / "events") if args.tensorboard else None
@@ -118,12 +124,12 @@ def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argp
 
 def judge_groups(model: StyleTalk, clips: list[Clip], lips: LipMap) -> dict[str, Any]:
     """Figures on unseen people, in the wild and in GRID's studio, and on held-out sentences of people trained on."""
-    trained_on = {clip.style for clip in clips if clip.split == "train"}
-    studio = [clip for clip in spoken(clips, "test") if clip.source == REFERENCE]
+    unseen, unseen_of_grid = unseen_people(clips), unseen_people_of_grid(clips)
+    never = {clip.name for clip in unseen + unseen_of_grid}
     groups = {
-        "unseen people": unseen_people(clips),
-        "unseen people of GRID": [clip for clip in studio if clip.style not in trained_on],
-        "held-out sentences": [clip for clip in studio if clip.style in trained_on],
+        "unseen people": unseen,
+        "unseen people of GRID": unseen_of_grid,
+        "held-out sentences": [clip for clip in spoken(clips, "test") if clip.name not in never],
     }
     return {name: evaluate(model, members, lips).mean() for name, members in groups.items() if members}
 

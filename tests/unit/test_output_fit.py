@@ -1,6 +1,7 @@
 """The output layers are fitted to what the features know, and nothing else of the network changes."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,9 @@ from styletalk_core.phones import INDEX, PHONES, SIL_INDEX
 from styletalk_core.styletalk import Dimensions, StyleTalk
 from styletalk_core.training import output_fit
 from styletalk_core.training.clips import Clip
-from styletalk_core.training.evaluation import evaluate
+from styletalk_core.training.evaluation import evaluate, generate
 from styletalk_core.training.lips import LipMap
-from styletalk_core.training.output_fit import fit_output, read_features, run
+from styletalk_core.training.output_fit import fit_output, read_features, read_foreign, run
 
 LIPS = LipMap.of(FaceModel.load())
 SMALL = Dimensions(
@@ -24,14 +25,14 @@ SMALL = Dimensions(
 )
 
 
-def talking(seed: int) -> Clip:
-    """A clip whose mouth opens exactly when an AA is heard."""
+def talking(seed: int, speaker: str = "ann", opens: float = 2.0) -> Clip:
+    """A clip whose mouth opens exactly when an AA is heard, as far as ``opens``."""
     random = np.random.default_rng(seed)
     voiced = np.repeat(random.random(15) < 0.5, 6)
     phones = np.eye(len(PHONES), dtype=np.float32)[np.where(voiced, INDEX["AA"], SIL_INDEX)]
     motion = 0.05 * random.standard_normal((90, 64)).astype(np.float32)
-    motion[:, 0] += np.convolve(voiced, np.ones(3) / 3, mode="same") * 2
-    return Clip(f"clip{seed}", "GRID", "ann", "train", motion, phones)
+    motion[:, 0] += np.convolve(voiced, np.ones(3) / 3, mode="same") * opens
+    return Clip(f"clip{seed}", "GRID", speaker, "train", motion, phones)
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> StyleTalk:
 def test_fitted_lips_are_nearer_to_the_truth(model: StyleTalk) -> None:
     clips, unseen = [talking(seed) for seed in range(6)], [talking(seed) for seed in range(6, 9)]
     before, kept = evaluate(model, unseen, LIPS).mean(), {k: v.clone() for k, v in model.state_dict().items()}
-    fit_output(model, read_features(model, clips, seed=1), LIPS, seed=1)
+    fit_output(model, read_features(model, clips, seed=1), read_foreign(model, clips, LIPS, seed=1), LIPS, seed=1)
     after = evaluate(model, unseen, LIPS).mean()
     assert after["lip_error_px"] < 0.8 * before["lip_error_px"]
     assert after["opening_correlation"] > 0.8 and 0.7 < after["opening_std_ratio"] < 1.4
@@ -52,11 +53,27 @@ def test_fitted_lips_are_nearer_to_the_truth(model: StyleTalk) -> None:
     assert changed and all(name.startswith("lower.tail.") for name in changed)
 
 
+def test_a_mouth_opens_as_far_as_in_the_style_that_it_speaks_in(
+    model: StyleTalk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = [talking(seed) for seed in range(6)]
+    silent = replace(talking(6, "bob", opens=6.0), phones=None)  # a style of which no word is known
+
+    foreign = read_foreign(model, [*heard, silent], LIPS, seed=1)
+    own = read_features(model, heard, seed=1)
+    for share in (0.6, 1.2):
+        monkeypatch.setattr(output_fit, "RANGE", share)
+        fit_output(model, own, foreign, LIPS, seed=1)
+        said = LIPS.opening(generate(model, talking(7), silent.coefficients))
+        assert said.std() / LIPS.opening(silent.coefficients).std() == pytest.approx(share, abs=0.2)
+
+
 def test_the_same_seed_gives_the_same_layers(model: StyleTalk) -> None:
-    features = read_features(model, [talking(0), talking(1)], seed=1)
-    fit_output(model, features, LIPS, seed=1)
+    clips = [talking(0), talking(1)]
+    own, foreign = read_features(model, clips, seed=1), read_foreign(model, clips, LIPS, seed=1)
+    fit_output(model, own, foreign, LIPS, seed=1)
     first = model.lower.tail[0].weight.clone()
-    fit_output(model, features, LIPS, seed=1)
+    fit_output(model, own, foreign, LIPS, seed=1)
     assert torch.equal(model.lower.tail[0].weight, first)
 
 
