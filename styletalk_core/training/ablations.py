@@ -1,9 +1,10 @@
 """What each part is for: `styletalk train ablations` trains one network per missing part, all with the same budget.
 
 Rows as in Table 2 of the paper: without style-aware adaptive layers, with 4 or 16 experts, without each loss; also
-without the statistics that this project adds to the style code, and the full network with another seed, to tell a
-difference from chance. Judges every network on people never trained on, adds the look-ahead curve of the shipped
-network, and writes both into ``docs/results.md`` with plots. A run that was stopped goes on where it was.
+without the statistics that this project adds to the style code (or with them, where the full network has none), and the
+full network with another seed, to tell a difference from chance. Judges every network on people never trained on, adds
+the look-ahead curve of the shipped network, and writes both into ``docs/results.md`` with plots, each file of settings
+into a section of its own. A run that was stopped goes on where it was.
 
 Runs on: the main thread of the command line.
 """
@@ -60,13 +61,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def variants(full: Config) -> dict[str, Config]:
     """The rows of the table: what is missing, and the settings without it."""
+    statistics = full.network.statistics
     rows = {
         FULL: full,
         "full, another seed": replace(full, data=replace(full.data, seed=full.data.seed + 1)),
         "no adaptive layers": _experts(full, 1),
         "K = 4": _experts(full, 4),
         "K = 16": _experts(full, 16),
-        "no statistics in the style code": replace(full, network=replace(full.network, statistics=False)),
+        f"{'no ' * statistics}statistics in the style code": replace(
+            full, network=replace(full.network, statistics=not statistics)
+        ),
     }
     rows |= {f"no {loss} loss": replace(full, objective=replace(full.objective, **{loss: 0.0})) for loss in _LOSSES}
     return rows
@@ -95,7 +99,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             state.unlink(missing_ok=True)
             logger.info("%s: %s", name, rows[name])
     curve = look_ahead_curve(checkpoint.load(MOTION_WEIGHTS).model, unseen_people(clips), lips)
-    write_ablations(args.results, rows, full.optimisation.steps)
+    write_ablations(args.results, args.config.stem, rows, full.optimisation.steps)
     write_look_ahead(args.results, curve)
     return {"ablations": rows, "look_ahead": {str(future): row for future, row in curve.items()}}
 

@@ -32,8 +32,8 @@ _ORANGE: Final = "#d97706"
 Rows = Mapping[str, Mapping[str, float]]
 
 
-def write_ablations(page: Path, rows: Rows, steps: int) -> None:
-    """Table and bars of networks that lack something, the full one first."""
+def write_ablations(page: Path, name: str, rows: Rows, steps: int) -> None:
+    """Table and bars of networks that lack something, the full one first; ``name`` is that of their settings."""
     keys = [key for key in _FIGURES if all(key in row for row in rows.values())]
     full, *others = rows.values()
     wins = [_better(full, row) for row in others]
@@ -51,7 +51,8 @@ def write_ablations(page: Path, rows: Rows, steps: int) -> None:
         axes.invert_yaxis()
         axes.set_title(_FIGURES[key], fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
-    write_section(page, "ablations", "Ablations", text + _picture(page, figure, "ablations"))
+    title = name.replace("_", " ").capitalize()
+    write_section(page, name, title, text + _picture(page, figure, name))
 
 
 def _better(one: Mapping[str, float], other: Mapping[str, float]) -> int:

@@ -17,8 +17,9 @@ def flat(config: Config) -> dict[tuple[str, str], object]:
     return {(table, key): value for table, keys in asdict(config).items() for key, value in keys.items()}
 
 
-def test_each_row_differs_from_the_full_network_in_one_setting() -> None:
-    rows = {name: flat(config) for name, config in variants(Config()).items()}
+@pytest.mark.parametrize("path", [SETTINGS, SETTINGS.with_name("ablations_of_the_paper.toml")])
+def test_each_row_differs_from_the_full_network_in_one_setting(path: Path) -> None:
+    rows = {name: flat(config) for name, config in variants(settings.read(path)).items()}
     full = rows.pop(FULL)
     changed = {name: [key for key in full if row[key] != full[key]] for name, row in rows.items()}
     assert all(len(keys) == 1 for keys in changed.values())

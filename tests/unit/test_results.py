@@ -7,7 +7,7 @@ from styletalk_core.training.results import shortest_enough, write_ablations, wr
 
 def test_every_ablation_is_a_row_beside_a_plot(tmp_path: Path) -> None:
     rows = {name: {"opening_correlation": 0.5, "lip_error_px": 2.0} for name in ("full", "K = 4")}
-    write_ablations(tmp_path / "results.md", rows, 10)
+    write_ablations(tmp_path / "results.md", "ablations", rows, 10)
     text = (tmp_path / "results.md").read_text()
     assert "| K = 4 | 0.500 | 2.000 | 0 |" in text and "10 steps" in text
     assert (tmp_path / "figures" / "ablations.svg").stat().st_size > 1000
@@ -17,7 +17,7 @@ def test_full_is_compared_figure_by_figure(tmp_path: Path) -> None:
     full = {"opening_correlation": 0.5, "lip_error_px": 2.0, "closure_recall": 0.9, "style_accuracy": 1.0}
     worse = {"opening_correlation": 0.4, "lip_error_px": 2.1, "closure_recall": 0.8, "style_accuracy": 1.0}
     mixed = {"opening_correlation": 0.6, "lip_error_px": 1.9, "closure_recall": 0.8, "style_accuracy": 0.9}
-    write_ablations(tmp_path / "results.md", {"full": full, "K = 4": worse, "K = 16": mixed}, 10)
+    write_ablations(tmp_path / "results.md", "ablations", {"full": full, "K = 4": worse, "K = 16": mixed}, 10)
     text = (tmp_path / "results.md").read_text()
     assert "| 0.400 | 2.100 | 0.800 | 1.000 | 3 |" in text and "| 0.600 | 1.900 | 0.800 | 0.900 | 2 |" in text
     assert "full is better than\n1 of the 2 others" in text
