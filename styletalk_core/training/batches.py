@@ -32,7 +32,7 @@ _SPREAD: Final = (0.6, 1.7)
 """How far style transfer may scale a motion."""
 _RAMP: Final = 4
 """Frames in which the lips close and open around an added silence."""
-SOURCE_WEIGHT: Final = {"GRID": 0.3, "Arabic newsreaders": 0.7}
+SOURCE_WEIGHT: Final = {"GRID": 1.0, "Arabic newsreaders": 0.7}
 """Frames of these sources count less, because they are many and alike."""
 USUAL_WEIGHT: Final = 3.0
 

@@ -9,6 +9,7 @@ Runs on: the main thread of the command line; half a minute on one core.
 """
 
 import argparse
+import copy
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from torch.nn import functional as F
 from styletalk_core import checkpoint
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
-from styletalk_core.phones import CONTEXT
+from styletalk_core.phones import CLOSED_LIPS, CONTEXT, PHONES
 from styletalk_core.styletalk import MESH64_LOWER, OPENING, StyleState, StyleTalk, in_style
 from styletalk_core.training.alignment import read_clips_in_step
 from styletalk_core.training.batches import SOURCE_WEIGHT, USUAL_WEIGHT
@@ -36,13 +37,13 @@ from styletalk_core.training.objectives import closure, jitter
 
 LIVELINESS: Final = {"opening": 1.1, "other": 1.08}
 """Factors on the output: the mouths of the dev split then open nine tenths as far as in truth, and close more often."""
-RANGE: Final = 0.95
+RANGE: Final = 1.0
 """Deviation of the mouth's opening in a style that is not the speaker's, as a share of that of the style's own clip."""
 _STEPS: Final = 1200
 _RATE: Final = 2e-3
 _WARMUP: Final = 30
 _DECAY: Final = 0.05
-_DROPOUT: Final = 0.25
+_DROPOUT: Final = 0.15
 _SEGMENTS: Final = 48
 _FRAMES: Final = 24
 _STRETCHES: Final = 8
@@ -52,7 +53,8 @@ _STRETCH: Final = 72
 _STYLES: Final = 5
 """Styles in a step."""
 _CLOSURE: Final = 3.0
-_TREMBLING: Final = 0.8
+_TREMBLING: Final = 1.0
+_FOREIGN_CLOSURE: Final = 0.1
 _RANGE: Final = 5.0
 _COEFFICIENTS: Final = 0.3
 """Weight of the coefficients themselves, which keeps what lips seen from the front do not show, such as pouting."""
@@ -81,6 +83,8 @@ class Foreign:
 
     features: Tensor
     """(S, F, C) float16"""
+    columns: Tensor
+    """(S, F, 41): the phone heard in each frame, P, B and M only."""
     rest: Tensor
     reach: Tensor
     deviation: float
@@ -151,11 +155,14 @@ def read_foreign(model: StyleTalk, clips: Sequence[Clip], lips: LipMap, seed: in
     result = []
     for style in of_style.values():
         chosen = random.choice(len(members), _STRETCHES, p=worth / worth.sum())
-        said = [_stretch(members[index], random) for index in chosen]
-        features, state = _before_output(model, np.concatenate(said), style.coefficients)
+        said = np.concatenate([_stretch(members[index], random) for index in chosen])
+        features, state = _before_output(model, said, style.coefficients)
+        heard = np.eye(len(PHONES), dtype=np.float32)[said[:, CONTEXT].argmax(axis=1)]
+        heard[:, [phone for phone in range(len(PHONES)) if phone not in CLOSED_LIPS]] = 0.0
         result.append(
             Foreign(
                 features.reshape(_STRETCHES, _STRETCH, -1),
+                torch.from_numpy(heard).reshape(_STRETCHES, _STRETCH, -1),
                 state.rest[0].clone(),
                 state.reach[0].clone(),
                 float(lips.opening(style.coefficients).std()),
@@ -187,7 +194,7 @@ def fit_output(model: StyleTalk, clips: Sequence[Spoken], foreign: Sequence[Fore
     """Replaces the output layers of the lower face; deterministic for a seed."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    tail, average = _fresh(model.lower.tail), _fresh(model.lower.tail)
+    tail, average = (copy.deepcopy(model.lower.tail).requires_grad_() for _ in range(2))
     optimiser = torch.optim.AdamW(tail.parameters(), _RATE, weight_decay=_DECAY)
     share = np.array([len(clip.target) for clip in clips])
     for step in range(_STEPS):
@@ -196,7 +203,7 @@ def fit_output(model: StyleTalk, clips: Sequence[Spoken], foreign: Sequence[Fore
         chosen = random.choice(len(clips), _SEGMENTS, p=share / share.sum())
         loss = _loss(tail, [_segment(clips[index], random) for index in chosen], lips)
         styles = random.choice(len(foreign), _STYLES)
-        loss = loss + _RANGE * _out_of_range(tail, [foreign[index] for index in styles], lips)
+        loss = loss + _foreign_loss(tail, [foreign[index] for index in styles], lips)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -209,11 +216,6 @@ def fit_output(model: StyleTalk, clips: Sequence[Spoken], foreign: Sequence[Fore
     weight, bias = list(fitted)[-2:]
     fitted |= {weight: fitted[weight] * stretch[:, None], bias: fitted[bias] * stretch}
     model.lower.tail.load_state_dict(fitted)
-
-
-def _fresh(tail: nn.Sequential) -> nn.Sequential:
-    """Layers as in ``tail`` with new weights."""
-    return nn.Sequential(*(nn.Linear(x.in_features, x.out_features) if isinstance(x, nn.Linear) else x for x in tail))
 
 
 def _segment(clip: Spoken, random: np.random.Generator) -> Spoken:
@@ -238,14 +240,15 @@ def _loss(tail: nn.Sequential, segments: Sequence[Spoken], lips: LipMap) -> Tens
     return distance + _CLOSURE * closure(opening, true_opening, columns) + _TREMBLING * jitter(points, true_points)
 
 
-def _out_of_range(tail: nn.Sequential, styles: Sequence[Foreign], lips: LipMap) -> Tensor:
-    """How far, in each style and in the mean over its stretches, the opening's deviation is from `RANGE`, squared."""
+def _foreign_loss(tail: nn.Sequential, styles: Sequence[Foreign], lips: LipMap) -> Tensor:
+    """Open lips on P, B and M, and how far each style's mean deviation of the opening is from `RANGE`, squared."""
     features = torch.stack([style.features for style in styles]).flatten(1, 2).float()
     found = _found(tail, features, styles)
-    opening = (found @ lips.tensors()[1][: found.shape[-1]]).reshape(-1, _STRETCHES, _STRETCH)
+    opening = (found @ lips.tensors()[1][: found.shape[-1]]).reshape(-1, _STRETCH)
+    apart = closure(opening, torch.zeros_like(opening), torch.cat([style.columns for style in styles]))
     own = torch.tensor([style.deviation for style in styles])
-    reached = LIVELINESS["opening"] * opening.std(dim=2).mean(dim=1) / own
-    return (reached / RANGE - 1).square().mean()
+    reached = LIVELINESS["opening"] * opening.std(dim=1).reshape(-1, _STRETCHES).mean(dim=1) / own
+    return _FOREIGN_CLOSURE * apart + _RANGE * (reached / RANGE - 1).square().mean()
 
 
 def _found(tail: nn.Sequential, features: Tensor, styles: Sequence[Spoken | Foreign]) -> Tensor:
