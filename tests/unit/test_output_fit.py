@@ -38,7 +38,8 @@ def talking(seed: int, speaker: str = "ann", opens: float = 2.0) -> Clip:
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> StyleTalk:
-    monkeypatch.setattr(output_fit, "_STEPS", 200)
+    for name, value in {"_STEPS": 500, "_SEGMENTS": 12, "_STRETCHES": 3}.items():
+        monkeypatch.setattr(output_fit, name, value)
     torch.manual_seed(0)
     return StyleTalk(SMALL).eval()
 
@@ -69,7 +70,8 @@ def test_a_mouth_opens_as_far_as_in_the_style_that_it_speaks_in(
         assert said.std() / LIPS.opening(silent.coefficients).std() == pytest.approx(share, abs=0.2)
 
 
-def test_the_same_seed_gives_the_same_layers(model: StyleTalk) -> None:
+def test_the_same_seed_gives_the_same_layers(model: StyleTalk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output_fit, "_STEPS", 20)
     clips = [talking(0), talking(1)]
     own, foreign = read_features(model, clips, seed=1), read_foreign(model, clips, LIPS, seed=1)
     other = copy.deepcopy(model)
