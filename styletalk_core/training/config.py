@@ -60,16 +60,16 @@ class ObjectiveConfig:
     """Weight of each term of the objective; 0 switches it off."""
 
     reconstruction: float = 88.0
-    lips: float = 88.0
-    manner: float = 20.0
-    jitter: float = 30.0
-    closure: float = 20.0
-    contact: float = 5.0
+    lips: float = 0.0
+    manner: float = 10.0
+    jitter: float = 0.0
+    closure: float = 0.0
+    contact: float = 3.0
     sync: float = 1.0
     style: float = 1.0
     temporal: float = 1.0
     triplet: float = 1.0
-    l1_share: float = 0.7
+    l1_share: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
