@@ -1,4 +1,4 @@
-"""Fits the lower face's output layers anew on what the trained decoder already knows: `styletalk train motion-output`.
+"""Fits the lower face's output layers further to what the trained decoder knows: `styletalk train motion-output`.
 
 Adversarial training leaves the output layers wherever its many terms balance; the features before them are better than
 that. They are computed once, and the few output weights then learn least squares of lips in pixels, lip closure and
