@@ -36,7 +36,7 @@ from styletalk_core.training.motion import judge_groups
 from styletalk_core.training.objectives import closure, jitter
 
 LIVELINESS: Final = {"opening": 1.06, "other": 1.05}
-"""Factors on the output: the mouths of the dev split then open nine tenths as far as in truth, and close more often."""
+"""Factors on the output: the mouths of the dev split then open as far as in truth, and close more often."""
 RANGE: Final = 1.0
 """Deviation of the mouth's opening in a style that is not the speaker's, as a share of that of the style's own clip."""
 _STEPS: Final = 1200
@@ -55,7 +55,7 @@ _STYLES: Final = 5
 _CLOSURE: Final = 3.0
 _TREMBLING: Final = 1.0
 _FOREIGN_CLOSURE: Final = 0.1
-_RANGE: Final = 5.0
+_FOREIGN_RANGE: Final = 5.0
 _COEFFICIENTS: Final = 0.3
 """Weight of the coefficients themselves, which keeps what lips seen from the front do not show, such as pouting."""
 _AVERAGE: Final = 0.97
@@ -249,7 +249,7 @@ def _foreign_loss(tail: nn.Sequential, styles: Sequence[Foreign], lips: LipMap) 
     apart = closure(opening, torch.zeros_like(opening), torch.cat([style.columns for style in styles]))
     own = torch.tensor([style.deviation for style in styles])
     reached = LIVELINESS["opening"] * opening.std(dim=1).reshape(-1, _STRETCHES).mean(dim=1) / own
-    return _FOREIGN_CLOSURE * apart + _RANGE * (reached / RANGE - 1).square().mean()
+    return _FOREIGN_CLOSURE * apart + _FOREIGN_RANGE * (reached / RANGE - 1).square().mean()
 
 
 def _found(tail: nn.Sequential, features: Tensor, styles: Sequence[Spoken | Foreign]) -> Tensor:
