@@ -76,9 +76,7 @@ class Batches:
         self._spoken = [clip for clip in clips if clip.phones is not None]
         self._long = [clip for clip in self._spoken if len(clip.coefficients) >= data.frames]
         self.labels = sorted({clip.style for clip in clips if clip.style})
-        self._weight = {
-            clip.name: len(clip.coefficients) * SOURCE_WEIGHT.get(clip.source, USUAL_WEIGHT) for clip in self._spoken
-        }
+        self._weight = {clip.name: len(clip.coefficients) * frame_weight(clip) for clip in self._spoken}
         self._opens = _opening_direction(self._spoken, lips)
 
     def __getitem__(self, step: int) -> Batch:
@@ -175,6 +173,11 @@ class Batches:
         silent = columns.copy()
         silent[begin : begin + length] = SILENCE
         return (motion + (calm - motion) * inside).astype(np.float32), silent
+
+
+def frame_weight(clip: Clip) -> float:
+    """What a frame of a clip counts, at most `USUAL_WEIGHT`."""
+    return SOURCE_WEIGHT.get(clip.source, USUAL_WEIGHT)
 
 
 def _opening_direction(clips: Sequence[Clip], lips: LipMap) -> Array:

@@ -28,7 +28,7 @@ from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, PHONES
 from styletalk_core.styletalk import MESH64_LOWER, OPENING, StyleState, StyleTalk, in_style
 from styletalk_core.training.alignment import read_clips_in_step
-from styletalk_core.training.batches import SOURCE_WEIGHT, USUAL_WEIGHT
+from styletalk_core.training.batches import USUAL_WEIGHT, frame_weight
 from styletalk_core.training.clips import Clip, spoken, windows
 from styletalk_core.training.evaluation import PIXELS
 from styletalk_core.training.lips import LipMap
@@ -127,7 +127,7 @@ def balanced(clips: Sequence[Clip], seed: int) -> list[Clip]:
     """Clips to fit on: of sources whose clips are many and alike, only as many as they are worth."""
     random = np.random.default_rng(seed)
     members = [clip for clip in spoken(clips, "train") if len(clip.coefficients) >= _FRAMES]
-    worth = np.array([SOURCE_WEIGHT.get(clip.source, USUAL_WEIGHT) / USUAL_WEIGHT for clip in members])
+    worth = np.array([frame_weight(clip) / USUAL_WEIGHT for clip in members])
     return [clip for clip, kept in zip(members, random.random(len(members)) < worth, strict=True) if kept]
 
 
@@ -148,18 +148,16 @@ def read_foreign(model: StyleTalk, clips: Sequence[Clip], lips: LipMap, seed: in
     """Says random stretches of the training clips in every known style, each as in its longest training clip."""
     random = np.random.default_rng(seed)
     members = [clip for clip in spoken(clips, "train") if len(clip.coefficients) >= _STRETCH]
-    worth = np.array([len(clip.coefficients) * SOURCE_WEIGHT.get(clip.source, USUAL_WEIGHT) for clip in members])
-    of_style: dict[str, Clip] = {}
-    for clip in sorted(clips, key=lambda clip: len(clip.coefficients)):
-        if clip.split == "train" and clip.style:
-            of_style[clip.style] = clip
+    worth = np.array([len(clip.coefficients) * frame_weight(clip) for clip in members])
+    by_length = sorted(clips, key=lambda clip: len(clip.coefficients))
+    of_style = {clip.style: clip for clip in by_length if clip.split == "train" and clip.style}
+    bilabial = np.isin(np.arange(len(PHONES)), CLOSED_LIPS)
     result = []
     for style in of_style.values():
         chosen = random.choice(len(members), _STRETCHES, p=worth / worth.sum())
         said = np.concatenate([_stretch(members[index], random) for index in chosen])
         features, state = _before_output(model, said, style.coefficients)
-        heard = np.eye(len(PHONES), dtype=np.float32)[said[:, CONTEXT].argmax(axis=1)]
-        heard[:, [phone for phone in range(len(PHONES)) if phone not in CLOSED_LIPS]] = 0.0
+        heard = np.eye(len(PHONES), dtype=np.float32)[said[:, CONTEXT].argmax(axis=1)] * bilabial
         result.append(
             Foreign(
                 features.reshape(_STRETCHES, _STRETCH, -1),
