@@ -18,8 +18,9 @@ from starlette.websockets import WebSocket
 
 from server.admission.access import Access, Scope
 from server.admission.problems import problem
-from server.control.message_channel import turn_away, wants_json
-from server.control.messages import pack
+from server.control.message_channel import reject, wants_json
+from server.protocol.codec import pack
+from server.protocol.events import SessionPlaced, encode
 from server.service import RETRY_AFTER_SECONDS
 from streaming.session import Settings
 
@@ -153,13 +154,13 @@ def routes(desk: FrontDesk, access: Access) -> list[BaseRoute]:
         try:
             placement = await desk.place(socket.query_params.get("session")) if name is None else presenter(name)
         except NoPlace:
-            await turn_away(socket, "server_full", "All places are taken; try again in a moment.")
+            await reject(socket, "server_full", "All places are taken; try again in a moment.")
             return
         if placement is None:
-            await turn_away(socket, "not_found", f"Nobody presents as {name!r} now.")
+            await reject(socket, "not_found", f"Nobody presents as {name!r} now.")
             return
-        told = {"type": "session.placed", "session": placement.session, "url": placement.url, "token": token()}
-        await socket.send(pack(told, wants_json(socket)))
+        placed = SessionPlaced(placement.session, placement.url, token())
+        await socket.send(pack(encode(placed), wants_json(socket)))
         await socket.close()
 
     async def call(request: Request) -> Response:

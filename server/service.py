@@ -13,6 +13,7 @@ from typing import Any
 from server.admission.access import Access
 from server.catalogue import Catalogue
 from server.config import ServerConfig
+from server.protocol.events import ServerDraining
 from server.rtc import turn
 from server.rtc.negotiation import MediaPath
 from server.sessions.calls import Visitors
@@ -53,7 +54,7 @@ class Service:
         """Takes no more calls and returns when none is left, after ``seconds`` at the latest."""
         self.draining = True
         for visitor in self.visitors:
-            visitor.tell("server.draining", seconds=round(seconds))
+            visitor.send(ServerDraining(round(seconds)))
         working = {visitor.task for visitor in self.visitors if visitor.task is not None}
         if working:
             over, cut_off = await asyncio.wait(working, timeout=seconds)

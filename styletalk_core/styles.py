@@ -24,6 +24,8 @@ STYLE_FRAMES: Final = 256
 """Frames at 30 fps that the style encoder reads, at most."""
 LARGEST_CLIP_MEGABYTES: Final = 200
 """Size of the video that a style may be made of."""
+MAX_INTENSITY: Final = 2.0
+"""Strongest style: 0 is neutral, 1 the style as it was recorded."""
 _SUFFIX: Final = ".style.npz"
 EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised", "fearful", "disgusted", "contemptuous")
 """The presets that are emotions, in the order to show them; intensity is measured from the first."""

@@ -4,14 +4,17 @@ Runs on: event loop. Maps with a "type" in msgpack, or in JSON for ``?format=jso
 """
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.admission.limits import Allowance
 from server.admission.problems import Refusal
-from server.control.messages import pack, unpack
+from server.protocol.codec import pack, unpack
+from server.protocol.decoder import decode
+from server.protocol.events import Error, Event, encode
+from server.protocol.requests import Request
 from server.service import RETRY_AFTER_SECONDS
 from streaming.errors import EngineFailure
 from streaming.queues import BoundedQueue, OnFull
@@ -27,25 +30,29 @@ def wants_json(socket: WebSocket) -> bool:
     return socket.query_params.get("format") == "json"
 
 
-async def turn_away(socket: WebSocket, code: str, message: str) -> None:
-    """Says why a client cannot be served, and closes."""
-    refusal = {"type": "error", "code": code, "message": message, "retry_after": RETRY_AFTER_SECONDS}
-    await socket.send(pack(refusal, wants_json(socket)))
+async def reject(socket: WebSocket, code: str, message: str) -> None:
+    """Tells a client why it cannot be served, and closes the channel."""
+    error = Error(code, message, RETRY_AFTER_SECONDS)
+    await socket.send(pack(encode(error), wants_json(socket)))
     await socket.close(TRY_AGAIN_LATER)
 
 
 class MessageChannel:
-    """The server's end of one client's channel."""
+    """The server's end of one client's channel.
 
-    def __init__(self, socket: WebSocket) -> None:
+    Args:
+        socket: accepted.
+        requests: the messages that the client may send.
+    """
+
+    def __init__(self, socket: WebSocket, requests: Sequence[type[Request]]) -> None:
         self.socket = socket
+        self._requests = requests
         self._as_json = wants_json(socket)
-        self._outgoing: BoundedQueue[dict[str, Any]] = BoundedQueue(
-            "outgoing messages", OUTGOING_MESSAGES, OnFull.DROP_OLDEST
-        )
+        self._outgoing: BoundedQueue[Event] = BoundedQueue("outgoing messages", OUTGOING_MESSAGES, OnFull.DROP_OLDEST)
         self._allowance = Allowance(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
 
-    async def carry_out(self, message: Mapping[str, Any]) -> None:
+    async def handle(self, request: Request) -> None:
         """Does what a client asks for.
 
         Raises:
@@ -55,29 +62,29 @@ class MessageChannel:
         """
         raise NotImplementedError
 
-    def tell(self, type: str, **fields: Any) -> None:
+    def send(self, event: Event) -> None:
         """Queues a message for the client."""
-        self._outgoing.offer({"type": type, **fields})
+        self._outgoing.offer(event)
 
-    def tell_if_read(self, type: str, **fields: Any) -> None:
-        """Queues a message that a client who does not keep up can do without."""
+    def send_if_read(self, event: Event) -> None:
+        """Queues a message that a client that does not keep up can do without."""
         if len(self._outgoing) < OUTGOING_MESSAGES // 2:
-            self.tell(type, **fields)
+            self.send(event)
 
-    async def converse(self, *work: Coroutine[Any, Any, None]) -> None:
-        """Talks until the client leaves; ``work`` goes on meanwhile."""
+    async def run(self, *work: Coroutine[Any, Any, None]) -> None:
+        """Exchanges messages until the client leaves; ``work`` runs meanwhile."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                others = [tasks.create_task(part, name=f"channel {part}") for part in (self._send(), *work)]
+                others = [tasks.create_task(part, name=f"channel {part}") for part in (self._send_queued(), *work)]
                 await self._receive()
                 for task in others:
                     task.cancel()
         except* (WebSocketDisconnect, ConnectionError, RuntimeError):
             pass  # the client left while something was being sent
 
-    async def _send(self) -> None:
+    async def _send_queued(self) -> None:
         while True:
-            await self.socket.send(pack(await self._outgoing.get(), self._as_json))
+            await self.socket.send(pack(encode(await self._outgoing.get()), self._as_json))
 
     async def _receive(self) -> None:
         while True:
@@ -86,12 +93,12 @@ class MessageChannel:
                 if message is None:
                     return
                 await asyncio.sleep(self._allowance.take())  # the connection fills up until a flooding client waits
-                await self.carry_out(message)
+                await self.handle(decode(message, self._requests))
             except Refusal as refusal:
-                self.tell("error", code=refusal.code, message=str(refusal), **refusal.fields)
+                self.send(Error(refusal.code, str(refusal), **refusal.fields))
             except QueueFull as error:
-                self.tell("error", code="buffer_full", message=str(error))
+                self.send(Error("buffer_full", str(error)))
             except EngineFailure as error:
-                self.tell("error", code="session_failed", message=f"The session ended: {error}.")
+                self.send(Error("session_failed", f"The session ended: {error}."))
             except ValueError as error:
-                self.tell("error", code="not_found", message=str(error))
+                self.send(Error("not_found", str(error)))

@@ -6,19 +6,19 @@ is due, so that a client has time to draw it.
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from server.control.messages import BadMessage
+from server.protocol.events import Event, Motion
+from server.protocol.fields import UNSET
 from streaming.media import FRAME_TICKS, MotionFrame
 from streaming.session import Session
 
 if TYPE_CHECKING:
     from styletalk_core.arkit import FaceDriver
 
-PARTS = ("expression", "arkit", "visemes", "phones")
 DIGITS = 4
 
 
@@ -30,19 +30,6 @@ def face_driver() -> "FaceDriver":
     driver = FaceDriver()
     driver.visemes(np.zeros((1, 64), np.float32))
     return driver
-
-
-def wanted_parts(value: object) -> tuple[str, ...]:
-    """The parts of a motion stream that a client asks for: true for all, false or an empty list for none.
-
-    Raises:
-        BadMessage: it is something else.
-    """
-    if isinstance(value, bool):
-        return PARTS if value else ()
-    if not isinstance(value, list) or not all(part in PARTS for part in value):
-        raise BadMessage(f"motion must be true, false or a list of {', '.join(PARTS)}.")
-    return tuple(part for part in PARTS if part in value)
 
 
 def names(parts: tuple[str, ...]) -> dict[str, list[str]]:
@@ -58,13 +45,13 @@ class MotionStream:
     """One client's.
 
     Args:
-        parts: of `PARTS`.
-        tell: sends a message, or leaves it out when the client does not keep up.
+        parts: of `MOTION_PARTS`.
+        send: sends a message, or leaves it out when the client does not keep up.
     """
 
-    def __init__(self, parts: tuple[str, ...], tell: Callable[..., None]) -> None:
+    def __init__(self, parts: tuple[str, ...], send: Callable[[Event], None]) -> None:
         self.parts = parts
-        self._tell = tell
+        self._send = send
         self._session: Session | None = None
 
     def follow(self, session: Session | None) -> None:
@@ -80,26 +67,26 @@ class MotionStream:
     def _frame(self, motion: MotionFrame, column: NDArray[np.float32]) -> None:
         if self._session is None:
             return
-        clock = self._session.clock
-        fields: dict[str, Any] = {
-            "frame": motion.index,
-            "tick": motion.index * FRAME_TICKS,
-            "due_ms": round((clock.deadline(motion.index * FRAME_TICKS) - clock.now()) * 1000),
-            "pose": _list(motion.pose),
-            "gaze": _list(motion.gaze),
-            "blink": round(float(motion.blink), DIGITS),
-        }
-        expression = motion.expression[None]
-        if "expression" in self.parts:
-            fields["expression"] = _list(motion.expression)
-        if "arkit" in self.parts:
-            blink = np.array([motion.blink], np.float32)
-            fields["arkit"] = _list(face_driver().blendshapes(expression, motion.gaze[None], blink)[0])
-        if "visemes" in self.parts:
-            fields["visemes"] = _list(face_driver().visemes(expression)[0])
-        if "phones" in self.parts:
-            fields["phones"] = _list(column)
-        self._tell("motion", **fields)
+        clock, parts = self._session.clock, self.parts
+        expression, blink = motion.expression[None], np.array([motion.blink], np.float32)
+        self._send(
+            Motion(
+                motion.index,
+                motion.index * FRAME_TICKS,
+                due_ms=round((clock.deadline(motion.index * FRAME_TICKS) - clock.now()) * 1000),
+                pose=_list(motion.pose),
+                gaze=_list(motion.gaze),
+                blink=round(float(motion.blink), DIGITS),
+                expression=_list(motion.expression) if "expression" in parts else UNSET,
+                arkit=(
+                    _list(face_driver().blendshapes(expression, motion.gaze[None], blink)[0])
+                    if "arkit" in parts
+                    else UNSET
+                ),
+                visemes=_list(face_driver().visemes(expression)[0]) if "visemes" in parts else UNSET,
+                phones=_list(column) if "phones" in parts else UNSET,
+            )
+        )
 
 
 def _list(values: NDArray[np.float32]) -> list[float]:

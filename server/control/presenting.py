@@ -1,37 +1,53 @@
-"""The presenter's part of a control channel: what a program says to let an avatar speak, and what it is told.
+"""The presenter's part of a control channel: a program pushes audio or text, and the avatar speaks it.
 
-Runs on: event loop. Client to server: presenter.start, presenter.stop, input_audio.append, input_audio.commit,
-input_audio.clear, text.speak, mark, recording.start, recording.stop. Server to client: presenter.started,
-presenter.stopped, input_audio.buffer, input_audio.committed, input_audio.cleared, text.accepted, utterance.started,
-utterance.ended, mark, transcript.final, recording.started, recording.stopped, error.
+Runs on: event loop.
 """
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
 import numpy as np
 
 from server.admission.problems import Refusal
-from server.control.messages import BadMessage, binary, number, text
 from server.generated import GENERATED
+from server.protocol.events import (
+    AudioBuffer,
+    AudioCleared,
+    AudioCommitted,
+    Error,
+    MarkReached,
+    PresenterStarted,
+    PresenterStopped,
+    RecordingStarted,
+    RecordingStopped,
+    TextAccepted,
+    TranscriptFinal,
+    UtteranceEnded,
+    UtteranceStarted,
+)
+from server.protocol.fields import UNSET, BadMessage, Unset
+from server.protocol.requests import (
+    DEFAULT_RATE,
+    AppendAudio,
+    ClearAudio,
+    CommitAudio,
+    PlaceMark,
+    PresenterRequest,
+    SpeakText,
+    StartPresenter,
+    StartRecording,
+    StopPresenter,
+    StopRecording,
+)
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.calls import Visitor
 from server.sessions.presentation import Presentation
 from server.sessions.recording import Recording
+from streaming import speaker as spoken
 from streaming.errors import EngineFailure, WorkerFull
-from streaming.interpolator import RATES, Interpolator
+from streaming.interpolator import Interpolator
 from streaming.media import TICK_RATE, Tick
-from streaming.speaker import Speaker, SpokenEvent, UtteranceEnded, UtteranceStarted
+from streaming.speaker import Speaker, SpokenEvent
 from streaming.speech_queue import AT_END, Sentence, Utterance
-
-PRESENTER_NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
-USUAL_RATE = 24_000
-LONGEST_TEXT = 2_000
-LONGEST_MARK = 200
-
-Action = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 def milliseconds(ticks: Tick) -> int:
@@ -39,17 +55,14 @@ def milliseconds(ticks: Tick) -> int:
     return round(ticks * 1000 / TICK_RATE)
 
 
-def free_name(service: Service, visitor: Visitor, name: object) -> str:
-    """A name under which ``visitor`` may present.
+def check_free(service: Service, visitor: Visitor, name: str) -> None:
+    """Makes sure that ``visitor`` may present under ``name``.
 
     Raises:
-        BadMessage: it is none, or somebody else has it.
+        BadMessage: another client does.
     """
-    if not (isinstance(name, str) and PRESENTER_NAME.fullmatch(name)):
-        raise BadMessage("A presenter's name is 1 to 40 letters, digits, '-' and '_'.")
     if any(other.presents_as == name for other in service.visitors if other is not visitor):
-        raise BadMessage(f"Somebody else presents as {name!r}.")
-    return name
+        raise BadMessage(f"Another client presents as {name!r}; choose another name.")
 
 
 class Presenting:
@@ -69,26 +82,42 @@ class Presenting:
         """The newest."""
         self._pushed: Utterance | None = None
         """The newest whose sound is pushed."""
-        self._interpolator = Interpolator(USUAL_RATE)
+        self._interpolator = Interpolator(DEFAULT_RATE)
         self._recording: Recording | None = None
         self._attending: asyncio.Task[None] | None = None
-        self.actions: dict[str, Action] = {
-            "presenter.start": self._start,
-            "presenter.stop": self._stop,
-            "input_audio.append": self._append,
-            "input_audio.commit": self._commit,
-            "input_audio.clear": self._clear,
-            "text.speak": self._speak,
-            "mark": self._mark,
-            "recording.start": self._start_recording,
-            "recording.stop": self._stop_recording,
-        }
+
+    async def handle(self, request: PresenterRequest) -> None:
+        """Does what the program asks for.
+
+        Raises:
+            Refusal: it is not done.
+            QueueFull: too much waits to be spoken.
+        """
+        match request:
+            case StartPresenter():
+                await self._start(request.name)
+            case StopPresenter():
+                await self._stop()
+            case AppendAudio():
+                self._append(request)
+            case CommitAudio():
+                self._commit()
+            case ClearAudio():
+                self._visitor.send(AudioCleared(self._presentation.clear()))
+            case SpeakText():
+                await self._speak(request.text)
+            case PlaceMark():
+                self._mark(request.name)
+            case StartRecording():
+                await self._start_recording()
+            case StopRecording():
+                await self._stop_recording()
 
     def report(self) -> None:
-        """Tells how much waits, while something does; once a second."""
+        """Sends how much waits, while something does; once a second."""
         presentation = self._visitor.call
         if isinstance(presentation, Presentation) and presentation.speaker.waiting:
-            self._visitor.tell("input_audio.buffer", **_buffer(presentation.speaker))
+            self._visitor.send(_buffer(presentation.speaker))
 
     # The presentation
 
@@ -103,9 +132,9 @@ class Presenting:
             raise Refusal("not_presenting", "Nothing is presented; send presenter.start first.")
         return self._visitor.call
 
-    async def _start(self, message: Mapping[str, Any]) -> None:
+    async def _start(self, name: str) -> None:
         service, visitor = self._service, self._visitor
-        name = free_name(service, visitor, message.get("name"))
+        check_free(service, visitor, name)
         if visitor.call is not None:
             raise BadMessage("This session is on already; send presenter.stop, or end the call.")
         async with visitor.negotiating:
@@ -118,14 +147,8 @@ class Presenting:
             self._utterance = self._pushed = None
             task = service.visitors.begin(visitor, presentation)
             self._attending = asyncio.create_task(self._attend(task, name), name=f"presenter {name}")
-        visitor.tell(
-            "presenter.started",
-            presenter=name,
-            watch=f"/whep/{name}",
-            delay_ms=milliseconds(presentation.session.plan.delay),
-            room_ms=milliseconds(presentation.speaker.room),
-            generated=GENERATED,
-        )
+        delay, room = presentation.session.plan.delay, presentation.speaker.room
+        visitor.send(PresenterStarted(name, f"/whep/{name}", milliseconds(delay), milliseconds(room), GENERATED))
 
     async def _open(self) -> Presentation:
         service = self._service
@@ -133,10 +156,10 @@ class Presenting:
             if service.draining:
                 raise WorkerFull("the server is about to stop")
             return await Presentation.open(
-                service.worker, service.plan(), self._visitor.settings, self._tell_event, self._tell_failure
+                service.worker, service.plan(), self._visitor.settings, self._send_event, self._send_failure
             )
         except (WorkerFull, EngineFailure) as error:
-            words = "No place is free; try again in a moment."
+            words = "The server is full; try again in a moment."
             raise Refusal("server_full", words, retry_after=RETRY_AFTER_SECONDS) from error
 
     async def _attend(self, task: "asyncio.Task[None]", name: str) -> None:
@@ -145,91 +168,85 @@ class Presenting:
         await self._finish_recording()
         if self._visitor.presents_as == name:
             self._visitor.presents_as = None
-        self._visitor.tell("presenter.stopped", presenter=name)
+        self._visitor.send(PresenterStopped(name))
 
-    async def _stop(self, message: Mapping[str, Any]) -> None:
+    async def _stop(self) -> None:
         if self._presentation and self._attending:
             await self._service.visitors.end(self._visitor)
             await self._attending
 
     # Sound and text
 
-    async def _append(self, message: Mapping[str, Any]) -> None:
-        speaker, pcm = self._presentation.speaker, binary(message, "audio")
+    def _append(self, request: AppendAudio) -> None:
+        speaker, pcm = self._presentation.speaker, request.audio
         pushed = self._pushed if self._pushed is not None and not self._pushed.closed else None
-        rate = round(number(message, "rate", USUAL_RATE if pushed is None else self._interpolator.rate, TICK_RATE))
-        if len(pcm) % 2 or rate not in RATES:
-            raise BadMessage(f"audio must be 16-bit samples, and rate one of {', '.join(map(str, RATES))}.")
+        usual = DEFAULT_RATE if pushed is None else self._interpolator.rate
+        rate = usual if request.rate is UNSET else request.rate
+        if len(pcm) % 2:
+            raise BadMessage("audio must be 16-bit samples: an even number of bytes.")
         if len(pcm) // 2 * (TICK_RATE // rate) > speaker.room:
-            raise Refusal(
-                "buffer_full", "There is no room for this sound; wait for input_audio.buffer.", **_buffer(speaker)
-            )
+            waiting, room = milliseconds(speaker.waiting), milliseconds(speaker.room)
+            sentence = "There is no room for this audio; wait for input_audio.buffer."
+            raise Refusal("buffer_full", sentence, buffered_ms=waiting, room_ms=room)
         if pushed is None:
             self._utterance = self._pushed = pushed = speaker.open()
             self._interpolator = Interpolator(rate)
         elif rate != self._interpolator.rate:
-            raise BadMessage("The rate must not change within an utterance; send input_audio.commit first.")
+            raise BadMessage("rate must not change within an utterance; send input_audio.commit first.")
         samples = np.frombuffer(pcm, "<i2").astype(np.int16)
         speaker.append(pushed, self._interpolator.push(samples))
-        self._visitor.tell("input_audio.buffer", utterance=pushed.id, **_buffer(speaker))
+        self._visitor.send(_buffer(speaker, pushed.id))
 
-    async def _commit(self, message: Mapping[str, Any]) -> None:
+    def _commit(self) -> None:
         presentation, utterance = self._presentation, self._pushed
         if utterance is None or utterance.closed:
             raise BadMessage("There is no open utterance; send input_audio.append first.")
         presentation.speaker.close(utterance)
-        length = milliseconds(utterance.length)
-        self._visitor.tell("input_audio.committed", utterance=utterance.id, duration_ms=length)
+        self._visitor.send(AudioCommitted(utterance.id, milliseconds(utterance.length)))
 
-    async def _clear(self, message: Mapping[str, Any]) -> None:
-        self._visitor.tell("input_audio.cleared", utterances=self._presentation.clear())
-
-    async def _speak(self, message: Mapping[str, Any]) -> None:
-        presentation, words = self._presentation, text(message, "text", "").strip()
-        if not 1 <= len(words) <= LONGEST_TEXT:
-            raise BadMessage(f"text must have 1 to {LONGEST_TEXT} characters.")
+    async def _speak(self, text: str) -> None:
+        presentation = self._presentation
         if self._pushed is not None:
             presentation.speaker.close(self._pushed)
         voice = await asyncio.to_thread(self._service.voice)
-        self._utterance = presentation.say(words, voice)
-        self._visitor.tell("text.accepted", utterance=self._utterance.id, voice=voice.name)
+        self._utterance = presentation.say(text.strip(), voice)
+        self._visitor.send(TextAccepted(self._utterance.id, voice.name))
 
-    async def _mark(self, message: Mapping[str, Any]) -> None:
-        presentation, name = self._presentation, text(message, "name", "")
-        if not 1 <= len(name) <= LONGEST_MARK:
-            raise BadMessage(f"A mark's name has 1 to {LONGEST_MARK} characters.")
+    def _mark(self, name: str) -> None:
+        presentation = self._presentation
         if self._utterance is None:
             raise BadMessage("There is nothing to mark yet; send input_audio.append or text.speak first.")
         place = None if self._utterance is self._pushed else AT_END
         presentation.speaker.mark(self._utterance, name, place)
 
-    # What is told
+    # Events
 
-    def _tell_event(self, event: SpokenEvent) -> None:
-        tell, common = self._visitor.tell, {"utterance": event.utterance, "frame": event.frame}
-        if isinstance(event, UtteranceStarted):
-            tell("utterance.started", **common)
-        elif isinstance(event, UtteranceEnded):
-            tell("utterance.ended", **common, played_ms=milliseconds(event.played))
-        elif isinstance(event.mark, Sentence):
-            tell("transcript.final", **common, text=event.mark.text)
-        else:
-            tell("mark", name=event.mark, **common, played_ms=milliseconds(event.played))
+    def _send_event(self, event: SpokenEvent) -> None:
+        send, utterance, frame = self._visitor.send, event.utterance, event.frame
+        match event:
+            case spoken.UtteranceStarted():
+                send(UtteranceStarted(utterance, frame))
+            case spoken.UtteranceEnded():
+                send(UtteranceEnded(utterance, frame, milliseconds(event.played)))
+            case spoken.MarkReached(mark=Sentence() as sentence):
+                send(TranscriptFinal(sentence.text, frame, utterance=utterance))
+            case spoken.MarkReached(mark=str() as name):
+                send(MarkReached(name, utterance, frame, milliseconds(event.played)))
 
-    def _tell_failure(self, sentence: str) -> None:
-        self._visitor.tell("error", code="voice_failed", message=sentence)
+    def _send_failure(self, sentence: str) -> None:
+        self._visitor.send(Error("voice_failed", sentence))
 
     # Recording
 
-    async def _start_recording(self, message: Mapping[str, Any]) -> None:
+    async def _start_recording(self) -> None:
         if not self._may_record:
             raise Refusal("forbidden", "This token is for talking only; recording needs the key.")
         if self._recording is not None:
             raise BadMessage("This presentation is being recorded already.")
         self._recording = await Recording.start(self._presentation, self._service.worker.size)
-        self._visitor.tell("recording.started", recording=self._recording.id)
+        self._visitor.send(RecordingStarted(self._recording.id))
 
-    async def _stop_recording(self, message: Mapping[str, Any]) -> None:
+    async def _stop_recording(self) -> None:
         if self._recording is None:
             raise BadMessage("Nothing is being recorded; send recording.start first.")
         await self._finish_recording()
@@ -239,8 +256,8 @@ class Presenting:
         if recording is not None:
             seconds = await recording.stop()
             address = f"/api/recordings/{recording.id}"
-            self._visitor.tell("recording.stopped", recording=recording.id, seconds=seconds, address=address)
+            self._visitor.send(RecordingStopped(recording.id, seconds, address))
 
 
-def _buffer(speaker: Speaker) -> dict[str, int]:
-    return {"buffered_ms": milliseconds(speaker.waiting), "room_ms": milliseconds(speaker.room)}
+def _buffer(speaker: Speaker, utterance: int | Unset = UNSET) -> AudioBuffer:
+    return AudioBuffer(milliseconds(speaker.waiting), milliseconds(speaker.room), utterance)

@@ -1,51 +1,70 @@
-"""A visitor's control channel: one WebSocket, maps with a "type" in msgpack, or in JSON for ``?format=json``.
+"""A client's control channel: one WebSocket that controls its call or presentation.
 
-Runs on: event loop. Server to client: session.created, style.applied, avatar.applied, speech.started,
-speech.stopped, avatar.interrupted, background.applied, presenter.applied, metrics, pong, error. Client to server:
-style.set, avatar.set, avatar.interrupt, session.update, ping; what a presenter says is in `presenting`. The end of the
-channel is the end of the call. All of it is described in docs/protocol.md.
+Runs on: event loop. What a presenter sends is handled in `presenting`. The end of the channel is the end of the call.
+The messages are the classes of `server.protocol`; docs/protocol.md describes them.
 """
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from server import logs
 from server.admission.guard import FULL_ACCESS
-from server.control.message_channel import MessageChannel, turn_away
-from server.control.messages import BadMessage, echo, number, style_choice, text
-from server.control.presenting import Presenting, free_name, milliseconds
+from server.control.message_channel import MessageChannel, reject
+from server.control.presenting import Presenting, check_free, milliseconds
 from server.control.streams import Streams
-from server.control.watching import SHARED, watch
+from server.control.watching import watch
 from server.generated import GENERATED
+from server.protocol.events import (
+    AvatarApplied,
+    AvatarInterrupted,
+    BackgroundApplied,
+    Event,
+    Metrics,
+    Pong,
+    PresenterApplied,
+    SessionCreated,
+    SpeechStarted,
+    SpeechStopped,
+    StyleApplied,
+    style_fields,
+)
+from server.protocol.fields import UNSET
+from server.protocol.requests import (
+    CLIENT_REQUESTS,
+    Interrupt,
+    Ping,
+    PresenterRequest,
+    Request,
+    SetAvatar,
+    SetStyle,
+    UpdateSession,
+)
 from server.routes.signalling import busy
 from server.service import Service
 from server.sessions.calls import TooManySessions, Visitor
 from streaming.clock import monotonic
-from streaming.engine import StyleChoice
+from streaming.media import TICK_RATE
 from streaming.session import Session
 from streaming.speaker import Interruption
 
 logger = logging.getLogger(__name__)
 
 METRICS_SECONDS = 1.0
+TICKS_PER_MS = TICK_RATE / 1000
 MOST_CHANNELS = 128
-LONGEST_FADE_MS = 2_000
-STRONGEST = 2.0
 
 
 class ControlChannel(MessageChannel):
     """One client's channel."""
 
     def __init__(self, socket: WebSocket, service: Service, visitor: Visitor) -> None:
-        super().__init__(socket)
+        super().__init__(socket, CLIENT_REQUESTS)
         self._presenting = Presenting(service, visitor, may_record=socket.scope.get(FULL_ACCESS, False))
-        self._streams = Streams(service.captions, self.tell, self.tell_if_read)
+        self._streams = Streams(service.captions, self.send, self.send_if_read)
         self._service = service
         self._visitor = visitor
 
@@ -55,76 +74,84 @@ class ControlChannel(MessageChannel):
         visitor.control = self
         visitor.last_ping = monotonic()
         settings = visitor.settings
-        self.tell(
-            "session.created",
-            session=visitor.id,
-            avatar=settings.avatar,
-            **_described(settings.style),
-            intensity=settings.intensity,
-            background=settings.background,
-            fade_ms=round(visitor.fade_s * 1000),
-            delay_ms=round(self._service.plan().delay / 48),
-            max_sessions=self._service.worker.slots,
-            ice_servers=self._service.ice_servers(visitor.id),
-            generated=GENERATED,
+        style, weights = style_fields(settings.style)
+        self.send(
+            SessionCreated(
+                visitor.id,
+                settings.avatar,
+                style,
+                weights,
+                settings.intensity,
+                settings.background,
+                fade_ms=round(visitor.fade_s * 1000),
+                delay_ms=milliseconds(self._service.plan().delay),
+                max_sessions=self._service.worker.slots,
+                ice_servers=self._service.ice_servers(visitor.id),
+                generated=GENERATED,
+            )
         )
         try:
-            await self.converse(self._report(), self._relay_speech())
+            await self.run(self._report(), self._relay_speech())
         finally:
             await self._streams.aclose()
             if visitor.control is self:  # a reconnected client may have taken over
                 visitor.control = None
                 await self._service.visitors.end(visitor)
 
-    def tell(self, type: str, **fields: Any) -> None:
-        """Queues a message for the client, and for viewers what concerns them."""
-        super().tell(type, **fields)
-        if type in SHARED and self._visitor.call is not None:
-            self._visitor.call.audience.events.publish({"type": type, **fields})
+    def send(self, event: Event) -> None:
+        """Queues a message for the client, and for viewers where it concerns them."""
+        super().send(event)
+        if event.shared and self._visitor.call is not None:
+            self._visitor.call.audience.events.publish(event)
 
-    async def carry_out(self, message: Mapping[str, Any]) -> None:
+    async def handle(self, request: Request) -> None:
         """Does what the client asks for."""
         self._visitor.last_ping = monotonic()
-        kind = message.get("type")
-        if kind == "ping":
-            self.tell("pong", t=echo(message, "t"))
-        elif kind == "style.set":
-            await self._set_style(message)
-        elif kind == "avatar.set":
-            await self._set_avatar(text(message, "avatar", ""))
-        elif kind == "avatar.interrupt":
-            self._interrupt()
-        elif isinstance(kind, str) and (action := self._presenting.actions.get(kind)):
-            await action(message)
-        elif kind == "session.update":
-            await self._streams.update(message)
-            if "avatar" in message:
-                await self._set_avatar(text(message, "avatar", ""))
-            if message.keys() & {"style", "weights", "intensity", "fade_ms"}:
-                await self._set_style(message)
-            if "background" in message:
-                await self._set_background(text(message, "background", ""))
-            if "presenter" in message:
-                self._present(message["presenter"])
-        else:
-            raise BadMessage(f"There is no message of type {kind!r}.")
+        match request:
+            case Ping():
+                self.send(Pong(request.t))
+            case UpdateSession():  # before SetStyle, whose fields it has as well
+                await self._update(request)
+            case SetStyle():
+                await self._set_style(request)
+            case SetAvatar():
+                await self._set_avatar(request.avatar)
+            case Interrupt():
+                self._interrupt()
+            case _ if isinstance(request, PresenterRequest):
+                await self._presenting.handle(request)
+
+    async def _update(self, request: UpdateSession) -> None:
+        if request.motion is not UNSET:
+            await self._streams.set_motion(request.motion)
+        if request.captions is not UNSET:
+            await self._streams.set_captions(request.captions)
+        if request.avatar is not UNSET:
+            await self._set_avatar(request.avatar)
+        if request.changes_style:
+            await self._set_style(request)
+        if request.background is not UNSET:
+            await self._set_background(request.background)
+        if request.presenter is not UNSET:
+            self._present(request.presenter)
 
     @property
     def _session(self) -> Session | None:
         return None if self._visitor.call is None else self._visitor.call.session
 
-    async def _set_style(self, message: Mapping[str, Any]) -> None:
-        visitor, session = self._visitor, self._session
-        style = style_choice(message, visitor.settings.style)
-        intensity = number(message, "intensity", visitor.settings.intensity, STRONGEST)
-        fade_ms = number(message, "fade_ms", visitor.fade_s * 1000, LONGEST_FADE_MS)
+    async def _set_style(self, request: SetStyle) -> None:
+        visitor, session, settings = self._visitor, self._session, self._visitor.settings
+        chosen = request.style if request.weights is UNSET else request.weights
+        style = settings.style if chosen is UNSET else chosen
+        intensity = settings.intensity if request.intensity is UNSET else request.intensity
+        fade_s = visitor.fade_s if request.fade_ms is UNSET else request.fade_ms / 1000
         known = {entry.name for entry in self._service.catalogue.styles()}
         if unknown := [name for name in ([style] if isinstance(style, str) else style) if name not in known]:
             raise ValueError(f"There is no style named {unknown[0]!r}.")
-        frame = 0 if session is None else await session.set_style(style, intensity, fade_ms / 1000)
-        visitor.fade_s = fade_ms / 1000
-        visitor.settings = replace(visitor.settings, style=style, intensity=intensity)
-        self.tell("style.applied", **_described(style), intensity=intensity, frame=frame)
+        frame = 0 if session is None else await session.set_style(style, intensity, fade_s)
+        visitor.fade_s = fade_s
+        visitor.settings = replace(settings, style=style, intensity=intensity)
+        self.send(StyleApplied(*style_fields(style), intensity, frame))
 
     async def _set_avatar(self, avatar: str) -> None:
         visitor, session = self._visitor, self._session
@@ -132,30 +159,26 @@ class ControlChannel(MessageChannel):
             raise ValueError(f"There is no avatar named {avatar!r}.")
         frame = 0 if session is None else await session.set_avatar(avatar)
         visitor.settings = replace(visitor.settings, avatar=avatar)
-        self.tell("avatar.applied", avatar=avatar, frame=frame)
+        self.send(AvatarApplied(avatar, frame))
 
     async def _set_background(self, background: str) -> None:
         visitor, session = self._visitor, self._session
         self._service.catalogue.check_background(background)
         frame = 0 if session is None else await session.set_background(background)
         visitor.settings = replace(visitor.settings, background=background)
-        self.tell("background.applied", background=background, frame=frame)
+        self.send(BackgroundApplied(background, frame))
 
-    def _present(self, name: object) -> None:
+    def _present(self, name: str | None) -> None:
         """Lets others watch under ``name``; None ends it."""
-        self._visitor.presents_as = None if name is None else free_name(self._service, self._visitor, name)
-        self.tell("presenter.applied", presenter=name)
+        if name is not None:
+            check_free(self._service, self._visitor, name)
+        self._visitor.presents_as = name
+        self.send(PresenterApplied(name))
 
     def _interrupt(self) -> None:
         performance = self._visitor.call
         stopped = Interruption(None, 0, 0, ()) if performance is None else performance.interrupt()
-        self.tell(
-            "avatar.interrupted",
-            played_ms=milliseconds(stopped.played),
-            frame=stopped.frame,
-            utterance=stopped.utterance,
-            marks=list(stopped.marks),
-        )
+        self.send(AvatarInterrupted(milliseconds(stopped.played), stopped.frame, stopped.utterance, stopped.marks))
 
     async def _relay_speech(self) -> None:
         while True:
@@ -169,10 +192,10 @@ class ControlChannel(MessageChannel):
                     event = await session.events.get()
             except TimeoutError:
                 continue
-            self.tell("speech.started" if event.started else "speech.stopped", frame=event.frame)
+            self.send(SpeechStarted(event.frame) if event.started else SpeechStopped(event.frame))
 
     async def _report(self) -> None:
-        """Tells once a second how the call is doing."""
+        """Sends the metrics of the call once a second."""
         before, at = 0, monotonic()
         while True:
             await asyncio.sleep(METRICS_SECONDS)
@@ -181,25 +204,19 @@ class ControlChannel(MessageChannel):
                 shown = session.stats.fresh
                 fps = max(0, shown - before) / (now - at)
                 before = shown
-                self.tell("metrics", fps=round(fps, 1), **self._metrics(session))
+                self.send(self._metrics(session, fps))
             self._presenting.report()
             at = now
 
-    def _metrics(self, session: Session) -> dict[str, Any]:
-        parts = session.plan.parts()
-        measured = {name: round(timing.run_p50, 1) for name, timing in self._service.worker.timings().items()}
-        return {
-            "delay_ms": round(session.plan.delay / 48, 1),
-            "parts": parts,
-            "stages": measured,
-            "late": session.stats.late,
-            "level": round(session.level, 4),
-        }
-
-
-def _described(style: StyleChoice) -> dict[str, Any]:
-    """How messages tell of a style: by its name, or of a blend by the shares of the blended ones."""
-    return {"style": style} if isinstance(style, str) else {"style": None, "weights": dict(style)}
+    def _metrics(self, session: Session, fps: float) -> Metrics:
+        return Metrics(
+            round(fps, 1),
+            delay_ms=round(session.plan.delay / TICKS_PER_MS, 1),
+            parts=session.plan.parts(),
+            stages={name: round(timing.run_p50, 1) for name, timing in self._service.worker.timings().items()},
+            late=session.stats.late,
+            level=round(session.level, 4),
+        )
 
 
 async def control(socket: WebSocket) -> None:
@@ -213,13 +230,13 @@ async def control(socket: WebSocket) -> None:
         await watch(socket, service, name)
         return
     if service.visitors.channels >= MOST_CHANNELS:
-        await turn_away(socket, "server_full", "Too many visitors.")
+        await reject(socket, "server_full", "The server has too many clients.")
         return
     address = socket.client.host if socket.client else ""
     try:
         visitor = service.visitors.welcome(socket.query_params.get("session"), service.first_settings(), address)
     except TooManySessions as error:
-        await turn_away(socket, "too_many_sessions", str(error))
+        await reject(socket, "too_many_sessions", str(error))
         return
     logs.session.set(visitor.id)
     await ControlChannel(socket, service, visitor).serve()

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar, Union
 import av
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 
+from server.protocol.events import Event
 from server.rtc import negotiation
 from server.rtc.negotiation import MediaPath
 from server.rtc.shared_encoder import SharedEncoder, Stream, streams
@@ -94,7 +95,7 @@ class Audience:
     def __init__(self) -> None:
         self.sound: Channel[EncodedSound] = Channel("viewer sound", PACKETS_HELD)
         self.pictures: Channel[VideoImage] = Channel("viewer pictures", PICTURES_HELD)
-        self.events: Channel[dict[str, Any]] = Channel("viewer events", EVENTS_HELD)
+        self.events: Channel[Event] = Channel("viewer events", EVENTS_HELD)
         self.over = asyncio.Event()
         self.viewers: dict[str, Viewer] = {}
         self._streams: tuple[Stream, ...] = ()

@@ -11,13 +11,14 @@ import math
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtp import RtpPacket
 
 from server import logs
 from server.admission.limits import site_of
+from server.protocol.events import Error, Event
 from server.rtc import negotiation
 from server.rtc.microphone import Microphone
 from server.rtc.negotiation import MediaPath
@@ -122,7 +123,7 @@ class Call(Performance):
 class Channel(Protocol):
     """Tells a client what happens."""
 
-    def tell(self, type: str, **fields: Any) -> None:
+    def send(self, event: Event) -> None:
         """Queues a message."""
 
 
@@ -141,10 +142,10 @@ class Visitor:
     negotiating: asyncio.Lock = field(default_factory=asyncio.Lock)
     last_ping: float = field(default_factory=monotonic)
 
-    def tell(self, type: str, **fields: Any) -> None:
-        """Tells the client, where it has a control channel."""
+    def send(self, event: Event) -> None:
+        """Sends the client a message, where it has a control channel."""
         if self.control is not None:
-            self.control.tell(type, **fields)
+            self.control.send(event)
 
     @property
     def present(self) -> bool:
@@ -247,7 +248,7 @@ class Visitors:
             if problem is not None:
                 self.failed += 1
                 logger.warning("the session ended: %s", problem)
-                visitor.tell("error", code="session_failed", message=f"The session ended: {problem}.")
+                visitor.send(Error("session_failed", f"The session ended: {problem}."))
 
     async def end(self, visitor: Visitor) -> None:
         """Ends the visitor's call, if any, and waits until its slot is free."""
@@ -279,5 +280,5 @@ class Visitors:
                 elif visitor.call is not None and now - visitor.call.began > self._longest_call:
                     logger.info("the session has lasted %.0f s", self._longest_call)
                     words = f"A session lasts at most {self._longest_call / 60:.0f} minutes: press Start for another."
-                    visitor.tell("error", code="session_expired", message=words)
+                    visitor.send(Error("session_expired", words))
                     await self.end(visitor)

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from server.admission.problems import Refusal
+from server.protocol.events import CaptionsApplied, Error, Event, TranscriptFinal, TranscriptPartial
 from streaming.audio_ring import Decimator
 from streaming.media import FRAME_TICKS, MODEL_SAMPLE_TICKS, TICK_RATE, AudioChunk, Tick
 from streaming.queues import BoundedQueue, OnFull
@@ -85,16 +86,16 @@ class Caption:
     origin: Tick
     transcript: "Transcript"
 
-    def message(self) -> dict[str, Any]:
-        """Its type and fields for clients."""
-        kind = "transcript.final" if self.transcript.final else "transcript.partial"
-        message: dict[str, Any] = {"type": kind, "frame": self.tick // FRAME_TICKS, "text": self.transcript.text}
-        if self.transcript.final:
-            message["words"] = [
-                {"word": word.text, "start": self._frame(word.start), "end": self._frame(word.end)}
-                for word in self.transcript.words
-            ]
-        return message
+    def event(self) -> TranscriptPartial | TranscriptFinal:
+        """The message for clients."""
+        text, frame = self.transcript.text, self.tick // FRAME_TICKS
+        if not self.transcript.final:
+            return TranscriptPartial(text, frame)
+        words = [
+            {"word": word.text, "start": self._frame(word.start), "end": self._frame(word.end)}
+            for word in self.transcript.words
+        ]
+        return TranscriptFinal(text, frame, words)
 
     def _frame(self, seconds: float) -> int:
         return (self.origin + round(seconds * TICK_RATE)) // FRAME_TICKS
@@ -146,12 +147,12 @@ class Captions:
 
     Args:
         model: of the server.
-        tell: sends a message of a type with fields.
+        send: sends a message.
     """
 
-    def __init__(self, model: CaptionModel, tell: Callable[..., None]) -> None:
+    def __init__(self, model: CaptionModel, send: Callable[[Event], None]) -> None:
         self._model = model
-        self._tell = tell
+        self._send = send
         self._sound: BoundedQueue[AudioChunk] = BoundedQueue("caption sound", PACKETS_HELD, OnFull.DROP_OLDEST)
         self._captions: BoundedQueue[tuple[Session, int, Caption]] = BoundedQueue(
             "captions", CAPTIONS_HELD, OnFull.DROP_OLDEST
@@ -174,12 +175,12 @@ class Captions:
         try:
             listening = Listening(await self._model.transcriber())
         except InputError as error:
-            self._tell("error", code="no_captions", message=f"There are no captions: {error}.")
+            self._send(Error("no_captions", f"There are no captions: {error}."))
             return
-        self._tell("captions.applied", captions=True)
+        self._send(CaptionsApplied(True))
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._recognize(listening), name="captions recognise")
-            tasks.create_task(self._tell_in_time(), name="captions tell")
+            tasks.create_task(self._send_in_time(), name="captions send")
 
     async def _recognize(self, listening: Listening) -> None:
         heard: tuple[Session, int] | None = None
@@ -205,9 +206,9 @@ class Captions:
         await asyncio.sleep(PIECE_SECONDS)
         return [first, *self._sound.drain()]
 
-    async def _tell_in_time(self) -> None:
+    async def _send_in_time(self) -> None:
         while True:
             session, epoch, caption = await self._captions.get()
             await session.clock.wait_until(session.clock.deadline(caption.tick))
             if session is self._session and session.epoch == epoch:
-                self._tell(**caption.message())
+                self._send(caption.event())

@@ -27,6 +27,8 @@ from fuzzing.mutations import damaged, damaged_lines, messages
 from server.admission.limits import Allowance
 from server.app import create_app
 from server.config import ServerConfig
+from server.protocol.decoder import fields_of
+from server.protocol.requests import CLIENT_REQUESTS
 from server.service import Service
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
@@ -235,15 +237,8 @@ def _message() -> Iterator[Feed]:
         runner.run(asyncio.wait_for(channel, SECONDS_PER_MESSAGE))
 
 
-TYPES = (
-    "ping", "style.set", "avatar.set", "avatar.interrupt", "session.update", "presenter.start", "presenter.stop",
-    "input_audio.append", "input_audio.commit", "input_audio.clear", "text.speak", "mark", "recording.start",
-    "recording.stop",
-)  # fmt: skip
-FIELDS = (
-    "style", "weights", "intensity", "fade_ms", "avatar", "background", "presenter", "motion", "captions", "t", "name",
-    "audio", "rate", "text", "at", "id",
-)  # fmt: skip
+TYPES = tuple(kind.type for kind in CLIENT_REQUESTS)
+FIELDS = (*{field for kind in CLIENT_REQUESTS for field in fields_of(kind)}, "at", "id")
 VALID: tuple[dict[str, Any], ...] = (
     {"type": "style.set", "style": "happy", "intensity": 1.0, "fade_ms": 300},
     {"type": "style.set", "weights": {"calm": 0.5, "happy": 0.5}},

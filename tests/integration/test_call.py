@@ -89,7 +89,7 @@ async def test_a_viewer_sees_and_hears_a_presenter_until_he_leaves() -> None:
             await control.send("session.update", presenter="ann")
             assert (await control.expect("presenter.applied"))["presenter"] == "ann"
             await other.send("session.update", presenter="ann")
-            assert "Somebody else" in (await other.expect("error"))["message"]
+            assert "Another client" in (await other.expect("error"))["message"]
             viewer = Caller(None)
             assert await viewer.call(server, path="/whep/ann") == 201
             assert await Caller(None).call(server, path="/whep/nobody") == 404

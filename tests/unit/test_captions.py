@@ -9,6 +9,7 @@ import pytest
 from deterministic_engine import DeterministicEngine
 
 from server.admission.problems import Refusal
+from server.protocol.events import Event, TranscriptFinal, encode
 from server.sessions.captions import CaptionModel, Captions, Listening
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
@@ -61,10 +62,10 @@ class Scene:
             worker, worker.lease(), plan, MediaClock(plan.delay, loop.time), Settings("ada", "calm"), 0
         )
         self.told: list[tuple[float, dict[str, Any]]] = []
-        self.captions = Captions(InlineModel(""), self._tell)
+        self.captions = Captions(InlineModel(""), self._send)
 
-    def _tell(self, type: str, **fields: Any) -> None:
-        self.told.append((asyncio.get_running_loop().time(), {"type": type, **fields}))
+    def _send(self, event: Event) -> None:
+        self.told.append((asyncio.get_running_loop().time(), encode(event)))
 
     async def start(self) -> None:
         await self.session.open()
@@ -139,8 +140,9 @@ def test_a_long_gap_ends_the_phrase_and_the_next_words_stand_at_their_own_frames
     captions = listening.hear([AudioChunk(0, 0, np.ones(24_000, np.int16))])
     captions = listening.hear([AudioChunk(480_000, 0, np.ones(24_000, np.int16))])
     assert [caption.transcript.final for caption in captions] == [True, False]
-    final = listening.pause()[0].message()
-    assert final["words"] == [{"word": "phrase", "start": 300, "end": 315}]
+    final = listening.pause()[0].event()
+    assert isinstance(final, TranscriptFinal)
+    assert final.words == [{"word": "phrase", "start": 300, "end": 315}]
 
 
 def test_a_server_without_a_model_says_what_to_do() -> None:

@@ -1,6 +1,6 @@
 """Proves that imports point one way: server -> streaming, styletalk_core; neither of those points back or sideways.
 
-Within the server they point one way too: control -> routes -> sessions -> rtc, admission.
+Within the server they point one way too: control -> routes -> sessions -> rtc -> protocol -> admission.
 """
 
 import ast
@@ -39,7 +39,7 @@ def test_no_import_points_the_wrong_way(folder: str) -> None:
     assert not wrong
 
 
-SERVER_LAYERS = ("admission", "rtc", "sessions", "routes", "control")
+SERVER_LAYERS = ("admission", "protocol", "rtc", "sessions", "routes", "control")
 
 
 def layers_used_by(path: Path) -> set[str]:

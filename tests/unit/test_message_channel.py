@@ -10,10 +10,12 @@ import pytest
 from server.admission.problems import Refusal
 from server.control import message_channel
 from server.control.message_channel import OUTGOING_MESSAGES, MessageChannel
+from server.protocol.events import Pong, SpeechStarted, SpeechStopped
+from server.protocol.requests import Ping, Request
 from streaming.errors import EngineFailure
 from streaming.speech_queue import QueueFull
 
-FAULTS = {
+FAULTS: dict[str | float | None, Exception] = {
     "refuse": Refusal("no_captions", "There are none.", room_ms=5),
     "fill": QueueFull("No room."),
     "break": EngineFailure("it broke"),
@@ -42,23 +44,24 @@ class Socket:
 class Channel(MessageChannel):
     """Does nothing but fail as it is told."""
 
-    async def carry_out(self, message: Mapping[str, Any]) -> None:
-        if fault := FAULTS.get(message["type"]):
+    async def handle(self, request: Request) -> None:
+        assert isinstance(request, Ping)
+        if fault := FAULTS.get(request.t):
             raise fault
-        self.tell("done", what=message["type"])
+        self.send(Pong(request.t))
 
 
-def channel(*messages: dict[str, Any]) -> tuple[Channel, Socket]:
-    socket = Socket(*messages)
-    return Channel(socket), socket  # type: ignore[arg-type]
+def channel(*pings: str) -> tuple[Channel, Socket]:
+    socket = Socket(*({"type": "ping", "t": t} for t in pings))
+    return Channel(socket, [Ping]), socket  # type: ignore[arg-type]
 
 
 async def test_every_fault_has_its_code_and_the_channel_stays_open() -> None:
-    talking, socket = channel(*({"type": type} for type in (*FAULTS, "dance")))
-    await talking.converse()
+    talking, socket = channel(*map(str, FAULTS), "dance")
+    await talking.run()
     codes = [message.get("code") for message in socket.sent]
     assert codes == ["no_captions", "buffer_full", "session_failed", "not_found", None]
-    assert socket.sent[0]["room_ms"] == 5 and socket.sent[-1] == {"type": "done", "what": "dance"}
+    assert socket.sent[0]["room_ms"] == 5 and socket.sent[-1] == {"type": "pong", "t": "dance"}
 
 
 async def test_other_work_ends_when_the_client_leaves() -> None:
@@ -71,23 +74,23 @@ async def test_other_work_ends_when_the_client_leaves() -> None:
             ended.set()
 
     talking, _ = channel()
-    await asyncio.wait_for(talking.converse(work()), 5)
+    await asyncio.wait_for(talking.run(work()), 5)
     assert ended.is_set()
 
 
 async def test_a_client_that_does_not_read_loses_the_oldest_and_what_it_can_do_without() -> None:
     talking, socket = channel()
     for number in range(OUTGOING_MESSAGES + 3):
-        talking.tell("mark", number=number)
-    talking.tell_if_read("motion")
-    await talking.converse()
-    assert [message["number"] for message in socket.sent] == list(range(3, OUTGOING_MESSAGES + 3))
+        talking.send(SpeechStarted(number))
+    talking.send_if_read(SpeechStopped(0))
+    await talking.run()
+    assert [message["frame"] for message in socket.sent] == list(range(3, OUTGOING_MESSAGES + 3))
 
 
 async def test_a_flood_is_read_more_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message_channel, "MESSAGES_AT_ONCE", 2.0)
     monkeypatch.setattr(message_channel, "MESSAGES_PER_SECOND", 20.0)
-    talking, socket = channel(*({"type": str(number)} for number in range(8)))
+    talking, socket = channel(*map(str, range(8)))
     began = asyncio.get_running_loop().time()
-    await talking.converse()
+    await talking.run()
     assert len(socket.sent) == 8 and asyncio.get_running_loop().time() - began > 0.2

@@ -1,0 +1,390 @@
+"""Messages from the server: one frozen class for each, and their encoding.
+
+Pure. A field's annotation may hold a remark for docs/protocol.md. A field that is `UNSET` is left out.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+
+from server.protocol.fields import UNSET, Unset
+from streaming.engine import StyleChoice
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A message from the server."""
+
+    type: ClassVar[str]
+    """The message's type on the wire."""
+    shared: ClassVar[bool] = False
+    """True when a presenter's viewers are sent it as well."""
+
+
+FirstFrame = Annotated[int, "the first that shows it"]
+PlayedMs = Annotated[int, "what was heard of it"]
+Frame = int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCreated(Event):
+    """First message of a control channel."""
+
+    type = "session.created"
+
+    session: Annotated[str, "id"]
+    avatar: str
+    style: Annotated[str | None, "nil for a blend, then `weights`"]
+    weights: Mapping[str, float] | Unset
+    intensity: float
+    background: str
+    fade_ms: int
+    delay_ms: int
+    max_sessions: int
+    ice_servers: Annotated[Sequence[Mapping[str, Any]], "as `GET /api/ice-servers`"]
+    generated: Annotated[Mapping[str, str], "{`digital_source_type`, `statement`, `generator`}"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlaced(Event):
+    """Answer of a gateway: open the same channel there."""
+
+    type = "session.placed"
+
+    session: str
+    url: str
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarApplied(Event):
+    """Another avatar is shown."""
+
+    type = "avatar.applied"
+    shared = True
+
+    avatar: str
+    frame: FirstFrame
+
+
+@dataclass(frozen=True, slots=True)
+class StyleApplied(Event):
+    """A cross-fade to a style or a blend has begun."""
+
+    type = "style.applied"
+    shared = True
+
+    style: Annotated[str | None, "nil for a blend, then `weights`"]
+    weights: Mapping[str, float] | Unset
+    intensity: float
+    frame: FirstFrame
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundApplied(Event):
+    """Another background is shown."""
+
+    type = "background.applied"
+
+    background: str
+    frame: FirstFrame
+
+
+@dataclass(frozen=True, slots=True)
+class PresenterApplied(Event):
+    """Others may watch the call of this session, or no longer."""
+
+    type = "presenter.applied"
+
+    presenter: Annotated[str | None, "a name or nil"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted(Event):
+    """The avatar begins to speak."""
+
+    type = "speech.started"
+    shared = True
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped(Event):
+    """The avatar has stopped speaking."""
+
+    type = "speech.stopped"
+    shared = True
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class AvatarInterrupted(Event):
+    """The avatar was silenced."""
+
+    type = "avatar.interrupted"
+    shared = True
+
+    played_ms: Annotated[int, "of the utterance that were heard"]
+    frame: Annotated[int, "the first silent one"]
+    utterance: Annotated[int | None, "nil in a call, or when nothing was being said"]
+    marks: Annotated[Sequence[str], "names of those that were not reached"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics(Event):
+    """Once a second during a call or presentation."""
+
+    type = "metrics"
+
+    fps: float
+    delay_ms: float
+    parts: Annotated[Mapping[str, float], "{name: ms} of the delay"]
+    stages: Annotated[Mapping[str, float], "{name: ms} of work"]
+    late: Annotated[int, "frames so far"]
+    level: Annotated[float, "0..1, of the audio"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pong(Event):
+    """Answer to a ping."""
+
+    type = "pong"
+
+    t: str | float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerDraining(Event):
+    """The server is about to stop."""
+
+    type = "server.draining"
+
+    seconds: Annotated[int, "until then"]
+
+
+@dataclass(frozen=True, slots=True)
+class Error(Event):
+    """Something was refused or has failed."""
+
+    type = "error"
+
+    code: Annotated[str, "see Errors"]
+    message: Annotated[str, "a sentence for people"]
+    retry_after: Annotated[int | Unset, "seconds, where waiting helps"] = UNSET
+    buffered_ms: Annotated[int | Unset, "with `buffer_full`"] = UNSET
+    room_ms: Annotated[int | Unset, "with `buffer_full`"] = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class MotionApplied(Event):
+    """The motion that is sent from now on."""
+
+    type = "motion.applied"
+
+    parts: Sequence[str]
+    names: Annotated[Mapping[str, Sequence[str]], "{part: names of its numbers}"]
+
+
+@dataclass(frozen=True, slots=True)
+class Motion(Event):
+    """Motion of one frame, see below."""
+
+    type = "motion"
+
+    frame: Frame
+    tick: int
+    due_ms: int
+    pose: Sequence[float]
+    gaze: Sequence[float]
+    blink: float
+    expression: Sequence[float] | Unset = UNSET
+    arkit: Sequence[float] | Unset = UNSET
+    visemes: Sequence[float] | Unset = UNSET
+    phones: Sequence[float] | Unset = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionsApplied(Event):
+    """Captions are sent from now on, or no longer."""
+
+    type = "captions.applied"
+
+    captions: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptPartial(Event):
+    """Words of a phrase that goes on; replaces the one before."""
+
+    type = "transcript.partial"
+    shared = True
+
+    text: Annotated[str, "so far"]
+    frame: Annotated[int, "the last whose audio is in it"]
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptFinal(Event):
+    """Words of a complete phrase."""
+
+    type = "transcript.final"
+    shared = True
+
+    text: str
+    frame: Frame
+    words: Annotated[
+        Sequence[Mapping[str, Any]] | Unset, "[{`word`, `start`, `end`}] in frames, when it was recognized"
+    ] = UNSET
+    utterance: Annotated[int | Unset, "when it is a sentence of a `text.speak` that begins with this frame"] = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class PresenterStarted(Event):
+    """The presentation can be watched."""
+
+    type = "presenter.started"
+
+    presenter: str
+    watch: Annotated[str, "address for WHEP"]
+    delay_ms: int
+    room_ms: int
+    generated: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PresenterStopped(Event):
+    """The presentation has ended."""
+
+    type = "presenter.stopped"
+
+    presenter: str
+
+
+@dataclass(frozen=True, slots=True)
+class WatchStarted(Event):
+    """First message of a viewer's channel."""
+
+    type = "watch.started"
+
+    presenter: str
+    avatar: str
+    generated: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioBuffer(Event):
+    """State of the audio buffer; also once a second while audio waits."""
+
+    type = "input_audio.buffer"
+
+    buffered_ms: Annotated[int, "that wait"]
+    room_ms: Annotated[int, "that may still be sent"]
+    utterance: Annotated[int | Unset, "after an append"] = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class AudioCommitted(Event):
+    """The utterance is complete."""
+
+    type = "input_audio.committed"
+
+    utterance: int
+    duration_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AudioCleared(Event):
+    """Utterances that had not begun were dropped."""
+
+    type = "input_audio.cleared"
+
+    utterances: Annotated[int, "how many"]
+
+
+@dataclass(frozen=True, slots=True)
+class TextAccepted(Event):
+    """The text is going to be spoken."""
+
+    type = "text.accepted"
+
+    utterance: int
+    voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceStarted(Event):
+    """The first sample of an utterance is heard."""
+
+    type = "utterance.started"
+    shared = True
+
+    utterance: int
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceEnded(Event):
+    """The last sample of an utterance was heard."""
+
+    type = "utterance.ended"
+    shared = True
+
+    utterance: int
+    frame: Frame
+    played_ms: PlayedMs
+
+
+@dataclass(frozen=True, slots=True)
+class MarkReached(Event):
+    """A mark was reached."""
+
+    type = "mark"
+    shared = True
+
+    name: str
+    utterance: int
+    frame: Annotated[int, "of its place"]
+    played_ms: Annotated[int, "of the utterance before the mark"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted(Event):
+    """The presentation is being recorded."""
+
+    type = "recording.started"
+
+    recording: Annotated[str, "id"]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStopped(Event):
+    """The recording is complete."""
+
+    type = "recording.stopped"
+
+    recording: str
+    seconds: float
+    address: Annotated[str, "of the file"]
+
+
+def encode(event: Event) -> dict[str, Any]:
+    """The map that stands for an event on the wire."""
+    values = {field.name: getattr(event, field.name) for field in fields(event)}
+    return {"type": event.type} | {name: value for name, value in values.items() if value is not UNSET}
+
+
+def described(event: type[Event]) -> list[tuple[str, str, bool]]:
+    """The fields of an event class for the documentation: name, remark ("" without one), whether it is always there."""
+    hints = get_type_hints(event, include_extras=True)
+    plain = get_type_hints(event)
+    return [
+        (f.name, "".join(getattr(hints[f.name], "__metadata__", ())), Unset not in get_args(plain[f.name]))
+        for f in fields(event)
+    ]
+
+
+def style_fields(style: StyleChoice) -> tuple[str | None, Mapping[str, float] | Unset]:
+    """``style`` and ``weights`` of an event: a name, or nothing and the shares of a blend."""
+    return (style, UNSET) if isinstance(style, str) else (None, dict(style))

@@ -1,0 +1,245 @@
+"""Messages from a client: one frozen class for each.
+
+Pure. A field's annotation holds its check and, where the name does not say it, a remark for docs/protocol.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final, get_args
+
+from server.protocol.fields import (
+    UNSET,
+    BadMessage,
+    Binary,
+    Echo,
+    Flag,
+    Identifier,
+    Nullable,
+    Number,
+    OneOf,
+    Selection,
+    Shares,
+    Text,
+    Unset,
+)
+from streaming.interpolator import RATES
+from styletalk_core.styles import MAX_INTENSITY
+
+MAX_FADE_MS: Final = 2_000
+MAX_BLENDED_STYLES: Final = 8
+MAX_NAME_CHARACTERS: Final = 200
+MAX_TEXT_CHARACTERS: Final = 2_000
+MAX_PRESENTER_NAME_CHARACTERS: Final = 40
+DEFAULT_RATE: Final = 24_000
+MOTION_PARTS: Final = ("expression", "arkit", "visemes", "phones")
+
+Name = Annotated[str, Text(1, MAX_NAME_CHARACTERS)]
+OptionalName = Annotated[str | Unset, Text(1, MAX_NAME_CHARACTERS)]
+Weights = Annotated[
+    Mapping[str, float] | Unset, Shares(MAX_BLENDED_STYLES), f"style to share, of up to {MAX_BLENDED_STYLES} styles"
+]
+Intensity = Annotated[float | Unset, Number(0, MAX_INTENSITY), f"0 to {MAX_INTENSITY:g}"]
+FadeMs = Annotated[float | Unset, Number(0, MAX_FADE_MS), f"0 to {MAX_FADE_MS}"]
+Motion = Annotated[
+    tuple[str, ...] | Unset, Selection(MOTION_PARTS), f"true, false or a list of {', '.join(MOTION_PARTS)}"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A message from a client."""
+
+    type: ClassVar[str]
+    """The message's type on the wire."""
+    answer: ClassVar[str]
+    """Type of the message that answers it when it was carried out, for the documentation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping(Request):
+    """A sign of life."""
+
+    type = "ping"
+    answer = "pong"
+
+    t: Annotated[str | float | None, Echo(), "number or text, sent back"] = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetAvatar(Request):
+    """Show another avatar."""
+
+    type = "avatar.set"
+    answer = "avatar.applied"
+
+    avatar: Name
+
+
+@dataclass(frozen=True, slots=True)
+class SetStyle(Request):
+    """Cross-fade to a style or a blend; what is missing stays."""
+
+    type = "style.set"
+    answer = "style.applied"
+
+    style: OptionalName = UNSET
+    weights: Weights = UNSET
+    intensity: Intensity = UNSET
+    fade_ms: FadeMs = UNSET
+
+    def __post_init__(self) -> None:
+        if self.style is not UNSET and self.weights is not UNSET:
+            raise BadMessage("Give style or weights, not both.")
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt(Request):
+    """Stop speaking at once."""
+
+    type = "avatar.interrupt"
+    answer = "avatar.interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSession(SetStyle):
+    """Change any of several settings."""
+
+    type = "session.update"
+    answer = "one per field"
+
+    avatar: OptionalName = UNSET
+    background: Annotated[
+        str | Unset,
+        Text(1, MAX_NAME_CHARACTERS),
+        "a name or `#rrggbb`; with `transparent` the frame is twice as high and its lower half is an alpha mask",
+    ] = UNSET
+    presenter: Annotated[
+        str | Unset | None,
+        Nullable(Identifier(MAX_PRESENTER_NAME_CHARACTERS)),
+        "a name under which others may watch the call of this session, nil to end it",
+    ] = UNSET
+    motion: Motion = UNSET
+    captions: Annotated[bool | Unset, Flag(), "true or false; recognizes words"] = UNSET
+
+    @property
+    def changes_style(self) -> bool:
+        """True when one of the fields of `style.set` is there."""
+        return any(value is not UNSET for value in (self.style, self.weights, self.intensity, self.fade_ms))
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateViewer(Request):
+    """Choose the motion that a viewer is sent."""
+
+    type = "session.update"
+    answer = "motion.applied"
+
+    motion: Motion = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class StartPresenter(Request):
+    """Start a presentation that anybody may watch under a name."""
+
+    type = "presenter.start"
+    answer = "presenter.started"
+
+    name: Annotated[str, Identifier(MAX_PRESENTER_NAME_CHARACTERS), Identifier(MAX_PRESENTER_NAME_CHARACTERS).accepts]
+
+
+@dataclass(frozen=True, slots=True)
+class StopPresenter(Request):
+    """End the presentation."""
+
+    type = "presenter.stop"
+    answer = "presenter.stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class AppendAudio(Request):
+    """Push audio: signed 16-bit little-endian PCM, mono."""
+
+    type = "input_audio.append"
+    answer = "input_audio.buffer"
+
+    audio: Annotated[bytes, Binary(), "bytes"]
+    rate: Annotated[
+        int | Unset,
+        OneOf(RATES),
+        f"one of {', '.join(map(str, RATES))}; {DEFAULT_RATE} without it; constant within an utterance",
+    ] = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class CommitAudio(Request):
+    """The utterance is complete."""
+
+    type = "input_audio.commit"
+    answer = "input_audio.committed"
+
+
+@dataclass(frozen=True, slots=True)
+class ClearAudio(Request):
+    """Drop the utterances that have not begun."""
+
+    type = "input_audio.clear"
+    answer = "input_audio.cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakText(Request):
+    """Speak a text: an utterance of its own, which completes one that is being pushed."""
+
+    type = "text.speak"
+    answer = "text.accepted"
+
+    text: Annotated[str, Text(1, MAX_TEXT_CHARACTERS), f"1 to {MAX_TEXT_CHARACTERS} characters"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceMark(Request):
+    """Report when all audio that the newest utterance has so far, or all of a text, has been heard."""
+
+    type = "mark"
+    answer = "mark"
+
+    name: Annotated[str, Text(1, MAX_NAME_CHARACTERS), f"1 to {MAX_NAME_CHARACTERS} characters"]
+
+
+@dataclass(frozen=True, slots=True)
+class StartRecording(Request):
+    """Record the presentation to MP4."""
+
+    type = "recording.start"
+    answer = "recording.started"
+
+
+@dataclass(frozen=True, slots=True)
+class StopRecording(Request):
+    """Complete the recording."""
+
+    type = "recording.stop"
+    answer = "recording.stopped"
+
+
+PresenterRequest = (
+    StartPresenter
+    | StopPresenter
+    | AppendAudio
+    | CommitAudio
+    | ClearAudio
+    | SpeakText
+    | PlaceMark
+    | StartRecording
+    | StopRecording
+)
+
+CLIENT_REQUESTS: Final[Sequence[type[Request]]] = (
+    Ping,
+    SetAvatar,
+    SetStyle,
+    Interrupt,
+    UpdateSession,
+    *get_args(PresenterRequest),
+)
+VIEWER_REQUESTS: Final[Sequence[type[Request]]] = (Ping, UpdateViewer)
