@@ -51,7 +51,7 @@ class ServerConfig:
         voice: what presenters speak text with: hibari, espeak-ng or flite; with ``voice_url`` a voice of that server.
         voice_url: server with OpenAI's speech interface, up to the version: "https://api.openai.com/v1".
         voice_key, voice_model: its key, and the model that is asked for.
-        vosk_model: folder of a Vosk model; captions need one.
+        vosk_model: folder or name of a Vosk model; captions need one.
     """
 
     host: str = "127.0.0.1"
@@ -197,7 +197,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--voice-url", metavar="URL", help="speech server in OpenAI's manner, up to /v1; speaks text")
     parser.add_argument("--voice-key-file", metavar="FILE", help="file that holds its key")
     parser.add_argument("--voice-model", metavar="NAME", help="model that it is asked for")
-    parser.add_argument("--vosk-model", metavar="DIR", help="folder of a Vosk model, for captions")
+    parser.add_argument("--vosk-model", metavar="MODEL", help="Vosk model for captions: a folder, or a name like en-us")
     parser.add_argument("--config", metavar="FILE.toml", help="settings file")
 
 

@@ -21,7 +21,7 @@ from server.voices.choice import open_voice
 from streaming.engine import Engine
 from streaming.worker import BatchWorker
 from styletalk_core.errors import InputError
-from styletalk_core.recognizer.transcriber import check_model
+from styletalk_core.recognizer.vosk_model import model_folder
 from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary
@@ -58,7 +58,7 @@ def make_service(config: ServerConfig) -> Service:
     """
     open_voice(config)
     if config.vosk_model:
-        check_model(Path(config.vosk_model))
+        model_folder(config.vosk_model)
     avatars, styles = AvatarLibrary(user_folder("avatars")), StyleLibrary(user_folder("styles"))
     backgrounds = BackgroundLibrary(user_folder("backgrounds"))
     catalogue = LibraryCatalogue(avatars, styles, backgrounds)

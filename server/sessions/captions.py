@@ -9,7 +9,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -23,7 +22,8 @@ from streaming.session import Session
 from styletalk_core.errors import InputError
 
 if TYPE_CHECKING:
-    from styletalk_core.recognizer.transcriber import Transcriber, Transcript, TranscriptionModel
+    from styletalk_core.recognizer.transcriber import Transcriber, Transcript
+    from styletalk_core.recognizer.vosk_model import VoskModel
 
 T = TypeVar("T")
 
@@ -40,9 +40,10 @@ LONGEST_FILL: Tick = TICK_RATE // 2
 class CaptionModel:
     """The server's recogniser; the model is read when the first client wants captions."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-        self._model: TranscriptionModel | None = None
+    def __init__(self, name: str) -> None:
+        """``name``: of the model or its folder; empty for a server without captions."""
+        self._name = name
+        self._model: VoskModel | None = None
         self._threads = ThreadPoolExecutor(1, "captions")
 
     def check(self) -> None:
@@ -51,8 +52,8 @@ class CaptionModel:
         Raises:
             Refusal: the server has none.
         """
-        if not self._folder:
-            raise Refusal("no_captions", "This server has no captions; start it with --vosk-model DIR.")
+        if not self._name:
+            raise Refusal("no_captions", "This server has no captions; start it with --vosk-model MODEL.")
 
     def close(self) -> None:
         """Lets the thread end."""
@@ -67,10 +68,11 @@ class CaptionModel:
         return await self.run(self._open)
 
     def _open(self) -> "Transcriber":
-        from styletalk_core.recognizer.transcriber import Transcriber, TranscriptionModel
+        from styletalk_core.recognizer.transcriber import Transcriber
+        from styletalk_core.recognizer.vosk_model import VoskModel
 
         if self._model is None:
-            self._model = TranscriptionModel(Path(self._folder))
+            self._model = VoskModel(self._name)
         return Transcriber(self._model)
 
     async def run(self, work: Callable[[], T]) -> T:

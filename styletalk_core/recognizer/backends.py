@@ -1,6 +1,5 @@
 """The recogniser back ends by name."""
 
-from pathlib import Path
 from typing import Final
 
 from styletalk_core.errors import InputError
@@ -9,8 +8,8 @@ from styletalk_core.recognizer.stream import PhoneRecognizer, Recognizer, Recogn
 BACKENDS: Final = ("neural", "pocketsphinx", "vosk")
 
 
-def open_backend(name: str, vosk_model: Path | None = None) -> PhoneRecognizer:
-    """Returns the back end with this name, ready to hear; ``vosk_model`` is the folder of the model that vosk needs.
+def open_backend(name: str, vosk_model: str | None = None) -> PhoneRecognizer:
+    """Returns the back end with this name, ready to hear; vosk needs ``vosk_model``, a folder or a name.
 
     Raises:
         InputError: there is no such back end, or its model is not installed.

@@ -1,20 +1,15 @@
 """Words as they are spoken, by Vosk: what is likely so far, and what was said when a phrase is over.
 
-Optional: needs the `vosk` package and a model of the user's own, in any language. Runs on: any single thread.
+Needs a model, in any language. Runs on: any single thread.
 """
 
-import importlib
-import importlib.util
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.audio import SPEECH_RATE
-from styletalk_core.errors import InputError
+from styletalk_core.recognizer.vosk_model import VoskModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,42 +30,10 @@ class Transcript:
     words: tuple[Word, ...] = ()
 
 
-class TranscriptionModel:
-    """A Vosk model, shared by all transcribers."""
-
-    def __init__(self, folder: Path) -> None:
-        """Raises: InputError: vosk is not installed, or the folder holds no model."""
-        check_model(folder)
-        self._vosk = importlib.import_module("vosk")
-        self._vosk.SetLogLevel(-1)
-        try:
-            self._model = self._vosk.Model(str(folder))
-        except Exception as error:  # the library raises a bare Exception
-            raise InputError(f"{folder} holds a Vosk model that cannot be read") from error
-
-    def recognizer(self) -> Any:
-        """A new recogniser of 16 kHz sound that gives word times."""
-        recognizer = self._vosk.KaldiRecognizer(self._model, SPEECH_RATE)
-        recognizer.SetWords(True)
-        return recognizer
-
-
-def check_model(folder: Path) -> None:
-    """Makes sure that a model could be opened, without opening it.
-
-    Raises:
-        InputError: vosk is not installed, or the folder holds no model.
-    """
-    if importlib.util.find_spec("vosk") is None:
-        raise InputError("captions and the vosk back end need a package: pip install 'styletalk-live[vosk]'")
-    if not (folder / "am").is_dir() or not (folder / "graph").is_dir():
-        raise InputError(f"{folder} is no Vosk model: unpack one from alphacephei.com/vosk/models and name its folder")
-
-
 class Transcriber:
     """Hears one speaker."""
 
-    def __init__(self, model: TranscriptionModel) -> None:
+    def __init__(self, model: VoskModel) -> None:
         self._model = model
         self.reset()
 

@@ -4,18 +4,17 @@ Words are known only when a phrase is over, so this back end fits recordings, no
 """
 
 import os
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pocketsphinx import Decoder
 
 from styletalk_core.audio import SPEECH_RATE
 from styletalk_core.errors import InputError
 from styletalk_core.phones import INDEX, NSN_INDEX, PHONES, SIL_INDEX
 from styletalk_core.recognizer.stream import COLUMN_TICKS, STEP_SAMPLES, Recognition
-from styletalk_core.recognizer.transcriber import Transcriber, Transcript, TranscriptionModel, Word
+from styletalk_core.recognizer.transcriber import Transcriber, Transcript, Word
+from styletalk_core.recognizer.vosk_model import VoskModel
 
 MODEL_VARIABLE: Final = "STYLETALK_VOSK_MODEL"
 LONGEST_STEPS: Final = 500
@@ -26,6 +25,8 @@ class Speller:
     """English words in CMU phones, by the dictionary that `pocketsphinx` carries."""
 
     def __init__(self) -> None:
+        from pocketsphinx import Decoder
+
         self._dictionary = Decoder(loglevel="FATAL")
 
     def phones(self, word: str) -> list[int]:
@@ -48,12 +49,16 @@ class Speller:
 class VoskRecognizer:
     """Implements `PhoneRecognizer`; columns are one-hot and come out in bursts, a phrase at a time."""
 
-    def __init__(self, model: Path | None = None) -> None:
-        """Raises: InputError: no model folder is named, it holds no model, or vosk is not installed."""
-        folder = str(model or os.environ.get(MODEL_VARIABLE, ""))
-        if not folder:
-            raise InputError(f"the vosk back end needs a model: give --vosk-model DIR or set {MODEL_VARIABLE}")
-        self._transcriber = Transcriber(TranscriptionModel(Path(folder)))
+    def __init__(self, model: str | None = None) -> None:
+        """Loads ``model``, a folder or a name; without it the one of the environment.
+
+        Raises:
+            InputError: no model is given, or it cannot be read or fetched.
+        """
+        model = model or os.environ.get(MODEL_VARIABLE, "")
+        if not model:
+            raise InputError(f"the vosk back end needs a model: give --vosk-model MODEL or set {MODEL_VARIABLE}")
+        self._transcriber = Transcriber(VoskModel(model))
         self._speller = Speller()
         self._heard = self._given = 0
 

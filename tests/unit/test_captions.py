@@ -146,5 +146,5 @@ def test_a_long_gap_ends_the_phrase_and_the_next_words_stand_at_their_own_frames
 
 
 def test_a_server_without_a_model_says_what_to_do() -> None:
-    with pytest.raises(Refusal, match="--vosk-model DIR"):
+    with pytest.raises(Refusal, match="--vosk-model MODEL"):
         CaptionModel("").check()

@@ -17,7 +17,7 @@ def test_an_unknown_back_end_is_named_with_the_choices() -> None:
 
 def test_vosk_without_a_model_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("STYLETALK_VOSK_MODEL", raising=False)
-    with pytest.raises(InputError, match="give --vosk-model DIR or set STYLETALK_VOSK_MODEL"):
+    with pytest.raises(InputError, match="give --vosk-model MODEL or set STYLETALK_VOSK_MODEL"):
         open_backend("vosk")
 
 

