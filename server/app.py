@@ -24,13 +24,15 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
 from server.admission.guard import Guard
-from server.admission.problems import failed, problem, refused
+from server.admission.problems import failed, refused, told
 from server.control import visiting
 from server.routes import entrance, openapi, signalling
 from server.routes.metrics import exposition
 from server.routes.uploads import Uploads
 from server.service import Service
 from server.sessions import recording
+from streaming.errors import StreamingError
+from styletalk_core.errors import InputError, StyleTalkError
 
 MAP_WITHIN_SECONDS = 30.0
 """How long the style map waits for a server that warms up."""
@@ -122,10 +124,7 @@ async def style_thumbnail(request: Request) -> Response:
 
 
 async def _drawn(service: Service, draw: Callable[..., bytes], *names: str) -> Response:
-    try:
-        picture = await service.draw(draw, *names)
-    except ValueError as error:
-        return problem(404, "not_found", str(error))
+    picture = await service.draw(draw, *names)
     return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=300"})
 
 
@@ -174,7 +173,7 @@ async def _draw_ahead(service: Service) -> None:
     for avatar, style in product(shipped, service.catalogue.styles()):
         if service.visitors.performances():
             return
-        with suppress(ValueError):
+        with suppress(InputError):  # it was removed, or its file is damaged
             await service.draw(service.catalogue.style_thumbnail, style.name, avatar.name)
 
 
@@ -252,7 +251,7 @@ def build_app(
                     expose_headers=["ETag", "Link", "Location", "Retry-After", "X-Session"],
                 ),
             ],
-            exception_handlers={HTTPException: refused, Exception: failed},
+            exception_handlers={HTTPException: refused, StyleTalkError: told, StreamingError: told, Exception: failed},
             lifespan=lifespan,
         )
         # not a route: it would match every path before a route that matches all but the method

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
+from styletalk_core.errors import NotFound
+
 if TYPE_CHECKING:
     from styletalk_core.renderer.background import BackgroundLibrary
     from styletalk_core.renderer.portrait import AvatarLibrary
@@ -71,21 +73,21 @@ class Catalogue(Protocol):
         """Makes sure that a background can be shown.
 
         Raises:
-            ValueError: it cannot.
+            NotFound: it cannot.
         """
 
     def thumbnail(self, avatar: str) -> bytes:
         """A small JPEG.
 
         Raises:
-            ValueError: there is no such avatar.
+            NotFound: there is no such avatar.
         """
 
     def style_thumbnail(self, style: str, avatar: str) -> bytes:
         """A small JPEG of an avatar that wears a style.
 
         Raises:
-            ValueError: there is no such style or avatar.
+            NotFound: there is no such style or avatar.
         """
 
 
@@ -112,7 +114,7 @@ class LibraryCatalogue:
             return known
         try:
             portrait = self._avatars.get(name)
-        except ValueError as error:
+        except NotFound as error:
             logger.warning("%s", error)
             return None
         kind = "presenter" if self._avatars.is_builtin(name) else "user"
@@ -134,7 +136,7 @@ class LibraryCatalogue:
 
     def thumbnail(self, avatar: str) -> bytes:
         if avatar not in self._avatars.names() or self._entry(avatar) is None:
-            raise ValueError(f"There is no avatar named {avatar!r}.")
+            raise NotFound(f"There is no avatar named {avatar!r}.")
         return self._thumbnails[avatar]
 
     def style_thumbnail(self, style: str, avatar: str) -> bytes:

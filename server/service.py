@@ -5,6 +5,7 @@ Runs on: event loop.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Service:
     draining: bool = False
     """True once the server takes no more calls because it is about to stop."""
     captions: CaptionModel = field(init=False)
+    internal_errors: Counter[str] = field(default_factory=Counter, init=False)
+    """Unexpected errors outside the worker, by where they were caught: http, channel or upload."""
     _voice: Voice | None = field(default=None, init=False)
     _drawing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "drawing"), init=False)
 

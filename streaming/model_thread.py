@@ -9,11 +9,12 @@ A batch that fails is answered with the failure. Three failures in a row make th
 import asyncio
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from streaming.engine import Engine
-from streaming.errors import EngineFailure
+from streaming.errors import ControlFailed, EngineFailure, StreamingError, is_refusal
 from streaming.overload import OverloadLadder
 from streaming.schedule import Batch, Job, JobKind, Schedule, run_batch
 from streaming.slots import SlotLease
@@ -58,6 +59,8 @@ class ModelThread:
         ladder: OverloadLadder,
     ) -> None:
         self.timings = StageTimings()
+        self.failures: Counter[str] = Counter()
+        """Batches that failed unexpectedly, by the name of their kind."""
         self.ladder = ladder
         self._make_engine = make_engine
         self._events = events
@@ -136,17 +139,19 @@ class ModelThread:
                     failures = 0
                 except Exception as error:
                     results = [self._thread_failure(batch, error)] * len(batch.jobs)
-                    failures += not _is_refusal(batch, error)
+                    failures += not _concerns_one_request(batch, error)
             self._thread_measure(batch, began)
             self._thread_tell(self._events.batch_done, batch, results)
 
     def _thread_failure(self, batch: Batch, error: Exception) -> Exception:
-        """What the sessions of a failed batch are told: a refused control job keeps its own error."""
-        if _is_refusal(batch, error):
+        """Return the error for the sessions of a failed batch: a refused control job keeps its own."""
+        kind = batch.jobs[0].kind
+        if kind is JobKind.CONTROL and is_refusal(error):
             return error
-        kind = batch.jobs[0].kind.value
-        logger.exception("the %s failed on a batch of %d", kind, len(batch.jobs))
-        return EngineFailure(f"the {kind} failed")
+        logger.exception("the %s failed on a batch of %d", kind.value, len(batch.jobs))
+        self.failures[kind.value] += 1
+        failure: type[StreamingError] = ControlFailed if kind is JobKind.CONTROL else EngineFailure
+        return failure(f"the {kind.value} failed")
 
     def _thread_measure(self, batch: Batch, began: float) -> None:
         ended = self._now()
@@ -166,6 +171,6 @@ class ModelThread:
             self._loop.call_soon_threadsafe(callback, *args)
 
 
-def _is_refusal(batch: Batch, error: Exception) -> bool:
-    """True for a control job that was asked for something impossible, such as an unknown style."""
+def _concerns_one_request(batch: Batch, error: Exception) -> bool:
+    """True for a control job that stumbled over its own values, which says nothing about the engine."""
     return batch.jobs[0].kind is JobKind.CONTROL and isinstance(error, ValueError)

@@ -40,7 +40,7 @@ def render(
         seed: of the idle life.
 
     Raises:
-        ValueError: there is no such avatar or style.
+        Exception: of the engine; there is no such avatar or style, for example.
     """
     count = -(-len(samples) // FRAME_TICKS)
     padded = np.zeros(count * FRAME_TICKS, dtype=np.int16)

@@ -90,8 +90,9 @@ class Session:
         """Prepares the slot.
 
         Raises:
-            ValueError: there is no such avatar, style or background.
-            EngineFailure: the engine failed.
+            Exception: of the engine; there is no such avatar, style or background, for example.
+            ControlFailed: the engine failed.
+            EngineFailure: the session has ended.
         """
         slot, wanted = self.lease.slot, self.settings
         await self._worker.prepare(wanted.avatar)
@@ -221,7 +222,8 @@ class Session:
             The first frame that is made with it.
 
         Raises:
-            ValueError: there is no such style.
+            Exception: of the engine; there is no such style, for example.
+            ControlFailed: the engine failed.
         """
         slot = self.lease.slot
         return await self._change(
@@ -235,7 +237,8 @@ class Session:
             The first frame that shows it.
 
         Raises:
-            ValueError: there is no such avatar.
+            Exception: of the engine; there is no such avatar, for example.
+            ControlFailed: the engine failed.
         """
         slot = self.lease.slot
         await self._worker.prepare(avatar)
@@ -248,7 +251,8 @@ class Session:
             The first frame that shows it.
 
         Raises:
-            ValueError: there is no such background.
+            Exception: of the engine; there is no such background, for example.
+            ControlFailed: the engine failed.
         """
         slot = self.lease.slot
         return await self._change(lambda engine: engine.set_background(slot, background), background=background)

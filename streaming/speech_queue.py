@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.errors import StreamingError
 from streaming.media import TICK_RATE, Tick
 
 CAPACITY: Tick = 60 * TICK_RATE
@@ -35,8 +36,11 @@ Mark = str | Sentence
 """A program's mark, by its name, or one of our own."""
 
 
-class QueueFull(ValueError):
+class QueueFull(StreamingError):
     """There is no room for it; the message says what to do."""
+
+    code = "buffer_full"
+    status = 503
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from streaming.clock import monotonic
 from streaming.engine import Engine, StylePlace
-from streaming.errors import EngineFailure, JobExpired, WorkerFull
+from streaming.errors import ControlFailed, EngineFailure, JobExpired, WorkerFull
 from streaming.model_thread import ModelThread
 from streaming.overload import LADDER_TOP, OverloadLadder
 from streaming.schedule import Batch, Job, JobKind
@@ -30,7 +30,7 @@ class Worker(Protocol):
         """Loads a portrait beside the running work."""
 
     def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
-        """Queues a job. The future raises JobExpired, or EngineFailure."""
+        """Queues a job. The future raises JobExpired, EngineFailure, or what a control job is refused with."""
 
 
 class BatchWorker:
@@ -122,7 +122,7 @@ class BatchWorker:
         for job in self._thread.remove(lease):
             job.deliver(EngineFailure("the session has ended"))
         try:
-            with suppress(EngineFailure):  # logged by the thread; the next session opens the slot anew
+            with suppress(EngineFailure, ControlFailed):  # logged by the thread; the next session opens the slot anew
                 await self._enqueue(JobKind.CONTROL, lease, lambda engine: engine.close(lease.slot), self._now())
         finally:
             self._slots.cleared(lease)
@@ -131,7 +131,7 @@ class BatchWorker:
         """Loads a portrait on a thread of its own.
 
         Raises:
-            ValueError: there is no such avatar.
+            Exception: of the engine; there is no such avatar, for example.
         """
         if self._engine is not None:
             await asyncio.to_thread(self._engine.prepare, avatar)
@@ -144,8 +144,8 @@ class BatchWorker:
         """Queues a job.
 
         Returns:
-            A future of the kind's result; raises JobExpired, or EngineFailure when the lease has ended or the engine
-            failed.
+            A future of the kind's result; raises JobExpired, EngineFailure when the lease has ended or the engine
+            failed, or for a control job the engine's refusal or ControlFailed.
         """
         if not self._slots.holds(lease):
             failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -166,6 +166,10 @@ class BatchWorker:
 
         self._thread.add(Job(kind, lease, payload, deadline, deliver, self._now()))
         return future
+
+    def failures(self) -> dict[str, int]:
+        """Batches that failed unexpectedly, by the name of their kind."""
+        return dict(self._thread.failures)
 
     def timings(self) -> dict[str, StageTiming]:
         """Recent timing per kind of job, by the kind's name."""

@@ -5,9 +5,8 @@ A style keeps coefficients, not the network's style code: a retrained style enco
 Runs on: any thread; reads and writes small files.
 """
 
+import io
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -16,9 +15,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.errors import InputError
 from styletalk_core.face_model import COEFFICIENTS
-from styletalk_core.library_file import check_name, existing, stamp
+from styletalk_core.user_library import UserLibrary
 
 STYLE_FRAMES: Final = 256
 """Frames at 30 fps that the style encoder reads, at most."""
@@ -26,7 +24,6 @@ LARGEST_CLIP_MEGABYTES: Final = 200
 """Size of the video that a style may be made of."""
 MAX_INTENSITY: Final = 2.0
 """Strongest style: 0 is neutral, 1 the style as it was recorded."""
-_SUFFIX: Final = ".style.npz"
 EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised", "fearful", "disgusted", "contemptuous")
 """The presets that are emotions, in the order to show them; intensity is measured from the first."""
 
@@ -58,34 +55,23 @@ class Style:
         energy = float(np.sqrt(chosen.var(axis=0).mean()))
         return cls(name, chosen, source, len(chosen), round(float(tracked_share), 4), round(energy, 4))
 
-    def save(self, path: Path) -> None:
-        """Writes one file, whole or not at all."""
+    def encoded(self) -> bytes:
+        """Return the content of a style's file."""
         about = {"source": self.source, "tracked_share": self.tracked_share, "motion_energy": self.motion_energy}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
-            np.savez_compressed(file, coefficients=self.coefficients.astype(np.float16), about=json.dumps(about))
-        partial.replace(path)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, coefficients=self.coefficients.astype(np.float16), about=json.dumps(about))
+        return buffer.getvalue()
 
     @classmethod
-    def load(cls, path: Path) -> "Style":
-        """Reads what `save` wrote.
-
-        Raises:
-            InputError: the file is damaged.
-        """
-        try:
-            with np.load(path) as stored:
-                about = json.loads(str(stored["about"]))
-                coefficients = stored["coefficients"].astype(np.float32)
-            if coefficients.shape != (len(coefficients), COEFFICIENTS) or not np.isfinite(coefficients).all():
-                raise ValueError("wrong shape or values")
-            name = path.name.removesuffix(_SUFFIX)
-            return cls(
-                name, coefficients, about["source"], len(coefficients), about["tracked_share"], about["motion_energy"]
-            )
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(f"the style {path.name.removesuffix(_SUFFIX)} is damaged: add it again") from error
+    def decoded(cls, name: str, data: bytes) -> "Style":
+        """Return the style in the content of a file; raises one of `DAMAGE` where it holds none."""
+        with np.load(io.BytesIO(data)) as stored:
+            about = json.loads(str(stored["about"]))
+            coefficients = stored["coefficients"].astype(np.float32)
+        if coefficients.shape != (len(coefficients), COEFFICIENTS) or not np.isfinite(coefficients).all():
+            raise ValueError("wrong shape or values")
+        frames = len(coefficients)
+        return cls(name, coefficients, about["source"], frames, about["tracked_share"], about["motion_energy"])
 
 
 def typical_part(coefficients: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -100,71 +86,27 @@ def typical_part(coefficients: NDArray[np.float32], valid: NDArray[np.bool_]) ->
     return parts[int(np.argmin(distances))]
 
 
-class StyleLibrary:
-    """The packaged presets and the styles that a user added; a user's style hides a preset of the same name."""
+class StyleLibrary(UserLibrary[Style]):
+    """The packaged presets and the styles that a user added."""
 
-    def __init__(self, user_dir: Path) -> None:
-        self._user_dir = Path(user_dir)
-        self._builtin_dir = Path(str(files("styletalk_core") / "presets"))
+    noun = "style"
+    suffix = ".style.npz"
 
-    def names(self) -> list[str]:
-        """Emotions first, "neutral" before all; then manners of speaking; then the user's, each alphabetically."""
-        builtin, added = (
-            sorted(path.name.removesuffix(_SUFFIX) for path in folder.glob("*" + _SUFFIX))
-            for folder in (self._builtin_dir, self._user_dir)
-        )
-        builtin.sort(key=lambda name: EMOTIONS.index(name) if name in EMOTIONS else len(EMOTIONS))
-        return [*builtin, *(name for name in added if name not in builtin)]
+    def __init__(self, user_dir: Path | None) -> None:
+        super().__init__(user_dir, Path(str(files("styletalk_core") / "presets")))
+
+    def encode(self, entry: Style) -> bytes:
+        return entry.encoded()
+
+    def decode(self, name: str, data: bytes) -> Style:
+        return Style.decoded(name, data)
+
+    def builtin_order(self, name: str) -> tuple[int, str]:
+        """Emotions first, "neutral" before all; then manners of speaking."""
+        return (EMOTIONS.index(name) if name in EMOTIONS else len(EMOTIONS)), name
 
     def kind(self, name: str) -> StyleKind:
         """Whether a style is an emotion or a manner from the package, or the user's own."""
-        if self._user_path(name).exists():
+        if not self.is_builtin(name):
             return "user"
         return "emotion" if name in EMOTIONS else "manner"
-
-    def get(self, name: str) -> Style:
-        """Loads a style.
-
-        Raises:
-            InputError: there is none of this name, or its file is damaged.
-        """
-        if (path := self._path(name)) is not None:
-            return Style.load(path)
-        raise InputError(f"there is no style called {name!r}; there are: {', '.join(self.names())}")
-
-    def stamp(self, name: str) -> int:
-        """Changes when another style is added under this name; 0 where there is none."""
-        return stamp(self._path(name))
-
-    def check_name(self, name: str) -> None:
-        """Whether a style of this name can be added.
-
-        Raises:
-            InputError: the name cannot be used.
-        """
-        self._user_path(name)
-
-    def add(self, style: Style) -> Path:
-        """Stores a user's style and returns its file, replacing one of the same name."""
-        path = self._user_path(style.name)
-        style.save(path)
-        return path
-
-    def remove(self, name: str) -> None:
-        """Deletes a user's style.
-
-        Raises:
-            InputError: it is a preset, or there is none of this name.
-        """
-        path = self._user_path(name)
-        if not path.is_file():
-            reason = "is a preset and cannot be removed" if name in self.names() else "does not exist"
-            raise InputError(f"the style {name!r} {reason}")
-        path.unlink()
-
-    def _path(self, name: str) -> Path | None:
-        return existing((self._user_path(name), self._builtin_dir / (name + _SUFFIX)))
-
-    def _user_path(self, name: str) -> Path:
-        check_name(name, "a style")
-        return self._user_dir / (name + _SUFFIX)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from streaming.engine import StyleChoice
 from streaming.media import HOP_TICKS, SILENCE, Recognition
+from styletalk_core.errors import NotFound
 
 HOP_SAMPLES = HOP_TICKS // 3
 AA, IY = 0, 17
@@ -104,7 +105,7 @@ class DeterministicEngine:
     @staticmethod
     def _known(names: tuple[str, ...], name: str, kind: str) -> None:
         if name not in names:
-            raise ValueError(f"There is no {kind} named {name!r}.")
+            raise NotFound(f"There is no {kind} named {name!r}.")
 
     def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
         self._work("recognize", slots)

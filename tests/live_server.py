@@ -28,6 +28,7 @@ from server.rtc.tracks import OpusEncoder, sound_packet
 from server.service import Service
 from streaming.overload import OverloadLadder
 from streaming.worker import BatchWorker
+from styletalk_core.errors import NotFound
 from styletalk_core.renderer.background import BackgroundEntry
 
 
@@ -45,16 +46,16 @@ class FixedCatalogue:
 
     def check_background(self, name: str) -> None:
         if name not in BACKGROUNDS:
-            raise ValueError(f"There is no background named {name!r}.")
+            raise NotFound(f"There is no background named {name!r}.")
 
     def style_thumbnail(self, style: str, avatar: str) -> bytes:
         if style not in STYLES:
-            raise ValueError(f"There is no style named {style!r}.")
+            raise NotFound(f"There is no style named {style!r}.")
         return self.thumbnail(avatar)
 
     def thumbnail(self, avatar: str) -> bytes:
         if avatar not in AVATARS:
-            raise ValueError(f"There is no avatar named {avatar!r}.")
+            raise NotFound(f"There is no avatar named {avatar!r}.")
         return b"\xff\xd8\xff\xd9"
 
 

@@ -11,18 +11,27 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 
+from streaming.errors import ControlFailed, StreamingError
+from styletalk_core.errors import INTERNAL, StyleTalkError
+
 logger = logging.getLogger(__name__)
 
 CODES = {404: "not_found", 405: "method_not_allowed"}
 """Codes of what the router itself refuses."""
 
 
-class Refusal(ValueError):
+SORRY = "The server could not do this; its log says why."
+"""The sentence for everything unexpected."""
+
+
+class Refusal(StyleTalkError, ValueError):
     """Something that is not done; the text says why, ``code`` says it to programs."""
+
+    status = 400
 
     def __init__(self, code: str, message: str, **fields: Any) -> None:
         super().__init__(message)
-        self.code = code
+        self.code = code  # type: ignore[misc]  # the one error whose code belongs to the instance
         self.fields = fields
 
 
@@ -49,6 +58,22 @@ def _methods(request: Request) -> set[str]:
 
 
 async def failed(request: Request, error: Exception) -> Response:
-    """The answer to a request whose route failed; the traceback is logged."""
-    logger.exception("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem(500, "failed", "The server could not do this; its log says why.")
+    """Answer a request whose route failed unexpectedly; the traceback is logged and the error counted."""
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    request.app.state.service.internal_errors["http"] += 1
+    return problem(500, INTERNAL, SORRY)
+
+
+async def told(request: Request, error: Exception) -> Response:
+    """Answer a request whose route raised an error of the tree."""
+    if isinstance(error, ControlFailed):  # logged and counted where it failed
+        return problem(error.status, error.code, SORRY)
+    if not isinstance(error, StyleTalkError | StreamingError) or error.status == 500:
+        return await failed(request, error)
+    return problem(error.status, error.code, sentence(error))
+
+
+def sentence(words: object) -> str:
+    """The words of an error as a sentence."""
+    text = str(words)
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

@@ -4,21 +4,24 @@ Runs on: event loop. Maps with a "type" in msgpack, or in JSON for ``?format=jso
 """
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from server.admission.limits import Allowance
-from server.admission.problems import Refusal
+from server.admission.problems import SORRY, Refusal
 from server.protocol.codec import pack, unpack
 from server.protocol.decoder import decode
 from server.protocol.events import Error, Event, encode
 from server.protocol.requests import Request
-from server.service import RETRY_AFTER_SECONDS
-from streaming.errors import EngineFailure
+from server.service import RETRY_AFTER_SECONDS, Service
+from streaming.errors import ControlFailed, EngineFailure, StreamingError
 from streaming.queues import BoundedQueue, OnFull
-from streaming.speech_queue import QueueFull
+from styletalk_core.errors import INTERNAL, InputError
+
+logger = logging.getLogger(__name__)
 
 OUTGOING_MESSAGES = 64
 TRY_AGAIN_LATER = 1013  # WebSocket close code
@@ -57,7 +60,8 @@ class MessageChannel:
 
         Raises:
             Refusal: it is not done.
-            ValueError: something that it names does not exist.
+            InputError: something that it names does not exist or cannot be used.
+            ControlFailed: the engine failed, the session goes on.
             EngineFailure: the session has ended.
         """
         raise NotImplementedError
@@ -88,17 +92,23 @@ class MessageChannel:
 
     async def _receive(self) -> None:
         while True:
+            received = await self.socket.receive()
             try:
-                message = unpack(await self.socket.receive())
+                message = unpack(received)
                 if message is None:
                     return
                 await asyncio.sleep(self._allowance.take())  # the connection fills up until a flooding client waits
                 await self.handle(decode(message, self._requests))
             except Refusal as refusal:
                 self.send(Error(refusal.code, str(refusal), **refusal.fields))
-            except QueueFull as error:
-                self.send(Error("buffer_full", str(error)))
             except EngineFailure as error:
-                self.send(Error("session_failed", f"The session ended: {error}."))
-            except ValueError as error:
-                self.send(Error("not_found", str(error)))
+                self.send(Error(error.code, f"The session ended: {error}."))
+            except ControlFailed:  # logged and counted where it failed
+                self.send(Error(INTERNAL, SORRY))
+            except (InputError, StreamingError) as error:
+                self.send(Error(error.code, str(error)))
+            except Exception:
+                service: Service = self.socket.app.state.service
+                service.internal_errors["channel"] += 1
+                logger.exception("a message could not be handled")
+                self.send(Error(INTERNAL, SORRY))

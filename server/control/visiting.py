@@ -50,6 +50,7 @@ from streaming.clock import monotonic
 from streaming.media import TICK_RATE
 from streaming.session import Session
 from streaming.speaker import Interruption
+from styletalk_core.errors import NotFound
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class ControlChannel(MessageChannel):
         fade_s = visitor.fade_s if request.fade_ms is UNSET else request.fade_ms / 1000
         known = {entry.name for entry in self._service.catalogue.styles()}
         if unknown := [name for name in ([style] if isinstance(style, str) else style) if name not in known]:
-            raise ValueError(f"There is no style named {unknown[0]!r}.")
+            raise NotFound(f"There is no style named {unknown[0]!r}.")
         frame = 0 if session is None else await session.set_style(style, intensity, fade_s)
         visitor.fade_s = fade_s
         visitor.settings = replace(settings, style=style, intensity=intensity)
@@ -156,7 +157,7 @@ class ControlChannel(MessageChannel):
     async def _set_avatar(self, avatar: str) -> None:
         visitor, session = self._visitor, self._session
         if avatar not in {entry.name for entry in self._service.catalogue.avatars()}:
-            raise ValueError(f"There is no avatar named {avatar!r}.")
+            raise NotFound(f"There is no avatar named {avatar!r}.")
         frame = 0 if session is None else await session.set_avatar(avatar)
         visitor.settings = replace(visitor.settings, avatar=avatar)
         self.send(AvatarApplied(avatar, frame))

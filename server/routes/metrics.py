@@ -9,7 +9,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from server.service import Service
+from streaming.schedule import JobKind
 
+CAUGHT = (*(kind.value for kind in JobKind), "http", "channel", "upload")
 FRAMES = ("fresh", "repeated", "late", "half_rate", "slips")
 
 
@@ -39,6 +41,12 @@ class _Figures:
         yield _gauge("overload_level", "0 none, 1 half the frame rate, 2 no new calls either", worker.level)
         yield _gauge("device_busy_share", "Share of the last two seconds in which the models ran", worker.busy_share)
         yield from self._stages()
+        errors = CounterMetricFamily(
+            "styletalk_internal_errors", "Unexpected errors; the log has their tracebacks", labels=["where"]
+        )
+        for where, count in (dict.fromkeys(CAUGHT, 0) | worker.failures() | service.internal_errors).items():
+            errors.add_metric([where], count)
+        yield errors
         frames = GaugeMetricFamily("styletalk_frames", "Frames of the calls that are up", labels=["kind"])
         for kind in FRAMES:
             frames.add_metric([kind], sum(getattr(call.session.stats, kind) for call in performances))

@@ -17,7 +17,6 @@ from server.admission.problems import problem
 from server.generated import GENERATED
 from server.rtc import turn
 from server.rtc.aiortc_patches import NoMediaPort
-from server.rtc.negotiation import OfferRefused
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.audience import MOST_VIEWERS
 from server.sessions.calls import Call, TooManySessions
@@ -78,10 +77,6 @@ async def post_offer(request: Request) -> Response:
         return busy(service)
     except NoMediaPort:
         return _no_port()
-    except OfferRefused as error:
-        return problem(400, "bad_offer", str(error))
-    except ValueError as error:
-        return problem(404, "not_found", str(error))
     logger.info("call %s answered", call.id)
     headers = {"Location": f"/whip/{call.id}", "ETag": f'"{call.id}"', "X-Session": visitor.id}
     return _answered(service, call.answer_sdp, visitor.id, headers)
@@ -149,8 +144,6 @@ async def post_viewer(request: Request) -> Response:
         viewer = await audience.admit(offer, clock, size, service.media_path())
     except NoMediaPort:
         return _no_port()
-    except OfferRefused as error:
-        return problem(400, "bad_offer", str(error))
     headers = {"Location": f"/whep/{name}/{viewer.id}", "ETag": f'"{viewer.id}"'}
     return _answered(service, viewer.peer.localDescription.sdp, viewer.id, headers)
 

@@ -33,6 +33,8 @@ from av.frame import Frame
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import PictureType
 
+from styletalk_core.errors import StyleTalkError
+
 NTP_UNIX_OFFSET = 2_208_988_800  # seconds from 1900 to 1970
 SOCKET_BUFFER = 1 << 20  # bytes
 VIDEO_CLOCK_RATE = 90_000
@@ -183,8 +185,11 @@ class LiveVp8Encoder(Vp8Encoder):
 # Connecting
 
 
-class NoMediaPort(OSError):
+class NoMediaPort(StyleTalkError, OSError):
     """All UDP ports that media may use are taken."""
+
+    code = "no_media_port"
+    status = 503
 
 
 def offer_addresses(

@@ -25,6 +25,7 @@ from server.rtc.aiortc_patches import (
 )
 from streaming.clock import MediaClock
 from streaming.media import TICK_RATE
+from styletalk_core.errors import StyleTalkError
 
 CODECS = {"audio": ("audio/opus", TICK_RATE), "video": ("video/VP8", VIDEO_CLOCK_RATE)}
 MOST_CANDIDATES = 64
@@ -37,8 +38,11 @@ SENDING = ("sendrecv", "sendonly")
 logger = logging.getLogger(__name__)
 
 
-class OfferRefused(ValueError):
+class OfferRefused(StyleTalkError, ValueError):
     """The SDP offer cannot be answered; the message says why."""
+
+    code = "bad_offer"
+    status = 400
 
 
 @dataclass(frozen=True, slots=True)

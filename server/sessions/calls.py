@@ -28,6 +28,7 @@ from streaming.clock import MediaClock, monotonic
 from streaming.latency import LatencyPlan
 from streaming.session import Session, Settings
 from streaming.worker import BatchWorker
+from styletalk_core.errors import StyleTalkError
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,11 @@ REMEMBERED_VISITORS = 256
 ENDED_STATES = frozenset({"closed", "failed"})
 
 
-class TooManySessions(Exception):
+class TooManySessions(StyleTalkError):
     """One network address wants more sessions than it may have."""
+
+    code = "too_many_sessions"
+    status = 429
 
 
 class Call(Performance):
@@ -71,8 +75,9 @@ class Call(Performance):
         Raises:
             WorkerFull: no slot is free.
             OfferRefused: the offer is none, or lacks a microphone, VP8 or Opus.
-            ValueError: there is no such avatar or style.
-            EngineFailure: the engine failed.
+            NotFound: there is no such avatar or style.
+            ControlFailed: the engine failed.
+            EngineFailure: the engine is lost.
         """
         negotiation.check(offer)
         lease = worker.lease()

@@ -14,9 +14,10 @@ from typing import Final
 import cv2
 import numpy as np
 
-from styletalk_core.errors import InputError
+from styletalk_core.errors import NotFound
 from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.picture import load
+from styletalk_core.user_library import UserLibrary
 
 KEEP: Final = "keep"
 BLUR: Final = "blur"
@@ -25,7 +26,6 @@ SUGGESTED: Final = {"#20262e": "Slate", "#e8e4dc": "Linen", "#00b140": "Green sc
 """Colours that a list offers; every other ``#rrggbb`` works as well."""
 
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}")
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 _BLUR: Final = 1 / 22
 """Standard deviation of the blur in sides of the picture."""
 _STORED_SIDE: Final = 1024
@@ -42,12 +42,41 @@ class BackgroundEntry:
     kind: str
 
 
-class BackgroundLibrary:
-    """Every background there is: the general ones, the drawn pictures and the user's own."""
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that a user added."""
 
-    def __init__(self, user_dir: Path | None) -> None:
-        """``user_dir`` holds what the user has added; it need not exist."""
-        self._user_dir = user_dir
+    name: str
+    rgb: Image  # (S, S, 3)
+
+    @classmethod
+    def of(cls, path: Path, name: str) -> "Picture":
+        """Take the middle square of a picture file.
+
+        Raises:
+            InputError: it is not a picture.
+        """
+        return cls(name, _covering(load(path), _STORED_SIDE))
+
+
+class BackgroundLibrary(UserLibrary[Picture]):
+    """Every background: the general ones, the drawn pictures and the user's own."""
+
+    noun = "background"
+    suffix = ".jpg"
+
+    def encode(self, entry: Picture) -> bytes:
+        bgr = cv2.cvtColor(entry.rgb, cv2.COLOR_RGB2BGR)
+        return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
+
+    def decode(self, name: str, data: bytes) -> Picture:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+        if bgr is None:
+            raise ValueError("not a picture")
+        return Picture(name, np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8))
+
+    def is_reserved(self, name: str) -> bool:
+        return name in (KEEP, BLUR, TRANSPARENT, *_DRAWN)
 
     def entries(self) -> list[BackgroundEntry]:
         """In the order to show them."""
@@ -55,27 +84,30 @@ class BackgroundLibrary:
             BackgroundEntry(KEEP, "As in the photo", "keep"),
             BackgroundEntry(BLUR, "Blurred", "blur"),
             *(BackgroundEntry(name, name.capitalize(), "picture") for name in _DRAWN),
-            *(BackgroundEntry(name, name.replace("_", " ").capitalize(), "user") for name in self._added()),
+            *(BackgroundEntry(name, name.replace("_", " ").capitalize(), "user") for name in self.added_names()),
             *(BackgroundEntry(color, title, "color") for color, title in SUGGESTED.items()),
             BackgroundEntry(TRANSPARENT, "Transparent", "transparent"),
         ]
 
+    def names(self) -> list[str]:
+        """Names of all backgrounds but the colors, in the order to show them."""
+        return [entry.name for entry in self.entries() if entry.kind != "color"]
+
     def check(self, name: str) -> None:
-        """Makes sure that ``name`` can be shown.
+        """Make sure that ``name`` can be shown.
 
         Raises:
-            InputError: there is no such background.
+            NotFound: there is no such background.
         """
-        known = name in (KEEP, BLUR, TRANSPARENT, *_DRAWN) or _COLOR.fullmatch(name)
-        if not known and name not in self._added():
-            names = ", ".join(entry.name for entry in self.entries() if entry.kind != "color")
-            raise InputError(f"there is no background called {name!r}; there are: {names}, and colours as #2b3a4a")
+        if not _COLOR.fullmatch(name) and name not in self.names():
+            names = ", ".join(self.names())
+            raise NotFound(f"there is no background called {name!r}; there are: {names}, and colours as #2b3a4a")
 
     def behind(self, name: str, own: Image) -> Image | None:
         """The picture (S, S, 3) behind a person whose own background is ``own`` (S, S, 3); None for transparency.
 
         Raises:
-            InputError: there is no such background.
+            NotFound: there is no such background.
         """
         self.check(name)
         side = own.shape[0]
@@ -90,48 +122,7 @@ class BackgroundLibrary:
             return np.full((side, side, 3), color)
         if name in _DRAWN:
             return _DRAWN[name](side)
-        return _covering(load(self._path(name)), side)
-
-    def check_name(self, name: str) -> None:
-        """Makes sure that a picture can be added under ``name``.
-
-        Raises:
-            InputError: it cannot.
-        """
-        if not _NAME.fullmatch(name) or name in (KEEP, BLUR, TRANSPARENT, *_DRAWN):
-            raise InputError(f"{name!r} is not a name for a new background: use letters, digits, '-' and '_'")
-
-    def add(self, name: str, picture: Path) -> None:
-        """Stores a picture under ``name``, replacing one of the same name.
-
-        Raises:
-            InputError: no name for a picture, or not a picture.
-        """
-        self.check_name(name)
-        stored = cv2.cvtColor(_covering(load(picture), _STORED_SIDE), cv2.COLOR_RGB2BGR)
-        path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(cv2.imencode(".jpg", stored, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes())
-        unfinished.replace(path)
-
-    def remove(self, name: str) -> None:
-        """Deletes a user's picture.
-
-        Raises:
-            InputError: there is none of this name.
-        """
-        if name not in self._added():
-            raise InputError(f"there is no background called {name!r} that was added")
-        self._path(name).unlink()
-
-    def _added(self) -> list[str]:
-        return [] if self._user_dir is None else sorted(path.stem for path in self._user_dir.glob("*.jpg"))
-
-    def _path(self, name: str) -> Path:
-        if self._user_dir is None:
-            raise InputError("there is no folder for backgrounds")
-        return self._user_dir / f"{name}.jpg"
+        return _covering(self.get(name).rgb, side)
 
 
 def _covering(picture: Image, side: int) -> Image:

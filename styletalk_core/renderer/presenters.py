@@ -22,7 +22,7 @@ from styletalk_core.renderer import face_mesh
 from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.person_mask import foreground_colors, person_mask
 from styletalk_core.renderer.photo import find_landmarks
-from styletalk_core.renderer.portrait import enrol
+from styletalk_core.renderer.portrait import AvatarLibrary, enrol
 from styletalk_core.renderer.rasterizer import fill_triangles
 
 SIDE = 896
@@ -286,7 +286,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             photo = Path(scratch) / "photo.png"
             cv2.imwrite(str(photo), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-            enrol(photo, recipe.name, recipe.title).save(folder / "portrait.npz")
+            AvatarLibrary(args.out).add(enrol(photo, recipe.name, recipe.title))
         provenance = asdict(recipe) | {"sources": "SFHQ synthetic faces, MIT licence; no real person"}
         (folder / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n")
 

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,14 +14,17 @@ from server.control import message_channel
 from server.control.message_channel import OUTGOING_MESSAGES, MessageChannel
 from server.protocol.events import Pong, SpeechStarted, SpeechStopped
 from server.protocol.requests import Ping, Request
-from streaming.errors import EngineFailure
+from streaming.errors import ControlFailed, EngineFailure
 from streaming.speech_queue import QueueFull
+from styletalk_core.errors import NotFound
 
 FAULTS: dict[str | float | None, Exception] = {
     "refuse": Refusal("no_captions", "There are none.", room_ms=5),
     "fill": QueueFull("No room."),
     "break": EngineFailure("it broke"),
-    "miss": ValueError("There is no such thing."),
+    "miss": NotFound("There is no such thing."),
+    "stumble": ControlFailed("the control failed"),
+    "surprise": ValueError("operands could not be broadcast together"),
 }
 
 
@@ -29,6 +34,8 @@ class Socket:
     def __init__(self, *messages: dict[str, Any]) -> None:
         self.query_params = {"format": "json"}
         self.sent: list[dict[str, Any]] = []
+        self.internal_errors: Counter[str] = Counter()
+        self.app = SimpleNamespace(state=SimpleNamespace(service=self))
         self._messages = list(messages)
 
     async def receive(self) -> dict[str, Any]:
@@ -56,11 +63,14 @@ def channel(*pings: str) -> tuple[Channel, Socket]:
     return Channel(socket, [Ping]), socket  # type: ignore[arg-type]
 
 
-async def test_every_fault_has_its_code_and_the_channel_stays_open() -> None:
+async def test_every_fault_has_its_code_and_the_channel_stays_open(caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody foresaw is logged, counted and told as internal, without its words."""
     talking, socket = channel(*map(str, FAULTS), "dance")
     await talking.run()
     codes = [message.get("code") for message in socket.sent]
-    assert codes == ["no_captions", "buffer_full", "session_failed", "not_found", None]
+    assert codes == ["no_captions", "buffer_full", "session_failed", "not_found", "internal", "internal", None]
+    assert "broadcast" not in str(socket.sent) and "could not be broadcast together" in caplog.text
+    assert socket.internal_errors == {"channel": 1}
     assert socket.sent[0]["room_ms"] == 5 and socket.sent[-1] == {"type": "pong", "t": "dance"}
 
 

@@ -68,7 +68,7 @@ def test_own_style_hides_a_preset_of_the_same_name(library: StyleLibrary) -> Non
 
 
 def test_presets_cannot_be_removed(library: StyleLibrary) -> None:
-    with pytest.raises(InputError, match="is a preset"):
+    with pytest.raises(InputError, match="is built in"):
         library.remove("happy")
     with pytest.raises(InputError, match="does not exist"):
         library.remove("unknown")

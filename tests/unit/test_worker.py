@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
 
-from streaming.errors import EngineFailure, JobExpired, WorkerFull
+from streaming.errors import ControlFailed, EngineFailure, JobExpired, WorkerFull
 from streaming.schedule import JobKind
 from streaming.slots import SlotLease
 from streaming.worker import BatchWorker
+from styletalk_core.errors import NotFound
 
 WINDOW = np.zeros((11, 41), np.float32)
 
@@ -110,9 +111,20 @@ async def test_asking_for_the_impossible_is_not_a_failure() -> None:
     async with running(DeterministicEngine()) as worker:
         lease = worker.lease()
         for _ in range(5):
-            with pytest.raises(ValueError, match="nobody"):
+            with pytest.raises(NotFound, match="nobody"):
                 await worker.submit(JobKind.CONTROL, lease, lambda e: e.open(lease.slot, "nobody", "calm", 1.0), soon())
         assert worker.ready
+
+
+async def test_a_stray_value_error_of_a_control_job_is_logged_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    """However often it comes, the engine that serves the other sessions is not built again."""
+    async with running(DeterministicEngine()) as worker:
+        lease = await opened(worker)
+        for _ in range(4):
+            with pytest.raises(ControlFailed):
+                await worker.submit(JobKind.CONTROL, lease, lambda _: np.zeros(3).reshape(2, 2), soon())
+        assert worker.ready and worker.failures() == {"control": 4}
+    assert caplog.text.count("ValueError: cannot reshape array of size 3") == 4
 
 
 async def test_three_failures_in_a_row_turn_the_worker_unready_and_start_it_anew() -> None:

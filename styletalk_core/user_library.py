@@ -1,0 +1,207 @@
+"""Files that a user adds, by name: one folder layout, one rule for names and one atomic write for every kind of entry.
+
+The libraries of styles, avatars and backgrounds derive from `UserLibrary`. An entry is one file, ``NAME`` + suffix; an
+entry of the user hides a built-in one of the same name.
+
+Runs on: any thread; reads and writes small files.
+"""
+
+import os
+import secrets
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
+
+from styletalk_core.errors import InputError, NotFound
+
+MAX_NAME_LENGTH: Final = 40
+UNFINISHED: Final = ".part"
+"""Suffix of a file that is being written; a process that is killed while it writes leaves it behind."""
+DAMAGE: Final = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
+"""Exceptions of a decoder on a file that is not what `UserLibrary.encode` returned."""
+
+
+class Named(Protocol):
+    """An entry of a library."""
+
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=Named)
+
+
+class UserLibrary(ABC, Generic[T]):
+    """Built-in entries and those that a user added."""
+
+    noun: ClassVar[str]
+    """Kind of the entries in sentences, such as "style"."""
+    suffix: ClassVar[str]
+    """Path of an entry in its folder after its name, such as ".jpg"."""
+
+    def __init__(self, user_dir: Path | None, builtin_dir: Path | None = None) -> None:
+        """Neither folder need exist; without ``user_dir`` nothing can be added."""
+        self._user_dir = None if user_dir is None else Path(user_dir)
+        self._builtin_dir = builtin_dir
+
+    @abstractmethod
+    def encode(self, entry: T) -> bytes:
+        """Return the content of the file of an entry."""
+
+    @abstractmethod
+    def decode(self, name: str, data: bytes) -> T:
+        """Return the entry in the content of a file.
+
+        Raises:
+            Exception: one of `DAMAGE`; this is not what `encode` returned.
+        """
+
+    def is_reserved(self, name: str) -> bool:
+        """True for a name that no added entry may have."""
+        return False
+
+    def builtin_order(self, name: str) -> Any:
+        """Sort key of a built-in name."""
+        return name
+
+    def builtin_names(self) -> list[str]:
+        """Names of the built-in entries, in the order to show them."""
+        return sorted(self._names_in(self._builtin_dir), key=self.builtin_order)
+
+    def added_names(self) -> list[str]:
+        """Names of the user's entries in alphabetical order; some may hide built-in ones."""
+        return sorted(self._names_in(self._user_dir))
+
+    def names(self) -> list[str]:
+        """Names of all entries, first the built-in ones."""
+        return list(dict.fromkeys([*self.builtin_names(), *self.added_names()]))
+
+    def is_builtin(self, name: str) -> bool:
+        """True where ``name`` stands for a built-in entry, and not for one of the user's."""
+        path = self._find(name)
+        return path is not None and path == self._path(self._builtin_dir, name)
+
+    def get(self, name: str) -> T:
+        """Load an entry.
+
+        Raises:
+            NotFound: there is none of this name, or its file is damaged.
+        """
+        path = self._find(name)
+        if path is None:
+            raise NotFound(f"there is no {self.noun} called {name!r}; there are: {', '.join(self.names())}")
+        try:
+            return self.decode(name, path.read_bytes())
+        except DAMAGE as error:
+            raise NotFound(f"the {self.noun} {name} is damaged: add it again") from error
+
+    def stamp(self, name: str) -> int:
+        """Return a number that changes when another entry is added under this name; 0 where there is none."""
+        path = self._find(name)
+        return 0 if path is None else path.stat().st_mtime_ns
+
+    def check_name(self, name: str) -> None:
+        """Make sure that an entry can be added under this name.
+
+        Raises:
+            InputError: it cannot.
+        """
+        if not _is_safe(name):
+            letters = f"up to {MAX_NAME_LENGTH} letters, digits, '-' and '_'"
+            raise InputError(f"{name!r} is not a name for a new {self.noun}: use {letters}")
+        if self.is_reserved(name):
+            raise InputError(f"{name!r} is not a name for a new {self.noun}: it is built in, use another one")
+
+    def add(self, entry: T) -> Path:
+        """Store an entry of the user's and return its file, replacing one of the same name.
+
+        Raises:
+            InputError: the name cannot be used.
+        """
+        self.check_name(entry.name)
+        return self._store(entry.name, self.encode(entry))
+
+    def adopt(self, name: str, data: bytes) -> Path:
+        """Store the content of a file that another process encoded.
+
+        Raises:
+            InputError: the name cannot be used, or the content is damaged.
+        """
+        self.check_name(name)
+        try:
+            self.decode(name, data)
+        except DAMAGE as error:
+            raise InputError(f"the {self.noun} {name} is damaged: add it again") from error
+        return self._store(name, data)
+
+    def remove(self, name: str) -> None:
+        """Delete an entry of the user's.
+
+        Raises:
+            NotFound: it is built in, or there is none of this name.
+        """
+        path = self._path(self._user_dir, name)
+        if path is None or not path.is_file():
+            reason = "is built in and cannot be removed" if name in self.names() else "does not exist"
+            raise NotFound(f"the {self.noun} {name!r} {reason}")
+        path.unlink()
+        if path.parent != self._user_dir:
+            with suppress(OSError):  # somebody keeps something else there
+                path.parent.rmdir()
+
+    def _store(self, name: str, data: bytes) -> Path:
+        path = self._path(self._user_dir, name)
+        if path is None or self._user_dir is None:
+            raise InputError(f"there is no folder for a new {self.noun}")
+        write_atomically(path, data, self._user_dir)
+        return path
+
+    def _names_in(self, folder: Path | None) -> list[str]:
+        if folder is None:
+            return []
+        paths = folder.glob("*" + self.suffix)
+        names = (path.relative_to(folder).as_posix().removesuffix(self.suffix) for path in paths)
+        return [name for name in names if _is_safe(name)]
+
+    def _path(self, folder: Path | None, name: str) -> Path | None:
+        return folder / (name + self.suffix) if folder is not None and _is_safe(name) else None
+
+    def _find(self, name: str) -> Path | None:
+        """Return the file that a name stands for."""
+        paths = (self._path(folder, name) for folder in (self._user_dir, self._builtin_dir))
+        return next((path for path in paths if path is not None and path.is_file()), None)
+
+
+def write_atomically(path: Path, data: bytes, scratch: Path) -> None:
+    """Write a file, whole or not at all, also where the power fails.
+
+    Args:
+        path: of the file; folders are made as needed.
+        data: content.
+        scratch: folder on the same file system for the unfinished file.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = scratch / f".{secrets.token_hex(8)}{UNFINISHED}"
+    try:
+        with unfinished.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _is_safe(name: str) -> bool:
+    """True for a name that is a file of a folder, and of that folder only, on every system."""
+    letters = all(character.isalnum() or character in "-_" for character in name)
+    return 0 < len(name) <= MAX_NAME_LENGTH and name[0].isalnum() and letters
