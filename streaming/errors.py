@@ -4,14 +4,12 @@ Every error carries a ``code`` for programs and the HTTP ``status`` it is answer
 `is_refusal` recognizes theirs by these attributes.
 """
 
-from typing import ClassVar
-
 
 class StreamingError(Exception):
     """Base class of the errors of this package."""
 
-    code: ClassVar[str] = "internal"
-    status: ClassVar[int] = 500
+    code: str = "internal"
+    status: int = 500
 
 
 class WorkerFull(StreamingError):

@@ -5,7 +5,7 @@ value and the way out. `streaming.errors` has the same two attributes on a tree 
 of this one. An error without them is unexpected: it is logged with its traceback and told as `INTERNAL`.
 """
 
-from typing import ClassVar, Final
+from typing import Final
 
 INTERNAL: Final = "internal"
 """Code of everything unexpected."""
@@ -14,8 +14,8 @@ INTERNAL: Final = "internal"
 class StyleTalkError(Exception):
     """Base class of every error that StyleTalk Live raises on purpose."""
 
-    code: ClassVar[str] = INTERNAL
-    status: ClassVar[int] = 500
+    code: str = INTERNAL
+    status: int = 500
 
 
 class InputError(StyleTalkError, ValueError):

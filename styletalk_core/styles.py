@@ -107,6 +107,6 @@ class StyleLibrary(UserLibrary[Style]):
 
     def kind(self, name: str) -> StyleKind:
         """Whether a style is an emotion or a manner from the package, or the user's own."""
-        if not self.is_builtin(name):
+        if self.is_added(name):
             return "user"
         return "emotion" if name in EMOTIONS else "manner"

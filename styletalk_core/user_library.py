@@ -79,10 +79,14 @@ class UserLibrary(ABC, Generic[T]):
         """Names of all entries, first the built-in ones."""
         return list(dict.fromkeys([*self.builtin_names(), *self.added_names()]))
 
+    def is_added(self, name: str) -> bool:
+        """True where ``name`` stands for an entry of the user's."""
+        path = self._path(self._user_dir, name)
+        return path is not None and path.is_file()
+
     def is_builtin(self, name: str) -> bool:
         """True where ``name`` stands for a built-in entry, and not for one of the user's."""
-        path = self._find(name)
-        return path is not None and path == self._path(self._builtin_dir, name)
+        return not self.is_added(name) and self._find(name) is not None
 
     def get(self, name: str) -> T:
         """Load an entry.
@@ -90,11 +94,9 @@ class UserLibrary(ABC, Generic[T]):
         Raises:
             NotFound: there is none of this name, or its file is damaged.
         """
-        path = self._find(name)
-        if path is None:
-            raise NotFound(f"there is no {self.noun} called {name!r}; there are: {', '.join(self.names())}")
+        data = self._read(name)
         try:
-            return self.decode(name, path.read_bytes())
+            return self.decode(name, data)
         except DAMAGE as error:
             raise NotFound(f"the {self.noun} {name} is damaged: add it again") from error
 
@@ -124,18 +126,15 @@ class UserLibrary(ABC, Generic[T]):
         self.check_name(entry.name)
         return self._store(entry.name, self.encode(entry))
 
-    def adopt(self, name: str, data: bytes) -> Path:
-        """Store the content of a file that another process encoded.
+    def copy(self, name: str, source: "UserLibrary[T]") -> Path:
+        """Store an entry that the user, or another process, added to another library.
 
         Raises:
-            InputError: the name cannot be used, or the content is damaged.
+            InputError: the name cannot be used, or there is no whole entry of this name.
         """
         self.check_name(name)
-        try:
-            self.decode(name, data)
-        except DAMAGE as error:
-            raise InputError(f"the {self.noun} {name} is damaged: add it again") from error
-        return self._store(name, data)
+        source.get(name)  # nothing that cannot be read is stored
+        return self._store(name, source._read(name))
 
     def remove(self, name: str) -> None:
         """Delete an entry of the user's.
@@ -151,6 +150,12 @@ class UserLibrary(ABC, Generic[T]):
         if path.parent != self._user_dir:
             with suppress(OSError):  # somebody keeps something else there
                 path.parent.rmdir()
+
+    def _read(self, name: str) -> bytes:
+        path = self._find(name)
+        if path is None:
+            raise NotFound(f"there is no {self.noun} called {name!r}; there are: {', '.join(self.names())}")
+        return path.read_bytes()
 
     def _store(self, name: str, data: bytes) -> Path:
         path = self._path(self._user_dir, name)

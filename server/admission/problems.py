@@ -31,7 +31,7 @@ class Refusal(StyleTalkError, ValueError):
 
     def __init__(self, code: str, message: str, **fields: Any) -> None:
         super().__init__(message)
-        self.code = code  # type: ignore[misc]  # the one error whose code belongs to the instance
+        self.code = code
         self.fields = fields
 
 

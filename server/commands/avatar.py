@@ -4,67 +4,56 @@ Runs on: the main thread.
 """
 
 import argparse
-import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from server.commands.library import Entry, LibraryCommands, say
 from server.home import user_folder
-from styletalk_core.errors import InputError
-from styletalk_core.renderer.portrait import AvatarLibrary, enrol
-
-SIZES = range(256, 1025)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the four actions."""
-    actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser)
-    add = actions.add_parser("add", help="make an avatar of a photo")
-    add.add_argument("name", help="short name: letters, digits, '-' and '_'")
-    add.add_argument("photo", type=Path, help="a photo of a face that looks into the camera")
-    add.add_argument("--title", help="name shown to people")
-    add.add_argument("--size", type=int, default=512, help="side of the video in pixels, 256 to 1024 (default: 512)")
-    add.set_defaults(run=_add)
-    listing = actions.add_parser("list", help="list the avatars")
-    listing.set_defaults(run=_list)
-    show = actions.add_parser("show", help="describe one avatar, or write its picture")
-    show.add_argument("name")
-    show.add_argument("--output", type=Path, metavar="FILE.jpg", help="write the portrait as a JPEG file")
-    show.set_defaults(run=_show)
-    remove = actions.add_parser("remove", help="delete an avatar that was added")
-    remove.add_argument("name")
-    remove.set_defaults(run=_remove)
-    for action in (add, listing, show, remove):
-        action.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+from styletalk_core.enrollment import DEFAULT_SIZE, enroll_avatar
+from styletalk_core.renderer.portrait import AvatarLibrary
 
 
 def _library() -> AvatarLibrary:
     return AvatarLibrary(user_folder("avatars"))
 
 
-def _say(args: argparse.Namespace, sentence: str) -> None:
-    if not args.json:
-        print(sentence)
+def _kind(library: AvatarLibrary, name: str) -> str:
+    return "built in" if library.is_builtin(name) else "added"
+
+
+def _describe() -> list[Entry]:
+    library = _library()
+    return [{"name": name, "title": library.get(name).title, "kind": _kind(library, name)} for name in library.names()]
+
+
+def _line(avatar: Entry) -> str:
+    return f"{avatar['name']:16} {avatar['title']} ({avatar['kind']})"
+
+
+COMMANDS = LibraryCommands("avatar", _library, _describe, _line)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the four actions."""
+    actions = COMMANDS.actions(parser)
+    add = actions.add("add", "make an avatar of a photo", _add)
+    add.add_argument("name", help="short name: letters, digits, '-' and '_'")
+    add.add_argument("photo", type=Path, help="a photo of a face that looks into the camera")
+    add.add_argument("--title", help="name shown to people")
+    size_help = f"side of the video in pixels, 256 to 1024 (default: {DEFAULT_SIZE})"
+    add.add_argument("--size", type=int, default=DEFAULT_SIZE, help=size_help)
+    COMMANDS.add_list(actions)
+    show = actions.add("show", "describe one avatar, or write its picture", _show)
+    show.add_argument("name")
+    show.add_argument("--output", type=Path, metavar="FILE.jpg", help="write the portrait as a JPEG file")
+    COMMANDS.add_remove(actions, "an avatar")
 
 
 def _add(args: argparse.Namespace) -> dict[str, Any]:
-    if args.size not in SIZES:
-        raise InputError(f"the size {args.size} is not between {SIZES[0]} and {SIZES[-1]}")
-    started = time.perf_counter()
-    _library().add(enrol(args.photo, args.name, args.title, args.size))
-    seconds = time.perf_counter() - started
-    _say(args, f"Added the avatar {args.name} in {seconds:.1f} s.")
-    return {"name": args.name, "size": args.size, "seconds": round(seconds, 3)}
-
-
-def _list(args: argparse.Namespace) -> dict[str, Any]:
-    library = _library()
-    avatars = [
-        {"name": name, "title": library.get(name).title, "kind": "built in" if library.is_builtin(name) else "added"}
-        for name in library.names()
-    ]
-    for avatar in avatars:
-        _say(args, f"{avatar['name']:16} {avatar['title']} ({avatar['kind']})")
-    return {"avatars": avatars}
+    avatar = enroll_avatar(_library(), args.name, args.photo, args.title, args.size)
+    COMMANDS.say_added(args, f" in {avatar.seconds:.1f} s")
+    return asdict(avatar)
 
 
 def _show(args: argparse.Namespace) -> dict[str, Any]:
@@ -72,13 +61,7 @@ def _show(args: argparse.Namespace) -> dict[str, Any]:
     portrait = library.get(args.name)
     if args.output:
         args.output.write_bytes(portrait.thumbnail(portrait.size))
-        _say(args, f"Wrote {args.output}.")
-    kind = "built in" if library.is_builtin(args.name) else "added"
-    _say(args, f"{portrait.name}: {portrait.title}, {kind}, {portrait.size} x {portrait.size}")
+        say(args, f"Wrote {args.output}.")
+    kind = _kind(library, args.name)
+    say(args, f"{portrait.name}: {portrait.title}, {kind}, {portrait.size} x {portrait.size}")
     return {"name": portrait.name, "title": portrait.title, "kind": kind, "size": portrait.size}
-
-
-def _remove(args: argparse.Namespace) -> dict[str, Any]:
-    _library().remove(args.name)
-    _say(args, f"Removed the avatar {args.name}.")
-    return {"name": args.name}

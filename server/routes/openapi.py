@@ -23,6 +23,7 @@ PROBLEMS = {
 }
 EVERYWHERE = (401, 403, 429)
 TEXT: Json = {"type": "string"}
+SHARE: Json = {"type": "number", "minimum": 0, "maximum": 1}
 
 
 def _object(**properties: Json) -> Json:
@@ -42,7 +43,19 @@ ICE_SERVER = _object(urls={"type": "array", "items": TEXT}, username=TEXT, crede
 SCHEMAS: Json = {
     "Problem": _object(code={"type": "string", "pattern": "^[a-z_]+$"}, message=TEXT),
     "Avatars": _list("avatars", name=TEXT, title=TEXT, kind={"enum": ["presenter", "user"]}, thumbnail=TEXT),
-    "Uploads": _object(busy={"type": "boolean"}, done={"type": "number", "minimum": 0, "maximum": 1}),
+    "Uploads": _object(
+        busy={"type": "boolean"},
+        done=SHARE,
+        uploads={
+            "type": "array",
+            "items": _object(
+                kind={"enum": ["style", "avatar", "background"]},
+                name=TEXT,
+                position={"type": ["integer", "null"], "minimum": 0},
+                done=SHARE,
+            ),
+        },
+    ),
     "NewAvatar": _object(name=TEXT, size=_whole(256)),
     "NewBackground": _object(name=TEXT),
     "Styles": _list("styles", title=TEXT, thumbnail=TEXT, **STYLE),
@@ -53,7 +66,7 @@ SCHEMAS: Json = {
     "NewStyle": _object(
         **STYLE,
         frames_used=_whole(1),
-        tracked_share={"type": "number", "minimum": 0, "maximum": 1},
+        tracked_share=SHARE,
         notes={"type": "array", "items": TEXT},
     ),
     "TokenWish": {
@@ -201,7 +214,7 @@ PATHS: Json = {
     "/api/avatars/{name}": _own("Avatar", "Make an avatar of a photo", AVATAR_NAME),
     "/api/uploads": {
         "get": _operation(
-            "getUploads", "How far the file is that is being watched", {200: _answer("Now.", _json("Uploads"))}
+            "getUploads", "Position and progress of every upload", {200: _answer("Now.", _json("Uploads"))}
         ),
     },
     "/api/backgrounds": {

@@ -1,48 +1,44 @@
-"""A visitor's file becomes something to choose, and goes again: ``PUT`` and ``DELETE`` of styles, avatars, backgrounds.
+"""``PUT`` and ``DELETE`` of a user's styles, avatars and backgrounds.
 
 The body of ``PUT /api/styles/{name}`` is a video, of ``PUT /api/avatars/{name}`` a photo, of
-``PUT /api/backgrounds/{name}`` a picture. It is watched in a confined process, so that the sessions of the server do
-not feel it, one file at a time. The answer comes when it can be chosen.
+``PUT /api/backgrounds/{name}`` a picture. A confined process makes an entry of it, one file at a time, so that the
+sessions of the server do not feel it; further uploads queue. The answer comes when the entry can be chosen. A client
+that goes away before leaves nothing behind.
 
 Runs on: event loop.
 """
 
 import asyncio
-import json
 import logging
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from server.admission import confined
-from server.admission.problems import problem
+from server.admission.confined import Failure, Result
+from server.admission.problems import SORRY, problem, sentence
 from server.home import user_folder
-from server.service import RETRY_AFTER_SECONDS
-from styletalk_core.errors import InputError
+from server.routes.upload_queue import Ticket, UploadQueue, UploadQueueFull
+from server.service import RETRY_AFTER_SECONDS, Service
+from styletalk_core.errors import INTERNAL, InputError
 from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import LARGEST_CLIP_MEGABYTES, StyleLibrary
+from styletalk_core.user_library import UserLibrary
 
 logger = logging.getLogger(__name__)
 
+PROCESS = "server.routes.enrollment_process"
 LOGGED_CHARACTERS = 2000
-
-
-class Library(Protocol):
-    """Where the user's own things lie."""
-
-    def check_name(self, name: str) -> None:
-        """Raises InputError for a name that cannot be used."""
-
-    def remove(self, name: str) -> None:
-        """Raises InputError where the user has nothing of this name."""
+CLIENT_GONE = 499
+"""Status of an answer that nobody reads, for the access log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,113 +46,146 @@ class Kind:
     """What a file may become.
 
     Attributes:
-        command: `styletalk COMMAND add NAME FILE` makes it; the address is its plural.
+        noun: "style", "avatar" or "background"; the address is its plural.
         source: what messages call the file; a style remembers it as its source.
         code: of the problem that the file cannot be used.
         megabytes: largest file.
         seconds: longest time that it may take.
-        library: the user's own.
+        library: opens the library in a folder.
     """
 
-    command: str
+    noun: str
     source: str
     code: str
     megabytes: float
     seconds: float
-    library: Callable[[], Library]
+    library: Callable[[Path], UserLibrary[Any]]
+
+    def user_library(self) -> UserLibrary[Any]:
+        """Open the user's own library."""
+        return self.library(user_folder(f"{self.noun}s"))
 
 
-STYLE = Kind(
-    "style", "uploaded clip", "bad_clip", LARGEST_CLIP_MEGABYTES, 300.0, lambda: StyleLibrary(user_folder("styles"))
-)
-AVATAR = Kind("avatar", "uploaded photo", "bad_photo", 30, 60.0, lambda: AvatarLibrary(user_folder("avatars")))
-
-BACKGROUND = Kind(
-    "background", "uploaded picture", "bad_picture", 30, 60.0, lambda: BackgroundLibrary(user_folder("backgrounds"))
-)
+STYLE = Kind("style", "uploaded clip", "bad_clip", LARGEST_CLIP_MEGABYTES, 300.0, StyleLibrary)
+AVATAR = Kind("avatar", "uploaded photo", "bad_photo", 30, 60.0, AvatarLibrary)
+BACKGROUND = Kind("background", "uploaded picture", "bad_picture", 30, 60.0, BackgroundLibrary)
 
 
 class Uploads:
     """The routes of one server."""
 
     def __init__(self) -> None:
-        self._one_at_a_time = asyncio.Lock()
-        self._done = 0.0
+        self._queue = UploadQueue()
 
     @property
     def routes(self) -> list[Route]:
         """For the application."""
-        return [
-            *self._routes(STYLE),
-            *self._routes(AVATAR),
-            *self._routes(BACKGROUND),
-            Route("/api/uploads", self._progress),
-        ]
+        kinds = (STYLE, AVATAR, BACKGROUND)
+        return [*(route for kind in kinds for route in self._routes(kind)), Route("/api/uploads", self._progress)]
 
     def _routes(self, kind: Kind) -> list[Route]:
         async def put(request: Request) -> Response:
             return await self._put(kind, request)
 
         async def delete(request: Request) -> Response:
-            return _delete(kind, request.path_params["name"])
+            await asyncio.to_thread(kind.user_library().remove, request.path_params["name"])
+            return Response(status_code=204)
 
-        path = f"/api/{kind.command}s/{{name}}"
+        path = f"/api/{kind.noun}s/{{name}}"
         return [Route(path, put, methods=["PUT"]), Route(path, delete, methods=["DELETE"])]
 
     async def _put(self, kind: Kind, request: Request) -> Response:
-        """201 with what the command says, 400 for a file that cannot be used, 413 for one too large."""
+        """201 with the entry, 400 for a file that cannot be used, 413 for one too large, 503 for one too many."""
         name = request.path_params["name"]
         try:
-            kind.library().check_name(name)
+            kind.user_library().check_name(name)
         except InputError as error:
-            return problem(400, "bad_name", _sentence(error))
-        if self._one_at_a_time.locked():
-            wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-            return problem(503, "busy", "Another file is being watched; try again in a moment.", wait)
-        async with self._one_at_a_time:
-            folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
-            try:
-                file = folder / kind.source
-                if not await _received(request, file, kind.megabytes):
-                    message = f"The {kind.source} has more than {kind.megabytes:g} MB; send a smaller one."
-                    return problem(413, "too_large", message)
-                return await self._add(kind, name, file)
-            finally:
-                await asyncio.to_thread(shutil.rmtree, folder)
-
-    async def _add(self, kind: Kind, name: str, file: Path) -> Response:
-        def tell(line: str) -> None:
-            if line.startswith('{"done"'):
-                self._done = json.loads(line)["done"]
-
-        self._done = 0.0
+            return problem(400, "bad_name", sentence(error))
         try:
-            outcome = await confined.run((kind.command, "add", name, str(file), "--json"), kind.seconds, tell)
+            with self._queue.ticket(kind.noun, name) as ticket:
+                return await self._received(kind, ticket, request)
+        except UploadQueueFull as full:
+            return problem(full.status, full.code, str(full), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+        except ClientDisconnect:
+            logger.info("the client that was sending the %s %s has gone", kind.noun, name)
+            return Response(status_code=CLIENT_GONE)
+
+    async def _received(self, kind: Kind, ticket: Ticket, request: Request) -> Response:
+        """Receive the file, wait for its turn and enroll it.
+
+        Raises:
+            ClientDisconnect: the client has gone; nothing is stored.
+        """
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
+        try:
+            file = folder / kind.source
+            if not await _write_body(request, file, kind.megabytes):
+                message = f"The {kind.source} has more than {kind.megabytes:g} MB; send a smaller one."
+                return problem(413, "too_large", message)
+            service: Service = request.app.state.service
+            return await _while_connected(request, self._enroll(kind, ticket, file, service))
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder)
+
+    async def _enroll(self, kind: Kind, ticket: Ticket, file: Path, service: Service) -> Response:
+        made = kind.library(file.parent / "made")
+        request = {"kind": kind.noun, "name": ticket.name, "file": str(file), "folder": str(file.parent / "made")}
+        try:
+            async with self._queue.turn(ticket):
+                ended = await confined.run(
+                    PROCESS, request, kind.seconds, lambda done: self._queue.progress(ticket, done)
+                )
+                if isinstance(ended.answer, Result):
+                    await asyncio.to_thread(kind.user_library().copy, ticket.name, made)
         except confined.TookTooLong:
             return problem(400, "too_slow", f"The {kind.source} takes too long to watch; send a smaller one.")
-        if outcome.status == 0:
-            made: dict[str, Any] = json.loads(outcome.out.splitlines()[-1])
-            return JSONResponse(made, 201, {"Location": f"/api/{kind.command}s/{name}"})
-        if outcome.status == 2:
-            return problem(400, kind.code, _sentence(outcome.error.splitlines()[-1].rpartition("styletalk: ")[2]))
-        logger.warning("an upload cannot be used (status %d): %s", outcome.status, outcome.error[-LOGGED_CHARACTERS:])
+        match ended.answer:
+            case Result(value):
+                return JSONResponse(value, 201, {"Location": f"/api/{kind.noun}s/{ticket.name}"})
+            case Failure(code, _) if code == INTERNAL:
+                logger.error("an upload failed: %s", ended.log[-LOGGED_CHARACTERS:])
+                service.internal_errors["upload"] += 1
+                return problem(500, INTERNAL, SORRY)
+            case Failure(_, message):
+                return problem(400, kind.code, sentence(message))
+        logger.warning("an upload cannot be used (status %d): %s", ended.status, ended.log[-LOGGED_CHARACTERS:])
         return problem(400, kind.code, f"The {kind.source} cannot be used; make it again with another program.")
 
     async def _progress(self, request: Request) -> Response:
-        """Whether a file is being watched, and the share that is done."""
-        return JSONResponse({"busy": self._one_at_a_time.locked(), "done": self._done})
+        """Every upload with its position, 0 for the one that is being enrolled, and the share that is done."""
+        uploads = [
+            {"kind": ticket.kind, "name": ticket.name, "position": position, "done": ticket.done}
+            for ticket, position in self._queue.positions()
+        ]
+        return JSONResponse({"busy": self._queue.busy, "done": self._queue.done, "uploads": uploads})
 
 
-def _delete(kind: Kind, name: str) -> Response:
-    """204, or 404 where the user has nothing of this name."""
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    """Do work for as long as the client waits for it.
+
+    Raises:
+        ClientDisconnect: the client has gone; the work was cancelled.
+    """
+    working = asyncio.create_task(work, name="upload")
+    watching = asyncio.create_task(_disconnected(request), name="upload client")
     try:
-        kind.library().remove(name)
-    except InputError as error:
-        return problem(404, "not_found", _sentence(error))
-    return Response(status_code=204)
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        for task in (working, watching):
+            task.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
 
 
-async def _received(request: Request, path: Path, megabytes: float) -> bool:
+async def _disconnected(request: Request) -> None:
+    """Return when the client of a request whose body has been read is gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _write_body(request: Request, path: Path, megabytes: float) -> bool:
     """Writes the body to a file; False where it is too large, the rest is then not read."""
     size = 0
     with await asyncio.to_thread(path.open, "wb") as file:
@@ -166,9 +195,3 @@ async def _received(request: Request, path: Path, megabytes: float) -> bool:
                 return False
             await asyncio.to_thread(file.write, part)
     return True
-
-
-def _sentence(words: object) -> str:
-    """An error's words as a sentence."""
-    text = str(words)
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

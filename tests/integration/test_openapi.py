@@ -34,9 +34,9 @@ async def test_a_protected_server_says_how_to_show_the_key() -> None:
 
 @pytest.mark.slow
 async def test_schemathesis_finds_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    async def refuse(*_: object) -> confined.Outcome:
-        """What the other process says of random bytes; starting one takes a second."""
-        return confined.Outcome(2, "", "styletalk: the file cannot be read")
+    async def refuse(*_: object) -> confined.Ended:
+        """The answer of the other process to random bytes; starting one takes a second."""
+        return confined.Ended(confined.Failure("bad_request", "the file cannot be read"), 0, "")
 
     monkeypatch.setattr(confined, "run", refuse)
     monkeypatch.setenv("STYLETALK_HOME", str(tmp_path))

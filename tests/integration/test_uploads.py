@@ -2,8 +2,12 @@
 
 import asyncio
 import json
+import signal
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import ANY
 
 import cv2
@@ -16,6 +20,20 @@ from server.routes import uploads
 from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary
+
+SLOW_WORK = """
+import os, time
+from pathlib import Path
+from server.admission.confined import serve
+
+def work(request, progress):
+    (Path(request["folder"])).mkdir()
+    (Path(request["folder"]) / "half.style.npz").write_bytes(b"PK half")
+    progress(0.5)
+    time.sleep(60)
+
+serve(work)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -37,12 +55,12 @@ def jpeg(picture: np.ndarray) -> bytes:
 async def test_clip_becomes_a_style_and_goes_again(tmp_path: Path, library: StyleLibrary) -> None:
     clip = write_video(tmp_path / "talk.mp4", talking_frames())
     async with running_server() as server:
-        assert await server.json("/api/uploads") == {"busy": False, "done": 0}
+        assert await server.json("/api/uploads") == {"busy": False, "done": 0, "uploads": []}
         sending = asyncio.create_task(put(server, "mine", clip.read_bytes()))
         done = []
         while not sending.done():
             done.append((await server.json("/api/uploads"))["done"])
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)  # the page asks in intervals, too
         assert done == sorted(done) and len(set(done)) > 5, "the progress is not told"
         status, style = await sending
         assert (status, style["name"], style["kind"]) == (201, "mine", "user")
@@ -111,3 +129,95 @@ async def test_file_that_is_too_large_is_not_read_to_its_end(monkeypatch: pytest
         for kind in ("styles", "avatars"):
             status, problem = await put(server, "mine", bytes(2000), kind)
             assert (status, problem["code"]) == (413, "too_large")
+
+
+async def uploads_when(server: LiveServer, wanted: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
+    """The uploads as the server lists them, once they are as wanted."""
+    async with asyncio.timeout(60):
+        while not wanted(listed := (await server.json("/api/uploads"))["uploads"]):
+            await asyncio.sleep(0.02)  # another process works: nothing here tells when
+    return listed
+
+
+async def test_two_uploads_queue_and_both_are_added(tmp_path: Path) -> None:
+    """The second waits for the first, knows its position, and is not refused."""
+    picture = jpeg(noise_frames(1)[0])
+    async with running_server() as server:
+        sending = [asyncio.create_task(put(server, name, picture, "backgrounds")) for name in ("one", "two")]
+        listed = await uploads_when(server, lambda uploads: {u["position"] for u in uploads} == {0, 1})
+        assert {(upload["kind"], upload["name"]) for upload in listed} == {("background", "one"), ("background", "two")}
+        assert [(await answer)[0] for answer in sending] == [201, 201]
+        assert await server.json("/api/uploads") == {"busy": False, "done": 0, "uploads": []}
+    added = BackgroundLibrary(tmp_path / "home" / "backgrounds").added_names()
+    assert added == ["one", "two"]
+
+
+async def test_a_full_queue_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads.UploadQueue.__init__, "__defaults__", (1,))
+    async with running_server() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = f"PUT /api/styles/slow HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: 9\r\n\r\n"
+        writer.write(head.encode() + b"some")
+        await uploads_when(server, lambda listed: bool(listed))
+        status, headers, body = await server.http("PUT", "/api/styles/other", b"clip")
+        assert (status, json.loads(body)["code"], headers["retry-after"]) == (503, "busy", "5")
+        assert json.loads(body)["message"] == "The upload queue is full; try again in a moment."
+        writer.close()
+        await uploads_when(server, lambda listed: not listed)
+        assert (await put(server, "other", b"clip"))[0] == 400
+        assert not reader.at_eof() or await reader.read() == b""
+
+
+@pytest.mark.parametrize("end", ["client", "process"])
+async def test_an_upload_that_is_cut_off_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    """Whether its client goes away or its process is killed: no entry, no file, and the next upload has its turn."""
+    (tmp_path / "slow_work.py").write_text(SLOW_WORK)
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    monkeypatch.setattr(uploads, "PROCESS", "slow_work")
+    processes = []
+    start = asyncio.create_subprocess_exec
+
+    async def noted(*command: Any, **options: Any) -> asyncio.subprocess.Process:
+        processes.append(await start(*command, **options))
+        return processes[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", noted)
+    async with running_server() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = f"PUT /api/styles/half HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Length: 4\r\n\r\n"
+        writer.write(head.encode() + b"clip")
+        await uploads_when(server, lambda listed: bool(listed) and listed[0]["done"] == 0.5)
+        if end == "client":
+            writer.close()
+        else:
+            processes[0].kill()
+            assert b'"code":"bad_clip"' in await reader.readuntil(b"}")
+            writer.close()
+        await uploads_when(server, lambda listed: not listed)
+        async with asyncio.timeout(10):
+            assert await processes[0].wait() == -signal.SIGKILL
+        monkeypatch.undo()
+        monkeypatch.setenv("STYLETALK_HOME", str(tmp_path / "home"))
+        assert (await put(server, "next", jpeg(noise_frames(1)[0]), "backgrounds"))[0] == 201
+    assert not list((tmp_path / "scratch").iterdir())
+    files = [path.relative_to(tmp_path / "home").as_posix() for path in (tmp_path / "home").rglob("*.*")]
+    assert files == ["backgrounds/next.jpg"]
+
+
+async def test_a_fault_of_the_server_is_not_the_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = "from server.admission.confined import serve", "serve(lambda request, progress: [][request['name']])"
+    (tmp_path / "faulty_work.py").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(uploads, "PROCESS", "faulty_work")
+    async with running_server() as server:
+        status, problem = await put(server, "mine", b"clip")
+        assert (status, problem["code"]) == (500, "internal")
+        assert "TypeError: list indices must be integers" in caplog.text
+        _, _, figures = await server.http("GET", "/metrics")
+        assert b'styletalk_internal_errors_total{where="upload"} 1.0' in figures

@@ -89,15 +89,19 @@ def test_an_added_entry_hides_a_built_in_one_until_it_is_removed(notes: Notes, t
         notes.remove("first")
 
 
-def test_a_damaged_file_is_told_from_a_missing_one_and_never_adopted(notes: Notes) -> None:
+def test_a_damaged_file_is_told_from_a_missing_one_and_never_copied(notes: Notes, tmp_path: Path) -> None:
     path = notes.add(Note("mine", "words"))
     path.write_bytes(b"\xff")
     with pytest.raises(NotFound, match="the note mine is damaged: add it again"):
         notes.get("mine")
-    with pytest.raises(InputError, match="damaged"):
-        notes.adopt("other", b"\xff")
-    assert notes.adopt("mine", b"again") == path and notes.get("mine").words == "again"
-    assert notes.names() == ["first", "mine"]
+    other = type(notes)(tmp_path / "other")
+    for name in ("mine", "missing"):
+        with pytest.raises(NotFound):
+            other.copy(name, notes)
+    assert other.names() == []
+    notes.add(Note("mine", "again"))
+    other.copy("mine", notes)
+    assert other.get("mine").words == "again"
 
 
 def test_without_a_folder_nothing_is_added() -> None:

@@ -1,0 +1,79 @@
+"""The actions that `styletalk style`, `avatar` and `background` share: list, show and remove entries of a library.
+
+Runs on: the main thread.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from styletalk_core.user_library import Named, UserLibrary
+
+T = TypeVar("T", bound=Named)
+Entry = Mapping[str, Any]
+"""Description of one entry as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryCommands(Generic[T]):
+    """The actions on one library.
+
+    Attributes:
+        noun: kind of the entries, such as "style".
+        open: opens the user's library.
+        describe: describes every entry, in the order to list them.
+        line: one entry as a line of a list.
+    """
+
+    noun: str
+    open: Callable[[], UserLibrary[T]]
+    describe: Callable[[], Sequence[Entry]]
+    line: Callable[[Entry], str]
+
+    def actions(self, parser: argparse.ArgumentParser) -> "Actions":
+        """Begin the list of actions."""
+        return Actions(parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser))
+
+    def add_list(self, actions: "Actions") -> None:
+        """Add the action that lists all entries."""
+        actions.add("list", f"list the {self.noun}s", self._list)
+
+    def add_remove(self, actions: "Actions", what: str) -> None:
+        """Add the action that deletes an added entry, which the help calls ``what``."""
+        actions.add("remove", f"delete {what} that was added", self._remove).add_argument("name")
+
+    def say_added(self, args: argparse.Namespace, details: str = "") -> None:
+        """Report an entry that was added."""
+        say(args, f"Added the {self.noun} {args.name}{details}.")
+
+    def _list(self, args: argparse.Namespace) -> dict[str, Any]:
+        entries = self.describe()
+        for entry in entries:
+            say(args, self.line(entry))
+        return {f"{self.noun}s": list(entries)}
+
+    def _remove(self, args: argparse.Namespace) -> dict[str, Any]:
+        self.open().remove(args.name)
+        say(args, f"Removed the {self.noun} {args.name}.")
+        return {"name": args.name}
+
+
+class Actions:
+    """The actions of a subcommand, each with ``--json``."""
+
+    def __init__(self, parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+        self._parsers = parsers
+
+    def add(self, name: str, help: str, run: Callable[[argparse.Namespace], dict[str, Any]]) -> argparse.ArgumentParser:
+        """Add an action; returns its parser."""
+        parser = self._parsers.add_parser(name, help=help)
+        parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+        parser.set_defaults(run=run)
+        return parser
+
+
+def say(args: argparse.Namespace, sentence: str) -> None:
+    """Print a sentence for people, unless programs read the output."""
+    if not args.json:
+        print(sentence)
