@@ -14,7 +14,7 @@ export function choiceElement({ group, value, title, className, thumbnail }) {
   input.name = group;
   input.value = value;
   const caption = document.createElement("span");
-  caption.textContent = title;
+  caption.textContent = label.title = title;
   label.append(input);
   if (thumbnail) {
     const image = document.createElement("img");

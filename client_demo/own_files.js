@@ -6,15 +6,18 @@
  */
 
 import { installDropTarget } from "./drop_target.js";
+import { StatusLines } from "./status_lines.js";
 import { Upload } from "./upload.js";
 
 export class OwnFiles extends EventTarget {
   #page;
+  #lines;
 
   /** @param {Document} page */
   constructor(page) {
     super();
     this.#page = page;
+    this.#lines = Object.fromEntries(["style", "avatar", "background"].map((kind) => [kind, new StatusLines(page.getElementById(`own-${kind}-said`))]));
     const clip = this.#upload("style", {
       working: "Watching the face…",
       done: ({ frames_used: frames, notes }) => [`Added from ${frames} frames`, ...notes].join("; ") + ".",
@@ -36,18 +39,15 @@ export class OwnFiles extends EventTarget {
 
   #upload(kind, words) {
     const part = (id) => this.#page.getElementById(id);
-    const upload = new Upload({
-      button: part(`own-${kind}`), input: part(`own-${kind}-file`), said: part(`own-${kind}-said`), address: `api/${kind}s/`, ...words,
-    });
+    const upload = new Upload({ kind, button: part(`own-${kind}`), input: part(`own-${kind}-file`), lines: this.#lines[kind], ...words });
     upload.addEventListener("added", ({ detail: { name } }) => this.#tell(kind, name));
     return upload;
   }
 
   async #remove(kind, name) {
     const response = await fetch(`api/${kind}s/${encodeURIComponent(name)}`, { method: "DELETE" }).catch(() => null);
-    const said = this.#page.getElementById(`own-${kind}-said`);
-    said.classList.toggle("failed", !response?.ok);
-    said.textContent = response?.ok ? "Removed." : "It could not be removed: the server does not answer.";
+    const sentence = response?.ok ? "Removed." : "It could not be removed: the server does not answer.";
+    this.#lines[kind].open(name).close(sentence, !response?.ok);
     if (response?.ok) this.#tell(kind, null);
   }
 

@@ -5,14 +5,14 @@
  * server knows, and the style that was chosen elsewhere.
  */
 
+import { placeLabels } from "./label_layout.js";
+
 const NEIGHBOURS = 3;
 const ASPECT = 1.45; // width of the field over its height, as in style_map.css
 const SEND_INTERVAL = 120; // ms between two blends while the point moves
 const STEP = 0.02; // of the field's width per arrow key
 const LONG_STEP = 0.1; // with Shift
 const LEAST_SHARE = 0.015; // smaller shares are left out
-const LABEL_MARGIN = 4; // px to the field's right edge
-const LABEL_SIDES = ["right", "left", "above", "below"];
 
 /**
  * Shares of the nearest places, modified Shepard weights: 1 at a place itself, 0 at the distance of the first
@@ -39,6 +39,7 @@ export function blendWeights(point, places) {
 export class StyleMap extends EventTarget {
   #field;
   #lines;
+  #leaders;
   #labels;
   #point;
   #said;
@@ -53,6 +54,7 @@ export class StyleMap extends EventTarget {
     super();
     this.#field = page.getElementById("map-field");
     this.#lines = page.getElementById("map-lines");
+    this.#leaders = page.getElementById("map-leaders");
     this.#labels = page.getElementById("map-places");
     this.#point = page.getElementById("map-point");
     this.#said = page.getElementById("map-said");
@@ -60,6 +62,7 @@ export class StyleMap extends EventTarget {
     this.#field.addEventListener("pointermove", (event) => this.#dragging && this.#drag(event));
     for (const end of ["pointerup", "pointercancel"]) this.#field.addEventListener(end, () => this.#letGo());
     this.#point.addEventListener("keydown", (event) => this.#step(event));
+    new ResizeObserver(() => this.arrange()).observe(this.#field);
   }
 
   /** Where the point is, {x, y} in 0..1 of the field. */
@@ -84,20 +87,25 @@ export class StyleMap extends EventTarget {
 
   /** Puts every label where it covers no other one; needs the field to be visible. */
   arrange() {
-    const taken = [...this.#labels.querySelectorAll("i")].map((dot) => dot.getBoundingClientRect());
-    const field = this.#field.getBoundingClientRect();
+    const field = { width: this.#field.clientWidth, height: this.#field.clientHeight };
     if (!field.width) return;
-    for (const place of this.#labels.children) {
-      const label = place.querySelector("span");
-      const free = LABEL_SIDES.find((side) => {
-        place.dataset.side = side;
-        const box = label.getBoundingClientRect();
-        const inside = box.left >= field.left && box.right <= field.right - LABEL_MARGIN && box.top >= field.top && box.bottom <= field.bottom;
-        return inside && !taken.some((other) => overlap(box, other));
-      });
-      place.dataset.side = free ?? "right";
-      taken.push(label.getBoundingClientRect());
-    }
+    const box = this.#labels.getBoundingClientRect();
+    const outer = this.#field.getBoundingClientRect();
+    const origin = { x: box.left - outer.left - this.#field.clientLeft, y: box.top - outer.top - this.#field.clientTop };
+    const dots = this.#places.map(({ x, y }) => ({ x: origin.x + x * box.width, y: origin.y + y * box.height }));
+    const labels = [...this.#labels.querySelectorAll("span")];
+    const sizes = labels.map((label) => ({ width: label.offsetWidth, height: label.offsetHeight }));
+    const leaders = placeLabels(dots, sizes, field).map((free, index) => {
+      const [label, dot, size] = [labels[index], dots[index], sizes[index]];
+      label.style.visibility = free ? "" : "hidden"; // the dot still tells its title
+      if (!free) return null;
+      label.style.left = `${free.left - dot.x}px`;
+      label.style.top = `${free.top - dot.y}px`;
+      if (free.beside) return null;
+      const end = { x: free.left + size.width / 2 - origin.x, y: free.top + size.height / 2 - origin.y };
+      return lineElement(this.#places[index], { x: end.x / box.width, y: end.y / box.height });
+    });
+    this.#leaders.replaceChildren(...leaders.filter((leader) => leader));
   }
 
   /** Moves the point to a style that was chosen elsewhere. @param {string} name */
@@ -154,7 +162,7 @@ export class StyleMap extends EventTarget {
     const weights = this.weights;
     this.#point.style.left = `${x * 100}%`;
     this.#point.style.top = `${y * 100}%`;
-    this.#lines.replaceChildren(...this.#places.filter(({ name }) => name in weights).map((place) => lineElement(this.#at, place, weights[place.name])));
+    this.#lines.replaceChildren(...this.#places.filter(({ name }) => name in weights).map((place) => weighted(lineElement(this.#at, place), weights[place.name])));
     const shares = Object.entries(weights).sort(([, a], [, b]) => b - a).map(([name, share]) => [this.#titles.get(name) ?? name, Math.round(share * 100)]);
     const said = shares.map(([title, share]) => `${title} ${share} %`);
     this.#said.textContent = said.join(" · ");
@@ -169,10 +177,6 @@ function spread(values) {
   return (value) => (most > least ? (value - least) / (most - least) : 0.5);
 }
 
-function overlap(a, b) {
-  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-}
-
 function placeElement({ x, y }, title, kind) {
   const place = document.createElement("div");
   place.className = "map-place";
@@ -180,14 +184,18 @@ function placeElement({ x, y }, title, kind) {
   place.style.left = `${x * 100}%`;
   place.style.top = `${y * 100}%`;
   const label = document.createElement("span");
-  label.textContent = title;
+  label.textContent = place.title = title;
   place.append(document.createElement("i"), label);
   return place;
 }
 
-function lineElement(from, to, share) {
+function lineElement(from, to) {
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
   for (const [name, value] of Object.entries({ x1: from.x, y1: from.y, x2: to.x, y2: to.y })) line.setAttribute(name, value * 100);
+  return line;
+}
+
+function weighted(line, share) {
   line.style.strokeWidth = `${1 + 5 * share}px`;
   return line;
 }

@@ -1,30 +1,31 @@
 /**
- * Sends a file of the user's to the server, where it becomes something to choose: a photo an avatar, a clip a style.
+ * Sends files of the user's to the server, where each becomes something to choose: a photo an avatar, a clip a style.
  *
- * Out: event "added" {name} when the server has it. How far it is, and what went wrong, is said beside the button.
+ * Several may be on their way: the server enrolls them one after the other, and each has a line that says its progress,
+ * its position or its result. Out: event "added" {name} when the server has one.
  */
+
+import { StatusLines } from "./status_lines.js";
 
 const LONGEST_NAME = 40;
 const PROGRESS_INTERVAL = 500; // ms
 
 export class Upload extends EventTarget {
-  #button;
-  #said;
-  #address;
+  #kind;
+  #lines;
   #working;
   #done;
-  #asking = 0;
+  #names = new Set();
 
   /**
-   * @param {{button: HTMLButtonElement, input: HTMLInputElement, said: HTMLElement, address: string, working: string,
-   *   done: (answer: object) => string}} parts `address` takes the name; `working` is said while the server looks at
-   *   the file, `done` says what came of it
+   * @param {{kind: string, button: HTMLButtonElement, input: HTMLInputElement, lines: StatusLines, working: string,
+   *   done: (answer: object) => string}} parts `kind` is "style", "avatar" or "background"; `working` is said while the
+   *   server looks at a file, `done` says what came of it
    */
-  constructor({ button, input, said, address, working, done }) {
+  constructor({ kind, button, input, lines, working, done }) {
     super();
-    this.#button = button;
-    this.#said = said;
-    this.#address = address;
+    this.#kind = kind;
+    this.#lines = lines;
     this.#working = working;
     this.#done = done;
     button.addEventListener("click", () => input.click());
@@ -36,48 +37,56 @@ export class Upload extends EventTarget {
 
   /** @param {File} file */
   send(file) {
-    if (this.#button.disabled) return;
+    const name = nameOf(file.name, this.#names);
+    const line = this.#lines.open(file.name);
+    this.#names.add(name);
     const request = new XMLHttpRequest(); // fetch cannot tell how much of a body has been sent
-    request.open("PUT", this.#address + encodeURIComponent(nameOf(file.name)));
+    let asking = 0;
+    request.open("PUT", `api/${this.#kind}s/${encodeURIComponent(name)}`);
     request.responseType = "json";
-    request.upload.addEventListener("progress", ({ loaded, total }) => this.#say(`Sending ${Math.round((100 * loaded) / total)} %`));
-    request.upload.addEventListener("load", () => this.#watch());
-    request.addEventListener("loadend", () => this.#finish(request));
-    this.#button.disabled = true;
-    this.#say("Sending");
+    request.upload.addEventListener("progress", ({ loaded, total }) => line.say(`Sending ${Math.round((100 * loaded) / total)} %`));
+    request.upload.addEventListener("load", () => {
+      line.say(this.#working);
+      asking = setInterval(async () => {
+        const sentence = await this.#progress(name);
+        if (asking && sentence) line.say(sentence);
+      }, PROGRESS_INTERVAL);
+    });
+    request.addEventListener("loadend", () => {
+      clearInterval(asking);
+      asking = 0;
+      this.#names.delete(name);
+      this.#finish(request, line);
+    });
+    line.say("Sending");
     request.send(file);
   }
 
-  /** The server has the file and looks at it. */
-  #watch() {
-    this.#say(this.#working);
-    this.#asking = setInterval(async () => {
-      const { done } = await fetch("api/uploads").then((response) => response.json()).catch(() => ({}));
-      if (this.#asking && done) this.#say(`${this.#working} ${Math.round(100 * done)} %`);
-    }, PROGRESS_INTERVAL);
+  /** @returns {Promise<string | null>} how far the server is with a file that it has */
+  async #progress(name) {
+    const { uploads } = await fetch("api/uploads").then((response) => response.json()).catch(() => ({}));
+    const upload = uploads?.find((candidate) => candidate.kind === this.#kind && candidate.name === name);
+    if (!upload) return null;
+    if (upload.position) return `Waiting: ${upload.position === 1 ? "1 file comes" : `${upload.position} files come`} first.`;
+    return upload.done ? `${this.#working} ${Math.round(100 * upload.done)} %` : null;
   }
 
-  /** @param {XMLHttpRequest} request */
-  #finish({ status, response }) {
-    clearInterval(this.#asking);
-    this.#asking = 0;
-    this.#button.disabled = false;
+  #finish({ status, response }, line) {
     if (status === 201) {
-      this.#say(this.#done(response));
+      line.close(this.#done(response));
       this.dispatchEvent(new CustomEvent("added", { detail: { name: response.name } }));
     } else {
-      this.#say(response?.message ?? "The file could not be sent: the server does not answer.", true);
+      line.close(response?.message ?? "The file could not be sent: the server does not answer.", true);
     }
-  }
-
-  #say(sentence, failed = false) {
-    this.#said.textContent = sentence;
-    this.#said.classList.toggle("failed", failed);
   }
 }
 
-/** @param {string} file @returns {string} a name that the server accepts */
-function nameOf(file) {
-  const plain = file.replace(/\.[^.]*$/, "").toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "");
-  return plain.slice(0, LONGEST_NAME) || "mine";
+/** @param {string} file @param {Set<string>} taken @returns {string} a name that the server accepts, and not a taken one */
+function nameOf(file, taken) {
+  const plain = file.replace(/\.[^.]*$/, "").toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "") || "mine";
+  for (let number = 1; ; number++) {
+    const ending = number === 1 ? "" : `_${number}`;
+    const name = plain.slice(0, LONGEST_NAME - ending.length) + ending;
+    if (!taken.has(name)) return name;
+  }
 }
