@@ -40,7 +40,11 @@ class StylePlace(Protocol):
 
 
 class Engine(Protocol):
-    """Recogniser, decoder and renderer for numbered slots; slot k holds the streaming state of one session."""
+    """Recogniser, decoder and renderer for numbered slots; slot k holds the streaming state of one session.
+
+    An avatar, style or background that does not exist is refused with an error that `streaming.errors.is_refusal`
+    recognizes.
+    """
 
     @property
     def recognizer_delay_ticks(self) -> Tick:

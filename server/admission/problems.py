@@ -27,6 +27,7 @@ SORRY = "The server could not do this; its log says why."
 class Refusal(StyleTalkError, ValueError):
     """Something that is not done; the text says why, ``code`` says it to programs."""
 
+    code = "refused"
     status = 400
 
     def __init__(self, code: str, message: str, **fields: Any) -> None:
