@@ -18,8 +18,6 @@ logger = logging.getLogger(__name__)
 
 CODES = {404: "not_found", 405: "method_not_allowed"}
 """Codes of what the router itself refuses."""
-
-
 SORRY = "The server could not do this; its log says why."
 """The sentence for everything unexpected."""
 
@@ -67,6 +65,8 @@ async def failed(request: Request, error: Exception) -> Response:
 
 async def told(request: Request, error: Exception) -> Response:
     """Answer a request whose route raised an error of the tree."""
+    if request.scope["type"] != "http":  # a channel tells its own errors
+        raise error
     if isinstance(error, ControlFailed):  # logged and counted where it failed
         return problem(error.status, error.code, SORRY)
     if not isinstance(error, StyleTalkError | StreamingError) or error.status == 500:
