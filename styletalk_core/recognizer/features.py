@@ -4,27 +4,35 @@ A frame ends with the newest sample, so nothing is looked ahead. The same functi
 of streams and training. Pure.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.audio import SPEECH_RATE
+from styletalk_core.recognizer.affine import Affine, affine, exact
 
 HOP: Final = 160
 """Samples between frames: 10 ms."""
 WINDOW_SAMPLES: Final = 400
 """Samples in a frame: 25 ms."""
+MIDDLE: Final = WINDOW_SAMPLES // 2
 OVERLAP: Final = WINDOW_SAMPLES - HOP
 """Old samples that the next frame needs."""
 MELS: Final = 80
 LOWEST_HZ: Final = 40.0
 HIGHEST_HZ: Final = 7800.0
 FFT: Final = 512
+FIRST_BIN: Final = 1
+BINS: Final = 252
+"""Bins of the spectrum that are computed, from `FIRST_BIN` on: all that lie within a band, to a multiple of four."""
 QUIETEST_DB: Final = -100.0
 """Band power below this is not told apart from digital silence."""
+QUIETEST_POWER: Final = np.float32(10 ** (QUIETEST_DB / 10))
 
 FIRST_LEVEL_DB: Final = -55.0
 LOWEST_LEVEL_DB: Final = -65.0
@@ -64,11 +72,10 @@ def extract(samples: NDArray[np.float32], state: FeatureState) -> tuple[NDArray[
 
 def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """Band power of samples (..., 240 + 160 n) -> (..., n, 80) float32, dB under a full-scale sine."""
-    frames = np.lib.stride_tricks.sliding_window_view(samples, WINDOW_SAMPLES, axis=-1)[..., ::HOP, :]
-    window, filters = _tables()
-    spectrum = np.fft.rfft(frames * window, FFT)
-    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32) @ filters
-    return np.asarray(10 * np.log10(power + np.float32(10 ** (QUIETEST_DB / 10))), np.float32)
+    heard = np.ascontiguousarray(samples, np.float32).reshape(-1, samples.shape[-1])
+    decibels = np.empty((len(heard), (heard.shape[1] - OVERLAP) // HOP, MELS), np.float32)
+    _log_mel(heard, *_tables(), decibels)
+    return decibels.reshape(*samples.shape[:-1], *decibels.shape[1:])
 
 
 def normalise_level(
@@ -83,28 +90,81 @@ def normalise_level(
     Returns:
         (B, n, 80) float32 features of about unit scale, and the level after the last frame.
     """
-    loudness = 10 * np.log10(np.mean(10 ** (decibels / np.float32(10)), axis=-1))
-    levels = np.empty_like(loudness)
-    for frame in range(decibels.shape[1]):
-        rise = loudness[:, frame] - level
-        level = np.maximum(level + np.where(rise > 0, ATTACK * rise, -RELEASE_DB), LOWEST_LEVEL_DB).astype(np.float32)
-        levels[:, frame] = level
-    return np.maximum((decibels - levels[..., None] + 15) / np.float32(15), np.float32(-3)), level
+    features, after = np.empty_like(decibels, np.float32), level.copy()
+    _normalise_level(decibels, after, features)
+    return features, after
+
+
+@numba.njit(nogil=True, cache=True)
+def _log_mel(samples: Any, cosines: Any, sines: Any, filters: Any, decibels: Any) -> None:
+    """Fills decibels (B, n, 80) from samples (B, 240 + 160 n).
+
+    The power of a bin does not depend on where time begins. Counted from the middle of a frame, where the window is
+    symmetric, the real part needs only sums of samples at equal distance, the imaginary part only differences.
+    """
+    frames = decibels.shape[1]
+    sums, differences = np.empty((frames, MIDDLE), np.float32), np.empty((frames, MIDDLE), np.float32)
+    power, imaginary = np.empty((frames, BINS), np.float32), np.empty((frames, BINS), np.float32)
+    bands = np.empty((frames, MELS), np.float32)
+    for stream in range(len(samples)):
+        for frame in range(frames):
+            middle = samples[stream, frame * HOP + MIDDLE :]
+            sums[frame, 0], differences[frame, 0] = middle[0], np.float32(0)
+            for i in range(1, MIDDLE):
+                later, earlier = middle[i], samples[stream, frame * HOP + MIDDLE - i]
+                sums[frame, i], differences[frame, i] = later + earlier, later - earlier
+        affine(sums, cosines, power)
+        affine(differences, sines, imaginary)
+        for frame in range(frames):
+            for i in range(BINS):
+                power[frame, i] = power[frame, i] ** 2 + imaginary[frame, i] ** 2
+        affine(power, filters, bands)
+        for frame in range(frames):
+            for band in range(MELS):
+                decibels[stream, frame, band] = 10 * math.log10(bands[frame, band] + QUIETEST_POWER)
+
+
+@numba.njit(nogil=True, cache=True)
+def _normalise_level(decibels: Any, levels: Any, features: Any) -> None:
+    """Fills features (B, n, 80) from decibels of the same shape and moves levels (B,) on."""
+    for stream in range(len(decibels)):
+        level = levels[stream]
+        for frame in range(decibels.shape[1]):
+            power = np.float32(0)
+            for value in decibels[stream, frame]:
+                power += 10 ** (value / np.float32(10))
+            rise = np.float32(10 * math.log10(power / MELS)) - level
+            level = np.float32(max(level + (ATTACK * rise if rise > 0 else -RELEASE_DB), LOWEST_LEVEL_DB))
+            for band in range(MELS):
+                feature = (decibels[stream, frame, band] - level + 15) / 15
+                features[stream, frame, band] = max(feature, -3)
+        levels[stream] = level
 
 
 @cache
-def _tables() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Window (400,) and filter bank (257, 80), scaled so that a full-scale sine has 0 dB."""
-    window = np.hanning(WINDOW_SAMPLES + 1)[:-1]
+def _tables() -> tuple[Affine, Affine, Affine]:
+    """Windowed cosines and sines (252, 200) and the filter bank (80, 252), scaled so that a full-scale sine has 0 dB.
+
+    Of the spectrum of `FFT` points only the bins from `FIRST_BIN` on that some band hears.
+    """
+    window = np.hanning(WINDOW_SAMPLES + 1)[MIDDLE:-1]
+    bins = np.arange(FIRST_BIN, FIRST_BIN + BINS)
+    angles = 2 * np.pi / FFT * np.outer(bins, np.arange(MIDDLE))
+    return exact(np.cos(angles) * window), exact(np.sin(angles) * window), exact(_filters()[bins].T)
+
+
+def _filters() -> NDArray[np.float64]:
+    """Triangles (257, 80) of equal width on the mel scale."""
     mel = np.linspace(_hz_to_mel(LOWEST_HZ), _hz_to_mel(HIGHEST_HZ), MELS + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
     bins = np.arange(FFT // 2 + 1) * SPEECH_RATE / FFT
     rising = (bins[:, None] - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - bins[:, None]) / np.diff(edges)[1:]
-    filters = np.maximum(0, np.minimum(rising, falling)) / (window.sum() / 2) ** 2
+    whole = np.hanning(WINDOW_SAMPLES + 1).sum()
+    filters = np.maximum(0, np.minimum(rising, falling)) / (whole / 2) ** 2
     narrow = filters.sum(axis=0) == 0
-    filters[np.abs(bins[:, None] - edges[1:-1]).argmin(axis=0)[narrow], np.flatnonzero(narrow)] = 4 / window.sum() ** 2
-    return window.astype(np.float32), filters.astype(np.float32)
+    filters[np.abs(bins[:, None] - edges[1:-1]).argmin(axis=0)[narrow], np.flatnonzero(narrow)] = 4 / whole**2
+    return filters
 
 
 def _hz_to_mel(hertz: float) -> float:

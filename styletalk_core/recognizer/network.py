@@ -1,33 +1,26 @@
-"""The causal recogniser network: residual dilated convolutions with one output head per delay (torch, training).
+"""The causal recogniser network: residual dilated convolutions with one output head per delay, in torch, for training.
 
 Two feature frames make one 20 ms step. A head with delay d names, after step m, the phone of the column that
 began d steps before the end of step m. `step_network` runs the same weights live.
 """
 
-from dataclasses import dataclass
+import dataclasses
+import json
+from pathlib import Path
 from typing import Final
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from styletalk_core.phones import PHONES
+from styletalk_core.recognizer.dimensions import STACK, RecogniserConfig
 from styletalk_core.recognizer.features import MELS
+from styletalk_core.recognizer.weights import PACKAGED, load_weights
 
-STACK: Final = 2
-"""Feature frames in one step."""
 DROPOUT: Final = 0.25
 """Share of a block's hidden channels that an excerpt trains without, from its start to its end."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecogniserConfig:
-    """Dimensions of the network; stored in the checkpoint."""
-
-    width: int = 256
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1)
-    delays: tuple[int, ...] = (2, 3, 4, 6)
-    """Steps of 20 ms from the start of a column to the moment it comes out, one head each."""
 
 
 class Block(nn.Module):
@@ -79,3 +72,22 @@ class RecogniserNetwork(nn.Module):
             x = block(x)
         logits: Tensor = self.heads(self.norm(x))
         return logits.view(batch, frames // STACK, len(self.config.delays), len(PHONES))
+
+
+def save_network(network: RecogniserNetwork, path: Path, card: dict[str, str]) -> None:
+    """Writes the weights as float16 with the dimensions and ``card`` as metadata."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in network.state_dict().items()}
+    save_file(tensors, path, {"config": json.dumps(dataclasses.asdict(network.config))} | card)
+
+
+def load_network(path: Path = PACKAGED) -> RecogniserNetwork:
+    """Reads a network in float32, ready for inference.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, or holds other tensors than its dimensions ask for.
+    """
+    weights = load_weights(path)
+    network = RecogniserNetwork(weights.config)
+    network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in weights.tensors.items()})
+    return network.eval().requires_grad_(False)

@@ -1,29 +1,31 @@
-"""The recogniser network in NumPy with explicit state: the form that runs live, for any number of streams and steps.
+"""The recogniser network as it runs live: one compiled call with explicit state, for any number of streams and steps.
 
-Pure. Equal to `network.RecogniserNetwork` within float32 rounding, which a test proves.
+Pure. Equal to `network.RecogniserNetwork` within the rounding of its weights to 16 bits, which a test proves.
 """
 
-from dataclasses import dataclass
+import math
+from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.phones import PHONES
+from styletalk_core.recognizer.affine import REORDERED, Affine, affine, quantised, stacked
+from styletalk_core.recognizer.dimensions import STACK, RecogniserConfig
 from styletalk_core.recognizer.features import MELS
-from styletalk_core.recognizer.network import STACK, RecogniserConfig
 
 Array = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    dilation: int
-    gain: Array
-    shift: Array
-    taps: Array
-    taps_bias: Array
-    out: Array
-    out_bias: Array
+class _Blocks(NamedTuple):
+    """Layers of N residual blocks, each x + W2 SiLU(W1 [LN(x) at t-2d, t-d, t]), stacked along a first axis N."""
+
+    dilations: NDArray[np.int64]
+    gains: Array
+    shifts: Array
+    taps: Affine
+    outs: Affine
 
 
 class StepNetwork:
@@ -31,23 +33,17 @@ class StepNetwork:
 
     def __init__(self, tensors: dict[str, Array], config: RecogniserConfig, head: int) -> None:
         """Args: tensors: of `RecogniserNetwork.state_dict`; head: index into ``config.delays``."""
-        self._stem, self._stem_bias = _weight(tensors, "stem"), tensors["stem.bias"]
-        self._blocks = [
-            _Block(
-                dilation,
-                tensors[f"blocks.{i}.norm.weight"],
-                tensors[f"blocks.{i}.norm.bias"],
-                _weight(tensors, f"blocks.{i}.taps"),
-                tensors[f"blocks.{i}.taps.bias"],
-                _weight(tensors, f"blocks.{i}.out"),
-                tensors[f"blocks.{i}.out.bias"],
-            )
-            for i, dilation in enumerate(config.dilations)
-        ]
+        names = [f"blocks.{i}" for i in range(len(config.dilations))]
+        self._stem = _layer(tensors, "stem")
+        self._blocks = _Blocks(
+            np.array(config.dilations),
+            np.stack([tensors[f"{name}.norm.weight"] for name in names]),
+            np.stack([tensors[f"{name}.norm.bias"] for name in names]),
+            stacked([_layer(tensors, f"{name}.taps") for name in names]),
+            stacked([_layer(tensors, f"{name}.out") for name in names]),
+        )
         self._gain, self._shift = tensors["norm.weight"], tensors["norm.bias"]
-        rows = slice(head * len(PHONES), (head + 1) * len(PHONES))
-        self._head = np.ascontiguousarray(tensors["heads.weight"][rows].T)
-        self._head_bias = tensors["heads.bias"][rows]
+        self._head = _layer(tensors, "heads", slice(head * len(PHONES), (head + 1) * len(PHONES)))
         self.memory_shape = (2 * sum(config.dilations), config.width)
         """What one stream remembers: the normalised inputs that later taps reach back to."""
 
@@ -63,28 +59,102 @@ class StepNetwork:
         """
         batch, frames, _ = features.shape
         steps = frames // STACK
-        x = features.reshape(batch, steps, STACK * MELS) @ self._stem + self._stem_bias
-        kept, row = [], 0
-        for block in self._blocks:
-            reach = 2 * block.dilation
-            past = np.concatenate([memory[:, row : row + reach], _normalise(x, block.gain, block.shift)], axis=1)
-            taps = np.concatenate([past[:, i * block.dilation :][:, :steps] for i in range(3)], axis=-1)
-            hidden = taps @ block.taps + block.taps_bias
-            hidden /= 1 + np.exp(-hidden)
-            x = x + hidden @ block.out + block.out_bias
-            kept.append(past[:, steps:])
-            row += reach
-        logits = _normalise(x, self._gain, self._shift) @ self._head + self._head_bias
-        odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return odds / odds.sum(axis=-1, keepdims=True), np.concatenate(kept, axis=1)
+        inputs = np.ascontiguousarray(features).reshape(batch * steps, STACK * MELS)
+        posteriors, kept = np.empty((batch, steps, len(PHONES)), np.float32), np.empty_like(memory)
+        rows = posteriors.reshape(batch * steps, len(PHONES))
+        _advance(inputs, self._stem, self._blocks, self._gain, self._shift, self._head, memory, kept, rows)
+        return posteriors, kept
 
 
-def _weight(tensors: dict[str, Array], name: str) -> Array:
-    return np.ascontiguousarray(tensors[f"{name}.weight"].T)
+def _layer(tensors: dict[str, Array], name: str, rows: slice = slice(None)) -> Affine:
+    return quantised(tensors[f"{name}.weight"][rows], tensors[f"{name}.bias"][rows])
 
 
-def _normalise(x: Array, gain: Array, shift: Array) -> Array:
-    """Layer normalisation over the last axis."""
-    centred = x - x.mean(axis=-1, keepdims=True)
-    variance = np.mean(np.square(centred), axis=-1, keepdims=True)
-    return np.asarray(centred / np.sqrt(variance + np.float32(1e-5)) * gain + shift, np.float32)
+@numba.njit(nogil=True, cache=True, fastmath=REORDERED)
+def _advance(
+    inputs: Any, stem: Any, blocks: Any, gain: Any, shift: Any, head: Any, memory: Any, kept: Any, posteriors: Any
+) -> None:
+    """Posteriors (B T, 41) of inputs (B T, 160); what B streams remember goes from ``memory`` to ``kept``."""
+    batch, _, width = memory.shape
+    steps = len(inputs) // batch
+    x = np.empty((len(inputs), width), np.float32)
+    hidden, change = np.empty_like(x), np.empty_like(x)
+    taps = np.empty((len(x), 3 * width), np.float32)
+    affine(inputs, stem, x)
+    first = 0
+    for block in range(len(blocks.dilations)):
+        dilation = blocks.dilations[block]
+        _normalise(x, blocks.gains[block], blocks.shifts[block], hidden)
+        for stream in range(batch):
+            rows = slice(stream * steps, (stream + 1) * steps)
+            window = slice(first, first + 2 * dilation)
+            _gather(memory[stream, window], hidden[rows], dilation, taps[rows], kept[stream, window])
+        affine(taps, _at(blocks.taps, block), hidden)
+        _silu(hidden)
+        affine(hidden, _at(blocks.outs, block), change)
+        x += change
+        first += 2 * dilation
+    _normalise(x, gain, shift, hidden)
+    logits = np.empty((len(x), len(head.weights)), np.float32)
+    affine(hidden, head, logits)
+    _softmax(logits, posteriors)
+
+
+@numba.njit(nogil=True)
+def _at(layers: Any, index: int) -> Any:
+    return Affine(layers.weights[index], layers.scales[index], layers.biases[index])
+
+
+@numba.njit(nogil=True)
+def _gather(past: Any, new: Any, dilation: int, taps: Any, kept: Any) -> None:
+    """Lays the rows at t-2d, t-d and t side by side in taps (T, 3 width) for T ``new`` rows (T, width).
+
+    ``past`` (2d, width): the rows before them; ``kept``: the last 2d rows of both.
+    """
+    steps, width = new.shape
+    reach = len(past)
+    for step in range(steps):
+        for tap in range(3):
+            at = step + tap * dilation
+            taps[step, tap * width : (tap + 1) * width] = past[at] if at < reach else new[at - reach]
+    for row in range(reach):
+        at = row + steps
+        kept[row] = past[at] if at < reach else new[at - reach]
+
+
+@numba.njit(nogil=True)
+def _silu(x: Any) -> None:
+    """x / (1 + exp(-x)) in place, x (rows, width)."""
+    for row in x:
+        for i in range(len(row)):
+            row[i] /= np.float32(1) + math.exp(-row[i])
+
+
+@numba.njit(nogil=True)
+def _softmax(logits: Any, out: Any) -> None:
+    """Of the first columns of logits (rows, at least n) into out (rows, n)."""
+    phones = out.shape[1]
+    for row in range(len(out)):
+        largest, total = logits[row, :phones].max(), np.float32(0)
+        for i in range(phones):
+            out[row, i] = math.exp(logits[row, i] - largest)
+            total += out[row, i]
+        out[row] /= total
+
+
+@numba.njit(nogil=True, fastmath=REORDERED)
+def _normalise(x: Any, gain: Any, shift: Any, out: Any) -> None:
+    """Layer normalisation of every row of x (rows, width)."""
+    width = np.float32(x.shape[1])
+    for row in range(len(x)):
+        values, result = x[row], out[row]
+        total = np.float32(0)
+        for value in values:
+            total += value
+        mean = total / width
+        squares = np.float32(0)
+        for value in values:
+            squares += (value - mean) * (value - mean)
+        factor = np.float32(1) / np.sqrt(squares / width + np.float32(1e-5))
+        for i in range(len(values)):
+            result[i] = (values[i] - mean) * factor * gain[i] + shift[i]

@@ -21,10 +21,10 @@ from styletalk_core.audio import TICKS_PER_SAMPLE
 from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX
 from styletalk_core.recognizer.features import HOP, MELS, FeatureState, extract
-from styletalk_core.recognizer.network import STACK
+from styletalk_core.recognizer.dimensions import STACK
 from styletalk_core.recognizer.step_network import StepNetwork
 from styletalk_core.recognizer.vad import GateState, VoiceDetector
-from styletalk_core.recognizer.weights import PACKAGED, load_network
+from styletalk_core.recognizer.weights import PACKAGED, load_weights
 
 STEP_SAMPLES: Final = STACK * HOP
 """Samples in a step: 20 ms."""
@@ -94,11 +94,11 @@ class Recognizer:
 
     def __init__(self, path: Path = PACKAGED, delay_steps: int = DELAY_STEPS) -> None:
         """Raises: CheckpointError: not a weight file. InputError: the network has no head with this delay."""
-        network = load_network(path)
-        if delay_steps not in network.config.delays:
-            raise InputError(f"the recogniser has no output after {delay_steps} steps, only {network.config.delays}")
-        tensors = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-        self._network = StepNetwork(tensors, network.config, network.config.delays.index(delay_steps))
+        weights = load_weights(path)
+        delays = weights.config.delays
+        if delay_steps not in delays:
+            raise InputError(f"the recogniser has no output after {delay_steps} steps, only {delays}")
+        self._network = StepNetwork(weights.tensors, weights.config, delays.index(delay_steps))
         self._detector = VoiceDetector()
         self._delay_steps = delay_steps
 

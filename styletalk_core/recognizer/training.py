@@ -29,10 +29,10 @@ from styletalk_core.recognizer.accuracy import mean_accuracy, score
 from styletalk_core.recognizer.alignment import labels_at
 from styletalk_core.recognizer.augmentation import Augmenter, Batch, Clip
 from styletalk_core.recognizer.corpus import EXTRA, FREE_SOURCES, Utterance, prepare, utterances
+from styletalk_core.recognizer.dimensions import RecogniserConfig
 from styletalk_core.recognizer.features import HOP, OVERLAP, FeatureState, extract, log_mel
-from styletalk_core.recognizer.network import RecogniserConfig, RecogniserNetwork
+from styletalk_core.recognizer.network import RecogniserNetwork, load_network, save_network
 from styletalk_core.recognizer.synthesis import synthesise
-from styletalk_core.recognizer.weights import load_network, save_network
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,8 @@ One `VoiceDetector` serves every stream; each stream keeps a `GateState`. Runs o
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -48,7 +49,7 @@ class VoiceDetector:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        path = files("silero_vad") / "data" / "silero_vad.onnx"
+        path = Path(find_spec("silero_vad").submodule_search_locations[0]) / "data" / "silero_vad_op18_ifless.onnx"
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def advance(self, states: Sequence[GateState], samples: NDArray[np.float32]) -> None:

@@ -1,43 +1,64 @@
 """The recogniser's weight file: safetensors with the network's dimensions and the model card in its header.
 
-Pure apart from reading and writing the file.
+Pure apart from reading the file. `network` writes it.
 """
 
-import dataclasses
 import json
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
 from styletalk_core.errors import CheckpointError
-from styletalk_core.recognizer.network import RecogniserConfig, RecogniserNetwork
+from styletalk_core.phones import PHONES
+from styletalk_core.recognizer.dimensions import STACK, RecogniserConfig
+from styletalk_core.recognizer.features import MELS
 
 PACKAGED: Final = Path(str(files("styletalk_core"))) / "weights" / "recogniser.safetensors"
 
 
-def save_network(network: RecogniserNetwork, path: Path, card: dict[str, str]) -> None:
-    """Writes the weights as float16 with the dimensions and ``card`` as metadata."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(tensors, path, {"config": json.dumps(dataclasses.asdict(network.config))} | card)
+@dataclass(frozen=True, slots=True)
+class RecogniserWeights:
+    """Dimensions and float32 tensors, named as in ``RecogniserNetwork.state_dict``."""
+
+    config: RecogniserConfig
+    tensors: dict[str, NDArray[np.float32]]
 
 
-def load_network(path: Path = PACKAGED) -> RecogniserNetwork:
-    """Reads a network in float32, ready for inference.
+def load_weights(path: Path = PACKAGED) -> RecogniserWeights:
+    """Reads a weight file.
 
     Raises:
         CheckpointError: the file is missing, damaged, or holds other tensors than its dimensions ask for.
     """
     try:
-        with safe_open(path, "pt") as file:
+        with safe_open(path, "np") as file:
             fields = json.loads(file.metadata()["config"])
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
         config = RecogniserConfig(int(fields["width"]), tuple(fields["dilations"]), tuple(fields["delays"]))
-        network = RecogniserNetwork(config)
-        network.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is no recogniser weight file ({error})") from error
-    return network.eval().requires_grad_(False)
+    expected = _shapes(config)
+    if {name: tensor.shape for name, tensor in tensors.items()} != expected:
+        wrong = sorted(name for name in expected if name not in tensors or tensors[name].shape != expected[name])
+        surplus = sorted(tensors.keys() - expected.keys())
+        raise CheckpointError(
+            f"{path} is no recogniser weight file (missing or of another shape: {wrong}, not known: {surplus})"
+        )
+    return RecogniserWeights(config, tensors)
+
+
+def _shapes(config: RecogniserConfig) -> dict[str, tuple[int, ...]]:
+    width, outputs = config.width, len(config.delays) * len(PHONES)
+    layers = {"stem": (width, STACK * MELS), "heads": (outputs, width)}
+    norms = ["norm"]
+    for block in range(len(config.dilations)):
+        layers |= {f"blocks.{block}.taps": (width, 3 * width), f"blocks.{block}.out": (width, width)}
+        norms.append(f"blocks.{block}.norm")
+    shapes: dict[str, tuple[int, ...]] = {f"{name}.weight": shape for name, shape in layers.items()}
+    shapes |= {f"{name}.bias": shape[:1] for name, shape in layers.items()}
+    return shapes | {f"{name}.{part}": (width,) for name in norms for part in ("weight", "bias")}

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from styletalk_core.errors import CheckpointError
-from styletalk_core.recognizer.network import RecogniserConfig, RecogniserNetwork
+from styletalk_core.recognizer.dimensions import RecogniserConfig
+from styletalk_core.recognizer.network import RecogniserNetwork, load_network, save_network
 from styletalk_core.recognizer.step_network import StepNetwork
-from styletalk_core.recognizer.weights import load_network, save_network
 
 CONFIG = RecogniserConfig(width=32, dilations=(1, 2, 4, 1))
 

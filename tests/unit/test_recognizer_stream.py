@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from styletalk_core.errors import InputError
 from styletalk_core.phones import SIL_INDEX
-from styletalk_core.recognizer.network import RecogniserConfig, RecogniserNetwork
+from styletalk_core.recognizer.dimensions import RecogniserConfig
+from styletalk_core.recognizer.network import RecogniserNetwork, save_network
 from styletalk_core.recognizer.noise import music
 from styletalk_core.recognizer.stream import (
     COLUMN_TICKS,
@@ -21,7 +22,6 @@ from styletalk_core.recognizer.stream import (
     RecognizerStream,
     recognize,
 )
-from styletalk_core.recognizer.weights import save_network
 
 
 @pytest.fixture(scope="module")

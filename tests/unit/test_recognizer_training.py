@@ -12,8 +12,8 @@ from styletalk_core.errors import InputError
 from styletalk_core.phones import INDEX, SIL_INDEX
 from styletalk_core.recognizer import augmentation, training
 from styletalk_core.recognizer.augmentation import Augmenter, Clip
+from styletalk_core.recognizer.network import load_network
 from styletalk_core.recognizer.training import DevClip, Training, run
-from styletalk_core.recognizer.weights import load_network
 
 
 def arguments(cache: Path, **changes: object) -> argparse.Namespace:

@@ -1,0 +1,23 @@
+"""The dimensions of a recogniser network, as its weight file stores them. Pure constants."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from styletalk_core.recognizer.affine import OUTPUTS
+
+STACK: Final = 2
+"""Feature frames in one step."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecogniserConfig:
+    """Dimensions of the network; stored in the checkpoint."""
+
+    width: int = 256
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1)
+    delays: tuple[int, ...] = (2, 3, 4, 6)
+    """Steps of 20 ms from the start of a column to the moment it comes out, one head each."""
+
+    def __post_init__(self) -> None:
+        if self.width % OUTPUTS:
+            raise ValueError(f"width {self.width} is no multiple of {OUTPUTS}")
