@@ -10,6 +10,7 @@ BENCHMARKS = {
     "recognizer-accuracy": ("styletalk_core.benchmarks.recognizer_accuracy", "how right the recogniser is"),
     "decoder": ("styletalk_core.benchmarks.decoder", "time per frame of the style-controllable decoder"),
     "renderer": ("styletalk_core.benchmarks.renderer", "time per frame and memory of the renderers"),
+    "encoder": ("server.benchmarks.encoder", "time per frame and quality of VP8 under several settings"),
     "face": ("styletalk_core.benchmarks.face", "accuracy of the face model and of style retrieval"),
     "latency": ("server.benchmarks.latency", "microphone to displayed frame in a real browser"),
     "interruption": ("server.benchmarks.interruption", "how soon a real browser is silent after an interruption"),

@@ -1,6 +1,6 @@
 """Everything this project changes about aiortc and aioice, in one place.
 
-Runs on: event loop, the encoder in an executor thread. Every function works on one instance and touches private
+Runs on: event loop. Every function works on one instance and touches private
 attributes of the pinned version; a name that has moved raises `PatchError` when a call is set up, and the tests run
 each function against the real library.
 
@@ -9,7 +9,7 @@ What is changed, and why:
 * The microphone's receive buffer costs 80 ms, and 300 ms for good after one lost packet: `tap_packets`.
 * Sender reports carry the time of sending, so that whatever makes pictures later than sound becomes a lip-sync error
   that the browser never corrects: `report_content_time`.
-* VP8 settings suit conference cameras; the bitrate bounds are constants: `LiveVp8Encoder`, `use_encoder`.
+* The encoder is the library's choice, with settings for conference cameras: `use_encoder`, with a `LiveVp8Encoder`.
 * ICE leaves out loopback and cannot be told which ports to use: `offer_addresses`.
 """
 
@@ -17,27 +17,19 @@ import asyncio
 import random
 import socket
 from collections.abc import Callable, Iterable
-from fractions import Fraction
 from typing import Any
 
 import aioice
-import av
 from aioice.candidate import candidate_foundation, candidate_priority
 from aioice.ice import StunProtocol
 from aiortc import RTCPeerConnection, RTCRtpReceiver, RTCRtpSender
 from aiortc.codecs.base import Encoder
-from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.rtp import RtpPacket
-from av import VideoFrame
-from av.frame import Frame
-from av.video.codeccontext import VideoCodecContext
-from av.video.frame import PictureType
 
 from styletalk_core.errors import StyleTalkError
 
 NTP_UNIX_OFFSET = 2_208_988_800  # seconds from 1900 to 1970
 SOCKET_BUFFER = 1 << 20  # bytes
-VIDEO_CLOCK_RATE = 90_000
 
 
 class PatchError(RuntimeError):
@@ -102,84 +94,6 @@ def report_content_time(sender: RTCRtpSender, unix_of: Callable[[int], float]) -
 def use_encoder(sender: RTCRtpSender, encoder: Encoder) -> None:
     """Encodes with ``encoder`` instead of the library's choice; to be called before the first frame."""
     _set_private(sender, "_RTCRtpSender__encoder", encoder)
-
-
-class LiveVp8Encoder(Vp8Encoder):
-    """VP8 for a face on a still background: one thread, fast presets, no denoiser.
-
-    libvpx takes a new bitrate only by starting anew with a key frame, so the receiver's estimate is followed when it
-    has moved by a third, down at once and up every few seconds.
-    """
-
-    MIN_BITRATE = 400_000
-    MAX_BITRATE = 3_000_000
-    LEAST_CHANGE = 1 / 3
-    SECONDS_BETWEEN_RAISES = 5
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.codec: VideoCodecContext | None = None
-        self.picture_id = random.randrange(1 << 15)
-        self._bitrate = 1_200_000 if size > 256 else 800_000
-        self._built_pts = 0
-
-    @property
-    def target_bitrate(self) -> int:
-        """Bits per second that the receiver can take; set from its estimates."""
-        return self._bitrate
-
-    @target_bitrate.setter
-    def target_bitrate(self, bitrate: int) -> None:
-        self._bitrate = max(self.MIN_BITRATE, min(bitrate, self.MAX_BITRATE))
-
-    def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
-        """Encodes one yuv420p frame whose time base is 1/90000 s.
-
-        Returns:
-            (RTP payloads, timestamp in 1/90000 s).
-        """
-        assert isinstance(frame, VideoFrame) and frame.pts is not None
-        pts = frame.pts
-        if self.codec is None or self._outgrown(frame, self.codec):
-            self.codec = self._build(frame)
-            self._built_pts = pts
-        frame.pict_type = PictureType.I if force_keyframe else PictureType.NONE
-        data = b"".join(bytes(packet) for packet in self.codec.encode(frame))
-        payloads = self._packetize(data, self.picture_id)
-        self.picture_id = (self.picture_id + 1) % (1 << 15)
-        return payloads, pts
-
-    def _outgrown(self, frame: VideoFrame, codec: VideoCodecContext) -> bool:
-        if (frame.width, frame.height) != (codec.width, codec.height):
-            return True
-        change = self._bitrate / (codec.bit_rate or 1) - 1
-        settled = frame.pts is not None and frame.pts - self._built_pts > self.SECONDS_BETWEEN_RAISES * VIDEO_CLOCK_RATE
-        return change < -self.LEAST_CHANGE or (change > self.LEAST_CHANGE and settled)
-
-    def _build(self, frame: VideoFrame) -> VideoCodecContext:
-        codec = av.CodecContext.create("libvpx", "w")
-        codec.width = frame.width
-        codec.height = frame.height
-        codec.bit_rate = self._bitrate
-        codec.pix_fmt = "yuv420p"
-        codec.time_base = Fraction(1, VIDEO_CLOCK_RATE)  # the default is microseconds, to which frames would be moved
-        codec.gop_size = 3000  # key frames come on request
-        codec.qmin = 2
-        codec.qmax = 56
-        codec.thread_count = 1
-        codec.options = {
-            "bufsize": str(self._bitrate),
-            "cpu-used": "-12",
-            "deadline": "realtime",
-            "lag-in-frames": "0",
-            "minrate": str(self._bitrate),  # equal to the maximum: constant bitrate
-            "maxrate": str(self._bitrate),
-            "noise-sensitivity": "0",
-            "overshoot-pct": "15",
-            "undershoot-pct": "100",
-            "static-thresh": "1",
-        }
-        return codec
 
 
 # Connecting

@@ -16,7 +16,7 @@ from av import VideoFrame
 from av.frame import Frame
 from av.packet import Packet
 
-from server.rtc.aiortc_patches import VIDEO_CLOCK_RATE, LiveVp8Encoder
+from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE, LiveVp8Encoder
 
 BITRATES: Final = (400_000, 1_200_000, 3_000_000)
 FIRST: Final = 1

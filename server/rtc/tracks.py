@@ -13,7 +13,7 @@ import numpy as np
 from aiortc import MediaStreamTrack
 from numpy.typing import NDArray
 
-from server.rtc.aiortc_patches import VIDEO_CLOCK_RATE
+from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE
 from streaming.media import FRAME_TICKS, TICK_RATE, Tick, VideoImage
 from streaming.session import Session
 

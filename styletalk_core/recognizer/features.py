@@ -5,6 +5,7 @@ of streams and training. Pure.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -15,21 +16,20 @@ from numpy.typing import NDArray
 
 from styletalk_core.audio import SPEECH_RATE
 from styletalk_core.recognizer.affine import Affine, affine, exact
+from styletalk_core.recognizer.spectrum import Basis, hann_basis, power_spectrum
 
 HOP: Final = 160
 """Samples between frames: 10 ms."""
 WINDOW_SAMPLES: Final = 400
 """Samples in a frame: 25 ms."""
-MIDDLE: Final = WINDOW_SAMPLES // 2
 OVERLAP: Final = WINDOW_SAMPLES - HOP
 """Old samples that the next frame needs."""
 MELS: Final = 80
 LOWEST_HZ: Final = 40.0
 HIGHEST_HZ: Final = 7800.0
 FFT: Final = 512
-FIRST_BIN: Final = 1
-BINS: Final = 252
-"""Bins of the spectrum that are computed, from `FIRST_BIN` on: all that lie within a band, to a multiple of four."""
+BINS: Final = range(1, 253)
+"""Bins of the spectrum that are computed: all that lie within a band, filled up to a multiple of four."""
 QUIETEST_DB: Final = -100.0
 """Band power below this is not told apart from digital silence."""
 QUIETEST_POWER: Final = np.float32(10 ** (QUIETEST_DB / 10))
@@ -54,6 +54,15 @@ class FeatureState:
         """The state before the first sample: silence."""
         return cls(np.zeros((batch, OVERLAP), np.float32), np.full(batch, FIRST_LEVEL_DB, np.float32))
 
+    @classmethod
+    def joined(cls, states: "Sequence[FeatureState]") -> "FeatureState":
+        """The states of all streams, in order."""
+        return cls(np.concatenate([state.tail for state in states]), np.concatenate([state.level for state in states]))
+
+    def of(self, stream: int) -> "FeatureState":
+        """The state of one stream of the batch."""
+        return FeatureState(self.tail[stream : stream + 1], self.level[stream : stream + 1])
+
 
 def extract(samples: NDArray[np.float32], state: FeatureState) -> tuple[NDArray[np.float32], FeatureState]:
     """Features of new samples.
@@ -66,7 +75,9 @@ def extract(samples: NDArray[np.float32], state: FeatureState) -> tuple[NDArray[
         (B, n, 80) float32 and the new state.
     """
     heard = np.concatenate([state.tail, samples], axis=1)
-    features, level = normalise_level(log_mel(heard), state.level)
+    decibels = np.empty((len(heard), samples.shape[1] // HOP, MELS), np.float32)
+    features, level = np.empty_like(decibels), state.level.copy()
+    _extract(heard, *_tables(), level, decibels, features)
     return features, FeatureState(heard[:, -OVERLAP:], level)
 
 
@@ -96,28 +107,18 @@ def normalise_level(
 
 
 @numba.njit(nogil=True, cache=True)
-def _log_mel(samples: Any, cosines: Any, sines: Any, filters: Any, decibels: Any) -> None:
-    """Fills decibels (B, n, 80) from samples (B, 240 + 160 n).
+def _extract(samples: Any, basis: Any, filters: Any, levels: Any, decibels: Any, features: Any) -> None:
+    _log_mel(samples, basis, filters, decibels)
+    _normalise_level(decibels, levels, features)
 
-    The power of a bin does not depend on where time begins. Counted from the middle of a frame, where the window is
-    symmetric, the real part needs only sums of samples at equal distance, the imaginary part only differences.
-    """
-    frames = decibels.shape[1]
-    sums, differences = np.empty((frames, MIDDLE), np.float32), np.empty((frames, MIDDLE), np.float32)
-    power, imaginary = np.empty((frames, BINS), np.float32), np.empty((frames, BINS), np.float32)
-    bands = np.empty((frames, MELS), np.float32)
+
+@numba.njit(nogil=True, cache=True)
+def _log_mel(samples: Any, basis: Any, filters: Any, decibels: Any) -> None:
+    """Fills decibels (B, n, 80) from samples (B, 240 + 160 n)."""
+    frames, bins = decibels.shape[1], len(basis.cosines.weights)
+    power, bands = np.empty((frames, bins), np.float32), np.empty((frames, MELS), np.float32)
     for stream in range(len(samples)):
-        for frame in range(frames):
-            middle = samples[stream, frame * HOP + MIDDLE :]
-            sums[frame, 0], differences[frame, 0] = middle[0], np.float32(0)
-            for i in range(1, MIDDLE):
-                later, earlier = middle[i], samples[stream, frame * HOP + MIDDLE - i]
-                sums[frame, i], differences[frame, i] = later + earlier, later - earlier
-        affine(sums, cosines, power)
-        affine(differences, sines, imaginary)
-        for frame in range(frames):
-            for i in range(BINS):
-                power[frame, i] = power[frame, i] ** 2 + imaginary[frame, i] ** 2
+        power_spectrum(samples[stream], HOP, basis, power)
         affine(power, filters, bands)
         for frame in range(frames):
             for band in range(MELS):
@@ -142,15 +143,9 @@ def _normalise_level(decibels: Any, levels: Any, features: Any) -> None:
 
 
 @cache
-def _tables() -> tuple[Affine, Affine, Affine]:
-    """Windowed cosines and sines (252, 200) and the filter bank (80, 252), scaled so that a full-scale sine has 0 dB.
-
-    Of the spectrum of `FFT` points only the bins from `FIRST_BIN` on that some band hears.
-    """
-    window = np.hanning(WINDOW_SAMPLES + 1)[MIDDLE:-1]
-    bins = np.arange(FIRST_BIN, FIRST_BIN + BINS)
-    angles = 2 * np.pi / FFT * np.outer(bins, np.arange(MIDDLE))
-    return exact(np.cos(angles) * window), exact(np.sin(angles) * window), exact(_filters()[bins].T)
+def _tables() -> tuple[Basis, Affine]:
+    """Basis of the spectrum and filter bank (80, 252), scaled so that a full-scale sine has 0 dB."""
+    return hann_basis(WINDOW_SAMPLES, FFT, BINS), exact(_filters()[BINS.start : BINS.stop].T)
 
 
 def _filters() -> NDArray[np.float64]:

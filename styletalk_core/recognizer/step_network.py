@@ -45,25 +45,25 @@ class StepNetwork:
         self._gain, self._shift = tensors["norm.weight"], tensors["norm.bias"]
         self._head = _layer(tensors, "heads", slice(head * len(PHONES), (head + 1) * len(PHONES)))
         self.memory_shape = (2 * sum(config.dilations), config.width)
-        """What one stream remembers: the normalised inputs that later taps reach back to."""
+        """What one stream remembers: the normalised inputs that later taps reach back to, a ring for each block."""
 
-    def advance(self, features: Array, memory: Array) -> tuple[Array, Array]:
+    def advance(self, features: Array, memory: Array, taken: NDArray[np.int64]) -> Array:
         """Runs T steps.
 
         Args:
             features: (B, 2 T, 80) float32.
-            memory: (B, *memory_shape) float32; zeros before the first step.
+            memory: (B, *memory_shape) float32, zeros before the first step; moved on in place.
+            taken: (B,) int64, steps that each stream has taken before these.
 
         Returns:
-            Posteriors (B, T, 41) float32 and the new memory.
+            Posteriors (B, T, 41) float32.
         """
         batch, frames, _ = features.shape
         steps = frames // STACK
         inputs = np.ascontiguousarray(features).reshape(batch * steps, STACK * MELS)
-        posteriors, kept = np.empty((batch, steps, len(PHONES)), np.float32), np.empty_like(memory)
-        rows = posteriors.reshape(batch * steps, len(PHONES))
-        _advance(inputs, self._stem, self._blocks, self._gain, self._shift, self._head, memory, kept, rows)
-        return posteriors, kept
+        posteriors = np.empty((batch * steps, len(PHONES)), np.float32)
+        _advance(inputs, self._stem, self._blocks, self._gain, self._shift, self._head, memory, taken, posteriors)
+        return posteriors.reshape(batch, steps, len(PHONES))
 
 
 def _layer(tensors: dict[str, Array], name: str, rows: slice = slice(None)) -> Affine:
@@ -72,9 +72,9 @@ def _layer(tensors: dict[str, Array], name: str, rows: slice = slice(None)) -> A
 
 @numba.njit(nogil=True, cache=True, fastmath=REORDERED)
 def _advance(
-    inputs: Any, stem: Any, blocks: Any, gain: Any, shift: Any, head: Any, memory: Any, kept: Any, posteriors: Any
+    inputs: Any, stem: Any, blocks: Any, gain: Any, shift: Any, head: Any, memory: Any, taken: Any, posteriors: Any
 ) -> None:
-    """Posteriors (B T, 41) of inputs (B T, 160); what B streams remember goes from ``memory`` to ``kept``."""
+    """Fills posteriors (B T, 41) from inputs (B T, 160) and moves memory (B, rows, width) on."""
     batch, _, width = memory.shape
     steps = len(inputs) // batch
     x = np.empty((len(inputs), width), np.float32)
@@ -87,8 +87,7 @@ def _advance(
         _normalise(x, blocks.gains[block], blocks.shifts[block], hidden)
         for stream in range(batch):
             rows = slice(stream * steps, (stream + 1) * steps)
-            window = slice(first, first + 2 * dilation)
-            _gather(memory[stream, window], hidden[rows], dilation, taps[rows], kept[stream, window])
+            _gather(hidden[rows], memory[stream, first : first + 2 * dilation], taken[stream], taps[rows])
         affine(taps, _at(blocks.taps, block), hidden)
         _silu(hidden)
         affine(hidden, _at(blocks.outs, block), change)
@@ -106,20 +105,18 @@ def _at(layers: Any, index: int) -> Any:
 
 
 @numba.njit(nogil=True)
-def _gather(past: Any, new: Any, dilation: int, taps: Any, kept: Any) -> None:
-    """Lays the rows at t-2d, t-d and t side by side in taps (T, 3 width) for T ``new`` rows (T, width).
+def _gather(new: Any, past: Any, taken: int, taps: Any) -> None:
+    """Lays the rows at t-2d, t-d and t side by side in taps (T, 3 width), for T ``new`` rows (T, width).
 
-    ``past`` (2d, width): the rows before them; ``kept``: the last 2d rows of both.
+    ``past`` (2d, width) is a ring: row t lies at t modulo 2d, over the row that was 2d before it.
     """
-    steps, width = new.shape
-    reach = len(past)
+    (steps, width), reach = new.shape, len(past)
     for step in range(steps):
-        for tap in range(3):
-            at = step + tap * dilation
-            taps[step, tap * width : (tap + 1) * width] = past[at] if at < reach else new[at - reach]
-    for row in range(reach):
-        at = row + steps
-        kept[row] = past[at] if at < reach else new[at - reach]
+        place = (taken + step) % reach
+        halfway = (place + reach // 2) % reach
+        row = taps[step]
+        row[:width], row[width : 2 * width], row[2 * width :] = past[place], past[halfway], new[step]
+        past[place] = new[step]
 
 
 @numba.njit(nogil=True)

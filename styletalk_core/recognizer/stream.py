@@ -9,19 +9,21 @@ point more of right frames for the price of a batch of two.
 Runs on: worker thread, or any single thread.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.audio import TICKS_PER_SAMPLE
 from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX
-from styletalk_core.recognizer.features import HOP, MELS, FeatureState, extract
 from styletalk_core.recognizer.dimensions import STACK
+from styletalk_core.recognizer.features import HOP, MELS, FeatureState, extract
 from styletalk_core.recognizer.step_network import StepNetwork
 from styletalk_core.recognizer.vad import GateState, VoiceDetector
 from styletalk_core.recognizer.weights import PACKAGED, load_weights
@@ -79,10 +81,10 @@ class PhoneRecognizer(Protocol):
 
 @dataclass(slots=True)
 class _State:
-    """What one stream remembers: memory (2, rows, width) of the network in each phase, the last feature frame."""
+    """What one stream remembers: memory (2, rows, width) of the network in each phase, the last feature frame (80,)."""
 
     memory: NDArray[np.float32]
-    last: NDArray[np.float32] = field(default_factory=lambda: np.zeros((1, MELS), np.float32))
+    last: NDArray[np.float32] = field(default_factory=lambda: np.zeros(MELS, np.float32))
     features: FeatureState = field(default_factory=lambda: FeatureState.zeros(1))
     gate: GateState = field(default_factory=GateState)
     pending: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
@@ -119,11 +121,14 @@ class Recognizer:
     def push(self, streams: "Sequence[RecognizerStream]", audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
         """Feeds ``audio[i]`` (n,) float32 16 kHz to ``streams[i]``; steps of different streams run as one batch."""
         firsts = [stream.state.steps for stream in streams]
-        columns = [[np.zeros((0, len(PHONES)), np.float32)] for _ in streams]
-        speech = [[np.zeros(0, np.bool_)] for _ in streams]
+        columns: list[list[NDArray[np.float32]]] = [[] for _ in streams]
+        speech: list[list[NDArray[np.bool_]]] = [[] for _ in streams]
         for stream, samples in zip(streams, audio, strict=True):
-            heard = np.clip(np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0), -1, 1).astype(np.float32)
-            stream.state.pending = np.concatenate([stream.state.pending, heard])
+            state = stream.state
+            pending = np.empty(len(state.pending) + len(samples), np.float32)
+            pending[: len(state.pending)] = state.pending
+            _clean(np.asarray(samples, np.float32), pending[len(state.pending) :])
+            state.pending = pending
         while ready := [i for i, stream in enumerate(streams) if len(stream.state.pending) >= STEP_SAMPLES]:
             states = [streams[i].state for i in ready]
             posteriors, gates = self._advance(states)
@@ -135,8 +140,8 @@ class Recognizer:
             Recognition(
                 start=max(first + 1 - self._delay_steps, 0) * COLUMN_TICKS,
                 hop=COLUMN_TICKS,
-                posteriors=np.concatenate(columns[i]),
-                speech=np.concatenate(speech[i]),
+                posteriors=_joined(columns[i]) if columns[i] else np.zeros((0, len(PHONES)), np.float32),
+                speech=_joined(speech[i]) if speech[i] else np.zeros(0, np.bool_),
             )
             for i, first in enumerate(firsts)
         ]
@@ -144,26 +149,48 @@ class Recognizer:
     def _advance(self, states: Sequence[_State]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Moves B streams on by as many steps as all of them can take; returns columns (B, T, 41) and gates (B, T)."""
         steps = min(min(len(state.pending) for state in states) // STEP_SAMPLES, MOST_STEPS)
-        samples = np.stack([state.pending[: steps * STEP_SAMPLES] for state in states])
-        tails = np.concatenate([state.features.tail for state in states])
-        levels = np.concatenate([state.features.level for state in states])
-        features, heard = extract(samples, FeatureState(tails, levels))
-        earlier = np.concatenate([np.stack([state.last for state in states]), features[:, :-1]], axis=1)
-        memory = np.concatenate([[state.memory[phase] for state in states] for phase in range(PHASES)])
-        columns, memory = self._network.advance(np.concatenate([features, earlier]), memory)
-        posteriors = columns.reshape(PHASES, len(states), steps, len(PHONES)).mean(axis=0)
-        gates = np.empty((len(states), steps), np.bool_)
-        for step in range(steps):
-            heard_now = samples[:, step * STEP_SAMPLES : (step + 1) * STEP_SAMPLES]
-            self._detector.advance([state.gate for state in states], heard_now)
-            gates[:, step] = [state.gate.open for state in states]
+        samples = _joined([state.pending[None, : steps * STEP_SAMPLES] for state in states])
+        features, heard = extract(samples, FeatureState.joined([state.features for state in states]))
+        phases = np.empty((len(states), PHASES, *features.shape[1:]), np.float32)
+        phases[:, 0] = features
+        phases[:, 1, 0] = [state.last for state in states]
+        phases[:, 1, 1:] = features[:, :-1]
+        memory = _joined([state.memory for state in states])
+        columns = self._network.advance(
+            phases.reshape(-1, *features.shape[1:]),
+            memory,
+            np.array([state.steps for state in states for _ in range(PHASES)]),
+        ).reshape(len(states), PHASES, steps, len(PHONES))
+        posteriors = (columns[:, 0] + columns[:, 1]) / np.float32(PHASES)
+        gates = self._gates([state.gate for state in states], samples)
+        posteriors[~gates] = SILENT_COLUMN
         for row, state in enumerate(states):
-            state.features = FeatureState(heard.tail[row : row + 1], heard.level[row : row + 1])
-            state.memory = memory[row :: len(states)]
-            state.last = features[row, -1:]
+            state.features = heard.of(row)
+            state.memory, state.last = memory[PHASES * row : PHASES * (row + 1)], features[row, -1]
             state.pending = state.pending[steps * STEP_SAMPLES :]
             state.steps += steps
-        return np.where(gates[:, :, None], posteriors, SILENT_COLUMN), gates
+        return posteriors, gates
+
+    def _gates(self, states: Sequence[GateState], samples: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Whether B speakers speak in each of T steps (B, T), after samples (B, 320 T)."""
+        gates = np.empty((len(states), samples.shape[1] // STEP_SAMPLES), np.bool_)
+        for step in range(gates.shape[1]):
+            self._detector.advance(states, samples[:, step * STEP_SAMPLES : (step + 1) * STEP_SAMPLES])
+            gates[:, step] = [state.open for state in states]
+        return gates
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """The parts along their first axis; a single one as it is."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+@numba.njit(nogil=True, cache=True)
+def _clean(samples: Any, out: Any) -> None:
+    """Samples (n,) limited to full scale; what is no finite number is silence."""
+    for i in range(len(samples)):
+        sample = samples[i]
+        out[i] = min(max(sample, np.float32(-1)), np.float32(1)) if math.isfinite(sample) else np.float32(0)
 
 
 class RecognizerStream:

@@ -1,38 +1,53 @@
 """The speech gate: silero-vad on windows of 32 ms, opened and closed with hysteresis and a hang-over.
 
-One `VoiceDetector` serves every stream; each stream keeps a `GateState`. Runs on ONNX Runtime, one thread:
-0.08 ms per window against 0.2 ms for the TorchScript form.
+One `VoiceDetector` serves every stream; each stream keeps a `GateState`. The network is silero-vad's, in one compiled
+call instead of ONNX Runtime's forty operators: the sums of a window take a fifth of the time. A test holds it against
+the original in ONNX Runtime.
+
+Runs on: any thread.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
+import numba
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
-from styletalk_core.audio import SPEECH_RATE
+from styletalk_core.recognizer.affine import Affine, affine, exact
+from styletalk_core.recognizer.spectrum import Basis, hann_basis, power_spectrum
+from styletalk_core.weights import FOLDER
 
 WINDOW: Final = 512
 """Samples that the detector judges at once: 32 ms."""
 CONTEXT: Final = 64
-"""Samples before the window that the detector also sees."""
+"""Samples before the window that the detector also sees, and that it sees mirrored behind its end."""
 OPEN_ABOVE: Final = 0.4
 CLOSE_BELOW: Final = 0.2
 HANG_OVER: Final = 6
 """Windows below `CLOSE_BELOW` in a row that close the gate: 192 ms."""
 
+FRAME: Final = 256
+"""Samples of a frame of the detector's spectrum: 16 ms, moved on by half."""
+FRAMES: Final = 4
+"""Frames in a window with its context and its mirrored end."""
+UNITS: Final = 128
+"""Width of the recurrent layer."""
+
 
 @dataclass(slots=True)
 class GateState:
-    """What one stream remembers. ``open``: somebody speaks, or did a moment ago."""
+    """What one stream remembers. ``open``: somebody speaks, or did a moment ago.
+
+    memory: (2, 128) float32, output and cell of the recurrent layer.
+    """
 
     pending: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     context: NDArray[np.float32] = field(default_factory=lambda: np.zeros(CONTEXT, np.float32))
-    memory: NDArray[np.float32] = field(default_factory=lambda: np.zeros((2, 128), np.float32))
+    memory: NDArray[np.float32] = field(default_factory=lambda: np.zeros((2, UNITS), np.float32))
     quiet: int = HANG_OVER
     open: bool = False
 
@@ -42,29 +57,108 @@ class GateState:
         self.open = probability >= OPEN_ABOVE or (self.open and self.quiet < HANG_OVER)
 
 
+class _Layers(NamedTuple):
+    basis: Basis
+    first: Affine
+    second: Affine
+    third: Affine
+    fourth: Affine
+    recurrent: Affine
+    output: Affine
+
+
 class VoiceDetector:
-    """The silero-vad network from its wheel."""
+    """The silero-vad network for 16 kHz."""
 
     def __init__(self) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        path = Path(find_spec("silero_vad").submodule_search_locations[0]) / "data" / "silero_vad_op18_ifless.onnx"
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        tensors = load_file(FOLDER / "silero_vad.safetensors")
+        kernels = [tensors[f"convolutions.{layer}.weight"] for layer in range(4)]
+        biases = [tensors[f"convolutions.{layer}.bias"] for layer in range(4)]
+        basis = hann_basis(FRAME, FRAME, range(FRAME // 2 + 1))
+        unused = len(basis.cosines.weights) - kernels[0].shape[1]
+        self._layers = _Layers(
+            basis,
+            exact(_rows(np.pad(kernels[0], ((0, 0), (0, unused), (0, 0)))), biases[0]),
+            exact(_rows(kernels[1]), biases[1]),
+            exact(_rows(kernels[2][:, :, 1:]), biases[2]),  # of two frames in, one out, the first tap meets padding
+            exact(kernels[3][:, :, 1], biases[3]),  # of one frame, the middle tap alone
+            exact(
+                np.concatenate([tensors["lstm.weight_ih"], tensors["lstm.weight_hh"]], axis=1),
+                tensors["lstm.bias_ih"] + tensors["lstm.bias_hh"],
+            ),
+            exact(tensors["output.weight"], tensors["output.bias"]),
+        )
 
     def advance(self, states: Sequence[GateState], samples: NDArray[np.float32]) -> None:
         """Feeds samples (B, n) float32 16 kHz, n <= 512, one row per stream, and moves each gate."""
         for state, heard in zip(states, samples, strict=True):
             state.pending = np.concatenate([state.pending, heard])
-        full = [state for state in states if len(state.pending) >= WINDOW]
-        if not full:
-            return
-        windows = np.stack([np.concatenate([state.context, state.pending[:WINDOW]]) for state in full])
-        memory = np.stack([state.memory for state in full], axis=1)
-        feeds = {"input": windows, "state": memory, "sr": np.array(SPEECH_RATE)}
-        probabilities, memory = self._session.run(None, feeds)
-        for row, state in enumerate(full):
-            state.context = windows[row, -CONTEXT:]
-            state.pending = state.pending[WINDOW:]
-            state.memory = memory[:, row]
-            state.judge(float(probabilities[row, 0]))
+            if len(state.pending) >= WINDOW:
+                state.judge(self.hear(np.concatenate([state.context, state.pending[:WINDOW]]), state.memory))
+                state.context, state.pending = state.pending[WINDOW - CONTEXT : WINDOW], state.pending[WINDOW:]
+
+    def hear(self, window: NDArray[np.float32], memory: NDArray[np.float32]) -> float:
+        """Probability of speech in a window with its context (576,) float32; moves memory (2, 128) on."""
+        return float(_probability(window, memory, self._layers))
+
+
+def _rows(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A convolution's kernel (out, in, taps) as the matrix of its products with taps frames in a row."""
+    return np.ascontiguousarray(kernel.transpose(0, 2, 1)).reshape(len(kernel), -1)
+
+
+@numba.njit(nogil=True, cache=True)
+def _probability(window: Any, memory: Any, layers: Any) -> float:
+    heard = np.empty(len(window) + CONTEXT, np.float32)
+    heard[: len(window)] = window
+    for i in range(CONTEXT):
+        heard[len(window) + i] = window[len(window) - 2 - i]
+    spectrum = np.empty((FRAMES, len(layers.basis.cosines.weights)), np.float32)
+    power_spectrum(heard, FRAME // 2, layers.basis, spectrum)
+    spectrum = np.sqrt(spectrum)
+    first = _convolved(spectrum, layers.first, 1)
+    second = _convolved(first, layers.second, 2)
+    third = _applied(second.reshape(1, -1), layers.third)
+    fourth = _applied(third, layers.fourth)
+    _recur(fourth[0], memory, layers.recurrent)
+    output = np.empty((1, len(layers.output.weights)), np.float32)
+    affine(np.maximum(memory[:1], np.float32(0)), layers.output, output)
+    return _sigmoid(output[0, 0])
+
+
+@numba.njit(nogil=True)
+def _convolved(x: Any, layer: Any, stride: int) -> Any:
+    """Three taps over x (frames, in), zeros on either side, then ReLU: (frames / stride, out)."""
+    frames, inputs = x.shape
+    taps = np.zeros((frames // stride, 3 * inputs), np.float32)
+    for row in range(len(taps)):
+        for tap in range(3):
+            frame = row * stride + tap - 1
+            if 0 <= frame < frames:
+                taps[row, tap * inputs : (tap + 1) * inputs] = x[frame]
+    return _applied(taps, layer)
+
+
+@numba.njit(nogil=True)
+def _applied(x: Any, layer: Any) -> Any:
+    """ReLU of the layer's outputs (rows, out) for x (rows, in)."""
+    out = np.empty((len(x), len(layer.weights)), np.float32)
+    affine(x, layer, out)
+    return np.maximum(out, np.float32(0))
+
+
+@numba.njit(nogil=True)
+def _recur(x: Any, memory: Any, layer: Any) -> None:
+    """One step of a long short-term memory: x (128,), memory (2, 128) in place."""
+    inputs, gates = np.empty((1, 2 * UNITS), np.float32), np.empty((1, 4 * UNITS), np.float32)
+    inputs[0, :UNITS], inputs[0, UNITS:] = x, memory[0]
+    affine(inputs, layer, gates)
+    taken, kept, change, shown = gates.reshape(4, UNITS)
+    for i in range(UNITS):
+        memory[1, i] = _sigmoid(kept[i]) * memory[1, i] + _sigmoid(taken[i]) * math.tanh(change[i])
+        memory[0, i] = _sigmoid(shown[i]) * math.tanh(memory[1, i])
+
+
+@numba.njit(nogil=True)
+def _sigmoid(x: Any) -> Any:
+    return np.float32(1) / (np.float32(1) + math.exp(-x))

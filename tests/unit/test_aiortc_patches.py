@@ -9,11 +9,10 @@ import av
 import numpy as np
 import pytest
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
-from aiortc.codecs.vpx import Vp8Decoder, vp8_depayload
-from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtcpPacket, RtcpSrPacket, RtpPacket, is_rtcp
 
 from server.rtc import aiortc_patches as patches
+from server.rtc.vp8_encoder import LiveVp8Encoder
 
 
 def picture(value: int, size: int = 256) -> av.VideoFrame:
@@ -113,53 +112,13 @@ async def test_only_the_given_addresses_and_ports_are_offered(ports: range | Non
     await asyncio.gather(sender.close(), receiver.close())
 
 
-def is_key_frame(payloads: list[bytes]) -> bool:
-    return vp8_depayload(payloads[0])[0] & 1 == 0  # RFC 6386, section 9.1
-
-
-def test_the_encoder_keeps_time_stamps_and_makes_key_frames_on_request() -> None:
-    encoder, decoder = patches.LiveVp8Encoder(256), Vp8Decoder()
-    for value in range(5):
-        payloads, timestamp = encoder.encode(picture(value), force_keyframe=value == 3)
-        assert timestamp == value * 3_000
-        assert is_key_frame(payloads) == (value in (0, 3))
-        assert all(len(payload) <= 1_300 for payload in payloads)
-        data = b"".join(vp8_depayload(payload) for payload in payloads)
-        assert decoder.decode(JitterFrame(data, timestamp))[0].width == 256
-
-
-def test_a_small_change_of_the_bitrate_does_not_restart_the_encoder() -> None:
-    encoder = patches.LiveVp8Encoder(512)
-    encoder.encode(picture(0))
-    built = encoder.codec
-    encoder.target_bitrate = 1_000_000
-    encoder.encode(picture(1))
-    assert encoder.codec is built
-    encoder.target_bitrate = 500_000
-    encoder.encode(picture(2))
-    assert encoder.codec is not built and encoder.codec is not None
-    assert encoder.codec.bit_rate == 500_000
-    encoder.target_bitrate = 2_000_000
-    encoder.encode(picture(3))
-    assert encoder.codec.bit_rate == 500_000
-    encoder.encode(picture(200))
-    assert encoder.codec.bit_rate == 2_000_000
-
-
-@pytest.mark.parametrize(("asked", "got"), [(1, 400_000), (10**9, 3_000_000), (900_000, 900_000)])
-def test_bitrates_have_bounds(asked: int, got: int) -> None:
-    encoder = patches.LiveVp8Encoder(256)
-    encoder.target_bitrate = asked
-    assert encoder.target_bitrate == got
-
-
 def test_a_moved_private_part_is_noticed() -> None:
     class Empty:
         pass
 
     anything: Any = Empty()
     with pytest.raises(patches.PatchError, match="Empty"):
-        patches.use_encoder(anything, patches.LiveVp8Encoder(256))
+        patches.use_encoder(anything, LiveVp8Encoder(256))
     with pytest.raises(patches.PatchError):
         patches.tap_packets(anything, lambda packet, data: None)
 

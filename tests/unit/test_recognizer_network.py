@@ -27,8 +27,7 @@ def test_live_and_training_forms_agree(network: RecogniserNetwork, head: int) ->
         expected = network(torch.from_numpy(features))[:, :, head].softmax(dim=-1).numpy()
     memory, columns = np.zeros((2, *live.memory_shape), np.float32), []
     for step in range(30):
-        column, memory = live.advance(features[:, 2 * step : 2 * step + 2], memory)
-        columns.append(column)
+        columns.append(live.advance(features[:, 2 * step : 2 * step + 2], memory, np.array([step, step])))
     np.testing.assert_allclose(np.concatenate(columns, axis=1), expected, atol=1e-5)
 
 
