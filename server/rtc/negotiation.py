@@ -16,13 +16,12 @@ from aiortc.sdp import SessionDescription
 
 from server.config import ServerConfig
 from server.rtc.aiortc_patches import (
-    VIDEO_CLOCK_RATE,
     offer_addresses,
     report_content_time,
     tap_packets,
     use_encoder,
 )
-from server.rtc.vp8_encoder import LiveVp8Encoder
+from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE, LiveVp8Encoder
 from streaming.clock import MediaClock
 from streaming.media import TICK_RATE
 from styletalk_core.errors import StyleTalkError

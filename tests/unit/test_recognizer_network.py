@@ -8,6 +8,7 @@ from styletalk_core.errors import CheckpointError
 from styletalk_core.recognizer.dimensions import RecogniserConfig
 from styletalk_core.recognizer.network import RecogniserNetwork, load_network, save_network
 from styletalk_core.recognizer.step_network import StepNetwork
+from styletalk_core.recognizer.weights import load_weights
 
 CONFIG = RecogniserConfig(width=32, dilations=(1, 2, 4, 1))
 
@@ -29,6 +30,22 @@ def test_live_and_training_forms_agree(network: RecogniserNetwork, head: int) ->
     for step in range(30):
         columns.append(live.advance(features[:, 2 * step : 2 * step + 2], memory, np.array([step, step])))
     np.testing.assert_allclose(np.concatenate(columns, axis=1), expected, atol=1e-5)
+
+
+def test_16_bits_change_no_posterior_of_the_packaged_network_by_a_thousandth() -> None:
+    weights, trained = load_weights(), load_network()
+    live = StepNetwork(weights.tensors, weights.config, 2)
+    features = np.random.default_rng(1).standard_normal((2, 200, 80)).astype(np.float32)
+    with torch.no_grad():
+        expected = trained(torch.from_numpy(features))[:, :, 2].softmax(dim=-1).numpy()
+    heard = live.advance(features, np.zeros((2, *live.memory_shape), np.float32), np.zeros(2, np.int64))
+    assert expected.max() > 0.5
+    np.testing.assert_allclose(heard, expected, atol=1e-3)
+
+
+def test_a_width_that_the_kernel_cannot_take_is_refused() -> None:
+    with pytest.raises(ValueError, match="width 30 is no multiple of 4"):
+        RecogniserConfig(width=30)
 
 
 def test_later_features_change_no_earlier_logit(network: RecogniserNetwork) -> None:
