@@ -1,21 +1,31 @@
 """The live path without a network: a recording goes through a session in virtual time.
 
-Runs on: the caller's thread. Every frame is made exactly as in a call, with the same look-ahead and the same windows.
+Every frame is made exactly as in a call, with the same look-ahead and the same windows; only the drawing, which
+nothing else depends on, is spread over threads.
+Runs on: the caller's thread, and threads that draw.
 """
 
 import asyncio
+from collections import defaultdict, deque
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streaming.clock import MediaClock
+from streaming.drawing import Drawing, DrawingWorker
 from streaming.engine import Engine
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk, VideoImage
+from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk, Tick, VideoImage
+from streaming.schedule import JobKind
 from streaming.session import Session, Settings
-from streaming.virtual_time import InlineWorker, VirtualTimeLoop
+from streaming.virtual_time import VirtualTimeLoop
+
+FRAMES_PER_THREAD: Final = 4
+"""Frames that are being drawn or wait for it, for each thread: it has work while the session is busy with speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,48 +38,68 @@ class OfflineFrame:
 
 
 def render(
-    engine: Engine, samples: NDArray[np.int16], settings: Settings, future_frames: int = 2, seed: int = 0
+    engine: Engine,
+    samples: NDArray[np.int16],
+    settings: Settings,
+    future_frames: int = 2,
+    seed: int = 0,
+    threads: int = 1,
+    cpu_seconds: defaultdict[JobKind, float] | None = None,
 ) -> Generator[OfflineFrame, None, None]:
     """Yields the frames of a recording, ceil(n / 1600) of them.
 
     Args:
-        engine: warm.
+        engine: need not be warm; its `render` must be callable from ``threads`` threads at once.
         samples: (n,) int16 mono 48 kHz.
         settings: avatar, style, intensity.
         future_frames: look-ahead as in `streaming.latency.LatencyPlan`.
         seed: of the idle life.
+        threads: frames that are drawn at the same time; the frames are the same for any number.
+        cpu_seconds: adds up the processor time that each kind of job takes.
 
     Raises:
         Exception: of the engine; there is no such avatar or style, for example.
     """
-    count = -(-len(samples) // FRAME_TICKS)
-    padded = np.zeros(count * FRAME_TICKS, dtype=np.int16)
-    padded[: len(samples)] = samples
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+    usage = defaultdict[JobKind, float](float) if cpu_seconds is None else cpu_seconds
+    with (
+        asyncio.Runner(loop_factory=VirtualTimeLoop) as runner,
+        closing(DrawingWorker(engine, threads, usage)) as worker,
+    ):
+        loop = runner.get_loop()  # `Runner.run` would set up a signal handler for each frame
         plan = LatencyPlan(engine.recognizer_delay_ticks, future_frames)
-        session, tasks = runner.run(_begin(engine, plan, settings, seed, padded))
-        try:
-            for index in range(count):
-                image = runner.run(_next(session, tasks[0]))
-                yield OfflineFrame(index, image.yuv, padded[index * FRAME_TICKS : (index + 1) * FRAME_TICKS])
-        finally:
-            for task in tasks:
-                task.cancel()
-            engine.close(session.lease.slot)
+        session, running = loop.run_until_complete(_begin(worker, plan, settings, seed, samples))
+        unfinished: deque[tuple[OfflineFrame, list[Drawing]]] = deque()
+        for index in range(_frames(samples)):
+            image = loop.run_until_complete(_next(session, running))
+            frame = OfflineFrame(index, image.yuv, _cut(samples, index * FRAME_TICKS, FRAME_TICKS))
+            unfinished.append((frame, worker.begun()))  # among them the drawing of this frame, if not before
+            if len(unfinished) > FRAMES_PER_THREAD * threads:
+                yield _finished(worker, *unfinished.popleft())
+        while unfinished:
+            yield _finished(worker, *unfinished.popleft())
+
+
+def _finished(worker: DrawingWorker, frame: OfflineFrame, drawings: list[Drawing]) -> OfflineFrame:
+    worker.finish(drawings)
+    return frame
 
 
 async def _begin(
-    engine: Engine, plan: LatencyPlan, settings: Settings, seed: int, samples: NDArray[np.int16]
-) -> tuple[Session, list[asyncio.Task[None]]]:
+    worker: DrawingWorker, plan: LatencyPlan, settings: Settings, seed: int, samples: NDArray[np.int16]
+) -> tuple[Session, asyncio.Task[None]]:
+    """Opens a session that hears the recording; returns it and the task that it runs in."""
     loop = asyncio.get_running_loop()
-    worker = InlineWorker(engine)
     session = Session(worker, worker.lease(), plan, MediaClock(plan.delay, loop.time), settings, seed)
     await session.open()
     session.start(plan.delay + plan.preroll)
-    return session, [
-        loop.create_task(session.run(), name="offline session"),
-        loop.create_task(_speak(session, samples), name="offline microphone"),
-    ]
+    return session, loop.create_task(_run(session, samples), name="offline session")
+
+
+async def _run(session: Session, samples: NDArray[np.int16]) -> None:
+    """Makes the frames of what is spoken, until it is cancelled."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(session.run(), name="offline frames")
+        tasks.create_task(_speak(session, samples), name="offline microphone")
 
 
 async def _next(session: Session, running: asyncio.Task[None]) -> VideoImage:
@@ -78,14 +108,32 @@ async def _next(session: Session, running: asyncio.Task[None]) -> VideoImage:
     await asyncio.wait({image, running}, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         image.cancel()
-        running.result()
+        raise _first(running.exception())
     return await image
+
+
+def _first(error: BaseException | None) -> BaseException:
+    """The first single error of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error or RuntimeError("the session has ended before the recording")
 
 
 async def _speak(session: Session, samples: NDArray[np.int16]) -> None:
     """Pushes the recording as a microphone would: a packet when its last sample has been spoken."""
-    clock = session.clock
-    for start in range(0, len(samples), PACKET_TICKS):
-        chunk = AudioChunk(start, 0, samples[start : start + PACKET_TICKS])
+    clock, end = session.clock, _frames(samples) * FRAME_TICKS
+    for start in range(0, end, PACKET_TICKS):
+        chunk = AudioChunk(start, 0, _cut(samples, start, min(PACKET_TICKS, end - start)))
         await clock.wait_until(clock.deadline(start + PACKET_TICKS - clock.delay))
         session.push_audio(chunk)
+
+
+def _frames(samples: NDArray[np.int16]) -> int:
+    """Frames of a recording, the last one filled up with silence."""
+    return -(-len(samples) // FRAME_TICKS)
+
+
+def _cut(samples: NDArray[np.int16], start: Tick, length: int) -> NDArray[np.int16]:
+    """Samples from ``start`` on, (length,), silence after the end."""
+    cut = samples[start : start + length]
+    return np.concatenate([cut, np.zeros(length - len(cut), np.int16)]) if len(cut) < length else cut

@@ -1,36 +1,48 @@
 """`styletalk render`: a portrait speaks an audio file into an mp4, through the same session as a live call.
 
-Runs on: the main thread, in virtual time, as fast as the machine can.
+Runs on: the main thread, in virtual time; frames are drawn on as many threads as there are cores and written by one.
 """
 
 import argparse
+import os
 import tempfile
 import time
+from collections import defaultdict, deque
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
+import av
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from server.home import user_folder
 from server.sessions.mp4 import Mp4Writer
 from streaming.media import FRAME_TICKS, TICK_RATE
 from streaming.offline import OfflineFrame, render
+from streaming.schedule import JobKind
 from streaming.session import Settings
-from styletalk_core.audio import read_audio
-from styletalk_core.engine import ModelEngine
+from styletalk_core.audio import read_pcm
 from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS
 from styletalk_core.renderer.background import KEEP, TRANSPARENT, BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary, enrol
-from styletalk_core.renderer.window_renderer import MESH, RENDERERS, network_for
 from styletalk_core.styles import StyleLibrary
+
+if TYPE_CHECKING:
+    from styletalk_core.engine import ModelEngine
 
 LONGEST_SECONDS = 3600
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+MESH: Final = "mesh"
+SIZES: Final = {"auto": 512, "256": 256, "384": 384, "512": 512}
+"""Sides of the frame in px by their option; offline there is time for the largest."""
+FRAMES_WAITING: Final = 8
+"""Frames that are drawn and wait for the encoder, at most."""
+WRITER_THREAD: Final = "mp4 writer"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,12 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--audio", required=True, type=Path, metavar="A", help="audio or video file that is spoken")
     parser.add_argument("--style", default="neutral", metavar="S", help="speaking style (neutral)")
     parser.add_argument("--intensity", type=float, default=1.0, metavar="X", help="0 to 1.5 (1)")
-    parser.add_argument("--size", type=int, default=512, choices=(256, 512), help="picture size (512)")
+    parser.add_argument("--size", default="auto", choices=SIZES, help="picture size (auto: 512)")
     parser.add_argument(
         "--background", default=KEEP, metavar="B", help="keep, blur, transparent, #rrggbb or a picture's name (keep)"
     )
     parser.add_argument("--future-frames", type=int, default=2, metavar="F", help="phone look-ahead, 0 to 5 (2)")
-    parser.add_argument("--renderer", default=MESH, choices=RENDERERS, help="what draws the pictures (mesh)")
+    parser.add_argument("--renderer", default=MESH, metavar="NAME", help="mesh or pirenderer (mesh)")
     parser.add_argument("--renderer-weights", type=Path, metavar="FILE", help="the pirenderer's published checkpoint")
     parser.add_argument("--seed", type=int, default=0, help="of the idle life (0)")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="out.mp4", help="video to write")
@@ -53,9 +65,76 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Renders; returns ``frames``, ``seconds`` taken and ``realtime_factor`` (below 1 is faster than real time).
 
+    Also ``cpu_seconds``: processor time for a second of video, by stage and in all; and ``parallel_efficiency``,
+    the share of all cores that was kept busy.
+
     Raises:
         InputError: an unknown portrait, style or background, a photo without a face, sound that cannot be read, weights
-            that do not fit, or a bad option.
+            that do not fit, a bad option, or a file that cannot be written.
+        EngineFailure: a model failed.
+    """
+    _check(args)
+    backgrounds = BackgroundLibrary(user_folder("backgrounds"))
+    backgrounds.check(args.background)
+    samples, cores, size = _spoken(args.audio), _cores(), SIZES[args.size]
+    with tempfile.TemporaryDirectory() as guests:
+        avatars, avatar = _portrait(args.portrait, Path(guests))
+        engine = _engine(args, avatars, backgrounds)
+        settings = Settings(avatar, args.style, args.intensity, args.background)
+        threads = cores if args.renderer == MESH else 1  # the pirenderer remembers the frames before
+        usage = _Usage()
+        frames = render(engine, samples, settings, args.future_frames, args.seed, threads, usage.jobs)
+        count = -(-len(samples) // FRAME_TICKS)
+        with closing(frames), _replaced(args.output) as unfinished:
+            height = size * (2 if args.background == TRANSPARENT else 1)
+            _write(unfinished, _with_progress(frames, count, args.json), size, height)
+    seconds, factor = usage.seconds(), usage.seconds() / (count / FPS)
+    if not args.json:
+        print(f"{args.output}: {count} frames in {seconds:.1f} s ({1 / factor:.1f} x real time)")
+    costs = usage.cpu_seconds(count / FPS)
+    return {
+        "frames": count,
+        "seconds": round(seconds, 3),
+        "realtime_factor": round(factor, 4),
+        "cpu_seconds": costs,
+        "parallel_efficiency": round(costs["total"] / factor / cores, 3),
+    }
+
+
+class _Usage:
+    """Processor time of this process by stage, from now on; the caller's thread runs the session."""
+
+    def __init__(self) -> None:
+        self.jobs: defaultdict[JobKind, float] = defaultdict(float)
+        """Seconds that the jobs of the session took, as `streaming.offline.render` adds them up."""
+        self._began = time.perf_counter(), time.process_time(), time.thread_time()
+
+    def seconds(self) -> float:
+        """Seconds by the clock."""
+        return time.perf_counter() - self._began[0]
+
+    def cpu_seconds(self, video_seconds: float) -> dict[str, float]:
+        """For a second of video; the encoder is what neither the caller's thread nor the drawing ones took."""
+        total, own = time.process_time() - self._began[1], time.thread_time() - self._began[2]
+        recognizer, decoder, renderer = (
+            self.jobs[kind] for kind in (JobKind.RECOGNIZE, JobKind.DECODE, JobKind.RENDER)
+        )
+        stages = {
+            "recognizer": recognizer,
+            "decoder": decoder,
+            "renderer": renderer,
+            "session": own - recognizer - decoder,
+            "encoder": max(0.0, total - own - renderer),
+            "total": total,
+        }
+        return {stage: round(seconds / video_seconds, 4) for stage, seconds in stages.items()}
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Makes sure that numbers and output can be used.
+
+    Raises:
+        InputError: they cannot.
     """
     if not 0 <= args.intensity <= 1.5:
         raise InputError(f"The intensity must be from 0 to 1.5, not {args.intensity:g}.")
@@ -63,28 +142,25 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"--future-frames must be from 0 to 5, not {args.future_frames}.")
     if args.output.suffix.lower() != ".mp4" or not args.output.parent.is_dir():
         raise InputError(f"{args.output} must be an .mp4 file in a folder that exists.")
-    backgrounds = BackgroundLibrary(user_folder("backgrounds"))
-    backgrounds.check(args.background)
-    pirenderer = network_for(args.renderer, args.renderer_weights)
-    samples = _spoken(args.audio)
-    with tempfile.TemporaryDirectory() as guests:
-        avatars, avatar = _portrait(args.portrait, Path(guests))
-        engine = ModelEngine(
-            avatars, StyleLibrary(user_folder("styles")), backgrounds, size=args.size, pirenderer=pirenderer
-        )
-        engine.warmup()
-        settings = Settings(avatar, args.style, args.intensity, args.background)
-        started = time.perf_counter()
-        frames = render(engine, samples, settings, args.future_frames, args.seed)
-        count = -(-len(samples) // FRAME_TICKS)
-        with closing(frames), _replaced(args.output) as partial:
-            height = args.size * (2 if args.background == TRANSPARENT else 1)
-            _write(partial, tqdm(frames, total=count, unit="frame", disable=args.json or None), args.size, height)
-        seconds = time.perf_counter() - started
-    factor = seconds / (count / FPS)
-    if not args.json:
-        print(f"{args.output}: {count} frames in {seconds:.1f} s ({1 / factor:.1f} x real time)")
-    return {"frames": count, "seconds": round(seconds, 3), "realtime_factor": round(factor, 4)}
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _engine(args: argparse.Namespace, avatars: AvatarLibrary, backgrounds: BackgroundLibrary) -> "ModelEngine":
+    """The models, not warmed up: a rendering waits for its own portrait and style only."""
+    from styletalk_core.engine import ModelEngine  # bad options are refused before the networks are imported
+
+    cv2.setNumThreads(1)  # the cores draw a frame each
+    network = None
+    if args.renderer != MESH:
+        from styletalk_core.renderer.window_renderer import network_for
+
+        network = network_for(args.renderer, args.renderer_weights)
+    styles = StyleLibrary(user_folder("styles"))
+    return ModelEngine(avatars, styles, backgrounds, size=SIZES[args.size], pirenderer=network)
 
 
 def _portrait(name: str, guests: Path) -> tuple[AvatarLibrary, str]:
@@ -98,26 +174,53 @@ def _portrait(name: str, guests: Path) -> tuple[AvatarLibrary, str]:
 
 def _spoken(path: Path) -> NDArray[np.int16]:
     """Sound (n,) int16 mono 48 kHz."""
-    samples = read_audio(path, TICK_RATE)
+    samples = read_pcm(path, TICK_RATE)
     if len(samples) > LONGEST_SECONDS * TICK_RATE:
         raise InputError(f"{path} is longer than {LONGEST_SECONDS // 60} minutes.")
-    return np.round(np.clip(samples, -1.0, 1.0) * 32767).astype(np.int16)
+    return samples
+
+
+def _with_progress(frames: Iterator[OfflineFrame], count: int, silent: bool) -> Iterator[OfflineFrame]:
+    """Shows on a terminal how far the frames have come."""
+    if silent:
+        return frames
+    from tqdm import tqdm
+
+    bar: Iterator[OfflineFrame] = iter(tqdm(frames, total=count, unit="frame", disable=None))
+    return bar
 
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[Path]:
-    """Lets the caller write a file beside ``path`` that takes its place when everything went well."""
+    """Lets the caller write a file beside ``path`` that takes its place when everything went well.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     partial = path.with_name(f".{path.stem}.partial.mp4")
     try:
         yield partial
         partial.replace(path)
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(f"{path} cannot be written ({error.strerror})") from error
     finally:
         partial.unlink(missing_ok=True)
 
 
 def _write(path: Path, frames: Iterator[OfflineFrame], width: int, height: int) -> None:
-    """Muxes pictures and sound; both start at zero and share the frame grid."""
-    with Mp4Writer(path, width, height) as writer:
+    """Muxes pictures and sound on a thread, in order; both start at zero and share the frame grid."""
+    with Mp4Writer(path, width, height) as writer, ExitStack() as stack:
+        thread = ThreadPoolExecutor(1, thread_name_prefix=WRITER_THREAD)
+        stack.callback(thread.shutdown, cancel_futures=True)
+        waiting: deque[Future[None]] = deque()
         for frame in frames:
-            writer.picture(frame.index, frame.yuv)
-            writer.sound(frame.index * FRAME_TICKS, frame.samples)
+            waiting.append(thread.submit(_add, writer, frame))
+            if len(waiting) > FRAMES_WAITING:
+                waiting.popleft().result()
+        for writing in waiting:
+            writing.result()
+
+
+def _add(writer: Mp4Writer, frame: OfflineFrame) -> None:
+    writer.picture(frame.index, frame.yuv)
+    writer.sound(frame.index * FRAME_TICKS, frame.samples)

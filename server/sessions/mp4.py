@@ -3,10 +3,11 @@
 Runs on: any one thread at a time. H.264 and AAC; a missing picture holds the one before, missing sound is silence.
 """
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Literal, Self
 
 import av
 import numpy as np
@@ -16,6 +17,12 @@ from server.generated import file_metadata
 from streaming.media import FRAME_TICKS, TICK_RATE, Tick
 
 FPS = TICK_RATE // FRAME_TICKS
+Preset = Literal["superfast", "ultrafast"]
+_RATE_FACTORS: Final[dict[Preset, str]] = {"superfast": "22", "ultrafast": "21"}
+"""Constant rate factors at which a face of 512 x 512 is 44 dB from what was drawn. "superfast" takes two thirds of the
+time of "veryfast" at 18 and half as much space again; "ultrafast" a third of the time and four times the space."""
+_ENCODER_THREADS: Final = 2
+"""Independent of the machine: the same frames make the same file everywhere."""
 
 
 class Mp4Writer:
@@ -24,15 +31,19 @@ class Mp4Writer:
     Args:
         path: an .mp4 file.
         width, height: of the pictures.
-        preset: of the encoder; live recording cannot afford the slow ones.
+        preset: of the encoder; live recording takes the fast one.
     """
 
-    def __init__(self, path: Path, width: int, height: int, preset: str = "veryfast") -> None:
+    def __init__(self, path: Path, width: int, height: int, preset: Preset = "superfast") -> None:
         self._container = av.open(str(path), "w", format="mp4")
         self._container.metadata.update(file_metadata())
-        self._video = self._container.add_stream("libx264", rate=FPS, options={"crf": "18", "preset": preset})
+        self._video = self._container.add_stream(
+            "libx264", rate=FPS, options={"crf": _RATE_FACTORS[preset], "preset": preset}
+        )
         self._video.width, self._video.height = width, height
         self._video.pix_fmt = "yuv420p"
+        self._video.codec_context.thread_count = _ENCODER_THREADS
+        self._video.codec_context.thread_type = "FRAME"  # slices would be coded worse
         self._audio = self._container.add_stream("aac", rate=TICK_RATE, layout="mono")
         self._shape = (height * 3 // 2, width)
         self._next_picture = 0
@@ -45,7 +56,11 @@ class Mp4Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        if error is None:
+            self.close()
+        else:  # nobody will read the file: what still waits in the encoders is dropped
+            with suppress(av.error.FFmpegError):
+                self._container.close()
 
     def picture(self, index: int, yuv: NDArray[np.uint8]) -> None:
         """Adds frame ``index``, (H*3//2, W) uint8 yuv420p; ignored when it goes back or has another size."""

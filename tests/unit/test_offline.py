@@ -5,6 +5,7 @@ import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
 
 from streaming import offline
+from streaming.errors import EngineFailure
 from streaming.session import Settings
 
 RECORDING = np.zeros(3 * 48_000, np.int16)
@@ -50,5 +51,5 @@ def test_stopping_early_leaves_nothing_behind() -> None:
 def test_a_failing_engine_is_reported() -> None:
     engine = DeterministicEngine()
     engine.fail_next["decode"] = 1
-    with pytest.raises(ExceptionGroup):
+    with pytest.raises(EngineFailure, match="decoder failed"):
         list(offline.render(engine, RECORDING, Settings("ada", "calm")))
