@@ -7,13 +7,10 @@ import argparse
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
-
-from styletalk_core.dataset import Clip, encode_clips, read_manifest, track_clips
-from styletalk_core.face_model import FaceModel
-from styletalk_core.training.hearing import hear_clips
+if TYPE_CHECKING:
+    from styletalk_core.dataset import Clip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(args: argparse.Namespace) -> dict[str, Any]:
+    # The tracker and the networks take seconds to import: the list of options does not wait for them.
+    from styletalk_core.dataset import encode_clips, read_manifest, track_clips
+    from styletalk_core.face_model import FaceModel
+    from styletalk_core.training.hearing import hear_clips
+
     clips = read_manifest(args.data, args.licence)
     skipped = _work_off("tracking", track_clips(clips, args.out), len(clips))
     if not args.tracks_only:
@@ -44,6 +46,8 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
     return {"clips": len(clips) - len(skipped), "skipped": skipped, "folder": str(args.out)}
 
 
-def _work_off(title: str, work: Iterator[tuple[Clip, str | None]], total: int) -> dict[str, str]:
+def _work_off(title: str, work: "Iterator[tuple[Clip, str | None]]", total: int) -> dict[str, str]:
     """Runs to the end and returns the reasons of the clips that were skipped."""
+    from tqdm import tqdm
+
     return {clip.name: reason for clip, reason in tqdm(work, desc=title, total=total, unit="clip") if reason}

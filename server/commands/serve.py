@@ -7,24 +7,19 @@ import argparse
 import os
 import socket
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from server import logs
-from server.app import create_app
-from server.catalogue import LibraryCatalogue
 from server.config import ServerConfig, add_arguments, load
-from server.draining import DrainingServer, http_options
 from server.home import user_folder
-from server.service import Service
-from server.urgency import come_first
-from server.voices.choice import open_voice
-from streaming.engine import Engine
-from streaming.worker import BatchWorker
 from styletalk_core.errors import InputError
-from styletalk_core.recognizer.vosk_model import model_folder
-from styletalk_core.renderer.background import BackgroundLibrary
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.styles import StyleLibrary
+
+if TYPE_CHECKING:
+    from server.service import Service
+    from streaming.engine import Engine
+    from streaming.worker import BatchWorker
+    from styletalk_core.renderer.background import BackgroundLibrary
+    from styletalk_core.renderer.portrait import AvatarLibrary
+    from styletalk_core.styles import StyleLibrary
 
 __all__ = ["add_arguments", "run"]
 
@@ -40,6 +35,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     config = load(args)
     listener = listen(config)
+    # Bad settings are refused before the server is imported, which takes a second.
+    from server import logs
+    from server.app import create_app
+    from server.draining import DrainingServer, http_options
+    from server.urgency import come_first
+
     service = make_service(config)
     scheme = "https" if config.tls_certificate else "http"
     address = "{}://{}:{}/".format(scheme, *listener.getsockname()[:2])
@@ -50,12 +51,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return {"address": address}
 
 
-def make_service(config: ServerConfig) -> Service:
+def make_service(config: ServerConfig) -> "Service":
     """The service with the packaged models and the user's libraries, its worker not started.
 
     Raises:
         InputError: the device is not one of auto, cpu, cuda and cuda:N; there is no such voice, or no such model.
     """
+    from server.catalogue import LibraryCatalogue
+    from server.service import Service
+    from server.voices.choice import open_voice
+    from styletalk_core.recognizer.vosk_model import model_folder
+    from styletalk_core.renderer.background import BackgroundLibrary
+    from styletalk_core.renderer.portrait import AvatarLibrary
+    from styletalk_core.styles import StyleLibrary
+
     open_voice(config)
     if config.vosk_model:
         model_folder(config.vosk_model)
@@ -89,13 +98,15 @@ def listen(config: ServerConfig) -> socket.socket:
 
 
 def make_worker(
-    config: ServerConfig, avatars: AvatarLibrary, styles: StyleLibrary, backgrounds: BackgroundLibrary
-) -> BatchWorker:
+    config: ServerConfig, avatars: "AvatarLibrary", styles: "StyleLibrary", backgrounds: "BackgroundLibrary"
+) -> "BatchWorker":
     """The worker of the configured device, not started.
 
     Raises:
         InputError: the device is not one of auto, cpu, cuda and cuda:N, or the renderer lacks its weights.
     """
+    from streaming.worker import BatchWorker
+
     device = config.device
     if device not in ("auto", "cpu", "cuda") and not device.removeprefix("cuda:").isdigit():
         raise InputError(f"The device must be auto, cpu, cuda or cuda:N, not {device!r}.")
@@ -109,7 +120,7 @@ def make_worker(
 
         pirenderer = network_for(config.renderer, Path(config.renderer_weights) if config.renderer_weights else None)
 
-    def make_engine() -> Engine:
+    def make_engine() -> "Engine":
         import torch
 
         from styletalk_core.engine import ModelEngine

@@ -9,8 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from server.commands.library import Entry, LibraryCommands, say
 from server.home import user_folder
 from styletalk_core.enrollment import StyleSummary, enroll_style
@@ -52,6 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add(args: argparse.Namespace) -> dict[str, Any]:
+    from tqdm import tqdm
+
     with tqdm(total=100, desc="Watching the face", bar_format="{desc} {bar} {n:.0f} %", leave=False) as bar:
 
         def progress(share: float) -> None:

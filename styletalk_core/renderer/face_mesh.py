@@ -8,10 +8,11 @@ Runs on: any thread, at enrolment only; pure.
 from dataclasses import dataclass
 from functools import cache
 
+import cv2
 import numpy as np
-from scipy.spatial import Delaunay
 
 from styletalk_core.renderer.arrays import Float, Index
+from styletalk_core.renderer.triangulation import delaunay
 
 LANDMARKS = 478
 MESH = 468
@@ -120,12 +121,13 @@ def build_head_mesh(landmarks: Float, size: int, inside: Index) -> HeadMesh:
     steps = np.linspace(-0.12, 1.12, _GRID) * size
     grid = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
     outermost = center[:2] + (oval[:, :2] - center[:2]) * (_RINGS[-1] + 0.12)
-    grid = grid[Delaunay(outermost).find_simplex(grid) < 0]
+    hull = cv2.convexHull(outermost.astype(np.float32))
+    grid = grid[[cv2.pointPolygonTest(hull, (float(x), float(y)), False) < 0 for x, y in grid]]
     anchors = np.vstack([*rings, np.column_stack([grid, np.full(len(grid), outline_depth)])])
     vertices = np.vstack([landmarks, anchors]).astype(np.float32)
 
     around = np.concatenate([np.array(FACE_OVAL), np.arange(LANDMARKS, len(vertices))])
-    outside = Delaunay(vertices[around, :2]).simplices
+    outside = delaunay(vertices[around, :2])
     outside = around[outside[(outside >= len(FACE_OVAL)).any(1)]]
     # What fills the holes of eyes and mouth lies behind the skin around them.
     hole = np.array([set(triangle) <= _HOLE_RIMS for triangle in inside.tolist()])
