@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from server.subcommands import add_subcommands
+from streaming.errors import EngineFailure
 from styletalk_core.errors import InputError
 
 COMMANDS = {
@@ -34,7 +35,9 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one subcommand and returns its exit status: 0 on success, 2 on bad input, 130 when interrupted."""
+    """Runs one subcommand and returns its exit status: 0 on success, 1 when a model failed, 2 on bad
+    input, 130 when interrupted.
+    """
     parser = argparse.ArgumentParser(prog="styletalk", description="Real-time streaming avatar server.")
     add_subcommands(parser, COMMANDS)
     for name in ONE_THREAD:
@@ -46,6 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"styletalk: {error}", file=sys.stderr)
         return 2
+    except EngineFailure as error:
+        logging.getLogger(__name__).exception("a model failed")
+        print(f"styletalk: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     if args.json:

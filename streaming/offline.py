@@ -68,20 +68,32 @@ def render(
         loop = runner.get_loop()  # `Runner.run` would set up a signal handler for each frame
         plan = LatencyPlan(engine.recognizer_delay_ticks, future_frames)
         session, running = loop.run_until_complete(_begin(worker, plan, settings, seed, samples))
-        unfinished: deque[tuple[OfflineFrame, list[Drawing]]] = deque()
+        unfinished: deque[_Unfinished] = deque()
         for index in range(_frames(samples)):
             image = loop.run_until_complete(_next(session, running))
             frame = OfflineFrame(index, image.yuv, _cut(samples, index * FRAME_TICKS, FRAME_TICKS))
-            unfinished.append((frame, worker.begun()))  # among them the drawing of this frame, if not before
-            if len(unfinished) > FRAMES_PER_THREAD * threads:
-                yield _finished(worker, *unfinished.popleft())
+            unfinished.append(_Unfinished(frame, worker.begun()))
+            while unfinished and (unfinished[0].drawn or len(unfinished) > FRAMES_PER_THREAD * threads):
+                yield unfinished.popleft().finished(worker)
         while unfinished:
-            yield _finished(worker, *unfinished.popleft())
+            yield unfinished.popleft().finished(worker)
 
 
-def _finished(worker: DrawingWorker, frame: OfflineFrame, drawings: list[Drawing]) -> OfflineFrame:
-    worker.finish(drawings)
-    return frame
+@dataclass(frozen=True, slots=True)
+class _Unfinished:
+    """A frame, and what was begun to be drawn since the one before; its own drawing is no later than that."""
+
+    frame: OfflineFrame
+    drawings: list[Drawing]
+
+    @property
+    def drawn(self) -> bool:
+        return all(drawing.done() for drawing in self.drawings)
+
+    def finished(self, worker: DrawingWorker) -> OfflineFrame:
+        """Waits until the frame is drawn."""
+        worker.finish(self.drawings)
+        return self.frame
 
 
 async def _begin(

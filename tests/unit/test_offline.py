@@ -1,15 +1,27 @@
-"""Proves that offline rendering is the live path: frame-exact, repeatable, and honest about bad input."""
+"""Proves that offline rendering is the live path: frame-exact, repeatable for any number of threads, and that whatever
+ends it early ends its threads as well."""
+
+import signal
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
+from numpy.typing import NDArray
 
-from streaming import offline
+from streaming import drawing, offline
 from streaming.errors import EngineFailure
+from streaming.schedule import JobKind
 from streaming.session import Settings
 
 RECORDING = np.zeros(3 * 48_000, np.int16)
 RECORDING[48_000:96_000] = (9_000 * np.sin(2 * np.pi * 300 * np.arange(48_000) / 48_000)).astype(np.int16)
+SYLLABLES = np.where(np.arange(48_000) // 4_800 % 2, RECORDING[48_000:96_000], 0).astype(np.int16)
 
 
 def test_frames_and_sound_match_the_recording() -> None:
@@ -48,8 +60,79 @@ def test_stopping_early_leaves_nothing_behind() -> None:
     assert engine.slots == {}
 
 
-def test_a_failing_engine_is_reported() -> None:
+@pytest.fixture(autouse=True)
+def no_thread_stays() -> Iterator[None]:
+    """Every test leaves the threads as they were."""
+    yield
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(drawing.THREAD_NAME)]
+
+
+class Unsteady(DeterministicEngine):
+    """Draws frames out of order: an even one takes longer. Counts how many are drawn at once and have been begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_work = self.at_once = self.begun = 0
+        self._lock = threading.Lock()
+
+    def render(self, *args: Any) -> list[NDArray[np.uint8]]:
+        with self._lock:
+            self.at_work += 1
+            self.begun += 1
+            self.at_once = max(self.at_once, self.at_work)
+            number = self.begun
+        time.sleep(0.004 if number % 2 else 0.0)
+        with self._lock:
+            pictures = super().render(*args)
+            self.at_work -= 1
+        return pictures
+
+
+def test_the_frames_are_the_same_for_any_number_of_threads() -> None:
+    engine = Unsteady()
+    one, five = (
+        [(frame.index, frame.yuv.tobytes(), frame.samples.tobytes()) for frame in rendered]
+        for rendered in (
+            offline.render(DeterministicEngine(), SYLLABLES, Settings("ada", "happy")),
+            offline.render(engine, SYLLABLES, Settings("ada", "happy"), threads=5),
+        )
+    )
+    assert one == five
+    assert sum(before != after for (_, before, _), (_, after, _) in pairwise(one)) > 8
+    assert 2 <= engine.at_once <= 5
+
+
+def test_the_frames_that_wait_are_bounded() -> None:
+    engine, ahead = Unsteady(), []
+    for shown, _ in enumerate(offline.render(engine, RECORDING, Settings("ada", "calm"), threads=2), start=1):
+        time.sleep(0.001)
+        ahead.append(engine.begun - shown)
+    assert max(ahead) <= 2 * offline.FRAMES_PER_THREAD + 3  # a frame is begun some frames before it is due
+
+
+def test_the_processor_time_of_every_kind_of_job_is_counted() -> None:
+    usage = defaultdict[JobKind, float](float)
+    list(offline.render(DeterministicEngine(), RECORDING, Settings("ada", "calm"), 2, 0, 2, usage))
+    assert {kind for kind, seconds in usage.items() if seconds > 0} == set(JobKind)
+
+
+@pytest.mark.parametrize("kind", ["recognize", "decode", "render"])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_a_failing_engine_is_reported_and_closed(kind: str, threads: int) -> None:
     engine = DeterministicEngine()
-    engine.fail_next["decode"] = 1
-    with pytest.raises(EngineFailure, match="decoder failed"):
-        list(offline.render(engine, RECORDING, Settings("ada", "calm")))
+    frames = offline.render(engine, RECORDING, Settings("ada", "calm"), threads=threads)
+    next(frames)
+    engine.fail_next[kind] = 1
+    with pytest.raises(EngineFailure, match=f"failed: {kind} was told to fail"):
+        list(frames)
+    assert engine.slots == {}
+
+
+def test_an_interrupt_ends_the_rendering() -> None:
+    engine = Unsteady()
+    frames = offline.render(engine, RECORDING, Settings("ada", "calm"), threads=2)
+    next(frames)
+    threading.Timer(0.05, signal.raise_signal, [signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        list(frames)
+    assert engine.slots == {} and engine.begun < 90

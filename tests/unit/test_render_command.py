@@ -1,16 +1,25 @@
-"""`styletalk render` writes a video of the right length, also of a photo, and refuses bad input before it works."""
+"""`styletalk render` writes a video of the right length, also of a photo, and refuses bad input before it works.
+
+Whatever ends it early leaves neither a file nor a thread.
+"""
 
 import json
+import signal
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from deterministic_engine import DeterministicEngine
 from PIL import Image
 from scipy.io import wavfile
 
 from server.cli import main
 from server.commands import render
+from server.sessions.mp4 import Mp4Writer
+from streaming.drawing import THREAD_NAME
 from styletalk_core.renderer.portrait import AvatarLibrary
 
 
@@ -28,7 +37,10 @@ def test_a_photo_speaks_before_another_background(folder: Path, capsys: pytest.C
     Image.fromarray(AvatarLibrary(folder).get("clara").picture).save("me.png")
     words = ["--portrait", "me.png", "--audio", "tone.wav", "--size", "256", "--background", "transparent"]
     assert main(["render", *words, "-o", "out.mp4", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out.splitlines()[-1])["frames"] == 15
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["frames"] == 15
+    costs = result["cpu_seconds"]
+    assert costs.pop("total") == pytest.approx(sum(costs.values()), rel=0.1) and 0 < result["parallel_efficiency"] <= 1
     with av.open("out.mp4") as video:
         stream = video.streams.video[0]
         assert (stream.width, stream.height) == (256, 512)  # the mask lies below the person
@@ -64,3 +76,75 @@ def test_sound_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.setattr(render, "LONGEST_SECONDS", 0.1)
     assert main(["render", "--portrait", "clara", "--audio", "tone.wav", "-o", "out.mp4"]) == 2
     assert "is longer than" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("size", "side"), [("auto", 512), ("384", 384)])
+def test_a_size_is_chosen_by_its_word(size: str, side: int) -> None:
+    wavfile.write("short.wav", 16_000, np.zeros(1600, np.int16))
+    assert main(["render", "--portrait", "clara", "--audio", "short.wav", "--size", size, "-o", "out.mp4"]) == 0
+    with av.open("out.mp4") as video:
+        assert (video.streams.video[0].width, video.streams.video[0].height) == (side, side)
+
+
+@pytest.mark.xfail(strict=False, reason="the mesh renderer shares its scratch arrays between threads")
+def test_the_file_is_the_same_for_any_number_of_cores(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = []
+    for cores in (1, 4):
+        monkeypatch.setattr(render, "_cores", lambda cores=cores: cores)
+        words = ["--portrait", "clara", "--audio", "tone.wav", "--style", "happy", "--size", "256", "-o", "out.mp4"]
+        assert main(["render", *words]) == 0
+        files.append((folder / "out.mp4").read_bytes())
+    assert files[0] == files[1]
+
+
+def _interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def _full() -> None:
+    raise OSError(28, "No space left on device")
+
+
+def _broken() -> None:
+    raise RuntimeError("no triangle is left")
+
+
+@pytest.mark.parametrize(
+    ("method", "happens", "status", "named"),
+    [
+        ("render", _broken, 1, "the renderer failed: no triangle is left"),
+        ("decode", _broken, 1, "the decoder failed: no triangle is left"),
+        ("picture", _full, 2, "out.mp4 cannot be written (No space left on device)"),
+        ("render", _interrupt, 130, ""),
+        ("picture", _interrupt, 130, ""),
+    ],
+)
+def test_an_early_end_leaves_neither_a_file_nor_a_thread(
+    method: str,
+    happens: Callable[[], None],
+    status: int,
+    named: str,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    engine = DeterministicEngine(size=256)
+    owner = engine if hasattr(engine, method) else Mp4Writer
+    original, calls = getattr(owner, method), 0
+
+    def tenth_fails(*args: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 10:
+            happens()
+        return original(*args)
+
+    monkeypatch.setattr(owner, method, tenth_fails)
+    monkeypatch.setattr("styletalk_core.engine.ModelEngine", lambda *args, **options: engine)
+    words = ["--portrait", "ada", "--style", "calm", "--audio", "tone.wav", "--size", "256", "-o", "out.mp4"]
+    assert main(["render", *words]) == status
+    said = capsys.readouterr().err.strip().splitlines()
+    assert not named or said[-1] == f"styletalk: {named}"
+    assert not list(folder.glob("**/*.mp4"))
+    names = (THREAD_NAME, render.WRITER_THREAD)
+    assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(names)]
