@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from styletalk_core.audio import read_audio
+from styletalk_core.audio import read_audio, read_pcm
 from styletalk_core.errors import InputError
 
 
@@ -43,6 +43,14 @@ def test_values_that_are_no_numbers_become_silence(tmp_path: Path) -> None:
     path = tmp_path / "broken.wav"
     write_wav(path, np.full(1600, np.nan, np.float32), 16_000, "pcm_f32le", 1)
     assert not read_audio(path).any()
+
+
+def test_whole_numbers_are_the_same_sound_clipped(tmp_path: Path) -> None:
+    path = tmp_path / "loud.wav"
+    write_wav(path, (1.5 * np.sin(np.arange(20_000) / 9)).astype(np.float32), 48_000, "pcm_f32le", 1)
+    samples, whole = read_audio(path, 48_000), read_pcm(path, 48_000)
+    assert whole.dtype == np.int16 and whole.max() == 32_767 and whole.min() == -32_767
+    np.testing.assert_array_equal(whole, np.round(np.clip(samples, -1, 1) * 32_767))
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
