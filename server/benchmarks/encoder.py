@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns ``size`` and ``settings``, a row each with ``cpu_ms``, ``psnr_db``, ``kbit_s``; the live ones first."""
     frames = _talking_portrait(args.size, args.frames)
     rounds = [
-        [_encoded(frames, args.size, name, OPTIONS | changed) for name, changed in SETTINGS.items()]
+        [_encoded(frames, args.size, name, {**OPTIONS, **changed}) for name, changed in SETTINGS.items()]
         for _ in range(ROUNDS)
     ]
     rows = [min(alike, key=lambda figures: figures.cpu_ms) for alike in zip(*rounds, strict=True)]
@@ -97,6 +97,7 @@ def _encoded(frames: Sequence[NDArray[np.uint8]], size: int, name: str, options:
         data = b"".join(map(vp8_depayload, payloads))
         sent += len(data)
         for shown in decoder.decode(JitterFrame(data, timestamp)):
+            assert isinstance(shown, av.VideoFrame)
             error = shown.to_ndarray()[:size].astype(np.float32) - pixels[:size]
             decibels.append(10 * np.log10(255**2 / max(float(np.mean(error**2)), 1e-3)))
     kbit = sent * 8 / 1000 / (len(frames) * FRAME_TICKS / TICK_RATE)

@@ -33,7 +33,7 @@ class Affine(NamedTuple):
     """(outputs,)"""
 
 
-def exact(weight: NDArray[np.float32], bias: NDArray[np.float32] | None = None) -> Affine:
+def exact(weight: NDArray[np.floating], bias: NDArray[np.float32] | None = None) -> Affine:
     """The layer of weight (out, in) and bias (out,) in float32."""
     padding = -len(weight) % OUTPUTS
     rows = np.pad(np.asarray(weight, np.float32), ((0, padding), (0, 0)))
@@ -48,7 +48,7 @@ def quantised(weight: NDArray[np.float32], bias: NDArray[np.float32] | None = No
     """
     layer = exact(weight, bias)
     largest = np.abs(layer.weights).max(axis=1)
-    scales = np.where(largest > 0, largest, 1) / np.float32(np.iinfo(np.int16).max)
+    scales = (np.where(largest > 0, largest, 1) / np.iinfo(np.int16).max).astype(np.float32)
     return layer._replace(weights=np.rint(layer.weights / scales[:, None]).astype(np.int16), scales=scales)
 
 

@@ -159,7 +159,7 @@ def _filters() -> NDArray[np.float64]:
     filters = np.maximum(0, np.minimum(rising, falling)) / (whole / 2) ** 2
     narrow = filters.sum(axis=0) == 0
     filters[np.abs(bins[:, None] - edges[1:-1]).argmin(axis=0)[narrow], np.flatnonzero(narrow)] = 4 / whole**2
-    return filters
+    return np.asarray(filters)
 
 
 def _hz_to_mel(hertz: float) -> float:

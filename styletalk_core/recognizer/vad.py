@@ -104,11 +104,11 @@ class VoiceDetector:
 
 def _rows(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     """A convolution's kernel (out, in, taps) as the matrix of its products with taps frames in a row."""
-    return np.ascontiguousarray(kernel.transpose(0, 2, 1)).reshape(len(kernel), -1)
+    return kernel.transpose(0, 2, 1).reshape(len(kernel), -1)
 
 
 @numba.njit(nogil=True, cache=True)
-def _probability(window: Any, memory: Any, layers: Any) -> float:
+def _probability(window: Any, memory: Any, layers: Any) -> Any:
     heard = np.empty(len(window) + CONTEXT, np.float32)
     heard[: len(window)] = window
     for i in range(CONTEXT):
