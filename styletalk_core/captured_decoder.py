@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from styletalk_core.content_encoder import one_hot
 from styletalk_core.errors import InputError
+from styletalk_core.phone_windows import probability_columns
 from styletalk_core.phones import PHONES, WINDOW
-from styletalk_core.styletalk import StyleState, StyleTalk, check_phones
+from styletalk_core.styletalk import StyleState, StyleTalk
 
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128)
 """Batches are filled up to the next of these; larger ones are decoded in several."""
@@ -31,37 +33,42 @@ class CapturedStyleTalk:
     def __init__(self, model: StyleTalk, sizes: Sequence[int] = SIZES) -> None:
         self.device = model.order.device
         self._dtype = torch.float16 if self.device.type == "cuda" else torch.float32
+        self._plain = model
         self._model = copy.deepcopy(model).to(self._dtype).requires_grad_(False)
         self._sizes = sorted(sizes)
         self._batches: dict[int, _Batch] = {}
 
+    def encode_style(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Encodes a style clip (L, 64) into its code (C,), as `StyleTalk.encode_style`."""
+        code: NDArray[np.float32] = self._plain.encode_style(torch.from_numpy(clip)).numpy(force=True)
+        return code
+
     @torch.inference_mode()
-    def mix_style(self, code: Tensor) -> StyleState:
+    def mix_style(self, code: NDArray[np.float32]) -> StyleState:
         """Derives the state of one style code (1, C); once per style change."""
-        return self._model.mix_style(code.to(self.device, self._dtype))
+        return self._model.mix_style(torch.from_numpy(code).to(self.device, self._dtype))
 
     def join(self, states: Sequence[StyleState]) -> list[StyleState]:
         """Leaves the states apart: the rows of a batch take them one by one."""
         return list(states)
 
     @torch.inference_mode()
-    def decode(self, phones: Tensor, state: Sequence[StyleState]) -> Tensor:
+    def decode(self, phones: NDArray[Any], state: Sequence[StyleState]) -> NDArray[np.float32]:
         """Decodes the centre frame of each phone window, as `StyleTalk.decode`.
 
         Args:
-            phones: (B, 11) int64 ids or (B, 11, 41) float probability columns, 30 fps, best on the processor.
+            phones: (B, 11) integer ids or (B, 11, 41) float probability columns, 30 fps.
             state: B states of one style each; row i decodes phones[i].
 
         Returns:
-            (B, 64) expression coefficients on the device.
+            (B, 64) float32 expression coefficients.
 
         Raises:
             InputError: an id outside 0..40, a probability that is not finite, or shapes that do not fit.
         """
-        check_phones(phones)
-        if len(phones) != len(state):
-            raise InputError(f"{len(phones)} rows of phones do not fit {len(state)} styles")
-        columns = phones if phones.is_floating_point() else one_hot(phones)
+        columns = torch.from_numpy(probability_columns(phones))
+        if len(columns) != len(state):
+            raise InputError(f"{len(columns)} rows of phones do not fit {len(state)} styles")
         most = self._sizes[-1]
         parts = [
             self._batch(min(most, len(columns) - start)).decode(
@@ -69,7 +76,8 @@ class CapturedStyleTalk:
             )
             for start in range(0, len(columns), most)
         ]
-        return torch.cat(parts)
+        coefficients: NDArray[np.float32] = torch.cat(parts).float().numpy(force=True)
+        return coefficients
 
     def _batch(self, count: int) -> "_Batch":
         size = next(size for size in self._sizes if size >= count)

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from styletalk_core import weight_file
+from styletalk_core.dimensions import BFM64_LOWER, Dimensions
 from styletalk_core.errors import CheckpointError
 from styletalk_core.pirenderer import PIRenderer, RendererDimensions
-from styletalk_core.styletalk import BFM64_LOWER, Dimensions, StyleTalk
+from styletalk_core.styletalk import StyleTalk
 
-FORMAT: Final = "styletalk-live/1"
 _NAMES: Final = (
     ("content_encoder.encoder.layers", "content_encoder.layers"),
     ("content_encoder.ph_embedding", "content_encoder.embedding"),
@@ -77,7 +77,7 @@ def save(model: StyleTalk, card: Mapping[str, Any], path: Path, dtype: torch.dty
     """Writes an own weight file; the old one stays in place until the new one is complete."""
     tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
     header = {
-        "format": FORMAT,
+        "format": weight_file.FORMAT,
         "dimensions": json.dumps(asdict(model.dimensions)),
         "card": json.dumps(dict(card)),
     }
@@ -90,25 +90,18 @@ def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
     """Reads an own weight file.
 
     Raises:
-        CheckpointError: the file is no own weight file, is damaged, or a tensor is missing, unknown or misshapen.
+        CheckpointError: as `weight_file.read`.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} has format {header.get('format')!r} where {FORMAT!r} is needed")
-    try:
-        stored = json.loads(header["dimensions"])
-        dimensions = Dimensions(**{**stored, "lower": tuple(stored["lower"])})
-        card = json.loads(header["card"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} has a damaged header: {error}") from error
-    model = StyleTalk(dimensions)
-    fill(model, tensors, str(path))
-    return Checkpoint(model.to(device).eval(), card)
+    weights = weight_file.read(path)
+    model = StyleTalk(weights.dimensions)
+    fill(model, {name: torch.from_numpy(value) for name, value in weights.tensors.items()}, str(path))
+    return Checkpoint(model.to(device).eval(), dict(weights.card))
+
+
+def weights_of(model: StyleTalk) -> weight_file.Weights:
+    """The numbers of a network, as `weight_file.read` gives those of a file."""
+    tensors = {name: value.float().numpy(force=True) for name, value in model.state_dict().items()}
+    return weight_file.Weights(model.dimensions, tensors, {})
 
 
 def load_official(path: Path) -> StyleTalk:
@@ -232,17 +225,9 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     Raises:
         CheckpointError: a tensor is missing, unknown, misshapen or not finite; the message names it.
     """
-    wanted = module.state_dict()
-    for name, value in wanted.items():
-        if name not in tensors:
-            raise CheckpointError(f"{source}: tensor {name} {tuple(value.shape)} is missing")
-        if tensors[name].shape != value.shape:
-            raise CheckpointError(
-                f"{source}: tensor {name} has shape {tuple(tensors[name].shape)} where {tuple(value.shape)} is needed"
-            )
-        if tensors[name].is_floating_point() and not torch.isfinite(tensors[name]).all():
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    weight_file.check_tensors({name: tuple(value.shape) for name, value in tensors.items()}, wanted, source)
+    for name, value in tensors.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
             raise CheckpointError(f"{source}: tensor {name} holds values that are not finite")
-    unknown = next((name for name in tensors if name not in wanted), None)
-    if unknown is not None:
-        raise CheckpointError(f"{source}: tensor {unknown} belongs to no part of the network")
     module.load_state_dict(dict(tensors))

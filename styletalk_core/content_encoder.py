@@ -4,9 +4,7 @@ Runs on: any torch device; pure. In: phone ids or probability columns at 30 fps;
 A probability column enters as the expected phone embedding, so that a one-hot column is exactly its id.
 """
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from styletalk_core.phones import PHONES
 from styletalk_core.transformer import EncoderLayer, sinusoid_positions
@@ -36,8 +34,3 @@ class ContentEncoder(nn.Module):
     def table(self) -> Tensor:
         """(41, C): each phone behind embedding and projection, which are linear: the expected row is one product."""
         return self.project(self.embedding.weight)  # type: ignore[no-any-return]
-
-
-def one_hot(phones: Tensor) -> Tensor:
-    """Turns (…,) int64 phone ids into (…, 41) float32 probability columns."""
-    return F.one_hot(phones, len(PHONES)).to(torch.float32)

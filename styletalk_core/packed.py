@@ -1,48 +1,45 @@
-"""Linear layers whose weights wait in the order in which a register tile reads them, in half precision.
+"""Linear layers whose weights wait in the order in which the register tile of a kernel reads them.
 
-A frame multiplies a window of 11 rows with 8 million weights: too few rows for the matrix products of a library, which
-spend more time on calls and on reordering than on the sum. Here a tile of 11 rows stays in the vector registers while
-the weights stream past it once, fetched ahead, at half the bytes of float32; sums are float32.
+Whole numbers: each row and each output has a scale of its own, chosen so that no sum can leave 32 bits (Cauchy and
+Schwarz: at most the product of both lengths). The sums are then exact, and a row gives the same in any batch.
 
 Runs on: any thread; pure. Compiled by numba on first use and cached beside the module; the interpreter is not locked
 while it computes.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numba
 import numpy as np
-import torch
-from llvmlite import binding, ir  # type: ignore[import-untyped]
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-_WIDE: Final = bool(binding.get_host_cpu_features().get("avx512f"))
-LANES: Final = 16 if _WIDE else 8
-"""Outputs that one vector register holds."""
-_BLOCKS: Final = 2 if _WIDE else 1
-"""Registers of outputs side by side in a tile; with 11 rows they fill the register file."""
-TILE: Final = LANES * _BLOCKS
-"""Outputs are padded to multiples of this."""
-_ROWS: Final = 11
-"""Rows of a tile: one phone window."""
-_NEXT_READ: Final = tuple(ir.Constant(ir.IntType(32), value) for value in (0, 3, 1))
-"""Of a prefetch: to be read, soon and often, as data."""
-_CHAINS: Final = 4
-"""Independent sums of a single row, which alone would wait for each addition."""
+from styletalk_core.tile_kernel import STEPS, Kernel, Storage, address_of, call_product, machine_code, stay_apart
+
+ROW_LENGTH: Final = np.float32(32_700)
+"""Length of a row in whole numbers; so none of its values leaves 16 bits."""
+_WEIGHT_LENGTH: Final = np.float32(65_000)
+"""Longest weights of an output in whole numbers; times `ROW_LENGTH` it stays below 2^31."""
+_LARGEST: Final = np.float32(32_767)
+_LEAST_UNIT: Final = np.float32(1e-30)
+"""Of numbers that are all zero."""
+_LINE: Final = 64
+"""Bytes of a cache line, at which the weights begin."""
+
+Spec = tuple[int, int, int]
+"""What `linear` needs to know of a kernel: address, outputs of a tile, and whether it wants whole numbers."""
+compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 
 @dataclass(frozen=True, slots=True)
 class PackedLinear:
-    """Weights as the kernel reads them: for each `LANES` outputs a float32 bias row, then float16 rows per input."""
+    """Weights as a kernel reads them: for each tile of outputs their biases and scales, then the weights by input."""
 
     data: NDArray[np.uint8]
-    """(blocks, bytes)"""
+    """(tiles, bytes)"""
     inputs: int
+    """Including the padding."""
     outputs: int
     """Including the padding."""
 
@@ -52,163 +49,109 @@ class PackedLinear:
         return int(self.data.ctypes.data)
 
 
-def pack(weight: Tensor, bias: Tensor | None = None) -> PackedLinear:
+def spec(kernel: Kernel) -> Spec:
+    """The kernel, ready to call."""
+    return machine_code(kernel), kernel.tile, int(kernel.storage is Storage.INT16)
+
+
+def pack(weight: NDArray[np.float32], bias: NDArray[np.float32] | None, kernel: Kernel) -> PackedLinear:
     """Packs weight (out, in) and bias (out,)."""
-    weight = weight.detach().float()
+    return store(ordered(weight, kernel), bias, kernel)
+
+
+def ordered(weight: NDArray[np.float32], kernel: Kernel) -> NDArray[np.float32]:
+    """Weight (out, in) -> (tiles, steps, tile * together): zeros added, in the order in which they are read."""
     outputs, inputs = weight.shape
-    spare = -outputs % TILE
-    blocks = (outputs + spare) // LANES
-    weight = nn.functional.pad(weight, (0, 0, 0, spare))
-    shift = weight.new_zeros(outputs) if bias is None else bias.detach().float()
-    data = np.empty((blocks, 4 * LANES + 2 * LANES * inputs), np.uint8)
-    data[:, : 4 * LANES] = nn.functional.pad(shift, (0, spare)).view(blocks, LANES).numpy().view(np.uint8)
-    rows = weight.view(blocks, LANES, inputs).transpose(1, 2).to(torch.float16).contiguous()
-    data[:, 4 * LANES :] = rows.view(blocks, -1).numpy().view(np.uint8)
-    return PackedLinear(data, inputs, outputs + spare)
+    padded = np.pad(weight, ((0, -outputs % kernel.tile), (0, -inputs % STEPS)))
+    together = kernel.storage.together
+    tiles = padded.reshape(len(padded) // kernel.tile, kernel.tile, -1, together).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(tiles.reshape(len(tiles), -1, kernel.tile * together), np.float32)
 
 
-def _tile(rows: int, blocks: int, chains: int, *, packed: bool = True) -> Any:
-    """Makes tile(x, x_stride, weights, inputs, out, out_stride, relu): addresses and strides in bytes.
-
-    Unless the weights are ``packed`` they are float32 and have no bias.
-    """
-
-    @intrinsic
-    def tile(
-        _: Any, x: Any, x_stride: Any, weights: Any, inputs: Any, out: Any, out_stride: Any, relu: Any
-    ) -> tuple[Any, Any]:
-        return types.void(*[types.intp] * 6, types.boolean), generate
-
-    def generate(context: Any, builder: Any, _: Any, arguments: Any) -> Any:
-        x, x_stride, weights, inputs, out, out_stride, relu = arguments
-        single, long = ir.FloatType(), ir.IntType(64)
-        vector, stored = ir.VectorType(single, LANES), ir.VectorType(ir.HalfType() if packed else single, LANES)
-        row_bytes, bias_bytes = (2 * LANES, 4 * LANES) if packed else (4 * LANES, 0)
-        undefined, zero = ir.Constant(vector, ir.Undefined), ir.Constant(vector, [0.0] * LANES)
-        first = ir.Constant(ir.IntType(32), 0)
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-
-        byte_pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        prefetch = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-            builder.module, ir.FunctionType(ir.VoidType(), [byte_pointer, flag, flag, flag]), "llvm.prefetch.p0i8"
-        )
-
-        def constant(value: int) -> Any:
-            return ir.Constant(long, value)
-
-        def pointer(base: Any, offset: Any, kind: Any) -> Any:
-            return builder.inttoptr(builder.add(base, offset), kind.as_pointer())
-
-        def load(base: Any, offset: Any, kind: Any, align: int) -> Any:
-            value = builder.load(pointer(base, offset, kind))
-            value.align = align
-            return value
-
-        block_bytes = builder.add(builder.mul(inputs, constant(row_bytes)), constant(bias_bytes))
-        bases = [builder.add(weights, builder.mul(block_bytes, constant(block))) for block in range(blocks)]
-        biases = [load(base, constant(0), vector, 4) if packed else zero for base in bases]
-        before, body = builder.block, builder.append_basic_block("sum")
-        after = builder.append_basic_block("store")
-        builder.branch(body)
-        builder.position_at_end(body)
-        index = builder.phi(long)
-        index.add_incoming(constant(0), before)
-        sums = {}
-        for place in np.ndindex(chains, rows, blocks):
-            sums[place] = builder.phi(vector)
-            sums[place].add_incoming(biases[place[2]] if place[0] == 0 else zero, before)
-        step = builder.mul(block_bytes, constant(blocks))
-        ahead = builder.add(step, builder.mul(index, constant(row_bytes)))
-        for base in bases:
-            builder.call(prefetch, [pointer(base, ahead, ir.IntType(8)), *_NEXT_READ])
-        totals = {}
-        for chain in range(chains):
-            position = builder.add(index, constant(chain))
-            offset = builder.add(builder.mul(position, constant(row_bytes)), constant(bias_bytes))
-            columns = [load(base, offset, stored, 2 if packed else 4) for base in bases]
-            if packed:
-                columns = [builder.fpext(column, vector) for column in columns]
-            for row in range(rows):
-                place = builder.add(builder.mul(x_stride, constant(row)), builder.mul(position, constant(4)))
-                value = builder.insert_element(undefined, load(x, place, single, 4), first)
-                factor = builder.shuffle_vector(value, undefined, everywhere)
-                for block, column in enumerate(columns):
-                    product = builder.fmul(factor, column, flags=("contract",))
-                    key = (chain, row, block)
-                    totals[key] = builder.fadd(product, sums[key], flags=("contract",))
-        following = builder.add(index, constant(chains))
-        index.add_incoming(following, body)
-        for key, total in totals.items():
-            sums[key].add_incoming(total, body)
-        builder.cbranch(builder.icmp_signed("<", following, inputs), body, after)
-        builder.position_at_end(after)
-        for row, block in np.ndindex(rows, blocks):
-            total = totals[0, row, block]
-            for chain in range(1, chains):
-                total = builder.fadd(total, totals[chain, row, block])
-            positive = builder.select(builder.fcmp_ordered(">", total, zero), total, zero)
-            place = builder.add(builder.mul(out_stride, constant(row)), constant(4 * LANES * block))
-            result = builder.store(builder.select(relu, positive, total), pointer(out, place, vector))
-            result.align = 4
-        return context.get_dummy_value()
-
-    return tile
+def store(weights: NDArray[np.float32], bias: NDArray[np.float32] | None, kernel: Kernel) -> PackedLinear:
+    """Packs weights that are `ordered`; bias (out,)."""
+    tiles, steps, _ = weights.shape
+    kept = _empty(tiles, kernel.header_bytes + steps * weights.shape[2] * kernel.storage.dtype.itemsize)
+    header = kept[:, : kernel.header_bytes].view(np.float32)
+    header[:] = 0
+    if bias is not None:
+        flat = np.zeros(tiles * kernel.tile, np.float32)
+        flat[: len(bias)] = bias
+        header[:, : kernel.tile] = flat.reshape(tiles, kernel.tile)
+    if kernel.storage is Storage.INT16:
+        _store_whole(weights, kept, kernel.tile)
+    else:
+        kept[:, kernel.header_bytes :].view(kernel.storage.dtype).reshape(weights.shape)[:] = weights
+    return PackedLinear(kept, steps * kernel.storage.together, tiles * kernel.tile)
 
 
-_window_tile = _tile(_ROWS, _BLOCKS, 1)
-_row_tile = _tile(1, _BLOCKS, _CHAINS)
-_plain_window_tile = _tile(_ROWS, 1, 1, packed=False)
-_plain_row_tile = _tile(1, 1, _CHAINS, packed=False)
+def _empty(tiles: int, size: int) -> NDArray[np.uint8]:
+    """(tiles, size) uint8 that begins with a cache line."""
+    memory = np.empty(tiles * size + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + tiles * size].reshape(tiles, size)
 
 
-@numba.njit(nogil=True, cache=True)
-def linear(x: Any, weights: int, out: Any, relu: bool) -> None:
+@compiled  # type: ignore[untyped-decorator]
+def _store_whole(weights: Any, kept: Any, outputs: int) -> None:
+    """Rounds weights (tiles, steps, 2 * outputs) to whole numbers of a unit per output, and writes both."""
+    tiles, steps, width = weights.shape
+    squares, largest = np.empty(width, np.float32), np.empty(width, np.float32)
+    factors = np.empty(width, np.float32)
+    for tile in range(tiles):
+        units = kept[tile, 4 * outputs : 8 * outputs].view(np.float32)
+        values = kept[tile, 8 * outputs :].view(np.int16)
+        for place in range(width):
+            squares[place], largest[place] = 0, 0
+        for step in range(steps):
+            row = weights[tile, step]
+            for place in range(width):
+                squares[place] += row[place] * row[place]
+                largest[place] = max(largest[place], abs(row[place]))
+        for output in range(outputs):
+            length = np.float32(math.sqrt(squares[2 * output] + squares[2 * output + 1]))
+            highest = max(largest[2 * output], largest[2 * output + 1])
+            units[output] = max(length / _WEIGHT_LENGTH, highest / _LARGEST, _LEAST_UNIT)
+            factors[2 * output] = factors[2 * output + 1] = 1 / units[output]
+        for step in range(steps):
+            row, whole = weights[tile, step], values[step * width : (step + 1) * width]
+            for place in range(width):
+                whole[place] = np.int16(np.rint(row[place] * factors[place]))
+
+
+@compiled  # type: ignore[untyped-decorator]
+def linear(x: Any, weights: int, out: Any, relu: bool, kernel: Any) -> None:
     """out = x @ weight.T + bias, then ReLU if asked.
 
     x (rows, in) and out (rows, padded out) float32 with adjacent columns; ``weights`` is a `PackedLinear.address`
-    that must fit them. Rows that do not fill a tile of 11 need ``in`` to be a multiple of 4.
+    packed for the kernel of the `Spec` and for as many inputs and outputs.
     """
+    stay_apart()  # type: ignore[call-arg]
+    code, tile, whole = kernel
     rows, inputs = x.shape
-    x_stride, out_stride = x.strides[0], out.strides[0]
-    source, target = x.ctypes.data, out.ctypes.data
-    step = _BLOCKS * (inputs + 2) * 2 * LANES
-    for group in range(out.shape[1] // TILE):
-        row = 0
-        while row + _ROWS <= rows:
-            _window_tile(
-                source + row * x_stride,
-                x_stride,
-                weights + group * step,
-                inputs,
-                target + row * out_stride + group * TILE * 4,
-                out_stride,
-                relu,
-            )
-            row += _ROWS
-        while row < rows:
-            _row_tile(
-                source + row * x_stride,
-                x_stride,
-                weights + group * step,
-                inputs,
-                target + row * out_stride + group * TILE * 4,
-                out_stride,
-                relu,
-            )
-            row += 1
+    out_stride, tiles = out.strides[0], out.shape[1] // tile
+    if whole:
+        numbers, units = np.empty((rows, inputs), np.int16), np.empty(rows, np.float32)
+        _rounded(x, numbers, units)
+        call_product(
+            code, address_of(numbers), 2 * inputs, address_of(units), rows, weights, inputs, address_of(out),
+            out_stride, tiles, relu,
+        )  # fmt: skip
+    else:
+        call_product(
+            code, address_of(x), x.strides[0], 0, rows, weights, inputs, address_of(out), out_stride, tiles, relu
+        )
 
 
-@numba.njit(nogil=True, cache=True)
-def product(x: Any, columns: Any, out: Any) -> None:
-    """out (rows, blocks * LANES) = x (rows, in) @ the matrix whose ``columns`` lie in blocks (blocks, in, LANES).
-
-    All float32 with adjacent columns; ``in`` a multiple of 4; rows 1 or 11.
-    """
-    rows, inputs = x.shape
-    for block in range(len(columns)):
-        source, weights = x.ctypes.data, columns[block].ctypes.data
-        target = out.ctypes.data + block * LANES * 4
-        if rows == _ROWS:
-            _plain_window_tile(source, x.strides[0], weights, inputs, target, out.strides[0], False)
-        else:
-            _plain_row_tile(source, x.strides[0], weights, inputs, target, out.strides[0], False)
+@compiled  # type: ignore[untyped-decorator]
+def _rounded(x: Any, numbers: Any, units: Any) -> None:
+    """Rounds rows x (rows, in) to whole numbers of a unit per row, (rows,)."""
+    for row in range(len(x)):
+        values, whole, square = x[row], numbers[row], np.float32(0)
+        for column in range(len(values)):
+            square += values[column] * values[column]
+        unit = max(np.float32(math.sqrt(square)) / ROW_LENGTH, _LEAST_UNIT)
+        units[row] = unit
+        factor = np.float32(1) / unit
+        for column in range(len(values)):
+            whole[column] = np.int16(np.rint(values[column] * factor))

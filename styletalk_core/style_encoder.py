@@ -6,15 +6,11 @@ people never trained on keep their own mouth; `tests/unit/test_styletalk.py` sho
 Runs on: any torch device; pure. In: up to 256 frames of 64 coefficients at 30 fps with a padding mask; out: (B, C).
 """
 
-from typing import Final
-
 import torch
 from torch import Tensor, nn
 
+from styletalk_core.numpy_style_encoder import LEAST_DEVIATION
 from styletalk_core.transformer import EncoderLayer, sinusoid_positions
-
-LEAST_DEVIATION: Final = 0.1
-"""Added to deviations, which are about one, before their logarithm."""
 
 
 class StyleEncoder(nn.Module):

@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from styletalk_core import checkpoint
+from styletalk_core import weight_file
+from styletalk_core.numpy_style_encoder import encode_style
 from styletalk_core.styles import Style
-from styletalk_core.styletalk import StyleTalk
 from styletalk_core.weights import MOTION_WEIGHTS
 
 _INK: Final = "#1f2933"
@@ -30,15 +29,15 @@ class Place:
     y: float
 
 
-def style_codes(styles: Sequence[Style], model: StyleTalk | None = None) -> NDArray[np.float32]:
-    """Codes (S, 256) of styles; the packaged network reads them unless another is given."""
-    model = model or checkpoint.load(MOTION_WEIGHTS).model
-    return np.stack([model.encode_style(torch.from_numpy(style.coefficients)).cpu().numpy() for style in styles])
+def style_codes(styles: Sequence[Style]) -> NDArray[np.float32]:
+    """Codes (S, 256) of styles, as the packaged network reads them."""
+    weights = weight_file.read(MOTION_WEIGHTS)
+    return np.stack([encode_style(style.coefficients, weights) for style in styles])
 
 
-def map_styles(styles: Sequence[Style], model: StyleTalk | None = None) -> list[Place]:
+def map_styles(styles: Sequence[Style]) -> list[Place]:
     """Places styles by their codes."""
-    return places([style.name for style in styles], style_codes(styles, model))
+    return places([style.name for style in styles], style_codes(styles))
 
 
 def places(names: Sequence[str], codes: NDArray[np.float32]) -> list[Place]:

@@ -1,6 +1,6 @@
 """StyleTalk: phones and a style code become expression coefficients (section 3).
 
-Owns the three networks, their dimensions, the cached style and the arithmetic of style codes (cross-fade, intensity).
+Owns the three networks and the cached style.
 
 Deviation: where the style code ends in the clip's mean and deviation, the decoders say how far the face goes from that
 mean in units of that deviation, see `in_style`: people never trained on keep their own mouth and their own range. The
@@ -11,49 +11,18 @@ Runs on: any torch device; pure. Bad input raises `InputError`, a `ValueError` t
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from styletalk_core.content_encoder import ContentEncoder
+from styletalk_core.dimensions import OPENING, PRESSED, Dimensions
 from styletalk_core.dynamic_decoder import PartDecoder, PartState
 from styletalk_core.errors import InputError
-from styletalk_core.phones import FPS, PHONES, WINDOW
+from styletalk_core.numpy_style_encoder import style_windows
+from styletalk_core.phone_windows import check_phones
+from styletalk_core.phones import WINDOW
 from styletalk_core.style_encoder import StyleEncoder
-
-OPENING: Final = 0
-"""The coefficient of `mesh64` that opens the lips, from 0 for closed; no other does so by a tenth as much."""
-_PRESSED: Final = 0.05
-"""How much closed lips give when they are told to close further."""
-MESH64_LOWER: Final = tuple(range(13))
-"""Lower-face coefficients of this project's face model."""
-BFM64_LOWER: Final = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14)
-"""Lower-face coefficients of the official checkpoints, in the Basel model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dimensions:
-    """Sizes of a StyleTalk network, stored in its checkpoint; the defaults are the paper's."""
-
-    width: int = 256
-    heads: int = 8
-    feed_forward: int = 1024
-    layers: int = 3
-    phone_embedding: int = 128
-    experts: int = 8
-    ratio: int = 4
-    temperature: float = 30.0
-    coefficients: int = 64
-    style_frames: int = 256
-    own_rest: bool = False
-    statistics: bool = False
-    lower: tuple[int, ...] = MESH64_LOWER
-
-    @property
-    def upper(self) -> tuple[int, ...]:
-        """Coefficients of the upper face: all that are not `lower`."""
-        return tuple(index for index in range(self.coefficients) if index not in self.lower)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +72,7 @@ class StyleTalk(nn.Module):
     @property
     def code_width(self) -> int:
         """Width C of a style code."""
-        return self.dimensions.width + 2 * self.dimensions.coefficients * self.dimensions.statistics
+        return self.dimensions.code_width
 
     def mix_style(self, code: Tensor) -> StyleState:
         """Derives the state of style codes (B, C); once per style change."""
@@ -131,7 +100,7 @@ class StyleTalk(nn.Module):
         Raises:
             InputError: an id outside 0..40, a probability that is not finite, or shapes that do not fit.
         """
-        check_phones(phones)
+        check_phones(phones.numpy(force=True))
         frame_axis = 3 if phones.is_floating_point() else 2
         windows = phones[:, None] if phones.dim() == frame_axis else phones
         if len(windows) != len(state.code):
@@ -157,17 +126,8 @@ class StyleTalk(nn.Module):
         Raises:
             InputError: the clip is shorter than one second, has another width, or holds values that are not finite.
         """
-        if clip.dim() != 2 or clip.shape[1] != self.dimensions.coefficients:
-            raise InputError(f"a style clip has shape (L, {self.dimensions.coefficients}), not {tuple(clip.shape)}")
-        if len(clip) < FPS:
-            raise InputError(f"a style clip needs at least {FPS} frames (one second), not {len(clip)}")
-        if not torch.isfinite(clip).all():
-            raise InputError("the style clip holds coefficients that are not finite")
-        length = min(len(clip), self.dimensions.style_frames)
-        count = -(-len(clip) // length)
-        starts = torch.linspace(0, len(clip) - length, count).round().long()
-        windows = torch.stack([clip[start : start + length] for start in starts.tolist()])
-        code: Tensor = self.style_encoder(windows.to(self.order.device, torch.float32)).mean(dim=0)
+        windows = torch.from_numpy(style_windows(clip.numpy(force=True), self.dimensions))
+        code: Tensor = self.style_encoder(windows.to(self.order.device)).mean(dim=0)
         return code
 
 
@@ -180,32 +140,6 @@ def in_style(moved: Tensor, rest: Tensor, reach: Tensor) -> Tensor:
     mean, deviation, opening = rest[..., OPENING], reach[..., OPENING], moved[..., OPENING]
     nearly = torch.maximum(mean - deviation, deviation / 4)
     beyond = opening - (nearly - mean) / deviation
-    closing = nearly * torch.where(beyond > -1, 1 + beyond, _PRESSED * (1 + beyond))
+    closing = nearly * torch.where(beyond > -1, 1 + beyond, PRESSED * (1 + beyond))
     lips = torch.where(beyond > 0, coefficients[..., OPENING], closing)
     return torch.cat([lips[..., None], coefficients[..., OPENING + 1 :]], dim=-1)
-
-
-def check_phones(phones: Tensor) -> None:
-    """Raises InputError unless phones are windows of ids 0..40 or of 41 finite probabilities."""
-    if phones.is_floating_point():
-        if phones.shape[-2:] != (WINDOW, len(PHONES)):
-            raise InputError(f"phone windows end in ({WINDOW}, {len(PHONES)}), not in {tuple(phones.shape[-2:])}")
-        if not torch.isfinite(phones).all():
-            raise InputError("the phone probabilities hold values that are not finite")
-        return
-    if phones.shape[-1:] != (WINDOW,):
-        raise InputError(f"phone windows have {WINDOW} columns, not {tuple(phones.shape[-1:])}")
-    smallest, largest = (int(value) for value in phones.aminmax()) if phones.numel() else (0, 0)
-    if smallest < 0 or largest >= len(PHONES):
-        wrong = smallest if smallest < 0 else largest
-        raise InputError(f"phone id {wrong} lies outside 0..{len(PHONES) - 1}")
-
-
-def fade(start: Tensor, end: Tensor, share: float) -> Tensor:
-    """Cross-fades two style codes (…, C): share 0 is the start, 1 the end."""
-    return torch.lerp(start, end, share)
-
-
-def intensify(code: Tensor, neutral: Tensor, intensity: float) -> Tensor:
-    """Scales a style code (…, C) as seen from the neutral one: 0 is neutral, 1 the style, above 1 exaggerates it."""
-    return torch.lerp(neutral, code, intensity)

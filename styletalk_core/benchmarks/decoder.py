@@ -1,6 +1,7 @@
 """Speed of the decoder with a cached style, against the uncached computation.
 
-Sizes are the paper's with ``--size paper`` (the default), else those of the shipped weights. One CPU thread.
+Sizes are the paper's with ``--size paper`` (the default), else those of the shipped weights. One CPU thread; times on a
+processor are those of the thread, which other programs hardly move.
 """
 
 import argparse
@@ -13,8 +14,12 @@ import torch
 from torch import Tensor
 
 from styletalk_core import checkpoint
-from styletalk_core.compiled_decoder import decoder_for
+from styletalk_core.captured_decoder import CapturedStyleTalk
+from styletalk_core.compiled_decoder import CompiledStyleTalk
+from styletalk_core.errors import InputError
+from styletalk_core.kernel_choice import candidates, seconds_per_frame
 from styletalk_core.phones import FPS, PHONES, WINDOW
+from styletalk_core.style_decoder import StyleDecoder
 from styletalk_core.styletalk import StyleTalk
 from styletalk_core.weights import MOTION_WEIGHTS
 
@@ -29,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `styletalk bench decoder`."""
     parser.add_argument("--size", choices=("paper", "shipped"), default="paper", help="which network")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--kernel", help="as in products_ms, such as 'int16 6x16'; the fastest by default")
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--json", action="store_true")
 
@@ -52,18 +58,18 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
     device = torch.device(args.device)
     torch.manual_seed(0)
     plain = _network(args.size).to(device)
-    model = decoder_for(plain)
-    phones = torch.randn(BATCH, WINDOW, len(PHONES)).mul(3).softmax(-1)
-    codes = torch.randn(BATCH, plain.code_width, device=device)
-    states = [model.mix_style(code[None]) for code in codes]
+    model: StyleDecoder = CapturedStyleTalk(plain) if device.type == "cuda" else _compiled(plain, args.kernel)
+    windows = torch.randn(BATCH, WINDOW, len(PHONES)).mul(3).softmax(-1)
+    phones, codes = windows.numpy(), torch.randn(BATCH, plain.code_width)
+    states = [model.mix_style(code[None].numpy()) for code in codes]
     together = model.join(states)
 
     def uncached() -> Tensor:
-        return plain.decode(phones[:1].to(device), plain.mix_style(codes[:1]))
+        return plain.decode(windows[:1].to(device), plain.mix_style(codes[:1].to(device)))
 
     one = _times(lambda: model.decode(phones[:1], states[0]), args.samples, device)
     eight = _times(lambda: model.decode(phones, together), args.samples, device)
-    switch = _times(lambda: model.mix_style(codes[:1]), args.samples // 5, device)
+    switch = _times(lambda: model.mix_style(codes[:1].numpy()), args.samples // 5, device)
     slow = _times(uncached, args.samples // 5, device)
     result = {
         "ms_per_frame_b1": statistics.median(one),
@@ -73,15 +79,18 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
         "ratio_uncached": statistics.median(slow) / statistics.median(one),
         "style_switch_ms": statistics.median(switch),
         "device": str(device),
-        "dtype": "float16 weights" if device.type == "cpu" else "float16",
+        "kernel": str(model.kernel) if isinstance(model, CompiledStyleTalk) else "float16 graph",
         "size": args.size,
         "parameters": sum(value.numel() for value in plain.parameters()),
         "samples": args.samples,
     }
-    if device.type == "cuda":
+    if isinstance(model, CompiledStyleTalk):
+        d = plain.dimensions
+        result["products_ms"] = {str(one): round(1000 * seconds_per_frame(one, d), 3) for one in candidates(d)}
+    else:
         many = model.join([states[row % BATCH] for row in range(SESSIONS_ON_GPU)])
-        windows = phones.repeat(SESSIONS_ON_GPU // BATCH, 1, 1)
-        frame = statistics.median(_times(lambda: model.decode(windows, many), args.samples, device))
+        lasting = windows.repeat(SESSIONS_ON_GPU // BATCH, 1, 1).numpy()
+        frame = statistics.median(_times(lambda: model.decode(lasting, many), args.samples, device))
         result["device_share_32"] = frame * FPS / 1000
     return result
 
@@ -90,15 +99,24 @@ def _network(size: str) -> StyleTalk:
     return StyleTalk().eval() if size == "paper" else checkpoint.load(MOTION_WEIGHTS).model
 
 
+def _compiled(plain: StyleTalk, kernel: str | None) -> CompiledStyleTalk:
+    """The network with the kernel of a name, the fastest by default."""
+    known = {str(one): one for one in candidates(plain.dimensions)}
+    if kernel is not None and kernel not in known:
+        raise InputError(f"there is no kernel {kernel!r} here; there are: {', '.join(known)}")
+    return CompiledStyleTalk(checkpoint.weights_of(plain), known.get(kernel or ""))
+
+
 def _times(call: Callable[[], object], samples: int, device: torch.device) -> list[float]:
     """Milliseconds of each call, after warming up."""
+    clock = time.perf_counter if device.type == "cuda" else time.thread_time
     for _ in range(WARM_UP):
         call()
     result = []
     for _ in range(samples):
-        begin = time.perf_counter()
+        begin = clock()
         call()
         if device.type == "cuda":
             torch.cuda.synchronize(device)
-        result.append(1000 * (time.perf_counter() - begin))
+        result.append(1000 * (clock() - begin))
     return result

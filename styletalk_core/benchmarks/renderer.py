@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from styletalk_core.face_model import LOWER
 from styletalk_core.pirenderer import COEFFICIENTS, RADIUS, PIRenderer
-from styletalk_core.renderer.batch_renderer import BatchRenderer, Motion, draw
+from styletalk_core.renderer.batch_renderer import BatchRenderer
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
+from styletalk_core.renderer.motion import Motion, draw
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
 
 WARM_UP: Final = 30

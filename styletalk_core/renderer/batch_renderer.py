@@ -8,7 +8,6 @@ Runs on: worker thread, any torch device. `tests/unit/test_batch_renderer.py` ho
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -16,8 +15,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from styletalk_core.renderer.arrays import Float, Image
+from styletalk_core.renderer.arrays import Image
 from styletalk_core.renderer.mesh_renderer import MeshRenderer, Scene
+from styletalk_core.renderer.motion import Motion
 from styletalk_core.renderer.opening import Patch
 
 _PICTURES_KEPT: Final = 96
@@ -26,26 +26,6 @@ _FRAMES_AT_ONCE: Final = 8
 _SMALLEST_TILE: Final = 8
 _TO_YUV: Final = ((65.738, 129.057, 25.064), (-37.945, -74.494, 112.439), (112.439, -94.154, -18.285))
 """BT.601 with video levels, RGB to Y, U, V, of 256."""
-
-
-@dataclass(frozen=True, slots=True)
-class Motion:
-    """One frame of one session; the arguments of `MeshRenderer.render`, and ``behind`` None for transparency."""
-
-    renderer: MeshRenderer
-    expression: Float
-    pose: Float
-    gaze: Float
-    blink: float
-    behind: Image | None
-
-
-def draw(motion: Motion) -> Image:
-    """Draws one frame on the processor, (H*3//2, W) uint8 yuv420p; (H*3, W) with the mask below for transparency."""
-    arguments = (motion.expression, motion.pose, motion.gaze, motion.blink)
-    if motion.behind is None:
-        return motion.renderer.render_with_alpha(*arguments)
-    return motion.renderer.render(*arguments, motion.behind)
 
 
 class BatchRenderer:

@@ -23,10 +23,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styletalk_core import checkpoint
+from styletalk_core.dimensions import MESH64_LOWER, OPENING
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, PHONES
-from styletalk_core.styletalk import MESH64_LOWER, OPENING, StyleState, StyleTalk, in_style
+from styletalk_core.styletalk import StyleState, StyleTalk, in_style
 from styletalk_core.training.alignment import read_clips_in_step
 from styletalk_core.training.batches import USUAL_WEIGHT, frame_weight
 from styletalk_core.training.clips import Clip, spoken, windows

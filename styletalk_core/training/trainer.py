@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styletalk_core import checkpoint
+from styletalk_core.dimensions import Dimensions
 from styletalk_core.errors import InputError, StyleTalkError
-from styletalk_core.styletalk import Dimensions, StyleTalk
+from styletalk_core.styletalk import StyleTalk
 from styletalk_core.training.batches import Batch, Batches
 from styletalk_core.training.config import Config
 from styletalk_core.training.lips import LipMap

@@ -13,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from styletalk_core.checkpoint import from_official, renderer_from_official
+from styletalk_core.dimensions import BFM64_LOWER, Dimensions
 from styletalk_core.pirenderer import PIRenderer, RendererDimensions, warp
-from styletalk_core.styletalk import BFM64_LOWER, Dimensions, StyleTalk
+from styletalk_core.styletalk import StyleTalk
 
 GOLDEN = Path(__file__).with_name("golden")
 TINY = Dimensions(width=16, heads=8, feed_forward=48, phone_embedding=8, lower=BFM64_LOWER)

@@ -7,8 +7,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from styletalk_core.renderer.batch_renderer import BatchRenderer, Motion, draw
+from styletalk_core.renderer.batch_renderer import BatchRenderer
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
+from styletalk_core.renderer.motion import Motion, draw
 from styletalk_core.renderer.portrait import AvatarLibrary
 
 SIZE = 256

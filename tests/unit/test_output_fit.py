@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from styletalk_core import checkpoint
+from styletalk_core.dimensions import Dimensions
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import INDEX, PHONES, SIL_INDEX
-from styletalk_core.styletalk import Dimensions, StyleTalk
+from styletalk_core.styletalk import StyleTalk
 from styletalk_core.training import output_fit
 from styletalk_core.training.clips import Clip
 from styletalk_core.training.evaluation import evaluate, generate

@@ -1,49 +1,74 @@
-"""The packed product computes what the plain one computes, for any number of rows."""
+"""The packed product computes what the plain one computes, for any number of rows, with every kernel that runs here."""
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
-from styletalk_core.packed import LANES, TILE, linear, pack, product
+from styletalk_core.dimensions import Dimensions
+from styletalk_core.kernel_choice import candidates, fastest_kernel
+from styletalk_core.packed import linear, pack, spec
+from styletalk_core.tile_kernel import Kernel, Storage
+
+KERNELS = candidates(Dimensions())
+RELATIVE_ERROR = {Storage.FLOAT32: 1e-6, Storage.FLOAT16: 3e-4, Storage.INT16: 3e-4}
+"""Root mean square, of the results' deviation."""
 
 
-@pytest.mark.parametrize("rows", [1, 8, 11, 25])
+def random(*shape: int) -> np.ndarray:
+    return np.random.default_rng(shape[0]).normal(size=shape).astype(np.float32)
+
+
+def product(kernel: Kernel, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, relu: bool) -> np.ndarray:
+    packed = pack(weight, bias, kernel)
+    assert packed.outputs == -(-len(weight) // kernel.tile) * kernel.tile
+    padded = np.pad(x, ((0, 0), (0, packed.inputs - x.shape[1])))
+    out = np.full((len(x), packed.outputs), np.nan, np.float32)
+    linear(padded, packed.address, out, np.bool_(relu), spec(kernel))
+    assert not out[:, len(weight) :].any()
+    return out[:, : len(weight)]
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+@pytest.mark.parametrize("rows", [1, 2, 3, 8, 11, 25])
 @pytest.mark.parametrize("relu", [True, False])
-def test_a_packed_product_equals_the_plain_one(rows: int, relu: bool) -> None:
-    torch.manual_seed(rows)
-    plain = nn.Linear(64, 50)
-    packed = pack(plain.weight, plain.bias)
-    assert packed.outputs == -(-50 // TILE) * TILE
-    x, out = torch.randn(rows, 64), np.full((rows, packed.outputs), np.nan, np.float32)
-    linear(x.numpy(), packed.address, out, relu)
-    expected = plain(x).relu() if relu else plain(x)
-    np.testing.assert_allclose(out[:, :50], expected.detach().numpy(), rtol=0, atol=2e-3)
-    assert not out[:, 50:].any()
+def test_a_packed_product_equals_the_plain_one(kernel: Kernel, rows: int, relu: bool) -> None:
+    x, weight, bias = random(rows, 256), random(50, 256), random(50)
+    expected = x @ weight.T + bias
+    expected = np.maximum(expected, 0) if relu else expected
+    error = product(kernel, x, weight, bias, relu) - expected
+    assert np.sqrt(np.mean(error**2)) < RELATIVE_ERROR[kernel.storage] * expected.std()
 
 
-def test_rows_may_lie_apart() -> None:
-    plain = nn.Linear(64, TILE)
-    packed = pack(plain.weight, plain.bias)
-    x, wide = np.random.default_rng(0).normal(size=(33, 64)).astype(np.float32), np.zeros((3, 4 * TILE), np.float32)
-    linear(x[5::11], packed.address, wide[:, TILE : 2 * TILE], False)
-    expected = plain(torch.from_numpy(x[5::11])).detach().numpy()
-    np.testing.assert_allclose(wide[:, TILE : 2 * TILE], expected, rtol=0, atol=2e-3)
-    assert not wide[:, :TILE].any() and not wide[:, 2 * TILE :].any()
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+def test_inputs_that_fill_no_step_are_padded(kernel: Kernel) -> None:
+    x, weight = random(11, 41), random(64, 41)
+    np.testing.assert_allclose(product(kernel, x, weight, None, False), x @ weight.T, rtol=0, atol=2e-2)
 
 
-def test_half_precision_is_all_that_is_lost() -> None:
-    weight = torch.randn(TILE, 32).half().float()
-    packed, out = pack(weight), np.empty((11, TILE), np.float32)
-    x = torch.randn(11, 32)
-    linear(x.numpy(), packed.address, out, False)
-    np.testing.assert_allclose(out, (x @ weight.T).numpy(), rtol=0, atol=1e-5)
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+def test_a_row_gives_the_same_in_any_batch(kernel: Kernel) -> None:
+    x, weight = random(24, 256), random(64, 256)
+    together = product(kernel, x, weight, None, False)
+    for row in range(24):
+        alone = product(kernel, x[row : row + 1], weight, None, False)[0]
+        np.testing.assert_allclose(alone, together[row], rtol=0, atol=0 if kernel.storage is Storage.INT16 else 2e-4)
 
 
-@pytest.mark.parametrize("rows", [1, 11])
-def test_a_plain_product_equals_the_library_one(rows: int) -> None:
-    generator = np.random.default_rng(rows)
-    x, matrix = (generator.normal(size=size).astype(np.float32) for size in ((rows, 12), (12, 2 * LANES)))
-    out = np.full((rows, 2 * LANES), np.nan, np.float32)
-    product(x, np.ascontiguousarray(matrix.reshape(12, 2, LANES).transpose(1, 0, 2)), out)
-    np.testing.assert_allclose(out, x @ matrix, rtol=0, atol=1e-5)
+@pytest.mark.parametrize("kernel", [kernel for kernel in KERNELS if kernel.storage is Storage.INT16], ids=str)
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_the_largest_sums_of_whole_numbers_stay_within_32_bits(kernel: Kernel, scale: float) -> None:
+    """Rows that point exactly along the weights have the longest product that the bound admits."""
+    weight = np.concatenate([random(63, 1024), np.eye(1, 1024, dtype=np.float32)]) * np.float32(scale)
+    found = product(kernel, weight, weight, None, False)
+    np.testing.assert_allclose(np.diag(found), np.square(weight).sum(axis=1), rtol=1e-3)
+
+
+@pytest.mark.parametrize("kernel", KERNELS, ids=str)
+def test_zeros_stay_zero(kernel: Kernel) -> None:
+    zeros = np.zeros((11, 256), np.float32)
+    assert not product(kernel, zeros, random(64, 256), None, False).any()
+    assert not product(kernel, random(11, 256), zeros, None, False).any()
+
+
+def test_the_fastest_kernel_is_a_candidate_and_measured_once() -> None:
+    small = Dimensions(width=64, heads=4, feed_forward=128, layers=1)
+    assert fastest_kernel(small) in candidates(small) and fastest_kernel(small) is fastest_kernel(small)

@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from styletalk_core.dimensions import OPENING, Dimensions
 from styletalk_core.errors import InputError
 from styletalk_core.phones import PHONES, WINDOW
 from styletalk_core.style_encoder import clip_statistics
-from styletalk_core.styletalk import OPENING, Dimensions, StyleState, StyleTalk, fade, in_style, intensify
+from styletalk_core.styletalk import StyleState, StyleTalk, in_style
 
 SMALL = Dimensions(width=32, heads=4, feed_forward=64, phone_embedding=16, temperature=1.0)
 
@@ -117,12 +118,6 @@ def test_a_long_style_clip_is_the_average_of_its_windows(model: StyleTalk) -> No
     clip = torch.randn(512, 64)
     halves = [model.encode_style(half) for half in clip.split(256)]
     torch.testing.assert_close(model.encode_style(clip), torch.stack(halves).mean(0), rtol=0, atol=1e-5)
-
-
-def test_fade_and_intensity_meet_their_ends() -> None:
-    neutral, style = torch.zeros(4), torch.ones(4)
-    assert torch.equal(fade(neutral, style, 0.0), neutral) and torch.equal(fade(neutral, style, 1.0), style)
-    assert torch.equal(intensify(style, neutral, 1.5), torch.full((4,), 1.5))
 
 
 @pytest.mark.parametrize(("phone", "value"), [(41, "41"), (-1, "-1")])

@@ -1,0 +1,45 @@
+"""Sizes of a StyleTalk network, as its weight file stores them, and which coefficients its two decoders give.
+
+Runs on: any thread; pure.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+OPENING: Final = 0
+"""The coefficient of `mesh64` that opens the lips, from 0 for closed; no other does so by a tenth as much."""
+PRESSED: Final = 0.05
+"""How much closed lips give when they are told to close further."""
+MESH64_LOWER: Final = tuple(range(13))
+"""Lower-face coefficients of this project's face model."""
+BFM64_LOWER: Final = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14)
+"""Lower-face coefficients of the official checkpoints, in the Basel model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dimensions:
+    """Sizes of a StyleTalk network, stored in its checkpoint; the defaults are the paper's."""
+
+    width: int = 256
+    heads: int = 8
+    feed_forward: int = 1024
+    layers: int = 3
+    phone_embedding: int = 128
+    experts: int = 8
+    ratio: int = 4
+    temperature: float = 30.0
+    coefficients: int = 64
+    style_frames: int = 256
+    own_rest: bool = False
+    statistics: bool = False
+    lower: tuple[int, ...] = MESH64_LOWER
+
+    @property
+    def upper(self) -> tuple[int, ...]:
+        """Coefficients of the upper face: all that are not `lower`."""
+        return tuple(index for index in range(self.coefficients) if index not in self.lower)
+
+    @property
+    def code_width(self) -> int:
+        """Width C of a style code."""
+        return self.width + 2 * self.coefficients * self.statistics
