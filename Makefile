@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 CHROMIUM := $(or $(shell command -v chromium),$(shell command -v chromium-browser),$(shell command -v google-chrome))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-libraries serve test lint coverage bench fuzz chromium clean
+.PHONY: help setup system-libraries serve test test-without-browser test-in-browser lint coverage bench fuzz chromium clean
 
 help:
 	@echo "make serve     install what is missing and start the server on 127.0.0.1:8080"
@@ -41,8 +41,14 @@ system-libraries:
 serve: setup
 	@$(BIN)/styletalk serve $(SERVE_OPTIONS)
 
+# Both halves are run, whatever becomes of the first.
 test: setup chromium
+	@$(MAKE) --no-print-directory --keep-going --jobs=1 test-without-browser test-in-browser
+
+test-without-browser:
 	$(BIN)/python -m pytest -m "not browser and not benchmark"
+
+test-in-browser:
 	$(BIN)/python -m pytest -m "browser and not benchmark"
 
 chromium:

@@ -66,6 +66,23 @@ def test_make_installs_and_then_runs_what_the_target_is_for(target: str) -> None
     assert steps.rstrip().endswith(CALLED[target])
 
 
+def test_a_red_first_half_does_not_hide_the_second(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\ntest "$4" = "browser and not benchmark"\n')
+    python.chmod(0o755)
+    outcome = subprocess.run(
+        ["make", "--keep-going", "test-without-browser", "test-in-browser", f"BIN={tmp_path}"],
+        cwd=ROOT, env=OUTSIDE_MAKE, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    halves = (tmp_path / "calls").read_text().splitlines()
+    assert [half.removeprefix("-m pytest -m ") for half in halves] == [
+        "not browser and not benchmark",
+        "browser and not benchmark",
+    ]
+    assert outcome.returncode != 0
+    assert "--keep-going --jobs=1 test-without-browser test-in-browser" in MAKEFILE
+
+
 def test_the_environment_that_is_activated_is_the_one_that_make_creates() -> None:
     (folder,) = re.findall(r"^VENV\s*:= (.+)$", MAKEFILE, re.M)
     assert of_kind(".") == [[f"{folder}/bin/activate"]]
