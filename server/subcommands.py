@@ -7,16 +7,21 @@ returned object is printed as the last line.
 
 import argparse
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+Run = Callable[[argparse.Namespace], dict[str, Any]]
+Around = Callable[[Run], Run]
+"""Makes one ``run`` of another."""
 
 
 class _LazyParser(argparse.ArgumentParser):
     """A parser that asks its module for arguments at the moment it has to parse."""
 
-    def __init__(self, *, module: str, **options: Any) -> None:
+    def __init__(self, *, module: str, around: Around | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._module: str | None = module
+        self._around = around
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._module is not None:
@@ -24,15 +29,18 @@ class _LazyParser(argparse.ArgumentParser):
             self._module = None
             module.add_arguments(self)
             if hasattr(module, "run"):
-                self.set_defaults(run=module.run)
+                self.set_defaults(run=self._around(module.run) if self._around else module.run)
                 if not any(action.dest == "json" for action in self._actions):
                     self.add_argument("--json", action="store_true", help="print one JSON object as the last line")
         return super().parse_known_args(args, namespace)
 
 
-def add_subcommands(parser: argparse.ArgumentParser, table: Mapping[str, tuple[str, str]]) -> None:
-    """Adds one subcommand per row of ``name -> (module, summary)``."""
+def add_subcommands(
+    parser: argparse.ArgumentParser, table: Mapping[str, tuple[str, str]], around: Mapping[str, Around] | None = None
+) -> None:
+    """Adds one subcommand per row of ``name -> (module, summary)``; ``around`` wraps the ``run`` of those it names."""
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_LazyParser)
     for name, (module, summary) in table.items():
         description = summary[0].upper() + summary[1:] + "."
-        subparsers.add_parser(name, module=module, help=summary, description=description)
+        wrapped = (around or {}).get(name)
+        subparsers.add_parser(name, module=module, around=wrapped, help=summary, description=description)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from server.benchmarks.adaptation import add_size
 from server.benchmarks.callers import callers
 from server.benchmarks.capacity import memory_mb
 from server.benchmarks.live import live_server
@@ -27,7 +28,7 @@ LOOK_SECONDS = 0.05
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--minutes", type=float, default=10, metavar="N", help="how long (10)")
-    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="picture size (512)")
+    add_size(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from aiortc import RTCRtpSender
 
-from server.rtc.tracks import FRAME_RTP_TICKS
+from server.rtc.aiortc_patches import VIDEO_CLOCK_RATE
 from server.sessions.calls import Call
 from streaming.clock import monotonic
 from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, Tick, VideoImage
@@ -61,15 +61,15 @@ class Stopwatch:
 
     Attributes:
         onsets: beginnings of bursts, as they come from the microphone.
-        flashes: frames that went out with a white corner.
-        frames: moments of the frames that went out with a picture of their own.
+        flashes: ticks of the frames that went out with a white corner.
+        frames: moments of the frames that went out with a picture of their own, by the tick at which they begin.
     """
 
     call: Call
     worker: BatchWorker
     onsets: list[Onset] = field(default_factory=list)
-    flashes: list[int] = field(default_factory=list)
-    frames: dict[int, FrameMoments] = field(default_factory=dict)
+    flashes: list[Tick] = field(default_factory=list)
+    frames: dict[Tick, FrameMoments] = field(default_factory=dict)
     _decoding: dict[float, tuple[float, float]] = field(default_factory=dict)
     _quiet: Tick = 0
 
@@ -111,20 +111,21 @@ class Stopwatch:
             future.add_done_callback(lambda _: self._decoding.update({deadline: (began, self.now())}))
         elif kind is JobKind.RENDER:
             decoding, decoded = self._decoding.pop(deadline, (0.0, 0.0))
-            frame = FrameMoments(self.captured(payload.index * FRAME_TICKS), decoding, decoded, began)
-            self.frames[payload.index] = frame
+            tick = begins(payload)
+            frame = self.frames[tick] = FrameMoments(self.captured(tick), decoding, decoded, began)
             future.add_done_callback(lambda _: setattr(frame, "rendered", self.now()))
         return future
 
     async def _next_image(self, next_image: Callable[[], Awaitable[VideoImage]]) -> VideoImage:
         image = await next_image()
-        if image.repeated or image.index not in self.frames:
-            self.frames.pop(image.index, None)
+        tick = begins(image)
+        if getattr(image, "repeated", False) or tick not in self.frames:
+            self.frames.pop(tick, None)
             return image
-        self.frames[image.index].handed_out = self.now()
-        if image.index not in {onset.tick // FRAME_TICKS for onset in self.onsets[-3:]}:
+        self.frames[tick].handed_out = self.now()
+        if not any(tick <= onset.tick < tick + FRAME_TICKS for onset in self.onsets[-3:]):
             return image
-        self.flashes.append(image.index)
+        self.flashes.append(tick)
         return flashing(image)
 
     def _watch_sender(self, sender: RTCRtpSender) -> None:
@@ -136,12 +137,17 @@ class Stopwatch:
             if last is not None:
                 last.sent = self.now()
             encoded = await original(codec)
-            last = None if encoded is None else self.frames.get(encoded.timestamp // FRAME_RTP_TICKS)
+            last = None if encoded is None else self.frames.get(encoded.timestamp * TICK_RATE // VIDEO_CLOCK_RATE)
             if last is not None:
                 last.encoded = self.now()
             return encoded
 
         sender._next_encoded_frame = next_encoded_frame  # type: ignore[method-assign]
+
+
+def begins(frame: Any) -> Tick:
+    """The tick at which a motion frame or a picture begins."""
+    return int(getattr(frame, "tick", frame.index * FRAME_TICKS))
 
 
 def flashing(image: VideoImage) -> VideoImage:

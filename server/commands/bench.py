@@ -1,8 +1,9 @@
-"""`styletalk bench NAME`: one benchmark per module."""
+"""`styletalk bench NAME`: one benchmark per module; each tells the machine, reference times and load of its run."""
 
 import argparse
+from typing import Any
 
-from server.subcommands import add_subcommands
+from server.subcommands import Run, add_subcommands
 
 BENCHMARKS = {
     "all": ("server.benchmarks.everything", "all of them, as one table and one file"),
@@ -25,6 +26,21 @@ BENCHMARKS = {
 }
 
 
+ALL = "all"
+"""Runs the others in processes of their own, which tell the machine themselves."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds one subcommand per benchmark."""
-    add_subcommands(parser, BENCHMARKS)
+    add_subcommands(parser, BENCHMARKS, {name: _with_machine for name in BENCHMARKS if name != ALL})
+
+
+def _with_machine(run: Run) -> Run:
+    """What the benchmark returns and prints, with the machine, reference times and load of its run."""
+
+    def measured(args: argparse.Namespace) -> dict[str, Any]:
+        from server.benchmarks.machine import measured_with_machine  # `--help` needs none of what it imports
+
+        return measured_with_machine(run)(args)
+
+    return measured

@@ -1,13 +1,17 @@
 """Proves that the benchmarks of the running system refuse senseless options and count late frames."""
 
 import argparse
+import os
+import time
 from typing import Any
 
 import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
 
-from server.benchmarks import batch, capacity, churn, interruption, latency, soak, switch
+from server.benchmarks import batch, capacity, churn, interruption, latency, soak, stopwatch, switch
+from server.benchmarks.adaptation import Adaptation
+from server.benchmarks.busy import busy_loops
 from streaming.media import VideoImage
 from streaming.schedule import JobKind
 from streaming.worker import BatchWorker
@@ -24,13 +28,14 @@ from styletalk_core.errors import InputError
         (interruption, {"times": 0}),
         (latency, {"seconds": 1, "loss": 0}),
         (latency, {"seconds": 10, "loss": 70}),
+        (latency, {"seconds": 10, "loss": 0, "busy": -1}),
         (soak, {"minutes": 0.1}),
         (switch, {"times": 0}),
     ],
 )
 def test_senseless_options_are_refused_with_a_sentence(module: Any, options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"^--"):
-        module.run(argparse.Namespace(**options, size=256, device="cpu", json=True))
+        module.run(argparse.Namespace(**({"busy": 0} | options), size=256, device="cpu", json=True))
 
 
 @pytest.mark.parametrize(("cost", "late"), [(0.001, False), (0.2, True)])
@@ -84,3 +89,68 @@ async def test_pictures_are_marked_after_every_second_switch() -> None:
     await session.set_avatar("bob")
     white = [bool((await session.next_image()).yuv[0, 0] > 200) for _ in range(6)]
     assert white == [False, False, True, True, False, False]
+
+
+def watch(*flashes: int) -> Any:
+    return argparse.Namespace(flashes=list(flashes))
+
+
+@pytest.mark.parametrize("size", [256, 384, 512])
+def test_a_flash_covers_what_the_page_reads_at_every_size(size: int) -> None:
+    picture = VideoImage(0, 0, np.full((size * 3 // 2, size), 40, np.uint8))
+    marked = stopwatch.flashing(picture).yuv
+    assert (marked[8:24, 8:24] > 200).all() and (picture.yuv == 40).all()
+    shade = marked[size:].reshape(2, size // 2, size // 2)
+    assert (shade[:, 4:12, 4:12] == 128).all() and (shade[:, 24:] == 40).all()
+
+
+def test_shown_frames_are_found_by_their_media_time_at_any_rate() -> None:
+    """20 a second: 2400 ticks, 4500 in RTP time, which begins anywhere and wraps."""
+    origin, ticks = (1 << 32) - 9_000, [2_400 * k for k in range(10)]
+    seen = [(1_000.0 + 50 * k, (origin + 4_500 * k) % (1 << 32), k in (3, 7)) for k in range(10)]
+    shown = latency._shown_frames(watch(7_200, 16_800), seen)
+    assert shown == {tick: 1_000.0 + 50 * k for k, tick in enumerate(ticks)}
+    assert latency._shown_frames(watch(), seen) == {}
+
+
+def test_a_picture_counts_once_and_pace_and_recovery_are_told() -> None:
+    slow, fast = np.arange(0, 5_000, 1000 / 15), np.arange(5_000, 12_000, 1000 / 30)
+    frames = [(float(moment), k, False) for k, moment in enumerate([*slow, *fast])]
+    moments = latency._moments([*frames, (99_999.0, 3, False)])
+    assert len(moments) == len(frames) and moments[-1] == fast[-1]
+    pace = latency._pace(slow, [400, -400, 10, -20, 30])
+    assert (pace["fps"], pace["frame_interval_p95_ms"]) == (15, 66.7)
+    assert pace["skew_mean_ms"] == 6.7 and 20 < pace["skew_p95_ms"] <= 30
+    assert latency.recovery_seconds(moments, ended=3_000.0) == pytest.approx(2, abs=0.1)
+    assert latency.recovery_seconds(slow, ended=1_000.0) is None
+
+
+def test_busy_loops_keep_each_its_core_busy_and_end() -> None:
+    began = os.times()
+    with busy_loops(2):
+        time.sleep(0.5)
+    used = os.times()
+    assert used.children_user - began.children_user > 0.1
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_what_a_session_has_adapted_is_told_and_what_it_cannot_adapt_is_constant() -> None:
+    stats = argparse.Namespace(size_changes=2, delay_ms=argparse.Namespace(first=150.0, largest=190.0, last=160.0))
+    clock = argparse.Namespace(delay=7_200)
+    session = argparse.Namespace(clock=clock, stats=stats, size=384)
+    told = Adaptation.of(argparse.Namespace(session=session), 512)  # type: ignore[arg-type]
+    assert told == Adaptation(384, 2, {"first": 150.0, "largest": 190.0, "last": 160.0})
+    fixed = argparse.Namespace(session=argparse.Namespace(clock=clock, stats=argparse.Namespace()))
+    told = Adaptation.of(fixed, 512)  # type: ignore[arg-type]
+    assert told == Adaptation(512, 0, {"first": 150.0, "largest": 150.0, "last": 150.0})
+
+
+def test_what_a_session_costs_is_told_even_where_no_rate_is_held() -> None:
+    one, two = capacity.Step(1, 30.0, 0.0, 0.4, 600.0), capacity.Step(2, 21.0, 0.3, 0.9, 650.0)
+    told = capacity._summary([one, two], empty=500.0)
+    assert (told["sessions"], told["at_full_rate"], told["cpu_per_session"]) == (1, True, 0.4)
+    slow = capacity.Step(1, 6.5, 0.58, 0.6, 600.0)
+    told = capacity._summary([slow], empty=500.0)
+    assert (told["sessions"], told["at_full_rate"], told["cpu_per_session"]) == (0, False, 0.6)
+    assert (told["fps"], told["memory_mb_per_session"]) == (6.5, 100.0)

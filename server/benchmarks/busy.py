@@ -1,0 +1,38 @@
+"""Busy loops beside a measurement: programs that want all of a processor, at the usual priority.
+
+Runs on: processes of their own, pinned one to each core, the first core again after the last.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_LOOP = """
+import os, sys
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, {int(sys.argv[1])})
+print("busy", flush=True)
+while True:
+    pass
+"""
+
+
+@contextmanager
+def busy_loops(count: int) -> Iterator[None]:
+    """``count`` loops that run while the block does."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    loops = [
+        subprocess.Popen([sys.executable, "-c", _LOOP, str(cores[k % len(cores)])], stdout=subprocess.PIPE)
+        for k in range(count)
+    ]
+    try:
+        for loop in loops:
+            assert loop.stdout is not None
+            loop.stdout.readline()  # it has started
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.communicate()
