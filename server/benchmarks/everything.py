@@ -17,12 +17,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from server.benchmarks.machine import processor_name
+
 RUNS: Final = {
     "decoder": ["decoder"],
     "recognizer": ["recognizer"],
     "renderer": ["renderer"],
     "batch": ["batch", "--seconds", "5"],
-    "latency": ["latency"],
+    "latency": ["latency", "--busy", "2"],
     "interruption": ["interruption", "--times", "12"],
     "switch": ["switch"],
     "outage": ["outage", "--times", "2"],
@@ -54,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Runs them; one that fails is told and does not stop the others."""
-    result: dict[str, Any] = {"machine": _machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+    result: dict[str, Any] = {"machine": processor_name(), "cores": os.cpu_count(), "python": platform.python_version()}
     taken = {"commit": _commit(), "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
     path = None
     if args.out is not None:
@@ -108,13 +110,6 @@ def _print_rows(name: str, figures: Mapping[str, Any]) -> None:
         print(
             f"  {name:<14}{key:<24}{value:>10.3f}" if isinstance(value, float) else f"  {name:<14}{key:<24}{value:>10}"
         )
-
-
-def _machine() -> str:
-    """The processor's name."""
-    cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    return found[1].strip() if found else platform.processor() or platform.machine()
 
 
 def _commit() -> str:

@@ -1,7 +1,8 @@
 """Tables of the page of results and of the README, from the files that `styletalk bench all` writes.
 
-A row is a label, the benchmark it comes from and a template that is filled with the benchmark's figures: no figure is
-typed by hand. A row whose figures are not there shows a dash.
+Every machine has a column, the slowest first: what it says holds elsewhere too. How slow a machine is, its reference
+times tell (`machine.py`), the same work everywhere. A row is a label, the benchmark it comes from and a template that
+is filled with the benchmark's figures: no figure is typed by hand. A row whose figures are not there shows a dash.
 
 Runs on: any thread; pure apart from reading the files.
 """
@@ -32,6 +33,16 @@ class Row(NamedTuple):
     template: str
 
 
+MACHINE: Final = "machine"
+"""Stands for a benchmark in rows about the machine itself, over all of its benchmarks."""
+MACHINES: Final = (
+    Row("instruction sets", MACHINE, "{features}"),
+    Row("cores that may be used", MACHINE, "{core_limit:g}"),
+    Row("resample 512 x 512 x 4, processor time", MACHINE, "{remap_ms:.2f} ms"),
+    Row("product of 512 x 512 float32 matrices", MACHINE, "{blas_ms:.2f} ms"),
+    Row("one VP8 frame at 512 x 512", MACHINE, "{vp8_ms:.2f} ms"),
+    Row("share of the machine that other programs took, at most", MACHINE, "{other_programs:.0%}"),
+)
 SPEED: Final = (
     Row("decode a frame at the paper's size", "decoder", "{ms_per_frame_b1:.2f} ms"),
     Row("each of eight frames in a batch", "decoder", "{ms_per_frame_b8:.2f} ms"),
@@ -57,6 +68,13 @@ LATENCY: Final = (
     Row("frames shown in the browser", "latency", "{fps:.2f} per second"),
     Row("95 % of the intervals between them are below", "latency", "{frame_interval_p95_ms:.0f} ms"),
     Row("late frames", "latency", "{late_share:.2%}"),
+    Row("picture size, changes of it", "latency", "{size}, {size_changes}"),
+    Row("delay D at first / at most / at last", "latency",
+        "{delay_ms[first]:.0f} / {delay_ms[largest]:.0f} / {delay_ms[last]:.0f} ms"),
+    Row("beside a busy loop on each of two cores: frames shown", "latency", "{busy[fps]:.1f} per second"),
+    Row("- 95 % of the intervals between them are below", "latency", "{busy[frame_interval_p95_ms]:.0f} ms"),
+    Row("- picture minus sound, p95", "latency", "{busy[skew_p95_ms]:.0f} ms"),
+    Row("- the full rate is back after", "latency", "{recovery_s:.1f} s"),
     Row("frames measured", "latency", "{samples}"),
     Row("a chosen style shows, median / worst", "switch", "{style_shown_p50_ms:.0f} / {style_shown_max_ms:.0f} ms"),
     Row("- before the work on its first frame begins", "switch",
@@ -76,11 +94,12 @@ LATENCY: Final = (
     Row("no stale picture after an interruption, median / worst", "interruption",
         "{stale_picture_p50_ms:.0f} / {stale_picture_max_ms:.0f} ms"),
 )  # fmt: skip
+_COST: Final = "{cpu_per_session:.2f} CPU seconds per second, {memory_mb_per_session:.0f} MB"
 CAPACITY: Final = (
     Row("sessions at 512 x 512", "capacity", "{sessions} at {fps:.1f} frames per second, {late_share:.2%} late"),
-    Row("cores and memory of each", "capacity", "{cpu_per_session:.2f}, {memory_mb_per_session:.0f} MB"),
+    Row("cost of each", "capacity", _COST),
     Row("sessions at 256 x 256", "capacity-256", "{sessions} at {fps:.1f} frames per second, {late_share:.2%} late"),
-    Row("cores and memory of each", "capacity-256", "{cpu_per_session:.2f}, {memory_mb_per_session:.0f} MB"),
+    Row("cost of each", "capacity-256", _COST),
     Row("calls that came and went", "churn", "{cycles}"),
     Row("- memory that they left", "churn", "{rss_growth_mb:.1f} MB"),
     Row("- tasks, threads, descriptors, places that they left", "churn",
@@ -100,6 +119,11 @@ README: Final = (
     Row("picture minus sound", "latency", "{skew_mean_ms:.0f} ms on average, p95 {skew_p95_ms:.0f} ms"),
     Row("frames shown in the browser", "latency",
         "{fps:.2f} per second, 95 % of the intervals below {frame_interval_p95_ms:.0f} ms"),
+    Row("beside a busy loop on each of two cores", "latency",
+        "{busy[fps]:.1f} per second, 95 % of the intervals below {busy[frame_interval_p95_ms]:.0f} ms; "
+        "the full rate is back after {recovery_s:.1f} s"),
+    Row("cost of a call at 512 x 512", "capacity", "{cpu_per_session:.2f} CPU seconds per second"),
+    Row("cost of a call at 256 x 256", "capacity-256", "{cpu_per_session:.2f} CPU seconds per second"),
     Row("after an interruption", "interruption",
         "silent after {stale_sound_max_ms:.0f} ms, no stale picture after {stale_picture_max_ms:.0f} ms at the latest"),
     Row("a chosen style shows after", "switch", "{style_shown_p50_ms:.0f} ms, {style_shown_max_ms:.0f} at the latest"),
@@ -160,9 +184,24 @@ class Machine:
     def cell(self, row: Row) -> str:
         """The row's figures on this machine, or a dash."""
         try:
-            return row.template.format(**self.entries[row.benchmark])
-        except KeyError:
+            return row.template.format(**(self.itself if row.benchmark == MACHINE else self.entries[row.benchmark]))
+        except (KeyError, TypeError, ValueError):  # TypeError and ValueError: a figure that the run could not tell
             return _NONE
+
+    @property
+    def itself(self) -> Figures:
+        """Features, reference times at their best and the load at its worst, over all benchmarks that tell them."""
+        told = [entry for entry in self.entries.values() if "reference" in entry]
+        if not told:
+            return {}
+        references = {key: min(entry["reference"][key] for entry in told) for key in told[0]["reference"]}
+        machine, worst = told[0]["machine"], max(entry["load"]["other_programs"] for entry in told)
+        return machine | references | {"features": ", ".join(machine["features"]), "other_programs": worst}
+
+    @property
+    def slowness(self) -> float:
+        """Sum of the reference times in ms; 0 where none were taken."""
+        return float(sum(value for key, value in self.itself.items() if key.endswith("_ms")))
 
     def taken(self, benchmark: str) -> str:
         """From which commit the figures are and when they were taken."""
@@ -171,7 +210,7 @@ class Machine:
 
 
 def read_machines(folder: Path) -> list[Machine]:
-    """The machines of a folder, that with the newest figures first.
+    """The machines of a folder, the slowest first; among those whose speed is not known, that with the newest figures.
 
     Raises:
         InputError: the folder holds no figures.
@@ -184,7 +223,8 @@ def read_machines(folder: Path) -> list[Machine]:
             machines.append(Machine(f"{stored['machine']}, {stored['cores']} cores", entries))
     if not machines:
         raise InputError(f"{folder} holds no figures; `styletalk bench all --out {folder}` takes them.")
-    return sorted(machines, key=lambda machine: max(map(str, _dates(machine)), default=""), reverse=True)
+    newest = sorted(machines, key=lambda machine: max(map(str, _dates(machine)), default=""), reverse=True)
+    return sorted(newest, key=lambda machine: machine.slowness, reverse=True)
 
 
 def _dates(machine: Machine) -> list[str]:
@@ -194,7 +234,9 @@ def _dates(machine: Machine) -> list[str]:
 def figures(machines: Sequence[Machine], rows: Sequence[Row]) -> str:
     """A table with a column for each machine, and where its figures come from."""
     text = table(["", *(machine.name for machine in machines)], [[row.label, *_cells(machines, row)] for row in rows])
-    benchmarks = list(dict.fromkeys(row.benchmark for row in rows))
+    benchmarks = [name for name in dict.fromkeys(row.benchmark for row in rows) if name != MACHINE]
+    if not benchmarks:
+        return text
     text += f"\n{', '.join(f'`{command(name)}`' for name in benchmarks)}; {_origins(machines, benchmarks)}.\n"
     for machine in machines:
         for name in benchmarks:
@@ -217,10 +259,12 @@ def command(benchmark: str) -> str:
     return " ".join(["styletalk bench", *RUNS[benchmark]])
 
 
-def overview(machine: Machine) -> str:
-    """The README's table: what, how much, and the command that shows it."""
-    rows = [[row.label, machine.cell(row), f"`{command(row.benchmark)}`"] for row in README]
-    return table(["", machine.name, "shown by"], [row for row in rows if row[1] != _NONE])
+def overview(machines: Sequence[Machine]) -> str:
+    """The README's table: what, how much on each machine, and the command that shows it."""
+    rows = [[row.label, *_cells(machines, row), f"`{command(row.benchmark)}`"] for row in README]
+    about = [[row.label, *_cells(machines, row), "every `styletalk bench`"] for row in MACHINES]
+    head = ["", *(machine.name for machine in machines), "shown by"]
+    return table(head, [row for row in [*about, *rows] if set(row[1:-1]) != {_NONE}])
 
 
 def against_the_paper(machine: Machine, paper: Figures) -> str:

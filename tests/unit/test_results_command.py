@@ -63,7 +63,7 @@ def test_every_machine_has_a_column_and_every_figure_its_origin(bench: Path) -> 
     )
     assert "commit abc1234 of 2026-01-03, abc1234 of 2026-01-02" in page
     assert "## Quality" not in page
-    assert "0.91 ms; the uncached computation takes 10 times as long | `styletalk bench decoder` |" in readme
+    assert "3.00 ms; the uncached computation takes 10 times as long | `styletalk bench decoder` |" in readme
     assert "old" not in readme and readme.startswith("# Before") and readme.endswith("after\n") and "–" not in readme
 
 
@@ -80,9 +80,42 @@ def test_quality_stands_beside_the_paper_and_the_baselines(bench: Path) -> None:
     assert "1.90 px off; their own mean mouth 2.06, a still face 4.05; 93% of P, B and M closed" in readme
 
 
+def on(processor: str, blas_ms: float, load: float) -> dict[str, Any]:
+    """What a benchmark tells of its machine."""
+    return {
+        "machine": {"processor": processor, "features": ["avx2"], "cores": 2, "core_limit": 1.5},
+        "reference": {"remap_ms": 1.25, "blas_ms": blas_ms, "vp8_ms": 3.5},
+        "load": {"other_programs": load},
+    }
+
+
+def test_machines_are_compared_by_their_references_and_the_slowest_comes_first(bench: Path) -> None:
+    capacity = TAKEN | {"sessions": 1, "fps": 30.0, "late_share": 0.0, "cpu_per_session": 0.434, "size": 512}
+    store(bench, "fast", decoder=DECODER | on("A", 2.0, 0.0) | {"date": "2026-09-09"})
+    slow = on("B", 8.0, 0.31)
+    store(bench, "slow", decoder=DECODER | on("B", 9.0, 0.12), capacity=capacity | slow | {"memory_mb_per_session": 90})
+    page, readme = write(bench)
+    assert (
+        "|  | SLOW, 2 cores | FAST, 2 cores |" in page and "|  | SLOW, 2 cores | FAST, 2 cores | shown by |" in readme
+    )
+    assert "| product of 512 x 512 float32 matrices | 8.00 ms | 2.00 ms |" in page
+    assert "| share of the machine that other programs took, at most | 31% | 0% |" in page
+    assert "| instruction sets | avx2 | avx2 |" in page and "| cores that may be used | 1.5 | 1.5 |" in page
+    assert "| cost of each | 0.43 CPU seconds per second, 90 MB | – |" in page
+    assert "| cost of a call at 512 x 512 | 0.43 CPU seconds per second | – |" in readme
+
+
+def test_a_figure_that_a_run_could_not_tell_is_a_dash(bench: Path) -> None:
+    busy = {"fps": 12.0, "frame_interval_p95_ms": 99.0, "skew_p95_ms": 20.0}
+    store(bench, "slow", latency=TAKEN | {"busy": busy, "recovery_s": None})
+    page, _ = write(bench)
+    assert "| - the full rate is back after | – |" in page and "cores: frames shown | 12.0 per second |" in page
+
+
 def test_every_row_takes_figures_of_a_benchmark_that_is_run() -> None:
     for rows in (report.SPEED, report.LATENCY, report.CAPACITY, report.README):
         assert {row.benchmark for row in rows} <= set(report.RUNS)
+    assert {row.benchmark for row in report.MACHINES} == {report.MACHINE}
 
 
 def test_without_figures_the_way_to_them_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
