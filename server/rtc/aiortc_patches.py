@@ -1,4 +1,4 @@
-"""Everything this project changes about aiortc and aioice, in one place.
+"""Everything this project changes about aiortc and aioice, in one place but for the sender's loop.
 
 Runs on: event loop. Every function works on one instance and touches private
 attributes of the pinned version; a name that has moved raises `PatchError` when a call is set up, and the tests run
@@ -10,6 +10,7 @@ What is changed, and why:
 * Sender reports carry the time of sending, so that whatever makes pictures later than sound becomes a lip-sync error
   that the browser never corrects: `report_content_time`.
 * The encoder is the library's choice, with settings for conference cameras: `use_encoder`, with a `LiveVp8Encoder`.
+* Every packet of a picture costs as much as the picture's header should: `packet_sending.py` beside this.
 * ICE leaves out loopback and cannot be told which ports to use: `offer_addresses`.
 """
 

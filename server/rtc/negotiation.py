@@ -21,6 +21,7 @@ from server.rtc.aiortc_patches import (
     tap_packets,
     use_encoder,
 )
+from server.rtc.packet_sending import send_frames_at_once
 from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE, LiveVp8Encoder
 from streaming.clock import MediaClock
 from streaming.media import TICK_RATE
@@ -108,6 +109,7 @@ async def answer(
         transceiver.direction = "sendrecv" if track.kind == "audio" and on_packet else "sendonly"
         transceiver.sender.replaceTrack(track)
         report_content_time(transceiver.sender, partial(_content_time, clock, rate))
+        send_frames_at_once(transceiver.sender)
     if on_packet is not None:
         tap_packets(transceivers["audio"].receiver, on_packet)
     use_encoder(transceivers["video"].sender, encoder or LiveVp8Encoder(size))
