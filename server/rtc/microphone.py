@@ -48,9 +48,8 @@ class OpusDecoder:
             frames = self._codec.decode(av.Packet(payload))
         except av.FFmpegError:
             return np.zeros(0, dtype=np.int16)
-        if not frames:
-            return np.zeros(0, dtype=np.int16)
-        return np.concatenate([frame.to_ndarray().reshape(-1) for frame in frames]).astype(np.int16, copy=False)
+        parts = [np.frombuffer(frame.planes[0], np.int16, frame.samples) for frame in frames]
+        return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int16), *parts])
 
 
 class Microphone:

@@ -67,8 +67,8 @@ def sound_packet(start: Tick, encoded: bytes) -> "av.packet.Packet[Any]":
 
 
 def picture_frame(image: VideoImage) -> av.VideoFrame:
-    """A picture with the time stamp of its frame."""
-    frame = av.VideoFrame.from_ndarray(image.yuv, format="yuv420p")
+    """A picture with the time stamp of its frame; its pixels are not copied, and must never be written again."""
+    frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image.yuv), format="yuv420p")
     frame.pts = image.index * FRAME_RTP_TICKS
     frame.time_base = VIDEO_TIME_BASE
     return frame
