@@ -164,7 +164,7 @@ async def running_server(
     while not server.started:
         await asyncio.sleep(0.01)
     if ready:
-        await asyncio.wait_for(service.worker.wait_ready(), 5)
+        await asyncio.wait_for(service.worker.wait_ready(), 30)
     try:
         yield LiveServer(service, engine, listener.getsockname()[1], server)
     finally:
@@ -274,7 +274,7 @@ class Caller:
             await self.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         return status
 
-    async def until_picture(self, seconds: float = 5.0) -> None:
+    async def until_picture(self, seconds: float = 30.0) -> None:
         """Returns when the first picture has come."""
         async with asyncio.timeout(seconds):
             while not self.pictures:

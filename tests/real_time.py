@@ -1,0 +1,102 @@
+"""Tests that measure real time say nothing on a machine that other programs have taken: then a failure is a skip.
+
+They run all the same, and where they pass they count. Where one fails, it is skipped, with the reason, only if other
+programs took half of the machine meanwhile, or this process stood ready for a processor for a tenth of the time and
+got none. On a quiet machine it fails.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from server.benchmarks.machine import OtherPrograms
+
+OTHERS_SHARE: Final = 0.5
+WAITED_SHARE: Final = 0.1
+FOLDERS: Final = frozenset({"integration", "browser"})
+"""Of tests where real clients talk to a real server."""
+MODULES: Final = frozenset(
+    {
+        "test_aiortc_patches", "test_captions", "test_confined", "test_draining", "test_live_benchmarks",
+        "test_loop_monitor", "test_message_channel", "test_network", "test_packet_sending", "test_reachability",
+        "test_worker",
+    }
+)  # fmt: skip
+"""Others whose clock is the machine's."""
+
+
+@dataclass(slots=True)
+class Crowding:
+    """How long a test took, for how long its threads were ready and got no processor [s], and what others took."""
+
+    seconds: float = 0.0
+    waited: float = 0.0
+    others_share: float = 0.0
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be said about real time; empty where something can."""
+        if self.others_share <= OTHERS_SHARE and self.waited <= WAITED_SHARE * self.seconds:
+            return ""
+        return (
+            f"real time: other programs took {self.others_share:.0%} of the machine, "
+            f"and this one waited {self.waited:.1f} of {self.seconds:.1f} s for a processor"
+        )
+
+
+@contextmanager
+def crowding() -> Iterator[Crowding]:
+    """Is filled when the block ends."""
+    seen, began, waited = Crowding(), time.monotonic(), _waited()
+    try:
+        with OtherPrograms.watched(_test_run()) as others:
+            yield seen
+    finally:
+        seen.seconds, seen.waited, seen.others_share = time.monotonic() - began, _waited() - waited, others.share
+
+
+@contextmanager
+def on_a_quiet_machine(measure: Callable[..., object] = crowding) -> Iterator[None]:
+    """Skips the test where the block fails for want of a processor.
+
+    Args:
+        measure: gives the `Crowding` of the block.
+    """
+    failure: BaseException | None = None
+    with measure() as seen:  # type: ignore[attr-defined]
+        try:
+            yield
+        except Exception as error:
+            if not (
+                isinstance(error, AssertionError | ConnectionError) or type(error).__name__ == "TimeoutError"
+            ):  # of Playwright, too
+                raise
+            failure = error
+    if failure is not None:
+        if seen.reason:
+            pytest.skip(f"{seen.reason}: {type(failure).__name__} {str(failure)[:80]}")
+        raise failure
+
+
+def is_real_time(path: Path) -> bool:
+    """Whether the tests of a module measure real time."""
+    return path.parent.name in FOLDERS or path.stem in MODULES
+
+
+def _test_run() -> int:
+    """The process that everything of this test run descends from."""
+    return os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+
+
+def _waited() -> float:
+    """Seconds that the main thread of this process has been ready for a processor and got none; 0 if not known."""
+    try:
+        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0

@@ -1,0 +1,52 @@
+"""Proves that a test of real time is skipped where other programs took the machine, and fails where they did not."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from real_time import Crowding, crowding, is_real_time, on_a_quiet_machine
+
+QUIET = Crowding(seconds=10, waited=0.5, others_share=0.3)
+
+
+def seen(found: Crowding) -> Callable[[], object]:
+    @contextmanager
+    def measure() -> Iterator[Crowding]:
+        yield found
+
+    return measure
+
+
+@pytest.mark.parametrize("found", [Crowding(10, 0.5, 0.8), Crowding(10, 3.0, 0.1)])
+def test_a_failure_on_a_crowded_machine_is_a_skip_with_the_reason(found: Crowding) -> None:
+    skipped = pytest.raises(pytest.skip.Exception, match=r"other programs took \d+% .* TimeoutError too slow")
+    with skipped, on_a_quiet_machine(seen(found)):
+        raise TimeoutError("too slow")
+
+
+def test_a_failure_on_a_quiet_machine_is_a_failure() -> None:
+    with pytest.raises(AssertionError, match="wrong"), on_a_quiet_machine(seen(QUIET)):
+        raise AssertionError("wrong")
+
+
+def test_an_error_that_has_nothing_to_do_with_time_is_a_failure_everywhere() -> None:
+    with pytest.raises(KeyError), on_a_quiet_machine(seen(Crowding(10, 9, 0.9))):
+        raise KeyError("style")
+
+
+def test_what_passes_on_a_crowded_machine_passes() -> None:
+    with on_a_quiet_machine(seen(Crowding(10, 9, 0.9))):
+        pass
+
+
+def test_crowding_is_measured() -> None:
+    with crowding() as found:
+        sum(range(1_000_000))
+    assert found.seconds > 0 and 0 <= found.waited <= found.seconds + 0.1 and 0 <= found.others_share <= 1
+
+
+def test_real_clients_and_real_clocks_are_marked(request: pytest.FixtureRequest) -> None:
+    assert is_real_time(Path("tests/integration/test_call.py")) and is_real_time(Path("tests/unit/test_worker.py"))
+    assert not is_real_time(Path("tests/unit/test_session.py")), "its time is virtual"
+    assert request.node.get_closest_marker("real_time") is None
