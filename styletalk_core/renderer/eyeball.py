@@ -5,13 +5,17 @@ A portrait with open eyes does not show the skin of its upper lids; `Eyelid` unr
 Runs on: worker thread; built once per portrait.
 """
 
+from typing import Any
+
 import cv2
+import numba
 import numpy as np
 
 from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import Eye
-from styletalk_core.renderer.opening import Opening, Patch, open_between, smooth_curve
+from styletalk_core.renderer.opening import Opening, Patch, smooth_curve
 from styletalk_core.renderer.person_mask import fill_in
+from styletalk_core.renderer.sampling import sample
 
 EYEBALL_RADIUS = 0.135  # inter-ocular distances (12 mm of 90 mm)
 LID_APPEARS = 0.1
@@ -19,6 +23,7 @@ LID_APPEARS = 0.1
 _LID_SHADOW = 0.35
 _BROW, _MAKE_UP = 0.82, 0.5  # of the brightness around the eye
 _CORNER_FADE = 0.3  # share of the eye's width
+_compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
 class Eyeball:
@@ -72,21 +77,63 @@ class Eyeball:
             gaze: (2,) yaw and pitch of the eye, radians.
             closing: 0 lids as in the portrait .. 1 closed; the lid's shadow grows with it.
         """
-        x, y = opening.grid()
-        source_x = to_source[0, 0] * x + to_source[0, 1] * y + to_source[0, 2]
-        source_y = to_source[1, 0] * x + to_source[1, 1] * y + to_source[1, 2]
-        shift = EYEBALL_RADIUS * self._unit * np.sin(gaze)
-        # The iris moves as a whole, the white stretches between it and the corners of the eye.
-        distance = np.hypot(source_x - self._center[0] - shift[0], (source_y - self._center[1] - shift[1]))
-        fall = np.clip((distance - self._radius) / (1.25 * self._half_width - self._radius), 0, 1)
-        follow = 1 - fall * fall * (3 - 2 * fall)
-        source_x -= self._origin[0] + shift[0] * follow
-        source_y -= self._origin[1] + shift[1] * follow
-        eye = cv2.remap(self._texture, source_x, source_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        depth = max(1.0, 0.016 * self._unit * abs(1 / to_source[0, 0]))
-        lit = cv2.GaussianBlur(opening.mask, (0, 0), depth) * 2 - 1
-        shade = 1 - _LID_SHADOW * min(1.0, closing) * (1 - np.clip(lit, 0, 1))
-        return Patch(opening.window, eye * shade[..., None], opening.mask)
+        shift = np.float32(EYEBALL_RADIUS * self._unit) * np.sin(gaze)
+        lit = opening.mask
+        if closing > 0:
+            depth = max(1.0, 0.016 * self._unit * abs(1 / float(to_source[0, 0])))
+            lit = cv2.GaussianBlur(opening.mask, (0, 0), depth)
+        color = _eyeball(
+            opening.mask,
+            lit,
+            opening.left,
+            opening.top,
+            to_source,
+            self._texture,
+            self._origin,
+            self._center + shift,
+            shift,
+            self._radius,
+            1.25 * self._half_width - self._radius,
+            _LID_SHADOW * min(1.0, float(closing)),
+        )
+        return Patch(opening.left, opening.top, color, opening.mask)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _eyeball(
+    mask: Any,
+    lit: Any,
+    left: int,
+    top: int,
+    to_source: Any,
+    texture: Any,
+    origin: Any,
+    center: Any,
+    shift: Any,
+    radius: float,
+    reach: float,
+    shadow: float,
+) -> Any:
+    """Colours (h, w, 3) of an eyeball whose iris was moved by ``shift`` to ``center`` and has a ``radius``.
+
+    The iris moves as a whole, the white stretches between it and the corners of the eye, ``reach`` farther out. Where
+    ``lit`` (h, w), the blurred mask, tells that a lid is near, the colours are darker by up to ``shadow``.
+    """
+    color = np.zeros((*mask.shape, 3), np.float32)
+    for row in range(mask.shape[0]):
+        for column in range(mask.shape[1]):
+            if mask[row, column] <= 0:
+                continue
+            x = to_source[0, 0] * (left + column) + to_source[0, 1] * (top + row) + to_source[0, 2]
+            y = to_source[1, 0] * (left + column) + to_source[1, 1] * (top + row) + to_source[1, 2]
+            fall = (np.sqrt((x - center[0]) ** 2 + (y - center[1]) ** 2) - radius) / reach
+            fall = min(max(fall, 0.0), 1.0)
+            follow = 1 - fall * fall * (3 - 2 * fall)
+            light = 1 - shadow * min(max(2 - 2 * lit[row, column], 0.0), 1.0)
+            sample(texture, x - origin[0] - shift[0] * follow, y - origin[1] - shift[1] * follow, color[row, column])
+            for k in range(3):
+                color[row, column, k] *= light
+    return color
 
 
 class Eyelid:
@@ -118,32 +165,60 @@ class Eyelid:
         self._texture = fill_in(patch, skin).clip(0, 255)
         self._lash = np.float32(0.22) * self._texture.mean((0, 1))
 
-    def paint(self, fold: Float, lid: Float, maps: Float, closing: float) -> Patch | None:
-        """The lid between its fold and its edge, curves (N, 2) px of the output; None while the eye is open.
+    def paint(self, opening: Opening, edge: Float, crease: Float, maps: Float, closing: float) -> Patch:
+        """The lid between its fold and its edge.
 
-        ``maps`` (2, H, W) are the backward maps of the skin around the eye; ``closing`` is 0 open .. 1 closed.
+        Args:
+            opening: between both.
+            edge, crease: (C, 2) smooth curves, px of the output.
+            maps: (2, h, w) backward maps of the skin around the eye, where the opening lies.
+            closing: `LID_APPEARS` .. 1 closed.
         """
-        share = float(np.clip((closing - LID_APPEARS) / 0.6, 0, 1))
-        opening = open_between(fold, lid, maps.shape[1], softness=max(0.5, 0.006 * self._unit))
-        if share == 0 or opening is None:
-            return None
-        rows, columns = opening.window
-        x = np.clip(maps[0][rows, columns] - self._origin[0], 0, self._texture.shape[1] - 1)
-        y = np.clip(maps[1][rows, columns] - self._origin[1], 0, self._texture.shape[0] - 1)
-        skin = cv2.remap(self._texture, x, y, cv2.INTER_LINEAR)
-        # Rounded over the eyeball: lighter in the middle, darker in the fold and at the lashes.
-        grid_x, grid_y = opening.grid()
-        edge, crease = (np.interp(grid_x[0], *_ordered(curve)).astype(np.float32) for curve in (lid, fold))
-        depth = np.clip((grid_y - crease) / np.maximum(edge - crease, 1), 0, 1)
-        skin *= (0.86 + 0.10 * np.sin(np.pi * depth))[..., None]
-        lash = np.exp(-(((grid_y - edge + 0.004 * self._unit) / (0.009 * self._unit)) ** 2))[..., None] * 0.75
-        skin += (self._lash - skin) * lash
-        # The skin fades into the photo towards the fold and the corners of the eye.
-        ends = np.minimum(grid_x - lid[:, 0].min(), lid[:, 0].max() - grid_x) / (_CORNER_FADE * np.ptp(lid[:, 0]))
-        fade = np.clip(depth / 0.6, 0, 1) * np.clip(ends, 0, 1)
-        return Patch(opening.window, skin, opening.mask * share * fade * fade * (3 - 2 * fade))
+        share = min((closing - LID_APPEARS) / 0.6, 1.0)
+        color, mask = _eyelid(
+            opening.mask, opening.left, opening.top, maps, self._texture, self._origin, edge, crease, self._lash,
+            self._unit, share,
+        )  # fmt: skip
+        return Patch(opening.left, opening.top, color, mask)
 
 
-def _ordered(curve: Float) -> tuple[Float, Float]:
-    points = smooth_curve(curve)
-    return points[:, 0], points[:, 1]
+@_compiled  # type: ignore[untyped-decorator]
+def _eyelid(
+    visible: Any,
+    left: int,
+    top: int,
+    maps: Any,
+    texture: Any,
+    origin: Any,
+    edge: Any,
+    crease: Any,
+    lashes: Any,
+    unit: float,
+    share: float,
+) -> Any:
+    """Colours (h, w, 3) of a lid, and how opaque (h, w) it is: as far as it is ``visible``, at most ``share``."""
+    height, width = visible.shape
+    color, mask = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    columns = np.arange(left, left + width)
+    edges = np.interp(columns, edge[:, 0], edge[:, 1])
+    creases = np.interp(columns, crease[:, 0], crease[:, 1])
+    first, last = edge[:, 0].min(), edge[:, 0].max()
+    for row in range(height):
+        for column in range(width):
+            if visible[row, column] <= 0:
+                continue
+            y, end = np.float32(top + row), np.float32(edges[column])
+            depth = (y - creases[column]) / max(end - creases[column], 1.0)
+            depth = min(max(depth, 0.0), 1.0)
+            pixel = color[row, column]
+            sample(texture, maps[0, row, column] - origin[0], maps[1, row, column] - origin[1], pixel)
+            # Rounded over the eyeball: lighter in the middle, darker in the fold and at the lashes.
+            round_light = 0.86 + 0.10 * np.sin(np.pi * depth)
+            lash = 0.75 * np.exp(-(((y - end + 0.004 * unit) / (0.009 * unit)) ** 2))
+            for k in range(3):
+                pixel[k] = pixel[k] * round_light + (lashes[k] - pixel[k] * round_light) * lash
+            # The skin fades into the photo towards the fold and the corners of the eye.
+            ends = min(left + column - first, last - left - column) / (_CORNER_FADE * (last - first))
+            fade = min(depth / 0.6, 1.0) * min(max(ends, 0.0), 1.0)
+            mask[row, column] = visible[row, column] * share * fade * fade * (3 - 2 * fade)
+    return color, mask

@@ -5,33 +5,34 @@ shoulders; the eyeballs between the lids; the inside of the mouth between the li
 Runs on: worker thread; `render` keeps no state between frames.
 """
 
+import weakref
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from styletalk_core.face_model import FaceModel
-from styletalk_core.head_pose import fit_head, rotation_matrix
+from styletalk_core.head_pose import fit_head
 from styletalk_core.renderer import face_mesh
 from styletalk_core.renderer.arrays import Float, Image, Index
+from styletalk_core.renderer.compositor import lay_over_rgb, lay_over_yuv420p, stacked_yuv420p, yuv420p
 from styletalk_core.renderer.eyeball import LID_APPEARS, Eyeball, Eyelid
-from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP
+from styletalk_core.renderer.face_mesh import EYES, LANDMARKS
+from styletalk_core.renderer.mesh_motion import MeshMotion, MeshState
 from styletalk_core.renderer.mouth import MouthInterior
-from styletalk_core.renderer.mouth_anatomy import JAW
 from styletalk_core.renderer.neutral import resting_mouth
-from styletalk_core.renderer.opening import Patch, affine_between, open_between
+from styletalk_core.renderer.opening import Patch, open_between
 from styletalk_core.renderer.own_teeth import closed_lips
 from styletalk_core.renderer.person_mask import empty_background, foreground_colors
 from styletalk_core.renderer.portrait import Portrait
-from styletalk_core.renderer.rasterizer import composite, fill_triangles
-from styletalk_core.renderer.retouch import Retouch, displace, shade
+from styletalk_core.renderer.rasterizer import PLAIN, RETOUCHED, SKIPPED, draw_triangles, fill_triangles
+from styletalk_core.renderer.retouch import Retouch
 from styletalk_core.renderer.retouch_network import load
 
 _SUPERSAMPLING = 2.0  # texture pixels per output pixel: bilinear sampling then blurs nothing that the output shows
 _SHARPENED = 0.45  # share of its finest detail that an enlarged photo gains, since resampling takes as much away
-_SEALED = 0.014  # inter-ocular distances between the lips below which they are drawn together
-_LIDS_MEET = 0.12  # share of the way that the lower lid comes up in a blink
-_FOLD_FOLLOWS = 0.42  # how far the skin above the upper lid comes down with it
+_LIPS_PART = 0.05  # px between the lips from which the mouth is painted
+_SEEN_BESIDE = 3  # texture pixels beside a triangle of which its edge may show something
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +90,23 @@ class MeshRenderer:
         face = self.head.remove(in_output[None])[0]
         self.resting_offsets = -self._model.offsets(resting_mouth(face, self._model)[None])[0]
         self.resting_face = face + self.resting_offsets
-        self._neutral = mesh.vertices.copy()
-        self._neutral[:LANDMARKS] += self.resting_offsets @ self._to_picture
+        neutral = mesh.vertices.copy()
+        neutral[:LANDMARKS] += self.resting_offsets @ self._to_picture
 
         texture_unit = face_mesh.interocular(in_texture)
         self._eyes = [Eyeball(picture, in_texture, eye, texture_unit) for eye in EYES]
         self._lids = [Eyelid(picture, in_texture, eye, texture_unit) for eye in EYES]
-        resting = _rescaled(self._neutral[:LANDMARKS], side / size)
+        resting = _rescaled(neutral[:LANDMARKS], side / size)
         self._mouth = MouthInterior(picture, in_texture, resting, texture_unit)
         own_teeth = self._mouth.has_own_teeth
         self.person = closed_lips(self._photo, in_texture, texture_unit) if own_teeth else self._photo
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
-        self._openness = [self._lid_gap(mesh.vertices, eye) for eye in EYES]
-        self._maps, self._eye_maps = np.zeros((2, 2, size, size), np.float32)
-        self._gain = np.empty((size, size, 3), np.float32)
-        self._around_eyes = _neighbourhood(mesh.triangles, [[*eye.upper_lid, *eye.upper_fold] for eye in EYES], rings=2)
+        self._motion = MeshMotion(mesh, neutral, self._to_picture, self.pivot, self.unit, self.texture_points)
+        self._kinds = self._triangle_kinds()
+        self._around_eyes = [
+            _neighbourhood(mesh.triangles, [*eye.upper_lid, *eye.upper_fold, *eye.lower_lid], rings=2) for eye in EYES
+        ]
+        self._planes: dict[int, tuple[weakref.ref[Image], Image]] = {}
 
     def render(self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None) -> Image:
         """Renders one frame.
@@ -118,7 +121,8 @@ class MeshRenderer:
         Returns:
             (H*3//2, W) uint8, yuv420p.
         """
-        return cv2.cvtColor(self.render_rgb(expression, pose, gaze, blink, behind), cv2.COLOR_RGB2YUV_I420)
+        layer, extent = self._person_layer(self.offsets(expression), pose, gaze, blink)
+        return lay_over_yuv420p(layer, extent, self._background_planes(self.background if behind is None else behind))
 
     def render_with_alpha(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
         """As `render`, but the person alone, and below it the mask as a grey picture: (H*3, W) uint8, yuv420p.
@@ -126,9 +130,8 @@ class MeshRenderer:
         Video codecs for live use carry no alpha, so the picture is twice as high: whoever shows it lays row ``y`` over
         anything with the brightness of row ``H + y`` as opacity.
         """
-        person = self._person_layer(self.offsets(expression), pose, gaze, blink, layers=True)
-        stacked = np.vstack([person[..., :3], np.repeat(person[..., 3:], 3, axis=2)])
-        return cv2.cvtColor(stacked, cv2.COLOR_RGB2YUV_I420)
+        layer, _ = self._person_layer(self.offsets(expression), pose, gaze, blink, whole=True)
+        return stacked_yuv420p(_bytes(layer))
 
     def render_rgb(
         self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None
@@ -143,101 +146,104 @@ class MeshRenderer:
 
         Without ``layers`` the photo is warped and nothing is drawn behind lips and lids, for comparison.
         """
-        layer = self._person_layer(offsets, pose, gaze, blink, layers)
-        out = np.empty((self.size, self.size, 3), np.uint8)
-        composite(layer, self.background if behind is None else behind, out)
+        layer, extent = self._person_layer(offsets, pose, gaze, blink, layers)
+        out = (self.background if behind is None else behind).copy()
+        lay_over_rgb(layer, extent, out)
         return out
 
     def offsets(self, expression: Float) -> Float:
         """Displacements (478, 3) of the landmarks that coefficients (64,) mean, canonical units."""
         return np.asarray(self._model.offsets(np.asarray(expression, np.float32)[None])[0], np.float32)
 
-    def _person_layer(self, offsets: Float, pose: Float, gaze: Float, blink: float, layers: bool) -> Image:
-        """The person without background, (H, W, 4) RGBA."""
-        scene = self.scene(offsets, pose, gaze, blink)
-        map_x, map_y = self._maps
-        fill_triangles(scene.vertices, self.texture_points, self.mesh.triangles, map_x, map_y)
-        if not layers:
-            return cv2.remap(self._photo, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        window = self.retouch.window(scene.vertices, self.size)
-        height, width = map_x[window].shape
-        gain = self._gain.reshape(-1)[: 3 * height * width].reshape(height, width, 3)
-        displace(map_x[window], map_y[window], self.retouch.to_grid, scene.retouching, gain)
-        layer: Image = cv2.remap(self.person, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        shade(layer[window], gain)
-        for patch in scene.patches:
-            patch.lay_over(layer)
-        return layer
-
     def scene(self, offsets: Float, pose: Float, gaze: Float, blink: float) -> Scene:
         """Bends the mesh by displacements (478, 3) of the landmarks, and paints eyes and mouth."""
-        pose, gaze, blink = np.asarray(pose, np.float32), np.asarray(gaze, np.float32), float(blink)
-        still = self.mesh.vertices
-        shape = self._neutral.copy()
-        shape[:LANDMARKS] += offsets @ self._to_picture
-        self._close_lids(shape, blink)
-        _seal_lips(shape, self.unit)
-        shape[LANDMARKS:] += self.mesh.spread @ (shape - still)[list(face_mesh.FACE_OVAL)]
-        vertices = np.ascontiguousarray(self._posed(shape, pose)[:, :2])
-        rigid = self._posed(still, pose)[:LANDMARKS, :2]
-        closing = [max(0.0, 1 - self._lid_gap(vertices, eye) / self._openness[side]) for side, eye in enumerate(EYES)]
-        patches = [self._eye(vertices, rigid, side, gaze, closing[side]) for side in range(len(EYES))]
-        if max(closing) > LID_APPEARS:
-            fill_triangles(vertices, self.texture_points, self._around_eyes, *self._eye_maps)
-            patches += [self._lid(vertices, side, closing[side]) for side in range(len(EYES))]
-        patches.append(self._mouth_inside(vertices, rigid, shape))
+        offsets, pose, gaze = (np.ascontiguousarray(part, np.float32) for part in (offsets, pose, gaze))
+        state = self._motion(offsets, pose, float(blink))
+        patches = [self._eye(state, side, gaze) for side in range(len(EYES))]
+        patches += [self._lid(state, side) for side in range(len(EYES)) if state.closing[side] > LID_APPEARS]
+        patches.append(self._mouth_inside(state))
         retouching = self.retouch.fields(offsets, pose[:3])
-        return Scene(vertices, [patch for patch in patches if patch is not None], retouching)
+        return Scene(state.vertices, [patch for patch in patches if patch is not None], retouching)
 
-    def _posed(self, shape: Float, pose: Float) -> Float:
-        """Turns and shifts the head; anchors follow as far as they belong to it."""
-        moved = (shape - self.pivot) @ rotation_matrix(*pose[:3]).T * (1 + pose[5] / 10)
-        moved += self.pivot + np.array([pose[3], pose[4], 0], np.float32) * self.unit
-        return np.asarray(shape + (moved - shape) * self.mesh.head_weight[:, None], np.float32)
+    def _person_layer(
+        self, offsets: Float, pose: Float, gaze: Float, blink: float, layers: bool = True, whole: bool = False
+    ) -> tuple[Index, Index]:
+        """The person without background, and which columns of each row it covers, as `draw_triangles` has both.
 
-    def _eye(self, vertices: Float, rigid: Float, side: int, gaze: Float, closing: float) -> Patch | None:
-        eye = EYES[side]
-        upper, lower = vertices[list(eye.upper_lid)], vertices[list(eye.lower_lid)]
-        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.0045 * self.unit))
+        ``whole`` also draws the invisible surroundings, whose colours a video codec sees.
+        """
+        scene = self.scene(offsets, pose, gaze, blink)
+        kinds = np.maximum(self._kinds, PLAIN) if whole else self._kinds
+        if not layers:
+            kinds = np.minimum(kinds, PLAIN)
+        layer, extent = np.empty((self.size, self.size), np.uint32), np.empty((self.size, 2), np.int32)
+        draw_triangles(
+            scene.vertices,
+            self.texture_points,
+            self.mesh.triangles,
+            kinds,
+            self.person if layers else self._photo,
+            self.retouch.to_grid,
+            scene.retouching,
+            layer,
+            extent,
+        )
+        for patch in scene.patches if layers else ():
+            patch.lay_over(_bytes(layer))
+        return layer, extent
+
+    def _eye(self, state: MeshState, side: int, gaze: Float) -> Patch | None:
+        opening = open_between(*state.eyes[side], self.size, softness=max(0.5, 0.0045 * self.unit))
         if opening is None:
             return None
-        rim = [*eye.upper_lid, *eye.lower_lid]
-        to_source = affine_between(rigid[rim], self.texture_points[rim])
-        return self._eyes[side].paint(opening, to_source, gaze, closing)
+        return self._eyes[side].paint(opening, state.to_source[side], gaze, float(state.closing[side]))
 
-    def _lid(self, vertices: Float, side: int, closing: float) -> Patch | None:
-        eye = EYES[side]
-        upper = vertices[list(eye.upper_lid)]
-        fold = np.vstack([upper[:1], vertices[list(eye.upper_fold)], upper[-1:]])
-        return self._lids[side].paint(fold, upper, self._eye_maps, closing)
-
-    def _mouth_inside(self, vertices: Float, rigid: Float, shape: Float) -> Patch | None:
-        upper, lower = vertices[list(UPPER_INNER_LIP)], vertices[list(LOWER_INNER_LIP)]
-        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.005 * self.unit))
-        if opening is None or (lower - upper)[:, 1].max() < 0.05:
+    def _lid(self, state: MeshState, side: int) -> Patch | None:
+        crease, edge = state.creases[side], state.eyes[side, 0]
+        opening = open_between(crease, edge, self.size, softness=max(0.5, 0.006 * _SUPERSAMPLING * self.unit))
+        if opening is None:
             return None
-        rim = [*UPPER_INNER_LIP, *LOWER_INNER_LIP, 1, 94, 57, 287]
-        to_source = affine_between(rigid[rim], self.texture_points[rim])
-        jaw = (shape - self._neutral)[list(JAW), :2].mean(0) / self.unit
-        return self._mouth.paint(opening, to_source, jaw, vertices)
+        maps = np.zeros((2, *opening.mask.shape), np.float32)
+        within = state.vertices - np.array([opening.left, opening.top], np.float32)
+        fill_triangles(within, self.texture_points, self._around_eyes[side], *maps)
+        return self._lids[side].paint(opening, edge, crease, maps, float(state.closing[side]))
 
-    def _lid_gap(self, vertices: Float, eye: face_mesh.Eye) -> float:
-        return float((vertices[list(eye.lower_lid[2:7]), 1] - vertices[list(eye.upper_lid[2:7]), 1]).mean())
+    def _mouth_inside(self, state: MeshState) -> Patch | None:
+        upper, lower = state.lips
+        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.005 * self.unit))
+        if opening is None or (lower - upper)[:, 1].max() < _LIPS_PART:
+            return None
+        return self._mouth.paint(opening, state.to_source[2], state.jaw, state.lips)
 
-    def _close_lids(self, shape: Float, blink: float) -> None:
-        """Brings the lids together, and the skin around them along."""
-        for eye in EYES:
-            upper, lower = shape[list(eye.upper_lid)], shape[list(eye.lower_lid)]
-            meet = lower + _LIDS_MEET * (upper - lower)
-            shape[list(eye.upper_fold)] += blink * _FOLD_FOLLOWS * (meet - upper)[1:-1]
-            shape[list(eye.upper_lid)] = upper + blink * (meet - upper)
-            shape[list(eye.lower_lid)] = lower + blink * (meet - lower)
-            crossed = shape[list(eye.upper_lid), 1] > shape[list(eye.lower_lid), 1]
-            for k in np.flatnonzero(crossed):
-                shape[[eye.upper_lid[k], eye.lower_lid[k]]] = shape[[eye.upper_lid[k], eye.lower_lid[k]]].mean(0)
+    def _background_planes(self, behind: Image) -> Image:
+        """``behind`` in yuv420p, converted once as long as it is in use; it must not be written to meanwhile."""
+        known = self._planes.get(id(behind))
+        if known is None or known[0]() is not behind:
+            known = weakref.ref(behind), yuv420p(behind)
+            alive = {key: value for key, value in self._planes.items() if value[0]() is not None}
+            # Replaced as a whole: other threads render meanwhile.
+            self._planes = alive | {id(behind): known}
+        return known[1]
+
+    def _triangle_kinds(self) -> Index:
+        """(F,) `SKIPPED` where the person is not, `RETOUCHED` around the mouth, `PLAIN` elsewhere."""
+        corners = self.texture_points[self.mesh.triangles]
+        seen = cv2.integral((self.person[..., 3] > 0).astype(np.uint8))
+        last = len(seen) - 1
+        left, top = (corners.min(axis=1).astype(int) - _SEEN_BESIDE).clip(0, last).T
+        right, bottom = (corners.max(axis=1).astype(int) + _SEEN_BESIDE + 1).clip(0, last).T
+        empty = seen[bottom, right] - seen[top, right] - seen[bottom, left] + seen[top, left] == 0
+        place = corners @ self.retouch.to_grid[:, :2].T + self.retouch.to_grid[:, 2]
+        bent = ((place.max(axis=1) > 0) & (place.min(axis=1) < self.retouch.grid - 1)).all(axis=1)
+        return np.select([bent, empty], [RETOUCHED, SKIPPED], PLAIN).astype(np.uint8)
 
 
-def _neighbourhood(triangles: Index, vertices: list[list[int]], rings: int) -> Index:
+def _bytes(layer: Index) -> Image:
+    """(H, W) uint32 pixels as (H, W, 4) uint8."""
+    return layer.view(np.uint8).reshape(*layer.shape, 4)
+
+
+def _neighbourhood(triangles: Index, vertices: list[int], rings: int) -> Index:
     """The triangles at ``vertices``, and at their neighbours, ``rings`` deep."""
     near = np.zeros(len(triangles), np.bool_)
     reached = np.unique(vertices)
@@ -257,13 +263,3 @@ def _rescaled(points: Float, factor: float) -> Float:
     moved = points * factor
     moved[:, :2] += 0.5 * factor - 0.5
     return np.asarray(moved, np.float32)
-
-
-def _seal_lips(shape: Float, unit: float) -> None:
-    """Lips that would pass through each other touch, and a gap too small to be meant is drawn together."""
-    upper, lower = shape[list(UPPER_INNER_LIP)], shape[list(LOWER_INNER_LIP)]
-    gap = lower[:, 1] - upper[:, 1]
-    share = np.clip(gap / (_SEALED * unit), 0, 1)[:, None]
-    middle = (upper + lower) / 2
-    shape[list(UPPER_INNER_LIP)] = middle + (upper - middle) * share
-    shape[list(LOWER_INNER_LIP)] = middle + (lower - middle) * share

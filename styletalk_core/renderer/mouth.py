@@ -8,7 +8,7 @@ import numpy as np
 from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.renderer.mouth_anatomy import JAW, MouthAnatomy
-from styletalk_core.renderer.opening import Opening, Patch, smooth_curve
+from styletalk_core.renderer.opening import Opening, Patch
 from styletalk_core.renderer.own_mouth import OwnMouth
 from styletalk_core.renderer.own_teeth import own_teeth
 
@@ -49,7 +49,8 @@ class MouthInterior:
         self._own_mouth = OwnMouth.of(picture, landmarks, unit, self.has_own_teeth)
         self._own_jaw = (landmarks - resting)[list(JAW), :2].mean(0)
         self._anatomy = MouthAnatomy(1 / unit, self._upper_teeth is None, self._lower_teeth is None)
-        self._middle, self._half_width = resting_line(resting[:, :2])
+        middle, self._half_width = resting_line(resting[:, :2])
+        self._origin = np.array([[0, 0, middle[0]], [0, 0, middle[1]]], np.float32)
 
     @property
     def has_own_teeth(self) -> bool:
@@ -62,35 +63,52 @@ class MouthInterior:
         Args:
             to_source: (2, 3) affine map from output pixels to the portrait's, the head's motion undone.
             jaw: (2,) how far the jaw has moved from rest, inter-ocular distances.
-            lips: (>=478, 2) landmarks in the output, px.
+            lips: (2, C, 2) smooth curves of the inner lips in the output, px.
         """
-        x, y = opening.grid()
-        unit, scale = self._unit, abs(float(to_source[1, 1]))
-        depth = below_and_above(x, y, lips)
-        source_x = to_source[0, 0] * x + to_source[0, 1] * y + to_source[0, 2]
-        source_y = to_source[1, 0] * x + to_source[1, 1] * y + to_source[1, 2]
-        parts = self._anatomy.parts(
-            (source_x - self._middle[0]) / unit,
-            (source_y - self._middle[1]) / unit,
+        width = opening.mask.shape[1]
+        columns = np.arange(opening.left, opening.left + width)
+        edges = np.stack([np.interp(columns, lip[:, 0], lip[:, 1]) for lip in lips]) - opening.top
+        row = abs(float(to_source[1, 1])) / self._unit  # inter-ocular distances
+        gaps = (edges[1] - edges[0]) * row
+        widest = float(gaps.max())
+        light = _LEAST_LIGHT + (1 - _LEAST_LIGHT) * min(widest / _FULL_LIGHT, 1.0)
+        colors = np.vstack([self._dark[None], self._dark + (self._lit - self._dark) * np.float32(light)])
+        to_window = to_source.copy()
+        to_window[:, 2] += to_source[:, :2] @ np.array([opening.left, opening.top], np.float32)
+        inside = self._anatomy.paint(
+            opening.mask,
+            (to_window - self._origin) / self._unit,
+            edges,
+            row,
             jaw,
-            (depth[0] * scale / unit, depth[1] * scale / unit),
-            self._half_width / unit,
+            self._half_width / self._unit,
+            colors,
         )
-        local_gap = (depth[0] + depth[1]) * (scale / unit)
-        light = _LEAST_LIGHT + (1 - _LEAST_LIGHT) * min(float(local_gap.max()) / _FULL_LIGHT, 1.0)
-        colors = np.vstack([self._dark[None], self._dark + (self._lit - self._dark) * light])
-        inside = np.einsum("phwc,pc->hwc", parts, colors)
+        if self.has_own_teeth or self._own_mouth is not None:
+            corners = lips[0, [0, -1], 0] - opening.left
+            inside = self._with_own(inside, to_window, edges, corners, jaw, widest)
+        mask = opening.mask * np.clip(gaps / _OPAQUE, 0, 1).astype(np.float32)
+        return Patch(opening.left, opening.top, inside, mask)
+
+    def _with_own(
+        self, inside: Float, to_window: Float, edges: Float, corners: Float, jaw: Float, widest: float
+    ) -> Float:
+        """``inside`` (h, w, 3) with what the photo itself shows between its lips, as far as it fits.
+
+        ``edges`` (2, w) are the rows of the lips, ``corners`` (2,) the columns where they meet.
+        """
+        rows, columns = np.indices(inside.shape[:2], np.float32)
+        source_x, source_y = (line[0] * columns + line[1] * rows + line[2] for line in to_window)
         if self._lower_teeth is not None:
-            dropped = jaw * unit - self._own_jaw
+            dropped = jaw * self._unit - self._own_jaw
             inside = self._lower_teeth.lay_over(inside, source_x - dropped[0], source_y - dropped[1])
         if self._upper_teeth is not None:
             inside = self._upper_teeth.lay_over(inside, source_x, source_y)
         if self._own_mouth is not None:
-            first, last = lips[[UPPER_INNER_LIP[0], UPPER_INNER_LIP[-1]], 0]
-            across = np.clip((x[0] - first) / max(float(last - first), 1.0), 0, 1)
-            down = np.clip(depth[0] / np.maximum(depth[0] + depth[1], 1e-3), 0, 1)
-            inside = self._own_mouth.lay_over(inside, across, down, float(local_gap.max()) * unit)
-        return Patch(opening.window, np.clip(inside, 0, 255), opening.mask * np.clip(local_gap / _OPAQUE, 0, 1))
+            across = np.clip((columns[0] - corners[0]) / max(float(corners[1] - corners[0]), 1.0), 0, 1)
+            down = np.clip((rows - edges[0]) / np.maximum(edges[1] - edges[0], 1e-3), 0, 1).astype(np.float32)
+            inside = self._own_mouth.lay_over(inside, across, down, widest * self._unit)
+        return np.clip(inside, 0, 255)
 
 
 def cheek_color(picture: Image, landmarks: Float, unit: float) -> Float:
@@ -108,10 +126,3 @@ def resting_line(landmarks: Float) -> tuple[Float, float]:
     line = (landmarks[list(UPPER_INNER_LIP)] + landmarks[list(LOWER_INNER_LIP)]) / 2
     middle = np.array([line[:, 0].mean(), line[3:8, 1].mean()], np.float32)
     return middle, float(np.linalg.norm(line[-1] - line[0])) / 2
-
-
-def below_and_above(x: Float, y: Float, lips: Float) -> tuple[Float, Float]:
-    """How far places (h, w) lie below the upper inner lip and above the lower one; ``lips`` (>=478, 2)."""
-    edges = [smooth_curve(lips[list(row), :2]) for row in (UPPER_INNER_LIP, LOWER_INNER_LIP)]
-    upper, lower = (np.interp(x, edge[:, 0], edge[:, 1]).astype(np.float32) for edge in edges)
-    return y - upper, lower - y

@@ -8,12 +8,14 @@ Runs on: any thread; pure.
 
 from functools import cache
 from importlib.resources import files
-from typing import Final
+from typing import Any, Final
 
 import cv2
+import numba
 import numpy as np
 
 from styletalk_core.renderer.arrays import Float
+from styletalk_core.renderer.sampling import sample
 
 PARTS: Final = ("palate", "tongue", "lower teeth", "upper teeth")
 JAW: Final = (152, 175, 199, 200, 148, 377, 171, 396)
@@ -28,6 +30,7 @@ _LOWER_GUM: Final = 0.3  # share of the texture that the lower lip always covers
 _TONGUE_CENTER, _TONGUE_HEIGHT, _TONGUE_WIDTH = 0.075, 0.115, 0.225
 _UPPER_SHADOW, _LOWER_SHADOW = 0.045, 0.014  # depth of the lips' shadows
 _CORNER_SHADE: Final = 0.62
+_compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
 class MouthAnatomy:
@@ -43,51 +46,108 @@ class MouthAnatomy:
         self._teeth = cv2.resize(_teeth_texture(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         self._teeth_scale = _TEETH_SCALE / scale
 
-    def parts(self, x: Float, y: Float, jaw: Float, depth: tuple[Float, Float], half_width: float) -> Float:
-        """How much of each part is seen, shaded and textured.
+    def paint(
+        self,
+        visible: Float,
+        places: Float,
+        lips: Float,
+        distance: float,
+        jaw: Float,
+        half_width: float,
+        colors: Float,
+    ) -> Float:
+        """Colours (h, w, 3) of an open mouth, where it is ``visible`` (h, w).
 
         Args:
-            x, y: (h, w) places.
+            visible: more than 0 where a colour is wanted.
+            places: (2, 3) affine map from columns and rows to places in the mouth.
+            lips: (2, w) rows of the upper and the lower lip in each column.
+            distance: between two rows.
             jaw: (2,) how far the jaw has moved from rest.
-            depth: (h, w) distances below the upper and above the lower lip.
             half_width: of the mouth at rest.
-
-        Returns:
-            (4, h, w, 3) in the order of `PARTS`; times a colour for each part, their sum is the picture.
+            colors: (4, 3) of the `PARTS`.
         """
-        tongue_y = (y - jaw[1] - _TONGUE_CENTER) / _TONGUE_HEIGHT
-        tongue_x = (x - jaw[0]) / _TONGUE_WIDTH
-        body = np.clip(1 - tongue_x**2 - tongue_y**2, 0, 1)
-        tongue = np.clip(body / 0.7, 0, 1)
-        groove = 1 - 0.14 * np.exp(-((tongue_x / 0.12) ** 2))
-        tongue_tone = (0.45 + 0.55 * np.sqrt(body)) * groove
-        lower = self._row((x - jaw[0]) / _LOWER_WIDTH, jaw[1] + _LOWER_EDGE - y, _LOWER_GUM) * self._lower_share
-        upper = self._row(x, y - _UPPER_EDGE, 0.0) * self._upper_share
-        behind_upper = 1 - upper[..., 3]
-        behind_teeth = behind_upper * (1 - lower[..., 3])
+        shares = np.array([self._lower_share, self._upper_share], np.float32)
+        return np.asarray(
+            _paint(visible, places, lips, distance, jaw, half_width, colors, self._teeth, self._teeth_scale, shares)
+        )
 
-        corner = np.clip(np.abs(x) / (1.05 * half_width), 0, 1)
-        light = 1 - _CORNER_SHADE * corner**2.5
-        light *= 0.3 + 0.7 * np.clip(depth[0] / _UPPER_SHADOW, 0, 1) ** 0.8
-        light *= 0.6 + 0.4 * np.clip(depth[1] / _LOWER_SHADOW, 0, 1)
-        parts = np.empty((len(PARTS), *x.shape, 3), np.float32)
-        parts[1] = (tongue_tone * tongue * behind_teeth * light)[..., None]
-        parts[2] = lower[..., :3] * (behind_upper * light / _TEETH_WHITE)[..., None]
-        parts[3] = upper[..., :3] * (light / _TEETH_WHITE)[..., None]
-        # Where no light falls, every part is as dark and red as the palate.
-        lit = light * (tongue * behind_teeth + lower[..., 3] * behind_upper + upper[..., 3])
-        parts[0] = (1 - lit)[..., None]
-        return parts
 
-    def _row(self, x: Float, below_edge: Float, hidden: float) -> Float:
-        """A row of teeth whose cutting edge lies at ``below_edge`` = 0, (h, w, 4) RGBA, premultiplied.
+@_compiled  # type: ignore[untyped-decorator]
+def _paint(
+    visible: Any,
+    places: Any,
+    lips: Any,
+    distance: float,
+    jaw: Any,
+    half_width: float,
+    colors: Any,
+    teeth: Any,
+    teeth_scale: float,
+    shares: Any,
+) -> Any:
+    """See `MouthAnatomy.paint`; ``shares`` (2,) are 0 or 1, whether there are lower and upper teeth."""
+    painted = np.zeros((*visible.shape, 3), np.float32)
+    lower, upper = np.zeros(4, np.float32), np.zeros(4, np.float32)
+    for row in range(visible.shape[0]):
+        for column in range(visible.shape[1]):
+            if visible[row, column] <= 0:
+                continue
+            x = places[0, 0] * column + places[0, 1] * row + places[0, 2]
+            y = places[1, 0] * column + places[1, 1] * row + places[1, 2]
+            from_jaw = x - jaw[0]
+            _row_of_teeth(teeth, teeth_scale, from_jaw / _LOWER_WIDTH, jaw[1] + _LOWER_EDGE - y, _LOWER_GUM, lower)
+            _row_of_teeth(teeth, teeth_scale, x, y - _UPPER_EDGE, 0.0, upper)
+            for k in range(4):
+                lower[k] *= shares[0]
+                upper[k] *= shares[1]
+            shown, tone = _tongue(from_jaw, y - jaw[1])
+            light = _light(
+                abs(x) / (1.05 * half_width), (row - lips[0, column]) * distance, (lips[1, column] - row) * distance
+            )
+            behind_upper = 1 - upper[3]
+            behind_teeth = behind_upper * (1 - lower[3])
+            # Where no light falls, every part is as dark and red as the palate.
+            dark = 1 - light * (shown * behind_teeth + lower[3] * behind_upper + upper[3])
+            for k in range(3):
+                enamel = (lower[k] * behind_upper * colors[2, k] + upper[k] * colors[3, k]) / _TEETH_WHITE
+                lit = shown * tone * behind_teeth * colors[1, k] + enamel
+                painted[row, column, k] = dark * colors[0, k] + light * lit
+    return painted
 
-        ``hidden`` is the share of the texture at its gums that is never shown.
-        """
-        height, columns = self._teeth.shape[:2]
-        across = x / self._teeth_scale + columns / 2 - 0.5
-        down = np.maximum(below_edge / self._teeth_scale + height - 3, hidden * height)
-        return cv2.remap(self._teeth, across.astype(np.float32), down.astype(np.float32), cv2.INTER_LINEAR)
+
+@_compiled  # type: ignore[untyped-decorator]
+def _tongue(x: float, y: float) -> tuple[float, float]:
+    """How much of the tongue is seen at a place seen from the jaw, and how bright it is."""
+    across, down = x / _TONGUE_WIDTH, (y - _TONGUE_CENTER) / _TONGUE_HEIGHT
+    body = min(max(1 - across * across - down * down, 0.0), 1.0)
+    groove = 1 - 0.14 * np.exp(-((across / 0.12) ** 2))
+    return min(body / 0.7, 1.0), (0.45 + 0.55 * np.sqrt(body)) * groove
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _light(corner: float, below_upper: float, above_lower: float) -> float:
+    """How much light falls between the lips; ``corner`` is 0 in the middle .. 1 at the corners of the mouth."""
+    corner = min(corner, 1.0)
+    under_upper = min(max(below_upper / _UPPER_SHADOW, 0.0), 1.0)
+    under_lower = min(max(above_lower / _LOWER_SHADOW, 0.0), 1.0)
+    side = 1 - _CORNER_SHADE * corner * corner * np.sqrt(corner)
+    return side * (0.3 + 0.7 * under_upper**0.8) * (0.6 + 0.4 * under_lower)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _row_of_teeth(teeth: Any, scale: float, x: float, below_edge: float, hidden: float, out: Any) -> None:
+    """A row of teeth whose cutting edge lies at ``below_edge`` = 0, RGBA premultiplied, into ``out`` (4,).
+
+    ``hidden`` is the share of the texture at its gums that is never shown.
+    """
+    height, columns = teeth.shape[:2]
+    across = x / scale + columns / 2 - 0.5
+    down = max(below_edge / scale + height - 3, hidden * height)
+    if 0 <= across <= columns - 1 and 0 <= down <= height - 1:
+        sample(teeth, across, down, out)
+    else:
+        out[:] = 0
 
 
 @cache

@@ -1,17 +1,21 @@
 """Openings in the face through which a layer behind it shows: the mouth and the eyes.
 
-Runs on: worker thread; pure.
+Runs on: any thread; pure.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from typing import Any, Final
 
 import cv2
+import numba
 import numpy as np
 
 from styletalk_core.renderer.arrays import Float, Image
 
-_FRACTION_BITS = 6
+UPSAMPLING: Final = 4
+"""Points of a smooth curve per point that it runs through."""
+_FRACTION_BITS: Final = 6
+_compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,75 +26,82 @@ class Opening:
     top: int
     mask: Float  # (h, w) 0 hidden .. 1 visible
 
-    @property
-    def window(self) -> tuple[slice, slice]:
-        """Rows and columns of the picture that ``mask`` covers."""
-        height, width = self.mask.shape
-        return slice(self.top, self.top + height), slice(self.left, self.left + width)
-
-    def grid(self) -> tuple[Float, Float]:
-        """Pixel positions (x, y), each (h, w)."""
-        rows, columns = self.window
-        x, y = np.meshgrid(
-            np.arange(columns.start, columns.stop, dtype=np.float32),
-            np.arange(rows.start, rows.stop, dtype=np.float32),
-        )
-        return x, y
-
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Something small to be laid over the picture."""
+    """Something small to be laid over the picture; its colour is told where it is seen."""
 
-    window: tuple[slice, slice]
-    """Rows and columns of the picture that it covers."""
+    left: int
+    top: int
     color: Float  # (h, w, 3) grey levels
     mask: Float  # (h, w) 0 transparent .. 1 opaque
 
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns of the picture that it covers."""
+        height, width = self.mask.shape
+        return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
     def lay_over(self, picture: Image) -> None:
-        """Blends it into ``picture`` (H, W, C >= 3)."""
-        under = picture[self.window][..., :3]
-        mask = self.mask[..., None]
-        under[:] = (under * (1 - mask) + self.color * mask + 0.5).astype(np.uint8)
+        """Blends it into ``picture`` (H, W, 4)."""
+        _lay_over(picture, self.left, self.top, self.color, self.mask)
 
 
-def smooth_curve(points: Float, upsampling: int = 4) -> Float:
-    """Catmull-Rom spline through ``points`` (N, 2), ends kept, (upsampling * (N - 1) + 1, 2)."""
-    return np.asarray(_spline(len(points), upsampling) @ points, np.float32)
-
-
-@cache
-def _spline(count: int, upsampling: int) -> Float:
-    """The curve's points as a linear map (upsampling * (N - 1) + 1, N) of those it runs through."""
-    points = np.eye(count, dtype=np.float32)
-    padded = np.vstack([2 * points[0] - points[1], points, 2 * points[-1] - points[-2]])
-    p0, p1, p2, p3 = (padded[k : len(padded) - 3 + k, None] for k in range(4))
-    t = (np.arange(upsampling, dtype=np.float32) / upsampling)[None, :, None]
-    curve = 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3)
-    return np.vstack([curve.reshape(-1, count), points[-1:]])
+@numba.njit("float32[:,::1](float32[:,:])", nogil=True, cache=True)
+def smooth_curve(points: Float) -> Float:
+    """Catmull-Rom spline through ``points`` (N, 2), ends kept, (UPSAMPLING * (N - 1) + 1, 2)."""
+    count = len(points)
+    curve = np.empty((UPSAMPLING * (count - 1) + 1, 2), np.float32)
+    for axis in range(2):
+        for k in range(count - 1):
+            p1, p2 = points[k, axis], points[k + 1, axis]
+            p0 = points[k - 1, axis] if k > 0 else 2 * p1 - p2
+            p3 = points[k + 2, axis] if k < count - 2 else 2 * p2 - p1
+            for step in range(UPSAMPLING):
+                t = np.float32(step / UPSAMPLING)
+                bent = (2 * p0 - 5 * p1 + 4 * p2 - p3) * t + (3 * p1 - p0 - 3 * p2 + p3) * t * t
+                curve[UPSAMPLING * k + step, axis] = (2 * p1 + (p2 - p0 + bent) * t) / 2
+        curve[-1, axis] = points[-1, axis]
+    return curve
 
 
 def open_between(upper: Float, lower: Float, size: int, softness: float) -> Opening | None:
-    """The area between two curves (N, 2) px that run from left to right; None where it lies outside the picture.
+    """The area between two smooth curves (C, 2) px from left to right; None where it lies outside the picture.
 
     ``softness`` is the standard deviation of the mask's edge, px.
     """
-    outline = np.vstack([smooth_curve(upper), smooth_curve(lower)[::-1]])
-    margin = int(np.ceil(3 * softness)) + 1
-    left, top = np.maximum(np.floor(outline.min(0)).astype(int) - margin, 0)
-    right, bottom = np.minimum(np.ceil(outline.max(0)).astype(int) + margin + 1, size)
+    outline, left, top, right, bottom = _outline(upper, lower, size, softness)
     if right - left < 2 or bottom - top < 2:
         return None
     canvas = np.zeros((bottom - top, right - left), np.uint8)
-    fixed = np.round((outline - [left, top]) * (1 << _FRACTION_BITS)).astype(np.int32)
-    cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_AA, shift=_FRACTION_BITS)
-    mask = cv2.GaussianBlur(canvas.astype(np.float32) / 255, (0, 0), softness)
-    return Opening(int(left), int(top), mask)
+    cv2.fillPoly(canvas, [outline], 255, lineType=cv2.LINE_AA, shift=_FRACTION_BITS)
+    mask = cv2.GaussianBlur(canvas * np.float32(1 / 255), (0, 0), softness)
+    return Opening(left, top, mask)
 
 
-def affine_between(source: Float, target: Float) -> Float:
-    """Least-squares affine map (2, 3) that takes ``source`` (N, 2) to ``target`` (N, 2)."""
-    middle, aim = source.mean(axis=0), target.mean(axis=0)
-    centered = (source - middle).astype(np.float64)
-    linear = np.linalg.solve(centered.T @ centered, centered.T @ (target - aim)).T
-    return np.column_stack([linear, aim - linear @ middle]).astype(np.float32)
+@_compiled  # type: ignore[untyped-decorator]
+def _outline(upper: Any, lower: Any, size: int, softness: float) -> Any:
+    """The outline of an opening in its window, whole numbers as OpenCV takes them, and left, top, right, bottom."""
+    count = len(upper)
+    low = [min(upper[:, axis].min(), lower[:, axis].min()) for axis in range(2)]
+    high = [max(upper[:, axis].max(), lower[:, axis].max()) for axis in range(2)]
+    margin = int(np.ceil(3 * softness)) + 1
+    left, top = max(int(np.floor(low[0])) - margin, 0), max(int(np.floor(low[1])) - margin, 0)
+    right, bottom = min(int(np.ceil(high[0])) + margin + 1, size), min(int(np.ceil(high[1])) + margin + 1, size)
+    outline = np.empty((2 * count, 2), np.int32)
+    for k in range(count):
+        for axis, start in ((0, left), (1, top)):
+            outline[k, axis] = np.int32(np.rint((upper[k, axis] - start) * (1 << _FRACTION_BITS)))
+            outline[-1 - k, axis] = np.int32(np.rint((lower[k, axis] - start) * (1 << _FRACTION_BITS)))
+    return outline, left, top, right, bottom
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _lay_over(picture: Any, left: int, top: int, color: Any, mask: Any) -> None:
+    for row in range(mask.shape[0]):
+        for column in range(mask.shape[1]):
+            opaque = mask[row, column]
+            if opaque > 0:
+                under = picture[top + row, left + column]
+                for k in range(3):
+                    under[k] = np.uint8(under[k] + (color[row, column, k] - under[k]) * opaque + np.float32(0.5))

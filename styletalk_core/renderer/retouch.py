@@ -6,7 +6,7 @@ them is described in `retouch_network`.
 Runs on: worker thread; built once per portrait.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numba
@@ -29,10 +29,10 @@ _BELOW: Final = 0.06
 """How far its middle lies below that of the mouth, inter-ocular distances."""
 _DETAIL: Final = 4
 """How many times finer the photo is sampled before it is averaged down to what the network sees."""
-_AROUND: Final = 0.15
-"""Share of the crop's side by which landmarks may lie beside it that tell where it lies in a picture."""
 _FEATURE_SCALE: Final = 10.0
 _FACE_SCALE, _TURN_SCALE = 3.0, 3.0
+_POINTS: Final = np.array(POINTS, np.int32)
+_compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
 class Retouch:
@@ -40,6 +40,7 @@ class Retouch:
 
     Attributes:
         to_grid: (2, 3) affine map from the texture's pixels to places in the grid of `fields`.
+        grid: nodes on a side of it.
     """
 
     def __init__(self, network: RetouchNetwork, picture: Image, points: Float, face: Float, own: Float) -> None:
@@ -63,22 +64,18 @@ class Retouch:
             mouth = torch.from_numpy(seen.transpose(2, 0, 1).copy())[None]
             bases = network.bases(mouth, torch.from_numpy(person))
         d = network.dimensions
-        self._shape, self._reach = (d.grid, d.grid, 5), float(network.reach)
+        self.grid, self._reach = d.grid, float(network.reach)
         self._bases = np.ascontiguousarray(bases[0].permute(0, 2, 3, 1).reshape(d.bases, -1).numpy())
         half = (CROP * _DETAIL - 1) / 2
         self._to_texture = from_crop[:, :2] * half  # half sides of the crop -> px
         to_crop = cv2.invertAffineTransform(from_crop)
         self.to_grid = np.ascontiguousarray(to_crop * ((d.grid - 1) / (2 * half)), np.float32)
-        place = points[:, :2] @ self.to_grid[:, :2].T + self.to_grid[:, 2]
-        share = place / (d.grid - 1)
-        self._landmarks = np.flatnonzero(((share > -_AROUND) & (share < 1 + _AROUND)).all(axis=1))
         layers = (network.motion, network.motion_hidden, network.weights)
-        self._first, self._second, self._last = (layer.weight.detach().numpy().T.copy() for layer in layers)
-        self._second_bias = network.motion_hidden.bias.detach().numpy()
+        first, second, last = (layer.weight.detach().numpy().T.copy() for layer in layers)
         with torch.inference_mode():
-            of_person = network.motion_person(torch.from_numpy(person))[0] + network.motion.bias
-        self._first_bias = of_person.numpy()
-        self._at_own = self._weights(motion_features(own, np.zeros(3, np.float32)))
+            first_bias = (network.motion_person(torch.from_numpy(person))[0] + network.motion.bias).numpy()
+        self._layers = first, first_bias, second, network.motion_hidden.bias.detach().numpy(), last
+        self._at_own = _weights(motion_features(own, np.zeros(3, np.float32)), *self._layers)
 
     def fields(self, offsets: Float, turn: Float) -> Float:
         """The fields at the nodes of a grid over the portrait's mouth.
@@ -90,24 +87,8 @@ class Retouch:
         Returns:
             (G, G, 5): displacement x, y [px of the texture], then logarithms of the gain of R, G, B.
         """
-        weights = self._weights(motion_features(offsets, turn)) - self._at_own
-        # What goes far beyond anything seen in training is held back.
-        weights /= np.sqrt(1 + (weights @ weights) / self._reach**2)
-        fields = np.tanh(weights @ self._bases).reshape(self._shape)
-        fields[..., :2] = (FARTHEST * fields[..., :2]) @ self._to_texture.T
-        fields[..., 2:] *= GAIN
-        return np.asarray(fields, np.float32)
-
-    def window(self, vertices: Float, size: int) -> tuple[slice, slice]:
-        """Rows and columns of a picture of ``size`` where it is retouched; ``vertices`` (>=478, 2) px lie in it."""
-        points = vertices[self._landmarks]
-        low = np.clip(np.floor(points.min(axis=0)).astype(int), 0, size)
-        high = np.clip(np.ceil(points.max(axis=0)).astype(int) + 1, low, size)
-        return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
-
-    def _weights(self, motion: Float) -> Float:
-        hidden = np.tanh(motion @ self._first + self._first_bias)
-        return np.asarray(np.tanh(hidden @ self._second + self._second_bias) @ self._last, np.float32)
+        motion = motion_features(offsets, np.asarray(turn, np.float32))
+        return np.asarray(_fields(motion, *self._layers, self._at_own, self._reach, self._bases, self._to_texture))
 
 
 def crop_frame(points: Float, side: int) -> Float:
@@ -129,54 +110,61 @@ def person_features(face: Float, own: Float) -> Float:
     )
 
 
+@_compiled  # type: ignore[untyped-decorator]
 def motion_features(offsets: Float, turn: Float) -> Float:
     """What the network is told of a frame: (M,) of displacements (478, 3) and a turn of the head (3,)."""
-    return np.concatenate([_FEATURE_SCALE * offsets[list(POINTS), :2].ravel(), _TURN_SCALE * turn]).astype(np.float32)
+    features = np.empty(2 * len(_POINTS) + 3, np.float32)
+    for k in range(len(_POINTS)):
+        features[2 * k] = _FEATURE_SCALE * offsets[_POINTS[k], 0]
+        features[2 * k + 1] = _FEATURE_SCALE * offsets[_POINTS[k], 1]
+    for k in range(3):
+        features[2 * len(_POINTS) + k] = _TURN_SCALE * turn[k]
+    return features
 
 
-@numba.njit(
-    numba.void(
-        numba.float32[:, :], numba.float32[:, :], numba.float32[:, ::1], numba.float32[:, :, ::1],
-        numba.float32[:, :, ::1],
-    ),
-    cache=True, fastmath=True, nogil=True,
-)  # fmt: skip
-def displace(map_x: Float, map_y: Float, to_grid: Float, fields: Float, gain: Float) -> None:
-    """Adds a displacement to a part of a backward map (h, w), and writes the gain (h, w, 3) of what it shows.
-
-    Args:
-        map_x, map_y: places in the texture, px.
-        to_grid: (2, 3) affine map from there to the grid.
-        fields: (G, G, 5) of `Retouch.fields`.
-        gain: is overwritten.
-    """
-    last = np.float32(fields.shape[0] - 1)
-    value = np.empty(5, np.float32)
-    for row in range(map_x.shape[0]):
-        for column in range(map_x.shape[1]):
-            x = to_grid[0, 0] * map_x[row, column] + to_grid[0, 1] * map_y[row, column] + to_grid[0, 2]
-            y = to_grid[1, 0] * map_x[row, column] + to_grid[1, 1] * map_y[row, column] + to_grid[1, 2]
-            if x < 0 or y < 0 or x >= last or y >= last:
-                gain[row, column, :] = 1
-                continue
-            left, top = int(x), int(y)
-            u, v = x - left, y - top
-            for k in range(5):
-                above = fields[top, left, k] + u * (fields[top, left + 1, k] - fields[top, left, k])
-                below = fields[top + 1, left, k] + u * (fields[top + 1, left + 1, k] - fields[top + 1, left, k])
-                value[k] = above + v * (below - above)
-            map_x[row, column] += value[0]
-            map_y[row, column] += value[1]
-            for k in range(3):
-                gain[row, column, k] = np.exp(value[2 + k])
+@_compiled  # type: ignore[untyped-decorator]
+def _product(x: Any, matrix: Any) -> Any:
+    """x (N,) @ matrix (N, M)."""
+    result = np.zeros(matrix.shape[1], np.float32)
+    for k in range(len(x)):
+        for column in range(len(result)):
+            result[column] += x[k] * matrix[k, column]
+    return result
 
 
-@numba.njit(
-    numba.void(numba.uint8[:, :, :], numba.float32[:, :, ::1]), cache=True, fastmath=True, nogil=True
-)  # fmt: skip
-def shade(picture: Image, gain: Float) -> None:
-    """Multiplies the colours of a picture (h, w, >=3) by ``gain`` (h, w, 3), rounded."""
-    for row in range(picture.shape[0]):
-        for column in range(picture.shape[1]):
-            for k in range(3):
-                picture[row, column, k] = np.uint8(min(picture[row, column, k] * gain[row, column, k] + 0.5, 255.0))
+@_compiled  # type: ignore[untyped-decorator]
+def _weights(motion: Any, first: Any, first_bias: Any, second: Any, second_bias: Any, last: Any) -> Any:
+    """Weights (K,) of the bases for motion (M,)."""
+    hidden = np.tanh(_product(motion, first) + first_bias)
+    return _product(np.tanh(_product(hidden, second) + second_bias), last)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _fields(
+    motion: Any,
+    first: Any,
+    first_bias: Any,
+    second: Any,
+    second_bias: Any,
+    last: Any,
+    at_own: Any,
+    reach: float,
+    bases: Any,
+    to_texture: Any,
+) -> Any:
+    """The fields (G, G, 5) for motion (M,); see `Retouch.fields`."""
+    weights = _weights(motion, first, first_bias, second, second_bias, last) - at_own
+    # What goes far beyond anything seen in training is held back.
+    length = np.float32(0)
+    for weight in weights:
+        length += weight * weight
+    weights /= np.float32(np.sqrt(1 + length / (reach * reach)))
+    fields = np.tanh(_product(weights, bases)).reshape((-1, 5))
+    for node in fields:
+        x, y = np.float32(FARTHEST) * node[0], np.float32(FARTHEST) * node[1]
+        node[0] = to_texture[0, 0] * x + to_texture[0, 1] * y
+        node[1] = to_texture[1, 0] * x + to_texture[1, 1] * y
+        for k in range(2, 5):
+            node[k] *= np.float32(GAIN)
+    side = int(np.sqrt(len(fields)) + 0.5)
+    return fields.reshape((side, side, 5))
