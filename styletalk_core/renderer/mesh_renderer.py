@@ -6,7 +6,7 @@ Runs on: worker thread; `render` keeps no state between frames.
 """
 
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -15,9 +15,9 @@ from styletalk_core.face_model import FaceModel
 from styletalk_core.head_pose import fit_head
 from styletalk_core.renderer import face_mesh
 from styletalk_core.renderer.arrays import Float, Image, Index
-from styletalk_core.renderer.compositor import lay_over_rgb, lay_over_yuv420p, stacked_yuv420p, yuv420p
+from styletalk_core.renderer.compositor import opaque, stacked_yuv420p, without_alpha, yuv420p
 from styletalk_core.renderer.eyeball import LID_APPEARS, Eyeball, Eyelid
-from styletalk_core.renderer.face_mesh import EYES, LANDMARKS
+from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, HeadMesh, interocular
 from styletalk_core.renderer.mesh_motion import MeshMotion, MeshState
 from styletalk_core.renderer.mouth import MouthInterior
 from styletalk_core.renderer.neutral import resting_mouth
@@ -31,6 +31,8 @@ from styletalk_core.renderer.retouch_network import load
 
 _SUPERSAMPLING = 2.0  # texture pixels per output pixel: bilinear sampling then blurs nothing that the output shows
 _SHARPENED = 0.45  # share of its finest detail that an enlarged photo gains, since resampling takes as much away
+_STRIP = 1 / 32  # height of a strip in which neighbouring triangles are drawn, shares of the picture
+_LINE = 1e-5  # square inter-ocular distances, twice the area of a triangle that is nearly a line
 _LIPS_PART = 0.05  # px between the lips from which the mouth is painted
 _SEEN_BESIDE = 3  # texture pixels beside a triangle of which its edge may show something
 
@@ -103,10 +105,12 @@ class MeshRenderer:
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
         self._motion = MeshMotion(mesh, neutral, self._to_picture, self.pivot, self.unit, self.texture_points)
         self._kinds = self._triangle_kinds()
+        self._order = _neighbours_together(mesh.vertices[mesh.triangles].mean(axis=1), _STRIP * size)
+        self._facing = _facing(mesh, self._model.mean)
         self._around_eyes = [
             _neighbourhood(mesh.triangles, [*eye.upper_lid, *eye.upper_fold, *eye.lower_lid], rings=2) for eye in EYES
         ]
-        self._planes: dict[int, tuple[weakref.ref[Image], Image]] = {}
+        self._backgrounds: dict[int, tuple[weakref.ref[Image], Image]] = {}
 
     def render(self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None) -> Image:
         """Renders one frame.
@@ -121,8 +125,8 @@ class MeshRenderer:
         Returns:
             (H*3//2, W) uint8, yuv420p.
         """
-        layer, extent = self._person_layer(self.offsets(expression), pose, gaze, blink)
-        return lay_over_yuv420p(layer, extent, self._background_planes(self.background if behind is None else behind))
+        scene = self.scene(self.offsets(expression), pose, gaze, blink)
+        return yuv420p(self._drawn(scene, self._kinds, self._layer_of(self.background if behind is None else behind)))
 
     def render_with_alpha(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
         """As `render`, but the person alone, and below it the mask as a grey picture: (H*3, W) uint8, yuv420p.
@@ -130,8 +134,10 @@ class MeshRenderer:
         Video codecs for live use carry no alpha, so the picture is twice as high: whoever shows it lays row ``y`` over
         anything with the brightness of row ``H + y`` as opacity.
         """
-        layer, _ = self._person_layer(self.offsets(expression), pose, gaze, blink, whole=True)
-        return stacked_yuv420p(_bytes(layer))
+        scene = self.scene(self.offsets(expression), pose, gaze, blink)
+        # A video codec sees the colours of what is transparent as well.
+        everything = np.maximum(self._kinds, PLAIN)
+        return stacked_yuv420p(self._drawn(scene, everything, np.empty((0, self.size, 4), np.uint8)))
 
     def render_rgb(
         self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None
@@ -146,10 +152,12 @@ class MeshRenderer:
 
         Without ``layers`` the photo is warped and nothing is drawn behind lips and lids, for comparison.
         """
-        layer, extent = self._person_layer(offsets, pose, gaze, blink, layers)
-        out = (self.background if behind is None else behind).copy()
-        lay_over_rgb(layer, extent, out)
-        return out
+        scene = self.scene(offsets, pose, gaze, blink)
+        below = self._layer_of(self.background if behind is None else behind)
+        if layers:
+            return without_alpha(self._drawn(scene, self._kinds, below))
+        plain = replace(scene, patches=[])
+        return without_alpha(self._drawn(plain, np.minimum(self._kinds, PLAIN), below, self._photo))
 
     def offsets(self, expression: Float) -> Float:
         """Displacements (478, 3) of the landmarks that coefficients (64,) mean, canonical units."""
@@ -165,32 +173,25 @@ class MeshRenderer:
         retouching = self.retouch.fields(offsets, pose[:3])
         return Scene(state.vertices, [patch for patch in patches if patch is not None], retouching)
 
-    def _person_layer(
-        self, offsets: Float, pose: Float, gaze: Float, blink: float, layers: bool = True, whole: bool = False
-    ) -> tuple[Index, Index]:
-        """The person without background, and which columns of each row it covers, as `draw_triangles` has both.
-
-        ``whole`` also draws the invisible surroundings, whose colours a video codec sees.
-        """
-        scene = self.scene(offsets, pose, gaze, blink)
-        kinds = np.maximum(self._kinds, PLAIN) if whole else self._kinds
-        if not layers:
-            kinds = np.minimum(kinds, PLAIN)
-        layer, extent = np.empty((self.size, self.size), np.uint32), np.empty((self.size, 2), np.int32)
+    def _drawn(self, scene: Scene, kinds: Index, behind: Image, texture: Image | None = None) -> Image:
+        """A scene over what is ``behind`` it (H, W, 4), (0, W, 4) for nothing: (H, W, 4), see `draw_triangles`."""
+        layer = np.empty((self.size, self.size, 4), np.uint8)
         draw_triangles(
             scene.vertices,
             self.texture_points,
             self.mesh.triangles,
+            self._order,
+            self._facing,
             kinds,
-            self.person if layers else self._photo,
+            self.person if texture is None else texture,
             self.retouch.to_grid,
             scene.retouching,
-            layer,
-            extent,
+            behind.view(np.uint32)[..., 0],
+            layer.view(np.uint32)[..., 0],
         )
-        for patch in scene.patches if layers else ():
-            patch.lay_over(_bytes(layer))
-        return layer, extent
+        for patch in scene.patches:
+            patch.lay_over(layer)
+        return layer
 
     def _eye(self, state: MeshState, side: int, gaze: Float) -> Patch | None:
         opening = open_between(*state.eyes[side], self.size, softness=max(0.5, 0.0045 * self.unit))
@@ -215,14 +216,14 @@ class MeshRenderer:
             return None
         return self._mouth.paint(opening, state.to_source[2], state.jaw, state.lips)
 
-    def _background_planes(self, behind: Image) -> Image:
-        """``behind`` in yuv420p, converted once as long as it is in use; it must not be written to meanwhile."""
-        known = self._planes.get(id(behind))
+    def _layer_of(self, behind: Image) -> Image:
+        """``behind`` (H, W, 4), converted once as long as it is in use; it must not be written to meanwhile."""
+        known = self._backgrounds.get(id(behind))
         if known is None or known[0]() is not behind:
-            known = weakref.ref(behind), yuv420p(behind)
-            alive = {key: value for key, value in self._planes.items() if value[0]() is not None}
+            known = weakref.ref(behind), opaque(behind)
+            in_use = {key: value for key, value in self._backgrounds.items() if value[0]() is not None}
             # Replaced as a whole: other threads render meanwhile.
-            self._planes = alive | {id(behind): known}
+            self._backgrounds = in_use | {id(behind): known}
         return known[1]
 
     def _triangle_kinds(self) -> Index:
@@ -238,11 +239,6 @@ class MeshRenderer:
         return np.select([bent, empty], [RETOUCHED, SKIPPED], PLAIN).astype(np.uint8)
 
 
-def _bytes(layer: Index) -> Image:
-    """(H, W) uint32 pixels as (H, W, 4) uint8."""
-    return layer.view(np.uint8).reshape(*layer.shape, 4)
-
-
 def _neighbourhood(triangles: Index, vertices: list[int], rings: int) -> Index:
     """The triangles at ``vertices``, and at their neighbours, ``rings`` deep."""
     near = np.zeros(len(triangles), np.bool_)
@@ -251,6 +247,26 @@ def _neighbourhood(triangles: Index, vertices: list[int], rings: int) -> Index:
         near |= np.isin(triangles, reached).any(axis=1)
         reached = np.unique(triangles[near])
     return np.ascontiguousarray(triangles[near])
+
+
+def _neighbours_together(centers: Float, strip: float) -> Index:
+    """Order (F,) in which places (F, >=2) are visited along strips of the picture, px."""
+    return np.lexsort((centers[:, 0], centers[:, 1] // strip)).astype(np.int32)
+
+
+def _facing(mesh: HeadMesh, face: Float) -> Index:
+    """Signs (F,) of the areas of triangles that face the camera; 0 for those that are nearly lines.
+
+    In a photo of a turned head some have turned their backs: a frontal ``face`` (478, >=2) tells of landmarks.
+    """
+    places = mesh.vertices[:, :2] / interocular(mesh.vertices)
+    signs = []
+    inside = (mesh.triangles < LANDMARKS).all(axis=1)
+    for points in (places, face[:, :2]):
+        a, b, c = (points[corner.clip(0, len(points) - 1)] for corner in mesh.triangles.T)
+        area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+        signs.append(np.where(np.abs(area) > _LINE, np.sign(area), 0))
+    return np.where(inside, signs[1], signs[0]).astype(np.int8)
 
 
 def _sharpened(picture: Image) -> Image:

@@ -43,7 +43,7 @@ class Patch:
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
     def lay_over(self, picture: Image) -> None:
-        """Blends it into ``picture`` (H, W, 4)."""
+        """Blends it into ``picture`` (H, W, 4), as far as that is opaque itself."""
         _lay_over(picture, self.left, self.top, self.color, self.mask)
 
 
@@ -100,8 +100,8 @@ def _outline(upper: Any, lower: Any, size: int, softness: float) -> Any:
 def _lay_over(picture: Any, left: int, top: int, color: Any, mask: Any) -> None:
     for row in range(mask.shape[0]):
         for column in range(mask.shape[1]):
-            opaque = mask[row, column]
+            under = picture[top + row, left + column]
+            opaque = mask[row, column] * (under[3] * np.float32(1 / 255))
             if opaque > 0:
-                under = picture[top + row, left + column]
                 for k in range(3):
                     under[k] = np.uint8(under[k] + (color[row, column, k] - under[k]) * opaque + np.float32(0.5))

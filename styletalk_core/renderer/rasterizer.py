@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from styletalk_core.renderer.arrays import Float, Image, Index
-from styletalk_core.renderer.sampling import FRACTION_BITS, bilinear
+from styletalk_core.renderer.sampling import FRACTION_BITS, NUMBERS, bilinear, interpolate, prefetch
 
 SKIPPED: Final = 0
 """A triangle that shows nothing."""
@@ -20,73 +20,64 @@ RETOUCHED: Final = 2
 _ONE: Final = 1 << FRACTION_BITS
 _ROUNDING: Final = _ONE >> 9
 """Half of the step in which places are told apart."""
+_TOLERANCE: Final = 1e-3
+"""Px by which a pixel's centre may lie beside a triangle that shows it."""
 _FAR: Final = 1 << 14
 """Limit of places and slopes, px, for triangles that are nearly lines."""
-_LANES: Final = 8
-"""Numbers per node of the fields: displacement x, y, gain R, G, B, and padding to a vector register."""
+_AHEAD: Final = 2
+"""Rows ahead of which the texture is asked for."""
+_FETCHED: Final = 8
+"""Pixels, two texture pixels apart, that a line of memory serves."""
+_OPAQUE: Final = np.uint32(0xFF000000)
+_TILE: Final = 8
+"""Side of the tiles, px, in which triangles that cover each other are drawn in order."""
 
 _compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _outline(target: Any, a: int, b: int, c: int, edges: Any) -> tuple[float, float, float, float]:
-    """Writes the edges of a triangle, and returns its left, right, top and bottom; top > bottom if it has no area.
+def _set_up(target: Any, source: Any, triangle: Any, edges: Any, linear: Any) -> tuple[float, int, int]:
+    """Writes edges and map of a triangle; returns its area, signed and doubled, and its first and last row.
 
-    Row k of ``edges`` (3, 3) is a bound ``edges[k, 0] + edges[k, 1] * y`` on x: from below where ``edges[k, 2]`` is 1,
-    from above where it is -1; where it is 0 the edge is horizontal, and the bound must not be negative.
+    A row's first column is the greatest of ``edges[k, 0] + edges[k, 1] * y`` for k = 0, 1, 2, its last one the least
+    for k = 3, 4, 5. ``linear`` (2, 3) maps places in the output to the source.
     """
+    a, b, c = triangle[0], triangle[1], triangle[2]
     ax, ay = np.float64(target[a, 0]), np.float64(target[a, 1])
     bx, by = target[b, 0] - ax, target[b, 1] - ay
     cx, cy = target[c, 0] - ax, target[c, 1] - ay
     area = bx * cy - by * cx
     if not abs(area) >= 1e-6:
-        return 0.0, 0.0, 1.0, 0.0
-    # Barycentric coordinates u along a->b and v along a->c are affine in the pixel position.
-    u_x, u_y, v_x, v_y = cy / area, -cx / area, -by / area, bx / area
+        return 0.0, 1, 0
+    edges[:3, 0], edges[3:, 0], edges[:, 1] = ax + min(0.0, bx, cx), ax + max(0.0, bx, cx), 0
+    # Barycentric coordinates are affine in the pixel position, and at least zero inside.
+    slopes_x, slopes_y = (cy / area, -by / area, (by - cy) / area), (-cx / area, bx / area, (cx - bx) / area)
+    above, below = 1, 4
     for edge in range(3):
-        if edge == 0:
-            slope_x, slope_y, start = u_x, u_y, 0.0
-        elif edge == 1:
-            slope_x, slope_y, start = v_x, v_y, 0.0
-        else:
-            slope_x, slope_y, start = -u_x - v_x, -u_y - v_y, 1.0
-        start -= slope_x * ax + slope_y * ay
+        slope_x, slope_y = slopes_x[edge], slopes_y[edge]
         if abs(slope_x) > 1e-9:
-            edges[edge, 0], edges[edge, 1] = -start / slope_x, -slope_y / slope_x
-            edges[edge, 2] = 1.0 if slope_x > 0 else -1.0
-        else:
-            edges[edge, 0], edges[edge, 1], edges[edge, 2] = start + 1e-4, slope_y, 0.0
-    return ax + min(0.0, bx, cx), ax + max(0.0, bx, cx), ay + min(0.0, by, cy), ay + max(0.0, by, cy)
-
-
-@_compiled  # type: ignore[untyped-decorator]
-def _span(edges: Any, y: int, left: float, right: float, width: int) -> tuple[int, int]:
-    """First and last column of a triangle in row ``y``; first > last where it has none."""
-    low, high = left, right
-    for edge in range(3):
-        bound = edges[edge, 0] + edges[edge, 1] * y
-        if edges[edge, 2] > 0:
-            low = max(low, bound)
-        elif edges[edge, 2] < 0:
-            high = min(high, bound)
-        elif bound < 0:
-            high = low - 1
-    return max(0, int(np.ceil(low - 1e-3))), min(width - 1, int(np.floor(high + 1e-3)))
-
-
-@_compiled  # type: ignore[untyped-decorator]
-def _to_source(target: Any, source: Any, a: int, b: int, c: int, linear: Any) -> None:
-    """Writes the affine map (2, 3) from places in the output to those in the source picture."""
-    ax, ay = np.float64(target[a, 0]), np.float64(target[a, 1])
-    bx, by = target[b, 0] - ax, target[b, 1] - ay
-    cx, cy = target[c, 0] - ax, target[c, 1] - ay
-    area = bx * cy - by * cx
+            start = (1.0 if edge == 2 else 0.0) - slope_x * ax - slope_y * ay
+            if slope_x > 0:
+                bound, above = above, above + 1
+            else:
+                bound, below = below, below + 1
+            edges[bound, 0], edges[bound, 1] = -start / slope_x, -slope_y / slope_x
     for axis in range(2):
         start = np.float64(source[a, axis])
         along_b, along_c = source[b, axis] - start, source[c, axis] - start
-        linear[axis, 0] = (along_b * cy - along_c * by) / area
-        linear[axis, 1] = (along_c * bx - along_b * cx) / area
+        linear[axis, 0] = along_b * slopes_x[0] + along_c * slopes_x[1]
+        linear[axis, 1] = along_b * slopes_y[0] + along_c * slopes_y[1]
         linear[axis, 2] = start - linear[axis, 0] * ax - linear[axis, 1] * ay
+    first, last = ay + min(0.0, by, cy) - _TOLERANCE, ay + max(0.0, by, cy) + _TOLERANCE
+    return area, int(np.ceil(first)), int(np.floor(last))
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _span(edges: Any, y: int, width: int) -> tuple[int, int]:
+    """First and last column of a triangle in row ``y``; first > last where it has none."""
+    low = max(edges[0, 0], edges[1, 0] + edges[1, 1] * y, edges[2, 0] + edges[2, 1] * y)
+    high = min(edges[3, 0], edges[4, 0] + edges[4, 1] * y, edges[5, 0] + edges[5, 1] * y)
+    return max(0, int(np.ceil(low - _TOLERANCE))), min(width - 1, int(np.floor(high + _TOLERANCE)))
 
 
 @numba.njit(
@@ -107,22 +98,19 @@ def fill_triangles(target: Float, source: Float, triangles: Index, map_x: Float,
             by a turn of the head disappears behind what is nearer.
     """
     height, width = map_x.shape
-    edges, linear = np.empty((3, 3)), np.empty((2, 3))
-    for f in range(triangles.shape[0]):
-        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        left, right, top, bottom = _outline(target, a, b, c, edges)
-        if top > bottom:
-            continue
-        _to_source(target, source, a, b, c, linear)
-        for y in range(max(0, int(np.ceil(top - 1e-3))), min(height - 1, int(np.floor(bottom + 1e-3))) + 1):
-            first, last = _span(edges, y, left, right, width)
+    edges, linear = np.empty((6, 2)), np.empty((2, 3))
+    for triangle in triangles:
+        _, top, bottom = _set_up(target, source, triangle, edges, linear)
+        for y in range(max(0, top), min(height - 1, bottom) + 1):
+            first, last = _span(edges, y, width)
             for x in range(first, last + 1):
                 map_x[y, x] = linear[0, 0] * x + (linear[0, 1] * y + linear[0, 2])
                 map_y[y, x] = linear[1, 0] * x + (linear[1, 1] * y + linear[1, 2])
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _fixed(place: float) -> int:
+def _fixed(place: Any) -> int:
+    """A place or a step in the texture, px, in whole numbers as `bilinear` takes them."""
     return int(min(max(place, -_FAR), _FAR) * _ONE)
 
 
@@ -132,9 +120,9 @@ def _limited(place: int, greatest: int) -> int:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _gains(fields: Any) -> Any:
-    """Fields (G, G, 5) of `Retouch.fields` with gains instead of their logarithms, padded: (G, G, 8)."""
-    nodes = np.zeros((fields.shape[0], fields.shape[1], _LANES), np.float32)
+def _nodes(fields: Any) -> Any:
+    """Fields (G, G, 5) of `Retouch.fields` with gains instead of their logarithms, padded: (G, G, `NUMBERS`)."""
+    nodes = np.zeros((fields.shape[0], fields.shape[1], NUMBERS), np.float32)
     for row in range(fields.shape[0]):
         for column in range(fields.shape[1]):
             for k in range(5):
@@ -144,36 +132,105 @@ def _gains(fields: Any) -> Any:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _retouched(address: int, stride: int, greatest: int, x: Any, y: Any, to_grid: Any, nodes: Any) -> Any:
-    """The pixel of a picture at the place (x, y), bent and shaded by the ``nodes`` (G, G, 8) around it."""
-    column = to_grid[0, 0] * x + to_grid[0, 1] * y + to_grid[0, 2]
-    row = to_grid[1, 0] * x + to_grid[1, 1] * y + to_grid[1, 2]
+def _retouched(address: int, stride: int, greatest: int, x: Any, y: Any, to_grid: Any, nodes: Any, value: Any) -> Any:
+    """The pixel of a picture at the place (x, y), bent and shaded by the ``nodes`` around it; ``value`` is scratch."""
+    across = to_grid[0, 0] * x + to_grid[0, 1] * y + to_grid[0, 2]
+    down = to_grid[1, 0] * x + to_grid[1, 1] * y + to_grid[1, 2]
     end = np.float32(nodes.shape[0] - 1)
-    if not (column >= 0 and row >= 0 and column < end and row < end):
+    if not (across >= 0 and down >= 0 and across < end and down < end):
         at_x, at_y = _limited(_fixed(x) + _ROUNDING, greatest), _limited(_fixed(y) + _ROUNDING, greatest)
         return bilinear(address, stride, at_x, at_y)
-    left, top = int(column), int(row)
-    u, v = np.float32(column - left), np.float32(row - top)
-    w_0, w_1, w_2, w_3 = (1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v
-    value = np.empty(_LANES, np.float32)
-    for k in range(_LANES):
-        value[k] = (w_0 * nodes[top, left, k] + w_1 * nodes[top, left + 1, k]) + (
-            w_2 * nodes[top + 1, left, k] + w_3 * nodes[top + 1, left + 1, k]
-        )
+    column, row = int(across), int(down)
+    u, v = across - np.float32(column), down - np.float32(row)
+    node = nodes.ctypes.data + row * nodes.strides[0] + column * nodes.strides[1]
+    interpolate(node, nodes.strides[0], u, v, value.ctypes.data)
     at_x = _limited(_fixed(x + value[0]) + _ROUNDING, greatest)
     at_y = _limited(_fixed(y + value[1]) + _ROUNDING, greatest)
     seen = np.int64(bilinear(address, stride, at_x, at_y))
     shaded = seen & 0xFF000000
     for k in range(3):
-        level = np.float32((seen >> (8 * k)) & 255) * value[2 + k] + np.float32(0.5)
-        shaded |= np.int64(min(level, np.float32(255))) << (8 * k)
+        level = np.float32((seen >> (8 * k)) & 255) * value[2 + k]
+        shaded |= int(min(level + np.float32(0.5), np.float32(255))) << (8 * k)
     return np.uint32(shaded)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _over(pixel: Any, under: Any) -> Any:
+    """A pixel that is not opaque laid over another; it keeps its own alpha."""
+    alpha = np.int64(pixel) >> 24
+    mixed = alpha << 24
+    for k in range(0, 24, 8):
+        # (v + 128) * 257 >> 16 is v / 255, rounded, for every v up to 255 * 255.
+        value = ((np.int64(pixel) >> k) & 255) * alpha + ((np.int64(under) >> k) & 255) * (255 - alpha)
+        mixed |= (((value + 128) * 257) >> 16) << k
+    return np.uint32(mixed)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _fetch(address: int, stride: int, x: int, y: int, step_x: int, step_y: int, steps: int) -> None:
+    """Asks for the part of a texture that ``steps`` pixels from the place (x, y) on show."""
+    for _ in range(0, steps + _FETCHED, _FETCHED):
+        line = address + (y >> FRACTION_BITS) * stride + (x >> FRACTION_BITS) * 4
+        prefetch(line)
+        prefetch(line + stride)
+        x += _FETCHED * step_x
+        y += _FETCHED * step_y
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _draw_span(
+    out: Any,
+    under: Any,
+    first: int,
+    last: int,
+    y: int,
+    linear: Any,
+    kind: int,
+    address: int,
+    stride: int,
+    greatest: int,
+    to_grid: Any,
+    nodes: Any,
+    scratch: Any,
+) -> None:
+    """Draws the columns of a triangle into a row ``out`` (W,) of the layer; ``linear`` is its map to the texture."""
+    place_x = linear[0, 0] * first + linear[0, 1] * y + linear[0, 2]
+    place_y = linear[1, 0] * first + linear[1, 1] * y + linear[1, 2]
+    at_x, at_y = _fixed(place_x) + _ROUNDING, _fixed(place_y) + _ROUNDING
+    step_x, step_y = _fixed(linear[0, 0]), _fixed(linear[1, 0])
+    down_x, down_y = _AHEAD * _fixed(linear[0, 1]), _AHEAD * _fixed(linear[1, 1])
+    _fetch(address, stride, at_x + down_x, at_y + down_y, step_x, step_y, last + 1 - first)
+    for x in range(first, last + 1):
+        if kind == RETOUCHED:
+            pixel = _retouched(
+                address, stride, greatest, np.float32(place_x), np.float32(place_y), to_grid, nodes, scratch
+            )
+            place_x += linear[0, 0]
+            place_y += linear[1, 0]
+        else:
+            pixel = bilinear(address, stride, _limited(at_x, greatest), _limited(at_y, greatest))
+            at_x += step_x
+            at_y += step_y
+        if pixel < _OPAQUE and len(under) > 0:
+            pixel = _over(pixel, under[x])
+        out[x] = pixel
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _tiles_of(target: Any, triangle: Any, folded: Any) -> Any:
+    """The part of ``folded`` (rows, columns of tiles) in which a triangle lies."""
+    a, b, c = target[triangle[0]], target[triangle[1]], target[triangle[2]]
+    left, right = min(a[0], b[0], c[0]) - 1, max(a[0], b[0], c[0]) + 1
+    top, bottom = min(a[1], b[1], c[1]) - 1, max(a[1], b[1], c[1]) + 1
+    rows = slice(max(0, int(top) // _TILE), max(0, int(bottom) // _TILE + 1))
+    return folded[rows, max(0, int(left) // _TILE) : max(0, int(right) // _TILE + 1)]
 
 
 @numba.njit(
     numba.void(
-        numba.float32[:, ::1], numba.float32[:, ::1], numba.int32[:, ::1], numba.uint8[::1], numba.uint8[:, :, ::1],
-        numba.float32[:, ::1], numba.float32[:, :, ::1], numba.uint32[:, ::1], numba.int32[:, ::1],
+        numba.float32[:, ::1], numba.float32[:, ::1], numba.int32[:, ::1], numba.int32[::1], numba.int8[::1],
+        numba.uint8[::1], numba.uint8[:, :, ::1], numba.float32[:, ::1], numba.float32[:, :, ::1],
+        numba.uint32[:, ::1], numba.uint32[:, ::1],
     ),
     cache=True, fastmath=True, nogil=True,
 )  # fmt: skip
@@ -181,54 +238,55 @@ def draw_triangles(
     target: Float,
     source: Float,
     triangles: Index,
+    order: Index,
+    facing: Index,
     kinds: Index,
     texture: Image,
     to_grid: Float,
     fields: Float,
+    behind: Index,
     layer: Index,
-    extent: Index,
 ) -> None:
-    """Draws a textured mesh.
+    """Draws a textured mesh: the picture that `fill_triangles` maps.
+
+    Neighbours are drawn one after another, since it is the memory of a large texture that takes the time. Only where
+    a triangle has turned its back do others cover each other, and there all are drawn again in their own order.
 
     Args:
         target, source, triangles: as of `fill_triangles`.
+        order: (F,) the triangles, neighbours together.
+        facing: (F,) int8, sign of the area of each triangle that has not turned its back; 0 for those that cannot.
         kinds: (F,) uint8 `SKIPPED`, `PLAIN` or `RETOUCHED`.
         texture: (T, T, 4) uint8 RGBA, continued beyond its edges.
         to_grid, fields: of `Retouch`.
-        layer: (H, W) uint32 RGBA, red in the lowest byte; is transparent where nothing is drawn.
-        extent: (H, 2) is overwritten: the first column of every row that is drawn, and the one after the last.
+        behind: (H, W) uint32 RGBA, red in the lowest byte, what the mesh is laid over; (0, W) for nothing.
+        layer: (H, W) likewise; is overwritten: with the colours that are seen, and the mesh's own alpha.
     """
     height, width = layer.shape
-    edges, linear, nodes = np.empty((3, 3)), np.empty((2, 3)), _gains(fields)
+    edges, linear, nodes, scratch = np.empty((6, 2)), np.empty((2, 3)), _nodes(fields), np.empty(NUMBERS, np.float32)
     address, stride, greatest = texture.ctypes.data, texture.strides[0], (texture.shape[0] - 1) * _ONE - 1
-    layer[:] = 0
-    extent[:, 0], extent[:, 1] = width, 0
-    for f in range(triangles.shape[0]):
+    folded, folds = np.zeros((height // _TILE + 1, width // _TILE + 1), np.bool_), False
+    if len(behind) > 0:
+        layer[:] = behind
+    else:
+        layer[:] = 0
+    for turn in range(2 * len(order)):
+        again = turn >= len(order)
+        if again and not folds:
+            break
+        f = turn - len(order) if again else order[turn]
+        if again and (kinds[f] == SKIPPED or not _tiles_of(target, triangles[f], folded).any()):
+            continue
+        area, top, bottom = _set_up(target, source, triangles[f], edges, linear)
+        if area * facing[f] < 0 and not again:
+            _tiles_of(target, triangles[f], folded)[:] = True
+            folds = True
         if kinds[f] == SKIPPED:
             continue
-        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
-        left, right, top, bottom = _outline(target, a, b, c, edges)
-        if top > bottom:
-            continue
-        _to_source(target, source, a, b, c, linear)
-        step_x, step_y = _fixed(linear[0, 0]), _fixed(linear[1, 0])
-        for row in range(max(0, int(np.ceil(top - 1e-3))), min(height - 1, int(np.floor(bottom + 1e-3))) + 1):
-            first, last = _span(edges, row, left, right, width)
-            if first > last:
-                continue
-            extent[row, 0], extent[row, 1] = min(extent[row, 0], first), max(extent[row, 1], last + 1)
-            x = linear[0, 0] * first + linear[0, 1] * row + linear[0, 2]
-            y = linear[1, 0] * first + linear[1, 1] * row + linear[1, 2]
-            if kinds[f] == PLAIN:
-                at_x, at_y = _fixed(x) + _ROUNDING, _fixed(y) + _ROUNDING
-                for column in range(first, last + 1):
-                    layer[row, column] = bilinear(address, stride, _limited(at_x, greatest), _limited(at_y, greatest))
-                    at_x += step_x
-                    at_y += step_y
-            else:
-                for column in range(first, last + 1):
-                    layer[row, column] = _retouched(
-                        address, stride, greatest, np.float32(x), np.float32(y), to_grid, nodes
-                    )
-                    x += linear[0, 0]
-                    y += linear[1, 0]
+        for y in range(max(0, top), min(height - 1, bottom) + 1):
+            first, last = _span(edges, y, width)
+            if first <= last:
+                _draw_span(
+                    layer[y], behind[y] if len(behind) > 0 else behind.ravel(), first, last, y, linear, kinds[f],
+                    address, stride, greatest, to_grid, nodes, scratch,
+                )  # fmt: skip

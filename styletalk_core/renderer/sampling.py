@@ -10,10 +10,13 @@ import numba
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 FRACTION_BITS: Final = 16
 """Places are whole numbers of 1 / 2**16 px."""
+NUMBERS: Final = 8
+"""Numbers per node of a field that is interpolated."""
 _CHANNELS: Final = 4
 
 
@@ -72,6 +75,60 @@ def _generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
     rounded = builder.add(builder.add(*halves), ir.Constant(four, [128] * _CHANNELS))
     shifted = builder.lshr(rounded, ir.Constant(four, [8] * _CHANNELS))
     return builder.bitcast(builder.trunc(shifted, ir.VectorType(byte, _CHANNELS)), short)
+
+
+@intrinsic
+def interpolate(_: Any, address: Any, stride: Any, u: Any, v: Any, out: Any) -> tuple[Any, Any]:
+    """Writes the `NUMBERS` float32 between four nodes to the address ``out``.
+
+    Args:
+        address: of the first node; the next in its row follows it.
+        stride: bytes per row.
+        u, v: float32 place between them, 0 .. 1.
+        out: where the numbers go.
+    """
+
+    def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        address, stride, u, v, out = arguments
+        vector, short = ir.VectorType(ir.FloatType(), NUMBERS), ir.IntType(32)
+        zeros = ir.Constant(ir.VectorType(short, NUMBERS), [0] * NUMBERS)
+        nothing = ir.Constant(vector, ir.Undefined)
+
+        def node(place: Any) -> Any:
+            value = builder.load(builder.inttoptr(place, vector.as_pointer()))
+            value.align = 4
+            return value
+
+        def between(one: Any, other: Any, share: Any) -> Any:
+            everywhere = builder.insert_element(nothing, share, ir.Constant(short, 0))
+            everywhere = builder.shuffle_vector(everywhere, nothing, zeros)
+            change = builder.fmul(builder.fsub(other, one), everywhere, flags=("contract",))
+            return builder.fadd(one, change, flags=("contract",))
+
+        rows = [address, builder.add(address, stride)]
+        right = ir.Constant(ir.IntType(64), 4 * NUMBERS)
+        above, below = (between(node(row), node(builder.add(row, right)), u) for row in rows)
+        stored = builder.store(between(above, below, v), builder.inttoptr(out, vector.as_pointer()))
+        stored.align = 4
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.float32, types.float32, types.intp), generate
+
+
+@intrinsic
+def prefetch(_: Any, address: Any) -> tuple[Any, Any]:
+    """Asks for a line of memory that will soon be read."""
+
+    def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag]), "llvm.prefetch.p0i8"
+        )
+        read, soon, data = ir.Constant(flag, 0), ir.Constant(flag, 3), ir.Constant(flag, 1)
+        builder.call(function, [builder.inttoptr(arguments[0], pointer), read, soon, data])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
