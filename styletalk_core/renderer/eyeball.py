@@ -119,7 +119,7 @@ def _eyeball(
     The iris moves as a whole, the white stretches between it and the corners of the eye, ``reach`` farther out. Where
     ``lit`` (h, w), the blurred mask, tells that a lid is near, the colours are darker by up to ``shadow``.
     """
-    color = np.zeros((*mask.shape, 3), np.float32)
+    color, pixel = np.zeros((*mask.shape, 3), np.float32), np.empty(3, np.float32)
     for row in range(mask.shape[0]):
         for column in range(mask.shape[1]):
             if mask[row, column] <= 0:
@@ -130,9 +130,9 @@ def _eyeball(
             fall = min(max(fall, 0.0), 1.0)
             follow = 1 - fall * fall * (3 - 2 * fall)
             light = 1 - shadow * min(max(2 - 2 * lit[row, column], 0.0), 1.0)
-            sample(texture, x - origin[0] - shift[0] * follow, y - origin[1] - shift[1] * follow, color[row, column])
+            sample(texture, x - origin[0] - shift[0] * follow, y - origin[1] - shift[1] * follow, pixel)
             for k in range(3):
-                color[row, column, k] *= light
+                color[row, column, k] = pixel[k] * light
     return color
 
 
@@ -199,7 +199,7 @@ def _eyelid(
     """Colours (h, w, 3) of a lid, and how opaque (h, w) it is: as far as it is ``visible``, at most ``share``."""
     height, width = visible.shape
     color, mask = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
-    columns = np.arange(left, left + width)
+    pixel, columns = np.empty(3, np.float32), np.arange(left, left + width)
     edges = np.interp(columns, edge[:, 0], edge[:, 1])
     creases = np.interp(columns, crease[:, 0], crease[:, 1])
     first, last = edge[:, 0].min(), edge[:, 0].max()
@@ -210,13 +210,13 @@ def _eyelid(
             y, end = np.float32(top + row), np.float32(edges[column])
             depth = (y - creases[column]) / max(end - creases[column], 1.0)
             depth = min(max(depth, 0.0), 1.0)
-            pixel = color[row, column]
             sample(texture, maps[0, row, column] - origin[0], maps[1, row, column] - origin[1], pixel)
             # Rounded over the eyeball: lighter in the middle, darker in the fold and at the lashes.
             round_light = 0.86 + 0.10 * np.sin(np.pi * depth)
             lash = 0.75 * np.exp(-(((y - end + 0.004 * unit) / (0.009 * unit)) ** 2))
             for k in range(3):
-                pixel[k] = pixel[k] * round_light + (lashes[k] - pixel[k] * round_light) * lash
+                shown = pixel[k] * round_light
+                color[row, column, k] = shown + (lashes[k] - shown) * lash
             # The skin fades into the photo towards the fold and the corners of the eye.
             ends = min(left + column - first, last - left - column) / (_CORNER_FADE * (last - first))
             fade = min(depth / 0.6, 1.0) * min(max(ends, 0.0), 1.0)

@@ -100,8 +100,9 @@ def _outline(upper: Any, lower: Any, size: int, softness: float) -> Any:
 def _lay_over(picture: Any, left: int, top: int, color: Any, mask: Any) -> None:
     for row in range(mask.shape[0]):
         for column in range(mask.shape[1]):
-            under = picture[top + row, left + column]
-            opaque = mask[row, column] * (under[3] * np.float32(1 / 255))
+            y, x = top + row, left + column
+            opaque = mask[row, column] * (picture[y, x, 3] * np.float32(1 / 255))
             if opaque > 0:
                 for k in range(3):
-                    under[k] = np.uint8(under[k] + (color[row, column, k] - under[k]) * opaque + np.float32(0.5))
+                    under = np.float32(picture[y, x, k])
+                    picture[y, x, k] = np.uint8(under + (color[row, column, k] - under) * opaque + np.float32(0.5))

@@ -32,17 +32,17 @@ _OPAQUE: Final = np.uint32(0xFF000000)
 _TILE: Final = 8
 """Side of the tiles, px, in which triangles that cover each other are drawn in order."""
 
-_compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
+_compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _set_up(target: Any, source: Any, triangle: Any, edges: Any, linear: Any) -> tuple[float, int, int]:
-    """Writes edges and map of a triangle; returns its area, signed and doubled, and its first and last row.
+def _set_up(target: Any, source: Any, triangles: Any, f: int, edges: Any, linear: Any) -> tuple[float, int, int]:
+    """Writes edges and map of triangle ``f``; returns its area, signed and doubled, and its first and last row.
 
     A row's first column is the greatest of ``edges[k, 0] + edges[k, 1] * y`` for k = 0, 1, 2, its last one the least
     for k = 3, 4, 5. ``linear`` (2, 3) maps places in the output to the source.
     """
-    a, b, c = triangle[0], triangle[1], triangle[2]
+    a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
     ax, ay = np.float64(target[a, 0]), np.float64(target[a, 1])
     bx, by = target[b, 0] - ax, target[b, 1] - ay
     cx, cy = target[c, 0] - ax, target[c, 1] - ay
@@ -99,8 +99,8 @@ def fill_triangles(target: Float, source: Float, triangles: Index, map_x: Float,
     """
     height, width = map_x.shape
     edges, linear = np.empty((6, 2)), np.empty((2, 3))
-    for triangle in triangles:
-        _, top, bottom = _set_up(target, source, triangle, edges, linear)
+    for f in range(len(triangles)):
+        _, top, bottom = _set_up(target, source, triangles, f, edges, linear)
         for y in range(max(0, top), min(height - 1, bottom) + 1):
             first, last = _span(edges, y, width)
             for x in range(first, last + 1):
@@ -132,18 +132,31 @@ def _nodes(fields: Any) -> Any:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _retouched(address: int, stride: int, greatest: int, x: Any, y: Any, to_grid: Any, nodes: Any, value: Any) -> Any:
-    """The pixel of a picture at the place (x, y), bent and shaded by the ``nodes`` around it; ``value`` is scratch."""
+def _retouched(
+    address: int,
+    stride: int,
+    greatest: int,
+    x: Any,
+    y: Any,
+    to_grid: Any,
+    grid: Any,
+    value: Any,
+    value_address: int,
+) -> Any:
+    """The pixel of a picture at the place (x, y), bent and shaded by the nodes around it.
+
+    ``grid`` are address, nodes and bytes per row of `_nodes`; ``value`` (NUMBERS,) is scratch. Addresses rather than
+    arrays, whose references would be counted for every pixel.
+    """
     across = to_grid[0, 0] * x + to_grid[0, 1] * y + to_grid[0, 2]
     down = to_grid[1, 0] * x + to_grid[1, 1] * y + to_grid[1, 2]
-    end = np.float32(nodes.shape[0] - 1)
+    end = np.float32(grid[1] - 1)
     if not (across >= 0 and down >= 0 and across < end and down < end):
         at_x, at_y = _limited(_fixed(x) + _ROUNDING, greatest), _limited(_fixed(y) + _ROUNDING, greatest)
         return bilinear(address, stride, at_x, at_y)
     column, row = int(across), int(down)
     u, v = across - np.float32(column), down - np.float32(row)
-    node = nodes.ctypes.data + row * nodes.strides[0] + column * nodes.strides[1]
-    interpolate(node, nodes.strides[0], u, v, value.ctypes.data)
+    interpolate(grid[0] + row * grid[2] + column * 4 * NUMBERS, grid[2], u, v, value_address)
     at_x = _limited(_fixed(x + value[0]) + _ROUNDING, greatest)
     at_y = _limited(_fixed(y + value[1]) + _ROUNDING, greatest)
     seen = np.int64(bilinear(address, stride, at_x, at_y))
@@ -167,63 +180,89 @@ def _over(pixel: Any, under: Any) -> Any:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _fetch(address: int, stride: int, x: int, y: int, step_x: int, step_y: int, steps: int) -> None:
-    """Asks for the part of a texture that ``steps`` pixels from the place (x, y) on show."""
-    for _ in range(0, steps + _FETCHED, _FETCHED):
-        line = address + (y >> FRACTION_BITS) * stride + (x >> FRACTION_BITS) * 4
+def _fetch(linear: Any, first: int, last: int, y: int, address: int, stride: int) -> None:
+    """Asks for the part of a texture that columns ``first`` .. ``last`` of a row will show."""
+    at_x = linear[0, 0] * first + linear[0, 1] * y + linear[0, 2]
+    at_y = linear[1, 0] * first + linear[1, 1] * y + linear[1, 2]
+    for _ in range(first, last + 1 + _FETCHED, _FETCHED):
+        line = address + int(at_y) * stride + int(at_x) * 4
         prefetch(line)
         prefetch(line + stride)
-        x += _FETCHED * step_x
-        y += _FETCHED * step_y
+        at_x += _FETCHED * linear[0, 0]
+        at_y += _FETCHED * linear[1, 0]
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _draw_span(
-    out: Any,
-    under: Any,
+def _draw_plain(
+    layer: Any, y: int, first: int, last: int, linear: Any, address: int, stride: int, greatest: int
+) -> Any:
+    """Draws columns of a triangle into row ``y`` of the layer; returns the alpha bits that all of them have."""
+    at_x = _fixed(linear[0, 0] * first + linear[0, 1] * y + linear[0, 2]) + _ROUNDING
+    at_y = _fixed(linear[1, 0] * first + linear[1, 1] * y + linear[1, 2]) + _ROUNDING
+    step_x, step_y = _fixed(linear[0, 0]), _fixed(linear[1, 0])
+    _fetch(linear, first, last, y + _AHEAD, address, stride)
+    end_x, end_y = at_x + (last - first) * step_x, at_y + (last - first) * step_y
+    common = _OPAQUE
+    if min(at_x, at_y, end_x, end_y) >= 0 and max(at_x, at_y, end_x, end_y) <= greatest:
+        for x in range(first, last + 1):
+            pixel = bilinear(address, stride, at_x, at_y)
+            layer[y, x] = pixel
+            common &= pixel
+            at_x += step_x
+            at_y += step_y
+    else:
+        for x in range(first, last + 1):
+            pixel = bilinear(address, stride, _limited(at_x, greatest), _limited(at_y, greatest))
+            layer[y, x] = pixel
+            common &= pixel
+            at_x += step_x
+            at_y += step_y
+    return common
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _draw_retouched(
+    layer: Any,
+    y: int,
     first: int,
     last: int,
-    y: int,
     linear: Any,
-    kind: int,
     address: int,
     stride: int,
     greatest: int,
     to_grid: Any,
-    nodes: Any,
+    grid: Any,
     scratch: Any,
-) -> None:
-    """Draws the columns of a triangle into a row ``out`` (W,) of the layer; ``linear`` is its map to the texture."""
+    scratch_address: int,
+) -> Any:
+    """As `_draw_plain`, retouched; see `_retouched`."""
     place_x = linear[0, 0] * first + linear[0, 1] * y + linear[0, 2]
     place_y = linear[1, 0] * first + linear[1, 1] * y + linear[1, 2]
-    at_x, at_y = _fixed(place_x) + _ROUNDING, _fixed(place_y) + _ROUNDING
-    step_x, step_y = _fixed(linear[0, 0]), _fixed(linear[1, 0])
-    down_x, down_y = _AHEAD * _fixed(linear[0, 1]), _AHEAD * _fixed(linear[1, 1])
-    _fetch(address, stride, at_x + down_x, at_y + down_y, step_x, step_y, last + 1 - first)
+    _fetch(linear, first, last, y + _AHEAD, address, stride)
+    common = _OPAQUE
     for x in range(first, last + 1):
-        if kind == RETOUCHED:
-            pixel = _retouched(
-                address, stride, greatest, np.float32(place_x), np.float32(place_y), to_grid, nodes, scratch
-            )
-            place_x += linear[0, 0]
-            place_y += linear[1, 0]
-        else:
-            pixel = bilinear(address, stride, _limited(at_x, greatest), _limited(at_y, greatest))
-            at_x += step_x
-            at_y += step_y
-        if pixel < _OPAQUE and len(under) > 0:
-            pixel = _over(pixel, under[x])
-        out[x] = pixel
+        pixel = _retouched(
+            address, stride, greatest, np.float32(place_x), np.float32(place_y), to_grid, grid, scratch, scratch_address
+        )
+        layer[y, x] = pixel
+        common &= pixel
+        place_x += linear[0, 0]
+        place_y += linear[1, 0]
+    return common
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _tiles_of(target: Any, triangle: Any, folded: Any) -> Any:
-    """The part of ``folded`` (rows, columns of tiles) in which a triangle lies."""
-    a, b, c = target[triangle[0]], target[triangle[1]], target[triangle[2]]
-    left, right = min(a[0], b[0], c[0]) - 1, max(a[0], b[0], c[0]) + 1
-    top, bottom = min(a[1], b[1], c[1]) - 1, max(a[1], b[1], c[1]) + 1
-    rows = slice(max(0, int(top) // _TILE), max(0, int(bottom) // _TILE + 1))
-    return folded[rows, max(0, int(left) // _TILE) : max(0, int(right) // _TILE + 1)]
+def _tiles(target: Any, triangles: Any, f: int, folded: Any, mark: bool) -> bool:
+    """Whether triangle ``f`` lies in one of the ``folded`` (rows, columns) tiles; with ``mark`` it makes them so."""
+    a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+    left, right = min(target[a, 0], target[b, 0], target[c, 0]) - 1, max(target[a, 0], target[b, 0], target[c, 0]) + 1
+    top, bottom = min(target[a, 1], target[b, 1], target[c, 1]) - 1, max(target[a, 1], target[b, 1], target[c, 1]) + 1
+    found = False
+    for row in range(max(0, int(top) // _TILE), min(len(folded) - 1, int(bottom) // _TILE) + 1):
+        for column in range(max(0, int(left) // _TILE), min(folded.shape[1] - 1, int(right) // _TILE) + 1):
+            found |= folded[row, column]
+            folded[row, column] |= mark
+    return found
 
 
 @numba.njit(
@@ -264,29 +303,35 @@ def draw_triangles(
     """
     height, width = layer.shape
     edges, linear, nodes, scratch = np.empty((6, 2)), np.empty((2, 3)), _nodes(fields), np.empty(NUMBERS, np.float32)
+    grid, scratch_address = (nodes.ctypes.data, nodes.shape[0], nodes.strides[0]), scratch.ctypes.data
     address, stride, greatest = texture.ctypes.data, texture.strides[0], (texture.shape[0] - 1) * _ONE - 1
     folded, folds = np.zeros((height // _TILE + 1, width // _TILE + 1), np.bool_), False
-    if len(behind) > 0:
-        layer[:] = behind
-    else:
-        layer[:] = 0
+    for y in range(height):
+        for x in range(width):
+            layer[y, x] = behind[y, x] if len(behind) > 0 else np.uint32(0)
     for turn in range(2 * len(order)):
         again = turn >= len(order)
         if again and not folds:
             break
         f = turn - len(order) if again else order[turn]
-        if again and (kinds[f] == SKIPPED or not _tiles_of(target, triangles[f], folded).any()):
+        if again and (kinds[f] == SKIPPED or not _tiles(target, triangles, f, folded, False)):
             continue
-        area, top, bottom = _set_up(target, source, triangles[f], edges, linear)
+        area, top, bottom = _set_up(target, source, triangles, f, edges, linear)
         if area * facing[f] < 0 and not again:
-            _tiles_of(target, triangles[f], folded)[:] = True
+            _tiles(target, triangles, f, folded, True)
             folds = True
         if kinds[f] == SKIPPED:
             continue
         for y in range(max(0, top), min(height - 1, bottom) + 1):
             first, last = _span(edges, y, width)
-            if first <= last:
-                _draw_span(
-                    layer[y], behind[y] if len(behind) > 0 else behind.ravel(), first, last, y, linear, kinds[f],
-                    address, stride, greatest, to_grid, nodes, scratch,
-                )  # fmt: skip
+            if first > last:
+                continue
+            if kinds[f] == PLAIN:
+                common = _draw_plain(layer, y, first, last, linear, address, stride, greatest)
+            else:
+                common = _draw_retouched(
+                    layer, y, first, last, linear, address, stride, greatest, to_grid, grid, scratch, scratch_address
+                )
+            if common < _OPAQUE and len(behind) > 0:
+                for x in range(first, last + 1):
+                    layer[y, x] = _over(layer[y, x], behind[y, x])
