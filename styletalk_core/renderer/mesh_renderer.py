@@ -228,11 +228,12 @@ class MeshRenderer:
 
     def _triangle_kinds(self) -> Index:
         """(F,) `SKIPPED` where the person is not, `RETOUCHED` around the mouth, `PLAIN` elsewhere."""
+        # Beyond the edges of the texture its outermost pixels go on.
         corners = self.texture_points[self.mesh.triangles]
         seen = cv2.integral((self.person[..., 3] > 0).astype(np.uint8))
         last = len(seen) - 1
-        left, top = (corners.min(axis=1).astype(int) - _SEEN_BESIDE).clip(0, last).T
-        right, bottom = (corners.max(axis=1).astype(int) + _SEEN_BESIDE + 1).clip(0, last).T
+        left, top = (corners.min(axis=1).astype(int) - _SEEN_BESIDE).clip(0, last - 1).T
+        right, bottom = (corners.max(axis=1).astype(int) + _SEEN_BESIDE + 1).clip(1, last).T
         empty = seen[bottom, right] - seen[top, right] - seen[bottom, left] + seen[top, left] == 0
         place = corners @ self.retouch.to_grid[:, :2].T + self.retouch.to_grid[:, 2]
         bent = ((place.max(axis=1) > 0) & (place.min(axis=1) < self.retouch.grid - 1)).all(axis=1)

@@ -1,6 +1,7 @@
 """The portrait does what the motion says, and nothing else."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,7 +145,38 @@ def test_the_iris_follows_the_gaze(renderer: MeshRenderer, landmarks: NDArray[np
 
 def test_a_turn_of_the_head_moves_the_nose_and_keeps_the_shoulders(renderer: MeshRenderer) -> None:
     mesh = renderer.mesh
-    turned = renderer._posed(mesh.vertices, np.array([0, np.radians(15), 0, 0, 0, 0], np.float32)) - mesh.vertices
+    as_photographed = -renderer.resting_offsets
+    pose = np.array([0, np.radians(15), 0, 0, 0, 0], np.float32)
+    turned = renderer.scene(as_photographed, pose, AHEAD, 0.0).vertices - mesh.vertices[:, :2]
     assert turned[1, 0] > 0.08 * renderer.unit
     shoulders = mesh.vertices[:, 1] > SIZE * 1.05
-    assert np.abs(turned[shoulders, :2]).max() < 0.35 * turned[1, 0]
+    assert np.abs(turned[shoulders]).max() < 0.35 * turned[1, 0]
+
+
+def test_threads_share_a_renderer(renderer: MeshRenderer) -> None:
+    stream = np.random.default_rng(2)
+    motions = [
+        (stream.normal(0, 1, 64).astype(np.float32), stream.uniform(-0.1, 0.1, 6).astype(np.float32), AHEAD, 0.5)
+        for _ in range(24)
+    ]
+    alone = [renderer.render(*motion) for motion in motions]
+    with ThreadPoolExecutor(2) as threads:
+        together = list(threads.map(lambda motion: renderer.render(*motion), motions))
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
+
+
+def test_a_background_that_takes_the_place_of_another_is_shown(renderer: MeshRenderer) -> None:
+    """Backgrounds are converted once, known by their address, which a later one may have again."""
+    for level in range(0, 250, 25):
+        behind = np.full((SIZE, SIZE, 3), level, np.uint8)
+        assert renderer.render_rgb(np.zeros(64, np.float32), STILL, AHEAD, 0.0, behind)[0, 0].tolist() == [level] * 3
+        del behind
+
+
+def test_the_picture_is_the_same_at_every_size(portrait: Portrait, renderer: MeshRenderer) -> None:
+    motion = (np.ones(64, np.float32) * 0.5, STILL + 0.05, AHEAD, 0.4)
+    small = renderer.render_rgb(*motion).astype(int)
+    for size in (384, 512):
+        large = MeshRenderer(portrait, size).render_rgb(*motion)
+        assert large.shape == (size, size, 3)
+        assert np.abs(cv2.resize(large, (SIZE, SIZE), interpolation=cv2.INTER_AREA) - small).mean() < 3

@@ -11,7 +11,8 @@ from styletalk_core.face_model import FaceModel
 from styletalk_core.renderer import retouch_network
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.renderer.retouch import Retouch, displace, motion_features, person_features, shade
+from styletalk_core.renderer.rasterizer import fill_triangles
+from styletalk_core.renderer.retouch import Retouch, motion_features, person_features
 from styletalk_core.renderer.retouch_network import FARTHEST, GAIN, RetouchNetwork
 from styletalk_core.weights import FOLDER
 
@@ -52,7 +53,7 @@ def test_the_frames_share_equals_the_network(renderer: MeshRenderer, speaking: n
     turn = np.array([0.1, -0.2, 0.05], np.float32)
     with torch.inference_mode():
         retouch = Retouch(network, renderer.person, renderer.texture_points, renderer.resting_face, own)
-        bases = torch.from_numpy(retouch._bases.reshape(1, -1, *retouch._shape)).permute(0, 1, 4, 2, 3)
+        bases = torch.from_numpy(retouch._bases.reshape(1, -1, retouch.grid, retouch.grid, 5)).permute(0, 1, 4, 2, 3)
         person = torch.from_numpy(person_features(renderer.resting_face, own))[None]
         at_own = torch.from_numpy(motion_features(own, STRAIGHT))[None]
         for offsets in model.offsets(speaking[:5]):
@@ -77,36 +78,16 @@ def test_the_picture_is_retouched_around_the_mouth_alone(renderer: MeshRenderer)
     wide = np.zeros(64, np.float32)
     wide[0] = 3
     scene = renderer.scene(renderer.offsets(wide), STILL, AHEAD, 0.0)
-    rows, columns = renderer.retouch.window(scene.vertices, 256)
+    maps = np.zeros((2, 256, 256), np.float32)
+    fill_triangles(scene.vertices, renderer.texture_points, renderer.mesh.triangles, *maps)
+    place = np.moveaxis(maps, 0, -1) @ renderer.retouch.to_grid[:, :2].T + renderer.retouch.to_grid[:, 2]
+    around = ((place > 0) & (place < renderer.retouch.grid - 1)).all(axis=-1)
     full = renderer.render_offsets(renderer.offsets(wide), STILL, AHEAD, 0.0).astype(int)
     plain = renderer.render_offsets(renderer.offsets(wide), STILL, AHEAD, 0.0, layers=False).astype(int)
     below_eyes = slice(round(float(scene.vertices[1, 1])), None)
     changed = np.abs(full - plain).max(axis=-1) > 2
-    outside = changed.copy()
-    outside[rows, columns] = False
-    assert changed[rows, columns].mean() > 0.05
-    assert not outside[below_eyes].any()
-
-
-def test_a_displacement_is_added_and_a_gain_told_where_the_grid_lies() -> None:
-    maps = np.stack(np.meshgrid(np.arange(8, dtype=np.float32), np.arange(6, dtype=np.float32)))
-    fields = np.zeros((5, 5, 5), np.float32)
-    fields[2, 3] = (0.5, -0.25, 0, np.log(2), 0)
-    to_grid = np.array([[0.5, 0, 0], [0, 0.5, 0]], np.float32)
-    gain = np.zeros((6, 8, 3), np.float32)
-    x, y = maps.copy()
-    displace(x, y, to_grid, fields, gain)
-    assert (x[4, 6], y[4, 6]) == (6.5, 3.75) and gain[4, 6] == pytest.approx([1, 2, 1])
-    assert (x[4, 5], y[4, 5]) == (5.25, 3.875), "half way to the next node"
-    assert np.array_equal(x[:2], maps[0][:2]) and np.all(gain[:2] == 1)
-
-
-def test_shading_rounds_and_never_wraps() -> None:
-    picture = np.full((2, 2, 4), 200, np.uint8)
-    gain = np.full((2, 2, 3), 0.5, np.float32)
-    gain[0, 0] = 3
-    shade(picture, gain)
-    assert picture[0, 0].tolist() == [255, 255, 255, 200] and picture[1, 1].tolist() == [100, 100, 100, 200]
+    assert changed[around].mean() > 0.05
+    assert not (changed & ~around)[below_eyes].any()
 
 
 def test_the_weight_file_is_small_and_a_wrong_one_is_named(tmp_path: Path) -> None:
