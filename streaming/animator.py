@@ -1,12 +1,11 @@
 """Makes the pictures of a session: phones to expression, expression to motion, motion to picture.
 
-Runs on: event loop, decoder and renderer on the worker. A frame is made because its time comes; one that is hopeless
-is not begun.
+Runs on: event loop, decoder and renderer on the worker. A frame is made because its time comes; what has been begun is
+finished, and the frames whose time passes meanwhile are not begun.
 """
 
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,9 +14,8 @@ from numpy.typing import NDArray
 
 from streaming.audio_ring import AudioRing
 from streaming.composer import Composer
-from streaming.errors import JobExpired
 from streaming.frame_grid import FrameGrid
-from streaming.media import CONTEXT, FRAME_TICKS, MotionFrame, VideoImage
+from streaming.media import CONTEXT, FRAME_TICKS, MotionFrame, Tick, VideoImage
 from streaming.phone_timeline import PhoneTimeline
 from streaming.queues import BoundedQueue, OnFull
 from streaming.schedule import JobKind
@@ -28,8 +26,8 @@ from streaming.worker import Worker
 SPEECH_AHEAD: Final = 3
 """Frames by which the mouth knows that speech is coming."""
 MOTIONS_KEPT: Final = 8
-ADAPTATION: Final = 0.1
-"""Share by which one frame moves the idea of how long frames take."""
+FRAMES_TIMED: Final = 5
+"""The median of so many tells how long frames take."""
 MotionTap = Callable[[MotionFrame, NDArray[np.float32]], None]
 
 
@@ -66,10 +64,10 @@ class Animator:
     ) -> None:
         self.events: BoundedQueue[SpeechEvent] = BoundedQueue("speech events", 16, OnFull.DROP_OLDEST)
         self.taps: list[MotionTap] = []
-        self.next_frame = 0
-        """The next frame to be begun."""
-        self.speaking_since: int | None = None
-        """The frame with which the present speech began; None in silence."""
+        self.next_tick: Tick = 0
+        """Where the next frame to be begun starts."""
+        self.speaking_since: Tick | None = None
+        """Where the frame begins with which the present speech began; None in silence."""
         self._worker = worker
         self._lease = lease
         self._grid = grid
@@ -79,7 +77,7 @@ class Animator:
         self._composer = Composer(seed)
         self._motions: deque[MotionFrame] = deque(maxlen=MOTIONS_KEPT)
         self._epoch = 0
-        self._usual = 0.0  # seconds that a frame takes
+        self._took: deque[float] = deque([0.0], maxlen=FRAMES_TIMED)  # seconds
 
     async def run(self) -> None:
         """Makes every frame as its time comes.
@@ -87,40 +85,39 @@ class Animator:
         Raises:
             EngineFailure: decoder or renderer failed.
         """
-        clock = self._grid.clock
+        clock, tick = self._grid.clock, -self._grid.stride
         while True:
-            index = self.next_frame = max(self.next_frame, self._grid.next(self._usual))
-            await clock.wait_until(self._grid.begin(index))
-            self.next_frame = index + 1
-            if not self._grid.leaves_out(index):
-                began = clock.now()
-                with suppress(JobExpired):
-                    await self._make(index)
-                self._usual += ADAPTATION * (clock.now() - began - self._usual)
+            usual = sorted(self._took)[len(self._took) // 2]
+            tick = self.next_tick = self._grid.next(tick, usual)
+            await clock.wait_until(self._grid.begin(tick))
+            self.next_tick = tick + self._grid.stride
+            began = clock.now()
+            await self._make(tick)
+            self._took.append(clock.now() - began)
 
     def interrupt(self, epoch: int) -> None:
         """Closes the mouth from what is on screen; pictures from here on belong to ``epoch``."""
         self._epoch = epoch
-        shown = -1 if self._screen.shown is None else self._screen.shown.index
-        self._composer.interrupt(next((motion for motion in self._motions if motion.index == shown), None))
+        shown = -1 if self._screen.shown is None else self._screen.shown.tick
+        self._composer.interrupt(next((motion for motion in self._motions if motion.tick == shown), None))
         if self.speaking_since is not None:
-            self._tell_speech(self.next_frame, False)
+            self._tell_speech(self.next_tick, False)
 
-    async def _make(self, index: int) -> None:
-        due, epoch = self._grid.due(index), self._epoch
-        window, _ = self._timeline.window(index)
+    async def _make(self, tick: Tick) -> None:
+        due, epoch = self._grid.due(tick), self._epoch
+        window, _ = self._timeline.window(tick)
         decoded = await self._worker.submit(JobKind.DECODE, self._lease, window, due)
-        speech = any(self._timeline.speech(frame) for frame in range(index, index + SPEECH_AHEAD))
+        speech = any(self._timeline.speech(tick + ahead * FRAME_TICKS) for ahead in range(SPEECH_AHEAD))
         if speech != (self.speaking_since is not None):
-            self._tell_speech(index, speech)
-        level = self._ring.level(index * FRAME_TICKS, FRAME_TICKS)
-        motion = self._composer.compose(index, epoch, decoded, speech, level)
+            self._tell_speech(tick, speech)
+        level = self._ring.level(tick, FRAME_TICKS)
+        motion = self._composer.compose(tick, epoch, decoded, speech, level)
         self._motions.append(motion)
         for tap in self.taps:
             tap(motion, window[CONTEXT])
         yuv = await self._worker.submit(JobKind.RENDER, self._lease, motion, due)
-        self._screen.put(VideoImage(index, epoch, yuv))
+        self._screen.put(VideoImage(tick, epoch, yuv))
 
-    def _tell_speech(self, index: int, started: bool) -> None:
-        self.speaking_since = index if started else None
-        self.events.offer(SpeechEvent(index, started))
+    def _tell_speech(self, tick: Tick, started: bool) -> None:
+        self.speaking_since = tick if started else None
+        self.events.offer(SpeechEvent(tick // FRAME_TICKS, started))

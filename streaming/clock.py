@@ -1,7 +1,8 @@
 """The media clock: where a tick of the session lies on the wall clock. The only reader of the wall clock.
 
 Runs on: event loop. The clock counts the microphone's samples; the wall clock only says when they are due. It moves
-against the wall clock by slips alone, which shift sound and picture alike.
+against the wall clock by slips, which follow the microphone, and playback by changes of the delay as well; both shift
+sound and picture alike.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ class MediaClock:
     """Maps ticks to moments.
 
     Args:
-        delay: ticks between a sample being spoken and being played back (D).
+        delay: ticks between a sample being spoken and being played back (D); may be changed at any time.
         now: seconds on a steady clock.
         sleep: waits for a number of seconds on that clock.
     """

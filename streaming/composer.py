@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.life import Life
-from streaming.media import MotionFrame
+from streaming.media import FRAME_TICKS, MotionFrame, Tick
 
 ATTACK = 1 / 3  # share per frame: how fast the head takes to speaking
 RELEASE = 1 / 5
@@ -17,11 +17,34 @@ OPENING = 0  # the coefficient that opens the lips, from 0 for closed
 CLOSING = 1 / 5  # share per frame: an interrupted mouth is closed after 170 ms
 QUIET = 0.003  # root mean square of a quiet room
 LOUD = 0.2
+LONGEST_LEAP = 30
+"""Frames of 1/30 s between two pictures that are lived through at most."""
 
 
 def loudness(level: float) -> float:
     """Root mean square 0..1 to perceived loudness 0..1 (logarithmic)."""
     return float(np.clip(np.log(max(level, 1e-6) / QUIET) / np.log(LOUD / QUIET), 0.0, 1.0))
+
+
+class IdleLife:
+    """Idle life at any tick: it moves 30 times a second, and between two of its moments on a straight line."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._moment = -1  # number of the newer one
+        self._older = self._newer = np.zeros(9, np.float32)
+
+    def at(self, tick: Tick, speaking: float, energy: float) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """Pose (6,), gaze (2,) and blink at ``tick``, which must not go back; see `Life.step`."""
+        wanted = -(-tick // FRAME_TICKS)
+        self._moment = max(self._moment, wanted - LONGEST_LEAP)
+        while self._moment < wanted:
+            pose, gaze, blink = self._life.step(speaking, energy)
+            self._older, self._newer = self._newer, np.array([*pose, *gaze, blink], np.float32)
+            self._moment += 1
+        share = np.float32(wanted - tick / FRAME_TICKS)
+        now = share * self._older + (1 - share) * self._newer if share else self._newer
+        return now[:6], now[6:8], float(now[8])
 
 
 class Composer:
@@ -31,7 +54,8 @@ class Composer:
         self._life = Life(seed)
         self._speaking = 0.0
         self._spoke = False
-        self._next = 0
+        self._last_tick: Tick = -FRAME_TICKS
+        self._idle = IdleLife(self._life)
         self._last: NDArray[np.float32] | None = None
         self._interrupted: NDArray[np.float32] | None = None
         self._closing = 0.0
@@ -42,11 +66,11 @@ class Composer:
         self._closing = 1.0
         self._spoke = False
 
-    def compose(self, index: int, epoch: int, decoded: NDArray[np.float32], speech: bool, level: float) -> MotionFrame:
-        """Motion of frame ``index``.
+    def compose(self, tick: Tick, epoch: int, decoded: NDArray[np.float32], speech: bool, level: float) -> MotionFrame:
+        """Motion of the frame that begins at ``tick``.
 
         Args:
-            index: later than the one before; life of the frames in between is lived through.
+            tick: later than the one before; life in between is lived through.
             epoch: epoch of the sound it belongs to.
             decoded: (64,) float32 from the decoder.
             speech: somebody speaks in this frame or is about to.
@@ -56,13 +80,13 @@ class Composer:
             self._life.phrase_ended()
         self._spoke = speech
         energy = loudness(level) if speech else 0.0
-        for _ in range(max(1, min(index - self._next + 1, 30))):
-            self._speaking = min(max(self._speaking + (ATTACK if speech else -RELEASE), 0.0), 1.0)
-            self._closing = max(self._closing - CLOSING, 0.0)
-            pose, gaze, blink = self._life.step(self._speaking, energy)
-        self._next = index + 1
+        passed = min((tick - self._last_tick) / FRAME_TICKS, LONGEST_LEAP)
+        self._last_tick = tick
+        self._speaking = min(max(self._speaking + passed * (ATTACK if speech else -RELEASE), 0.0), 1.0)
+        self._closing = max(self._closing - passed * CLOSING, 0.0)
+        pose, gaze, blink = self._idle.at(tick, self._speaking, energy)
         self._last = expression = self._returning(self._resting(decoded))
-        return MotionFrame(index, epoch, expression, pose, gaze, blink)
+        return MotionFrame(tick, epoch, expression, pose, gaze, blink)
 
     def _resting(self, decoded: NDArray[np.float32]) -> NDArray[np.float32]:
         """The decoded expression, its lips the nearer to closed the longer nobody speaks."""

@@ -1,6 +1,6 @@
 """What a session needs from the models. The core implements it; tests use a deterministic one.
 
-Runs on: worker thread only, apart from `prepare`, `style_map` and the two constants, which are read after warm-up.
+Runs on: worker thread only, apart from `prepare`, `style_map` and the constants, which are read after warm-up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,16 +52,27 @@ class Engine(Protocol):
 
     @property
     def size(self) -> int:
-        """Width and height of a rendered picture in pixels."""
+        """Width and height of a picture in pixels, where no other is asked for."""
+
+    @property
+    def avatars(self) -> Sequence[str]:
+        """Names of the portraits; there is at least one."""
+
+    @property
+    def styles(self) -> Sequence[str]:
+        """Names of the styles; there is at least one."""
+
+    def worked(self) -> float:
+        """Seconds of work so far: the calling thread's processor time, or the time that passes where a device works."""
 
     def warmup(self) -> None:
         """Makes the first real batch as fast as every later one."""
 
-    def prepare(self, avatar: str) -> None:
-        """Loads a portrait, so that `open` and `set_avatar` are instant. Runs on any thread."""
+    def prepare(self, avatar: str, size: int) -> None:
+        """Loads a portrait for pictures of ``size``, so that showing it is instant. Runs on any thread."""
 
-    def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float, background: str) -> None:
-        """Prepares ``slot`` for a new session with fresh recogniser state."""
+    def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float, background: str, size: int) -> None:
+        """Prepares ``slot`` for a new session with fresh recogniser state and pictures of ``size``."""
 
     def close(self, slot: int) -> None:
         """Forgets everything about ``slot``."""
@@ -74,6 +85,9 @@ class Engine(Protocol):
 
     def set_avatar(self, slot: int, avatar: str) -> None:
         """Shows another portrait from the next rendered frame on."""
+
+    def set_size(self, slot: int, size: int) -> None:
+        """Makes pictures of another size from the next rendered frame on."""
 
     def set_background(self, slot: int, background: str) -> None:
         """Shows something else behind the person from the next rendered frame on."""

@@ -30,10 +30,6 @@ class ControlFailed(StreamingError):
     """The engine failed on a control job; the traceback is in the log, the session goes on as it was."""
 
 
-class JobExpired(StreamingError):
-    """The job's deadline passed before the device saw it; only this frame is lost."""
-
-
 def is_refusal(error: BaseException) -> bool:
     """True for an error that says on purpose that a request is at fault, such as an unknown style."""
     status = getattr(error, "status", None)

@@ -1,48 +1,56 @@
-"""When the frames of a session are begun and shown, and which are left out under overload.
+"""When the frames of a session are begun and shown, and at which ticks.
 
-Pure but for the clock that it reads.
+Pure but for the clock that it reads. Frames are evenly spaced at the rate of the overload ladder. Where one frame takes
+longer than that, the next is the one that will be due when it is ready: so every frame that is made is shown in time,
+as evenly as they can be made.
 """
 
 from typing import Final
 
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, TICK_RATE
+from streaming.media import STEP_TICKS, TICK_RATE, Tick
 from streaming.worker import Worker
 
 MOST_OF_BUDGET: Final = 0.9
+PUNCTUAL: Tick = 48  # 1 ms; timers are no more exact
 
 
 class FrameGrid:
-    """Thirty frames per second on the session's clock; ``worker`` says whether there is too much to do."""
+    """The frames of one session; ``worker`` says how many a second there are."""
 
     def __init__(self, clock: MediaClock, plan: LatencyPlan, worker: Worker) -> None:
         self.clock = clock
         self._plan = plan
         self._worker = worker
 
-    def begin(self, index: int) -> float:
-        """Moment at which frame ``index`` is decoded with what is known then."""
-        return self.due(index) - self._plan.budget / TICK_RATE
+    def begin(self, tick: Tick) -> float:
+        """Moment at which the frame of ``tick`` is decoded with what is known then."""
+        return self.due(tick) - self._budget
 
-    def next(self, seconds: float) -> int:
-        """The first frame that is still in time when it takes ``seconds``, which count as less than the budget."""
-        seconds = min(seconds, MOST_OF_BUDGET * self._plan.budget / TICK_RATE)
-        return -int((self.due(0) - self.clock.now() - seconds) * TICK_RATE // FRAME_TICKS)
+    def due(self, tick: Tick) -> float:
+        """Moment at which the picture of the frame that begins at ``tick`` goes to the encoder."""
+        return self.clock.deadline(tick) + self._plan.picture_lag / TICK_RATE
 
-    def due(self, index: int) -> float:
-        """Moment at which the picture of frame ``index`` goes to the encoder."""
-        return self.clock.deadline(index * FRAME_TICKS) + self._plan.picture_lag / TICK_RATE
+    def due_by(self, moment: float) -> Tick:
+        """The newest tick whose picture is due at ``moment``."""
+        return int((moment - self.due(0)) * TICK_RATE) + PUNCTUAL
 
-    def newest(self) -> int:
-        """The newest frame that is due."""
-        return int((self.clock.now() - self.due(0)) * TICK_RATE // FRAME_TICKS)
+    def next(self, previous: Tick, seconds: float) -> Tick:
+        """Where the frame after the one of ``previous`` begins, when it takes ``seconds`` from now on.
+
+        What would take longer than the budget counts as less, so that a frame which is begun in time has its chance.
+        """
+        ready = self.clock.now() + min(seconds, MOST_OF_BUDGET * self._budget)
+        soonest = (ready - self.due(0)) * TICK_RATE
+        return max(previous + self.stride, round(soonest / STEP_TICKS) * STEP_TICKS)
 
     @property
-    def stride(self) -> int:
-        """Frames from one picture to the next."""
-        return 2 if self._worker.level > 0 else 1
+    def stride(self) -> Tick:
+        """Ticks from one frame to the next."""
+        return TICK_RATE // self._worker.ladder.rung.frame_rate
 
-    def leaves_out(self, index: int) -> bool:
-        """True when frame ``index`` gets no picture."""
-        return index % self.stride != 0
+    @property
+    def _budget(self) -> float:
+        """Seconds for a frame: those of the plan, and by how much the delay has grown since."""
+        return (self._plan.budget + self.clock.delay - self._plan.delay) / TICK_RATE

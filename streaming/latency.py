@@ -1,7 +1,7 @@
-"""The constant delay D between a spoken sample and its playback, computed from the look-aheads in use.
+"""The delay D between a spoken sample and its playback, computed from the look-aheads in use.
 
 Pure. A picture is ready after the sum of named parts. Its sound leaves a little earlier, because receivers hold sound
-longer than pictures.
+longer than pictures. While the machine is busy with other things D may grow (`elastic_delay.py`).
 """
 
 from dataclasses import dataclass

@@ -15,6 +15,8 @@ Tick = int
 TICK_RATE: Final = 48_000
 PACKET_TICKS: Final = 960  # 20 ms, one Opus packet
 FRAME_TICKS: Final = 1_600  # one video frame at 30 fps
+STEP_TICKS: Final = 800
+"""Pictures begin at multiples of this, so that 30, 20, 15 and 10 a second are all evenly spaced."""
 MODEL_SAMPLE_TICKS: Final = 3  # one sample at 16 kHz
 HOP_TICKS: Final = 960  # one recogniser column, 20 ms
 
@@ -26,8 +28,8 @@ CONTEXT: Final = 5
 """Frames of phone context on either side of the decoded frame."""
 WINDOW: Final = 2 * CONTEXT + 1
 
-if TICK_RATE % FRAME_TICKS or TICK_RATE % PACKET_TICKS:
-    raise AssertionError("frame and packet must divide one second")
+if TICK_RATE % FRAME_TICKS or TICK_RATE % PACKET_TICKS or FRAME_TICKS % STEP_TICKS:
+    raise AssertionError("frame and packet must divide one second, and the step a frame")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +61,34 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class MotionFrame:
-    """What the face does in one frame.
+    """What the face does in the frame that begins at ``tick``.
 
     ``expression`` (64,) float32; ``pose`` (6,) float32: pitch, yaw, roll in rad, tx, ty, tz in inter-ocular
     distances; ``gaze`` (2,) float32: eye yaw, pitch in rad; ``blink`` 0 open .. 1 closed.
     """
 
-    index: int
+    tick: Tick
     epoch: int
     expression: NDArray[np.float32]
     pose: NDArray[np.float32]
     gaze: NDArray[np.float32]
     blink: float
 
+    @property
+    def index(self) -> int:
+        """Number of the frame at 30 fps."""
+        return self.tick // FRAME_TICKS
+
 
 @dataclass(frozen=True, slots=True)
 class VideoImage:
-    """A picture: frame ``index`` starts at tick ``index * FRAME_TICKS``; ``yuv`` (H*3//2, W) uint8 yuv420p."""
+    """The picture of the frame that begins at ``tick``; ``yuv`` (H*3//2, W) uint8 yuv420p."""
 
-    index: int
+    tick: Tick
     epoch: int
     yuv: NDArray[np.uint8]
-    repeated: bool = False
-    """True when the frame was not ready and these are the pixels of an earlier one."""
+
+    @property
+    def index(self) -> int:
+        """Number of the frame at 30 fps."""
+        return self.tick // FRAME_TICKS

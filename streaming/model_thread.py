@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 from streaming.engine import Engine
 from streaming.errors import ControlFailed, EngineFailure, StreamingError, is_refusal
-from streaming.overload import OverloadLadder
-from streaming.schedule import Batch, Job, JobKind, Schedule, run_batch
+from streaming.plan import StageCosts
+from streaming.schedule import Job, JobKind, Schedule, run_batch
 from streaming.slots import SlotLease
 from streaming.timing import StageTimings
 
@@ -29,14 +29,14 @@ RESTART_PAUSE = 2.0  # seconds between two attempts to build an engine
 class ModelEvents(Protocol):
     """What the thread tells; called on the event loop."""
 
-    def engine_ready(self, engine: Engine) -> None:
-        """The engine is warm."""
+    def engine_ready(self, engine: Engine, costs: StageCosts) -> None:
+        """The engine is warm, and its stages cost so much."""
 
     def engine_lost(self) -> None:
         """The engine has failed too often; a new one is being built."""
 
-    def batch_done(self, batch: Batch, results: list[Any]) -> None:
-        """One result, or exception, per job of the batch."""
+    def batch_done(self, jobs: list[Job], results: list[Any], seconds: float) -> None:
+        """One result, or exception, per job of a batch that took ``seconds``."""
 
 
 class ModelThread:
@@ -47,7 +47,7 @@ class ModelThread:
         events: is told on the event loop.
         pad: fill batches up to a power of two; for devices that prepare their work per shape.
         now: seconds on a steady clock.
-        ladder: learns what was late.
+        measure: finds out what the stages of a warm engine cost; called on the thread.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class ModelThread:
         events: ModelEvents,
         pad: bool,
         now: Callable[[], float],
-        ladder: OverloadLadder,
+        measure: Callable[[Engine], StageCosts],
     ) -> None:
         self.timings = StageTimings()
         self.failures: Counter[str] = Counter()
         """Batches that failed unexpectedly, by the name of their kind."""
-        self.ladder = ladder
         self._make_engine = make_engine
         self._events = events
         self._pad = pad
         self._now = now
+        self._measure = measure
         self._schedule = Schedule()
         self._condition = threading.Condition()
         self._stopping = False
@@ -112,12 +112,13 @@ class ModelThread:
             try:
                 engine = self._make_engine()
                 engine.warmup()
+                costs = self._measure(engine)
             except Exception:
                 logger.exception("the engine could not be built; trying again in %.0f s", RESTART_PAUSE)
                 with self._condition:
                     self._condition.wait_for(lambda: self._stopping, RESTART_PAUSE)
                 continue
-            self._thread_tell(self._events.engine_ready, engine)
+            self._thread_tell(self._events.engine_ready, engine, costs)
             self._thread_serve(engine)
             if not self._stopping:
                 self._thread_tell(self._events.engine_lost)
@@ -131,46 +132,33 @@ class ModelThread:
                 if self._stopping:
                     return
                 began = self._now()
-                batch = self._schedule.take(began)
-            results: list[Any] = []
-            if batch.jobs:
-                try:
-                    results = run_batch(engine, batch.jobs, self._pad)
-                    failures = 0
-                except Exception as error:
-                    results = [self._thread_failure(batch, error)] * len(batch.jobs)
-                    failures += not _concerns_one_request(batch, error)
-            self._thread_measure(batch, began)
-            self._thread_tell(self._events.batch_done, batch, results)
+                jobs = self._schedule.take()
+            results: list[Any]
+            try:
+                results = run_batch(engine, jobs, self._pad)
+                failures = 0
+            except Exception as error:
+                results = [self._thread_failure(jobs, error)] * len(jobs)
+                failures += not _concerns_one_request(jobs, error)
+            seconds = self._now() - began
+            self.timings.add(jobs[0].kind, max(began - job.submitted for job in jobs), seconds, len(jobs))
+            self._thread_tell(self._events.batch_done, jobs, results, seconds)
 
-    def _thread_failure(self, batch: Batch, error: Exception) -> Exception:
+    def _thread_failure(self, jobs: list[Job], error: Exception) -> Exception:
         """Return the error for the sessions of a failed batch: a refused control job keeps its own."""
-        kind = batch.jobs[0].kind
+        kind = jobs[0].kind
         if kind is JobKind.CONTROL and is_refusal(error):
             return error
-        logger.exception("the %s failed on a batch of %d", kind.value, len(batch.jobs))
+        logger.exception("the %s failed on a batch of %d", kind.value, len(jobs))
         self.failures[kind.value] += 1
         failure: type[StreamingError] = ControlFailed if kind is JobKind.CONTROL else EngineFailure
         return failure(f"the {kind.value} failed")
-
-    def _thread_measure(self, batch: Batch, began: float) -> None:
-        ended = self._now()
-        if batch.jobs:
-            kind = batch.jobs[0].kind
-            wait = max(began - job.submitted for job in batch.jobs)
-            self.timings.add(kind, wait, ended - began, len(batch.jobs))
-            self.ladder.ran(ended, ended - began)
-            if kind is JobKind.RENDER:
-                for job in batch.jobs:
-                    self.ladder.frame(ended, ended > job.deadline)
-        for _ in batch.expired:
-            self.ladder.frame(ended, True)
 
     def _thread_tell(self, callback: Callable[..., None], *args: Any) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(callback, *args)
 
 
-def _concerns_one_request(batch: Batch, error: Exception) -> bool:
+def _concerns_one_request(jobs: list[Job], error: Exception) -> bool:
     """True for a control job that stumbled over its own values, which says nothing about the engine."""
-    return batch.jobs[0].kind is JobKind.CONTROL and isinstance(error, ValueError)
+    return jobs[0].kind is JobKind.CONTROL and isinstance(error, ValueError)

@@ -1,11 +1,11 @@
 """Which jobs run next, and in which company.
 
-Pure: time is an argument. The earliest deadline is taken, jobs of the same kind join it into a batch, expired jobs
-never reach the device.
+Pure. The earliest deadline is taken, jobs of the same kind join it into a batch. A deadline orders and nothing else: a
+session waits for one frame at a time, so there is never a newer one that would make an overdue one worthless.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
 
@@ -27,10 +27,6 @@ class JobKind(Enum):
     CONTROL = "control"
 
 
-EXPIRING = frozenset({JobKind.DECODE, JobKind.RENDER})
-"""Kinds that are worthless after their deadline; the others carry state and always run."""
-
-
 @dataclass(slots=True, eq=False)
 class Job:
     """One session's part of a batch. ``payload`` depends on the kind; ``deliver`` gets the result or an exception."""
@@ -41,14 +37,6 @@ class Job:
     deadline: float
     deliver: Callable[[Any], None]
     submitted: float
-
-
-@dataclass(slots=True)
-class Batch:
-    """``jobs`` of one kind, at most one per slot; ``expired`` jobs were found on the way and only need telling."""
-
-    jobs: list[Job] = field(default_factory=list)
-    expired: list[Job] = field(default_factory=list)
 
 
 class Schedule:
@@ -64,16 +52,14 @@ class Schedule:
     def add(self, job: Job) -> None:
         self._jobs.append(job)
 
-    def take(self, now: float) -> Batch:
-        """Removes and returns the next batch; without jobs when nothing but expired ones was waiting."""
-        batch = Batch()
+    def take(self) -> list[Job]:
+        """Removes and returns the next batch: jobs of one kind, at most one per slot."""
+        batch: list[Job] = []
         waiting: list[Job] = []
         slots: set[int] = set()
         for job in sorted(self._jobs, key=lambda job: job.deadline):
-            if job.kind in EXPIRING and job.deadline < now:
-                batch.expired.append(job)
-            elif not batch.jobs or self._joins(batch.jobs, job, slots):
-                batch.jobs.append(job)
+            if not batch or self._joins(batch, job, slots):
+                batch.append(job)
                 slots.add(job.lease.slot)
             else:
                 waiting.append(job)

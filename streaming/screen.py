@@ -1,52 +1,102 @@
-"""Which picture stands for a frame: its own, else one that is a little late, else the last one again.
+"""Hands out the finished pictures of one session, each at its time, and judges how late they are.
 
-Pure: the session says which frame is due.
+Runs on: event loop. A picture that is ready too late is shown late, once; of several that are overdue, the newest.
 """
 
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
-from streaming.media import VideoImage
-from streaming.queues import BoundedQueue, OnFull
+from streaming.elastic_delay import ElasticDelay
+from streaming.frame_grid import FrameGrid
+from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick, VideoImage
 from streaming.stats import SessionStats
+from streaming.worker import Worker
 
-LATEST: Final = 2
-"""A picture that is this many frames late is still better than a face that stands still."""
-PICTURES_AHEAD: Final = 4
+PICTURES_HELD: Final = 8
+IN_TIME: Tick = 480
+"""A picture that leaves up to 10 ms after it was due is in time."""
+TROUBLING: Tick = 720
+"""15 ms; from here on a receiver's viewers see that sound and picture part."""
+UNEVEN: Final = 1.4
+"""Intervals between two pictures, in terms of the rate's, from which on one is missing."""
+MOST_BEHIND: Tick = 7_200
+"""A picture that leaves later than this, 150 ms, gets the time of its leaving, or a receiver would wait that long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    picture: VideoImage
+    moment: float
 
 
 class Screen:
-    """Holds the finished pictures of one session; counts in ``stats``."""
+    """One session's.
 
-    def __init__(self, stats: SessionStats) -> None:
+    Args:
+        grid: says when pictures are due.
+        worker: whose overload ladder is told how it went.
+        delay: is told when pictures were ready.
+        stats: counts.
+    """
+
+    def __init__(self, grid: FrameGrid, worker: Worker, delay: ElasticDelay, stats: SessionStats) -> None:
         self.shown: VideoImage | None = None
-        """The newest picture that was really shown."""
+        """The newest picture that was handed out."""
+        self._grid = grid
+        self._worker = worker
+        self._delay = delay
         self._stats = stats
-        self._pictures: BoundedQueue[VideoImage] = BoundedQueue("pictures", PICTURES_AHEAD, OnFull.DROP_OLDEST)
+        self._finished: deque[_Finished] = deque(maxlen=PICTURES_HELD)
+        self._arrived = asyncio.Event()
+        self._handed_out: float | None = None
 
     def put(self, picture: VideoImage) -> None:
-        """Takes a finished picture."""
-        self._pictures.offer(picture)
+        """Takes a finished picture, newer than those before."""
+        self._finished.append(_Finished(picture, self._grid.clock.now()))
+        self._arrived.set()
 
-    def show(self, index: int, epoch: int, stride: int) -> VideoImage | None:
-        """The picture for frame ``index``; None before there is any.
+    async def next(self, epoch: Callable[[], int]) -> VideoImage:
+        """Waits until a picture is due and ready; pictures of another than the present epoch are stale."""
+        clock, asked = self._grid.clock, self._grid.clock.now()
+        if self.shown is not None and self._handed_out is not None:
+            self._worker.ladder.sent(asked, asked - self._handed_out, self.shown.yuv.shape[1])
+        while True:
+            while not self._finished:
+                self._arrived.clear()
+                await self._arrived.wait()
+            await clock.wait_until(self._grid.due(self._finished[0].picture.tick))
+            if (newest := self._take(self._grid.due_by(clock.now()), epoch())) is not None:
+                return self._hand_out(newest, max(asked, newest.moment))
 
-        Args:
-            epoch: pictures of another one are stale.
-            stride: frames from one picture to the next.
-        """
-        newest: VideoImage | None = None
-        for picture in self._pictures.drain():
-            if picture.index > index:
-                self._pictures.offer(picture)
-            elif picture.epoch == epoch and picture.index >= index - LATEST * stride:
-                newest = picture
-        if newest is not None:
-            self.shown = newest
-        if newest is not None and newest.index == index:
-            self._stats.fresh += 1
-            return newest
-        self._stats.late += 1
-        if self.shown is None:
-            return None
-        self._stats.repeated += newest is None
-        return VideoImage(index, epoch, self.shown.yuv, repeated=newest is None)
+    def _take(self, until: Tick, epoch: int) -> _Finished | None:
+        """Removes what is due; the newest of it that is not stale."""
+        newest = None
+        while self._finished and self._finished[0].picture.tick <= until:
+            finished = self._finished.popleft()
+            newest = finished if finished.picture.epoch == epoch else newest
+        return newest
+
+    def _hand_out(self, finished: _Finished, ready: float) -> VideoImage:
+        picture, now = finished.picture, self._grid.clock.now()
+        due = self._grid.due(picture.tick)
+        interval = self._grid.stride if self.shown is None else picture.tick - self.shown.tick
+        self._delay.ready(round((ready - due) * TICK_RATE))
+        behind = round((now - due) * TICK_RATE)
+        helpless = self._delay.exhausted or ready <= due  # a longer delay would not have made it punctual
+        troubled = interval >= UNEVEN * self._grid.stride or (behind > TROUBLING and helpless)
+        self._worker.ladder.frame(now, troubled)
+        self._count(interval, behind)
+        if behind > MOST_BEHIND:
+            picture = replace(picture, tick=self._grid.due_by(now) // STEP_TICKS * STEP_TICKS)
+        self.shown, self._handed_out = picture, now
+        return picture
+
+    def _count(self, interval: Tick, behind: Tick) -> None:
+        stats, stride = self._stats, self._grid.stride
+        stats.fresh += behind <= IN_TIME
+        stats.overdue += behind > IN_TIME
+        stats.missing += max(round(interval / stride) - 1, 0)
+        stats.left_out += stride / FRAME_TICKS - 1

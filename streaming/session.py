@@ -1,8 +1,8 @@
 """One session: sound goes in, the same sound comes out D later together with the face that speaks it.
 
 Runs on: event loop, models on the worker. Pull by clock: frame f is made because its deadline comes, with what is
-known then. Sound never waits for pictures; a picture that is not ready is replaced by the last one, one that is more
-than two frames late is thrown away.
+known then. Sound never waits for pictures; one that is late is shown late. Where pictures often are, D grows for both;
+where there is no time for them, they become smaller and fewer.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from streaming.animator import Animator, MotionTap, SpeechEvent
 from streaming.audio_ring import AudioRing
 from streaming.clock import MediaClock
 from streaming.drift import DriftFollower
+from streaming.elastic_delay import DelaySeen, ElasticDelay
 from streaming.engine import StyleChoice
 from streaming.frame_grid import FrameGrid
 from streaming.hearing import Hearing
@@ -65,7 +66,7 @@ class Session:
         self.plan = plan
         self.clock = clock
         self.settings = settings
-        self.stats = SessionStats()
+        self.stats = SessionStats(DelaySeen.of(plan.delay))
         self.level = 0.0
         """Root mean square of the newest microphone packet, full scale = 1."""
         self.epoch = 0
@@ -76,13 +77,15 @@ class Session:
         self._ring = AudioRing()
         self._hearing = Hearing(worker, lease, clock.now)
         self._drift = DriftFollower(plan.receive)
-        self._screen = Screen(self.stats)
         self._grid = FrameGrid(clock, plan, worker)
+        self._elastic = ElasticDelay()
+        self._screen = Screen(self._grid, worker, self._elastic, self.stats)
+        self._size = worker.ladder.rung.size
+        self._shown = asyncio.Event()
         self._animator = Animator(worker, lease, self._grid, self._hearing.timeline, self._ring, self._screen, seed)
         self._played: Tick = 0
         self._arrived: Tick = 0
         self._stale_before: Tick = 0
-        self._next_shown = 0
 
     # Life cycle
 
@@ -94,10 +97,10 @@ class Session:
             ControlFailed: the engine failed.
             EngineFailure: the session has ended.
         """
-        slot, wanted = self.lease.slot, self.settings
-        await self._worker.prepare(wanted.avatar)
+        slot, wanted, size = self.lease.slot, self.settings, self._size
+        await self._worker.prepare(wanted.avatar, size)
         await self._control(
-            lambda engine: engine.open(slot, wanted.avatar, wanted.style, wanted.intensity, wanted.background)
+            lambda engine: engine.open(slot, wanted.avatar, wanted.style, wanted.intensity, wanted.background, size)
         )
 
     def start(self, preroll: Tick | None = None) -> None:
@@ -116,6 +119,7 @@ class Session:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._hearing.run(), name=f"{name} recognise")
             tasks.create_task(self._animator.run(), name=f"{name} frames")
+            tasks.create_task(self._follow_size(), name=f"{name} size")
 
     # Sound in
 
@@ -155,7 +159,22 @@ class Session:
     @property
     def shown_index(self) -> int:
         """The newest frame that was handed out."""
-        return self._next_shown - 1
+        return -1 if self._screen.shown is None else self._screen.shown.index
+
+    @property
+    def size(self) -> int:
+        """Width and height of the pictures in pixels."""
+        return self._size
+
+    @property
+    def frame_rate(self) -> int:
+        """Pictures a second that are meant to be shown."""
+        return self._worker.ladder.rung.frame_rate
+
+    @property
+    def added_delay(self) -> Tick:
+        """By how much D is longer than planned."""
+        return self._elastic.added
 
     @property
     def played_tick(self) -> Tick:
@@ -176,6 +195,7 @@ class Session:
     async def next_audio(self) -> AudioChunk:
         """Waits until the next packet is due and returns it, (960,) int16; silence where no sound came."""
         await self._started.wait()
+        self._stretch()
         start = self._played
         await self.clock.wait_until(self.clock.deadline(start))
         self._played = start + PACKET_TICKS
@@ -183,20 +203,33 @@ class Session:
         return AudioChunk(start, self.epoch, self._ring.take(start, PACKET_TICKS))
 
     async def next_image(self) -> VideoImage:
-        """Waits until the next frame is due and returns its picture, or the last one again."""
+        """Waits until the next picture is due and ready, and returns it."""
         await self._started.wait()
+        image = await self._screen.next(lambda: self.epoch)
+        self._shown.set()
+        return image
+
+    def _stretch(self) -> None:
+        """Changes D where pictures ask for it."""
+        if step := self._elastic.step(self.clock.now(), quiet=self._animator.speaking_since is None):
+            self.clock.delay += step
+            self.stats.delay_ms.follow(self.clock.delay)
+
+    async def _follow_size(self) -> None:
+        """Makes the pictures as large as the worker says; smaller ones are prepared while there is time."""
+        prepared = set[tuple[str, int]]()
         while True:
-            index = max(self._next_shown, self._grid.newest())
-            self.stats.late += index - self._next_shown
-            self._next_shown = index
-            await self.clock.wait_until(self._grid.due(index))
-            self._next_shown = index + 1
-            if self._grid.leaves_out(index):
-                self.stats.half_rate += 1
-                continue
-            image = self._screen.show(index, self.epoch, self._grid.stride)
-            if image is not None:
-                return image
+            await self._shown.wait()
+            self._shown.clear()
+            if (size := self._worker.ladder.rung.size) != self._size:
+                await self._worker.prepare(self.settings.avatar, size)
+                await self._control(lambda engine, size=size: engine.set_size(self.lease.slot, size))
+                self._size = size
+                self.stats.size_changes += 1
+            wanted = {(self.settings.avatar, rung.size) for rung in self._worker.ladder.rungs if rung.size < self._size}
+            for avatar, smaller in sorted(wanted - prepared, reverse=True)[:1]:
+                prepared.add((avatar, smaller))
+                await self._worker.prepare(avatar, smaller)
 
     # Control
 
@@ -207,7 +240,7 @@ class Session:
             Milliseconds of the current utterance that were really played.
         """
         since = self._animator.speaking_since
-        played = 0 if since is None else max(0, self._played - since * FRAME_TICKS)
+        played = 0 if since is None else max(0, self._played - since)
         self.epoch += 1
         self._stale_before = max(self._arrived, self.capture_tick())
         self._ring.silence(self._played, self._ring.end)
@@ -241,7 +274,7 @@ class Session:
             ControlFailed: the engine failed.
         """
         slot = self.lease.slot
-        await self._worker.prepare(avatar)
+        await self._worker.prepare(avatar, self._size)
         return await self._change(lambda engine: engine.set_avatar(slot, avatar), avatar=avatar)
 
     async def set_background(self, background: str) -> int:
@@ -261,7 +294,7 @@ class Session:
         """Carries out a change of what is shown, and keeps it; returns the first frame that shows it."""
         await self._control(operation)
         self.settings = replace(self.settings, **settings)
-        return self._animator.next_frame
+        return self._animator.next_tick // FRAME_TICKS
 
     async def _control(self, operation: Any) -> None:
         await self._worker.submit(JobKind.CONTROL, self.lease, operation, self.clock.now())

@@ -9,6 +9,8 @@ import selectors
 from typing import Any
 
 from streaming.engine import Engine
+from streaming.overload import OverloadLadder
+from streaming.plan import FRAME_RATES, Rung
 from streaming.schedule import Job, JobKind, run_batch
 from streaming.slots import SlotLease
 
@@ -43,10 +45,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 class InlineWorker:
     """Runs every job at once on the caller's thread; in virtual time a model takes no time."""
 
-    level = 0
-
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.ladder = OverloadLadder([Rung(engine.size, FRAME_RATES[0])])
         self._generation = 0
 
     def lease(self) -> SlotLease:
@@ -54,9 +55,9 @@ class InlineWorker:
         self._generation += 1
         return SlotLease(self._generation - 1, self._generation)
 
-    async def prepare(self, avatar: str) -> None:
-        """Loads a portrait."""
-        self.engine.prepare(avatar)
+    async def prepare(self, avatar: str, size: int) -> None:
+        """Loads a portrait for pictures of a size."""
+        self.engine.prepare(avatar, size)
 
     def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
         """Runs the job now; an error of the engine is raised here."""

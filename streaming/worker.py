@@ -1,20 +1,25 @@
 """A device's worker as the sessions see it: places, jobs with deadlines, and whether there is too much to do.
 
 Runs on: event loop; the models run on its `ModelThread`. A batch that fails ends the sessions in it. When the engine
-has to be built anew the worker is unready and every session ends.
+has to be built anew the worker is unready and every session ends. What is shown at best follows from what the stages
+cost on this machine.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from streaming.clock import monotonic
 from streaming.engine import Engine, StylePlace
-from streaming.errors import ControlFailed, EngineFailure, JobExpired, WorkerFull
+from streaming.errors import ControlFailed, EngineFailure, WorkerFull
+from streaming.measurement import PictureEncoder, measure
+from streaming.media import MODEL_SAMPLE_TICKS, TICK_RATE
 from streaming.model_thread import ModelThread
-from streaming.overload import LADDER_TOP, OverloadLadder
-from streaming.schedule import Batch, Job, JobKind
+from streaming.overload import OverloadLadder
+from streaming.plan import SIZES, MachinePlan, StageCosts, plan_for
+from streaming.schedule import Job, JobKind
 from streaming.slots import SlotLease, Slots
 from streaming.timing import StageTiming
 
@@ -23,14 +28,33 @@ class Worker(Protocol):
     """What a session needs of a worker; the threaded one serves live sessions, the inline one virtual time."""
 
     @property
-    def level(self) -> int:
-        """Rung of the overload ladder: 0 all well, 1 half the video rate, 2 no new sessions either."""
+    def ladder(self) -> OverloadLadder:
+        """How large and how many pictures are; is told how they fare."""
 
-    async def prepare(self, avatar: str) -> None:
-        """Loads a portrait beside the running work."""
+    async def prepare(self, avatar: str, size: int) -> None:
+        """Loads a portrait for pictures of ``size`` beside the running work."""
 
     def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
-        """Queues a job. The future raises JobExpired, EngineFailure, or what a control job is refused with."""
+        """Queues a job. The future raises EngineFailure, or what a control job is refused with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a worker runs on.
+
+    Attributes:
+        cores: processors that this program may use, maybe a fraction.
+        spare: how many of the machine's have nothing to do just now; None where that is not known.
+        sizes: pictures that may be made, largest first.
+        fixed: start with the largest, whatever it costs.
+        encoder_of: makes an encoder of pictures of a size, to measure what it costs.
+    """
+
+    cores: float = 1.0
+    spare: Callable[[], float | None] = lambda: None
+    sizes: tuple[int, ...] = SIZES
+    fixed: bool = False
+    encoder_of: Callable[[int], PictureEncoder] = lambda size: lambda picture: None
 
 
 class BatchWorker:
@@ -41,7 +65,7 @@ class BatchWorker:
         slots: sessions served at the same time.
         pad: fill batches up to a power of two; for devices that prepare their work per shape.
         now: seconds on a steady clock.
-        make_ladder: decides what is overload.
+        machine: what it runs on.
     """
 
     def __init__(
@@ -50,15 +74,18 @@ class BatchWorker:
         slots: int,
         pad: bool = False,
         now: Callable[[], float] = monotonic,
-        make_ladder: Callable[[], OverloadLadder] = OverloadLadder,
+        machine: Machine | None = None,
     ) -> None:
         self.ready = False
         self.recognizer_delay = 0
-        self.size = 0
+        self.machine = machine or Machine()
+        self.plan: MachinePlan = plan_for(StageCosts.nothing(self.machine.sizes), 1.0, self.machine.sizes)
+        """What sessions start with; the best there is until the stages have been measured."""
+        self.ladder = OverloadLadder(self.plan.rungs())
+        self._costs: StageCosts | None = None
         self._engine: Engine | None = None
         self._now = now
-        self._make_ladder = make_ladder
-        self._thread = ModelThread(make_engine, self, pad, now, make_ladder())
+        self._thread = ModelThread(make_engine, self, pad, now, self._thread_measure)
         self._became_ready = asyncio.Event()
         self._slots = Slots(slots)
 
@@ -78,14 +105,13 @@ class BatchWorker:
             job.deliver(EngineFailure("the server is shutting down"))
         self._slots.forget_all()
 
-    @property
-    def level(self) -> int:
-        return self._thread.ladder.level
+    def make_ladder(self, plan: MachinePlan, costs: StageCosts) -> OverloadLadder:
+        """What decides how good pictures are while sessions run."""
+        machine = self.machine
+        return OverloadLadder(plan.rungs(), costs, lambda: self._slots.used, machine.cores, machine.spare)
 
-    @property
-    def busy_share(self) -> float:
-        """Share of the last two seconds in which the device was at work."""
-        return self._thread.ladder.busy_share
+    def _thread_measure(self, engine: Engine) -> StageCosts:
+        return measure(engine, self.machine.sizes, self.machine.encoder_of)
 
     @property
     def slots(self) -> int:
@@ -99,8 +125,8 @@ class BatchWorker:
     @property
     def accepting(self) -> bool:
         """True when a new session would be served."""
-        calm = self.level < LADDER_TOP or not self._slots.used  # without a session nothing brings the level down
-        return self.ready and calm and self._slots.free > 0
+        calm = self.ladder.rung.admits or not self._slots.used  # without a session nothing brings the ladder back
+        return self.ready and self.plan.feasible and calm and self._slots.free > 0
 
     def lease(self) -> SlotLease:
         """Takes a free slot.
@@ -111,7 +137,7 @@ class BatchWorker:
         if not self.accepting:
             raise WorkerFull(f"{self._slots.used} of {self.slots} sessions are in use")
         if not self._slots.used:
-            self._thread.ladder = self._make_ladder()
+            self.ladder.reset()
         return self._slots.take()
 
     async def release(self, lease: SlotLease) -> None:
@@ -127,14 +153,14 @@ class BatchWorker:
         finally:
             self._slots.cleared(lease)
 
-    async def prepare(self, avatar: str) -> None:
-        """Loads a portrait on a thread of its own.
+    async def prepare(self, avatar: str, size: int) -> None:
+        """Loads a portrait for pictures of ``size`` on a thread of its own.
 
         Raises:
             Exception: of the engine; there is no such avatar, for example.
         """
         if self._engine is not None:
-            await asyncio.to_thread(self._engine.prepare, avatar)
+            await asyncio.to_thread(self._engine.prepare, avatar, size)
 
     async def style_map(self) -> Sequence[StylePlace]:
         """Where the styles lie in the plane, computed beside the running work; nothing while there is no engine."""
@@ -144,7 +170,7 @@ class BatchWorker:
         """Queues a job.
 
         Returns:
-            A future of the kind's result; raises JobExpired, EngineFailure when the lease has ended or the engine
+            A future of the kind's result; raises EngineFailure when the lease has ended or the engine
             failed, or for a control job the engine's refusal or ControlFailed.
         """
         if not self._slots.holds(lease):
@@ -177,10 +203,12 @@ class BatchWorker:
 
     # What the thread tells
 
-    def engine_ready(self, engine: Engine) -> None:
+    def engine_ready(self, engine: Engine, costs: StageCosts) -> None:
         """New sessions are served from now on."""
         self.recognizer_delay = engine.recognizer_delay_ticks
-        self.size = engine.size
+        machine, self._costs = self.machine, costs
+        self.plan = plan_for(costs, machine.cores, machine.sizes, machine.fixed)
+        self.ladder = self.make_ladder(self.plan, costs)
         self._engine = engine
         self.ready = True
         self._became_ready.set()
@@ -194,9 +222,21 @@ class BatchWorker:
         for job in self._thread.remove_all():
             job.deliver(EngineFailure("the model worker is starting anew"))
 
-    def batch_done(self, batch: Batch, results: list[Any]) -> None:
+    def batch_done(self, jobs: list[Job], results: list[Any], seconds: float) -> None:
         """Hands the results to who waits for them."""
-        for job in batch.expired:
-            job.deliver(JobExpired())
-        for job, result in zip(batch.jobs, results, strict=True):
+        if self._costs is not None:
+            self.ladder.ran(self._now(), seconds, expected(self._costs, jobs, results))
+        for job, result in zip(jobs, results, strict=True):
             job.deliver(result)
+
+
+def expected(costs: StageCosts, jobs: Sequence[Job], results: Sequence[Any]) -> float:
+    """Seconds that a batch takes by its ``costs``; 0 for a change of settings and for one that failed."""
+    kind = jobs[0].kind
+    if kind is JobKind.CONTROL or isinstance(results[0], BaseException):
+        return 0.0
+    if kind is JobKind.RECOGNIZE:
+        return sum(len(job.payload) for job in jobs) * MODEL_SAMPLE_TICKS / TICK_RATE * costs.recognize
+    if kind is JobKind.DECODE:
+        return len(jobs) * costs.decode
+    return sum(costs.render[picture.shape[1]] for picture in results)

@@ -5,6 +5,7 @@ Owns what a session keeps between frames: the recogniser's state, the mixed styl
 Runs on: worker thread only (the one place that runs models). Ticks are 1/48000 s from a slot's first sample.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,10 +30,13 @@ from styletalk_core.weights import MOTION_WEIGHTS
 
 if TYPE_CHECKING:  # they need PyTorch, which only a GPU and the paper's renderer load
     from styletalk_core.pirenderer import PIRenderer
+    from styletalk_core.renderer.batch_renderer import BatchRenderer
     from styletalk_core.renderer.window_renderer import MotionWindow, WindowRenderer
 
-RENDERERS_KEPT = 8
-"""Renderers that stay ready when nobody uses them; one takes half a second to build and about 8 MB."""
+RENDERERS_KEPT = 12
+"""Renderers that stay ready when nobody uses them; one takes half a second to build and up to 8 MB."""
+AVATARS_READY = 8
+"""Avatars whose renderers are built before anybody calls."""
 
 
 @dataclass(slots=True)
@@ -48,6 +52,7 @@ class _Slot:
     start: NDArray[np.float32]
     target: NDArray[np.float32]
     background: str
+    size: int
     behind: Image | None
     """Picture behind the person; None for transparency."""
     fade_frames: int = 0
@@ -73,24 +78,20 @@ class ModelEngine:
         """Loads the networks.
 
         Without ``backgrounds`` there are those that need no file of the user's; ``pirenderer`` draws instead of the
-        mesh renderer.
+        mesh renderer. ``size`` is that of pictures where no other is asked for.
         """
         self.size = size
         self._avatars = avatars
         self._styles = styles
         self._backgrounds = backgrounds or BackgroundLibrary(None)
+        self._device = device
+        self._on_gpu = device.startswith("cuda")
         self._threads = threads
         self._slots: dict[int, _Slot] = {}
-        self._renderers: dict[str, MeshRenderer | WindowRenderer] = {}
+        self._renderers: dict[tuple[str, int], MeshRenderer | WindowRenderer] = {}
         self._pirenderer = None if pirenderer is None else pirenderer.to(device)
-        self._batch = None
-        if device.startswith("cuda"):
-            import torch
-
-            from styletalk_core.renderer.batch_renderer import BatchRenderer
-
-            self._batch = BatchRenderer(size, torch.device(device))
-        self._stamps: dict[str, int] = {}
+        self._batches: dict[int, BatchRenderer] = {}
+        self._stamps: dict[tuple[str, int], int] = {}
         self._recognizer = Recognizer.load()
         self._decoder = load_decoder(MOTION_WEIGHTS, device)
         self._codes = StyleCodes(styles, self._decoder.encode_style)
@@ -100,9 +101,23 @@ class ModelEngine:
         """Ticks between a sample being heard and its phone column being out."""
         return self._recognizer.delay_ticks
 
+    @property
+    def avatars(self) -> list[str]:
+        """Names of the portraits."""
+        return self._avatars.names()
+
+    @property
+    def styles(self) -> list[str]:
+        """Names of the styles."""
+        return self._styles.names()
+
+    def worked(self) -> float:
+        """Seconds of work so far: the calling thread's processor time, on a GPU the time that passes."""
+        return time.perf_counter() if self._on_gpu else time.thread_time()
+
     def warmup(self) -> None:
         """Runs every model once on silence, so that the first real frame is as fast as the next."""
-        if self._pirenderer is not None or self._batch is not None:
+        if self._pirenderer is not None or self._on_gpu:
             import torch
 
             torch.set_num_threads(self._threads)
@@ -117,37 +132,44 @@ class ModelEngine:
         self.render([slot], expression, *still)
         self.close(slot)
         self.style_map()  # leaves the code of every style ready
-        for avatar in self._avatars.names()[:RENDERERS_KEPT]:
+        for avatar in self._avatars.names()[:AVATARS_READY]:
             self.prepare(avatar)  # so that changing to it takes no longer than changing the style
 
-    def prepare(self, avatar: str) -> None:
-        """Builds the renderer of an avatar, so that showing it costs the worker nothing. Runs on any thread.
+    def prepare(self, avatar: str, size: int | None = None) -> None:
+        """Builds the renderer of an avatar for a size, so that showing it costs the worker nothing. Runs on any thread.
 
         Raises:
             InputError: there is no such avatar.
         """
-        self._renderer(avatar)
+        self._renderer(avatar, size or self.size)
 
     def style_map(self) -> list[Place]:
         """Where every style lies in the plane, by the codes that are blended. Runs on any thread."""
         return self._codes.places()
 
     def open(
-        self, slot: int, avatar: str, style: str | Mapping[str, float], intensity: float, background: str = KEEP
+        self,
+        slot: int,
+        avatar: str,
+        style: str | Mapping[str, float],
+        intensity: float,
+        background: str = KEEP,
+        size: int | None = None,
     ) -> None:
-        """Prepares ``slot`` with fresh recogniser state; ``style`` as for `set_style`.
+        """Prepares ``slot`` with fresh recogniser state and pictures of ``size``; ``style`` as for `set_style`.
 
         Raises:
             InputError: there is no such avatar, style or background.
         """
-        behind = self._behind(background, avatar)
+        size = size or self.size
+        behind = self._behind(background, avatar, size)
         code = self._codes.blend(style, intensity)
         state = self._decoder.mix_style(code)
         stream = RecognizerStream(self._recognizer)
-        self._slots[slot] = _Slot(stream, avatar, state, code, code, code, background, behind)
+        self._slots[slot] = _Slot(stream, avatar, state, code, code, code, background, size, behind)
 
     def close(self, slot: int) -> None:
-        """Forgets ``slot`` and the renderer that nobody else uses."""
+        """Forgets ``slot`` and the renderers that nobody else uses."""
         self._slots.pop(slot, None)
         self._release_renderers()
 
@@ -174,8 +196,15 @@ class ModelEngine:
             InputError: there is no such avatar.
         """
         session = self._slots[slot]
-        session.behind = self._behind(session.background, avatar)
+        session.behind = self._behind(session.background, avatar, session.size)
         session.avatar, session.window = avatar, None
+        self._release_renderers()
+
+    def set_size(self, slot: int, size: int) -> None:
+        """Makes pictures of another size from the next rendered frame on."""
+        session = self._slots[slot]
+        session.behind = self._behind(session.background, session.avatar, size)
+        session.size, session.window = size, None
         self._release_renderers()
 
     def set_background(self, slot: int, background: str) -> None:
@@ -185,7 +214,7 @@ class ModelEngine:
             InputError: there is no such background.
         """
         session = self._slots[slot]
-        session.behind = self._behind(background, session.avatar)
+        session.behind = self._behind(background, session.avatar, session.size)
         session.background = background
 
     def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
@@ -209,16 +238,32 @@ class ModelEngine:
 
         Before a transparent background a picture is twice as high, its lower half the mask: (H*3, W).
         """
-        pictures, motions = [], []
+        pictures: dict[int, NDArray[np.uint8]] = {}
+        motions: dict[int, dict[int, Motion]] = {}
         for i, slot in enumerate(slots):
             session = self._slots[slot]
-            renderer = self._renderers[session.avatar]
+            renderer = self._renderers[session.avatar, session.size]
             if isinstance(renderer, MeshRenderer):
-                motions.append(Motion(renderer, expression[i], pose[i], gaze[i], float(blink[i]), session.behind))
+                motion = Motion(renderer, expression[i], pose[i], gaze[i], float(blink[i]), session.behind)
+                motions.setdefault(session.size, {})[i] = motion
             else:
                 session.window = session.window or _empty_window()
-                pictures.append(renderer.render(session.window.push(renderer.motion(expression[i], pose[i]))))
-        return pictures + ([draw(m) for m in motions] if self._batch is None else self._batch.render(motions))
+                pictures[i] = renderer.render(session.window.push(renderer.motion(expression[i], pose[i])))
+        for size, alike in motions.items():
+            pictures.update(zip(alike, self._draw(size, list(alike.values())), strict=True))
+        return [pictures[i] for i in range(len(slots))]
+
+    def _draw(self, size: int, motions: list[Motion]) -> list[NDArray[np.uint8]]:
+        """Pictures of one size."""
+        if not self._on_gpu:
+            return [draw(motion) for motion in motions]
+        if size not in self._batches:
+            import torch
+
+            from styletalk_core.renderer.batch_renderer import BatchRenderer
+
+            self._batches[size] = BatchRenderer(size, torch.device(self._device))
+        return self._batches[size].render(motions)
 
     def _advance(self, session: _Slot) -> Any:
         """Moves a session's cross-fade on by one frame; the experts are mixed anew only while it lasts."""
@@ -228,33 +273,32 @@ class ModelEngine:
             session.state = self._decoder.mix_style(session.code)
         return session.state
 
-    def _behind(self, background: str, avatar: str) -> Image | None:
+    def _behind(self, background: str, avatar: str, size: int) -> Image | None:
         if self._pirenderer is not None and background != KEEP:
             raise InputError(f"the pirenderer paints the photo's own background: use {KEEP}, not {background!r}")
-        return self._backgrounds.behind(background, self._renderer(avatar).background)
+        return self._backgrounds.behind(background, self._renderer(avatar, size).background)
 
-    def _renderer(self, avatar: str) -> "MeshRenderer | WindowRenderer":
-        stamp = self._avatars.stamp(avatar)
-        if avatar not in self._renderers or self._stamps[avatar] != stamp:
-            portrait = self._avatars.get(avatar)
-            self._renderers[avatar] = self._built(portrait)
-            self._stamps[avatar] = stamp
-        return self._renderers[avatar]
+    def _renderer(self, avatar: str, size: int) -> "MeshRenderer | WindowRenderer":
+        stamp, key = self._avatars.stamp(avatar), (avatar, size)
+        if key not in self._renderers or self._stamps[key] != stamp:
+            self._renderers[key] = self._built(self._avatars.get(avatar), size)
+            self._stamps[key] = stamp
+        return self._renderers[key]
 
-    def _built(self, portrait: Portrait) -> "MeshRenderer | WindowRenderer":
+    def _built(self, portrait: Portrait, size: int) -> "MeshRenderer | WindowRenderer":
         if self._pirenderer is None:
-            return MeshRenderer(portrait, self.size)
+            return MeshRenderer(portrait, size)
         from styletalk_core.renderer.window_renderer import WindowRenderer
 
-        return WindowRenderer(portrait, self._pirenderer, self.size)
+        return WindowRenderer(portrait, self._pirenderer, size)
 
     def _release_renderers(self) -> None:
         """Forgets the renderers that were built longest ago and that nobody uses, down to `RENDERERS_KEPT`."""
         used = {session.avatar for session in self._slots.values()}
-        for avatar in [name for name in self._renderers if name not in used]:
+        for key in [(avatar, size) for avatar, size in self._renderers if avatar not in used]:
             if len(self._renderers) <= RENDERERS_KEPT:
                 return
-            self._renderers.pop(avatar, None)
+            self._renderers.pop(key, None)
 
 
 def _empty_window() -> "MotionWindow":

@@ -37,6 +37,7 @@ class _Slot:
     avatar: str
     style: Mapping[str, float]
     background: str
+    size: int
     heard: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     given: int = 0
 
@@ -52,6 +53,7 @@ class DeterministicEngine:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.size = size
+        self.avatars, self.styles = AVATARS, STYLES
         self.recognizer_delay_ticks = delay_hops * HOP_TICKS
         self.slots: dict[int, _Slot] = {}
         self.calls: list[tuple[str, tuple[int, ...]]] = []
@@ -68,19 +70,24 @@ class DeterministicEngine:
         if cost := self._cost.get(kind):
             self._sleep(cost)
 
+    def worked(self) -> float:
+        return time.monotonic()
+
     def warmup(self) -> None:
         self._work("warmup", ())
 
-    def prepare(self, avatar: str) -> None:
+    def prepare(self, avatar: str, size: int = 0) -> None:
         self._known(AVATARS, avatar, "avatar")
 
     def style_map(self) -> list[Place]:
         return [Place(name, x, 0.0) for name, x in zip(STYLES, (-1.0, 1.0, 0.0), strict=True)]
 
-    def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float, background: str = "keep") -> None:
+    def open(
+        self, slot: int, avatar: str, style: StyleChoice, intensity: float, background: str = "keep", size: int = 0
+    ) -> None:
         self._known(AVATARS, avatar, "avatar")
         self._known(BACKGROUNDS, background, "background")
-        self.slots[slot] = _Slot(avatar, self._shares(style), background)
+        self.slots[slot] = _Slot(avatar, self._shares(style), background, size or self.size)
 
     def close(self, slot: int) -> None:
         self.slots.pop(slot, None)
@@ -91,6 +98,9 @@ class DeterministicEngine:
     def set_avatar(self, slot: int, avatar: str) -> None:
         self._known(AVATARS, avatar, "avatar")
         self.slots[slot].avatar = avatar
+
+    def set_size(self, slot: int, size: int) -> None:
+        self.slots[slot].size = size
 
     def set_background(self, slot: int, background: str) -> None:
         self._known(BACKGROUNDS, background, "background")
@@ -143,12 +153,13 @@ class DeterministicEngine:
         self._work("render", slots)
         pictures = []
         for row, slot in enumerate(slots):
-            picture = np.empty((self.size * 3 // 2, self.size), np.uint8)
-            picture[: self.size] = round(DARK + (BRIGHT - DARK) * float(expression[row, 0]))
-            quarter = self.size // 4
-            picture[self.size : self.size + quarter] = 64 + 64 * AVATARS.index(self.slots[slot].avatar)
+            size = self.slots[slot].size
+            picture = np.empty((size * 3 // 2, size), np.uint8)
+            picture[:size] = round(DARK + (BRIGHT - DARK) * float(expression[row, 0]))
+            quarter = size // 4
+            picture[size : size + quarter] = 64 + 64 * AVATARS.index(self.slots[slot].avatar)
             style = sum(share * STYLES.index(name) for name, share in self.slots[slot].style.items())
-            picture[self.size + quarter :] = round(64 + 64 * style)
+            picture[size + quarter :] = round(64 + 64 * style)
             if self.slots[slot].background == "transparent":
                 picture = np.vstack([picture, picture])
             pictures.append(picture)

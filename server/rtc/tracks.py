@@ -14,13 +14,15 @@ from aiortc import MediaStreamTrack
 from numpy.typing import NDArray
 
 from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE
-from streaming.media import FRAME_TICKS, TICK_RATE, Tick, VideoImage
+from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick, VideoImage
 from streaming.session import Session
 
 AUDIO_BITRATE = 64_000
 AUDIO_TIME_BASE = Fraction(1, TICK_RATE)
 VIDEO_TIME_BASE = Fraction(1, VIDEO_CLOCK_RATE)
 FRAME_RTP_TICKS = FRAME_TICKS * VIDEO_CLOCK_RATE // TICK_RATE
+if STEP_TICKS * VIDEO_CLOCK_RATE % TICK_RATE:
+    raise AssertionError("pictures must begin at whole ticks of RTP time")
 
 
 class StartBarrier:
@@ -69,7 +71,7 @@ def sound_packet(start: Tick, encoded: bytes) -> "av.packet.Packet[Any]":
 def picture_frame(image: VideoImage) -> av.VideoFrame:
     """A picture with the time stamp of its frame; its pixels are not copied, and must never be written again."""
     frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image.yuv), format="yuv420p")
-    frame.pts = image.index * FRAME_RTP_TICKS
+    frame.pts = image.tick * VIDEO_CLOCK_RATE // TICK_RATE
     frame.time_base = VIDEO_TIME_BASE
     return frame
 

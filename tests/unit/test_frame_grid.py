@@ -1,30 +1,65 @@
-"""Proves when frames are begun and due, and that overload leaves out every other one."""
+"""Proves when frames are begun and due, and where the next one begins, in time and when there is no time."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from streaming.clock import MediaClock
 from streaming.frame_grid import FrameGrid
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, TICK_RATE
+from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick
+from streaming.overload import OverloadLadder
+from streaming.plan import Rung
+
+PLAN = LatencyPlan(2_880)
 
 
-class Worker:
-    level = 0
+class Scene:
+    """A grid whose time stands still."""
+
+    def __init__(self, rate: int = 30) -> None:
+        self.moment = 100.0
+        self.clock = MediaClock(PLAN.delay, lambda: self.moment)
+        self.clock.start(PLAN.preroll)
+        worker: Any = SimpleNamespace(ladder=OverloadLadder([Rung(512, rate)]))
+        self.grid = FrameGrid(self.clock, PLAN, worker)
 
 
-def test_frames_lie_on_the_clock_and_half_of_them_are_left_out_under_overload() -> None:
-    moment, plan, worker = 100.0, LatencyPlan(2_880), Worker()
-    clock = MediaClock(plan.delay, lambda: moment)
-    clock.start(plan.preroll)
-    grid = FrameGrid(clock, plan, worker)  # type: ignore[arg-type]
-    assert abs(grid.due(30) - grid.due(0) - 1) < 1e-9
-    assert abs(grid.due(7) - grid.begin(7) - plan.budget / TICK_RATE) < 1e-9
-    assert abs(grid.due(7) - clock.deadline(7 * FRAME_TICKS) - plan.picture_lag / TICK_RATE) < 1e-9
-    assert grid.begin(0) >= moment, "there is time to make the first picture"
-    moment = grid.due(12) + 0.001
-    assert grid.newest() == 12
-    moment = grid.due(20) - 0.011
-    assert (grid.next(0.01), grid.next(0.012), grid.next(9.0)) == (20, 21, 22)
-    moment = grid.begin(20)
-    assert grid.next(9.0) == 20, "a frame that is begun when it should be always has its chance"
-    assert not any(grid.leaves_out(index) for index in range(10))
-    worker.level = 1
-    assert [index for index in range(6) if not grid.leaves_out(index)] == [0, 2, 4]
+def test_frames_lie_on_the_clock() -> None:
+    scene = Scene()
+    grid, tick = scene.grid, 7 * FRAME_TICKS
+    assert grid.due(tick + TICK_RATE) - grid.due(tick) == pytest.approx(1)
+    assert grid.due(tick) - grid.begin(tick) == pytest.approx(PLAN.budget / TICK_RATE)
+    assert grid.due(tick) - scene.clock.deadline(tick) == pytest.approx(PLAN.picture_lag / TICK_RATE)
+    assert grid.begin(0) >= scene.moment, "there is time to make the first picture"
+    assert grid.due_by(grid.due(tick)) >= tick > grid.due_by(grid.due(tick) - 0.002)
+
+
+@pytest.mark.parametrize("rate", [30, 20, 15, 10])
+def test_with_time_enough_frames_are_evenly_spaced(rate: int) -> None:
+    scene, tick = Scene(rate), -TICK_RATE // rate
+    for number in range(30):
+        tick = scene.grid.next(tick, 0.02)
+        assert tick == number * TICK_RATE // rate
+        scene.moment = scene.grid.begin(tick) + 0.02
+
+
+def test_without_time_the_next_frame_is_the_one_that_will_be_due_when_it_is_ready() -> None:
+    scene = Scene()
+    scene.moment = scene.grid.due(20 * FRAME_TICKS)
+    tick = scene.grid.next(18 * FRAME_TICKS, 0.04)
+    assert tick % STEP_TICKS == 0
+    assert scene.grid.due(tick) - scene.moment == pytest.approx(0.04, abs=STEP_TICKS / 2 / TICK_RATE)
+    assert scene.grid.next(18 * FRAME_TICKS, 9.0) == scene.grid.next(18 * FRAME_TICKS, 0.045), "less than the budget"
+    scene.moment = scene.grid.begin(20 * FRAME_TICKS)
+    assert scene.grid.next(19 * FRAME_TICKS, 9.0) == 20 * FRAME_TICKS, "what is begun in time has its chance"
+
+
+def test_a_longer_delay_gives_every_frame_more_time() -> None:
+    scene = Scene()
+    begin: Tick = 20 * FRAME_TICKS
+    before = scene.grid.begin(begin)
+    scene.clock.delay += 480
+    assert scene.grid.begin(begin) == pytest.approx(before), "begun with the same knowledge"
+    assert scene.grid.due(begin) - scene.grid.begin(begin) == pytest.approx((PLAN.budget + 480) / TICK_RATE)

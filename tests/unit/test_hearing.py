@@ -35,7 +35,7 @@ def heard(packets: list[tuple[int, np.ndarray]], forget_at: int | None = None) -
 
 
 def speaking(hearing: Hearing, frames: range) -> list[int]:
-    return [frame for frame in frames if hearing.timeline.speech(frame)]
+    return [frame for frame in frames if hearing.timeline.speech(frame * FRAME_TICKS)]
 
 
 def test_phones_keep_their_place_across_short_and_long_losses() -> None:
@@ -46,7 +46,7 @@ def test_phones_keep_their_place_across_short_and_long_losses() -> None:
     frames = speaking(hearing, range(150))
     assert abs(frames[0] * FRAME_TICKS - 70 * PACKET_TICKS) <= FRAME_TICKS
     assert abs(frames[-1] * FRAME_TICKS - 80 * PACKET_TICKS) <= 1.5 * FRAME_TICKS
-    columns, _ = hearing.timeline.window((frames[0] + frames[-1]) // 2)
+    columns, _ = hearing.timeline.window((frames[0] + frames[-1]) // 2 * FRAME_TICKS)
     assert columns[5].argmax() == AA
 
 
@@ -54,5 +54,5 @@ def test_what_was_spoken_before_an_interruption_is_silence_even_when_it_is_recog
     hearing = heard([(n, LOUD) for n in range(40)], forget_at=20)
     frames = speaking(hearing, range(60))
     assert min(frames) * FRAME_TICKS >= 20 * PACKET_TICKS - FRAME_TICKS // 2
-    columns, _ = hearing.timeline.window(5)
+    columns, _ = hearing.timeline.window(5 * FRAME_TICKS)
     assert (columns.argmax(axis=1) == SILENCE).all()

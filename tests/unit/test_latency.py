@@ -18,7 +18,7 @@ def test_the_last_future_column_is_out_before_decoding_begins(phase: int) -> Non
     plan = LatencyPlan(recognizer=2_880, future_frames=3)
     for index in range(200):
         frame = index + plan.future_frames
-        hop = next(h for h in range(10_000) if first_frame_from(phase + (h + 1) * HOP_TICKS) > frame)
+        hop = next(h for h in range(10_000) if first_frame_from(phase + (h + 1) * HOP_TICKS) > frame * FRAME_TICKS)
         packet_end = phase + hop * HOP_TICKS + plan.recognizer
         decoding_begins = index * FRAME_TICKS + plan.delay + plan.picture_lag - plan.budget
         assert packet_end + plan.receive <= decoding_begins

@@ -1,68 +1,114 @@
-"""Proves when the overload ladder is climbed, and how it finds its way down."""
+"""Proves when the overload ladder is gone down, and how it finds its way up; sessions on it: test_overloaded_call.py."""
 
 from collections.abc import Callable
 
 import pytest
 
 from streaming.overload import OverloadLadder
+from streaming.plan import Rung, StageCosts, plan_for
 
-FPS = 30
+COSTS = StageCosts(0.05, 0.003, {512: 0.014, 384: 0.008, 256: 0.0035}, {512: 0.004, 384: 0.0025, 256: 0.0015})
+RUNGS = plan_for(COSTS, 2).rungs()
+TOP = RUNGS[0]
 
 
 def drive(
-    ladder: OverloadLadder, begin: float, end: float, late: Callable[[float, int], bool], busy: float = 0.5
-) -> list[tuple[float, int]]:
-    """Frames at 30 fps, half of them above level 0; ``late`` says of a moment and a level whether its frame is late.
+    ladder: OverloadLadder,
+    begin: float,
+    end: float,
+    troubled: Callable[[float, Rung], bool],
+    slowness: Callable[[float], float] = lambda now: 1.0,
+) -> list[tuple[float, Rung]]:
+    """Pictures at 30 fps or what the rung says; ``troubled`` says of a moment and a rung whether its picture is.
 
     Returns:
-        (moment, level) of every change.
+        (moment, rung) of every change.
     """
-    changes, level = [], ladder.level
-    for frame in range(round(begin * FPS), round(end * FPS)):
-        now = frame / FPS
-        ladder.ran(now, busy / FPS)
-        if ladder.level == 0 or frame % 2 == 0:
-            ladder.frame(now, late(now, ladder.level))
-        if ladder.level != level:
-            level = ladder.level
-            changes.append((now, level))
+    changes, now = list[tuple[float, Rung]](), begin
+    while now < end:
+        rung = ladder.rung
+        cost = COSTS.frame(rung.size)
+        ladder.ran(now, cost * slowness(now), cost)
+        ladder.frame(now, troubled(now, rung))
+        if ladder.rung != rung:
+            changes.append((now, ladder.rung))
+        now += 1 / ladder.rung.frame_rate
     return changes
 
 
-@pytest.mark.parametrize("stall", [0.3, 0.6, 1.0])
-def test_a_single_stall_however_bad_changes_nothing(stall: float) -> None:
-    assert drive(OverloadLadder(), 0, 20, lambda now, level: 10 <= now < 10 + stall) == []
+def ladder(spare: Callable[[], float | None] = lambda: None) -> OverloadLadder:
+    return OverloadLadder(RUNGS, COSTS, cores=2.0, spare=spare)
 
 
-def test_a_late_frame_now_and_then_changes_nothing() -> None:
-    assert drive(OverloadLadder(), 0, 20, lambda now, level: round(now * FPS) % 20 == 0) == []
+@pytest.mark.parametrize("stall", [0.1, 0.3, 0.55])
+def test_a_single_stall_changes_nothing_even_when_every_picture_in_it_is_in_trouble(stall: float) -> None:
+    assert drive(ladder(), 0, 20, lambda now, rung: 10 <= now < 10 + stall) == []
 
 
-def test_contention_at_the_start_halves_the_rate_for_two_seconds_only() -> None:
-    changes = drive(OverloadLadder(), 0, 60, lambda now, level: now < 2.2)
-    assert [level for _, level in changes] == [1, 0]
-    assert changes[0][0] == pytest.approx(1.9, abs=0.3)
-    assert changes[1][0] - changes[0][0] < 2.5
+def test_trouble_now_and_then_changes_nothing() -> None:
+    assert drive(ladder(), 0, 20, lambda now, rung: round(now * 30) % 10 == 0) == []
 
 
-def test_lasting_overload_stays_at_half_rate_but_for_rarer_and_rarer_tries() -> None:
-    changes = drive(OverloadLadder(), 0, 300, lambda now, level: level == 0)
-    full = sum(next(end for end, level in changes if end > begin) - begin for begin, level in changes if level == 0)
-    assert {level for _, level in changes} == {0, 1}
-    assert full < 0.08 * 300
-    calm = drive(OverloadLadder(), 0, 300, lambda now, level: level == 0 and now < 100)
-    assert calm[-1][1] == 0 and calm[-1][0] < 165
+def test_lasting_trouble_is_answered_within_a_second_one_rung_after_the_other() -> None:
+    changes = drive(ladder(), 0, 10, lambda now, rung: now >= 2)
+    assert [rung for _, rung in changes] == RUNGS[1:]
+    assert changes[0][0] < 3
 
 
-def test_the_top_is_reached_when_half_the_rate_is_too_much_as_well() -> None:
-    ladder = OverloadLadder()
-    changes = drive(ladder, 0, 5, lambda now, level: True)
-    assert [level for _, level in changes] == [1, 2]
-    assert ladder.level == 2
+def test_a_machine_that_is_known_to_be_much_too_slow_goes_to_what_fits_at_once() -> None:
+    changes = drive(ladder(), 0, 5, lambda now, rung: rung.size > 256, lambda now: 3.0)
+    assert [rung for _, rung in changes] == [Rung(256, 30)]
+
+
+def test_when_the_load_ends_full_quality_is_back_within_five_seconds() -> None:
+    changes = drive(
+        ladder(), 0, 20, lambda now, rung: now < 10 and rung.frame_rate > 15, lambda now: 6.0 if now < 10 else 1.0
+    )
+    assert changes[-1][1] == TOP and changes[-1][0] < 15
+
+
+def test_under_lasting_load_it_tries_more_and_more_rarely() -> None:
+    changes = drive(ladder(), 0, 300, lambda now, rung: rung == TOP)
+    at_top = sum(next(end for end, rung in changes if end > begin) - begin for begin, rung in changes if rung == TOP)
+    assert {rung for _, rung in changes} == set(RUNGS[:2])
+    assert at_top < 0.03 * 300
+
+
+def test_after_failed_tries_it_comes_back_soon_when_processors_become_free() -> None:
+    spare = [0.0]
+    busy = ladder(lambda: spare[0])
+    assert drive(busy, 0, 100, lambda now, rung: rung == TOP)[-1][1] == RUNGS[1]
+    spare[0] = 1.2
+    changes = drive(busy, 100, 105, lambda now, rung: False)
+    assert [rung for _, rung in changes] == [TOP]
+
+
+def test_what_would_not_fit_is_not_tried() -> None:
+    changes = drive(ladder(), 0, 60, lambda now, rung: rung == TOP, lambda now: 1.6)
+    assert [rung for _, rung in changes] == [RUNGS[1]], "512 px would take 0.9 of the time"
+
+
+def test_a_slow_way_out_counts_as_well() -> None:
+    slow = ladder()
+    for step in range(60):
+        slow.sent(step / 30, 10 * COSTS.encode[slow.rung.size], slow.rung.size)
+        slow.frame(step / 30, slow.rung == TOP)
+    assert slow.rung == RUNGS[1]
+    drive(slow, 2, 3.4, lambda now, rung: False)
+    assert slow.rung == RUNGS[1]
+
+
+def test_more_sessions_need_more_time() -> None:
+    sessions = [1]
+    shared = OverloadLadder(RUNGS, COSTS, lambda: sessions[0], cores=2.0)
+    assert drive(shared, 0, 3, lambda now, rung: False) == []
+    sessions[0] = 2
+    changes = drive(shared, 3, 30, lambda now, rung: rung == TOP)
+    assert [rung for _, rung in changes] == [Rung(384, 30)], "what would not fit for both is not tried again"
 
 
 def test_the_busy_share_is_that_of_the_last_two_seconds() -> None:
-    ladder = OverloadLadder()
-    drive(ladder, 0, 3, lambda now, level: False, busy=0.9)
-    drive(ladder, 3, 6, lambda now, level: False, busy=0.3)
-    assert ladder.busy_share == pytest.approx(0.3, abs=0.02)
+    busy = ladder()
+    for step in range(180):
+        busy.ran(step / 30, 0.03 if step < 90 else 0.01, 0.01)
+    assert busy.busy_share == pytest.approx(0.3, abs=0.02)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.media import FRAME_TICKS, HOP_TICKS, SILENCE
+from streaming.media import FRAME_TICKS, HOP_TICKS, SILENCE, STEP_TICKS
 from streaming.phone_timeline import PhoneTimeline, first_frame_from
 from styletalk_core.phones import CONTEXT, PHONES, SIL_INDEX
 
@@ -24,33 +24,33 @@ def test_a_frame_takes_the_hop_under_its_centre(base: int) -> None:
     timeline = PhoneTimeline()
     for hop in range(30):
         timeline.put(base + hop * HOP_TICKS, HOP_TICKS, column(hop), True)
-    first = first_frame_from(base)
-    for index in range(first, first + 10):
-        hop = (index * FRAME_TICKS + FRAME_TICKS // 2 - base) // HOP_TICKS
-        assert timeline.window(index)[0][CONTEXT].argmax() == hop
+    first = max(0, first_frame_from(base))
+    for tick in range(first, first + 10 * FRAME_TICKS, STEP_TICKS):
+        hop = (tick + FRAME_TICKS // 2 - base) // HOP_TICKS
+        assert timeline.window(tick)[0][CONTEXT].argmax() == hop
 
 
 def test_unknown_frames_are_silence_and_counted_as_unknown() -> None:
     timeline = PhoneTimeline()
     for hop in range(10):  # frames 0..5
         timeline.put(hop * HOP_TICKS, HOP_TICKS, column(3), True)
-    window, known_future = timeline.window(3)
+    window, known_future = timeline.window(3 * FRAME_TICKS)
     assert known_future == 2
     assert list(window.argmax(axis=1)) == [SILENCE, SILENCE, 3, 3, 3, 3, 3, 3, SILENCE, SILENCE, SILENCE]
-    assert timeline.speech(5) and not timeline.speech(6)
+    assert timeline.speech(5 * FRAME_TICKS) and not timeline.speech(6 * FRAME_TICKS)
 
 
 def test_an_old_column_does_not_come_back_when_the_memory_wraps() -> None:
-    timeline = PhoneTimeline(capacity=16)
+    timeline = PhoneTimeline(capacity=32)
     for hop in range(10):
         timeline.put(hop * HOP_TICKS, HOP_TICKS, column(3), True)
-    assert not timeline.speech(16 + 2)
-    assert (timeline.window(18)[0].argmax(axis=1) == SILENCE).all()
+    assert not timeline.speech((16 + 2) * FRAME_TICKS)
+    assert (timeline.window(18 * FRAME_TICKS)[0].argmax(axis=1) == SILENCE).all()
 
 
 def test_an_interruption_silences_what_was_recognised() -> None:
     timeline = PhoneTimeline()
     timeline.put(0, 10 * HOP_TICKS, column(3), True)
     timeline.silence_all()
-    assert (timeline.window(3)[0].argmax(axis=1) == SILENCE).all()
-    assert not timeline.speech(3)
+    assert (timeline.window(3 * FRAME_TICKS)[0].argmax(axis=1) == SILENCE).all()
+    assert not timeline.speech(3 * FRAME_TICKS)

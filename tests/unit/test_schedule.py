@@ -1,4 +1,4 @@
-"""Proves the order of jobs, how batches form, and what expires."""
+"""Proves the order of jobs and how batches form."""
 
 from typing import Any
 
@@ -24,9 +24,9 @@ def test_the_earliest_deadline_is_taken_and_its_kind_joins_in() -> None:
     ]
     for each in jobs:
         schedule.add(each)
-    assert schedule.take(0).jobs == [jobs[1], jobs[2]]
-    assert schedule.take(0).jobs == [jobs[3], jobs[0]]
-    assert schedule.take(0).jobs == []
+    assert schedule.take() == [jobs[1], jobs[2]]
+    assert schedule.take() == [jobs[3], jobs[0]]
+    assert schedule.take() == []
 
 
 def test_one_slot_has_one_job_in_a_batch_and_keeps_its_order() -> None:
@@ -34,28 +34,19 @@ def test_one_slot_has_one_job_in_a_batch_and_keeps_its_order() -> None:
     first, second = job(JobKind.RECOGNIZE, 0, 1.0), job(JobKind.RECOGNIZE, 0, 2.0)
     schedule.add(second)
     schedule.add(first)
-    assert schedule.take(0).jobs == [first]
-    assert schedule.take(0).jobs == [second]
+    assert schedule.take() == [first]
+    assert schedule.take() == [second]
 
 
 def test_a_batch_has_at_most_thirty_two_jobs_and_control_runs_alone() -> None:
     schedule = Schedule()
     for slot in range(40):
         schedule.add(job(JobKind.RENDER, slot, 1.0))
-    assert len(schedule.take(0).jobs) == 32
+    assert len(schedule.take()) == 32
     schedule = Schedule()
     for slot in range(3):
         schedule.add(job(JobKind.CONTROL, slot, 1.0))
-    assert len(schedule.take(0).jobs) == 1
-
-
-def test_expired_frames_are_dropped_before_the_device_sees_them_but_sound_never_is() -> None:
-    schedule = Schedule()
-    frame, sound = job(JobKind.RENDER, 0, 1.0), job(JobKind.RECOGNIZE, 1, 0.5)
-    schedule.add(frame)
-    schedule.add(sound)
-    batch = schedule.take(2.0)
-    assert (batch.jobs, batch.expired) == ([sound], [frame])
+    assert len(schedule.take()) == 1
 
 
 def test_padding_fills_up_to_a_power_of_two_and_returns_only_what_was_asked() -> None:

@@ -1,45 +1,130 @@
-"""Proves which picture is shown for a frame, and how that is counted."""
+"""Proves which picture leaves when, and what is counted."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pytest
 
-from streaming.media import VideoImage
+from streaming.clock import MediaClock
+from streaming.elastic_delay import MOST_DELAY, DelaySeen, ElasticDelay
+from streaming.frame_grid import FrameGrid
+from streaming.latency import LatencyPlan
+from streaming.media import FRAME_TICKS, VideoImage
+from streaming.plan import Rung
 from streaming.screen import Screen
 from streaming.stats import SessionStats
+from streaming.virtual_time import VirtualTimeLoop
+
+PLAN = LatencyPlan(2_880)
 
 
-def picture(index: int, epoch: int = 0) -> VideoImage:
-    return VideoImage(index, epoch, np.full((3, 2), index, np.uint8))
+class Listening:
+    """Stands for an overload ladder and keeps what it is told."""
+
+    rung = Rung(512, 30)
+
+    def __init__(self) -> None:
+        self.troubled: list[bool] = []
+        self.sending: list[float] = []
+
+    def frame(self, now: float, troubled: bool) -> None:
+        self.troubled.append(troubled)
+
+    def sent(self, now: float, took: float, size: int) -> None:
+        self.sending.append(took)
 
 
-def test_a_frame_shows_its_own_picture_else_a_little_late_one_else_the_last_again() -> None:
-    stats = SessionStats()
-    screen = Screen(stats)
-    assert screen.show(0, 0, 1) is None
-    screen.put(picture(1))
-    screen.put(picture(2))
-    own = screen.show(1, 0, 1)
-    assert own is not None and own.index == 1 and not own.repeated
-    ahead = screen.show(2, 0, 1)
-    assert ahead is not None and ahead.yuv[0, 0] == 2
-    screen.put(picture(3))
-    late = screen.show(4, 0, 1)
-    assert late is not None and (late.index, late.yuv[0, 0], late.repeated) == (4, 3, False)
-    again = screen.show(5, 0, 1)
-    assert again is not None and (again.index, again.yuv[0, 0], again.repeated) == (5, 3, True)
-    assert (stats.fresh, stats.late, stats.repeated) == (2, 3, 1)
+class Scene:
+    """A screen at the beginning of its clock."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        clock = MediaClock(PLAN.delay, loop.time)
+        clock.start(PLAN.preroll)
+        self.ladder, self.delay, self.stats = Listening(), ElasticDelay(), SessionStats(DelaySeen.of(PLAN.delay))
+        worker: Any = SimpleNamespace(ladder=self.ladder)
+        self.grid = FrameGrid(clock, PLAN, worker)
+        self.screen = Screen(self.grid, worker, self.delay, self.stats)
+        self.epoch = 0
+
+    def put(self, index: int, after: float, epoch: int = 0) -> None:
+        """The picture of frame ``index`` is ready so many seconds after it is due."""
+        image = VideoImage(index * FRAME_TICKS, epoch, np.full((3, 2), index, np.uint8))
+        loop = asyncio.get_running_loop()
+        loop.call_at(self.grid.due(image.tick) + after, self.screen.put, image)
+
+    async def next(self) -> tuple[int, float]:
+        """Number of the next picture, and how many seconds after it was due it left."""
+        image = await self.screen.next(lambda: self.epoch)
+        return image.index, asyncio.get_running_loop().time() - self.grid.due(image.tick)
 
 
-def test_pictures_that_are_too_late_or_of_an_interrupted_epoch_are_thrown_away() -> None:
-    screen = Screen(SessionStats())
-    screen.put(picture(1))
-    assert screen.show(4, 0, 1) is None
-    screen.put(picture(5, epoch=0))
-    assert screen.show(5, 1, 1) is None
-    assert screen.shown is None
+def virtually(scenario: Callable[[Scene], Awaitable[None]]) -> Scene:
+    async def main() -> Scene:
+        scene = Scene()
+        await scenario(scene)
+        return scene
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main())
 
 
-def test_at_half_rate_lateness_is_counted_in_pictures() -> None:
-    screen = Screen(SessionStats())
-    screen.put(picture(2))
-    late = screen.show(6, 0, 2)
-    assert late is not None and late.yuv[0, 0] == 2
+def test_a_picture_leaves_when_it_is_due_and_a_late_one_when_it_is_ready() -> None:
+    async def scenario(scene: Scene) -> None:
+        for index, after in enumerate((-0.03, -0.001, 0.025, -0.01)):
+            scene.put(index, after)
+        left = [await scene.next() for _ in range(4)]
+        assert [index for index, _ in left] == [0, 1, 2, 3]
+        assert [round(late, 3) for _, late in left] == [0, 0, 0.025, 0]
+
+    stats = virtually(scenario).stats
+    assert (stats.fresh, stats.overdue, stats.missing) == (3, 1, 0)
+
+
+def test_of_several_overdue_pictures_the_newest_leaves() -> None:
+    async def scenario(scene: Scene) -> None:
+        for index in range(4):
+            scene.put(index, -0.01)
+        await scene.next()
+        await asyncio.sleep(0.1)  # as long as the way out of a picture may take
+        assert (await scene.next())[0] == 3
+        assert scene.ladder.sending == [pytest.approx(0.1)]
+        assert scene.ladder.troubled == [False, True]
+
+    assert virtually(scenario).stats.missing == 2
+
+
+def test_a_picture_of_an_interrupted_epoch_is_stale() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.put(0, -0.01)
+        scene.put(1, -0.01, epoch=1)
+        scene.epoch = 1
+        assert (await scene.next())[0] == 1
+
+    virtually(scenario)
+
+
+def test_what_is_much_too_late_gets_the_time_of_its_leaving() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.put(0, 0.5)
+        index, late = await scene.next()
+        assert index == 15 and late < 1 / 30
+        scene.put(16, -0.001)
+        assert (await scene.next())[0] == 16
+
+    virtually(scenario)
+
+
+def test_lateness_is_trouble_only_where_a_longer_delay_does_not_help() -> None:
+    async def scenario(scene: Scene) -> None:
+        for index in range(2):
+            scene.put(index, 0.02)
+        await scene.next()
+        scene.delay.added = MOST_DELAY
+        await scene.next()
+        assert scene.ladder.troubled == [False, True]
+
+    virtually(scenario)

@@ -1,0 +1,88 @@
+"""What one frame of every stage costs on this machine, measured when the models are warm.
+
+Runs on: worker thread, before the first session. Medians of the engine's own clock, which other programs do not move
+where the work is done by this thread.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streaming.engine import Engine
+from streaming.media import HOP_TICKS, MODEL_SAMPLE_TICKS, PHONES, TICK_RATE, WINDOW
+from streaming.plan import StageCosts
+
+SAMPLES: Final = 15
+"""Frames of each stage that are measured; a few before them are not."""
+UNCOUNTED: Final = 3
+SLOT: Final = -1
+"""Of the engine; sessions have others."""
+
+PictureEncoder = Callable[[NDArray[np.uint8]], object]
+"""Encodes one picture after the other of one size, (H*3//2, W) uint8 yuv420p."""
+
+
+def measure(engine: Engine, sizes: Sequence[int], encoder_of: Callable[[int], PictureEncoder]) -> StageCosts:
+    """Measures every stage.
+
+    Args:
+        engine: warm.
+        sizes: of pictures, px.
+        encoder_of: makes an encoder for pictures of a size.
+    """
+    random = np.random.default_rng(0)
+    speech = iter(random.normal(0, 0.1, (SAMPLES + UNCOUNTED, HOP_TICKS // MODEL_SAMPLE_TICKS)).astype(np.float32))
+    phones = iter(np.eye(PHONES, dtype=np.float32)[random.integers(0, PHONES, (SAMPLES + UNCOUNTED, 1, WINDOW))])
+    expressions: list[NDArray[np.float32]] = []
+    avatar = engine.avatars[0]
+    engine.open(SLOT, avatar, engine.styles[0], 1.0, "keep", sizes[0])
+    try:
+        recognize = _median(engine, lambda: engine.recognize([SLOT], [next(speech)]))
+        decode = _median(engine, lambda: expressions.append(engine.decode([SLOT], next(phones))))
+        render, encode = {}, {}
+        for size in sizes:
+            engine.prepare(avatar, size)
+            engine.set_size(SLOT, size)
+            pictures: list[NDArray[np.uint8]] = []
+            moving = _Moving(engine, expressions, pictures)
+            render[size] = _median(engine, moving.render)
+            encode[size] = _median(engine, partial(_encode_next, encoder_of(size), iter(pictures)))
+    finally:
+        engine.close(SLOT)
+    return StageCosts(recognize * TICK_RATE / HOP_TICKS, decode, render, encode)
+
+
+def _encode_next(encode: PictureEncoder, pictures: Iterator[NDArray[np.uint8]]) -> None:
+    encode(next(pictures))
+
+
+class _Moving:
+    """A speaking face: another picture every time."""
+
+    def __init__(
+        self, engine: Engine, expressions: list[NDArray[np.float32]], pictures: list[NDArray[np.uint8]]
+    ) -> None:
+        self._engine = engine
+        self._expressions = expressions
+        self._pictures = pictures
+
+    def render(self) -> None:
+        """The next picture."""
+        at = len(self._pictures)
+        turned = np.full((1, 6), 0.03 * np.sin(at), np.float32)
+        blink = np.array([at % 5 == 0], np.float32)
+        gaze = np.full((1, 2), 0.05 * np.cos(at), np.float32)
+        self._pictures += self._engine.render([SLOT], self._expressions[at], turned, gaze, blink)
+
+
+def _median(engine: Engine, run: Callable[[], object]) -> float:
+    """Seconds that ``run`` takes, by the engine's clock."""
+    seconds = []
+    for _ in range(UNCOUNTED + SAMPLES):
+        began = engine.worked()
+        run()
+        seconds.append(engine.worked() - began)
+    return float(np.median(seconds[UNCOUNTED:]))

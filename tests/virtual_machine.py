@@ -1,0 +1,161 @@
+"""A machine in virtual time: one worker whose stages cost what they are told to, and a session on it.
+
+The worker runs one batch at a time, as the real one does, with the real schedule and the real overload ladder.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from deterministic_engine import DeterministicEngine
+
+from streaming.clock import MediaClock
+from streaming.latency import LatencyPlan
+from streaming.media import PACKET_TICKS, TICK_RATE, AudioChunk, Tick, VideoImage
+from streaming.overload import OverloadLadder
+from streaming.plan import Rung, StageCosts, plan_for
+from streaming.schedule import Job, JobKind, Schedule, run_batch
+from streaming.session import Session, Settings
+from streaming.slots import SlotLease
+from streaming.virtual_time import VirtualTimeLoop
+from streaming.worker import expected
+
+COSTS = StageCosts(0.05, 0.003, {512: 0.014, 384: 0.008, 256: 0.0035}, {512: 0.004, 384: 0.0025, 256: 0.0015})
+"""Of an ordinary machine: 56 % of the worker's time at 512 px and 30 fps."""
+Slowness = Callable[[float, JobKind], float]
+"""How many times longer than its costs a batch takes that begins at a moment."""
+
+
+class VirtualWorker:
+    """Implements `streaming.worker.Worker`."""
+
+    def __init__(self, slowness: Slowness, spare: Callable[[float], float | None] = lambda now: None) -> None:
+        self.engine = DeterministicEngine(size=512)
+        self.plan = plan_for(COSTS, 2.0)
+        self._now = asyncio.get_running_loop().time
+        self.ladder = OverloadLadder(self.plan.rungs(), COSTS, cores=2.0, spare=lambda: spare(self._now()))
+        self._slowness = slowness
+        self._schedule = Schedule()
+        self._filled = asyncio.Event()
+        self._leases = 0
+
+    def lease(self) -> SlotLease:
+        self._leases += 1
+        return SlotLease(self._leases, self._leases)
+
+    async def prepare(self, avatar: str, size: int) -> None:
+        self.engine.prepare(avatar, size)
+
+    def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        deliver = lambda result: None if future.done() else future.set_result(result)  # noqa: E731
+        self._schedule.add(Job(kind, lease, payload, deadline, deliver, self._now()))
+        self._filled.set()
+        return future
+
+    async def run(self) -> None:
+        while True:
+            while not len(self._schedule):
+                self._filled.clear()
+                await self._filled.wait()
+            jobs = self._schedule.take()
+            results = run_batch(self.engine, jobs)
+            cost = expected(COSTS, jobs, results)
+            took = cost * self._slowness(self._now(), jobs[0].kind)
+            await asyncio.sleep(took)
+            self.ladder.ran(self._now(), took, cost)
+            for job, result in zip(jobs, results, strict=True):
+                job.deliver(result)
+
+
+class VirtualCall:
+    """A session with a microphone that speaks noise, and what came of it."""
+
+    def __init__(self, worker: VirtualWorker, encoding: float = 0.0) -> None:
+        """``encoding``: how many times longer than its costs the way out of a picture takes."""
+        loop = asyncio.get_running_loop()
+        plan = LatencyPlan(worker.engine.recognizer_delay_ticks, budget=worker.plan.budget)
+        clock = MediaClock(plan.delay, loop.time)
+        self.worker = worker
+        self.session = Session(worker, worker.lease(), plan, clock, Settings("ada", "calm"), seed=0)
+        self.sound: list[tuple[float, AudioChunk]] = []
+        self.pictures: list[tuple[float, VideoImage, float]] = []
+        """(moment, picture, seconds after it was due)"""
+        self.rungs: list[tuple[float, Rung]] = []
+        self.delays: list[tuple[float, Tick]] = []
+        self._encoding = encoding
+
+    async def speak(self, samples: np.ndarray) -> None:
+        """(n,) int16, 20 ms at a time."""
+        loop, capture = asyncio.get_running_loop(), self.session.capture_tick()
+        began = loop.time()
+        for start in range(0, len(samples), PACKET_TICKS):
+            await asyncio.sleep(began + (start + PACKET_TICKS) / TICK_RATE - loop.time())
+            self.session.push_audio(AudioChunk(capture + start, 0, samples[start : start + PACKET_TICKS]))
+
+    async def listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            chunk = await self.session.next_audio()
+            self.sound.append((loop.time(), chunk))
+            if not self.delays or self.delays[-1][1] != self.session.clock.delay:
+                self.delays.append((loop.time(), self.session.clock.delay))
+
+    async def watch(self) -> None:
+        loop, session = asyncio.get_running_loop(), self.session
+        while True:
+            image = await session.next_image()
+            due = session.clock.deadline(image.tick) + session.plan.picture_lag / TICK_RATE
+            self.pictures.append((loop.time(), image, loop.time() - due))
+            if not self.rungs or self.rungs[-1][1] != self.worker.ladder.rung:
+                self.rungs.append((loop.time(), self.worker.ladder.rung))
+            await asyncio.sleep(self._encoding * COSTS.encode[image.yuv.shape[1]])
+
+    def between(self, begin: float, end: float) -> list[tuple[float, VideoImage, float]]:
+        """The pictures that left from ``begin`` to ``end``."""
+        return [row for row in self.pictures if begin <= row[0] < end]
+
+    def rate(self, begin: float, end: float) -> float:
+        """Pictures a second."""
+        return len(self.between(begin, end)) / (end - begin)
+
+    def intervals(self, begin: float, end: float) -> np.ndarray:
+        """Seconds from one picture to the next."""
+        return np.diff([moment for moment, _, _ in self.between(begin, end)])
+
+
+def call(
+    seconds: float,
+    slowness: Slowness,
+    spare: Callable[[float], float | None] = lambda now: None,
+    samples: np.ndarray | None = None,
+    encoding: float = 0.0,
+) -> VirtualCall:
+    """A call of so many seconds on a machine that is so slow."""
+
+    async def main() -> VirtualCall:
+        worker = VirtualWorker(slowness, spare)
+        made = VirtualCall(worker, encoding)
+        running = asyncio.create_task(worker.run())
+        await made.session.open()
+        made.session.start()
+        spoken = speech(seconds) if samples is None else samples
+        work = (made.session.run(), made.listen(), made.watch(), made.speak(spoken))
+        tasks = [running, *(asyncio.create_task(part) for part in work)]
+        await asyncio.sleep(seconds)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return made
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main())
+
+
+def speech(seconds: float) -> np.ndarray:
+    """(n,) int16: phrases of two seconds and pauses of half a one, no two samples in a row alike."""
+    samples = np.random.default_rng(0).integers(1, 9_000, round(seconds * TICK_RATE)).astype(np.int16)
+    at = np.arange(len(samples)) / TICK_RATE
+    samples[at % 2.5 > 2] //= 100
+    return samples
