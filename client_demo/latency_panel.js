@@ -1,7 +1,7 @@
 /**
  * One figure, "from your microphone to the face", and what it is made of.
  *
- * Figure = capture in the browser + network round trip (up and down) + the server's constant delay + time from
+ * Figure = capture in the browser + network round trip (up and down) + the server's delay + time from
  * receipt of a frame to its display. The server names the parts of its delay; the rest is measured by the browser.
  */
 
@@ -13,12 +13,14 @@ export class LatencyPanel {
   #bar;
   #legend;
   #readings;
+  #quality;
 
   /** @param {Document} page */
   constructor(page) {
     this.#total = page.getElementById("latency-total");
     this.#bar = page.getElementById("latency-bar");
     this.#legend = page.getElementById("latency-parts");
+    this.#quality = page.getElementById("latency-quality");
     this.#readings = Object.fromEntries(["round-trip", "jitter", "frames", "skew"].map((name) => [name, page.getElementById(`reading-${name}`)]));
   }
 
@@ -33,6 +35,7 @@ export class LatencyPanel {
     this.#read("jitter", figures.jitterMs, (value) => `${value.toFixed(1)} ms`);
     this.#read("frames", figures.fps, (value) => `${value.toFixed(1)} /s`);
     this.#read("skew", figures.skewMs, (value) => `${value > 0 ? "+" : ""}${Math.round(value)} ms`);
+    this.#say(metrics ? qualityWords(metrics) : "");
     if (!metrics || figures.playoutMs === null) return null;
 
     const parts = [
@@ -54,12 +57,32 @@ export class LatencyPanel {
     this.#total.setAttribute("data-unknown", "");
     this.#bar.replaceChildren();
     this.#legend.replaceChildren();
+    this.#say("");
     for (const reading of Object.values(this.#readings)) reading.textContent = "–";
+  }
+
+  #say(words) {
+    if (this.#quality.textContent !== words) this.#quality.textContent = words;
+    this.#quality.hidden = !words;
   }
 
   #read(name, value, format) {
     this.#readings[name].textContent = value === null ? "–" : format(value);
   }
+}
+
+/**
+ * What a busy server has changed, in plain words; nothing when all is as planned.
+ * @param {{size?: number, frame_rate?: number, added_delay_ms?: number, planned?: {size: number, frame_rate: number}}} metrics
+ */
+export function qualityWords({ size, frame_rate: rate, added_delay_ms: added, planned }) {
+  if (!planned) return "";
+  const changes = [
+    added > 0 && `everything comes ${Math.round(added)} ms later`,
+    size < planned.size && `the picture has ${size} instead of ${planned.size} lines`,
+    rate < planned.frame_rate && `it moves ${rate} instead of ${planned.frame_rate} times a second`,
+  ].filter(Boolean);
+  return changes.length ? `The server is busy: ${changes.join(", ")}.` : "";
 }
 
 /** The parts add up to the server's delay but for its rounding: a larger rest gets a name too. */

@@ -69,6 +69,7 @@ export async function responseProblem(response) {
   const { code, message } = await response.json().catch(() => ({}));
   if (response.status === 503) {
     const retryAfter = retryAfterSeconds(response);
+    if (code === "machine_too_slow") return refused(code, message);
     return code === "warming_up" ? new Problem(code, "The server is warming up.", { retryAfter: retryAfter ?? 2 }) : serverFull(retryAfter);
   }
   const sentence = message ?? `The server refused the call (status ${response.status}): reload the page and try again.`;

@@ -136,7 +136,7 @@ async def healthz(request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """The models are warm and new calls are taken."""
     service: Service = request.app.state.service
-    if service.draining or not service.worker.ready:
+    if service.draining or not service.worker.ready or not service.worker.plan.feasible:
         return signalling.busy(service)
     return PlainTextResponse("ready")
 
@@ -187,6 +187,7 @@ def create_app(service: Service) -> Starlette:
         tasks = [
             asyncio.create_task(service.visitors.watch(), name="watch for vanished clients"),
             asyncio.create_task(_settle(service), name="settle"),
+            asyncio.create_task(service.tell_plan(), name="tell the plan"),
             asyncio.create_task(_draw_ahead(service), name="draw ahead"),
         ]
         try:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from streaming.plan import SIZES
 from styletalk_core.errors import InputError
 
 ENVIRONMENT_PREFIX = "STYLETALK_SERVE_"
@@ -34,7 +35,8 @@ class ServerConfig:
         api_key: required from every client when set.
         max_sessions: calls served at the same time; 0 chooses by the device.
         udp_ports: "A-B", the UDP ports media may use; empty for any.
-        size: width and height of the picture in pixels, 256 or 512.
+        size: width and height of the picture in pixels, 256, 384 or 512; "auto" chooses by what this machine can draw.
+            Under load pictures may be smaller.
         renderer: "mesh", or "pirenderer", which needs ``renderer_weights``, its published checkpoint, and a GPU.
         future_frames: phone look-ahead in frames, 0 to 5.
         avatar, style: what a new session starts with; empty for the first of the library.
@@ -60,7 +62,7 @@ class ServerConfig:
     api_key: str = field(default="", repr=False)
     max_sessions: int = 0
     udp_ports: str = ""
-    size: int = 512
+    size: int | str = "auto"
     renderer: str = "mesh"
     renderer_weights: str = ""
     future_frames: int = 2
@@ -89,8 +91,8 @@ class ServerConfig:
         for name in ("max_sessions", "session_minutes", "sessions_per_address", "drain_seconds"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must not be negative, as {getattr(self, name)} is.")
-        if self.size not in (256, 512):
-            raise InputError(f"The picture size must be 256 or 512, not {self.size}.")
+        if str(self.size) not in ("auto", *map(str, SIZES)):
+            raise InputError(f"The picture size must be auto, 256, 384 or 512, not {self.size}.")
         if not 0 <= self.future_frames <= 5:
             raise InputError(f"future_frames must be 0 to 5, not {self.future_frames}.")
         if not self.loopback and not self.api_key:
@@ -151,6 +153,10 @@ class ServerConfig:
                 raise InputError(f"--allow-origins takes addresses such as https://example.org, not {origin!r}.")
         return origins
 
+    def picture_sizes(self) -> tuple[int, ...]:
+        """Sizes of the pictures that may be made, largest first."""
+        return tuple(size for size in SIZES if self.size == "auto" or size <= int(self.size))
+
     def udp_range(self) -> range | None:
         """The UDP ports for media, None for any.
 
@@ -174,7 +180,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--api-key-file", metavar="FILE", help="file that holds the key")
     parser.add_argument("--max-sessions", type=int, metavar="N", help="calls served at the same time")
     parser.add_argument("--udp-ports", metavar="A-B", help="UDP ports for media")
-    parser.add_argument("--size", type=int, choices=(256, 512), help="picture size (512)")
+    parser.add_argument("--size", choices=("auto", *map(str, reversed(SIZES))), help="picture size (auto)")
     parser.add_argument("--renderer", metavar="NAME", help="mesh or pirenderer (mesh)")
     parser.add_argument("--renderer-weights", metavar="FILE", help="the pirenderer's published checkpoint")
     parser.add_argument("--future-frames", type=int, metavar="F", help="phone look-ahead in frames, 0 to 5 (2)")

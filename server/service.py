@@ -87,7 +87,13 @@ class Service:
 
     def plan(self) -> LatencyPlan:
         """Where the delay of a call that starts now goes."""
-        return LatencyPlan(self.worker.recognizer_delay, self.config.future_frames)
+        return LatencyPlan(self.worker.recognizer_delay, self.config.future_frames, budget=self.worker.plan.budget)
+
+    async def tell_plan(self) -> None:
+        """Logs what pictures this machine can make, as soon as it is known; an error where it can make none."""
+        await self.worker.wait_ready()
+        plan = self.worker.plan
+        logger.log(logging.INFO if plan.feasible else logging.ERROR, "%s", plan.described())
 
     def first_settings(self) -> Settings:
         """What a new visitor starts with."""

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from streaming.media import TICK_RATE, Tick
+from streaming.media import Tick, to_ms
 
 DELAY_STEP: Tick = 480  # 10 ms
 MOST_DELAY: Tick = 4_800
@@ -37,11 +37,11 @@ class DelaySeen:
     @classmethod
     def of(cls, delay: Tick) -> "DelaySeen":
         """That of a session which begins with ``delay``."""
-        return cls(milliseconds(delay), milliseconds(delay), milliseconds(delay))
+        return cls(to_ms(delay), to_ms(delay), to_ms(delay))
 
     def follow(self, delay: Tick) -> None:
         """The delay is ``delay`` from now on."""
-        self.last = milliseconds(delay)
+        self.last = to_ms(delay)
         self.largest = max(self.largest, self.last)
 
 
@@ -87,8 +87,3 @@ class ElasticDelay:
             return self.added if pictures == SHRINKING else 0
         steps = math.ceil(recent[-1 - OUTLIERS] / DELAY_STEP)
         return min(max(steps * DELAY_STEP, 0), MOST_DELAY)
-
-
-def milliseconds(delay: Tick) -> float:
-    """Ticks as ms, to a tenth."""
-    return round(delay * 1000 / TICK_RATE, 1)

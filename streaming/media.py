@@ -32,6 +32,11 @@ if TICK_RATE % FRAME_TICKS or TICK_RATE % PACKET_TICKS or FRAME_TICKS % STEP_TIC
     raise AssertionError("frame and packet must divide one second, and the step a frame")
 
 
+def to_ms(ticks: Tick) -> float:
+    """Ticks in milliseconds, to a tenth."""
+    return round(ticks * 1000 / TICK_RATE, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
     """Sound: ``samples`` (n,) int16 mono 48 kHz, the first one at tick ``start``."""

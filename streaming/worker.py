@@ -56,6 +56,10 @@ class Machine:
     fixed: bool = False
     encoder_of: Callable[[int], PictureEncoder] = lambda size: lambda picture: None
 
+    def plan(self, costs: StageCosts) -> MachinePlan:
+        """What sessions start with where the stages cost this much."""
+        return plan_for(costs, self.cores, self.sizes, self.fixed)
+
 
 class BatchWorker:
     """Leases slots and runs jobs.
@@ -79,7 +83,7 @@ class BatchWorker:
         self.ready = False
         self.recognizer_delay = 0
         self.machine = machine or Machine()
-        self.plan: MachinePlan = plan_for(StageCosts.nothing(self.machine.sizes), 1.0, self.machine.sizes)
+        self.plan = self.machine.plan(StageCosts.nothing(self.machine.sizes))
         """What sessions start with; the best there is until the stages have been measured."""
         self.ladder = OverloadLadder(self.plan.rungs())
         self._costs: StageCosts | None = None
@@ -112,6 +116,11 @@ class BatchWorker:
 
     def _thread_measure(self, engine: Engine) -> StageCosts:
         return measure(engine, self.machine.sizes, self.machine.encoder_of)
+
+    @property
+    def size(self) -> int:
+        """Width and height of the largest pictures, in pixels."""
+        return self.plan.best.size
 
     @property
     def slots(self) -> int:
@@ -206,8 +215,8 @@ class BatchWorker:
     def engine_ready(self, engine: Engine, costs: StageCosts) -> None:
         """New sessions are served from now on."""
         self.recognizer_delay = engine.recognizer_delay_ticks
-        machine, self._costs = self.machine, costs
-        self.plan = plan_for(costs, machine.cores, machine.sizes, machine.fixed)
+        self._costs = costs
+        self.plan = self.machine.plan(costs)
         self.ladder = self.make_ladder(self.plan, costs)
         self._engine = engine
         self.ready = True

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.engine import StyleChoice
+from streaming.measurement import SLOT
 from streaming.media import HOP_TICKS, SILENCE, Recognition
 from styletalk_core.errors import NotFound
 
@@ -63,6 +64,8 @@ class DeterministicEngine:
         self._delay = delay_hops
 
     def _work(self, kind: str, slots: Sequence[int]) -> None:
+        if list(slots) == [SLOT]:
+            return  # measured before the first session
         self.calls.append((kind, tuple(slots)))
         if self.fail_next.get(kind, 0):
             self.fail_next[kind] -= 1

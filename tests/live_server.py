@@ -27,7 +27,8 @@ from server.config import ServerConfig
 from server.rtc.tracks import OpusEncoder, sound_packet
 from server.service import Service
 from streaming.overload import OverloadLadder
-from streaming.worker import BatchWorker
+from streaming.plan import FRAME_RATES, MachinePlan, Rung, StageCosts
+from streaming.worker import BatchWorker, Machine
 from styletalk_core.errors import NotFound
 from styletalk_core.renderer.background import BackgroundEntry
 
@@ -141,9 +142,14 @@ class Control:
                     return message
 
 
-def _tireless() -> OverloadLadder:
-    """A busy test machine is no overload."""
-    return OverloadLadder(late_share=2)
+class TirelessWorker(BatchWorker):
+    """A busy test machine is no overload: pictures are as large and as many as can be."""
+
+    def __init__(self, engine: DeterministicEngine, slots: int) -> None:
+        super().__init__(lambda: engine, slots, machine=Machine(cores=8.0, sizes=(engine.size,), fixed=True))
+
+    def make_ladder(self, plan: MachinePlan, costs: StageCosts) -> OverloadLadder:
+        return OverloadLadder([Rung(plan.sizes[0], FRAME_RATES[0])])
 
 
 @asynccontextmanager
@@ -153,7 +159,7 @@ async def running_server(
     """Starts a server and stops it."""
     engine = engine or DeterministicEngine()
     config = ServerConfig(size=256, **settings)
-    service = Service(config, BatchWorker(lambda: engine, slots, make_ladder=_tireless), FixedCatalogue())
+    service = Service(config, TirelessWorker(engine, slots), FixedCatalogue())
     listener = socket.create_server(("127.0.0.1", 0))
     options = uvicorn.Config(
         create_app(service), log_level="warning", lifespan="on", timeout_graceful_shutdown=2, ws_max_size=65_536
@@ -291,7 +297,7 @@ async def _serve(port: int, origins: str) -> None:
     """Serves the page with the deterministic engine until it is interrupted."""
     engine = DeterministicEngine(size=512)
     config = ServerConfig(port=port, allow_origins=origins)
-    service = Service(config, BatchWorker(lambda: engine, 4, make_ladder=_tireless), FixedCatalogue())
+    service = Service(config, TirelessWorker(engine, 4), FixedCatalogue())
     await uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="warning")).serve()
 
 

@@ -18,7 +18,6 @@ from server.config import ServerConfig
 from server.urgency import come_first
 from streaming.clock import MediaClock, monotonic
 from streaming.composer import Composer
-from streaming.errors import JobExpired
 from streaming.latency import LatencyPlan
 from streaming.media import FRAME_TICKS, PHONES, TICK_RATE, WINDOW
 from streaming.schedule import JobKind
@@ -97,8 +96,8 @@ async def _measure_all(config: ServerConfig, counts: list[int], seconds: float) 
         for count in counts:
             leases = [worker.lease() for _ in range(count)]
             for lease in leases:
-                await worker.prepare(settings.avatar)
-                await worker.submit(JobKind.CONTROL, lease, _opening(lease, settings), monotonic())
+                await worker.prepare(settings.avatar, worker.size)
+                await worker.submit(JobKind.CONTROL, lease, _opening(lease, settings, worker.size), monotonic())
             steps.append(await _measure(worker, leases, seconds, config.device))
             for lease in leases:
                 await worker.release(lease)
@@ -107,9 +106,9 @@ async def _measure_all(config: ServerConfig, counts: list[int], seconds: float) 
         await worker.aclose()
 
 
-def _opening(lease: SlotLease, settings: Any) -> Callable[[Any], None]:
+def _opening(lease: SlotLease, settings: Any, size: int) -> Callable[[Any], None]:
     return lambda engine: engine.open(
-        lease.slot, settings.avatar, settings.style, settings.intensity, settings.background
+        lease.slot, settings.avatar, settings.style, settings.intensity, settings.background, size
     )
 
 
@@ -123,7 +122,7 @@ async def _measure(worker: BatchWorker, leases: list[SlotLease], seconds: float,
         ]
         while monotonic() - began < SETTLE_SECONDS + seconds:
             await asyncio.sleep(0.5)
-            busy.append(worker.busy_share)
+            busy.append(worker.ladder.busy_share)
     late, made = np.sum([outcome.result() for outcome in outcomes], axis=0)
     timings = worker.timings()
     decoder, renderer = (timings.get(name, StageTiming(0, 0, 0, 0, 0)) for name in ("decoder", "renderer"))
@@ -157,12 +156,9 @@ async def _speak(worker: BatchWorker, lease: SlotLease, began: float, seconds: f
         await clock.wait_until(start)
         due = start + budget
         place = index % (len(phones) - WINDOW)
-        try:
-            decoded = await worker.submit(JobKind.DECODE, lease, phones[place : place + WINDOW], due)
-            motion = composer.compose(index, 0, decoded, True, 0.1)
-            await worker.submit(JobKind.RENDER, lease, motion, due)
-        except JobExpired:
-            pass
+        decoded = await worker.submit(JobKind.DECODE, lease, phones[place : place + WINDOW], due)
+        motion = composer.compose(index * FRAME_TICKS, 0, decoded, True, 0.1)
+        await worker.submit(JobKind.RENDER, lease, motion, due)
         late += counted and monotonic() > due
     return late, made
 

@@ -111,16 +111,14 @@ class Stopwatch:
             future.add_done_callback(lambda _: self._decoding.update({deadline: (began, self.now())}))
         elif kind is JobKind.RENDER:
             decoding, decoded = self._decoding.pop(deadline, (0.0, 0.0))
-            tick = begins(payload)
-            frame = self.frames[tick] = FrameMoments(self.captured(tick), decoding, decoded, began)
+            frame = self.frames[payload.tick] = FrameMoments(self.captured(payload.tick), decoding, decoded, began)
             future.add_done_callback(lambda _: setattr(frame, "rendered", self.now()))
         return future
 
     async def _next_image(self, next_image: Callable[[], Awaitable[VideoImage]]) -> VideoImage:
         image = await next_image()
-        tick = begins(image)
-        if getattr(image, "repeated", False) or tick not in self.frames:
-            self.frames.pop(tick, None)
+        tick = image.tick
+        if tick not in self.frames:
             return image
         self.frames[tick].handed_out = self.now()
         if not any(tick <= onset.tick < tick + FRAME_TICKS for onset in self.onsets[-3:]):

@@ -1,17 +1,15 @@
 """`styletalk doctor`: what this machine has, what it lacks and how to mend it. Changes nothing.
 
-Takes the options of `styletalk serve` and judges the machine by them.
+Takes the options of `styletalk serve` and tells what a server with them would show on this machine.
 """
 
 import argparse
 import asyncio
 import importlib
 import logging
-import os
 import shutil
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.resources import files
@@ -20,6 +18,9 @@ from typing import Any
 
 from server import config as settings
 from server.config import ServerConfig
+from server.processors import available_cores
+from streaming.measurement import measure
+from streaming.plan import MachinePlan
 
 NATIVE_LIBRARIES = {
     "cv2": "apt-get install libgl1 libglib2.0-0",
@@ -35,7 +36,6 @@ WEIGHTS = ("mesh64.safetensors", "recogniser.safetensors", "styletalk.safetensor
 CODECS = {"libvpx": "calls", "libopus": "calls", "libx264": "files", "aac": "files"}
 """Encoders -> what cannot be made without."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-FRAME_MS = 1000 / 30
 PORTS_PER_CALL = 2
 """UDP ports a call needs: one for each address of the machine, two on most."""
 
@@ -66,8 +66,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _checks(config: ServerConfig) -> Iterator[Check]:
     version = ".".join(map(str, sys.version_info[:3]))
     yield f"Python {version}", "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer"
-    cores = os.cpu_count() or 1
-    yield f"{cores} CPU cores", "" if cores >= 2 else "use a machine with two cores or more, or --size 256"
+    yield f"{available_cores():g} CPU cores", ""
     packages = [
         _attempt(f"package {name}", partial(importlib.import_module, name), NATIVE_LIBRARIES[name])
         for name in NATIVE_LIBRARIES
@@ -81,7 +80,7 @@ def _checks(config: ServerConfig) -> Iterator[Check]:
     if not any(fix for _, fix in packages):
         yield from _codecs()
         yield from _media(config)
-        yield _speed(config)
+        yield _plan(config)
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     yield "Chromium for the browser tests", "" if browser else "apt-get install chromium (only the tests need it)"
 
@@ -128,30 +127,27 @@ def _media(config: ServerConfig) -> Iterator[Check]:
             yield f"relay {url}", f"check its address and that its static-auth-secret is turn_secret ({error})"
 
 
-def _speed(config: ServerConfig) -> Check:
-    """How long one frame of one session takes, motion and picture together."""
-    import numpy as np
+def _plan(config: ServerConfig) -> Check:
+    """What pictures a server with these settings would make here."""
+    plan = plan_of(config)
+    if plan.feasible:
+        return f"pictures: {plan.described()}", ""
+    return "pictures", f"use a faster CPU or --device cuda ({plan.described()})"
 
+
+def plan_of(config: ServerConfig) -> MachinePlan:
+    """Measures every stage as a starting server does."""
+    from server.commands.serve import machine_of
     from styletalk_core.engine import ModelEngine
-    from styletalk_core.phones import PHONES, WINDOW
     from styletalk_core.renderer.portrait import AvatarLibrary
-    from styletalk_core.styles import EMOTIONS, StyleLibrary
+    from styletalk_core.styles import StyleLibrary
 
-    avatars, nobody = AvatarLibrary(Path("none")), np.zeros((1, 6), np.float32)
+    machine = machine_of(config)
     device = config.device if config.device.startswith("cuda") else "cpu"
-    engine = ModelEngine(avatars, StyleLibrary(Path("none")), device=device, size=config.size)
+    libraries = AvatarLibrary(Path("none")), StyleLibrary(Path("none"))
+    engine = ModelEngine(*libraries, device=device, size=machine.sizes[0])
     engine.warmup()
-    engine.open(0, avatars.names()[0], EMOTIONS[0], 1.0)
-    phones = np.eye(len(PHONES), dtype=np.float32)[None, :WINDOW]
-    times = []
-    for _ in range(30):
-        began = time.perf_counter()
-        expression = engine.decode([0], phones)
-        engine.render([0], expression, nobody, np.zeros((1, 2), np.float32), np.zeros(1, np.float32))
-        times.append((time.perf_counter() - began) * 1000)
-    took = sorted(times)[len(times) // 2]
-    fix = "use --size 256, a faster CPU or --device cuda" if config.size > 256 else "use a faster CPU or --device cuda"
-    return f"speed: {took:.0f} ms for a frame of {FRAME_MS:.0f} ms", "" if took < FRAME_MS / 2 else fix
+    return machine.plan(measure(engine, machine.sizes, machine.encoder_of))
 
 
 def _attempt(name: str, check: Callable[[], object], fix: str) -> Check:

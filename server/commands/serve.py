@@ -4,8 +4,10 @@ Runs on: the main thread. The models are imported and run on the worker thread o
 """
 
 import argparse
-import os
+import ctypes
 import socket
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,12 @@ from server.home import user_folder
 from styletalk_core.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from server.service import Service
     from streaming.engine import Engine
-    from streaming.worker import BatchWorker
+    from streaming.worker import BatchWorker, Machine
     from styletalk_core.renderer.background import BackgroundLibrary
     from styletalk_core.renderer.portrait import AvatarLibrary
     from styletalk_core.styles import StyleLibrary
@@ -105,13 +110,14 @@ def make_worker(
     Raises:
         InputError: the device is not one of auto, cpu, cuda and cuda:N, or the renderer lacks its weights.
     """
+    from server.processors import available_cores
     from streaming.worker import BatchWorker
 
     device = config.device
     if device not in ("auto", "cpu", "cuda") and not device.removeprefix("cuda:").isdigit():
         raise InputError(f"The device must be auto, cpu, cuda or cuda:N, not {device!r}.")
     slots = config.max_sessions or (
-        SESSIONS_ON_GPU if device.startswith("cuda") else max(1, (os.cpu_count() or 1) // CORES_PER_SESSION)
+        SESSIONS_ON_GPU if device.startswith("cuda") else max(1, int(available_cores()) // CORES_PER_SESSION)
     )
 
     pirenderer = None
@@ -121,11 +127,47 @@ def make_worker(
         pirenderer = network_for(config.renderer, Path(config.renderer_weights) if config.renderer_weights else None)
 
     def make_engine() -> "Engine":
-        import torch
-
         from styletalk_core.engine import ModelEngine
 
-        chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        return ModelEngine(avatars, styles, backgrounds, device=chosen, size=config.size, pirenderer=pirenderer)
+        chosen = ("cuda" if _has_gpu() else "cpu") if device == "auto" else device
+        size = config.picture_sizes()[0]
+        return ModelEngine(avatars, styles, backgrounds, device=chosen, size=size, pirenderer=pirenderer)
 
-    return BatchWorker(make_engine, slots, pad=device.startswith("cuda"))
+    return BatchWorker(make_engine, slots, pad=device.startswith("cuda"), machine=machine_of(config))
+
+
+def _has_gpu() -> bool:
+    """True where PyTorch can use a GPU; without NVIDIA's driver, PyTorch is not imported to find out."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def machine_of(config: ServerConfig) -> "Machine":
+    """What a worker with these settings runs on."""
+    from server.processors import SpareProcessors, available_cores
+    from streaming.worker import Machine
+
+    return Machine(
+        available_cores(), SpareProcessors(), config.picture_sizes(), config.size != "auto", encoder_of_pictures
+    )
+
+
+def encoder_of_pictures(size: int) -> "Callable[[NDArray[np.uint8]], None]":
+    """Encodes pictures of ``size`` as a call does, to measure what that costs."""
+    from server.rtc.tracks import picture_frame
+    from server.rtc.vp8_encoder import LiveVp8Encoder
+    from streaming.media import FRAME_TICKS, VideoImage
+
+    encoder, encoded = LiveVp8Encoder(size), 0
+
+    def encode(yuv: "NDArray[np.uint8]") -> None:
+        nonlocal encoded
+        encoder.encode(picture_frame(VideoImage(encoded * FRAME_TICKS, 0, yuv)))
+        encoded += 1
+
+    return encode

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from server.protocol.events import Event, Motion
 from server.protocol.fields import UNSET
-from streaming.media import FRAME_TICKS, MotionFrame
+from streaming.media import MotionFrame
 from streaming.session import Session
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class MotionStream:
         self._send(
             Motion(
                 motion.index,
-                motion.index * FRAME_TICKS,
-                due_ms=round((clock.deadline(motion.index * FRAME_TICKS) - clock.now()) * 1000),
+                motion.tick,
+                due_ms=round((clock.deadline(motion.tick) - clock.now()) * 1000),
                 pose=_list(motion.pose),
                 gaze=_list(motion.gaze),
                 blink=round(float(motion.blink), DIGITS),

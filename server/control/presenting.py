@@ -147,7 +147,7 @@ class Presenting:
             self._utterance = self._pushed = None
             task = service.visitors.begin(visitor, presentation)
             self._attending = asyncio.create_task(self._attend(task, name), name=f"presenter {name}")
-        delay, room = presentation.session.plan.delay, presentation.speaker.room
+        delay, room = presentation.session.clock.delay, presentation.speaker.room
         visitor.send(PresenterStarted(name, f"/whep/{name}", milliseconds(delay), milliseconds(room), GENERATED))
 
     async def _open(self) -> Presentation:

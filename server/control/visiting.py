@@ -47,7 +47,7 @@ from server.routes.signalling import busy
 from server.service import Service
 from server.sessions.calls import TooManySessions, Visitor
 from streaming.clock import monotonic
-from streaming.media import TICK_RATE
+from streaming.media import to_ms
 from streaming.session import Session
 from streaming.speaker import Interruption
 from styletalk_core.errors import NotFound
@@ -55,7 +55,6 @@ from styletalk_core.errors import NotFound
 logger = logging.getLogger(__name__)
 
 METRICS_SECONDS = 1.0
-TICKS_PER_MS = TICK_RATE / 1000
 MOST_CHANNELS = 128
 
 
@@ -202,7 +201,7 @@ class ControlChannel(MessageChannel):
             await asyncio.sleep(METRICS_SECONDS)
             now = monotonic()
             if (session := self._session) is not None:
-                shown = session.stats.fresh
+                shown = session.stats.shown
                 fps = max(0, shown - before) / (now - at)
                 before = shown
                 self.send(self._metrics(session, fps))
@@ -210,10 +209,15 @@ class ControlChannel(MessageChannel):
             at = now
 
     def _metrics(self, session: Session, fps: float) -> Metrics:
+        best, added = self._service.worker.plan.best, to_ms(session.added_delay)
         return Metrics(
             round(fps, 1),
-            delay_ms=round(session.plan.delay / TICKS_PER_MS, 1),
-            parts=session.plan.parts(),
+            delay_ms=to_ms(session.clock.delay),
+            added_delay_ms=added,
+            parts=session.plan.parts() | ({"added under load": added} if added else {}),
+            size=session.size,
+            frame_rate=session.frame_rate,
+            planned={"size": best.size, "frame_rate": best.frame_rate},
             stages={name: round(timing.run_p50, 1) for name, timing in self._service.worker.timings().items()},
             late=session.stats.late,
             level=round(session.level, 4),

@@ -138,9 +138,13 @@ class Metrics(Event):
 
     type = "metrics"
 
-    fps: float
-    delay_ms: float
+    fps: Annotated[float, "frames shown a second"]
+    delay_ms: Annotated[float, "now"]
+    added_delay_ms: Annotated[float, "of it because the machine is busy"]
     parts: Annotated[Mapping[str, float], "{name: ms} of the delay"]
+    size: Annotated[int, "of the frames now, px"]
+    frame_rate: Annotated[float, "now, a second"]
+    planned: Annotated[Mapping[str, float], "{`size`, `frame_rate`} when nothing else runs"]
     stages: Annotated[Mapping[str, float], "{name: ms} of work"]
     late: Annotated[int, "frames so far"]
     level: Annotated[float, "0..1, of the audio"]

@@ -9,10 +9,12 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from server.service import Service
+from server.sessions.performance import Performance
+from streaming.media import to_ms
 from streaming.schedule import JobKind
 
 CAUGHT = (*(kind.value for kind in JobKind), "http", "channel", "upload")
-FRAMES = ("fresh", "repeated", "late", "half_rate", "slips")
+FRAMES = ("fresh", "overdue", "missing", "left_out")
 
 
 class _Figures:
@@ -38,8 +40,10 @@ class _Figures:
         yield _gauge("control_channels", "Open control channels", visitors.channels)
         yield _counter("sessions_served", "Calls that were answered", visitors.served)
         yield _counter("sessions_failed", "Calls that ended because the engine failed", visitors.failed)
-        yield _gauge("overload_level", "0 none, 1 half the frame rate, 2 no new calls either", worker.level)
-        yield _gauge("device_busy_share", "Share of the last two seconds in which the models ran", worker.busy_share)
+        yield from self._quality(performances)
+        yield _gauge(
+            "device_busy_share", "Share of the last two seconds in which the models ran", worker.ladder.busy_share
+        )
         yield from self._stages()
         errors = CounterMetricFamily(
             "styletalk_internal_errors", "Unexpected errors; the log has their tracebacks", labels=["where"]
@@ -51,10 +55,29 @@ class _Figures:
         for kind in FRAMES:
             frames.add_metric([kind], sum(getattr(call.session.stats, kind) for call in performances))
         yield frames
+        yield _gauge("slips", "Times the calls' clocks have slipped", sum(c.session.stats.slips for c in performances))
         yield _gauge(
             "packets", "Sound packets of the calls that are up", sum(c.session.stats.packets for c in performances)
         )
         yield _gauge("microphone_lost", "Microphone packets that never came", sum(c.microphone.lost for c in calls))
+
+    def _quality(self, performances: list[Performance]) -> Iterator[Metric]:
+        """How good pictures are, and how good they can be here."""
+        worker, sessions = self._service.worker, [performance.session for performance in performances]
+        ladder, best = worker.ladder, worker.plan.best
+        added = max((session.added_delay for session in sessions), default=0)
+        yield _gauge("overload_level", "Rung of the overload ladder, 0 for the best", ladder.level)
+        yield _gauge("picture_size", "Width and height of pictures in pixels", ladder.rung.size)
+        yield _gauge("picture_size_planned", "The same when there is no overload", best.size)
+        yield _gauge("frame_rate", "Pictures a second", ladder.rung.frame_rate)
+        yield _gauge("frame_rate_planned", "The same when there is no overload", best.frame_rate)
+        yield _gauge("admits", "1 while the overload ladder lets new calls in", ladder.rung.admits)
+        yield _gauge("slowness", "Time that work takes, in terms of what it cost at the start", ladder.slowness)
+        yield _counter("quality_changes", "Steps on the overload ladder", ladder.changes)
+        yield _gauge("added_delay_ms", "The most by which the delay of a call has grown", to_ms(added))
+        yield _gauge(
+            "size_changes", "Changes of size in calls that are up", sum(s.stats.size_changes for s in sessions)
+        )
 
     def _stages(self) -> Iterator[Metric]:
         wait, run, slowest, batch = (

@@ -30,6 +30,8 @@ def busy(service: Service) -> Response:
     """503: come back later."""
     if service.draining:
         code, message = "draining", "The server is about to stop; try again in a moment."
+    elif service.worker.ready and not service.worker.plan.feasible:
+        return problem(503, "machine_too_slow", service.worker.plan.described())
     elif service.worker.ready:
         code, message = "server_full", f"All {service.worker.slots} places are taken; try again in a moment."
     else:

@@ -10,6 +10,7 @@ import re
 import secrets
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
@@ -89,14 +90,23 @@ class Recording:
         origin = self._first * FRAME_TICKS
         for item in items:
             if isinstance(item, VideoImage):
-                writer.picture(item.index - self._first, person(item.yuv, self._size))
+                writer.picture(item.index - self._first, resized(person(item.yuv), self._size))
             elif item is not None and item.end > origin:
                 cut = max(origin - item.start, 0)
                 writer.sound(item.start + cut - origin, item.samples[cut:])
 
 
-def person(yuv: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def resized(yuv: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """A picture (S*3//2, S) as large as the recording, (size*3//2, size): a busy machine makes smaller ones."""
+    if yuv.shape[1] == size:
+        return yuv
+    frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p").reformat(size, size, interpolation="BICUBIC")
+    return frame.to_ndarray().astype(np.uint8, copy=False)
+
+
+def person(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The person in a picture (size*3//2, size); with a transparent background the mask lies below, (size*3, size)."""
+    size = yuv.shape[1]
     if len(yuv) != 3 * size:
         return yuv
     chroma, quarter = 2 * size, size // 4

@@ -11,6 +11,9 @@ from server.cli import main
 from server.commands import doctor
 from server.config import ServerConfig
 from server.rtc import reachability
+from streaming.plan import StageCosts, plan_for
+
+COSTS = StageCosts(0.06, 0.001, {512: 0.006, 384: 0.004, 256: 0.002}, {512: 0.002, 384: 0.001, 256: 0.001})
 
 
 def fixes(config: ServerConfig) -> dict[str, str]:
@@ -20,8 +23,8 @@ def fixes(config: ServerConfig) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The speed of this machine is another matter."""
-    monkeypatch.setattr(doctor, "_speed", lambda config: ("speed", ""))
+    """What this machine can draw is another matter."""
+    monkeypatch.setattr(doctor, "plan_of", lambda config: plan_for(COSTS, 2))
 
 
 def test_a_taken_port_and_a_missing_certificate_are_told(tmp_path: Path) -> None:
@@ -60,7 +63,7 @@ def test_without_a_library_what_needs_it_is_not_tried(monkeypatch: pytest.Monkey
     monkeypatch.setattr(importlib, "import_module", import_module)
     checks = dict(doctor._checks(ServerConfig(port=0)))
     assert checks["package cv2"].startswith("apt-get install libgl1") and "libGL.so.1" in checks["package cv2"]
-    assert not any(name.startswith(("codec", "call", "speed")) for name in checks)
+    assert not any(name.startswith(("codec", "call", "pictures")) for name in checks)
 
 
 def test_people_are_told_line_by_line_and_the_exit_is_clean(
@@ -69,3 +72,11 @@ def test_people_are_told_line_by_line_and_the_exit_is_clean(
     monkeypatch.setattr(doctor, "_checks", lambda config: [("paper", ""), ("ink", "buy some")])
     assert main(["doctor"]) == 0
     assert capsys.readouterr().out.splitlines() == ["ok    paper", "FAIL  ink  ->  buy some"]
+
+
+def test_the_plan_is_told_and_only_a_hopeless_machine_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = dict(doctor._checks(ServerConfig(port=0)))
+    assert checks["pictures: 512 px at 30 frames a second, 11 ms of 33 ms"] == ""
+    monkeypatch.setattr(doctor, "plan_of", lambda config: plan_for(COSTS, 0.01))
+    fix = fixes(ServerConfig(port=0))["pictures"]
+    assert "use a faster CPU" in fix and "This machine is too slow for calls" in fix

@@ -102,3 +102,19 @@ def test_after_the_warm_up_no_packaged_avatar_has_to_be_built(tmp_path: Path, mo
     monkeypatch.setattr("styletalk_core.engine.MeshRenderer", build)
     for avatar in avatars.names():
         warm.prepare(avatar)
+
+
+def test_a_slot_changes_its_size_and_keeps_the_rest(engine: ModelEngine) -> None:
+    still = [np.zeros((2, *shape), np.float32) for shape in ((64,), (6,), (2,), ())]
+    engine.open(SLOT + 1, "clara", "neutral", 1.0, "#000000", 384)
+    try:
+        engine.set_background(SLOT, "#000000")
+        small, large = engine.render([SLOT, SLOT + 1], *still)
+        assert (small.shape, large.shape) == ((384, 256), (576, 384))
+        engine.prepare("clara", 384)
+        engine.set_size(SLOT, 384)
+        np.testing.assert_array_equal(engine.render([SLOT, SLOT + 1], *still)[0], large)
+        engine.set_avatar(SLOT, "malik")
+        assert engine.render([SLOT, SLOT + 1], *still)[0].shape == (576, 384)
+    finally:
+        engine.close(SLOT + 1)

@@ -30,7 +30,8 @@ factors = st.floats(1, 10)
 def costs(draw: st.DrawFn) -> StageCosts:
     """Of any machine; larger pictures cost more."""
     render, encode = (sorted((draw(seconds) for _ in SIZES), reverse=True) for _ in range(2))
-    return StageCosts(draw(st.floats(0.001, 1)), draw(seconds), dict(zip(SIZES, render)), dict(zip(SIZES, encode)))
+    by_size = (dict(zip(SIZES, column, strict=True)) for column in (render, encode))
+    return StageCosts(draw(st.floats(0.001, 1)), draw(seconds), *by_size)
 
 
 @pytest.mark.parametrize(

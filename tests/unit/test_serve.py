@@ -3,10 +3,11 @@
 import socket
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from server.cli import main
-from server.commands.serve import listen, make_worker
+from server.commands.serve import encoder_of_pictures, listen, machine_of, make_worker
 from server.config import ServerConfig
 from styletalk_core.errors import InputError
 
@@ -53,3 +54,19 @@ def test_the_number_of_sessions_follows_the_device(tmp_path: Path) -> None:
     assert make_worker(ServerConfig(device="cuda:0"), *libraries).slots > 8
     with pytest.raises(InputError, match="abacus"):
         make_worker(ServerConfig(device="abacus"), *libraries)
+
+
+def test_the_size_is_chosen_or_given(tmp_path: Path) -> None:
+    automatic, given = (machine_of(ServerConfig(size=size)) for size in ("auto", "384"))
+    assert (automatic.sizes, automatic.fixed) == ((512, 384, 256), False)
+    assert (given.sizes, given.fixed) == ((384, 256), True)
+    assert ServerConfig(size=256).picture_sizes() == (256,)
+    with pytest.raises(InputError, match="300"):
+        ServerConfig(size=300)
+
+
+@pytest.mark.parametrize("size", [512, 256])
+def test_an_encoder_of_pictures_takes_one_after_the_other(size: int) -> None:
+    encode = encoder_of_pictures(size)
+    for brightness in (30, 200):
+        encode(np.full((size * 3 // 2, size), brightness, np.uint8))

@@ -13,7 +13,7 @@ from deterministic_engine import DeterministicEngine
 from streaming.errors import ControlFailed, EngineFailure, WorkerFull
 from streaming.schedule import JobKind
 from streaming.slots import SlotLease
-from streaming.worker import BatchWorker
+from streaming.worker import BatchWorker, Machine
 from styletalk_core.errors import NotFound
 
 WINDOW = np.zeros((11, 41), np.float32)
@@ -21,7 +21,7 @@ WINDOW = np.zeros((11, 41), np.float32)
 
 @asynccontextmanager
 async def running(engine: DeterministicEngine, slots: int = 4) -> AsyncIterator[BatchWorker]:
-    worker = BatchWorker(lambda: engine, slots)
+    worker = BatchWorker(lambda: engine, slots, machine=Machine(8.0, sizes=(64,), fixed=True))
     worker.start()
     await asyncio.wait_for(worker.wait_ready(), 5)
     try:
