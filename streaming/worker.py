@@ -233,10 +233,10 @@ class BatchWorker:
 
     def batch_done(self, jobs: list[Job], results: list[Any], seconds: float) -> None:
         """Hands the results to who waits for them."""
-        if self._costs is not None:
-            self.ladder.ran(self._now(), seconds, expected(self._costs, jobs, results))
         for job, result in zip(jobs, results, strict=True):
             job.deliver(result)
+        if self._costs is not None:
+            self.ladder.ran(self._now(), seconds, expected(self._costs, jobs, results))
 
 
 def expected(costs: StageCosts, jobs: Sequence[Job], results: Sequence[Any]) -> float:

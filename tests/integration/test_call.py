@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
 from live_server import Caller, LiveServer, pitch, running_server, silence, tone
+
+from streaming.media import STEP_TICKS, TICK_RATE
+from streaming.plan import Rung, StageCosts
 
 HALF = (DARK + BRIGHT) / 2
 
@@ -27,7 +31,7 @@ async def test_speech_comes_back_delayed_with_a_mouth_that_moves_with_it() -> No
         assert pitch(caller) == pytest.approx(300, abs=10)
         openness = [int(picture[5, 5]) for _, _, picture in caller.pictures]
         assert min(openness) < HALF < max(openness)
-        frames = np.array([time for _, time, _ in caller.pictures]) * 30
+        frames = np.array([time for _, time, _ in caller.pictures]) * TICK_RATE / STEP_TICKS
         np.testing.assert_allclose(frames - frames[0], np.round(frames - frames[0]), atol=0.01)
         await caller.aclose()
 
@@ -345,6 +349,39 @@ async def test_a_server_that_is_still_warming_up_says_so() -> None:
         assert (await server.http("GET", "/api/styles/map"))[0] == 200, "the map waits for the models"
         await asyncio.wait_for(server.service.worker.wait_ready(), 3)
         assert (await server.http("GET", "/readyz"))[0] == 200
+
+
+async def test_a_machine_that_is_too_slow_refuses_calls_with_the_reason() -> None:
+    async with running_server() as server:
+        worker = server.service.worker
+        nothing = dict.fromkeys(worker.machine.sizes, 1.0)
+        worker.plan = worker.machine.plan(StageCosts(1.0, 1.0, nothing, nothing))
+        caller = Caller(silence(1))
+        assert await caller.call(server) == 503
+        status, _, body = await server.http("GET", "/readyz")
+        problem = json.loads(body)
+        assert (status, problem["code"], problem["message"]) == (503, "machine_too_slow", worker.plan.described())
+        await caller.aclose()
+
+
+async def test_pictures_change_their_size_in_mid_call_and_are_told() -> None:
+    async with running_server() as server, server.control() as control:
+        caller = Caller(silence(5))
+        assert await caller.call(server, control.created["session"]) == 201
+        await caller.until_picture()
+        ladder = server.service.worker.ladder
+        large = ladder.rungs[0].size
+        ladder.rungs = (Rung(large // 2, 20),)
+        async with asyncio.timeout(10):
+            while caller.pictures[-1][2].shape[1] == large:
+                await asyncio.sleep(0.02)
+            while (metrics := await control.expect("metrics"))["size"] == large:
+                pass
+        assert (metrics["size"], metrics["frame_rate"]) == (large // 2, 20)
+        assert metrics["planned"] == {"size": large, "frame_rate": 30}
+        figures = (await server.http("GET", "/metrics"))[2].decode()
+        assert f"styletalk_picture_size {large / 2}" in figures and "styletalk_size_changes 1.0" in figures
+        await caller.aclose()
 
 
 async def test_what_lives_as_long_as_the_process_is_kept_from_the_garbage_collector() -> None:

@@ -12,7 +12,7 @@ from deterministic_engine import DeterministicEngine
 from server.benchmarks import batch, capacity, churn, interruption, latency, soak, stopwatch, switch
 from server.benchmarks.adaptation import Adaptation
 from server.benchmarks.busy import busy_loops
-from streaming.media import VideoImage
+from streaming.media import FRAME_TICKS, VideoImage
 from streaming.schedule import JobKind
 from streaming.worker import BatchWorker
 from styletalk_core.errors import InputError
@@ -79,7 +79,7 @@ async def test_pictures_are_marked_after_every_second_switch() -> None:
 
         async def next_image(self) -> VideoImage:
             self.shown += 1
-            return VideoImage(self.shown, 0, np.full((96, 64), 40, np.uint8))
+            return VideoImage(self.shown * FRAME_TICKS, 0, np.full((96, 64), 40, np.uint8))
 
     session: Any = Played()
     switch.Switches().watch(session)

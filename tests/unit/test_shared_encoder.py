@@ -13,10 +13,10 @@ from server.rtc.shared_encoder import BITRATES, KEY_FRAME_TICKS, RAISE_TICKS, Sh
 SIZE = 64
 
 
-def frame(index: int) -> VideoFrame:
+def frame(index: int, size: int = SIZE) -> VideoFrame:
     """Frame ``index`` at 30 fps, as bright as its number."""
-    yuv = np.full((SIZE * 3 // 2, SIZE), 128, np.uint8)
-    yuv[:SIZE] = 40 + index % 150
+    yuv = np.full((size * 3 // 2, size), 128, np.uint8)
+    yuv[:size] = 40 + index % 150
     picture = VideoFrame.from_ndarray(yuv, format="yuv420p")
     picture.pts, picture.time_base = index * 3_000, Fraction(1, 90_000)
     return picture
@@ -31,8 +31,8 @@ class Viewer:
         self.payloads: dict[int, list[bytes]] = {}
         self._decoder = Vp8Decoder()
 
-    def ask(self, index: int, lost: bool = False) -> None:
-        payloads, timestamp = self.encoder.encode(frame(index), lost)
+    def ask(self, index: int, lost: bool = False, size: int = SIZE) -> None:
+        payloads, timestamp = self.encoder.encode(frame(index, size), lost)
         if not payloads:
             return
         self.payloads[index] = payloads
@@ -102,3 +102,14 @@ def test_a_late_viewer_is_served_from_what_is_kept_and_then_waits_for_a_key_fram
     assert sum(stream.encoded for stream in shared) == 60 and len(slow.seen) == 57
     slow.ask(20)
     assert 57 not in slow.seen and slow.correct()
+
+
+def test_pictures_that_change_their_size_begin_with_a_key_frame_for_everybody() -> None:
+    shared = streams(SIZE)
+    viewers = [Viewer(SharedEncoder(shared)) for _ in range(2)]
+    for index in range(9):
+        for viewer in viewers:
+            viewer.ask(index, size=SIZE if not 3 <= index < 6 else 48)
+    for viewer in viewers:
+        assert sorted(viewer.seen) == list(range(9)) and viewer.correct()
+        assert [index for index, payloads in viewer.payloads.items() if is_key_frame(payloads)] == [0, 3, 6]
