@@ -146,7 +146,9 @@ class TirelessWorker(BatchWorker):
     """A busy test machine is no overload: pictures are as large and as many as can be."""
 
     def __init__(self, engine: DeterministicEngine, slots: int) -> None:
-        super().__init__(lambda: engine, slots, machine=Machine(cores=8.0, sizes=(engine.size, engine.size // 2), fixed=True))
+        super().__init__(
+            lambda: engine, slots, machine=Machine(cores=8.0, sizes=(engine.size, engine.size // 2), fixed=True)
+        )
 
     def make_ladder(self, plan: MachinePlan, costs: StageCosts) -> OverloadLadder:
         return OverloadLadder([Rung(plan.sizes[0], FRAME_RATES[0])])

@@ -21,7 +21,7 @@ from server.benchmarks.browser import BURST_PERIOD, WATCH_CORNER, bursts
 from server.benchmarks.busy import busy_loops
 from server.benchmarks.live import speaking_call
 from server.benchmarks.stopwatch import QUIET_SECONDS, THRESHOLD, Stopwatch
-from server.rtc.aiortc_patches import VIDEO_CLOCK_RATE
+from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE
 from server.sessions.calls import Call
 from streaming.clock import unix_seconds
 from streaming.media import FRAME_TICKS, TICK_RATE, Tick

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from aiortc import RTCRtpSender
 
-from server.rtc.aiortc_patches import VIDEO_CLOCK_RATE
+from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE
 from server.sessions.calls import Call
 from streaming.clock import monotonic
 from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, Tick, VideoImage
