@@ -131,7 +131,7 @@ def _bend(
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _lid_gap(vertices: Any, side: int) -> float:
+def _lid_gap(vertices: Any, side: int) -> Any:
     total = np.float32(0)
     for k in range(_LID_MIDDLE.start, _LID_MIDDLE.stop):
         total += vertices[_LOWER_LIDS[side, k], 1] - vertices[_UPPER_LIDS[side, k], 1]

@@ -194,7 +194,9 @@ class MeshRenderer:
         return layer
 
     def _eye(self, state: MeshState, side: int, gaze: Float) -> Patch | None:
-        opening = open_between(*state.eyes[side], self.size, softness=max(0.5, 0.0045 * self.unit))
+        opening = open_between(
+            state.eyes[side, 0], state.eyes[side, 1], self.size, softness=max(0.5, 0.0045 * self.unit)
+        )
         if opening is None:
             return None
         return self._eyes[side].paint(opening, state.to_source[side], gaze, float(state.closing[side]))

@@ -97,7 +97,7 @@ class MouthInterior:
 
         ``edges`` (2, w) are the rows of the lips, ``corners`` (2,) the columns where they meet.
         """
-        rows, columns = np.indices(inside.shape[:2], np.float32)
+        rows, columns = np.asarray(np.indices(inside.shape[:2]), np.float32)
         source_x, source_y = (line[0] * columns + line[1] * rows + line[2] for line in to_window)
         if self._lower_teeth is not None:
             dropped = jaw * self._unit - self._own_jaw

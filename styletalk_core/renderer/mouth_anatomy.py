@@ -126,7 +126,7 @@ def _tongue(x: float, y: float) -> tuple[float, float]:
 
 
 @_compiled  # type: ignore[untyped-decorator]
-def _light(corner: float, below_upper: float, above_lower: float) -> float:
+def _light(corner: Any, below_upper: Any, above_lower: Any) -> Any:
     """How much light falls between the lips; ``corner`` is 0 in the middle .. 1 at the corners of the mouth."""
     corner = min(corner, 1.0)
     under_upper = min(max(below_upper / _UPPER_SHADOW, 0.0), 1.0)

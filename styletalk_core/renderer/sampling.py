@@ -18,9 +18,10 @@ FRACTION_BITS: Final = 16
 NUMBERS: Final = 8
 """Numbers per node of a field that is interpolated."""
 _CHANNELS: Final = 4
+_intrinsic: Any = intrinsic
 
 
-@intrinsic
+@_intrinsic  # type: ignore[untyped-decorator]
 def bilinear(_: Any, address: Any, stride: Any, x: Any, y: Any) -> tuple[Any, Any]:
     """Returns the RGBA of a uint8 picture as one uint32, red in its lowest byte.
 
@@ -77,7 +78,7 @@ def _generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
     return builder.bitcast(builder.trunc(shifted, ir.VectorType(byte, _CHANNELS)), short)
 
 
-@intrinsic
+@_intrinsic  # type: ignore[untyped-decorator]
 def interpolate(_: Any, address: Any, stride: Any, u: Any, v: Any, out: Any) -> tuple[Any, Any]:
     """Writes the `NUMBERS` float32 between four nodes to the address ``out``.
 
@@ -115,7 +116,7 @@ def interpolate(_: Any, address: Any, stride: Any, u: Any, v: Any, out: Any) -> 
     return types.void(types.intp, types.intp, types.float32, types.float32, types.intp), generate
 
 
-@intrinsic
+@_intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_: Any, address: Any) -> tuple[Any, Any]:
     """Asks for a line of memory that will soon be read."""
 
