@@ -48,7 +48,8 @@ class OpusDecoder:
             frames = self._codec.decode(av.Packet(payload))
         except av.FFmpegError:
             return np.zeros(0, dtype=np.int16)
-        parts = [np.frombuffer(frame.planes[0], np.int16, frame.samples) for frame in frames]
+        planes = [memoryview(frame.planes[0]) for frame in frames]
+        parts = [np.frombuffer(plane, np.int16, f.samples) for plane, f in zip(planes, frames, strict=True)]
         return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int16), *parts])
 
 
