@@ -195,7 +195,8 @@ class Machine:
         if not told:
             return {}
         references = {key: min(entry["reference"][key] for entry in told) for key in told[0]["reference"]}
-        machine, worst = told[0]["machine"], max(entry["load"]["other_programs"] for entry in told)
+        machine: dict[str, Any] = told[0]["machine"]
+        worst = max(entry["load"]["other_programs"] for entry in told)
         return machine | references | {"features": ", ".join(machine["features"]), "other_programs": worst}
 
     @property

@@ -46,7 +46,7 @@ def send_frames_at_once(sender: RTCRtpSender) -> None:
     missing = [name for name in _USED if not hasattr(sender, _PRIVATE + name)]
     if missing or not hasattr(sender, "_run_rtp"):
         raise PatchError(f"RTCRtpSender of this aiortc version has no {', '.join(missing) or '_run_rtp'}")
-    sender._run_rtp = partial(_run, sender)
+    sender._run_rtp = partial(_run, sender)  # type: ignore[method-assign]
 
 
 def _get(sender: RTCRtpSender, name: str) -> Any:
