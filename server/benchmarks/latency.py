@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         }
         if args.busy:
             result |= _beside_busy_loops(page, args.busy, args.seconds)
-        result |= asdict(server.read(lambda: Adaptation.of(call, server.service.worker.size)))
+        result |= asdict(server.read(lambda: Adaptation.of(call)))
     if not args.json:
         _print(result)
     return result

@@ -12,8 +12,10 @@ from deterministic_engine import DeterministicEngine
 from server.benchmarks import batch, capacity, churn, interruption, latency, soak, stopwatch, switch
 from server.benchmarks.adaptation import Adaptation
 from server.benchmarks.busy import busy_loops
+from streaming.elastic_delay import DelaySeen
 from streaming.media import FRAME_TICKS, VideoImage
 from streaming.schedule import JobKind
+from streaming.stats import SessionStats
 from streaming.worker import BatchWorker
 from styletalk_core.errors import InputError
 
@@ -135,15 +137,13 @@ def test_busy_loops_keep_each_its_core_busy_and_end() -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_what_a_session_has_adapted_is_told_and_what_it_cannot_adapt_is_constant() -> None:
-    stats = argparse.Namespace(size_changes=2, delay_ms=argparse.Namespace(first=150.0, largest=190.0, last=160.0))
-    clock = argparse.Namespace(delay=7_200)
-    session = argparse.Namespace(clock=clock, stats=stats, size=384)
-    told = Adaptation.of(argparse.Namespace(session=session), 512)  # type: ignore[arg-type]
+def test_what_a_session_has_adapted_is_told() -> None:
+    delay = DelaySeen.of(7_200)
+    for now in (9_120, 7_680):
+        delay.follow(now)
+    session = argparse.Namespace(stats=SessionStats(delay, size_changes=2), size=384)
+    told = Adaptation.of(argparse.Namespace(session=session))  # type: ignore[arg-type]
     assert told == Adaptation(384, 2, {"first": 150.0, "largest": 190.0, "last": 160.0})
-    fixed = argparse.Namespace(session=argparse.Namespace(clock=clock, stats=argparse.Namespace()))
-    told = Adaptation.of(fixed, 512)  # type: ignore[arg-type]
-    assert told == Adaptation(512, 0, {"first": 150.0, "largest": 150.0, "last": 150.0})
 
 
 def test_what_a_session_costs_is_told_even_where_no_rate_is_held() -> None:
