@@ -27,7 +27,7 @@ from styletalk_core.renderer.person_mask import empty_background, foreground_col
 from styletalk_core.renderer.portrait import Portrait
 from styletalk_core.renderer.rasterizer import PLAIN, RETOUCHED, SKIPPED, draw_triangles, fill_triangles
 from styletalk_core.renderer.retouch import Retouch
-from styletalk_core.renderer.retouch_network import load
+from styletalk_core.renderer.retouch_weights import load
 
 _SUPERSAMPLING = 2.0  # texture pixels per output pixel: bilinear sampling then blurs nothing that the output shows
 _SHARPENED = 0.45  # share of its finest detail that an enlarged photo gains, since resampling takes as much away

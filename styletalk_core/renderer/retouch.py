@@ -11,7 +11,6 @@ from typing import Any, Final
 import cv2
 import numba
 import numpy as np
-import torch
 
 from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import (
@@ -21,7 +20,7 @@ from styletalk_core.renderer.face_mesh import (
     UPPER_INNER_LIP,
     interocular,
 )
-from styletalk_core.renderer.retouch_network import CROP, FARTHEST, GAIN, POINTS, RetouchNetwork
+from styletalk_core.renderer.retouch_weights import CROP, FARTHEST, GAIN, POINTS, RetouchWeights
 
 _SPAN: Final = 1.0
 """Side of the crop in inter-ocular distances."""
@@ -43,11 +42,11 @@ class Retouch:
         grid: nodes on a side of it.
     """
 
-    def __init__(self, network: RetouchNetwork, picture: Image, points: Float, face: Float, own: Float) -> None:
+    def __init__(self, weights: RetouchWeights, picture: Image, points: Float, face: Float, own: Float) -> None:
         """Looks at a portrait.
 
         Args:
-            network: the trained one.
+            weights: of the trained network.
             picture: (T, T, >=3) the texture.
             points: (478, >=2) landmarks in it, px.
             face: (478, 3) canonical landmarks with the mouth at rest.
@@ -59,22 +58,18 @@ class Retouch:
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
         seen = cv2.resize(cut, (CROP, CROP), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        person = person_features(face, own)[None]
-        with torch.inference_mode():
-            mouth = torch.from_numpy(seen.transpose(2, 0, 1).copy())[None]
-            bases = network.bases(mouth, torch.from_numpy(person))
-        d = network.dimensions
-        self.grid, self._reach = d.grid, float(network.reach)
-        self._bases = np.ascontiguousarray(bases[0].permute(0, 2, 3, 1).reshape(d.bases, -1).numpy())
+        person = person_features(face, own)
+        bases = weights.bases(seen.transpose(2, 0, 1), person)
+        d, tensors = weights.dimensions, weights.tensors
+        self.grid, self._reach = d.grid, float(tensors["reach"])
+        self._bases = np.ascontiguousarray(bases.transpose(0, 2, 3, 1).reshape(d.bases, -1))
         half = (CROP * _DETAIL - 1) / 2
         self._to_texture = from_crop[:, :2] * half  # half sides of the crop -> px
         to_crop = cv2.invertAffineTransform(from_crop)
         self.to_grid = np.ascontiguousarray(to_crop * ((d.grid - 1) / (2 * half)), np.float32)
-        layers = (network.motion, network.motion_hidden, network.weights)
-        first, second, last = (layer.weight.detach().numpy().T.copy() for layer in layers)
-        with torch.inference_mode():
-            first_bias = (network.motion_person(torch.from_numpy(person))[0] + network.motion.bias).numpy()
-        self._layers = first, first_bias, second, network.motion_hidden.bias.detach().numpy(), last
+        first, second, last = (tensors[f"{name}.weight"].T.copy() for name in ("motion", "motion_hidden", "weights"))
+        first_bias = tensors["motion_person.weight"] @ person + tensors["motion.bias"]
+        self._layers = first, first_bias, second, tensors["motion_hidden.bias"], last
         self._at_own = _weights(motion_features(own, np.zeros(3, np.float32)), *self._layers)
 
     def fields(self, offsets: Float, turn: Float) -> Float:

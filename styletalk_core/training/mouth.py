@@ -22,7 +22,8 @@ from tqdm import tqdm
 from styletalk_core.dataset import Clip, load_track, read_manifest, track_path
 from styletalk_core.errors import InputError
 from styletalk_core.landmarks import MIRROR
-from styletalk_core.renderer.retouch_network import CROP, POINTS, RetouchNetwork, save
+from styletalk_core.renderer.retouch_network import RetouchNetwork, save
+from styletalk_core.renderer.retouch_weights import CROP, POINTS
 from styletalk_core.training.mouth_crops import MouthCrops, cut_clip
 from styletalk_core.video import read_frames
 from styletalk_core.weights import FOLDER

@@ -20,7 +20,7 @@ from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.rasterizer import fill_triangles
 from styletalk_core.renderer.reenactment import DrivenMotion, motion_of_landmarks, portrait_of_frame
 from styletalk_core.renderer.retouch import crop_frame, motion_features, person_features
-from styletalk_core.renderer.retouch_network import CROP
+from styletalk_core.renderer.retouch_weights import CROP
 
 SOURCE: Final = 128
 """Side of the photographed mouths, px."""

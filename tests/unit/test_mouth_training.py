@@ -7,7 +7,7 @@ import torch
 
 from styletalk_core.landmarks import MIRROR
 from styletalk_core.renderer.retouch import motion_features
-from styletalk_core.renderer.retouch_network import CROP
+from styletalk_core.renderer.retouch_weights import CROP
 from styletalk_core.training.mouth import judge, mirrored_features, train_network
 from styletalk_core.training.mouth_crops import SOURCE, MouthCrops
 

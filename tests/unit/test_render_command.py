@@ -86,7 +86,6 @@ def test_a_size_is_chosen_by_its_word(size: str, side: int) -> None:
         assert (video.streams.video[0].width, video.streams.video[0].height) == (side, side)
 
 
-@pytest.mark.xfail(strict=False, reason="the mesh renderer shares its scratch arrays between threads")
 def test_the_file_is_the_same_for_any_number_of_cores(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = []
     for cores in (1, 4):

@@ -8,12 +8,13 @@ import torch
 
 from styletalk_core.errors import CheckpointError
 from styletalk_core.face_model import FaceModel
-from styletalk_core.renderer import retouch_network
+from styletalk_core.renderer import retouch_network, retouch_weights
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.renderer.rasterizer import fill_triangles
 from styletalk_core.renderer.retouch import Retouch, motion_features, person_features
-from styletalk_core.renderer.retouch_network import FARTHEST, GAIN, RetouchNetwork
+from styletalk_core.renderer.retouch_network import RetouchNetwork, weights_of
+from styletalk_core.renderer.retouch_weights import CROP, FARTHEST, GAIN, RetouchWeights
 from styletalk_core.weights import FOLDER
 
 STRAIGHT = np.zeros(3, np.float32)
@@ -46,13 +47,32 @@ def test_an_open_mouth_is_retouched_within_bounds(renderer: MeshRenderer) -> Non
     assert np.abs(far[..., 2:]).max() < 0.4, "what was never seen is held back"
 
 
+def network_of(weights: RetouchWeights) -> RetouchNetwork:
+    network = RetouchNetwork(weights.dimensions)
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.tensors.items()}, strict=False)
+    return network.eval()
+
+
+@torch.inference_mode()
+def test_the_look_at_a_portrait_equals_the_networks() -> None:
+    torch.manual_seed(0)
+    network, generator = RetouchNetwork().eval(), np.random.default_rng(0)
+    mouth = generator.uniform(0, 1, (3, CROP, CROP)).astype(np.float32)
+    person = generator.normal(0, 1, network.person.in_features).astype(np.float32)
+    wanted = network.bases(torch.from_numpy(mouth)[None], torch.from_numpy(person)[None])[0].numpy()
+    weights = weights_of(network)
+    assert weights.tensors.keys() == weights.dimensions.shapes().keys()
+    np.testing.assert_allclose(weights.bases(mouth, person), wanted, rtol=0, atol=1e-5)
+
+
 def test_the_frames_share_equals_the_network(renderer: MeshRenderer, speaking: np.ndarray) -> None:
-    network = retouch_network.load()
+    weights = retouch_weights.load()
+    network = network_of(weights)
     own = -renderer.resting_offsets
     model = FaceModel.load()
     turn = np.array([0.1, -0.2, 0.05], np.float32)
     with torch.inference_mode():
-        retouch = Retouch(network, renderer.person, renderer.texture_points, renderer.resting_face, own)
+        retouch = Retouch(weights, renderer.person, renderer.texture_points, renderer.resting_face, own)
         bases = torch.from_numpy(retouch._bases.reshape(1, -1, retouch.grid, retouch.grid, 5)).permute(0, 1, 4, 2, 3)
         person = torch.from_numpy(person_features(renderer.resting_face, own))[None]
         at_own = torch.from_numpy(motion_features(own, STRAIGHT))[None]
@@ -94,9 +114,9 @@ def test_the_weight_file_is_small_and_a_wrong_one_is_named(tmp_path: Path) -> No
     assert (FOLDER / "mouth.safetensors").stat().st_size < 1_000_000
     path = tmp_path / "mouth.safetensors"
     retouch_network.save(RetouchNetwork(), {"purpose": "test"}, path)
-    assert retouch_network.load(path).dimensions == RetouchNetwork().dimensions
+    assert retouch_weights.load(path).dimensions == RetouchNetwork().dimensions
     with pytest.raises(CheckpointError, match="mesh64"):
-        retouch_network.load(FOLDER / "mesh64.safetensors")
+        retouch_weights.load(FOLDER / "mesh64.safetensors")
     (tmp_path / "damaged.safetensors").write_bytes(b"no")
     with pytest.raises(CheckpointError, match="damaged"):
-        retouch_network.load(tmp_path / "damaged.safetensors")
+        retouch_weights.load(tmp_path / "damaged.safetensors")

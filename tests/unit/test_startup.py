@@ -71,15 +71,13 @@ def test_rendering_loads_no_tracker_and_no_server(rendering: set[str]) -> None:
 
 
 def test_recognizing_loads_no_picture(recognizing: set[str]) -> None:
-    assert "onnxruntime" in recognizing and not recognizing & (DATA | SERVER | {"cv2", "PIL"})
+    assert "numba" in recognizing and not recognizing & (DATA | SERVER | {"cv2", "PIL"})
 
 
-@pytest.mark.xfail(strict=True, reason="the recognizer and the decoder are made of torch modules")
 def test_rendering_needs_no_torch(rendering: set[str]) -> None:
     assert not rendering & TORCH
 
 
-@pytest.mark.xfail(strict=True, reason="the recognizer is made of torch modules")
 def test_recognizing_needs_no_torch(recognizing: set[str]) -> None:
     assert not recognizing & TORCH
 
