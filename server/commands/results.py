@@ -9,12 +9,14 @@ Runs on: the main thread.
 import argparse
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from server.benchmarks import report
 from styletalk_core.markdown_page import write_section
 from styletalk_core.model_cards import cards_page
 from styletalk_core.weights import FOLDER
+
+if TYPE_CHECKING:
+    from server.benchmarks.report import Figures, Machine
 
 _PROTOCOL: Final = """\
 Self-driven, as in the paper: the first frame of a clip speaks the clip's sound in the clip's own style, pose and gaze;
@@ -56,6 +58,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         InputError: the folder holds no figures.
     """
+    from server.benchmarks import report
+
     machines = report.read_machines(args.bench)
     sections = {
         "machines": (
@@ -90,7 +94,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return {"sections": [*sections, "figures"]}
 
 
-def _quality(machine: report.Machine, paper: report.Figures) -> str:
+def _quality(machine: "Machine", paper: "Figures") -> str:
+    from server.benchmarks import report
+
     return "\n".join(
         [
             _PROTOCOL,

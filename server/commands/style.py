@@ -11,7 +11,6 @@ from typing import Any
 
 from server.commands.library import Entry, LibraryCommands, say
 from server.home import user_folder
-from styletalk_core.enrollment import StyleSummary, enroll_style
 from styletalk_core.errors import InputError
 from styletalk_core.styles import StyleLibrary
 
@@ -25,6 +24,8 @@ def _library() -> StyleLibrary:
 
 
 def _describe() -> list[Entry]:
+    from styletalk_core.enrollment import StyleSummary
+
     library = _library()
     return [asdict(StyleSummary.of(library, library.get(name))) for name in library.names()]
 
@@ -52,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add(args: argparse.Namespace) -> dict[str, Any]:
     from tqdm import tqdm
 
+    from styletalk_core.enrollment import enroll_style
+
     with tqdm(total=100, desc="Watching the face", bar_format="{desc} {bar} {n:.0f} %", leave=False) as bar:
 
         def progress(share: float) -> None:
@@ -68,6 +71,8 @@ def _add(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show(args: argparse.Namespace) -> dict[str, Any]:
+    from styletalk_core.enrollment import StyleSummary
+
     library = _library()
     style = asdict(StyleSummary.of(library, library.get(args.name)))
     for key, value in style.items():
