@@ -71,7 +71,8 @@ class ElasticDelay:
             quiet: nobody is heard right now.
         """
         grown, shrunk = self._wanted(GROWING), self._wanted(SHRINKING)
-        ticks = grown - self.added if grown > self.added else min(shrunk - self.added, 0)
+        full = len(self._needed) == SHRINKING
+        ticks = grown - self.added if grown > self.added else min(shrunk - self.added, 0) * full
         pause = 0.0 if quiet else SECONDS_BETWEEN_GROWTHS if ticks > 0 else SECONDS_BETWEEN_SHRINKS
         if not ticks or now - self._stepped < pause:
             return 0
@@ -83,7 +84,7 @@ class ElasticDelay:
     def _wanted(self, pictures: int) -> Tick:
         """What would have sufficed for the last so many pictures, but for outliers, in whole steps."""
         recent = sorted(list(self._needed)[-pictures:])
-        if len(recent) < pictures:
-            return self.added if pictures == SHRINKING else 0
+        if len(recent) <= OUTLIERS:
+            return 0
         steps = math.ceil(recent[-1 - OUTLIERS] / DELAY_STEP)
         return min(max(steps * DELAY_STEP, 0), MOST_DELAY)

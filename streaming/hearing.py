@@ -23,6 +23,8 @@ from streaming.worker import Worker
 LONGEST_FILL: Tick = 4_800
 """A gap in the sound up to 100 ms is fed to the recogniser as silence; a longer one is left out."""
 PACKETS_WAITING: Final = 50
+PACKETS_AT_ONCE: Final = 5
+"""Of those that wait, so many are recognised in one job: the frames that wait behind it must not wait for long."""
 RECOGNIZE_WITHIN = 0.01  # seconds; where sound stands among the worker's deadlines
 
 
@@ -62,13 +64,15 @@ class Hearing:
         self.timeline.silence_all()
 
     async def run(self) -> None:
-        """Feeds the recogniser with what has arrived, everything that waits at a time.
+        """Feeds the recogniser with what has arrived, several packets at a time when they wait.
 
         Raises:
             EngineFailure: the recogniser failed.
         """
         while True:
-            chunks = [await self._unheard.get(), *self._unheard.drain()]
+            chunks = [await self._unheard.get()]
+            while len(self._unheard) and len(chunks) < PACKETS_AT_ONCE:
+                chunks.append(await self._unheard.get())
             audio = np.concatenate([self._feed(chunk) for chunk in chunks])
             hops: RecognizedHops = await self._worker.submit(
                 JobKind.RECOGNIZE, self._lease, audio, self._now() + RECOGNIZE_WITHIN

@@ -18,6 +18,8 @@ from streaming.plan import StageCosts
 SAMPLES: Final = 15
 """Frames of each stage that are measured; a few before them are not."""
 UNCOUNTED: Final = 3
+HEARD_AT_ONCE: Final = 2 * HOP_TICKS
+"""Ticks of sound that are recognised at a time: a recogniser may work on two hops together."""
 SLOT: Final = -1
 """Of the engine; sessions have others."""
 
@@ -34,7 +36,7 @@ def measure(engine: Engine, sizes: Sequence[int], encoder_of: Callable[[int], Pi
         encoder_of: makes an encoder for pictures of a size.
     """
     random = np.random.default_rng(0)
-    speech = iter(random.normal(0, 0.1, (SAMPLES + UNCOUNTED, HOP_TICKS // MODEL_SAMPLE_TICKS)).astype(np.float32))
+    speech = iter(random.normal(0, 0.1, (SAMPLES + UNCOUNTED, HEARD_AT_ONCE // MODEL_SAMPLE_TICKS)).astype(np.float32))
     phones = iter(np.eye(PHONES, dtype=np.float32)[random.integers(0, PHONES, (SAMPLES + UNCOUNTED, 1, WINDOW))])
     expressions: list[NDArray[np.float32]] = []
     avatar = engine.avatars[0]
@@ -52,7 +54,7 @@ def measure(engine: Engine, sizes: Sequence[int], encoder_of: Callable[[int], Pi
             encode[size] = _median(engine, partial(_encode_next, encoder_of(size), iter(pictures)))
     finally:
         engine.close(SLOT)
-    return StageCosts(recognize * TICK_RATE / HOP_TICKS, decode, render, encode)
+    return StageCosts(recognize * TICK_RATE / HEARD_AT_ONCE, decode, render, encode)
 
 
 def _encode_next(encode: PictureEncoder, pictures: Iterator[NDArray[np.uint8]]) -> None:

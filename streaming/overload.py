@@ -141,7 +141,7 @@ class OverloadLadder:
     def frame(self, now: float, troubled: bool) -> None:
         """A picture was handed out; ``troubled``: after one that is missing, or too late for the delay to help."""
         self._outcomes.append((now, troubled))
-        while self._outcomes[0][0] <= now - max(TROUBLE_WINDOW, PATIENCE):
+        while len(self._outcomes) > FEWEST_TROUBLED and self._outcomes[0][0] <= now - max(TROUBLE_WINDOW, PATIENCE):
             self._outcomes.popleft()
         if self.level < len(self.rungs) - 1 and self._overloaded(now):
             self._fall(now)
@@ -150,6 +150,9 @@ class OverloadLadder:
 
     def _overloaded(self, now: float) -> bool:
         recent = [(moment, troubled) for moment, troubled in self._outcomes if moment > now - TROUBLE_WINDOW]
+        newest = list(self._outcomes)[-FEWEST_TROUBLED:]
+        if len(recent) < FEWEST_TROUBLED and len(newest) == FEWEST_TROUBLED:
+            recent = newest  # pictures are so rare that there is nothing else to go by
         moments = [moment for moment, troubled in recent if troubled]
         enough = len(moments) >= max(FEWEST_TROUBLED, TROUBLE_SHARE * len(recent))
         return enough and moments[-1] - moments[0] >= TROUBLE_SPAN

@@ -85,7 +85,8 @@ class Screen:
         interval = self._grid.stride if self.shown is None else picture.tick - self.shown.tick
         self._delay.ready(round((ready - due) * TICK_RATE))
         behind = round((now - due) * TICK_RATE)
-        helpless = self._delay.exhausted or ready <= due  # a longer delay would not have made it punctual
+        # where a longer delay would not have made it punctual
+        helpless = self._delay.exhausted or ready <= due or behind > MOST_BEHIND
         troubled = interval >= UNEVEN * self._grid.stride or (behind > TROUBLING and helpless)
         self._worker.ladder.frame(now, troubled)
         self._count(interval, behind)

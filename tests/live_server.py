@@ -29,7 +29,6 @@ from server.service import Service
 from streaming.overload import OverloadLadder
 from streaming.plan import FRAME_RATES, MachinePlan, Rung, StageCosts
 from streaming.worker import BatchWorker, Machine
-from styletalk_core.errors import NotFound
 from styletalk_core.renderer.background import BackgroundEntry
 
 
@@ -47,16 +46,16 @@ class FixedCatalogue:
 
     def check_background(self, name: str) -> None:
         if name not in BACKGROUNDS:
-            raise NotFound(f"There is no background named {name!r}.")
+            raise ValueError(f"There is no background named {name!r}.")
 
     def style_thumbnail(self, style: str, avatar: str) -> bytes:
         if style not in STYLES:
-            raise NotFound(f"There is no style named {style!r}.")
+            raise ValueError(f"There is no style named {style!r}.")
         return self.thumbnail(avatar)
 
     def thumbnail(self, avatar: str) -> bytes:
         if avatar not in AVATARS:
-            raise NotFound(f"There is no avatar named {avatar!r}.")
+            raise ValueError(f"There is no avatar named {avatar!r}.")
         return b"\xff\xd8\xff\xd9"
 
 
@@ -146,9 +145,8 @@ class TirelessWorker(BatchWorker):
     """A busy test machine is no overload: pictures are as large and as many as can be."""
 
     def __init__(self, engine: DeterministicEngine, slots: int) -> None:
-        super().__init__(
-            lambda: engine, slots, machine=Machine(cores=8.0, sizes=(engine.size, engine.size // 2), fixed=True)
-        )
+        sizes = (engine.size, engine.size // 2)
+        super().__init__(lambda: engine, slots, machine=Machine(cores=8.0, sizes=sizes, fixed=True))
 
     def make_ladder(self, plan: MachinePlan, costs: StageCosts) -> OverloadLadder:
         return OverloadLadder([Rung(plan.sizes[0], FRAME_RATES[0])])
@@ -172,7 +170,7 @@ async def running_server(
     while not server.started:
         await asyncio.sleep(0.01)
     if ready:
-        await asyncio.wait_for(service.worker.wait_ready(), 30)
+        await asyncio.wait_for(service.worker.wait_ready(), 5)
     try:
         yield LiveServer(service, engine, listener.getsockname()[1], server)
     finally:
@@ -282,7 +280,7 @@ class Caller:
             await self.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         return status
 
-    async def until_picture(self, seconds: float = 30.0) -> None:
+    async def until_picture(self, seconds: float = 5.0) -> None:
         """Returns when the first picture has come."""
         async with asyncio.timeout(seconds):
             while not self.pictures:

@@ -26,7 +26,7 @@ class Priced(DeterministicEngine):
         self.clock += seconds * (20 if self.calls_made % 4 == 0 else 1)
 
     def recognize(self, slots, audio):  # type: ignore[no-untyped-def]
-        self.spend(0.001)
+        self.spend(0.002)
         return super().recognize(slots, audio)
 
     def decode(self, slots, posteriors):  # type: ignore[no-untyped-def]

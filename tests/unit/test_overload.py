@@ -55,6 +55,14 @@ def test_lasting_trouble_is_answered_within_a_second_one_rung_after_the_other() 
     assert changes[0][0] < 3
 
 
+def test_pictures_that_take_seconds_each_are_trouble_too() -> None:
+    slow = ladder()
+    for moment in (1.0, 3.0, 7.0):
+        slow.ran(moment, 1.0, COSTS.frame(512))
+        slow.frame(moment, True)
+    assert slow.level == 5, "the least that there is"
+
+
 def test_a_machine_that_is_known_to_be_much_too_slow_goes_to_what_fits_at_once() -> None:
     changes = drive(ladder(), 0, 5, lambda now, rung: rung.size > 256, lambda now: 3.0)
     assert [rung for _, rung in changes] == [Rung(256, 30)]
