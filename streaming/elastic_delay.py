@@ -19,8 +19,8 @@ GROWING: Final = 10
 """Pictures that are looked at for more delay."""
 SHRINKING: Final = 90
 """Pictures that are looked at for less."""
-OUTLIERS: Final = 2
-"""The latest of them, which are forgiven: a stall makes one or two pictures late."""
+OUTLIERS: Final = 3
+"""The latest of them, which are forgiven: a stall makes one picture late, and some more behind what has waited."""
 SECONDS_BETWEEN_GROWTHS: Final = 0.15
 SECONDS_BETWEEN_SHRINKS: Final = 0.5
 """While somebody speaks."""
