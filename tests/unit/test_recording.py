@@ -1,0 +1,19 @@
+"""Proves that pictures of every size fit a recording, which has one."""
+
+import numpy as np
+
+from server.sessions.recording import person, resized
+
+
+def test_smaller_pictures_become_as_large_as_the_recording() -> None:
+    picture = np.full((96, 64), 128, np.uint8)
+    picture[:64, 32:] = 200
+    assert resized(picture, 64) is picture
+    large = resized(picture, 128)
+    assert large.shape == (192, 128)
+    assert abs(int(large[64, 8]) - 128) <= 1 and abs(int(large[64, 120]) - 200) <= 1
+
+
+def test_of_a_transparent_picture_the_person_is_kept_whatever_its_size() -> None:
+    for size in (64, 32):
+        assert person(np.zeros((3 * size, size), np.uint8)).shape == (size * 3 // 2, size)
