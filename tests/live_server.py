@@ -29,6 +29,7 @@ from server.service import Service
 from streaming.overload import OverloadLadder
 from streaming.plan import FRAME_RATES, MachinePlan, Rung, StageCosts
 from streaming.worker import BatchWorker, Machine
+from styletalk_core.errors import NotFound
 from styletalk_core.renderer.background import BackgroundEntry
 
 
@@ -46,16 +47,16 @@ class FixedCatalogue:
 
     def check_background(self, name: str) -> None:
         if name not in BACKGROUNDS:
-            raise ValueError(f"There is no background named {name!r}.")
+            raise NotFound(f"There is no background named {name!r}.")
 
     def style_thumbnail(self, style: str, avatar: str) -> bytes:
         if style not in STYLES:
-            raise ValueError(f"There is no style named {style!r}.")
+            raise NotFound(f"There is no style named {style!r}.")
         return self.thumbnail(avatar)
 
     def thumbnail(self, avatar: str) -> bytes:
         if avatar not in AVATARS:
-            raise ValueError(f"There is no avatar named {avatar!r}.")
+            raise NotFound(f"There is no avatar named {avatar!r}.")
         return b"\xff\xd8\xff\xd9"
 
 
@@ -170,7 +171,7 @@ async def running_server(
     while not server.started:
         await asyncio.sleep(0.01)
     if ready:
-        await asyncio.wait_for(service.worker.wait_ready(), 5)
+        await asyncio.wait_for(service.worker.wait_ready(), 30)
     try:
         yield LiveServer(service, engine, listener.getsockname()[1], server)
     finally:
@@ -280,7 +281,7 @@ class Caller:
             await self.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         return status
 
-    async def until_picture(self, seconds: float = 5.0) -> None:
+    async def until_picture(self, seconds: float = 30.0) -> None:
         """Returns when the first picture has come."""
         async with asyncio.timeout(seconds):
             while not self.pictures:
