@@ -63,10 +63,10 @@ def live_server(**settings: Any) -> Iterator[LiveServer]:
 
     async def serve() -> None:
         loops.append(asyncio.get_running_loop())
-        serving = asyncio.create_task(server._serve([listener]), name="uvicorn")  # serve() wants signals
-        await service.worker.wait_ready()
-        warm.set()
-        await serving
+        ready = asyncio.create_task(service.worker.wait_ready(), name="warm-up")
+        ready.add_done_callback(lambda _: warm.set())
+        await server._serve([listener])  # serve() wants signals
+        ready.cancel()
 
     def main() -> None:
         come_first()

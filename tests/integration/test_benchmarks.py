@@ -22,8 +22,8 @@ class GrainyEngine(DeterministicEngine):
     """Its pictures are as many bytes as those of a face."""
 
     def render(self, *wanted: Any) -> list[NDArray[np.uint8]]:
-        grain = np.random.default_rng(0).integers(0, 40, (self.size * 3 // 2, self.size), np.uint8)
-        return [picture + grain for picture in super().render(*wanted)]
+        random = np.random.default_rng(0)
+        return [picture + random.integers(0, 40, picture.shape, np.uint8) for picture in super().render(*wanted)]
 
 
 def make_service(config: ServerConfig) -> Service:
