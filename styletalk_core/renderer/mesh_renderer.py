@@ -25,7 +25,7 @@ from styletalk_core.renderer.opening import Patch, open_between
 from styletalk_core.renderer.own_teeth import closed_lips
 from styletalk_core.renderer.person_mask import empty_background, foreground_colors
 from styletalk_core.renderer.portrait import Portrait
-from styletalk_core.renderer.rasterizer import PLAIN, RETOUCHED, SKIPPED, draw_triangles, fill_triangles
+from styletalk_core.renderer.rasterizer import PLAIN, SHADED, SKIPPED, draw_triangles, fill_triangles
 from styletalk_core.renderer.retouch import Retouch
 from styletalk_core.renderer.retouch_weights import load
 
@@ -104,6 +104,7 @@ class MeshRenderer:
         self.person = closed_lips(self._photo, in_texture, texture_unit) if own_teeth else self._photo
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
         self._motion = MeshMotion(mesh, neutral, self._to_picture, self.pivot, self.unit, self.texture_points)
+        self._retouched = self._within_grid()
         self._kinds = self._triangle_kinds()
         self._order = _neighbours_together(mesh.vertices[mesh.triangles].mean(axis=1), _STRIP * size)
         self._facing = _facing(mesh, self._model.mean)
@@ -156,7 +157,7 @@ class MeshRenderer:
         below = self._layer_of(self.background if behind is None else behind)
         if layers:
             return without_alpha(self._drawn(scene, self._kinds, below))
-        plain = replace(scene, patches=[])
+        plain = replace(scene, patches=[], retouching=np.zeros_like(scene.retouching))
         return without_alpha(self._drawn(plain, np.minimum(self._kinds, PLAIN), below, self._photo))
 
     def offsets(self, expression: Float) -> Float:
@@ -176,16 +177,16 @@ class MeshRenderer:
     def _drawn(self, scene: Scene, kinds: Index, behind: Image, texture: Image | None = None) -> Image:
         """A scene over what is ``behind`` it (H, W, 4), (0, W, 4) for nothing: (H, W, 4), see `draw_triangles`."""
         layer = np.empty((self.size, self.size, 4), np.uint8)
+        source, gains = self.retouch.vertices(self.texture_points, self._retouched, scene.retouching)
         draw_triangles(
             scene.vertices,
-            self.texture_points,
+            source,
+            gains,
             self.mesh.triangles,
             self._order,
             self._facing,
             kinds,
             self.person if texture is None else texture,
-            self.retouch.to_grid,
-            scene.retouching,
             behind.view(np.uint32)[..., 0],
             layer.view(np.uint32)[..., 0],
         )
@@ -228,8 +229,15 @@ class MeshRenderer:
             self._backgrounds = in_use | {id(behind): known}
         return known[1]
 
+    def _within_grid(self) -> Index:
+        """(N,) the vertices around which nothing reaches beyond the grid of the retouching."""
+        place = self.texture_points @ self.retouch.to_grid[:, :2].T + self.retouch.to_grid[:, 2]
+        beyond = ~((place > 0) & (place < self.retouch.grid - 1)).all(axis=1)
+        around = self.mesh.triangles[beyond[self.mesh.triangles].any(axis=1)]
+        return np.setdiff1d(np.arange(len(place), dtype=np.int32), around)
+
     def _triangle_kinds(self) -> Index:
-        """(F,) `SKIPPED` where the person is not, `RETOUCHED` around the mouth, `PLAIN` elsewhere."""
+        """(F,) `SKIPPED` where the person is not, `SHADED` around the mouth, `PLAIN` elsewhere."""
         # Beyond the edges of the texture its outermost pixels go on.
         corners = self.texture_points[self.mesh.triangles]
         seen = cv2.integral((self.person[..., 3] > 0).astype(np.uint8))
@@ -237,9 +245,8 @@ class MeshRenderer:
         left, top = (corners.min(axis=1).astype(int) - _SEEN_BESIDE).clip(0, last - 1).T
         right, bottom = (corners.max(axis=1).astype(int) + _SEEN_BESIDE + 1).clip(1, last).T
         empty = seen[bottom, right] - seen[top, right] - seen[bottom, left] + seen[top, left] == 0
-        place = corners @ self.retouch.to_grid[:, :2].T + self.retouch.to_grid[:, 2]
-        bent = ((place.max(axis=1) > 0) & (place.min(axis=1) < self.retouch.grid - 1)).all(axis=1)
-        return np.select([bent, empty], [RETOUCHED, SKIPPED], PLAIN).astype(np.uint8)
+        bent = np.isin(self.mesh.triangles, self._retouched).any(axis=1)
+        return np.select([bent, empty], [SHADED, SKIPPED], PLAIN).astype(np.uint8)
 
 
 def _neighbourhood(triangles: Index, vertices: list[int], rings: int) -> Index:

@@ -12,7 +12,7 @@ import cv2
 import numba
 import numpy as np
 
-from styletalk_core.renderer.arrays import Float, Image
+from styletalk_core.renderer.arrays import Float, Image, Index
 from styletalk_core.renderer.face_mesh import (
     LEFT_EYE_OUTER,
     LOWER_INNER_LIP,
@@ -21,6 +21,7 @@ from styletalk_core.renderer.face_mesh import (
     interocular,
 )
 from styletalk_core.renderer.retouch_weights import CROP, FARTHEST, GAIN, POINTS, RetouchWeights
+from styletalk_core.renderer.sampling import sample
 
 _SPAN: Final = 1.0
 """Side of the crop in inter-ocular distances."""
@@ -84,6 +85,21 @@ class Retouch:
         """
         motion = motion_features(offsets, np.asarray(turn, np.float32))
         return np.asarray(_fields(motion, *self._layers, self._at_own, self._reach, self._bases, self._to_texture))
+
+    def vertices(self, points: Float, chosen: Index, fields: Float) -> tuple[Float, Float]:
+        """What `fields` do to vertices of a mesh.
+
+        Args:
+            points: (V, 2) where they lie in the texture, px.
+            chosen: (N,) int32, those that are within the grid and are to be changed.
+            fields: (G, G, 5).
+
+        Returns:
+            (V, 2) displaced points and (V, 3) gains of R, G, B.
+        """
+        moved, gains = points.copy(), np.ones((len(points), 3), np.float32)
+        _bend(chosen, fields, self.to_grid, moved, gains)
+        return moved, gains
 
 
 def crop_frame(points: Float, side: int) -> Float:
@@ -163,3 +179,18 @@ def _fields(
             node[k] *= np.float32(GAIN)
     side = int(np.sqrt(len(fields)) + 0.5)
     return fields.reshape((side, side, 5))
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _bend(chosen: Any, fields: Any, to_grid: Any, points: Any, gains: Any) -> None:
+    """Displaces points (V, 2) and sets their gains (V, 3); see `Retouch.vertices`."""
+    value = np.empty(5, np.float32)
+    for k in chosen:
+        x, y = points[k, 0], points[k, 1]
+        across = to_grid[0, 0] * x + to_grid[0, 1] * y + to_grid[0, 2]
+        down = to_grid[1, 0] * x + to_grid[1, 1] * y + to_grid[1, 2]
+        sample(fields, across, down, value)
+        for axis in range(2):
+            points[k, axis] += value[axis]
+        for channel in range(3):
+            gains[k, channel] = np.exp(value[2 + channel])

@@ -1,6 +1,6 @@
 """One pixel of a picture at any place: bilinear, all four channels in one vector register.
 
-The sum is in whole numbers: places are known to 1/256 of a pixel, weights to 1/256, the result is rounded.
+The sum is in whole numbers of 16 bits: places are known to 1/64 of a pixel, the result is rounded.
 Runs on: any thread; pure. Compiled into the functions that call it.
 """
 
@@ -13,11 +13,20 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-FRACTION_BITS: Final = 16
-"""Places are whole numbers of 1 / 2**16 px."""
-NUMBERS: Final = 8
-"""Numbers per node of a field that is interpolated."""
+FRACTION_BITS: Final = 32
+"""Places are whole numbers of 1 / 2**32 px."""
+GAIN_BITS: Final = 20
+"""Gains of colours are whole numbers of 1 / 2**20."""
+_LEVEL_BITS: Final = 6
+"""Levels between pixels are whole numbers of 1 / 2**6, so that twice their differences fit into 16 bits."""
+_SHARE_BITS: Final = 15
+_SHADE_BITS: Final = 11
+"""Gains are multiplied as whole numbers of 1 / 2**11, so that those below 16 fit into 16 bits with a sign."""
+_SHADED_BITS: Final = _LEVEL_BITS + 1 + _SHADE_BITS - 16
 _CHANNELS: Final = 4
+_LANES: Final = 2 * _CHANNELS
+_BYTE, _WORD, _SHORT, _LONG = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+_WORDS: Final = ir.VectorType(_WORD, _LANES)
 _intrinsic: Any = intrinsic
 
 
@@ -30,90 +39,113 @@ def bilinear(_: Any, address: Any, stride: Any, x: Any, y: Any) -> tuple[Any, An
         stride: bytes per row.
         x, y: int64 place, at least 0 and below the last column and row, times 2**`FRACTION_BITS`.
     """
-    return types.uint32(types.intp, types.intp, types.int64, types.int64), _generate
 
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        return _packed(builder, _rounded(builder, _between(builder, *arguments), _LEVEL_BITS))
 
-def _generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
-    address, stride, x, y = arguments
-    long, short, byte = ir.IntType(64), ir.IntType(32), ir.IntType(8)
-
-    def constant(value: int) -> Any:
-        return ir.Constant(long, value)
-
-    def fraction(place: Any) -> Any:
-        return builder.and_(builder.lshr(place, constant(FRACTION_BITS - 8)), constant(255))
-
-    u, v = fraction(x), fraction(y)
-    both = builder.lshr(builder.add(builder.mul(u, v), constant(128)), constant(8))
-    right, below = builder.sub(u, both), builder.sub(v, both)
-    neither = builder.sub(builder.sub(constant(256), u), below)
-    pairs = ir.VectorType(ir.IntType(16), 2 * _CHANNELS)
-    spread = ir.Constant(ir.VectorType(short, 2 * _CHANNELS), [0] * _CHANNELS + [1] * _CHANNELS)
-
-    def weighted(row: Any, left_weight: Any, right_weight: Any) -> Any:
-        """Both pixels of a row, eight numbers of 16 bits, by their weights."""
-        column = builder.shl(builder.lshr(x, constant(FRACTION_BITS)), constant(2))
-        place = builder.add(builder.add(address, builder.mul(row, stride)), column)
-        pixels = builder.load(builder.inttoptr(place, ir.VectorType(byte, 2 * _CHANNELS).as_pointer()))
-        pixels.align = 1
-        weights = builder.or_(left_weight, builder.shl(right_weight, constant(16)))
-        lanes = builder.bitcast(
-            builder.insert_element(ir.Constant(ir.VectorType(long, 2), [0, 0]), weights, ir.Constant(short, 0)), pairs
-        )
-        return builder.mul(builder.zext(pixels, pairs), builder.shuffle_vector(lanes, lanes, spread))
-
-    row = builder.lshr(y, constant(FRACTION_BITS))
-    total = builder.add(
-        weighted(row, neither, right), weighted(builder.add(row, constant(1)), below, both)
-    )  # at most 255 * 256
-    halves = [
-        builder.shuffle_vector(
-            total, total, ir.Constant(ir.VectorType(short, _CHANNELS), list(range(k, k + _CHANNELS)))
-        )
-        for k in (0, _CHANNELS)
-    ]
-    four = ir.VectorType(ir.IntType(16), _CHANNELS)
-    rounded = builder.add(builder.add(*halves), ir.Constant(four, [128] * _CHANNELS))
-    shifted = builder.lshr(rounded, ir.Constant(four, [8] * _CHANNELS))
-    return builder.bitcast(builder.trunc(shifted, ir.VectorType(byte, _CHANNELS)), short)
+    return types.uint32(types.intp, types.intp, types.int64, types.int64), generate
 
 
 @_intrinsic  # type: ignore[untyped-decorator]
-def interpolate(_: Any, address: Any, stride: Any, u: Any, v: Any, out: Any) -> tuple[Any, Any]:
-    """Writes the `NUMBERS` float32 between four nodes to the address ``out``.
+def bilinear_shaded(_: Any, address: Any, stride: Any, x: Any, y: Any, red_green: Any, blue: Any) -> tuple[Any, Any]:
+    """As `bilinear`, the colours multiplied by gains and limited to 255.
 
     Args:
-        address: of the first node; the next in its row follows it.
-        stride: bytes per row.
-        u, v: float32 place between them, 0 .. 1.
-        out: where the numbers go.
+        red_green: int64, gain of red in the lower and of green in the upper 32 bits, times 2**`GAIN_BITS`; below 16.
+        blue: likewise, of blue alone.
     """
 
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        *place, red_green, blue = arguments
+        opaque = builder.or_(blue, ir.Constant(_LONG, 1 << (32 + GAIN_BITS)))
+        pairs = ir.Constant(ir.VectorType(_LONG, 2), ir.Undefined)
+        for lane, pair in enumerate((red_green, opaque)):
+            pairs = builder.insert_element(pairs, pair, ir.Constant(_SHORT, lane))
+        gains = builder.bitcast(pairs, ir.VectorType(_SHORT, _CHANNELS))
+        gains = builder.lshr(gains, _all(gains, GAIN_BITS - _SHADE_BITS))
+        gains = builder.trunc(gains, ir.VectorType(_WORD, _CHANNELS))
+        gains = _shuffled(builder, gains, [*range(_CHANNELS), *range(_CHANNELS)])
+        levels = _between(builder, *place)
+        shaded = _rounded(builder, _upper_product(builder, builder.add(levels, levels), gains), _SHADED_BITS)
+        brightest = _all(shaded, 255)
+        limited = builder.select(builder.icmp_unsigned("<", shaded, brightest), shaded, brightest)
+        return _packed(builder, limited)
+
+    arguments = types.intp, types.intp, types.int64, types.int64, types.int64, types.int64
+    return types.uint32(*arguments), generate
+
+
+def _between(builder: Any, address: Any, stride: Any, x: Any, y: Any) -> Any:
+    """The four channels between four pixels, times 2**`_LEVEL_BITS`, in the lower half of a vector of words."""
+
+    def share(place: Any, bits: int) -> Any:
+        part = builder.lshr(place, ir.Constant(_LONG, FRACTION_BITS - bits))
+        part = builder.and_(builder.trunc(part, _WORD), ir.Constant(_WORD, (1 << bits) - 1))
+        lane = builder.insert_element(ir.Constant(_WORDS, ir.Undefined), part, ir.Constant(_SHORT, 0))
+        return _shuffled(builder, lane, [0] * _LANES)
+
+    def pixels(place: Any) -> Any:
+        pair = builder.load(builder.inttoptr(place, ir.VectorType(_BYTE, _LANES).as_pointer()))
+        pair.align = 1
+        return builder.zext(pair, _WORDS)
+
+    column, row = (builder.lshr(place, ir.Constant(_LONG, FRACTION_BITS)) for place in (x, y))
+    place = builder.add(address, builder.add(builder.mul(row, stride), builder.shl(column, ir.Constant(_LONG, 2))))
+    above, below = pixels(place), pixels(builder.add(place, stride))
+    change = builder.mul(builder.sub(below, above), share(y, _LEVEL_BITS))
+    left = builder.add(builder.shl(above, _all(above, _LEVEL_BITS)), change)
+    right = _shuffled(builder, left, [*range(_CHANNELS, _LANES), *range(_CHANNELS, _LANES)])
+    change = builder.sub(right, left)
+    return builder.add(left, _upper_product(builder, builder.add(change, change), share(x, _SHARE_BITS)))
+
+
+def _upper_product(builder: Any, one: Any, other: Any) -> Any:
+    """The upper 16 bits of products of words with signs."""
+    wide = ir.VectorType(_SHORT, _LANES)
+    product = builder.mul(builder.sext(one, wide), builder.sext(other, wide))
+    return builder.trunc(builder.ashr(product, _all(product, 16)), _WORDS)
+
+
+def _rounded(builder: Any, levels: Any, bits: int) -> Any:
+    """Words times 2**-``bits``."""
+    return builder.lshr(builder.add(levels, _all(levels, 1 << (bits - 1))), _all(levels, bits))
+
+
+def _packed(builder: Any, levels: Any) -> Any:
+    """The lower four words, 0 to 255, as one number of 32 bits."""
+    narrow = builder.trunc(levels, ir.VectorType(_BYTE, _LANES))
+    return builder.bitcast(_shuffled(builder, narrow, range(_CHANNELS)), _SHORT)
+
+
+def _all(like: Any, value: int) -> Any:
+    """A vector of one value."""
+    return ir.Constant(like.type, [value] * like.type.count)
+
+
+def _shuffled(builder: Any, lanes: Any, chosen: Any) -> Any:
+    places = list(chosen)
+    return builder.shuffle_vector(lanes, lanes, ir.Constant(ir.VectorType(_SHORT, len(places)), places))
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def load(_: Any, address: Any) -> tuple[Any, Any]:
+    """The uint32 at an address."""
+
+    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        return builder.load(builder.inttoptr(arguments[0], _SHORT.as_pointer()))
+
+    return types.uint32(types.intp), generate
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def store(_: Any, address: Any, value: Any) -> tuple[Any, Any]:
+    """Writes a uint32 to an address."""
+
     def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
-        address, stride, u, v, out = arguments
-        vector, short = ir.VectorType(ir.FloatType(), NUMBERS), ir.IntType(32)
-        zeros = ir.Constant(ir.VectorType(short, NUMBERS), [0] * NUMBERS)
-        nothing = ir.Constant(vector, ir.Undefined)
-
-        def node(place: Any) -> Any:
-            value = builder.load(builder.inttoptr(place, vector.as_pointer()))
-            value.align = 4
-            return value
-
-        def between(one: Any, other: Any, share: Any) -> Any:
-            everywhere = builder.insert_element(nothing, share, ir.Constant(short, 0))
-            everywhere = builder.shuffle_vector(everywhere, nothing, zeros)
-            change = builder.fmul(builder.fsub(other, one), everywhere, flags=("contract",))
-            return builder.fadd(one, change, flags=("contract",))
-
-        rows = [address, builder.add(address, stride)]
-        right = ir.Constant(ir.IntType(64), 4 * NUMBERS)
-        above, below = (between(node(row), node(builder.add(row, right)), u) for row in rows)
-        stored = builder.store(between(above, below, v), builder.inttoptr(out, vector.as_pointer()))
-        stored.align = 4
+        builder.store(arguments[1], builder.inttoptr(arguments[0], _SHORT.as_pointer()))
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, types.float32, types.float32, types.intp), generate
+    return types.void(types.intp, types.uint32), generate
 
 
 @_intrinsic  # type: ignore[untyped-decorator]
@@ -121,7 +153,7 @@ def prefetch(_: Any, address: Any) -> tuple[Any, Any]:
     """Asks for a line of memory that will soon be read."""
 
     def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
-        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        pointer, flag = _BYTE.as_pointer(), _SHORT
         function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
             builder.module, ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag]), "llvm.prefetch.p0i8"
         )
