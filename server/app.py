@@ -102,9 +102,9 @@ async def presenters(request: Request) -> Response:
     return JSONResponse(
         {
             "presenters": [
-                {"name": name, "avatar": visitor.settings.avatar, "viewers": len(visitor.call.audience.viewers)}
-                for name, visitor in service.visitors.presenters().items()
-                if visitor.call is not None
+                {"name": name, "avatar": client.settings.avatar, "viewers": len(client.call.audience.viewers)}
+                for name, client in service.clients.presenters().items()
+                if client.call is not None
             ]
         }
     )
@@ -171,7 +171,7 @@ async def _draw_ahead(service: Service) -> None:
     await service.worker.wait_ready()
     shipped = [entry for entry in await asyncio.to_thread(service.catalogue.avatars) if entry.kind == "presenter"]
     for avatar, style in product(shipped, service.catalogue.styles()):
-        if service.visitors.performances():
+        if service.clients.performances():
             return
         with suppress(InputError):  # it was removed, or its file is damaged
             await service.draw(service.catalogue.style_thumbnail, style.name, avatar.name)
@@ -185,7 +185,7 @@ def create_app(service: Service) -> Starlette:
         service.worker.start()
         await asyncio.to_thread(service.catalogue.avatars)  # reads the portraits once
         tasks = [
-            asyncio.create_task(service.visitors.watch(), name="watch for vanished clients"),
+            asyncio.create_task(service.clients.watch(), name="watch for vanished clients"),
             asyncio.create_task(_settle(service), name="settle"),
             asyncio.create_task(service.tell_plan(), name="tell the plan"),
             asyncio.create_task(_draw_ahead(service), name="draw ahead"),
@@ -196,7 +196,7 @@ def create_app(service: Service) -> Starlette:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await service.visitors.end_all()
+            await service.clients.end_all()
             service.close()
             await service.worker.aclose()
 

@@ -31,12 +31,12 @@ from server.config import ServerConfig, checked, from_environment
 from server.draining import DrainingServer, http_options
 from server.front_desk import Choices, FrontDesk, Placement, ServerLost, Stay
 from server.service import Service
-from server.sessions.calls import Visitor
+from server.sessions.calls import Client
 from server.urgency import come_first
 from styletalk_core.errors import InputError
 
 ARRIVAL_SECONDS = 15.0
-"""A visitor who has not come to his server after this long has gone elsewhere."""
+"""A client who has not come to his server after this long has gone elsewhere."""
 LOOK_SECONDS = 0.25
 MOST_ON_A_NODE = 64
 BUSY_SHARE = 0.7
@@ -126,12 +126,12 @@ class Servers:
 
     async def hold(self, session: str | None, choices: Choices | None) -> Stay:
         """A session's time here."""
-        visitors = self._service.visitors
+        clients = self._service.clients
         chosen = choices or Choices(self._service.first_settings(), 0.5)
-        visitor = visitors.expect(session or secrets.token_urlsafe(12), chosen.settings, chosen.fade_s)
-        yield Placement(visitor.id, self._url)
+        client = clients.expect(session or secrets.token_urlsafe(12), chosen.settings, chosen.fade_s)
+        yield Placement(client.id, self._url)
         told = None
-        async for present in _while_present(visitor):
+        async for present in _while_present(client):
             if present != told:
                 told = present
                 yield present
@@ -152,16 +152,16 @@ class Servers:
         await self._serving
 
 
-async def _while_present(visitor: Visitor) -> AsyncIterator[Choices]:
-    """What a visitor has chosen, again and again until he has left."""
+async def _while_present(client: Client) -> AsyncIterator[Choices]:
+    """What a client has chosen, again and again until he has left."""
     loop = asyncio.get_running_loop()
     last_seen = loop.time()
     while loop.time() - last_seen < ARRIVAL_SECONDS:
-        if visitor.present:
+        if client.present:
             last_seen = loop.time()
-        settings = visitor.settings if visitor.call is None else visitor.call.session.settings
-        viewers = 0 if visitor.call is None else len(visitor.call.audience.viewers)
-        yield Choices(settings, visitor.fade_s, visitor.presents_as, viewers)
+        settings = client.settings if client.call is None else client.call.session.settings
+        viewers = 0 if client.call is None else len(client.call.audience.viewers)
+        yield Choices(settings, client.fade_s, client.presents_as, viewers)
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -45,7 +45,7 @@ class ServerConfig:
         sessions_per_address: sessions of one network address; 0 for no limit on loopback, 4 elsewhere.
         drain_seconds: how long calls may go on after SIGTERM; 0 for not at all on loopback, 60 elsewhere.
         public_address: IP address under which the UDP ports are reached from outside, where it is not the machine's.
-        turn_urls: "turn:turn.example:3478?transport=udp,turns:turn.example:5349", relays for callers behind firewalls.
+        turn_urls: "turn:turn.example:3478?transport=udp,turns:turn.example:5349", relays for clients behind firewalls.
         turn_secret: the relays' shared secret (coturn's static-auth-secret).
         tls_certificate, tls_key: PEM files; browsers give the microphone to https pages only.
         trusted_proxies: addresses whose X-Forwarded-For is believed.
@@ -193,7 +193,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--drain-seconds", type=int, metavar="N", help="how long calls go on after SIGTERM (60; 0 on loopback)"
     )
-    parser.add_argument("--turn-urls", metavar="URL,URL", help="relays for callers behind firewalls")
+    parser.add_argument("--turn-urls", metavar="URL,URL", help="relays for clients behind firewalls")
     parser.add_argument("--turn-secret-file", metavar="FILE", help="file that holds the relays' shared secret")
     parser.add_argument("--tls-certificate", metavar="FILE.pem", help="certificate chain, for https")
     parser.add_argument("--tls-key", metavar="FILE.pem", help="its private key")

@@ -30,7 +30,7 @@ PLACE_SECONDS = 5.0
 """How long a place is waited for."""
 ATTEMPTS = 3
 TOKEN_SECONDS = 60
-"""A visitor has this long to go from here to his server."""
+"""A client has this long to go from here to his server."""
 REMEMBERED_SESSIONS = 10_000
 
 

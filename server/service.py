@@ -1,4 +1,4 @@
-"""What the routes share: configuration, worker, catalogue and visitors.
+"""What the routes share: configuration, worker, catalogue and clients.
 
 Runs on: event loop.
 """
@@ -17,7 +17,7 @@ from server.config import ServerConfig
 from server.protocol.events import ServerDraining
 from server.rtc import turn
 from server.rtc.negotiation import MediaPath
-from server.sessions.calls import Visitors
+from server.sessions.calls import Clients
 from server.sessions.captions import CaptionModel
 from server.voices.choice import open_voice
 from server.voices.voice import Voice
@@ -38,7 +38,7 @@ class Service:
     config: ServerConfig
     worker: BatchWorker
     catalogue: Catalogue
-    visitors: Visitors = field(init=False)
+    clients: Clients = field(init=False)
     access: Access = field(init=False)
     draining: bool = False
     """True once the server takes no more calls because it is about to stop."""
@@ -51,14 +51,14 @@ class Service:
     def __post_init__(self) -> None:
         self.access = Access(self.config.api_key)
         self.captions = CaptionModel(self.config.vosk_model)
-        self.visitors = Visitors(self.config.most_per_address, self.config.session_seconds)
+        self.clients = Clients(self.config.most_per_address, self.config.session_seconds)
 
     async def drain(self, seconds: float) -> None:
         """Takes no more calls and returns when none is left, after ``seconds`` at the latest."""
         self.draining = True
-        for visitor in self.visitors:
-            visitor.send(ServerDraining(round(seconds)))
-        working = {visitor.task for visitor in self.visitors if visitor.task is not None}
+        for client in self.clients:
+            client.send(ServerDraining(round(seconds)))
+        working = {client.task for client in self.clients if client.task is not None}
         if working:
             over, cut_off = await asyncio.wait(working, timeout=seconds)
             logger.info("drained: %d calls came to their end, %d are cut off", len(over), len(cut_off))
@@ -96,7 +96,7 @@ class Service:
         logger.log(logging.INFO if plan.feasible else logging.ERROR, "%s", plan.described())
 
     def first_settings(self) -> Settings:
-        """What a new visitor starts with."""
+        """What a new client starts with."""
         config = self.config
         avatar = config.avatar or next((entry.name for entry in self.catalogue.avatars()), "")
         style = config.style or next((entry.name for entry in self.catalogue.styles()), "")

@@ -218,9 +218,9 @@ def silence(seconds: float) -> np.ndarray:
     return np.zeros(round(seconds * 48_000), np.int16)
 
 
-def pitch(caller: "Caller") -> float:
+def pitch(rtc_client: "RtcClient") -> float:
     """The strongest frequency of what a caller has heard, silence and concealed losses aside."""
-    sound = np.concatenate([samples for _, _, samples in caller.sound])
+    sound = np.concatenate([samples for _, _, samples in rtc_client.sound])
     blocks = sound[: len(sound) // 4_800 * 4_800].reshape(-1, 4_800)
     loud = blocks[np.abs(blocks).max(axis=1) > 2_000]
     assert len(loud) >= 3
@@ -228,7 +228,7 @@ def pitch(caller: "Caller") -> float:
     return float(spectrum.argmax() * 10)
 
 
-class Caller:
+class RtcClient:
     """A client: sends a microphone, keeps what comes back."""
 
     def __init__(self, microphone: np.ndarray | None) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import msgpack
 from aiortc import RTCSessionDescription
 from browser.server_process import free_port
-from live_server import Caller
+from live_server import RtcClient
 from modelless import make_service
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -125,10 +125,10 @@ async def post(address: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
     return int(status.split()[1]), {k.lower(): v for k, v in (f.split(": ", 1) for f in fields)}, content
 
 
-async def call(client: Client, caller: Caller) -> int:
+async def call(client: Client, rtc_client: RtcClient) -> int:
     """WHIP without a control channel: the front desk sends the offer on."""
-    await caller.peer.setLocalDescription(await caller.peer.createOffer())
-    offer = caller.peer.localDescription.sdp.encode()
+    await rtc_client.peer.setLocalDescription(await rtc_client.peer.createOffer())
+    offer = rtc_client.peer.localDescription.sdp.encode()
     query = f"?session={client.session}" if client.session else ""
     status, headers, body = await post(f"{client.front}whip{query}", offer)
     if status != 307:
@@ -137,5 +137,5 @@ async def call(client: Client, caller: Caller) -> int:
     status, headers, body = await post(headers["location"], offer)
     if status == 201:
         client.session = headers["x-session"]
-        await caller.peer.setRemoteDescription(RTCSessionDescription(body.decode(), "answer"))
+        await rtc_client.peer.setRemoteDescription(RTCSessionDescription(body.decode(), "answer"))
     return status

@@ -21,7 +21,7 @@ READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Scope(enum.Enum):
-    """What a visitor may do."""
+    """What a client may do."""
 
     FULL = "full"
     """Everything, as the key itself."""

@@ -1,4 +1,4 @@
-"""`styletalk bench batch`: decode and render for many sessions on one device, fed by a clock instead of callers.
+"""`styletalk bench batch`: decode and render for many sessions on one device, fed by a clock instead of clients.
 
 Runs on: event loop of its own, the models on the worker thread as in a server. Every session asks for a frame thirty
 times a second, at its own moment within the frame; a frame that is not rendered within the session's budget is late.

@@ -1,6 +1,6 @@
 """`styletalk bench capacity`: how many sessions hold full frame rate, and what one more costs.
 
-Runs on: the main thread, the server in another, each caller in a process of its own.
+Runs on: the main thread, the server in another, each client in a process of its own.
 """
 
 import argparse
@@ -18,8 +18,8 @@ from typing import Any
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from server.benchmarks.adaptation import add_size
-from server.benchmarks.callers import callers
 from server.benchmarks.live import LiveServer, live_server
+from server.benchmarks.load_clients import load_clients
 from streaming.media import FRAME_TICKS, TICK_RATE
 from styletalk_core.errors import InputError
 
@@ -57,14 +57,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Adds sessions until the frame rate breaks.
 
     Raises:
-        InputError: a senseless option, or callers that cannot connect.
+        InputError: a senseless option, or clients that cannot connect.
     """
     if args.seconds < 2 or args.most < 1:
         raise InputError("--seconds must be at least 2 and --most at least 1.")
     steps: list[Step] = []
     with (
         live_server(size=args.size, max_sessions=args.most) as server,
-        callers(server.address) as crowd,
+        load_clients(server.address) as crowd,
     ):
         empty = memory_mb()
         for count in range(1, args.most + 1):
@@ -107,7 +107,7 @@ def _summary(steps: Sequence[Step], empty: float) -> dict[str, Any]:
 
 
 def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
-    """All places are taken: how one caller more is answered, and how the others do while he keeps on asking."""
+    """All places are taken: how one client more is answered, and how the others do while he keeps on asking."""
     answers: list[tuple[int, str]] = []
     over = threading.Event()
     offer = asyncio.run(_offer()).encode()
@@ -120,9 +120,9 @@ def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
             except urllib.error.HTTPError as refusal:
                 answers.append((refusal.code, refusal.headers.get("Retry-After", "")))
 
-    asking = threading.Thread(target=ask, name="one caller more")
+    asking = threading.Thread(target=ask, name="one client more")
     asking.start()
-    step = _measure(server, len(server.read(server.service.visitors.calls)), seconds)
+    step = _measure(server, len(server.read(server.service.clients.calls)), seconds)
     over.set()
     asking.join()
     refused = bool(answers) and all(code == 503 and retry.isdigit() for code, retry in answers)
@@ -130,7 +130,7 @@ def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
 
 
 async def _offer() -> str:
-    """What a caller offers, as SDP."""
+    """What a client offers, as SDP."""
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     peer.addTransceiver("audio", "sendrecv")
     peer.addTransceiver("video", "recvonly")
@@ -154,16 +154,16 @@ def cpu_seconds() -> float:
 def _wait_for(server: LiveServer, count: int) -> None:
     deadline = time.monotonic() + CALL_SECONDS
     while time.monotonic() < deadline:
-        if len(server.read(lambda: [c for c in server.service.visitors.calls() if c.session.clock.started])) == count:
+        if len(server.read(lambda: [c for c in server.service.clients.calls() if c.session.clock.started])) == count:
             time.sleep(SETTLE_SECONDS)
             return
         time.sleep(0.2)
-    raise InputError(f"Caller {count} could not connect within {CALL_SECONDS} s.")
+    raise InputError(f"Client {count} could not connect within {CALL_SECONDS} s.")
 
 
 def _measure(server: LiveServer, count: int, seconds: float) -> Step:
     def counters() -> list[tuple[int, int]]:
-        return [(call.session.stats.fresh, call.session.stats.late) for call in server.service.visitors.calls()]
+        return [(call.session.stats.fresh, call.session.stats.late) for call in server.service.clients.calls()]
 
     before, cpu, began = server.read(counters), cpu_seconds(), time.monotonic()
     time.sleep(seconds)

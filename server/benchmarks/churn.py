@@ -1,6 +1,6 @@
-"""`styletalk bench churn`: callers come and go; what do they leave behind?
+"""`styletalk bench churn`: clients come and go; what do they leave behind?
 
-Runs on: the main thread, the server in another, the callers in processes of their own.
+Runs on: the main thread, the server in another, the clients in processes of their own.
 """
 
 import argparse
@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from server.benchmarks.callers import OpenCall
 from server.benchmarks.capacity import memory_mb
 from server.benchmarks.live import LiveServer, live_server
+from server.benchmarks.load_clients import LoadClient
 from styletalk_core.errors import InputError
 
 WARM_UP_CYCLES = 60
@@ -39,15 +39,15 @@ class Belongings:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--cycles", type=int, default=500, metavar="N", help="calls that begin and end (500)")
-    parser.add_argument("--together", type=int, default=2, metavar="N", help="callers at the same time (2)")
+    parser.add_argument("--together", type=int, default=2, metavar="N", help="clients at the same time (2)")
     parser.add_argument("--size", type=int, choices=(256, 512), default=256, help="picture size (256)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Lets callers come and go, each until its first picture; every other one leaves without asking the server.
+    """Lets clients come and go, each until its first picture; every other one leaves without asking the server.
 
     Raises:
-        InputError: a senseless option, or a caller that saw no picture.
+        InputError: a senseless option, or a client that saw no picture.
     """
     if args.cycles < 1 or args.together < 1:
         raise InputError("--cycles and --together must be at least 1.")
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _visit(server: LiveServer, cycles: int, together: int) -> None:
-    """Runs the callers and waits until the server has cleared up after them."""
+    """Runs the clients and waits until the server has cleared up after them."""
     shares = [cycles // together + (k < cycles % together) for k in range(together)]
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_come_and_go, args=(server.address, share), daemon=True) for share in shares]
@@ -82,7 +82,7 @@ def _visit(server: LiveServer, cycles: int, together: int) -> None:
     for process in processes:
         process.join()
     if any(process.exitcode for process in processes):
-        raise InputError("A caller could not connect or saw no picture.")
+        raise InputError("A client could not connect or saw no picture.")
     deadline = time.monotonic() + CLEARING_SECONDS
     while server.service.worker.free_slots < together and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -100,7 +100,7 @@ def _belongings(server: LiveServer) -> Belongings:
 
 
 def _come_and_go(address: str, cycles: int) -> None:
-    """The main function of a caller's process."""
+    """The main function of a client's process."""
 
     async def main() -> None:
         for cycle in range(cycles):
@@ -114,12 +114,12 @@ def _come_and_go(address: str, cycles: int) -> None:
     asyncio.run(main())
 
 
-async def _connected(address: str) -> OpenCall:
-    """A call; the place of the caller before may still be occupied."""
+async def _connected(address: str) -> LoadClient:
+    """A call; the place of the client before may still be occupied."""
     async with asyncio.timeout(PICTURE_SECONDS):
         while True:
             try:
-                return await OpenCall.begin(address)
+                return await LoadClient.begin(address)
             except urllib.error.HTTPError as refusal:
                 if refusal.code != 503:
                     raise

@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"--busy must be at least 0, not {args.busy}.")
     with speaking_call(bursts(40), size=args.size, future_frames=args.future_frames) as (server, page):
         time.sleep(SETTLE_SECONDS)
-        call = server.read(lambda: server.service.visitors.calls()[0])
+        call = server.read(lambda: server.service.clients.calls()[0])
         if args.loss:
             server.read(lambda: lose(call, args.loss / 100))
         watch = server.read(lambda: Stopwatch(call, server.service.worker))

@@ -87,7 +87,7 @@ def live_server(**settings: Any) -> Iterator[LiveServer]:
 
 @contextmanager
 def speaking_call(samples: NDArray[np.int16], **settings: Any) -> Iterator[tuple[LiveServer, Any]]:
-    """A warm server for one caller, and the page that calls it; ``settings`` as for `ServerConfig`.
+    """A warm server for one client, and the page that calls it; ``settings`` as for `ServerConfig`.
 
     Raises:
         InputError: there is no Chromium or no Playwright.

@@ -1,4 +1,4 @@
-"""How long the event loop lets its callers wait, and why: its own doing, or a machine that had no time for it.
+"""How long the event loop lets its clients wait, and why: its own doing, or a machine that had no time for it.
 
 Runs on: event loop, as a task that sleeps for a few milliseconds again and again; a bystander in a process of its own
 does the same small piece of work again and again. When that takes ten times the usual processor time, the machine runs

@@ -13,9 +13,9 @@ import numpy as np
 from websockets.sync.client import connect
 
 from server.benchmarks.browser import bursts
-from server.benchmarks.callers import callers
 from server.benchmarks.capacity import cpu_seconds
 from server.benchmarks.live import LiveServer, live_server
+from server.benchmarks.load_clients import load_clients
 from server.sessions.presentation import Presentation
 from streaming.media import TICK_RATE
 from styletalk_core.errors import InputError
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     cores, rates = [], []
     with live_server(size=args.size, max_sessions=1) as server:
         address = server.address.replace("http", "ws", 1) + "ws?format=json"
-        with connect(address) as program, callers(server.address, NAME) as crowd:
+        with connect(address) as program, load_clients(server.address, NAME) as crowd:
             program.send(json.dumps({"type": "presenter.start", "name": NAME}))
             threading.Thread(target=lambda: list(program), name="what the program is told", daemon=True).start()
             for count in range(args.viewers + 1):
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 async def _speak(server: LiveServer) -> None:
     """Keeps the presenter talking for the next measurement."""
-    (performance,) = server.service.visitors.performances()
+    (performance,) = server.service.clients.performances()
     assert isinstance(performance, Presentation)
     performance.interrupt()
     utterance = performance.speaker.open()
@@ -75,7 +75,7 @@ def _wait_for(server: LiveServer, count: int) -> None:
     """Returns when the presenter is on and has so many viewers."""
     deadline = time.monotonic() + JOIN_SECONDS
     while time.monotonic() < deadline:
-        on = server.read(lambda: [len(p.audience.viewers) for p in server.service.visitors.performances()])
+        on = server.read(lambda: [len(p.audience.viewers) for p in server.service.clients.performances()])
         if on == [count]:
             return
         time.sleep(0.1)
@@ -85,7 +85,7 @@ def _wait_for(server: LiveServer, count: int) -> None:
 def _measure(server: LiveServer, seconds: float) -> tuple[float, float]:
     """Cores that the server uses, and pictures that are rendered per second."""
     time.sleep(SETTLE_SECONDS)
-    (session,) = server.read(lambda: [p.session for p in server.service.visitors.performances()])
+    (session,) = server.read(lambda: [p.session for p in server.service.clients.performances()])
     made: list[int] = []
     server.read(lambda: session.motion_taps.append(lambda motion, column: made.append(motion.index)))
     cpu, began = cpu_seconds(), time.monotonic()

@@ -1,6 +1,6 @@
 """`styletalk bench soak`: one call for minutes; drift, memory, late frames and the event loop's longest blocks.
 
-Runs on: the main thread, the server in another, the caller in a process of its own.
+Runs on: the main thread, the server in another, the client in a process of its own.
 """
 
 import argparse
@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.benchmarks.adaptation import add_size
-from server.benchmarks.callers import callers
 from server.benchmarks.capacity import memory_mb
 from server.benchmarks.live import live_server
+from server.benchmarks.load_clients import load_clients
 from server.benchmarks.loop_monitor import Bystander, LoopMonitor
 from streaming.clock import monotonic
 from streaming.media import TICK_RATE
@@ -35,16 +35,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Soaks.
 
     Raises:
-        InputError: less than half a minute, or a caller that cannot connect.
+        InputError: less than half a minute, or a client that cannot connect.
     """
     if args.minutes < LEAST_MINUTES:
         raise InputError(f"--minutes must be at least {LEAST_MINUTES}, not {args.minutes:g}.")
-    with live_server(size=args.size, max_sessions=1) as server, callers(server.address) as crowd:
+    with live_server(size=args.size, max_sessions=1) as server, load_clients(server.address) as crowd:
         crowd.add()
         deadline = time.monotonic() + 30
-        while not (calls := server.read(server.service.visitors.calls)) or not calls[0].session.clock.started:
+        while not (calls := server.read(server.service.clients.calls)) or not calls[0].session.clock.started:
             if time.monotonic() > deadline:
-                raise InputError("The caller could not connect within 30 s.")
+                raise InputError("The client could not connect within 30 s.")
             time.sleep(0.2)
         session = calls[0].session
         time.sleep(SETTLE_SECONDS)

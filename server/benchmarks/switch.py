@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError("--times must be at least 1.")
     with speaking_call(vowel(30), size=args.size) as (server, page):
         time.sleep(SETTLE_SECONDS)
-        call = server.read(lambda: server.service.visitors.calls()[0])
+        call = server.read(lambda: server.service.clients.calls()[0])
         watch = server.read(lambda: Stopwatch(call, server.service.worker))
         server.read(lambda: Switches().watch(call.session))
         before = server.read(lambda: (call.session.stats.fresh, call.session.stats.late))

@@ -19,7 +19,7 @@ BENCHMARKS = {
     "outage": ("server.benchmarks.outage", "how soon a real browser is served again when the network is back"),
     "presenter": ("server.benchmarks.presenter", "what one more viewer of a presenter costs"),
     "capacity": ("server.benchmarks.capacity", "sessions held at full frame rate"),
-    "churn": ("server.benchmarks.churn", "what callers that come and go leave behind"),
+    "churn": ("server.benchmarks.churn", "what clients that come and go leave behind"),
     "batch": ("server.benchmarks.batch", "decode and render for many sessions on one device, without a network"),
     "quality": ("server.benchmarks.quality", "the paper's protocol on clips that nothing was trained on"),
     "soak": ("server.benchmarks.soak", "drift, memory and late frames over minutes"),

@@ -38,7 +38,7 @@ What differs from the paper, so that rows are no ranking:
 A still face with closed lips "closes" on every P, B and M, and SSIM hardly sees a mouth: no figure is read alone.
 """
 _OVERVIEW: Final = """\
-Server, callers and headless Chromium on one machine, without a GPU; the slowest machine comes first. What the figures
+Server, clients and headless Chromium on one machine, without a GPU; the slowest machine comes first. What the figures
 mean, what the paper reports and where the milliseconds go is in [docs/results.md](docs/results.md); `make bench`
 measures them on your machine.
 
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         ),
         "capacity": (
             "Capacity and endurance",
-            "Callers in processes of their own on the same machine take their share of it.\n\n"
+            "Clients in processes of their own on the same machine take their share of it.\n\n"
             + report.figures(machines, report.CAPACITY),
         ),
         "gallery": ("Gallery", _gallery(args.page.parent / "gallery")),

@@ -1,1 +1,1 @@
-"""The control channel: what visitors, programs and viewers say and are told over one WebSocket."""
+"""The control channel: what clients, programs and viewers say and are told over one WebSocket."""

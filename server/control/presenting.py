@@ -39,7 +39,7 @@ from server.protocol.requests import (
     StopRecording,
 )
 from server.service import RETRY_AFTER_SECONDS, Service
-from server.sessions.calls import Visitor
+from server.sessions.calls import Client
 from server.sessions.presentation import Presentation
 from server.sessions.recording import Recording
 from streaming import speaker as spoken
@@ -55,13 +55,13 @@ def milliseconds(ticks: Tick) -> int:
     return round(ticks * 1000 / TICK_RATE)
 
 
-def check_free(service: Service, visitor: Visitor, name: str) -> None:
-    """Makes sure that ``visitor`` may present under ``name``.
+def check_free(service: Service, client: Client, name: str) -> None:
+    """Makes sure that ``client`` may present under ``name``.
 
     Raises:
         BadMessage: another client does.
     """
-    if any(other.presents_as == name for other in service.visitors if other is not visitor):
+    if any(other.presents_as == name for other in service.clients if other is not client):
         raise BadMessage(f"Another client presents as {name!r}; choose another name.")
 
 
@@ -70,13 +70,13 @@ class Presenting:
 
     Args:
         service: of the server.
-        visitor: whose channel it is.
+        client: whose channel it is.
         may_record: whether the client may write files that outlive its session.
     """
 
-    def __init__(self, service: Service, visitor: Visitor, may_record: bool) -> None:
+    def __init__(self, service: Service, client: Client, may_record: bool) -> None:
         self._service = service
-        self._visitor = visitor
+        self._client = client
         self._may_record = may_record
         self._utterance: Utterance | None = None
         """The newest."""
@@ -103,7 +103,7 @@ class Presenting:
             case CommitAudio():
                 self._commit()
             case ClearAudio():
-                self._visitor.send(AudioCleared(self._presentation.clear()))
+                self._client.send(AudioCleared(self._presentation.clear()))
             case SpeakText():
                 await self._speak(request.text)
             case PlaceMark():
@@ -115,9 +115,9 @@ class Presenting:
 
     def report(self) -> None:
         """Sends how much waits, while something does; once a second."""
-        presentation = self._visitor.call
+        presentation = self._client.call
         if isinstance(presentation, Presentation) and presentation.speaker.waiting:
-            self._visitor.send(_buffer(presentation.speaker))
+            self._client.send(_buffer(presentation.speaker))
 
     # The presentation
 
@@ -128,27 +128,27 @@ class Presenting:
         Raises:
             Refusal: there is none.
         """
-        if not isinstance(self._visitor.call, Presentation):
+        if not isinstance(self._client.call, Presentation):
             raise Refusal("not_presenting", "Nothing is presented; send presenter.start first.")
-        return self._visitor.call
+        return self._client.call
 
     async def _start(self, name: str) -> None:
-        service, visitor = self._service, self._visitor
-        check_free(service, visitor, name)
-        if visitor.call is not None:
+        service, client = self._service, self._client
+        check_free(service, client, name)
+        if client.call is not None:
             raise BadMessage("This session is on already; send presenter.stop, or end the call.")
-        async with visitor.negotiating:
-            visitor.presents_as = name  # before anybody else asks for it
+        async with client.negotiating:
+            client.presents_as = name  # before anybody else asks for it
             try:
                 presentation = await self._open()
             except BaseException:
-                visitor.presents_as = None
+                client.presents_as = None
                 raise
             self._utterance = self._pushed = None
-            task = service.visitors.begin(visitor, presentation)
+            task = service.clients.begin(client, presentation)
             self._attending = asyncio.create_task(self._attend(task, name), name=f"presenter {name}")
         delay, room = presentation.session.clock.delay, presentation.speaker.room
-        visitor.send(PresenterStarted(name, f"/whep/{name}", milliseconds(delay), milliseconds(room), GENERATED))
+        client.send(PresenterStarted(name, f"/whep/{name}", milliseconds(delay), milliseconds(room), GENERATED))
 
     async def _open(self) -> Presentation:
         service = self._service
@@ -156,7 +156,7 @@ class Presenting:
             if service.draining:
                 raise WorkerFull("the server is about to stop")
             return await Presentation.open(
-                service.worker, service.plan(), self._visitor.settings, self._send_event, self._send_failure
+                service.worker, service.plan(), self._client.settings, self._send_event, self._send_failure
             )
         except (WorkerFull, EngineFailure) as error:
             words = "The server is full; try again in a moment."
@@ -166,13 +166,13 @@ class Presenting:
         """Tidies up when the presentation is over."""
         await asyncio.wait({task})
         await self._finish_recording()
-        if self._visitor.presents_as == name:
-            self._visitor.presents_as = None
-        self._visitor.send(PresenterStopped(name))
+        if self._client.presents_as == name:
+            self._client.presents_as = None
+        self._client.send(PresenterStopped(name))
 
     async def _stop(self) -> None:
         if self._presentation and self._attending:
-            await self._service.visitors.end(self._visitor)
+            await self._service.clients.end(self._client)
             await self._attending
 
     # Sound and text
@@ -195,14 +195,14 @@ class Presenting:
             raise BadMessage("rate must not change within an utterance; send input_audio.commit first.")
         samples = np.frombuffer(pcm, "<i2").astype(np.int16)
         speaker.append(pushed, self._interpolator.push(samples))
-        self._visitor.send(_buffer(speaker, pushed.id))
+        self._client.send(_buffer(speaker, pushed.id))
 
     def _commit(self) -> None:
         presentation, utterance = self._presentation, self._pushed
         if utterance is None or utterance.closed:
             raise BadMessage("There is no open utterance; send input_audio.append first.")
         presentation.speaker.close(utterance)
-        self._visitor.send(AudioCommitted(utterance.id, milliseconds(utterance.length)))
+        self._client.send(AudioCommitted(utterance.id, milliseconds(utterance.length)))
 
     async def _speak(self, text: str) -> None:
         presentation = self._presentation
@@ -210,7 +210,7 @@ class Presenting:
             presentation.speaker.close(self._pushed)
         voice = await asyncio.to_thread(self._service.voice)
         self._utterance = presentation.say(text.strip(), voice)
-        self._visitor.send(TextAccepted(self._utterance.id, voice.name))
+        self._client.send(TextAccepted(self._utterance.id, voice.name))
 
     def _mark(self, name: str) -> None:
         presentation = self._presentation
@@ -222,7 +222,7 @@ class Presenting:
     # Events
 
     def _send_event(self, event: SpokenEvent) -> None:
-        send, utterance, frame = self._visitor.send, event.utterance, event.frame
+        send, utterance, frame = self._client.send, event.utterance, event.frame
         match event:
             case spoken.UtteranceStarted():
                 send(UtteranceStarted(utterance, frame))
@@ -234,7 +234,7 @@ class Presenting:
                 send(MarkReached(name, utterance, frame, milliseconds(event.played)))
 
     def _send_failure(self, sentence: str) -> None:
-        self._visitor.send(Error("voice_failed", sentence))
+        self._client.send(Error("voice_failed", sentence))
 
     # Recording
 
@@ -244,7 +244,7 @@ class Presenting:
         if self._recording is not None:
             raise BadMessage("This presentation is being recorded already.")
         self._recording = await Recording.start(self._presentation, self._service.worker.size)
-        self._visitor.send(RecordingStarted(self._recording.id))
+        self._client.send(RecordingStarted(self._recording.id))
 
     async def _stop_recording(self) -> None:
         if self._recording is None:
@@ -256,7 +256,7 @@ class Presenting:
         if recording is not None:
             seconds = await recording.stop()
             address = f"/api/recordings/{recording.id}"
-            self._visitor.send(RecordingStopped(recording.id, seconds, address))
+            self._client.send(RecordingStopped(recording.id, seconds, address))
 
 
 def _buffer(speaker: Speaker, utterance: int | Unset = UNSET) -> AudioBuffer:

@@ -45,7 +45,7 @@ from server.protocol.requests import (
 )
 from server.routes.signalling import busy
 from server.service import Service
-from server.sessions.calls import TooManySessions, Visitor
+from server.sessions.calls import Client, TooManySessions
 from streaming.clock import monotonic
 from streaming.media import to_ms
 from streaming.session import Session
@@ -61,32 +61,32 @@ MOST_CHANNELS = 128
 class ControlChannel(MessageChannel):
     """One client's channel."""
 
-    def __init__(self, socket: WebSocket, service: Service, visitor: Visitor) -> None:
+    def __init__(self, socket: WebSocket, service: Service, client: Client) -> None:
         super().__init__(socket, CLIENT_REQUESTS)
-        self._presenting = Presenting(service, visitor, may_record=socket.scope.get(FULL_ACCESS, False))
+        self._presenting = Presenting(service, client, may_record=socket.scope.get(FULL_ACCESS, False))
         self._streams = Streams(service.captions, self.send, self.send_if_read)
         self._service = service
-        self._visitor = visitor
+        self._client = client
 
     async def serve(self) -> None:
         """Works until the client leaves."""
-        visitor = self._visitor
-        visitor.control = self
-        visitor.last_ping = monotonic()
-        settings = visitor.settings
+        client = self._client
+        client.control = self
+        client.last_ping = monotonic()
+        settings = client.settings
         style, weights = style_fields(settings.style)
         self.send(
             SessionCreated(
-                visitor.id,
+                client.id,
                 settings.avatar,
                 style,
                 weights,
                 settings.intensity,
                 settings.background,
-                fade_ms=round(visitor.fade_s * 1000),
+                fade_ms=round(client.fade_s * 1000),
                 delay_ms=milliseconds(self._service.plan().delay),
                 max_sessions=self._service.worker.slots,
-                ice_servers=self._service.ice_servers(visitor.id),
+                ice_servers=self._service.ice_servers(client.id),
                 generated=GENERATED,
             )
         )
@@ -94,19 +94,19 @@ class ControlChannel(MessageChannel):
             await self.run(self._report(), self._relay_speech())
         finally:
             await self._streams.aclose()
-            if visitor.control is self:  # a reconnected client may have taken over
-                visitor.control = None
-                await self._service.visitors.end(visitor)
+            if client.control is self:  # a reconnected client may have taken over
+                client.control = None
+                await self._service.clients.end(client)
 
     def send(self, event: Event) -> None:
         """Queues a message for the client, and for viewers where it concerns them."""
         super().send(event)
-        if event.shared and self._visitor.call is not None:
-            self._visitor.call.audience.events.publish(event)
+        if event.shared and self._client.call is not None:
+            self._client.call.audience.events.publish(event)
 
     async def handle(self, request: Request) -> None:
         """Does what the client asks for."""
-        self._visitor.last_ping = monotonic()
+        self._client.last_ping = monotonic()
         match request:
             case Ping():
                 self.send(Pong(request.t))
@@ -137,46 +137,46 @@ class ControlChannel(MessageChannel):
 
     @property
     def _session(self) -> Session | None:
-        return None if self._visitor.call is None else self._visitor.call.session
+        return None if self._client.call is None else self._client.call.session
 
     async def _set_style(self, request: SetStyle) -> None:
-        visitor, session, settings = self._visitor, self._session, self._visitor.settings
+        client, session, settings = self._client, self._session, self._client.settings
         chosen = request.style if request.weights is UNSET else request.weights
         style = settings.style if chosen is UNSET else chosen
         intensity = settings.intensity if request.intensity is UNSET else request.intensity
-        fade_s = visitor.fade_s if request.fade_ms is UNSET else request.fade_ms / 1000
+        fade_s = client.fade_s if request.fade_ms is UNSET else request.fade_ms / 1000
         known = {entry.name for entry in self._service.catalogue.styles()}
         if unknown := [name for name in ([style] if isinstance(style, str) else style) if name not in known]:
             raise NotFound(f"There is no style named {unknown[0]!r}.")
         frame = 0 if session is None else await session.set_style(style, intensity, fade_s)
-        visitor.fade_s = fade_s
-        visitor.settings = replace(settings, style=style, intensity=intensity)
+        client.fade_s = fade_s
+        client.settings = replace(settings, style=style, intensity=intensity)
         self.send(StyleApplied(*style_fields(style), intensity, frame))
 
     async def _set_avatar(self, avatar: str) -> None:
-        visitor, session = self._visitor, self._session
+        client, session = self._client, self._session
         if avatar not in {entry.name for entry in self._service.catalogue.avatars()}:
             raise NotFound(f"There is no avatar named {avatar!r}.")
         frame = 0 if session is None else await session.set_avatar(avatar)
-        visitor.settings = replace(visitor.settings, avatar=avatar)
+        client.settings = replace(client.settings, avatar=avatar)
         self.send(AvatarApplied(avatar, frame))
 
     async def _set_background(self, background: str) -> None:
-        visitor, session = self._visitor, self._session
+        client, session = self._client, self._session
         self._service.catalogue.check_background(background)
         frame = 0 if session is None else await session.set_background(background)
-        visitor.settings = replace(visitor.settings, background=background)
+        client.settings = replace(client.settings, background=background)
         self.send(BackgroundApplied(background, frame))
 
     def _present(self, name: str | None) -> None:
         """Lets others watch under ``name``; None ends it."""
         if name is not None:
-            check_free(self._service, self._visitor, name)
-        self._visitor.presents_as = name
+            check_free(self._service, self._client, name)
+        self._client.presents_as = name
         self.send(PresenterApplied(name))
 
     def _interrupt(self) -> None:
-        performance = self._visitor.call
+        performance = self._client.call
         stopped = Interruption(None, 0, 0, ()) if performance is None else performance.interrupt()
         self.send(AvatarInterrupted(milliseconds(stopped.played), stopped.frame, stopped.utterance, stopped.marks))
 
@@ -225,7 +225,7 @@ class ControlChannel(MessageChannel):
 
 
 async def control(socket: WebSocket) -> None:
-    """``/ws?session=ID``: opens the channel of a new or returning visitor; ``/ws?watch=NAME``: a viewer's."""
+    """``/ws?session=ID``: opens the channel of a new or returning client; ``/ws?watch=NAME``: a viewer's."""
     service: Service = socket.app.state.service
     if service.draining:
         await socket.send_denial_response(busy(service))
@@ -234,17 +234,17 @@ async def control(socket: WebSocket) -> None:
     if (name := socket.query_params.get("watch")) is not None:
         await watch(socket, service, name)
         return
-    if service.visitors.channels >= MOST_CHANNELS:
+    if service.clients.channels >= MOST_CHANNELS:
         await reject(socket, "server_full", "The server has too many clients.")
         return
     address = socket.client.host if socket.client else ""
     try:
-        visitor = service.visitors.welcome(socket.query_params.get("session"), service.first_settings(), address)
+        client = service.clients.welcome(socket.query_params.get("session"), service.first_settings(), address)
     except TooManySessions as error:
         await reject(socket, "too_many_sessions", str(error))
         return
-    logs.session.set(visitor.id)
-    await ControlChannel(socket, service, visitor).serve()
+    logs.session.set(client.id)
+    await ControlChannel(socket, service, client).serve()
 
 
 routes = [WebSocketRoute("/ws", control)]

@@ -14,14 +14,14 @@ from server.protocol.fields import UNSET
 from server.protocol.requests import VIEWER_REQUESTS, Ping, Request, UpdateViewer
 from server.service import Service
 from server.sessions.audience import MOST_VIEWERS
-from server.sessions.calls import Visitor
+from server.sessions.calls import Client
 from streaming.queues import BoundedQueue
 
 
 class WatchChannel(MessageChannel):
     """One viewer's."""
 
-    def __init__(self, socket: WebSocket, service: Service, presenter: Visitor) -> None:
+    def __init__(self, socket: WebSocket, service: Service, presenter: Client) -> None:
         super().__init__(socket, VIEWER_REQUESTS)
         assert presenter.call is not None and presenter.presents_as is not None
         self._name = presenter.presents_as
@@ -60,7 +60,7 @@ class WatchChannel(MessageChannel):
 
 async def watch(socket: WebSocket, service: Service, name: str) -> None:
     """``/ws?watch=NAME``, accepted: opens a viewer's channel, or says why not."""
-    presenter = service.visitors.presenters().get(name)
+    presenter = service.clients.presenters().get(name)
     if presenter is None or presenter.call is None:
         await reject(socket, "not_found", f"Nobody presents as {name!r} now.")
     elif len(presenter.call.audience.events) >= MOST_VIEWERS:

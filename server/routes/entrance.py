@@ -21,7 +21,7 @@ NOT_STORED = {"Cache-Control": "no-store"}
 
 
 async def post_token(request: Request) -> Response:
-    """A token to talk with, for a site that keeps its key to itself and hands tokens to its visitors."""
+    """A token to talk with, for a site that keeps its key to itself and hands tokens to its clients."""
     service: Service = request.app.state.service
     try:
         seconds = _wished_seconds(await read_body(request, LARGEST_WISH))

@@ -30,16 +30,16 @@ class _Figures:
     def collect(self) -> Iterator[Metric]:
         """All figures."""
         service = self._service
-        worker, visitors = service.worker, service.visitors
-        calls, performances = visitors.calls(), visitors.performances()
+        worker, clients = service.worker, service.clients
+        calls, performances = clients.calls(), clients.performances()
         yield _gauge("ready", "1 while the models are warm", worker.ready)
         yield _gauge("draining", "1 once no more calls are taken", service.draining)
         yield _gauge("sessions", "Calls and presentations that are up", len(performances))
         yield _gauge("sessions_max", "Calls that can be up at the same time", worker.slots)
         yield _gauge("viewers", "Viewers of presenters", sum(len(on.audience.viewers) for on in performances))
-        yield _gauge("control_channels", "Open control channels", visitors.channels)
-        yield _counter("sessions_served", "Calls that were answered", visitors.served)
-        yield _counter("sessions_failed", "Calls that ended because the engine failed", visitors.failed)
+        yield _gauge("control_channels", "Open control channels", clients.channels)
+        yield _counter("sessions_served", "Calls that were answered", clients.served)
+        yield _counter("sessions_failed", "Calls that ended because the engine failed", clients.failed)
         yield from self._quality(performances)
         yield _gauge(
             "device_busy_share", "Share of the last two seconds in which the models ran", worker.ladder.busy_share

@@ -125,7 +125,7 @@ def _operation(
 
 
 def _own(thing: str, making: str, name: Json) -> Json:
-    """Adding and deleting what visitors bring."""
+    """Adding and deleting what clients bring."""
     added = _answer("It can be chosen.", _json(f"New{thing}"), Location=f"Of the {thing.lower()}.")
     media = _bytes("application/octet-stream")
     gone = {204: _answer("It is gone.")}

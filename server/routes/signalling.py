@@ -57,7 +57,7 @@ async def _read_offer(request: Request) -> str | Response:
 
 
 async def post_offer(request: Request) -> Response:
-    """Answers an offer; ``?session=ID`` resumes a visitor's settings and replaces his call."""
+    """Answers an offer; ``?session=ID`` resumes a client's settings and replaces his call."""
     service: Service = request.app.state.service
     offer = await _read_offer(request)
     if isinstance(offer, Response):
@@ -66,22 +66,22 @@ async def post_offer(request: Request) -> Response:
         return busy(service)
     address = request.client.host if request.client else ""
     try:
-        visitor = service.visitors.welcome(request.query_params.get("session"), service.first_settings(), address)
+        client = service.clients.welcome(request.query_params.get("session"), service.first_settings(), address)
     except TooManySessions as error:
         return problem(429, "too_many_sessions", str(error), {"Retry-After": str(RETRY_AFTER_SECONDS)})
-    logs.session.set(visitor.id)
+    logs.session.set(client.id)
     try:
-        async with visitor.negotiating:  # one call per visitor, however often he asks
-            await service.visitors.end(visitor)
-            call = await Call.answer(offer, service.worker, service.plan(), visitor.settings, service.media_path())
-            service.visitors.begin(visitor, call)
+        async with client.negotiating:  # one call per client, however often he asks
+            await service.clients.end(client)
+            call = await Call.answer(offer, service.worker, service.plan(), client.settings, service.media_path())
+            service.clients.begin(client, call)
     except (WorkerFull, EngineFailure):
         return busy(service)
     except NoMediaPort:
         return _no_port()
     logger.info("call %s answered", call.id)
-    headers = {"Location": f"/whip/{call.id}", "ETag": f'"{call.id}"', "X-Session": visitor.id}
-    return _answered(service, call.answer_sdp, visitor.id, headers)
+    headers = {"Location": f"/whip/{call.id}", "ETag": f'"{call.id}"', "X-Session": client.id}
+    return _answered(service, call.answer_sdp, client.id, headers)
 
 
 def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -> Response:
@@ -94,7 +94,7 @@ def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -
 async def patch_candidates(request: Request) -> Response:
     """Adds trickled ICE candidates (RFC 8840 fragment)."""
     service: Service = request.app.state.service
-    call = next((call for call in service.visitors.calls() if call.id == request.path_params["call"]), None)
+    call = next((call for call in service.clients.calls() if call.id == request.path_params["call"]), None)
     if call is None:
         return problem(404, "not_found", "There is no such call.")
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/trickle-ice-sdpfrag":
@@ -121,10 +121,10 @@ async def patch_candidates(request: Request) -> Response:
 async def delete_call(request: Request) -> Response:
     """Ends a call."""
     service: Service = request.app.state.service
-    visitor = service.visitors.by_call(request.path_params["call"])
-    if visitor is None:
+    client = service.clients.by_call(request.path_params["call"])
+    if client is None:
         return problem(404, "not_found", "There is no such call.")
-    await service.visitors.end(visitor)
+    await service.clients.end(client)
     return Response(status_code=200)
 
 
@@ -135,7 +135,7 @@ async def post_viewer(request: Request) -> Response:
     if isinstance(offer, Response):
         return offer
     name = request.path_params["presenter"]
-    presenter = service.visitors.presenters().get(name)
+    presenter = service.clients.presenters().get(name)
     if presenter is None or presenter.call is None or not presenter.call.session.clock.started:
         return problem(404, "not_found", f"Nobody presents as {name!r} now.")
     audience = presenter.call.audience
@@ -153,7 +153,7 @@ async def post_viewer(request: Request) -> Response:
 async def delete_viewer(request: Request) -> Response:
     """A viewer leaves."""
     service: Service = request.app.state.service
-    presenter = service.visitors.presenters().get(request.path_params["presenter"])
+    presenter = service.clients.presenters().get(request.path_params["presenter"])
     viewers = {} if presenter is None or presenter.call is None else presenter.call.audience.viewers
     viewer = viewers.get(request.path_params["viewer"])
     if viewer is None:

@@ -29,7 +29,7 @@ from styletalk_core.errors import StyleTalkError
 
 CODECS = {"audio": ("audio/opus", TICK_RATE), "video": ("video/VP8", VIDEO_CLOCK_RATE)}
 MOST_CANDIDATES = 64
-"""Every candidate of the caller is tried with each address of the server."""
+"""Every candidate of the client is tried with each address of the server."""
 MOST_NAMES = 8
 """Of them that browsers hide behind a name; each takes up to a second to look up."""
 SENDING = ("sendrecv", "sendonly")
@@ -61,7 +61,7 @@ class MediaPath:
         """The configured one.
 
         A browser on this machine may be unable to leave from 127.0.0.1 or to arrive at it, so a loopback server
-        offers its other addresses too; media flows only after a DTLS handshake with the caller of this call.
+        offers its other addresses too; media flows only after a DTLS handshake with the client of this call.
         """
         found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
         others = [address for address in found if not address.startswith("127.")]

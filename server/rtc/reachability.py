@@ -1,4 +1,4 @@
-"""Whether media can get from here to a caller and back: a call within this machine, and an allocation on each relay.
+"""Whether media can get from here to a client and back: a call within this machine, and an allocation on each relay.
 
 Runs on: an event loop of its own, in `styletalk doctor`. Everything is tried for real, with real sockets.
 """
@@ -41,27 +41,27 @@ def _free(address: str, port: int) -> bool:
 
 
 async def call_within(config: ServerConfig) -> None:
-    """Connects a caller on this machine to sockets as the server opens them: UDP, ICE and DTLS.
+    """Connects a client on this machine to sockets as the server opens them: UDP, ICE and DTLS.
 
     Raises:
         Unreachable: they do not find each other.
     """
-    caller, server = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
+    client, server = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
     try:
         connected = asyncio.Event()
 
         def changed() -> None:
-            if caller.connectionState == "connected":
+            if client.connectionState == "connected":
                 connected.set()
 
-        caller.on("connectionstatechange", changed)
-        caller.addTransceiver("audio", "recvonly")
-        await caller.setLocalDescription(await caller.createOffer())
-        await server.setRemoteDescription(caller.localDescription)
+        client.on("connectionstatechange", changed)
+        client.addTransceiver("audio", "recvonly")
+        await client.setLocalDescription(await client.createOffer())
+        await server.setRemoteDescription(client.localDescription)
         path = MediaPath.of(config)
         offer_addresses(server, path.addresses, path.ports)
         await server.setLocalDescription(await server.createAnswer())
-        await caller.setRemoteDescription(server.localDescription)
+        await client.setRemoteDescription(server.localDescription)
         async with asyncio.timeout(SECONDS):
             await connected.wait()
     except TimeoutError as error:
@@ -69,11 +69,11 @@ async def call_within(config: ServerConfig) -> None:
     except OSError as error:
         raise Unreachable(str(error)) from error
     finally:
-        await asyncio.gather(caller.close(), server.close())
+        await asyncio.gather(client.close(), server.close())
 
 
 async def allocate(config: ServerConfig, url: str) -> None:
-    """Asks a relay for an address, as a caller would.
+    """Asks a relay for an address, as a client would.
 
     Raises:
         Unreachable: there is no such relay, or it does not accept the credential.

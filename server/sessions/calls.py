@@ -1,6 +1,6 @@
-"""Calls and the visitors who make them: admission, liveness, resumption.
+"""Calls and the clients who make them: admission, liveness, resumption.
 
-Runs on: event loop. A visitor is a session id with its settings; he has at most one call, which holds a slot of the
+Runs on: event loop. A client is a session id with its settings; he has at most one call, which holds a slot of the
 worker. Settings outlive a lost connection, slots do not.
 """
 
@@ -32,14 +32,14 @@ from styletalk_core.errors import StyleTalkError
 
 logger = logging.getLogger(__name__)
 
-SILENT_CLIENT_SECONDS = 4.0
+CHANNEL_TIMEOUT_SECONDS = 4.0
 """A client with a control channel that neither pings nor speaks for this long is gone; a second later his place is
 free."""
-SILENT_CALLER_SECONDS = 15.0
+MEDIA_TIMEOUT_SECONDS = 15.0
 """The same for one that has no control channel."""
 CONNECT_SECONDS = 10.0
 """A call that has no connection after this long is given up."""
-REMEMBERED_VISITORS = 256
+REMEMBERED_CLIENTS = 256
 ENDED_STATES = frozenset({"closed", "failed"})
 
 
@@ -114,9 +114,9 @@ class Call(Performance):
         """True when neither the microphone nor the control channel gives a sign of life."""
         heard = self.microphone.last_arrival
         if heard is None and now - self.began > CONNECT_SECONDS:
-            return last_message is None or now - last_message > SILENT_CLIENT_SECONDS
+            return last_message is None or now - last_message > CHANNEL_TIMEOUT_SECONDS
         signs = [self.began if heard is None else heard, *([] if last_message is None else [last_message])]
-        return now - max(signs) > (SILENT_CALLER_SECONDS if last_message is None else SILENT_CLIENT_SECONDS)
+        return now - max(signs) > (MEDIA_TIMEOUT_SECONDS if last_message is None else CHANNEL_TIMEOUT_SECONDS)
 
     async def aclose(self) -> None:
         """Closes the connection and gives the slot back."""
@@ -133,7 +133,7 @@ class Channel(Protocol):
 
 
 @dataclass(slots=True, eq=False)
-class Visitor:
+class Client:
     """A session id, what it has chosen, and its call."""
 
     id: str
@@ -163,8 +163,8 @@ class Visitor:
         return self.call is not None and self.call.abandoned(now, last_message)
 
 
-class Visitors:
-    """All visitors, by id.
+class Clients:
+    """All clients, by id.
 
     Args:
         most_per_address: how many of one network address may be present.
@@ -172,15 +172,15 @@ class Visitors:
     """
 
     def __init__(self, most_per_address: float = math.inf, longest_call: float = math.inf) -> None:
-        self._visitors: dict[str, Visitor] = {}
+        self._clients: dict[str, Client] = {}
         self._most_per_address = most_per_address
         self._longest_call = longest_call
         self.served = 0
         self.failed = 0
         self._littered = False
 
-    def __iter__(self) -> Iterator[Visitor]:
-        return iter(list(self._visitors.values()))
+    def __iter__(self) -> Iterator[Client]:
+        return iter(list(self._clients.values()))
 
     def calls(self) -> list[Call]:
         """The calls that are up."""
@@ -188,82 +188,82 @@ class Visitors:
 
     def performances(self) -> list[Performance]:
         """The calls and presentations that are up."""
-        return [visitor.call for visitor in self._visitors.values() if visitor.call is not None]
+        return [client.call for client in self._clients.values() if client.call is not None]
 
-    def presenters(self) -> dict[str, Visitor]:
+    def presenters(self) -> dict[str, Client]:
         """Who lets others watch, by the name he presents himself as."""
-        return {v.presents_as: v for v in self._visitors.values() if v.presents_as is not None and v.call is not None}
+        return {v.presents_as: v for v in self._clients.values() if v.presents_as is not None and v.call is not None}
 
     @property
     def channels(self) -> int:
-        """Visitors whose control channel is open."""
-        return sum(visitor.control is not None for visitor in self._visitors.values())
+        """Clients whose control channel is open."""
+        return sum(client.control is not None for client in self._clients.values())
 
-    def by_call(self, call_id: str) -> Visitor | None:
-        """The visitor whose call has this id."""
-        return next((v for v in self._visitors.values() if isinstance(v.call, Call) and v.call.id == call_id), None)
+    def by_call(self, call_id: str) -> Client | None:
+        """The client whose call has this id."""
+        return next((v for v in self._clients.values() if isinstance(v.call, Call) and v.call.id == call_id), None)
 
-    def welcome(self, id: str | None, settings: Settings, address: str) -> Visitor:
-        """The visitor with this id, or a new one with ``settings``; the longest absent one is forgotten.
+    def welcome(self, id: str | None, settings: Settings, address: str) -> Client:
+        """The client with this id, or a new one with ``settings``; the longest absent one is forgotten.
 
         Raises:
             TooManySessions: ``address`` has as many as it may have.
         """
-        known = self._visitors.get(id) if id is not None else None
+        known = self._clients.get(id) if id is not None else None
         site = site_of(address)
-        others = (v for v in self._visitors.values() if v is not known and v.present and site_of(v.address) == site)
+        others = (v for v in self._clients.values() if v is not known and v.present and site_of(v.address) == site)
         if sum(1 for _ in others) >= self._most_per_address:
             raise TooManySessions(f"At most {self._most_per_address:.0f} sessions of one network address are served.")
         if known is not None:
             known.address = address
-            self._visitors[known.id] = self._visitors.pop(known.id)
+            self._clients[known.id] = self._clients.pop(known.id)
             return known
-        return self._remember(Visitor(secrets.token_urlsafe(12), settings, address))
+        return self._remember(Client(secrets.token_urlsafe(12), settings, address))
 
-    def expect(self, id: str, settings: Settings, fade_s: float) -> Visitor:
-        """A visitor who is about to come, with an id and choices that he has from another server."""
-        return self._visitors.get(id) or self._remember(Visitor(id, settings, fade_s=fade_s))
+    def expect(self, id: str, settings: Settings, fade_s: float) -> Client:
+        """A client who is about to come, with an id and choices that he has from another server."""
+        return self._clients.get(id) or self._remember(Client(id, settings, fade_s=fade_s))
 
-    def _remember(self, visitor: Visitor) -> Visitor:
-        self._visitors[visitor.id] = visitor
-        if len(self._visitors) > REMEMBERED_VISITORS:
-            absent = (v for v in self._visitors.values() if not v.present and v is not visitor)
+    def _remember(self, client: Client) -> Client:
+        self._clients[client.id] = client
+        if len(self._clients) > REMEMBERED_CLIENTS:
+            absent = (v for v in self._clients.values() if not v.present and v is not client)
             if (oldest := next(absent, None)) is not None:
-                del self._visitors[oldest.id]
-        return visitor
+                del self._clients[oldest.id]
+        return client
 
-    def begin(self, visitor: Visitor, call: Performance) -> "asyncio.Task[None]":
+    def begin(self, client: Client, call: Performance) -> "asyncio.Task[None]":
         """Puts an answered call, or a presentation, to work; the task ends with it."""
-        visitor.call = call
-        visitor.last_ping = monotonic()
+        client.call = call
+        client.last_ping = monotonic()
         self.served += 1
-        visitor.task = asyncio.create_task(self._work(visitor, call), name=f"call {call.id}")
-        return visitor.task
+        client.task = asyncio.create_task(self._work(client, call), name=f"call {call.id}")
+        return client.task
 
-    async def _work(self, visitor: Visitor, call: Performance) -> None:
+    async def _work(self, client: Client, call: Performance) -> None:
         problem = None
-        logs.session.set(visitor.id)
+        logs.session.set(client.id)
         try:
             problem = await call.run()
         finally:
-            if visitor.call is call:
-                visitor.settings = call.session.settings
-                visitor.call = visitor.task = None
+            if client.call is call:
+                client.settings = call.session.settings
+                client.call = client.task = None
             self._littered = True
             if problem is not None:
                 self.failed += 1
                 logger.warning("the session ended: %s", problem)
-                visitor.send(Error("session_failed", f"The session ended: {problem}."))
+                client.send(Error("session_failed", f"The session ended: {problem}."))
 
-    async def end(self, visitor: Visitor) -> None:
-        """Ends the visitor's call, if any, and waits until its slot is free."""
-        if visitor.call is not None and visitor.task is not None:
-            visitor.call.ended.set()
-            await asyncio.wait({visitor.task})
+    async def end(self, client: Client) -> None:
+        """Ends the client's call, if any, and waits until its slot is free."""
+        if client.call is not None and client.task is not None:
+            client.call.ended.set()
+            await asyncio.wait({client.task})
 
     async def end_all(self) -> None:
         """Ends every call; for shutdown."""
-        await asyncio.gather(*(self.end(visitor) for visitor in self))
+        await asyncio.gather(*(self.end(client) for client in self))
 
     async def watch(self) -> None:
         """Ends calls that have lasted too long or whose clients have vanished; runs as long as the server.
@@ -276,14 +276,14 @@ class Visitors:
             if self._littered:
                 self._littered = False
                 gc.collect()
-            for visitor in self:
-                logs.session.set(visitor.id)
+            for client in self:
+                logs.session.set(client.id)
                 now = monotonic()
-                if visitor.gone(now):
+                if client.gone(now):
                     logger.info("the client has vanished")
-                    await self.end(visitor)
-                elif visitor.call is not None and now - visitor.call.began > self._longest_call:
+                    await self.end(client)
+                elif client.call is not None and now - client.call.began > self._longest_call:
                     logger.info("the session has lasted %.0f s", self._longest_call)
                     words = f"A session lasts at most {self._longest_call / 60:.0f} minutes: press Start for another."
-                    visitor.send(Error("session_expired", words))
-                    await self.end(visitor)
+                    client.send(Error("session_expired", words))
+                    await self.end(client)

@@ -1,6 +1,6 @@
 """A session at work: one slot of the worker, one clock, and an audience that may watch.
 
-Runs on: event loop. There are two kinds: a call, where a visitor speaks into a microphone, and a presentation, where
+Runs on: event loop. There are two kinds: a call, where a client speaks into a microphone, and a presentation, where
 a program says what is to be spoken.
 """
 

@@ -20,7 +20,7 @@ from styletalk_core.user_library import UserLibrary
 _PICTURE_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
 
 FIRST: Final = "clara"
-"""The presenter that a new visitor meets."""
+"""The presenter that a new client meets."""
 
 
 @dataclass(frozen=True, slots=True)

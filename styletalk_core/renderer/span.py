@@ -5,7 +5,7 @@ passed on, which takes as long as a pixel.
 Runs on: any thread; pure. Compiled into the functions that call it.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -85,9 +85,7 @@ def draw_shaded_span(
     """As `draw_span`, with gains and their steps as `bilinear_shaded` takes them."""
     common = np.uint32(OPAQUE)
     for k in range(count):
-        pixel = bilinear_shaded(
-            address, stride, min(max(x, 0), greatest), min(max(y, 0), greatest), red_green, blue
-        )
+        pixel = bilinear_shaded(address, stride, min(max(x, 0), greatest), min(max(y, 0), greatest), red_green, blue)
         store(out + PIXEL * k, pixel)
         common &= pixel
         x += step_x

@@ -1,4 +1,4 @@
-"""Proves that the benchmarks measure a server as it runs: real callers in processes of their own, no models.
+"""Proves that the benchmarks measure a server as it runs: real clients in processes of their own, no models.
 
 What they find does not matter here: the machine may be busy. Those that need a browser are not run.
 """
@@ -46,7 +46,7 @@ def run(module: Any, **options: Any) -> dict[str, Any]:
     return result
 
 
-def test_capacity_adds_callers_until_all_places_are_taken_and_the_next_is_refused(
+def test_capacity_adds_clients_until_all_places_are_taken_and_the_next_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(capacity, "FULL_RATE", 1.0)
@@ -70,7 +70,7 @@ def test_a_presenter_is_rendered_once_however_many_watch() -> None:
     assert all(0 < rate < 40 for rate in result["renders_per_second"])
 
 
-def test_callers_that_come_and_go_leave_their_places(
+def test_clients_that_come_and_go_leave_their_places(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(churn, "WARM_UP_CYCLES", 1)

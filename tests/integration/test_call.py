@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
-from live_server import Caller, LiveServer, pitch, running_server, silence, tone
+from live_server import LiveServer, RtcClient, pitch, running_server, silence, tone
 
 from streaming.media import STEP_TICKS, TICK_RATE
 from streaming.plan import Rung, StageCosts
@@ -20,47 +20,47 @@ HALF = (DARK + BRIGHT) / 2
 
 async def test_speech_comes_back_delayed_with_a_mouth_that_moves_with_it() -> None:
     async with running_server() as server, server.control() as control:
-        caller = Caller(np.concatenate([silence(0.8), tone(300, 0.8)]))
-        assert await caller.call(server, control.created["session"]) == 201
+        rtc_client = RtcClient(np.concatenate([silence(0.8), tone(300, 0.8)]))
+        assert await rtc_client.call(server, control.created["session"]) == 201
         started = await control.expect("speech.started")
         stopped = await control.expect("speech.stopped")
         assert stopped["frame"] - started["frame"] == pytest.approx(24, abs=6)
         await asyncio.sleep(1.5)
         metrics = await control.expect("metrics")
         assert 0 < metrics["fps"] < 32
-        assert pitch(caller) == pytest.approx(300, abs=10)
-        openness = [int(picture[5, 5]) for _, _, picture in caller.pictures]
+        assert pitch(rtc_client) == pytest.approx(300, abs=10)
+        openness = [int(picture[5, 5]) for _, _, picture in rtc_client.pictures]
         assert min(openness) < HALF < max(openness)
-        frames = np.array([time for _, time, _ in caller.pictures]) * TICK_RATE / STEP_TICKS
+        frames = np.array([time for _, time, _ in rtc_client.pictures]) * TICK_RATE / STEP_TICKS
         np.testing.assert_allclose(frames - frames[0], np.round(frames - frames[0]), atol=0.01)
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_four_sessions_get_their_own_sound_and_face_only() -> None:
     tones = (250, 400, 700, 1_100)
     async with running_server() as server, AsyncExitStack() as stack:
-        callers = []
+        rtc_clients = []
         for number, frequency in enumerate(tones):
             control = await stack.enter_async_context(server.control())
             await control.send("avatar.set", avatar=("ada", "bob")[number % 2])
             await control.expect("avatar.applied")
             await control.send("style.set", style=("calm", "happy")[number // 2])
             await control.expect("style.applied")
-            caller = Caller(tone(frequency, 1))
-            assert await caller.call(server, control.created["session"]) == 201
-            callers.append(caller)
+            rtc_client = RtcClient(tone(frequency, 1))
+            assert await rtc_client.call(server, control.created["session"]) == 201
+            rtc_clients.append(rtc_client)
         await asyncio.sleep(3)
-        for number, (frequency, caller) in enumerate(zip(tones, callers, strict=True)):
-            assert pitch(caller) == pytest.approx(frequency, abs=10)
-            for _, _, picture in caller.pictures[3:]:
+        for number, (frequency, rtc_client) in enumerate(zip(tones, rtc_clients, strict=True)):
+            assert pitch(rtc_client) == pytest.approx(frequency, abs=10)
+            for _, _, picture in rtc_client.pictures[3:]:
                 assert int(picture[64, 5]) == pytest.approx(64 + 64 * (number % 2), abs=6)
                 assert int(picture[-1, 5]) == pytest.approx(64 + 64 * (number // 2), abs=6)
-            await caller.aclose()
+            await rtc_client.aclose()
 
 
-async def test_the_next_caller_is_told_to_come_back_and_gets_the_place_when_it_is_free() -> None:
+async def test_the_next_client_is_told_to_come_back_and_gets_the_place_when_it_is_free() -> None:
     async with running_server(slots=1) as server:
-        first, second = Caller(silence(1)), Caller(silence(1))
+        first, second = RtcClient(silence(1)), RtcClient(silence(1))
         assert await first.call(server) == 201
         await first.until_picture()
         await second.peer.setLocalDescription(await second.peer.createOffer())
@@ -73,30 +73,32 @@ async def test_the_next_caller_is_told_to_come_back_and_gets_the_place_when_it_i
         await asyncio.gather(first.aclose(), second.aclose())
 
 
-async def test_a_visitor_who_calls_twice_at_once_has_one_call() -> None:
+async def test_a_client_who_calls_twice_at_once_has_one_call() -> None:
     async with running_server() as server, server.control() as control:
-        callers = [Caller(silence(1)), Caller(silence(1))]
-        statuses = await asyncio.gather(*(caller.call(server, control.created["session"]) for caller in callers))
+        rtc_clients = [RtcClient(silence(1)), RtcClient(silence(1))]
+        statuses = await asyncio.gather(
+            *(rtc_client.call(server, control.created["session"]) for rtc_client in rtc_clients)
+        )
         assert statuses == [201, 201]
-        assert len(server.service.visitors.calls()) == 1
+        assert len(server.service.clients.calls()) == 1
         assert server.service.worker.free_slots == 3
-        await asyncio.gather(*(caller.aclose() for caller in callers))
+        await asyncio.gather(*(rtc_client.aclose() for rtc_client in rtc_clients))
 
 
 async def test_a_viewer_sees_and_hears_a_presenter_until_he_leaves() -> None:
     async with running_server() as server:
         assert (await server.json("/api/presenters"))["presenters"] == []
         async with server.control() as control, server.control() as other:
-            caller = Caller(tone(400, 1))
-            assert await caller.call(server, control.created["session"]) == 201
-            await caller.until_picture()
+            rtc_client = RtcClient(tone(400, 1))
+            assert await rtc_client.call(server, control.created["session"]) == 201
+            await rtc_client.until_picture()
             await control.send("session.update", presenter="ann")
             assert (await control.expect("presenter.applied"))["presenter"] == "ann"
             await other.send("session.update", presenter="ann")
             assert "Another client" in (await other.expect("error"))["message"]
-            viewer = Caller(None)
+            viewer = RtcClient(None)
             assert await viewer.call(server, path="/whep/ann") == 201
-            assert await Caller(None).call(server, path="/whep/nobody") == 404
+            assert await RtcClient(None).call(server, path="/whep/nobody") == 404
             await asyncio.sleep(2.5)
             assert (await server.json("/api/presenters"))["presenters"][0]["viewers"] == 1
             assert len(viewer.pictures) > 15
@@ -108,16 +110,16 @@ async def test_a_viewer_sees_and_hears_a_presenter_until_he_leaves() -> None:
         async with asyncio.timeout(3):
             while (await server.json("/api/presenters"))["presenters"]:
                 await asyncio.sleep(0.05)
-        await asyncio.gather(caller.aclose(), viewer.aclose())
+        await asyncio.gather(rtc_client.aclose(), viewer.aclose())
 
 
 async def test_a_background_is_chosen_during_a_call_and_remembered() -> None:
     async with running_server() as server:
         async with server.control() as control:
             assert control.created["background"] == "keep"
-            caller = Caller(silence(3))
-            assert await caller.call(server, control.created["session"]) == 201
-            await caller.until_picture()
+            rtc_client = RtcClient(silence(3))
+            assert await rtc_client.call(server, control.created["session"]) == 201
+            await rtc_client.until_picture()
             await control.send("session.update", background="moon")
             assert (await control.expect("error"))["code"] == "not_found"
             await control.send("session.update", background=["blur"])
@@ -126,9 +128,9 @@ async def test_a_background_is_chosen_during_a_call_and_remembered() -> None:
             applied = await control.expect("background.applied")
             assert applied["background"] == "transparent" and applied["frame"] > 0
             async with asyncio.timeout(5):
-                while caller.pictures[-1][2].shape[0] != 192:
+                while rtc_client.pictures[-1][2].shape[0] != 192:
                     await asyncio.sleep(0.05)
-            await caller.aclose()
+            await rtc_client.aclose()
         async with server.control(control.created["session"]) as again:
             assert again.created["background"] == "transparent"
         listed = (await server.json("/api/backgrounds"))["backgrounds"]
@@ -138,35 +140,35 @@ async def test_a_background_is_chosen_during_a_call_and_remembered() -> None:
 async def test_closing_the_control_channel_frees_the_place_at_once() -> None:
     async with running_server(slots=1) as server:
         async with server.control() as control:
-            caller = Caller(silence(1))
-            assert await caller.call(server, control.created["session"]) == 201
+            rtc_client = RtcClient(silence(1))
+            assert await rtc_client.call(server, control.created["session"]) == 201
             assert server.service.worker.free_slots == 0
         async with asyncio.timeout(2):
             while server.service.worker.free_slots == 0:
                 await asyncio.sleep(0.02)
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_a_client_that_vanishes_without_a_word_loses_its_place_within_five_seconds() -> None:
     async with running_server(slots=1) as server, server.control() as control:
-        caller = Caller(silence(1))
-        assert await caller.call(server, control.created["session"]) == 201
-        await caller.until_picture()
-        for transceiver in caller.peer.getTransceivers():
+        rtc_client = RtcClient(silence(1))
+        assert await rtc_client.call(server, control.created["session"]) == 201
+        await rtc_client.until_picture()
+        for transceiver in rtc_client.peer.getTransceivers():
             await transceiver.sender.transport.transport._connection.close()  # a cut cable: no DTLS goodbye, no RTP
         async with asyncio.timeout(6.5):
             while server.service.worker.free_slots == 0:
                 await asyncio.sleep(0.05)
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
-async def test_a_returning_visitor_finds_his_settings_and_speaks_again() -> None:
+async def test_a_returning_client_finds_his_settings_and_speaks_again() -> None:
     async with running_server(slots=1) as server:
         async with server.control() as control:
             id = control.created["session"]
-            caller = Caller(silence(1))
-            await caller.call(server, id)
-            await caller.until_picture()
+            rtc_client = RtcClient(silence(1))
+            await rtc_client.call(server, id)
+            await rtc_client.until_picture()
             await control.send("style.set", style="happy", intensity=0.5, fade_ms=100)
             applied = await control.expect("style.applied")
             assert (applied["style"], applied["intensity"]) == ("happy", 0.5)
@@ -177,12 +179,12 @@ async def test_a_returning_visitor_finds_his_settings_and_speaks_again() -> None
             created = control.created
             assert (created["session"], created["avatar"], created["style"]) == (id, "bob", "happy")
             assert (created["intensity"], created["fade_ms"]) == (0.5, 100)
-            again = Caller(silence(1))
+            again = RtcClient(silence(1))
             assert await again.call(server, id) == 201
             await again.until_picture()
             assert asyncio.get_running_loop().time() - began < 2
             assert int(again.pictures[-1][2][64, 5]) == pytest.approx(128, abs=6)
-        await asyncio.gather(caller.aclose(), again.aclose())
+        await asyncio.gather(rtc_client.aclose(), again.aclose())
 
 
 async def test_a_blend_of_styles_shows_and_is_remembered() -> None:
@@ -190,14 +192,14 @@ async def test_a_blend_of_styles_shows_and_is_remembered() -> None:
     async with running_server(slots=1) as server:
         async with server.control() as control:
             id = control.created["session"]
-            caller = Caller(silence(1))
-            await caller.call(server, id)
-            await caller.until_picture()
+            rtc_client = RtcClient(silence(1))
+            await rtc_client.call(server, id)
+            await rtc_client.until_picture()
             await control.send("style.set", weights={"calm": 0.6, "happy": 0.2})
             applied = await control.expect("style.applied")
             assert (applied["style"], applied["weights"]) == (None, pytest.approx({"calm": 0.75, "happy": 0.25}))
             async with asyncio.timeout(5):
-                while not caller.pictures or int(caller.pictures[-1][2][-1, 5]) != pytest.approx(80, abs=4):
+                while not rtc_client.pictures or int(rtc_client.pictures[-1][2][-1, 5]) != pytest.approx(80, abs=4):
                     await asyncio.sleep(0.05)
             await control.send("style.set", weights={"calm": 0.5, "nothing": 0.5})
             assert (await control.expect("error"))["code"] == "not_found"
@@ -205,13 +207,13 @@ async def test_a_blend_of_styles_shows_and_is_remembered() -> None:
             assert (await control.expect("style.applied"))["weights"] == pytest.approx({"calm": 0.75, "happy": 0.25})
         async with server.control(id) as control:
             assert control.created["weights"] == pytest.approx({"calm": 0.75, "happy": 0.25})
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences_the_sound() -> None:
     async with running_server() as server, server.control() as control:
-        caller = Caller(np.concatenate([silence(0.5), tone(300, 20)]))
-        await caller.call(server, control.created["session"])
+        rtc_client = RtcClient(np.concatenate([silence(0.5), tone(300, 20)]))
+        await rtc_client.call(server, control.created["session"])
         await control.expect("speech.started")
         await asyncio.sleep(1)
         await control.send("avatar.interrupt")
@@ -219,20 +221,22 @@ async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences
         played = (await control.expect("avatar.interrupted"))["played_ms"]
         assert 0 < played < 1_500  # exact in virtual time, where the machine is never busy
         await asyncio.sleep(1)
-        after = [(moment - sent, np.abs(samples).max() < 300) for moment, _, samples in caller.sound if moment > sent]
+        after = [
+            (moment - sent, np.abs(samples).max() < 300) for moment, _, samples in rtc_client.sound if moment > sent
+        ]
         first_quiet = next(moment for moment, quiet in after if quiet)
         assert first_quiet < 0.25  # of which the client's own receive buffer takes more than half
         assert sum(quiet for _, quiet in after) >= 7  # D
         assert not after[-1][1]  # what was spoken afterwards is heard
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_an_engine_failure_ends_the_session_with_an_event_and_nothing_else() -> None:
     engine = DeterministicEngine()
     async with running_server(engine) as server, server.control() as control:
-        caller = Caller(silence(1))
-        await caller.call(server, control.created["session"])
-        await caller.until_picture()
+        rtc_client = RtcClient(silence(1))
+        await rtc_client.call(server, control.created["session"])
+        await rtc_client.until_picture()
         engine.fail_next["decode"] = 1
         error = await control.expect("error")
         assert error["code"] == "session_failed" and "decoder" in error["message"]
@@ -240,7 +244,7 @@ async def test_an_engine_failure_ends_the_session_with_an_event_and_nothing_else
         async with asyncio.timeout(2):
             while server.service.worker.free_slots < 4:
                 await asyncio.sleep(0.02)
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_bad_requests_get_a_sentence_and_the_server_goes_on() -> None:
@@ -305,13 +309,13 @@ async def test_drawing_thumbnails_keeps_no_encoder_waiting() -> None:
         asked = [asyncio.create_task(server.http("GET", "/api/styles/calm/thumbnail")) for _ in range(40)]
         await asyncio.sleep(0.2)
         try:
-            caller = Caller(silence(1))
-            assert await caller.call(server) == 201
-            await caller.until_picture()
+            rtc_client = RtcClient(silence(1))
+            assert await rtc_client.call(server) == 201
+            await rtc_client.until_picture()
         finally:
             drawn.set()
         assert [status for status, _, _ in await asyncio.gather(*asked)] == [200] * 40
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_small_pictures_are_drawn_ahead_until_somebody_calls() -> None:
@@ -331,12 +335,12 @@ async def test_small_pictures_are_drawn_ahead_until_somebody_calls() -> None:
         async with asyncio.timeout(5):
             while len(drawn) < 2:
                 await asyncio.sleep(0.01)
-        caller = Caller(silence(1))
-        assert await caller.call(server) == 201
+        rtc_client = RtcClient(silence(1))
+        assert await rtc_client.call(server) == 201
         going_on.set()
-        await caller.until_picture()
+        await rtc_client.until_picture()
         assert drawn == [("ada", "calm"), ("ada", "happy")]
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_a_server_that_is_still_warming_up_says_so() -> None:
@@ -345,7 +349,7 @@ async def test_a_server_that_is_still_warming_up_says_so() -> None:
         status, headers, _ = await server.http("GET", "/readyz")
         assert status == 503 and headers["retry-after"]
         assert (await server.http("GET", "/healthz"))[0] == 200
-        assert await Caller(silence(1)).call(server) == 503
+        assert await RtcClient(silence(1)).call(server) == 503
         assert (await server.http("GET", "/api/styles/map"))[0] == 200, "the map waits for the models"
         await asyncio.wait_for(server.service.worker.wait_ready(), 3)
         assert (await server.http("GET", "/readyz"))[0] == 200
@@ -356,24 +360,24 @@ async def test_a_machine_that_is_too_slow_refuses_calls_with_the_reason() -> Non
         worker = server.service.worker
         nothing = dict.fromkeys(worker.machine.sizes, 1.0)
         worker.plan = worker.machine.plan(StageCosts(1.0, 1.0, nothing, nothing))
-        caller = Caller(silence(1))
-        assert await caller.call(server) == 503
+        rtc_client = RtcClient(silence(1))
+        assert await rtc_client.call(server) == 503
         status, _, body = await server.http("GET", "/readyz")
         problem = json.loads(body)
         assert (status, problem["code"], problem["message"]) == (503, "machine_too_slow", worker.plan.described())
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_pictures_change_their_size_in_mid_call_and_are_told() -> None:
     async with running_server() as server, server.control() as control:
-        caller = Caller(silence(5))
-        assert await caller.call(server, control.created["session"]) == 201
-        await caller.until_picture()
+        rtc_client = RtcClient(silence(5))
+        assert await rtc_client.call(server, control.created["session"]) == 201
+        await rtc_client.until_picture()
         ladder = server.service.worker.ladder
         large = ladder.rungs[0].size
         ladder.rungs = (Rung(large // 2, 20),)
         async with asyncio.timeout(10):
-            while caller.pictures[-1][2].shape[1] == large:
+            while rtc_client.pictures[-1][2].shape[1] == large:
                 await asyncio.sleep(0.02)
             while (metrics := await control.expect("metrics"))["size"] == large:
                 pass
@@ -381,7 +385,7 @@ async def test_pictures_change_their_size_in_mid_call_and_are_told() -> None:
         assert metrics["planned"] == {"size": large, "frame_rate": 30}
         figures = (await server.http("GET", "/metrics"))[2].decode()
         assert f"styletalk_picture_size {large / 2}" in figures and "styletalk_size_changes 1.0" in figures
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_what_lives_as_long_as_the_process_is_kept_from_the_garbage_collector() -> None:
@@ -400,10 +404,10 @@ def descriptors() -> int:
 
 async def visit(server: LiveServer) -> None:
     async with server.control() as control:
-        caller = Caller(silence(1))
-        assert await caller.call(server, control.created["session"]) == 201
-        await caller.until_picture()
-        await caller.aclose()
+        rtc_client = RtcClient(silence(1))
+        assert await rtc_client.call(server, control.created["session"]) == 201
+        await rtc_client.until_picture()
+        await rtc_client.aclose()
 
 
 async def test_calls_and_shutdown_leave_no_task_thread_slot_or_descriptor() -> None:
@@ -419,10 +423,10 @@ async def test_calls_and_shutdown_leave_no_task_thread_slot_or_descriptor() -> N
         assert len(server.engine.slots) == 0
         assert descriptors() <= open_files + 2
         assert len(asyncio.all_tasks()) <= tasks
-        caller = Caller(silence(1))
-        await caller.call(server)
-        await caller.until_picture()
-    await caller.aclose()
+        rtc_client = RtcClient(silence(1))
+        await rtc_client.call(server)
+        await rtc_client.until_picture()
+    await rtc_client.aclose()
     await asyncio.sleep(0.2)
     assert asyncio.all_tasks() == before
     assert not [thread for thread in threading.enumerate() if thread.name in ("model-worker", "audio-decoder")]

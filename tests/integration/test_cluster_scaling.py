@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from live_server import Caller, silence
+from live_server import RtcClient, silence
 from ray_cluster import Client, call, servers
 
 pytest.importorskip("ray", reason="Ray is not installed")
@@ -36,24 +36,26 @@ async def until_running(count: int) -> None:
 
 async def test_servers_come_with_the_sessions_and_go_without_ending_one(front: str) -> None:
     clients = [Client(front) for _ in range(3)]
-    callers = [Caller(silence(1)) for _ in clients]
+    rtc_clients = [RtcClient(silence(1)) for _ in clients]
     assert running() == 1
-    assert [await call(client, caller) for client, caller in zip(clients[:2], callers[:2], strict=True)] == [201] * 2
+    assert [
+        await call(client, rtc_client) for client, rtc_client in zip(clients[:2], rtc_clients[:2], strict=True)
+    ] == [201] * 2
     assert clients[0].server == clients[1].server
     await until_running(2)
-    while await call(clients[2], callers[2]) != 201:
+    while await call(clients[2], rtc_clients[2]) != 201:
         await asyncio.sleep(0.5)
     assert clients[2].server != clients[0].server
-    for caller in callers:
-        await caller.until_picture(15)
+    for rtc_client in rtc_clients:
+        await rtc_client.until_picture(15)
 
-    await callers[1].aclose()  # of the two that remain, each has a server of its own: one of them is told to go
-    await callers[0].aclose()
+    await rtc_clients[1].aclose()  # of the two that remain, each has a server of its own: one of them is told to go
+    await rtc_clients[0].aclose()
     await until_running(1)
-    seen = len(callers[2].pictures)
+    seen = len(rtc_clients[2].pictures)
     await asyncio.sleep(5)
-    assert len(callers[2].pictures) > seen + 20
-    again = Caller(silence(1))
+    assert len(rtc_clients[2].pictures) > seen + 20
+    again = RtcClient(silence(1))
     assert await call(Client(front), again) == 201
-    for caller in (callers[2], again):
-        await caller.aclose()
+    for rtc_client in (rtc_clients[2], again):
+        await rtc_client.aclose()

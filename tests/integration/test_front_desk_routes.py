@@ -63,7 +63,7 @@ async def desk_in_front_of(places: int, monkeypatch: pytest.MonkeyPatch) -> Asyn
     listener.close()
 
 
-async def test_callers_and_viewers_are_sent_to_the_server_of_their_session(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_clients_and_viewers_are_sent_to_the_server_of_their_session(monkeypatch: pytest.MonkeyPatch) -> None:
     async with desk_in_front_of(1, monkeypatch) as desk:
         assert (await desk.http("GET", "/readyz"))[0] == 200
         assert (await desk.http("POST", "/whep/news"))[0] == 404

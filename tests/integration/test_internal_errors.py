@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
-from live_server import Caller, LiveServer, running_server, silence
+from live_server import LiveServer, RtcClient, running_server, silence
 from prometheus_client.parser import text_string_to_metric_families
 
 from server.catalogue import StyleEntry
@@ -38,8 +38,8 @@ async def errors(server: LiveServer) -> dict[str, float]:
 
 async def test_a_value_error_inside_a_job_is_internal_and_the_session_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     async with running_server(FaultyEngine()) as server, server.control() as control:
-        caller = Caller(silence(1))
-        assert await caller.call(server, control.created["session"]) == 201
+        rtc_client = RtcClient(silence(1))
+        assert await rtc_client.call(server, control.created["session"]) == 201
         await control.send("style.set", style="happy")
         assert (await control.expect("error"))["code"] == "internal"
         assert NUMPY_ERROR in caplog.text and await errors(server) == {"control": 1}
@@ -52,7 +52,7 @@ async def test_a_value_error_inside_a_job_is_internal_and_the_session_goes_on(ca
         await control.send("style.set", style="calm")
         assert (await control.expect("style.applied"))["style"] == "calm"
         assert await errors(server) == {"control": 1, "channel": 1}
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_a_value_error_of_a_route_is_internal(

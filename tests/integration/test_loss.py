@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from aiortc.jitterbuffer import JitterBuffer
 from deterministic_engine import BRIGHT, DARK
-from live_server import Caller, LiveServer, running_server, tone
+from live_server import LiveServer, RtcClient, running_server, tone
 
 from server.benchmarks.udp_relay import UdpRelay
 from server.sessions.calls import Call
@@ -17,17 +17,17 @@ HALF = (DARK + BRIGHT) / 2
 
 
 @asynccontextmanager
-async def relayed_call(server: LiveServer) -> AsyncIterator[tuple[Caller, Call, UdpRelay]]:
+async def relayed_call(server: LiveServer) -> AsyncIterator[tuple[RtcClient, Call, UdpRelay]]:
     relay = UdpRelay()
     await relay.open()
-    caller = Caller(tone(300, 1))
-    assert await caller.call(server, relay=relay) == 201
-    await caller.until_picture()
+    rtc_client = RtcClient(tone(300, 1))
+    assert await rtc_client.call(server, relay=relay) == 201
+    await rtc_client.until_picture()
     await asyncio.sleep(1)
     try:
-        yield caller, server.service.visitors.calls()[0], relay
+        yield rtc_client, server.service.clients.calls()[0], relay
     finally:
-        await caller.aclose()
+        await rtc_client.aclose()
         relay.close()
 
 
@@ -60,49 +60,49 @@ async def lateness(call: Call, seconds: float) -> float:
 
 
 async def test_one_lost_microphone_packet_is_concealed_and_leaves_no_delay() -> None:
-    async with running_server() as server, relayed_call(server) as (caller, call, relay):
+    async with running_server() as server, relayed_call(server) as (rtc_client, call, relay):
         before = await lateness(call, 1)
         relay.lose_up(numbers({5}))
         await asyncio.sleep(1)
         assert call.microphone.lost == 1
         assert await lateness(call, 1) < max(before, 0) + 20
-        sound = np.concatenate([samples for _, _, samples in caller.sound])[-24_000:]
+        sound = np.concatenate([samples for _, _, samples in rtc_client.sound])[-24_000:]
         assert np.abs(sound).max() > 3_000
 
 
 @pytest.mark.parametrize("together", [1, 3])
 async def test_two_percent_loss_both_ways_keeps_every_frame_and_the_delay(together: int) -> None:
     lost = {k + j for k in range(20, 4_000, 50 * together) for j in range(together)}
-    async with running_server() as server, relayed_call(server) as (caller, call, relay):
+    async with running_server() as server, relayed_call(server) as (rtc_client, call, relay):
         before = await lateness(call, 1)
         relay.lose_up(numbers(lost))
         relay.lose_down(numbers(lost))
         stats = call.session.stats
-        shown, sent = len(caller.pictures), stats.shown
+        shown, sent = len(rtc_client.pictures), stats.shown
         await asyncio.sleep(4)
         assert await lateness(call, 1) < max(before, 0) + 20
         assert call.microphone.lost >= 3
-        assert len(caller.pictures) - shown > 0.8 * (stats.shown - sent)
+        assert len(rtc_client.pictures) - shown > 0.8 * (stats.shown - sent)
 
 
-async def ask_for_a_new_start(caller: Caller) -> None:
+async def ask_for_a_new_start(rtc_client: RtcClient) -> None:
     """As browsers do after a long gap: the client's library waits for pictures that nobody has any more."""
-    receiver = next(t.receiver for t in caller.peer.getTransceivers() if t.kind == "video")
+    receiver = next(t.receiver for t in rtc_client.peer.getTransceivers() if t.kind == "video")
     receiver._RTCRtpReceiver__jitter_buffer = JitterBuffer(capacity=128, is_video=True)
     await receiver._send_rtcp_pli(next(iter(receiver._RTCRtpReceiver__active_ssrc)))
 
 
 async def test_after_ten_seconds_of_outage_the_avatar_speaks_again_within_a_second() -> None:
-    async with running_server() as server, relayed_call(server) as (caller, call, relay):
+    async with running_server() as server, relayed_call(server) as (rtc_client, call, relay):
         relay.lose_up(lambda data: True)
         relay.lose_down(lambda data: True)
         await asyncio.sleep(10)
-        assert server.service.visitors.calls() == [call]
+        assert server.service.clients.calls() == [call]
         relay.lose_up(lambda data: False)
         relay.lose_down(lambda data: False)
-        await ask_for_a_new_start(caller)
+        await ask_for_a_new_start(rtc_client)
         back = asyncio.get_running_loop().time()
         async with asyncio.timeout(3):
-            while not [t for t, _, picture in caller.pictures if t > back and picture[5, 5] > HALF]:
+            while not [t for t, _, picture in rtc_client.pictures if t > back and picture[5, 5] > HALF]:
                 await asyncio.sleep(0.02)
         assert asyncio.get_running_loop().time() - back < 1

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
-from live_server import Caller, Control, LiveServer, pitch, running_server, tone
+from live_server import Control, LiveServer, RtcClient, pitch, running_server, tone
 
 RATE = 24_000
 PIECE = RATE * 2  # one second of bytes
@@ -33,14 +33,14 @@ async def present(control: Control, name: str = "news") -> dict[str, Any]:
     return await control.expect("presenter.started")
 
 
-async def watch(server: LiveServer, name: str = "news") -> Caller:
-    viewer = Caller(None)
+async def watch(server: LiveServer, name: str = "news") -> RtcClient:
+    viewer = RtcClient(None)
     assert await viewer.call(server, path=f"/whep/{name}") == 201
     await viewer.until_picture()
     return viewer
 
 
-def sound_of(viewer: Caller) -> np.ndarray:
+def sound_of(viewer: RtcClient) -> np.ndarray:
     return np.concatenate([samples for _, _, samples in viewer.sound])
 
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from live_server import Caller, pitch, running_server, tone
+from live_server import RtcClient, pitch, running_server, tone
 
 EXAMPLE = Path(__file__).parents[2] / "docs/examples/push_wav.py"
 
@@ -40,11 +40,11 @@ async def test_a_viewer_hears_the_file_and_the_client_is_told_its_length(
     path = write_wav(tmp_path / "speech.wav", tone(500, 2)[::2], 24_000)
     async with running_server() as server:
         pushing = asyncio.create_task(asyncio.to_thread(example().push, path, "wav", f"ws://127.0.0.1:{server.port}"))
-        viewer = Caller(None)
+        viewer = RtcClient(None)
         async with asyncio.timeout(5):
             while await viewer.call(server, path="/whep/wav") != 201:
                 await viewer.aclose()
-                viewer = Caller(None)
+                viewer = RtcClient(None)
         await asyncio.wait_for(pushing, 20)
         assert pitch(viewer) == pytest.approx(500, abs=10)
         await viewer.aclose()

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
-from live_server import Caller, Control, running_server, silence
+from live_server import Control, RtcClient, running_server, silence
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server import logs
 from server.generated import GENERATED
-from server.sessions.calls import Visitors
+from server.sessions.calls import Clients
 
 KEY = "a key that must stay secret"
 TURN = {"turn_urls": "turn:turn.example:3478", "turn_secret": "the relay's secret"}
@@ -29,15 +29,15 @@ async def test_a_session_is_told_that_its_face_is_generated_and_where_the_relays
         (relay,) = created["ice_servers"]
         assert relay["urls"] == ["turn:turn.example:3478"]
         assert relay["username"].endswith(f":{created['session']}")
-        caller = Caller(silence(1))
-        await caller.peer.setLocalDescription(await caller.peer.createOffer())
-        offer, kind = caller.peer.localDescription.sdp.encode(), {"Content-Type": "application/sdp"}
+        rtc_client = RtcClient(silence(1))
+        await rtc_client.peer.setLocalDescription(await rtc_client.peer.createOffer())
+        offer, kind = rtc_client.peer.localDescription.sdp.encode(), {"Content-Type": "application/sdp"}
         status, headers, _ = await server.http("POST", "/whip", offer, kind)
         assert status == 201 and headers["digital-source-type"] == GENERATED["digital_source_type"]
         assert headers["link"].startswith('<turn:turn.example:3478>; rel="ice-server"')
         listed = await server.json("/api/ice-servers")
         assert listed["ice_servers"][0]["urls"] == relay["urls"] and listed["expires_in"] == 3600
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_a_token_made_with_the_key_opens_a_session_and_nothing_else() -> None:
@@ -73,42 +73,42 @@ async def test_an_address_has_only_so_many_sessions() -> None:
             assert (refusal["type"], refusal["code"]) == ("error", "too_many_sessions")
             with pytest.raises(ConnectionClosed):
                 await third.recv()
-        caller = Caller(silence(1))
-        assert await caller.call(server) == 429
-        assert await caller.call(server, first.created["session"]) == 201
-        await caller.aclose()
+        rtc_client = RtcClient(silence(1))
+        assert await rtc_client.call(server) == 429
+        assert await rtc_client.call(server, first.created["session"]) == 201
+        await rtc_client.aclose()
 
 
 async def test_a_session_that_lasts_too_long_is_ended_with_a_reason() -> None:
     async with running_server() as server, server.control() as control:
-        server.service.visitors._longest_call = 0.5
-        caller = Caller(silence(1))
-        assert await caller.call(server, control.created["session"]) == 201
+        server.service.clients._longest_call = 0.5
+        rtc_client = RtcClient(silence(1))
+        assert await rtc_client.call(server, control.created["session"]) == 201
         assert (await control.expect("error"))["code"] == "session_expired"
-        while server.service.visitors.calls():
+        while server.service.clients.calls():
             await asyncio.sleep(0.05)
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
-async def test_no_more_ports_than_the_range_has_and_the_next_caller_is_told() -> None:
+async def test_no_more_ports_than_the_range_has_and_the_next_client_is_told() -> None:
     async with running_server(udp_ports="47000-47000") as server:
         addresses = len(list(server.service.media_path().addresses))
-        first, second = Caller(silence(1)), Caller(silence(1))
+        first, second = RtcClient(silence(1)), RtcClient(silence(1))
         assert await first.call(server) == 201
         assert first.peer.remoteDescription.sdp.count(" 47000 typ host") >= addresses
         assert await second.call(server) == 503
-        assert len(server.service.visitors.calls()) == 1
+        assert len(server.service.clients.calls()) == 1
         await first.aclose()
         await second.aclose()
 
 
 async def test_a_public_address_is_offered_with_the_same_port() -> None:
     async with running_server(udp_ports="47001-47003", public_address="198.51.100.7") as server:
-        caller = Caller(silence(1))
-        assert await caller.call(server) == 201
-        assert " 198.51.100.7 4700" in caller.peer.remoteDescription.sdp
-        await caller.until_picture()
-        await caller.aclose()
+        rtc_client = RtcClient(silence(1))
+        assert await rtc_client.call(server) == 201
+        assert " 198.51.100.7 4700" in rtc_client.peer.remoteDescription.sdp
+        await rtc_client.until_picture()
+        await rtc_client.aclose()
 
 
 async def test_a_flood_of_messages_is_answered_slowly_and_harms_nobody() -> None:
@@ -138,33 +138,33 @@ def _resident() -> float:
 
 async def test_a_draining_server_lets_calls_end_and_takes_no_more() -> None:
     async with running_server() as server, server.control() as control:
-        caller = Caller(np.zeros(48_000, np.int16))
-        assert await caller.call(server, control.created["session"]) == 201
-        await caller.until_picture()
+        rtc_client = RtcClient(np.zeros(48_000, np.int16))
+        assert await rtc_client.call(server, control.created["session"]) == 201
+        await rtc_client.until_picture()
         draining = asyncio.create_task(server.service.drain(30))
         assert (await control.expect("server.draining"))["seconds"] == 30
         status, headers, body = await server.http("GET", "/readyz")
         assert (status, json.loads(body)["code"]) == (503, "draining") and "retry-after" in headers
         with pytest.raises(InvalidStatus, match="503"):
             await connect(f"ws://127.0.0.1:{server.port}/ws")
-        late = Caller(silence(1))
+        late = RtcClient(silence(1))
         assert await late.call(server) == 503
-        seen = len(caller.pictures)
+        seen = len(rtc_client.pictures)
         await asyncio.sleep(0.5)
-        assert len(caller.pictures) > seen and not draining.done()
-        assert (await server.http("DELETE", caller.resource))[0] == 200
+        assert len(rtc_client.pictures) > seen and not draining.done()
+        assert (await server.http("DELETE", rtc_client.resource))[0] == 200
         await asyncio.wait_for(draining, 2)
-        await caller.aclose()
+        await rtc_client.aclose()
         await late.aclose()
 
 
 async def test_a_drain_that_takes_too_long_ends() -> None:
     async with running_server() as server:
-        caller = Caller(silence(1))
-        assert await caller.call(server) == 201
+        rtc_client = RtcClient(silence(1))
+        assert await rtc_client.call(server) == 201
         await asyncio.wait_for(server.service.drain(0.2), 2)
-        assert server.service.visitors.calls()
-        await caller.aclose()
+        assert server.service.clients.calls()
+        await rtc_client.aclose()
 
 
 async def test_no_secret_and_every_session_is_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
@@ -175,12 +175,12 @@ async def test_no_secret_and_every_session_is_in_the_log(capfd: pytest.CaptureFi
             path = f"/api/styles?key={KEY.replace(' ', '%20')}"
             assert (await server.http("GET", path))[0] == 200
             logging.getLogger("server").error("GET %s with %s and token=abc.def", path, KEY)
-            caller = Caller(silence(1))
-            await caller.peer.setLocalDescription(await caller.peer.createOffer())
+            rtc_client = RtcClient(silence(1))
+            await rtc_client.peer.setLocalDescription(await rtc_client.peer.createOffer())
             headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {KEY}"}
-            offer = caller.peer.localDescription.sdp.encode()
+            offer = rtc_client.peer.localDescription.sdp.encode()
             _, answered, _ = await server.http("POST", "/whip", offer, headers)
-            await caller.aclose()
+            await rtc_client.aclose()
     finally:
         logging.root.handlers[:] = before
     written = capfd.readouterr().err
@@ -190,10 +190,10 @@ async def test_no_secret_and_every_session_is_in_the_log(capfd: pytest.CaptureFi
 
 
 def test_sessions_are_counted_by_address_only_while_they_last() -> None:
-    visitors = Visitors(most_per_address=1)
+    clients = Clients(most_per_address=1)
     settings = object()
-    absent = visitors.welcome(None, settings, "192.0.2.1")  # type: ignore[arg-type]
-    again = visitors.welcome(None, settings, "192.0.2.1")  # type: ignore[arg-type]
+    absent = clients.welcome(None, settings, "192.0.2.1")  # type: ignore[arg-type]
+    again = clients.welcome(None, settings, "192.0.2.1")  # type: ignore[arg-type]
     assert absent is not again
 
 
@@ -207,12 +207,12 @@ def test_sessions_are_counted_by_address_only_while_they_last() -> None:
 )
 async def test_an_offer_that_breaks_off_midway_takes_no_place(before: str, after: str) -> None:
     async with running_server() as server:
-        caller = Caller(silence(1))
-        await caller.peer.setLocalDescription(await caller.peer.createOffer())
-        offer = caller.peer.localDescription.sdp
+        rtc_client = RtcClient(silence(1))
+        await rtc_client.peer.setLocalDescription(await rtc_client.peer.createOffer())
+        offer = rtc_client.peer.localDescription.sdp
         assert before in offer
         for _ in range(server.service.worker.slots + 1):
             kind = {"Content-Type": "application/sdp"}
             assert (await server.http("POST", "/whip", offer.replace(before, after).encode(), kind))[0] == 400
-        assert await caller.call(server) == 201
-        await caller.aclose()
+        assert await rtc_client.call(server) == 201
+        await rtc_client.aclose()

@@ -3,7 +3,7 @@
 import asyncio
 
 import numpy as np
-from live_server import Caller, running_server, silence, tone
+from live_server import RtcClient, running_server, silence, tone
 
 from server.benchmarks.stopwatch import Stopwatch
 from streaming.media import FRAME_TICKS
@@ -11,18 +11,18 @@ from streaming.media import FRAME_TICKS
 
 async def test_a_burst_flashes_in_its_own_frame_and_stages_follow_each_other() -> None:
     async with running_server() as server:
-        caller = Caller(np.concatenate([silence(0.6), tone(300, 0.4)]))
-        assert await caller.call(server) == 201
-        await caller.until_picture()
-        watch = Stopwatch(server.service.visitors.calls()[0], server.service.worker)
+        rtc_client = RtcClient(np.concatenate([silence(0.6), tone(300, 0.4)]))
+        assert await rtc_client.call(server) == 201
+        await rtc_client.until_picture()
+        watch = Stopwatch(server.service.clients.calls()[0], server.service.worker)
         await asyncio.sleep(4)
         due = [onset for onset in watch.onsets if watch.now() - onset.captured > 0.6]
         assert len(due) >= 2
         assert set(watch.flashes) <= {onset.tick // FRAME_TICKS * FRAME_TICKS for onset in watch.onsets}
-        assert 2 <= len(watch.flashes) <= sum(int(picture[8, 8]) > 215 for _, _, picture in caller.pictures) + 1
+        assert 2 <= len(watch.flashes) <= sum(int(picture[8, 8]) > 215 for _, _, picture in rtc_client.pictures) + 1
         frames = [frame for frame in watch.frames.values() if frame.complete]
         assert len(frames) > 30
         for f in frames:
             stages = [f.captured, f.decoding, f.decoded, f.rendering, f.rendered, f.handed_out, f.encoded, f.sent]
             assert np.diff(stages[:4]).min() >= 0 and np.diff(stages[5:]).min() >= 0
-        await caller.aclose()
+        await rtc_client.aclose()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from live_server import Caller, running_server, silence, tone
+from live_server import RtcClient, running_server, silence, tone
 from websockets.exceptions import ConnectionClosed
 
 from styletalk_core.arkit import ARKIT, VISEMES
@@ -22,8 +22,8 @@ async def test_the_motion_of_every_frame_is_told_before_it_is_due_until_nobody_w
         applied = await control.expect("motion.applied")
         assert applied["parts"] == ["expression", "arkit", "visemes", "phones"]
         assert applied["names"] == {"arkit": list(ARKIT), "visemes": list(VISEMES), "phones": list(PHONES)}
-        caller = Caller(np.concatenate([silence(0.5), tone(300, 0.5)]))
-        await caller.call(server, control.created["session"])
+        rtc_client = RtcClient(np.concatenate([silence(0.5), tone(300, 0.5)]))
+        await rtc_client.call(server, control.created["session"])
         frames = [await control.expect("motion", 8) for _ in range(60)]
         numbers = [frame["frame"] for frame in frames]
         assert numbers == sorted(set(numbers)) and numbers[-1] - numbers[0] < 75
@@ -47,7 +47,7 @@ async def test_the_motion_of_every_frame_is_told_before_it_is_due_until_nobody_w
             await control.expect("motion", 0.5)
         await control.send("session.update", motion=["nonsense"])
         assert (await control.expect("error"))["code"] == "bad_message"
-        await caller.aclose()
+        await rtc_client.aclose()
 
 
 async def test_captions_that_the_server_lacks_are_refused_with_the_way_out() -> None:

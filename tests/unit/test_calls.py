@@ -5,25 +5,25 @@ from typing import Any
 
 import pytest
 
-from server.sessions.calls import SILENT_CLIENT_SECONDS, Call
+from server.sessions.calls import CHANNEL_TIMEOUT_SECONDS, Call
 
 WATCH_SECONDS = 0.5
 """How often it is looked for clients that are gone."""
 
 
 def gone(now: float, heard: float | None, message: float | None) -> bool:
-    """Whether a caller is gone whose call began at 0, who was heard and sent a message last at these moments."""
+    """Whether a client is gone whose call began at 0, who was heard and sent a message last at these moments."""
     call: Any = SimpleNamespace(microphone=SimpleNamespace(last_arrival=heard), began=0.0)
     return Call.abandoned(call, now, message)
 
 
 @pytest.mark.parametrize(("heard", "message"), [(20.0, 20.0), (20.0, 12.0), (12.0, 20.0)])
 def test_a_client_that_has_been_silent_loses_its_place_within_five_seconds(heard: float, message: float) -> None:
-    assert not gone(20.0 + SILENT_CLIENT_SECONDS - 0.1, heard, message)
+    assert not gone(20.0 + CHANNEL_TIMEOUT_SECONDS - 0.1, heard, message)
     assert gone(20.0 + 5.0 - WATCH_SECONDS, heard, message)
 
 
-def test_a_caller_without_a_control_channel_is_given_more_time() -> None:
+def test_a_client_without_a_control_channel_is_given_more_time() -> None:
     assert not gone(34.0, heard=20.0, message=None)
     assert gone(36.0, heard=20.0, message=None)
 

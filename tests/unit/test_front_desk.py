@@ -68,7 +68,7 @@ async def test_an_offer_meets_a_server_that_is_just_lost_and_goes_to_another() -
     await desk.aclose()
 
 
-async def test_without_a_place_the_visitor_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_place_the_client_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_desk, "PLACE_SECONDS", 0.05)
     desk = FrontDesk(Servers(places=0).hold)
     with pytest.raises(NoPlace):

@@ -1,14 +1,14 @@
 """Proves that the figures are what Prometheus can read."""
 
-from live_server import Caller, running_server, silence
+from live_server import RtcClient, running_server, silence
 from prometheus_client.parser import text_string_to_metric_families
 
 
 async def test_the_figures_tell_of_the_calls_that_are_up() -> None:
     async with running_server() as server:
-        caller = Caller(silence(1))
-        assert await caller.call(server) == 201
-        await caller.until_picture()
+        rtc_client = RtcClient(silence(1))
+        assert await rtc_client.call(server) == 201
+        await rtc_client.until_picture()
         status, headers, body = await server.http("GET", "/metrics")
         assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4")
         families = {family.name: family for family in text_string_to_metric_families(body.decode())}
@@ -17,4 +17,4 @@ async def test_the_figures_tell_of_the_calls_that_are_up() -> None:
         assert {s.labels["stage"] for s in families["styletalk_stage_run_ms"].samples} >= {"decoder", "renderer"}
         assert families["process_resident_memory_bytes"].samples[0].value > 1e6
         assert all(family.documentation for family in families.values())
-        await caller.aclose()
+        await rtc_client.aclose()

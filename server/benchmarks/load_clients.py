@@ -1,6 +1,6 @@
-"""Callers and viewers without a browser: aiortc peers in processes of their own that receive without decoding.
+"""Clients and viewers without a browser: aiortc peers in processes of their own that receive without decoding.
 
-Runs on: the benchmark's thread and the callers' processes.
+Runs on: the benchmark's thread and the clients' processes.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ LONGEST_SOUND = 400
 """Bytes; what is longer is part of a picture."""
 
 
-class Voice(MediaStreamTrack):
+class LoopedTrack(MediaStreamTrack):
     """A microphone that plays (n,) int16 mono 48 kHz in a loop."""
 
     kind = "audio"
@@ -58,7 +58,7 @@ def _request(method: str, address: str, body: bytes | None = None) -> tuple[str,
         return str(response.headers.get("Location", "")), str(response.read().decode())
 
 
-class OpenCall:
+class LoadClient:
     """A call that is up: the peer, the address of its resource, and whether a picture has come."""
 
     def __init__(self, peer: RTCPeerConnection) -> None:
@@ -67,7 +67,7 @@ class OpenCall:
         self.seen = asyncio.Event()
 
     @classmethod
-    async def begin(cls, address: str, presenter: str = "") -> "OpenCall":
+    async def begin(cls, address: str, presenter: str = "") -> "LoadClient":
         """Calls the server at ``address`` and speaks, or only watches ``presenter``.
 
         Raises:
@@ -78,7 +78,7 @@ class OpenCall:
         if presenter:
             peer.addTransceiver("audio", "recvonly")
         else:
-            peer.addTransceiver(Voice(bursts(20)), "sendrecv")
+            peer.addTransceiver(LoopedTrack(bursts(20)), "sendrecv")
         peer.addTransceiver("video", "recvonly")
         for receiver in peer.getReceivers():
             tap_packets(receiver, begun._received)
@@ -106,15 +106,15 @@ class OpenCall:
 
 def _main(address: str, presenter: str, leave: Event) -> None:
     async def main() -> None:
-        call = await OpenCall.begin(address, presenter)
+        call = await LoadClient.begin(address, presenter)
         await asyncio.to_thread(leave.wait)
         await call.peer.close()
 
     asyncio.run(main())
 
 
-class Callers:
-    """A growing number of callers."""
+class LoadClients:
+    """A growing number of clients."""
 
     def __init__(self, address: str, presenter: str) -> None:
         self._address = address
@@ -124,7 +124,7 @@ class Callers:
         self._processes: list[Any] = []
 
     def add(self) -> None:
-        """One more caller."""
+        """One more client."""
         process = self._context.Process(target=_main, args=(self._address, self._presenter, self._leave), daemon=True)
         process.start()
         self._processes.append(process)
@@ -137,9 +137,9 @@ class Callers:
 
 
 @contextmanager
-def callers(address: str, presenter: str = "") -> Iterator[Callers]:
-    """Callers, or viewers of ``presenter``, that hang up at the end."""
-    crowd = Callers(address, presenter)
+def load_clients(address: str, presenter: str = "") -> Iterator[LoadClients]:
+    """Clients, or viewers of ``presenter``, that hang up at the end."""
+    crowd = LoadClients(address, presenter)
     try:
         yield crowd
     finally:
