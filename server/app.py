@@ -102,9 +102,9 @@ async def presenters(request: Request) -> Response:
     return JSONResponse(
         {
             "presenters": [
-                {"name": name, "avatar": client.settings.avatar, "viewers": len(client.call.audience.viewers)}
+                {"name": name, "avatar": client.settings.avatar, "viewers": len(client.session.audience.viewers)}
                 for name, client in service.clients.presenters().items()
-                if client.call is not None
+                if client.session is not None
             ]
         }
     )
@@ -171,7 +171,7 @@ async def _draw_ahead(service: Service) -> None:
     await service.worker.wait_ready()
     shipped = [entry for entry in await asyncio.to_thread(service.catalogue.avatars) if entry.kind == "presenter"]
     for avatar, style in product(shipped, service.catalogue.styles()):
-        if service.clients.performances():
+        if service.clients.sessions():
             return
         with suppress(InputError):  # it was removed, or its file is damaged
             await service.draw(service.catalogue.style_thumbnail, style.name, avatar.name)

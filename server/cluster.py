@@ -31,7 +31,7 @@ from server.config import ServerConfig, checked, from_environment
 from server.draining import DrainingServer, http_options
 from server.front_desk import Choices, FrontDesk, Placement, ServerLost, Stay
 from server.service import Service
-from server.sessions.calls import Client
+from server.sessions.clients import Client
 from server.urgency import come_first
 from styletalk_core.errors import InputError
 
@@ -159,8 +159,8 @@ async def _while_present(client: Client) -> AsyncIterator[Choices]:
     while loop.time() - last_seen < ARRIVAL_SECONDS:
         if client.present:
             last_seen = loop.time()
-        settings = client.settings if client.call is None else client.call.session.settings
-        viewers = 0 if client.call is None else len(client.call.audience.viewers)
+        settings = client.settings if client.session is None else client.session.media_session.settings
+        viewers = 0 if client.session is None else len(client.session.audience.viewers)
         yield Choices(settings, client.fade_s, client.presents_as, viewers)
         await asyncio.sleep(LOOK_SECONDS)
 

@@ -17,8 +17,8 @@ from server.config import ServerConfig
 from server.protocol.events import ServerDraining
 from server.rtc import turn
 from server.rtc.negotiation import MediaPath
-from server.sessions.calls import Clients
 from server.sessions.captions import CaptionModel
+from server.sessions.clients import Clients
 from server.voices.choice import open_voice
 from server.voices.voice import Voice
 from streaming.clock import unix_seconds

@@ -6,7 +6,7 @@ Runs on: the server's event loop for `Adaptation.of`.
 import argparse
 from dataclasses import asdict, dataclass
 
-from server.sessions.calls import Call
+from server.sessions.microphone_session import MicrophoneSession
 
 AUTO = "auto"
 
@@ -20,9 +20,9 @@ class Adaptation:
     delay_ms: dict[str, float]
 
     @classmethod
-    def of(cls, call: Call) -> "Adaptation":
+    def of(cls, live_session: MicrophoneSession) -> "Adaptation":
         """That of a call so far."""
-        session = call.session
+        session = live_session.media_session
         return cls(session.size, session.stats.size_changes, asdict(session.stats.delay_ms))
 
 

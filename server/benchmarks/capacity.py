@@ -122,7 +122,7 @@ def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
 
     asking = threading.Thread(target=ask, name="one client more")
     asking.start()
-    step = _measure(server, len(server.read(server.service.clients.calls)), seconds)
+    step = _measure(server, len(server.read(server.service.clients.microphone_sessions)), seconds)
     over.set()
     asking.join()
     refused = bool(answers) and all(code == 503 and retry.isdigit() for code, retry in answers)
@@ -154,7 +154,14 @@ def cpu_seconds() -> float:
 def _wait_for(server: LiveServer, count: int) -> None:
     deadline = time.monotonic() + CALL_SECONDS
     while time.monotonic() < deadline:
-        if len(server.read(lambda: [c for c in server.service.clients.calls() if c.session.clock.started])) == count:
+        if (
+            len(
+                server.read(
+                    lambda: [c for c in server.service.clients.microphone_sessions() if c.media_session.clock.started]
+                )
+            )
+            == count
+        ):
             time.sleep(SETTLE_SECONDS)
             return
         time.sleep(0.2)
@@ -163,7 +170,10 @@ def _wait_for(server: LiveServer, count: int) -> None:
 
 def _measure(server: LiveServer, count: int, seconds: float) -> Step:
     def counters() -> list[tuple[int, int]]:
-        return [(call.session.stats.fresh, call.session.stats.late) for call in server.service.clients.calls()]
+        return [
+            (session.media_session.stats.fresh, session.media_session.stats.late)
+            for session in server.service.clients.microphone_sessions()
+        ]
 
     before, cpu, began = server.read(counters), cpu_seconds(), time.monotonic()
     time.sleep(seconds)

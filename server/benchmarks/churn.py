@@ -104,12 +104,12 @@ def _come_and_go(address: str, cycles: int) -> None:
 
     async def main() -> None:
         for cycle in range(cycles):
-            call = await _connected(address)
+            peer_client = await _connected(address)
             async with asyncio.timeout(PICTURE_SECONDS):
-                await call.seen.wait()
+                await peer_client.seen.wait()
             if cycle % 2:
-                await call.delete()
-            await call.peer.close()
+                await peer_client.delete()
+            await peer_client.peer.close()
 
     asyncio.run(main())
 

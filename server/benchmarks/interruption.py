@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError("--times must be at least 1.")
     with speaking_call(vowel(30), size=args.size) as (server, page):
         time.sleep(SETTLE_SECONDS)
-        server.read(lambda: _show_epochs(server.service.clients.calls()[0].session))
+        server.read(lambda: _show_epochs(server.service.clients.microphone_sessions()[0].media_session))
         delay_ms = server.service.plan().delay / 48
         seen = page.evaluate(PROBE, {"times": args.times, "pause": 1_000, "quietMs": 100})
     if len(seen["pictures"]) < args.times:

@@ -22,7 +22,7 @@ from server.benchmarks.busy import busy_loops
 from server.benchmarks.live import speaking_call
 from server.benchmarks.stopwatch import QUIET_SECONDS, THRESHOLD, Stopwatch
 from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE
-from server.sessions.calls import Call
+from server.sessions.microphone_session import MicrophoneSession
 from streaming.clock import unix_seconds
 from streaming.media import FRAME_TICKS, TICK_RATE, Tick
 from styletalk_core.errors import InputError
@@ -84,10 +84,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--future-frames", type=int, default=2, help="phone look-ahead in frames (2)")
 
 
-def lose(call: Call, share: float) -> None:
+def lose(session: MicrophoneSession, share: float) -> None:
     """Drops a fixed pattern of packets in both directions."""
     random = np.random.default_rng(1)
-    receiver = next(t.receiver for t in call.peer.getTransceivers() if t.kind == "audio")
+    receiver = next(t.receiver for t in session.peer.getTransceivers() if t.kind == "audio")
     handle, transport = receiver._handle_rtp_packet, receiver.transport
     send = transport._send_rtp
 
@@ -117,20 +117,20 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"--busy must be at least 0, not {args.busy}.")
     with speaking_call(bursts(40), size=args.size, future_frames=args.future_frames) as (server, page):
         time.sleep(SETTLE_SECONDS)
-        call = server.read(lambda: server.service.clients.calls()[0])
+        session = server.read(lambda: server.service.clients.microphone_sessions()[0])
         if args.loss:
-            server.read(lambda: lose(call, args.loss / 100))
-        watch = server.read(lambda: Stopwatch(call, server.service.worker))
-        before = server.read(lambda: (call.session.stats.fresh, call.session.stats.late))
+            server.read(lambda: lose(session, args.loss / 100))
+        watch = server.read(lambda: Stopwatch(session, server.service.worker))
+        before = server.read(lambda: (session.media_session.stats.fresh, session.media_session.stats.late))
         seen = _seen(page, args.seconds)
-        fresh, late = server.read(lambda: (call.session.stats.fresh, call.session.stats.late))
+        fresh, late = server.read(lambda: (session.media_session.stats.fresh, session.media_session.stats.late))
         result = _result(watch, seen) | {
             "late_share": round((late - before[1]) / max(1, fresh - before[0]), 5),
             "stages": {name: asdict(timing) for name, timing in server.service.worker.timings().items()},
         }
         if args.busy:
             result |= _beside_busy_loops(page, args.busy, args.seconds)
-        result |= asdict(server.read(lambda: Adaptation.of(call)))
+        result |= asdict(server.read(lambda: Adaptation.of(session)))
     if not args.json:
         _print(result)
     return result
@@ -235,7 +235,7 @@ def _result(watch: Stopwatch, seen: dict[str, Any]) -> dict[str, Any]:
         for tick in watch.flashes
         if tick in shown and tick <= onset.tick < tick + FRAME_TICKS
     ]
-    plan = watch.call.session.plan
+    plan = watch.session.media_session.plan
 
     def between(first: str, second: str) -> NDArray[np.float64]:
         return np.array([getattr(f, second) - getattr(f, first) for _, f in frames.values()]) * 1000

@@ -106,9 +106,9 @@ class LoadClient:
 
 def _main(address: str, presenter: str, leave: Event) -> None:
     async def main() -> None:
-        call = await LoadClient.begin(address, presenter)
+        peer_client = await LoadClient.begin(address, presenter)
         await asyncio.to_thread(leave.wait)
-        await call.peer.close()
+        await peer_client.peer.close()
 
     asyncio.run(main())
 

@@ -16,7 +16,7 @@ from server.benchmarks.browser import bursts
 from server.benchmarks.capacity import cpu_seconds
 from server.benchmarks.live import LiveServer, live_server
 from server.benchmarks.load_clients import load_clients
-from server.sessions.presentation import Presentation
+from server.sessions.presenter_session import PresenterSession
 from streaming.media import TICK_RATE
 from styletalk_core.errors import InputError
 
@@ -63,19 +63,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 async def _speak(server: LiveServer) -> None:
     """Keeps the presenter talking for the next measurement."""
-    (performance,) = server.service.clients.performances()
-    assert isinstance(performance, Presentation)
-    performance.interrupt()
-    utterance = performance.speaker.open()
-    performance.speaker.append(utterance, np.resize(bursts(20), SECONDS_PUSHED * TICK_RATE))
-    performance.speaker.close(utterance)
+    (session,) = server.service.clients.sessions()
+    assert isinstance(session, PresenterSession)
+    session.interrupt()
+    utterance = session.speaker.open()
+    session.speaker.append(utterance, np.resize(bursts(20), SECONDS_PUSHED * TICK_RATE))
+    session.speaker.close(utterance)
 
 
 def _wait_for(server: LiveServer, count: int) -> None:
     """Returns when the presenter is on and has so many viewers."""
     deadline = time.monotonic() + JOIN_SECONDS
     while time.monotonic() < deadline:
-        on = server.read(lambda: [len(p.audience.viewers) for p in server.service.clients.performances()])
+        on = server.read(lambda: [len(p.audience.viewers) for p in server.service.clients.sessions()])
         if on == [count]:
             return
         time.sleep(0.1)
@@ -85,7 +85,7 @@ def _wait_for(server: LiveServer, count: int) -> None:
 def _measure(server: LiveServer, seconds: float) -> tuple[float, float]:
     """Cores that the server uses, and pictures that are rendered per second."""
     time.sleep(SETTLE_SECONDS)
-    (session,) = server.read(lambda: [p.session for p in server.service.clients.performances()])
+    (session,) = server.read(lambda: [p.media_session for p in server.service.clients.sessions()])
     made: list[int] = []
     server.read(lambda: session.motion_taps.append(lambda motion, column: made.append(motion.index)))
     cpu, began = cpu_seconds(), time.monotonic()

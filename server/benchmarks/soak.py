@@ -42,11 +42,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     with live_server(size=args.size, max_sessions=1) as server, load_clients(server.address) as crowd:
         crowd.add()
         deadline = time.monotonic() + 30
-        while not (calls := server.read(server.service.clients.calls)) or not calls[0].session.clock.started:
+        while (
+            not (calls := server.read(server.service.clients.microphone_sessions))
+            or not calls[0].media_session.clock.started
+        ):
             if time.monotonic() > deadline:
                 raise InputError("The client could not connect within 30 s.")
             time.sleep(0.2)
-        session = calls[0].session
+        session = calls[0].media_session
         time.sleep(SETTLE_SECONDS)
         monitor, bystander = LoopMonitor(), Bystander()
         with bystander.at_work():

@@ -13,7 +13,7 @@ import numpy as np
 from aiortc import RTCRtpSender
 
 from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE
-from server.sessions.calls import Call
+from server.sessions.microphone_session import MicrophoneSession
 from streaming.clock import monotonic
 from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, Tick, VideoImage
 from streaming.schedule import JobKind
@@ -65,7 +65,7 @@ class Stopwatch:
         frames: moments of the frames that went out with a picture of their own, by the tick at which they begin.
     """
 
-    call: Call
+    session: MicrophoneSession
     worker: BatchWorker
     onsets: list[Onset] = field(default_factory=list)
     flashes: list[Tick] = field(default_factory=list)
@@ -74,8 +74,8 @@ class Stopwatch:
     _quiet: Tick = 0
 
     def __post_init__(self) -> None:
-        session, microphone = self.call.session, self.call.microphone
-        sender = next(t.sender for t in self.call.peer.getTransceivers() if t.kind == "video")
+        session, microphone = self.session.media_session, self.session.microphone
+        sender = next(t.sender for t in self.session.peer.getTransceivers() if t.kind == "video")
         microphone.deliver = partial(self._deliver, microphone.deliver)
         session.next_image = partial(self._next_image, session.next_image)  # type: ignore[method-assign]
         self.worker.submit = partial(self._submit, self.worker.submit)  # type: ignore[method-assign]
@@ -83,12 +83,12 @@ class Stopwatch:
 
     def now(self) -> float:
         """Seconds since 1970 on the session's clock."""
-        clock = self.call.session.clock
+        clock = self.session.media_session.clock
         return monotonic() + clock.unix_deadline(0) - clock.deadline(0)
 
     def captured(self, tick: Tick) -> float:
         """When the session's clock says that ``tick`` was spoken."""
-        clock = self.call.session.clock
+        clock = self.session.media_session.clock
         return clock.unix_deadline(tick) - clock.delay / TICK_RATE
 
     def _deliver(self, deliver: Callable[[AudioChunk], None], chunk: AudioChunk) -> None:

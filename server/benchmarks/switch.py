@@ -88,12 +88,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError("--times must be at least 1.")
     with speaking_call(vowel(30), size=args.size) as (server, page):
         time.sleep(SETTLE_SECONDS)
-        call = server.read(lambda: server.service.clients.calls()[0])
-        watch = server.read(lambda: Stopwatch(call, server.service.worker))
-        server.read(lambda: Switches().watch(call.session))
-        before = server.read(lambda: (call.session.stats.fresh, call.session.stats.late))
+        session = server.read(lambda: server.service.clients.microphone_sessions()[0])
+        watch = server.read(lambda: Stopwatch(session, server.service.worker))
+        server.read(lambda: Switches().watch(session.media_session))
+        before = server.read(lambda: (session.media_session.stats.fresh, session.media_session.stats.late))
         choices = page.evaluate(PROBE, {"kinds": KINDS, "times": args.times, "pause": 700})
-        fresh, late = server.read(lambda: (call.session.stats.fresh, call.session.stats.late))
+        fresh, late = server.read(lambda: (session.media_session.stats.fresh, session.media_session.stats.late))
         delay_ms = server.service.plan().delay / 48
     if len(choices) < args.times * len(KINDS):
         raise InputError(f"Only {len(choices)} of {args.times * len(KINDS)} choices were seen in the picture.")

@@ -39,8 +39,8 @@ from server.protocol.requests import (
     StopRecording,
 )
 from server.service import RETRY_AFTER_SECONDS, Service
-from server.sessions.calls import Client
-from server.sessions.presentation import Presentation
+from server.sessions.clients import Client
+from server.sessions.presenter_session import PresenterSession
 from server.sessions.recording import Recording
 from streaming import speaker as spoken
 from streaming.errors import EngineFailure, WorkerFull
@@ -103,7 +103,7 @@ class Presenting:
             case CommitAudio():
                 self._commit()
             case ClearAudio():
-                self._client.send(AudioCleared(self._presentation.clear()))
+                self._client.send(AudioCleared(self._presenter_session.clear()))
             case SpeakText():
                 await self._speak(request.text)
             case PlaceMark():
@@ -115,47 +115,47 @@ class Presenting:
 
     def report(self) -> None:
         """Sends how much waits, while something does; once a second."""
-        presentation = self._client.call
-        if isinstance(presentation, Presentation) and presentation.speaker.waiting:
+        presentation = self._client.session
+        if isinstance(presentation, PresenterSession) and presentation.speaker.waiting:
             self._client.send(_buffer(presentation.speaker))
 
     # The presentation
 
     @property
-    def _presentation(self) -> Presentation:
+    def _presenter_session(self) -> PresenterSession:
         """The presentation that is on.
 
         Raises:
             Refusal: there is none.
         """
-        if not isinstance(self._client.call, Presentation):
+        if not isinstance(self._client.session, PresenterSession):
             raise Refusal("not_presenting", "Nothing is presented; send presenter.start first.")
-        return self._client.call
+        return self._client.session
 
     async def _start(self, name: str) -> None:
         service, client = self._service, self._client
         check_free(service, client, name)
-        if client.call is not None:
+        if client.session is not None:
             raise BadMessage("This session is on already; send presenter.stop, or end the call.")
         async with client.negotiating:
             client.presents_as = name  # before anybody else asks for it
             try:
-                presentation = await self._open()
+                session = await self._open()
             except BaseException:
                 client.presents_as = None
                 raise
             self._utterance = self._pushed = None
-            task = service.clients.begin(client, presentation)
+            task = service.clients.start(client, session)
             self._attending = asyncio.create_task(self._attend(task, name), name=f"presenter {name}")
-        delay, room = presentation.session.clock.delay, presentation.speaker.room
+        delay, room = session.media_session.clock.delay, session.speaker.room
         client.send(PresenterStarted(name, f"/whep/{name}", milliseconds(delay), milliseconds(room), GENERATED))
 
-    async def _open(self) -> Presentation:
+    async def _open(self) -> PresenterSession:
         service = self._service
         try:
             if service.draining:
                 raise WorkerFull("the server is about to stop")
-            return await Presentation.open(
+            return await PresenterSession.open(
                 service.worker, service.plan(), self._client.settings, self._send_event, self._send_failure
             )
         except (WorkerFull, EngineFailure) as error:
@@ -171,14 +171,14 @@ class Presenting:
         self._client.send(PresenterStopped(name))
 
     async def _stop(self) -> None:
-        if self._presentation and self._attending:
+        if self._presenter_session and self._attending:
             await self._service.clients.end(self._client)
             await self._attending
 
     # Sound and text
 
     def _append(self, request: AppendAudio) -> None:
-        speaker, pcm = self._presentation.speaker, request.audio
+        speaker, pcm = self._presenter_session.speaker, request.audio
         pushed = self._pushed if self._pushed is not None and not self._pushed.closed else None
         usual = DEFAULT_RATE if pushed is None else self._interpolator.rate
         rate = usual if request.rate is UNSET else request.rate
@@ -198,26 +198,26 @@ class Presenting:
         self._client.send(_buffer(speaker, pushed.id))
 
     def _commit(self) -> None:
-        presentation, utterance = self._presentation, self._pushed
+        session, utterance = self._presenter_session, self._pushed
         if utterance is None or utterance.closed:
             raise BadMessage("There is no open utterance; send input_audio.append first.")
-        presentation.speaker.close(utterance)
+        session.speaker.close(utterance)
         self._client.send(AudioCommitted(utterance.id, milliseconds(utterance.length)))
 
     async def _speak(self, text: str) -> None:
-        presentation = self._presentation
+        session = self._presenter_session
         if self._pushed is not None:
-            presentation.speaker.close(self._pushed)
+            session.speaker.close(self._pushed)
         voice = await asyncio.to_thread(self._service.voice)
-        self._utterance = presentation.say(text.strip(), voice)
+        self._utterance = session.say(text.strip(), voice)
         self._client.send(TextAccepted(self._utterance.id, voice.name))
 
     def _mark(self, name: str) -> None:
-        presentation = self._presentation
+        session = self._presenter_session
         if self._utterance is None:
             raise BadMessage("There is nothing to mark yet; send input_audio.append or text.speak first.")
         place = None if self._utterance is self._pushed else AT_END
-        presentation.speaker.mark(self._utterance, name, place)
+        session.speaker.mark(self._utterance, name, place)
 
     # Events
 
@@ -243,7 +243,7 @@ class Presenting:
             raise Refusal("forbidden", "This token is for talking only; recording needs the key.")
         if self._recording is not None:
             raise BadMessage("This presentation is being recorded already.")
-        self._recording = await Recording.start(self._presentation, self._service.worker.size)
+        self._recording = await Recording.start(self._presenter_session, self._service.worker.size)
         self._client.send(RecordingStarted(self._recording.id))
 
     async def _stop_recording(self) -> None:

@@ -45,7 +45,7 @@ from server.protocol.requests import (
 )
 from server.routes.signalling import busy
 from server.service import Service
-from server.sessions.calls import Client, TooManySessions
+from server.sessions.clients import Client, TooManySessions
 from streaming.clock import monotonic
 from streaming.media import to_ms
 from streaming.session import Session
@@ -101,8 +101,8 @@ class ControlChannel(MessageChannel):
     def send(self, event: Event) -> None:
         """Queues a message for the client, and for viewers where it concerns them."""
         super().send(event)
-        if event.shared and self._client.call is not None:
-            self._client.call.audience.events.publish(event)
+        if event.shared and self._client.session is not None:
+            self._client.session.audience.events.publish(event)
 
     async def handle(self, request: Request) -> None:
         """Does what the client asks for."""
@@ -136,11 +136,11 @@ class ControlChannel(MessageChannel):
             self._present(request.presenter)
 
     @property
-    def _session(self) -> Session | None:
-        return None if self._client.call is None else self._client.call.session
+    def _media_session(self) -> Session | None:
+        return None if self._client.session is None else self._client.session.media_session
 
     async def _set_style(self, request: SetStyle) -> None:
-        client, session, settings = self._client, self._session, self._client.settings
+        client, session, settings = self._client, self._media_session, self._client.settings
         chosen = request.style if request.weights is UNSET else request.weights
         style = settings.style if chosen is UNSET else chosen
         intensity = settings.intensity if request.intensity is UNSET else request.intensity
@@ -154,7 +154,7 @@ class ControlChannel(MessageChannel):
         self.send(StyleApplied(*style_fields(style), intensity, frame))
 
     async def _set_avatar(self, avatar: str) -> None:
-        client, session = self._client, self._session
+        client, session = self._client, self._media_session
         if avatar not in {entry.name for entry in self._service.catalogue.avatars()}:
             raise NotFound(f"There is no avatar named {avatar!r}.")
         frame = 0 if session is None else await session.set_avatar(avatar)
@@ -162,7 +162,7 @@ class ControlChannel(MessageChannel):
         self.send(AvatarApplied(avatar, frame))
 
     async def _set_background(self, background: str) -> None:
-        client, session = self._client, self._session
+        client, session = self._client, self._media_session
         self._service.catalogue.check_background(background)
         frame = 0 if session is None else await session.set_background(background)
         client.settings = replace(client.settings, background=background)
@@ -176,13 +176,13 @@ class ControlChannel(MessageChannel):
         self.send(PresenterApplied(name))
 
     def _interrupt(self) -> None:
-        performance = self._client.call
-        stopped = Interruption(None, 0, 0, ()) if performance is None else performance.interrupt()
+        session = self._client.session
+        stopped = Interruption(None, 0, 0, ()) if session is None else session.interrupt()
         self.send(AvatarInterrupted(milliseconds(stopped.played), stopped.frame, stopped.utterance, stopped.marks))
 
     async def _relay_speech(self) -> None:
         while True:
-            session = self._session
+            session = self._media_session
             self._streams.follow(session)
             if session is None:
                 await asyncio.sleep(0.1)
@@ -200,7 +200,7 @@ class ControlChannel(MessageChannel):
         while True:
             await asyncio.sleep(METRICS_SECONDS)
             now = monotonic()
-            if (session := self._session) is not None:
+            if (session := self._media_session) is not None:
                 shown = session.stats.shown
                 fps = max(0, shown - before) / (now - at)
                 before = shown

@@ -14,7 +14,7 @@ from server.protocol.fields import UNSET
 from server.protocol.requests import VIEWER_REQUESTS, Ping, Request, UpdateViewer
 from server.service import Service
 from server.sessions.audience import MOST_VIEWERS
-from server.sessions.calls import Client
+from server.sessions.clients import Client
 from streaming.queues import BoundedQueue
 
 
@@ -23,15 +23,15 @@ class WatchChannel(MessageChannel):
 
     def __init__(self, socket: WebSocket, service: Service, presenter: Client) -> None:
         super().__init__(socket, VIEWER_REQUESTS)
-        assert presenter.call is not None and presenter.presents_as is not None
+        assert presenter.session is not None and presenter.presents_as is not None
         self._name = presenter.presents_as
         self._avatar = presenter.settings.avatar
-        self._performance = presenter.call
+        self._session = presenter.session
         self._streams = Streams(service.captions, self.send, self.send_if_read)
 
     async def serve(self) -> None:
-        """Works until the viewer leaves or the performance ends."""
-        session, events = self._performance.session, self._performance.audience.events
+        """Works until the viewer leaves or the session ends."""
+        session, events = self._session.media_session, self._session.audience.events
         self.send(WatchStarted(self._name, self._avatar, GENERATED))
         queue = events.listen()
         self._streams.follow(session)
@@ -53,7 +53,7 @@ class WatchChannel(MessageChannel):
             self.send(await events.get())
 
     async def _end(self) -> None:
-        await self._performance.audience.over.wait()
+        await self._session.audience.over.wait()
         await self.socket.send(pack(encode(PresenterStopped(self._name)), wants_json(self.socket)))
         await self.socket.close()
 
@@ -61,9 +61,9 @@ class WatchChannel(MessageChannel):
 async def watch(socket: WebSocket, service: Service, name: str) -> None:
     """``/ws?watch=NAME``, accepted: opens a viewer's channel, or says why not."""
     presenter = service.clients.presenters().get(name)
-    if presenter is None or presenter.call is None:
+    if presenter is None or presenter.session is None:
         await reject(socket, "not_found", f"Nobody presents as {name!r} now.")
-    elif len(presenter.call.audience.events) >= MOST_VIEWERS:
+    elif len(presenter.session.audience.events) >= MOST_VIEWERS:
         await reject(socket, "server_full", "The server has no room for another viewer.")
     else:
         await WatchChannel(socket, service, presenter).serve()

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, generate_late
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from server.service import Service
-from server.sessions.performance import Performance
+from server.sessions.live_session import LiveSession
 from streaming.media import to_ms
 from streaming.schedule import JobKind
 
@@ -31,16 +31,16 @@ class _Figures:
         """All figures."""
         service = self._service
         worker, clients = service.worker, service.clients
-        calls, performances = clients.calls(), clients.performances()
+        calls, live_sessions = clients.microphone_sessions(), clients.sessions()
         yield _gauge("ready", "1 while the models are warm", worker.ready)
         yield _gauge("draining", "1 once no more calls are taken", service.draining)
-        yield _gauge("sessions", "Calls and presentations that are up", len(performances))
+        yield _gauge("sessions", "Calls and presentations that are up", len(live_sessions))
         yield _gauge("sessions_max", "Calls that can be up at the same time", worker.slots)
-        yield _gauge("viewers", "Viewers of presenters", sum(len(on.audience.viewers) for on in performances))
+        yield _gauge("viewers", "Viewers of presenters", sum(len(on.audience.viewers) for on in live_sessions))
         yield _gauge("control_channels", "Open control channels", clients.channels)
         yield _counter("sessions_served", "Calls that were answered", clients.served)
         yield _counter("sessions_failed", "Calls that ended because the engine failed", clients.failed)
-        yield from self._quality(performances)
+        yield from self._quality(live_sessions)
         yield _gauge(
             "device_busy_share", "Share of the last two seconds in which the models ran", worker.ladder.busy_share
         )
@@ -53,17 +53,21 @@ class _Figures:
         yield errors
         frames = GaugeMetricFamily("styletalk_frames", "Frames of the calls that are up", labels=["kind"])
         for kind in FRAMES:
-            frames.add_metric([kind], sum(getattr(call.session.stats, kind) for call in performances))
+            frames.add_metric([kind], sum(getattr(session.media_session.stats, kind) for session in live_sessions))
         yield frames
-        yield _gauge("slips", "Times the calls' clocks have slipped", sum(c.session.stats.slips for c in performances))
         yield _gauge(
-            "packets", "Sound packets of the calls that are up", sum(c.session.stats.packets for c in performances)
+            "slips", "Times the calls' clocks have slipped", sum(c.media_session.stats.slips for c in live_sessions)
+        )
+        yield _gauge(
+            "packets",
+            "Sound packets of the calls that are up",
+            sum(c.media_session.stats.packets for c in live_sessions),
         )
         yield _gauge("microphone_lost", "Microphone packets that never came", sum(c.microphone.lost for c in calls))
 
-    def _quality(self, performances: list[Performance]) -> Iterator[Metric]:
+    def _quality(self, live_sessions: list[LiveSession]) -> Iterator[Metric]:
         """How good pictures are, and how good they can be here."""
-        worker, sessions = self._service.worker, [performance.session for performance in performances]
+        worker, sessions = self._service.worker, [live_session.media_session for live_session in live_sessions]
         ladder, best = worker.ladder, worker.plan.best
         added = max((session.added_delay for session in sessions), default=0)
         yield _gauge("overload_level", "Rung of the overload ladder, 0 for the best", ladder.level)

@@ -19,7 +19,8 @@ from server.rtc import turn
 from server.rtc.aiortc_patches import NoMediaPort
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.audience import MOST_VIEWERS
-from server.sessions.calls import Call, TooManySessions
+from server.sessions.clients import TooManySessions
+from server.sessions.microphone_session import MicrophoneSession
 from streaming.errors import EngineFailure, WorkerFull
 
 logger = logging.getLogger(__name__)
@@ -73,15 +74,17 @@ async def post_offer(request: Request) -> Response:
     try:
         async with client.negotiating:  # one call per client, however often he asks
             await service.clients.end(client)
-            call = await Call.answer(offer, service.worker, service.plan(), client.settings, service.media_path())
-            service.clients.begin(client, call)
+            session = await MicrophoneSession.answer(
+                offer, service.worker, service.plan(), client.settings, service.media_path()
+            )
+            service.clients.start(client, session)
     except (WorkerFull, EngineFailure):
         return busy(service)
     except NoMediaPort:
         return _no_port()
-    logger.info("call %s answered", call.id)
-    headers = {"Location": f"/whip/{call.id}", "ETag": f'"{call.id}"', "X-Session": client.id}
-    return _answered(service, call.answer_sdp, client.id, headers)
+    logger.info("call %s answered", session.id)
+    headers = {"Location": f"/whip/{session.id}", "ETag": f'"{session.id}"', "X-Session": client.id}
+    return _answered(service, session.answer_sdp, client.id, headers)
 
 
 def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -> Response:
@@ -94,8 +97,11 @@ def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -
 async def patch_candidates(request: Request) -> Response:
     """Adds trickled ICE candidates (RFC 8840 fragment)."""
     service: Service = request.app.state.service
-    call = next((call for call in service.clients.calls() if call.id == request.path_params["call"]), None)
-    if call is None:
+    session = next(
+        (session for session in service.clients.microphone_sessions() if session.id == request.path_params["call"]),
+        None,
+    )
+    if session is None:
         return problem(404, "not_found", "There is no such call.")
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/trickle-ice-sdpfrag":
         return problem(415, "unsupported_media_type", "The body must be application/trickle-ice-sdpfrag.")
@@ -108,9 +114,9 @@ async def patch_candidates(request: Request) -> Response:
             elif line.startswith("a=candidate:"):
                 candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
                 candidate.sdpMid = mid
-                await call.peer.addIceCandidate(candidate)
+                await session.peer.addIceCandidate(candidate)
             elif line.startswith("a=end-of-candidates"):
-                await call.peer.addIceCandidate(None)
+                await session.peer.addIceCandidate(None)
     except BodyTooLarge:
         return problem(413, "too_large", f"A fragment has at most {LARGEST_SDP} bytes.")
     except (ValueError, AssertionError, IndexError):
@@ -118,10 +124,10 @@ async def patch_candidates(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def delete_call(request: Request) -> Response:
+async def delete_session(request: Request) -> Response:
     """Ends a call."""
     service: Service = request.app.state.service
-    client = service.clients.by_call(request.path_params["call"])
+    client = service.clients.by_session(request.path_params["call"])
     if client is None:
         return problem(404, "not_found", "There is no such call.")
     await service.clients.end(client)
@@ -136,13 +142,13 @@ async def post_viewer(request: Request) -> Response:
         return offer
     name = request.path_params["presenter"]
     presenter = service.clients.presenters().get(name)
-    if presenter is None or presenter.call is None or not presenter.call.session.clock.started:
+    if presenter is None or presenter.session is None or not presenter.session.media_session.clock.started:
         return problem(404, "not_found", f"Nobody presents as {name!r} now.")
-    audience = presenter.call.audience
+    audience = presenter.session.audience
     if len(audience.viewers) >= MOST_VIEWERS:
         return problem(503, "server_full", "All seats are taken.", {"Retry-After": str(RETRY_AFTER_SECONDS)})
     try:
-        clock, size = presenter.call.session.clock, service.worker.size
+        clock, size = presenter.session.media_session.clock, service.worker.size
         viewer = await audience.admit(offer, clock, size, service.media_path())
     except NoMediaPort:
         return _no_port()
@@ -154,7 +160,7 @@ async def delete_viewer(request: Request) -> Response:
     """A viewer leaves."""
     service: Service = request.app.state.service
     presenter = service.clients.presenters().get(request.path_params["presenter"])
-    viewers = {} if presenter is None or presenter.call is None else presenter.call.audience.viewers
+    viewers = {} if presenter is None or presenter.session is None else presenter.session.audience.viewers
     viewer = viewers.get(request.path_params["viewer"])
     if viewer is None:
         return problem(404, "not_found", "There is no such viewer.")
@@ -165,7 +171,7 @@ async def delete_viewer(request: Request) -> Response:
 routes = [
     Route("/whip", post_offer, methods=["POST"]),
     Route("/whip/{call}", patch_candidates, methods=["PATCH"]),
-    Route("/whip/{call}", delete_call, methods=["DELETE"]),
+    Route("/whip/{call}", delete_session, methods=["DELETE"]),
     Route("/whep/{presenter}", post_viewer, methods=["POST"]),
     Route("/whep/{presenter}/{viewer}", delete_viewer, methods=["DELETE"]),
 ]

@@ -77,10 +77,10 @@ class Stream:
 
 
 class SharedEncoder(Encoder):
-    """One viewer's place among the streams of a performance; stands where a sender has its encoder.
+    """One viewer's place among the streams of a session; stands where a sender has its encoder.
 
     Args:
-        streams: of the performance, one per bitrate of `BITRATES`.
+        streams: of the session, one per bitrate of `BITRATES`.
     """
 
     def __init__(self, streams: tuple[Stream, ...]) -> None:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from server.admission.problems import Refusal, problem
 from server.home import user_folder
 from server.sessions.mp4 import Mp4Writer
-from server.sessions.presentation import Listener, Presentation
+from server.sessions.presenter_session import Listener, PresenterSession
 from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, VideoImage
 from streaming.queues import BoundedQueue, OnFull
 
@@ -41,18 +41,18 @@ def recordings_folder() -> Path:
 class Recording:
     """One recording; made by `Recording.start`, complete after `stop`."""
 
-    def __init__(self, presentation: Presentation, size: int) -> None:
+    def __init__(self, session: PresenterSession, size: int) -> None:
         self.id = secrets.token_urlsafe(12)
         self._size = size
-        self._first = presentation.session.shown_index + 1
+        self._first = session.media_session.shown_index + 1
         self._items: BoundedQueue[AudioChunk | VideoImage | None] = BoundedQueue(
             "recording", ITEMS_HELD, OnFull.DROP_OLDEST
         )
-        self._task = asyncio.create_task(self._record(presentation), name=f"recording {self.id}")
-        presentation.guests.push_async_callback(self.stop)
+        self._task = asyncio.create_task(self._record(session), name=f"recording {self.id}")
+        session.guests.push_async_callback(self.stop)
 
     @classmethod
-    async def start(cls, presentation: Presentation, size: int) -> "Recording":
+    async def start(cls, session: PresenterSession, size: int) -> "Recording":
         """Records from the next frame on, pictures of ``size`` pixels.
 
         Raises:
@@ -60,20 +60,20 @@ class Recording:
         """
         if await asyncio.to_thread(_count) >= MOST_RECORDINGS:
             raise Refusal("recordings_full", f"There are {MOST_RECORDINGS} recordings; delete some first.")
-        return cls(presentation, size)
+        return cls(session, size)
 
     async def stop(self) -> float:
         """Completes the file; returns its length in seconds."""
         self._items.offer(None)
         return await self._task
 
-    async def _record(self, presentation: Presentation) -> float:
+    async def _record(self, session: PresenterSession) -> float:
         folder = recordings_folder()
         partial = folder / f".{self.id}.partial"
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         writer = await asyncio.to_thread(Mp4Writer, partial, self._size, self._size, "ultrafast")
         try:
-            with presentation.listening(Listener(self._items.offer, self._items.offer)):
+            with session.listening(Listener(self._items.offer, self._items.offer)):
                 while writer.ticks < LONGEST_SECONDS * TICK_RATE:
                     items = [await self._items.get(), *self._items.drain()]
                     await asyncio.to_thread(self._write, writer, items)

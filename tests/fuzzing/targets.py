@@ -172,7 +172,7 @@ def _offer() -> Iterator[Feed]:
         async def post(case: bytes) -> bool:
             status, headers, body = await _request(app, "POST", "/whip", "application/sdp", case)
             if _refused(status, body):
-                assert not service.clients.calls()
+                assert not service.clients.microphone_sessions()
                 return False
             assert (await _request(app, "DELETE", headers["location"], "", b""))[0] == 200
             return True
@@ -187,7 +187,7 @@ def _fragment() -> Iterator[Feed]:
         calls: list[str] = []
 
         async def add(case: bytes) -> bool:
-            if not service.clients.calls():
+            if not service.clients.microphone_sessions():
                 _, headers, _ = await _request(app, "POST", "/whip", "application/sdp", offer)
                 calls.append(headers["location"])
             kind = "application/trickle-ice-sdpfrag"

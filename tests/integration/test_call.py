@@ -80,7 +80,7 @@ async def test_a_client_who_calls_twice_at_once_has_one_call() -> None:
             *(rtc_client.call(server, control.created["session"]) for rtc_client in rtc_clients)
         )
         assert statuses == [201, 201]
-        assert len(server.service.clients.calls()) == 1
+        assert len(server.service.clients.microphone_sessions()) == 1
         assert server.service.worker.free_slots == 3
         await asyncio.gather(*(rtc_client.aclose() for rtc_client in rtc_clients))
 

@@ -11,13 +11,13 @@ from deterministic_engine import BRIGHT, DARK
 from live_server import LiveServer, RtcClient, running_server, tone
 
 from server.benchmarks.udp_relay import UdpRelay
-from server.sessions.calls import Call
+from server.sessions.microphone_session import MicrophoneSession
 
 HALF = (DARK + BRIGHT) / 2
 
 
 @asynccontextmanager
-async def relayed_call(server: LiveServer) -> AsyncIterator[tuple[RtcClient, Call, UdpRelay]]:
+async def relayed_call(server: LiveServer) -> AsyncIterator[tuple[RtcClient, MicrophoneSession, UdpRelay]]:
     relay = UdpRelay()
     await relay.open()
     rtc_client = RtcClient(tone(300, 1))
@@ -25,7 +25,7 @@ async def relayed_call(server: LiveServer) -> AsyncIterator[tuple[RtcClient, Cal
     await rtc_client.until_picture()
     await asyncio.sleep(1)
     try:
-        yield rtc_client, server.service.clients.calls()[0], relay
+        yield rtc_client, server.service.clients.microphone_sessions()[0], relay
     finally:
         await rtc_client.aclose()
         relay.close()
@@ -50,22 +50,22 @@ def numbers(lost: set[int]) -> Callable[[bytes], bool]:
     return lose
 
 
-async def lateness(call: Call, seconds: float) -> float:
+async def lateness(session: MicrophoneSession, seconds: float) -> float:
     """The least time in ms from a packet's end until now: how far the newest sound lies behind the clock."""
     samples = []
     for _ in range(round(seconds / 0.01)):
-        samples.append(call.session.capture_tick() - call.session.arrived_tick)
+        samples.append(session.media_session.capture_tick() - session.media_session.arrived_tick)
         await asyncio.sleep(0.01)
     return float(np.percentile(samples, 10)) / 48
 
 
 async def test_one_lost_microphone_packet_is_concealed_and_leaves_no_delay() -> None:
-    async with running_server() as server, relayed_call(server) as (rtc_client, call, relay):
-        before = await lateness(call, 1)
+    async with running_server() as server, relayed_call(server) as (rtc_client, session, relay):
+        before = await lateness(session, 1)
         relay.lose_up(numbers({5}))
         await asyncio.sleep(1)
-        assert call.microphone.lost == 1
-        assert await lateness(call, 1) < max(before, 0) + 20
+        assert session.microphone.lost == 1
+        assert await lateness(session, 1) < max(before, 0) + 20
         sound = np.concatenate([samples for _, _, samples in rtc_client.sound])[-24_000:]
         assert np.abs(sound).max() > 3_000
 
@@ -73,15 +73,15 @@ async def test_one_lost_microphone_packet_is_concealed_and_leaves_no_delay() -> 
 @pytest.mark.parametrize("together", [1, 3])
 async def test_two_percent_loss_both_ways_keeps_every_frame_and_the_delay(together: int) -> None:
     lost = {k + j for k in range(20, 4_000, 50 * together) for j in range(together)}
-    async with running_server() as server, relayed_call(server) as (rtc_client, call, relay):
-        before = await lateness(call, 1)
+    async with running_server() as server, relayed_call(server) as (rtc_client, session, relay):
+        before = await lateness(session, 1)
         relay.lose_up(numbers(lost))
         relay.lose_down(numbers(lost))
-        stats = call.session.stats
+        stats = session.media_session.stats
         shown, sent = len(rtc_client.pictures), stats.shown
         await asyncio.sleep(4)
-        assert await lateness(call, 1) < max(before, 0) + 20
-        assert call.microphone.lost >= 3
+        assert await lateness(session, 1) < max(before, 0) + 20
+        assert session.microphone.lost >= 3
         assert len(rtc_client.pictures) - shown > 0.8 * (stats.shown - sent)
 
 
@@ -93,11 +93,11 @@ async def ask_for_a_new_start(rtc_client: RtcClient) -> None:
 
 
 async def test_after_ten_seconds_of_outage_the_avatar_speaks_again_within_a_second() -> None:
-    async with running_server() as server, relayed_call(server) as (rtc_client, call, relay):
+    async with running_server() as server, relayed_call(server) as (rtc_client, session, relay):
         relay.lose_up(lambda data: True)
         relay.lose_down(lambda data: True)
         await asyncio.sleep(10)
-        assert server.service.clients.calls() == [call]
+        assert server.service.clients.microphone_sessions() == [session]
         relay.lose_up(lambda data: False)
         relay.lose_down(lambda data: False)
         await ask_for_a_new_start(rtc_client)

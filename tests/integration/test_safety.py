@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server import logs
 from server.generated import GENERATED
-from server.sessions.calls import Clients
+from server.sessions.clients import Clients
 
 KEY = "a key that must stay secret"
 TURN = {"turn_urls": "turn:turn.example:3478", "turn_secret": "the relay's secret"}
@@ -81,11 +81,11 @@ async def test_an_address_has_only_so_many_sessions() -> None:
 
 async def test_a_session_that_lasts_too_long_is_ended_with_a_reason() -> None:
     async with running_server() as server, server.control() as control:
-        server.service.clients._longest_call = 0.5
+        server.service.clients._max_session_seconds = 0.5
         rtc_client = RtcClient(silence(1))
         assert await rtc_client.call(server, control.created["session"]) == 201
         assert (await control.expect("error"))["code"] == "session_expired"
-        while server.service.clients.calls():
+        while server.service.clients.microphone_sessions():
             await asyncio.sleep(0.05)
         await rtc_client.aclose()
 
@@ -97,7 +97,7 @@ async def test_no_more_ports_than_the_range_has_and_the_next_client_is_told() ->
         assert await first.call(server) == 201
         assert first.peer.remoteDescription.sdp.count(" 47000 typ host") >= addresses
         assert await second.call(server) == 503
-        assert len(server.service.clients.calls()) == 1
+        assert len(server.service.clients.microphone_sessions()) == 1
         await first.aclose()
         await second.aclose()
 
@@ -163,7 +163,7 @@ async def test_a_drain_that_takes_too_long_ends() -> None:
         rtc_client = RtcClient(silence(1))
         assert await rtc_client.call(server) == 201
         await asyncio.wait_for(server.service.drain(0.2), 2)
-        assert server.service.clients.calls()
+        assert server.service.clients.microphone_sessions()
         await rtc_client.aclose()
 
 

@@ -14,7 +14,7 @@ async def test_a_burst_flashes_in_its_own_frame_and_stages_follow_each_other() -
         rtc_client = RtcClient(np.concatenate([silence(0.6), tone(300, 0.4)]))
         assert await rtc_client.call(server) == 201
         await rtc_client.until_picture()
-        watch = Stopwatch(server.service.clients.calls()[0], server.service.worker)
+        watch = Stopwatch(server.service.clients.microphone_sessions()[0], server.service.worker)
         await asyncio.sleep(4)
         due = [onset for onset in watch.onsets if watch.now() - onset.captured > 0.6]
         assert len(due) >= 2

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.rtc.tracks import OpusEncoder
-from server.sessions.performance import Performance
+from server.sessions.live_session import LiveSession
 from server.voices.voice import Voice, VoiceFailed, sentences
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
@@ -45,8 +45,8 @@ class Listener:
     picture: Callable[[VideoImage], None]
 
 
-class Presentation(Performance):
-    """Made by `Presentation.open`, works in `run`.
+class PresenterSession(LiveSession):
+    """Made by `PresenterSession.open`, works in `run`.
 
     Args:
         session: open.
@@ -79,7 +79,7 @@ class Presentation(Performance):
         settings: Settings,
         on_event: Callable[[SpokenEvent], None],
         on_failure: Callable[[str], None],
-    ) -> "Presentation":
+    ) -> "PresenterSession":
         """Takes a slot and prepares it.
 
         Raises:
@@ -131,9 +131,9 @@ class Presentation(Performance):
 
     async def work(self) -> None:
         """Speaks, shows and lives until it is cancelled."""
-        self.session.start()
+        self.media_session.start()
         async with asyncio.TaskGroup() as tasks:
-            for part in (self.session.run, self.speaker.run, self._play, self._show, self._speak_texts):
+            for part in (self.media_session.run, self.speaker.run, self._play, self._show, self._speak_texts):
                 tasks.create_task(part(), name=f"presentation {self.id} {part.__name__}")
 
     async def aclose(self) -> None:
@@ -144,7 +144,7 @@ class Presentation(Performance):
     async def _play(self) -> None:
         encoder = OpusEncoder()
         while True:
-            chunk = await self.session.next_audio()
+            chunk = await self.media_session.next_audio()
             if self.audience.viewers:
                 self.audience.sound.publish((chunk.start, encoder.encode(chunk.samples, chunk.start)))
             for listener in self._listeners:
@@ -153,7 +153,7 @@ class Presentation(Performance):
 
     async def _show(self) -> None:
         while True:
-            image = await self.session.next_image()
+            image = await self.media_session.next_image()
             self.audience.pictures.publish(image)
             for listener in self._listeners:
                 listener.picture(image)

@@ -16,12 +16,12 @@ from streaming.speaker import Interruption
 from streaming.worker import BatchWorker
 
 
-class Performance:
+class LiveSession:
     """Works in `run` until `ended` is set, and ends with it."""
 
     def __init__(self, session: Session, worker: BatchWorker) -> None:
         self.id = secrets.token_urlsafe(12)
-        self.session = session
+        self.media_session = session
         self.began = monotonic()
         self.ended = asyncio.Event()
         self.audience = Audience()
@@ -33,12 +33,12 @@ class Performance:
 
     def interrupt(self) -> Interruption:
         """Stops the avatar: silence from the next packet on."""
-        played = round(self.session.interrupt() * TICK_RATE / 1000)
-        return Interruption(None, played, self.session.played_tick // FRAME_TICKS, ())
+        played = round(self.media_session.interrupt() * TICK_RATE / 1000)
+        return Interruption(None, played, self.media_session.played_tick // FRAME_TICKS, ())
 
     async def work(self) -> None:
         """What goes on all the time."""
-        await self.session.run()
+        await self.media_session.run()
 
     async def run(self) -> str | None:
         """Works until `ended` is set.
@@ -65,7 +65,7 @@ class Performance:
     async def aclose(self) -> None:
         """Sends the audience home and gives the slot back."""
         await self.audience.aclose()
-        await self._worker.release(self.session.lease)
+        await self._worker.release(self.media_session.lease)
 
 
 def _first(failures: BaseExceptionGroup[EngineFailure]) -> BaseException:

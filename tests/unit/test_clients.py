@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from server.sessions.calls import CHANNEL_TIMEOUT_SECONDS, Call
+from server.sessions.microphone_session import CHANNEL_TIMEOUT_SECONDS, MicrophoneSession
 
 WATCH_SECONDS = 0.5
 """How often it is looked for clients that are gone."""
@@ -14,7 +14,7 @@ WATCH_SECONDS = 0.5
 def gone(now: float, heard: float | None, message: float | None) -> bool:
     """Whether a client is gone whose call began at 0, who was heard and sent a message last at these moments."""
     call: Any = SimpleNamespace(microphone=SimpleNamespace(last_arrival=heard), began=0.0)
-    return Call.abandoned(call, now, message)
+    return MicrophoneSession.abandoned(call, now, message)
 
 
 @pytest.mark.parametrize(("heard", "message"), [(20.0, 20.0), (20.0, 12.0), (12.0, 20.0)])

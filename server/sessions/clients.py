@@ -1,0 +1,206 @@
+"""Clients and their sessions: admission, liveness, resumption.
+
+Runs on: event loop. A client is a session id with its settings; he has at most one call, which holds a slot of the
+worker. Settings outlive a lost connection, slots do not.
+"""
+
+import asyncio
+import gc
+import logging
+import math
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from server import logs
+from server.admission.limits import site_of
+from server.protocol.events import Error, Event
+from server.sessions.live_session import LiveSession
+from server.sessions.microphone_session import MicrophoneSession
+from streaming.clock import monotonic
+from streaming.session import Settings
+from styletalk_core.errors import StyleTalkError
+
+logger = logging.getLogger(__name__)
+
+REMEMBERED_CLIENTS = 256
+
+
+class TooManySessions(StyleTalkError):
+    """One network address wants more sessions than it may have."""
+
+    code = "too_many_sessions"
+    status = 429
+
+
+class Channel(Protocol):
+    """Tells a client what happens."""
+
+    def send(self, event: Event) -> None:
+        """Queues a message."""
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """A session id, what it has chosen, and its call."""
+
+    id: str
+    settings: Settings
+    address: str = ""
+    fade_s: float = 0.5
+    presents_as: str | None = None
+    session: LiveSession | None = None
+    task: "asyncio.Task[None] | None" = None
+    control: Channel | None = None
+    negotiating: asyncio.Lock = field(default_factory=asyncio.Lock)
+    last_ping: float = field(default_factory=monotonic)
+
+    def send(self, event: Event) -> None:
+        """Sends the client a message, where it has a control channel."""
+        if self.control is not None:
+            self.control.send(event)
+
+    @property
+    def present(self) -> bool:
+        """True while the client has a channel or a call, or is about to have one."""
+        return self.control is not None or self.session is not None or self.negotiating.locked()
+
+    def gone(self, now: float) -> bool:
+        """True when the client has vanished."""
+        last_message = None if self.control is None else self.last_ping
+        return self.session is not None and self.session.abandoned(now, last_message)
+
+
+class Clients:
+    """All clients, by id.
+
+    Args:
+        most_per_address: how many of one network address may be present.
+        max_session_seconds: seconds after which a call is ended.
+    """
+
+    def __init__(self, most_per_address: float = math.inf, max_session_seconds: float = math.inf) -> None:
+        self._clients: dict[str, Client] = {}
+        self._most_per_address = most_per_address
+        self._max_session_seconds = max_session_seconds
+        self.served = 0
+        self.failed = 0
+        self._littered = False
+
+    def __iter__(self) -> Iterator[Client]:
+        return iter(list(self._clients.values()))
+
+    def microphone_sessions(self) -> list[MicrophoneSession]:
+        """The calls that are up."""
+        return [session for session in self.sessions() if isinstance(session, MicrophoneSession)]
+
+    def sessions(self) -> list[LiveSession]:
+        """The calls and presentations that are up."""
+        return [client.session for client in self._clients.values() if client.session is not None]
+
+    def presenters(self) -> dict[str, Client]:
+        """Who lets others watch, by the name he presents himself as."""
+        return {v.presents_as: v for v in self._clients.values() if v.presents_as is not None and v.session is not None}
+
+    @property
+    def channels(self) -> int:
+        """Clients whose control channel is open."""
+        return sum(client.control is not None for client in self._clients.values())
+
+    def by_session(self, session_id: str) -> Client | None:
+        """The client whose call has this id."""
+        return next(
+            (
+                v
+                for v in self._clients.values()
+                if isinstance(v.session, MicrophoneSession) and v.session.id == session_id
+            ),
+            None,
+        )
+
+    def welcome(self, id: str | None, settings: Settings, address: str) -> Client:
+        """The client with this id, or a new one with ``settings``; the longest absent one is forgotten.
+
+        Raises:
+            TooManySessions: ``address`` has as many as it may have.
+        """
+        known = self._clients.get(id) if id is not None else None
+        site = site_of(address)
+        others = (v for v in self._clients.values() if v is not known and v.present and site_of(v.address) == site)
+        if sum(1 for _ in others) >= self._most_per_address:
+            raise TooManySessions(f"At most {self._most_per_address:.0f} sessions of one network address are served.")
+        if known is not None:
+            known.address = address
+            self._clients[known.id] = self._clients.pop(known.id)
+            return known
+        return self._remember(Client(secrets.token_urlsafe(12), settings, address))
+
+    def expect(self, id: str, settings: Settings, fade_s: float) -> Client:
+        """A client who is about to come, with an id and choices that he has from another server."""
+        return self._clients.get(id) or self._remember(Client(id, settings, fade_s=fade_s))
+
+    def _remember(self, client: Client) -> Client:
+        self._clients[client.id] = client
+        if len(self._clients) > REMEMBERED_CLIENTS:
+            absent = (v for v in self._clients.values() if not v.present and v is not client)
+            if (oldest := next(absent, None)) is not None:
+                del self._clients[oldest.id]
+        return client
+
+    def start(self, client: Client, session: LiveSession) -> "asyncio.Task[None]":
+        """Puts an answered call, or a presentation, to work; the task ends with it."""
+        client.session = session
+        client.last_ping = monotonic()
+        self.served += 1
+        client.task = asyncio.create_task(self._work(client, session), name=f"call {session.id}")
+        return client.task
+
+    async def _work(self, client: Client, session: LiveSession) -> None:
+        problem = None
+        logs.session.set(client.id)
+        try:
+            problem = await session.run()
+        finally:
+            if client.session is session:
+                client.settings = session.media_session.settings
+                client.session = client.task = None
+            self._littered = True
+            if problem is not None:
+                self.failed += 1
+                logger.warning("the session ended: %s", problem)
+                client.send(Error("session_failed", f"The session ended: {problem}."))
+
+    async def end(self, client: Client) -> None:
+        """Ends the client's call, if any, and waits until its slot is free."""
+        if client.session is not None and client.task is not None:
+            client.session.ended.set()
+            await asyncio.wait({client.task})
+
+    async def end_all(self) -> None:
+        """Ends every call; for shutdown."""
+        await asyncio.gather(*(self.end(client) for client in self))
+
+    async def watch(self) -> None:
+        """Ends calls that have lasted too long or whose clients have vanished; runs as long as the server.
+
+        Also clears up after calls that have ended: a peer connection is a knot of cycles around megabytes of native
+        memory, and the garbage collector by itself counts objects, not bytes.
+        """
+        while True:
+            await asyncio.sleep(0.5)
+            if self._littered:
+                self._littered = False
+                gc.collect()
+            for client in self:
+                logs.session.set(client.id)
+                now = monotonic()
+                if client.gone(now):
+                    logger.info("the client has vanished")
+                    await self.end(client)
+                elif client.session is not None and now - client.session.began > self._max_session_seconds:
+                    logger.info("the session has lasted %.0f s", self._max_session_seconds)
+                    minutes = round(self._max_session_seconds / 60)
+                    words = f"A session lasts at most {minutes} minutes: press Start for another."
+                    client.send(Error("session_expired", words))
+                    await self.end(client)

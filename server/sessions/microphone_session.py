@@ -1,0 +1,107 @@
+"""A client's microphone session: one peer connection, one slot of the worker, one clock.
+
+Runs on: event loop.
+"""
+
+from aiortc import RTCConfiguration, RTCPeerConnection
+from aiortc.rtp import RtpPacket
+
+from server.rtc import negotiation
+from server.rtc.microphone import Microphone
+from server.rtc.negotiation import MediaPath
+from server.rtc.tracks import PictureTrack, SoundTrack, StartBarrier
+from server.sessions.live_session import LiveSession
+from streaming.clock import MediaClock
+from streaming.latency import LatencyPlan
+from streaming.session import Session, Settings
+from streaming.worker import BatchWorker
+
+CHANNEL_TIMEOUT_SECONDS = 4.0
+"""A client with a control channel that neither pings nor speaks for this long is gone; a second later his place is
+free."""
+
+
+MEDIA_TIMEOUT_SECONDS = 15.0
+"""The same for one that has no control channel."""
+
+
+CONNECT_SECONDS = 10.0
+"""A call that has no connection after this long is given up."""
+
+
+ENDED_STATES = frozenset({"closed", "failed"})
+
+
+class MicrophoneSession(LiveSession):
+    """One peer connection with its session. Made by `MicrophoneSession.answer`, works in `run`, ends with it."""
+
+    def __init__(self, session: Session, worker: BatchWorker) -> None:
+        super().__init__(session, worker)
+        self.microphone = Microphone(
+            session.push_audio, lambda: session.clock.capture_tick() if session.clock.started else None
+        )
+        self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.answer_sdp = ""
+
+    @classmethod
+    async def answer(
+        cls,
+        offer: str,
+        worker: BatchWorker,
+        plan: LatencyPlan,
+        settings: Settings,
+        path: MediaPath,
+    ) -> "MicrophoneSession":
+        """Takes a slot and answers an offer of microphone sound and a picture to come back.
+
+        Raises:
+            WorkerFull: no slot is free.
+            OfferRefused: the offer is none, or lacks a microphone, VP8 or Opus.
+            NotFound: there is no such avatar or style.
+            ControlFailed: the engine failed.
+            EngineFailure: the engine is lost.
+        """
+        negotiation.check(offer)
+        lease = worker.lease()
+        clock = MediaClock(plan.delay)
+        session = cls(Session(worker, lease, plan, clock, settings, seed=lease.generation), worker)
+        try:
+            await session.media_session.open()
+            await session._negotiate(offer, path)
+        except BaseException:
+            await session.aclose()
+            raise
+        return session
+
+    async def _negotiate(self, offer: str, path: MediaPath) -> None:
+        session, barrier = self.media_session, StartBarrier(self.media_session.start)
+        tracks = (
+            SoundTrack(session, barrier, self.audience.sound.publish),
+            PictureTrack(session, barrier, self.audience.pictures.publish),
+        )
+        self.peer.on("connectionstatechange", self._connection_changed)
+        barrier.parties = await negotiation.answer(
+            self.peer, offer, tracks, session.clock, self._worker.size, path, self._packet
+        )
+        self.answer_sdp = self.peer.localDescription.sdp
+
+    def _packet(self, packet: RtpPacket, payload: bytes) -> None:
+        self.microphone.packet(packet.ssrc, packet.sequence_number, packet.timestamp, payload)
+
+    def _connection_changed(self) -> None:
+        if self.peer.connectionState in ENDED_STATES:
+            self.ended.set()
+
+    def abandoned(self, now: float, last_message: float | None) -> bool:
+        """True when neither the microphone nor the control channel gives a sign of life."""
+        heard = self.microphone.last_arrival
+        if heard is None and now - self.began > CONNECT_SECONDS:
+            return last_message is None or now - last_message > CHANNEL_TIMEOUT_SECONDS
+        signs = [self.began if heard is None else heard, *([] if last_message is None else [last_message])]
+        return now - max(signs) > (MEDIA_TIMEOUT_SECONDS if last_message is None else CHANNEL_TIMEOUT_SECONDS)
+
+    async def aclose(self) -> None:
+        """Closes the connection and gives the slot back."""
+        self.microphone.close()
+        await negotiation.close(self.peer)
+        await super().aclose()
