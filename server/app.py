@@ -102,7 +102,7 @@ async def presenters(request: Request) -> Response:
     return JSONResponse(
         {
             "presenters": [
-                {"name": name, "avatar": client.settings.avatar, "viewers": len(client.session.audience.viewers)}
+                {"name": name, "avatar": client.settings.avatar, "viewers": len(client.session.viewers.by_id)}
                 for name, client in service.clients.presenters().items()
                 if client.session is not None
             ]

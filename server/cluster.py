@@ -160,7 +160,7 @@ async def _while_present(client: Client) -> AsyncIterator[Choices]:
         if client.present:
             last_seen = loop.time()
         settings = client.settings if client.session is None else client.session.media_session.settings
-        viewers = 0 if client.session is None else len(client.session.audience.viewers)
+        viewers = 0 if client.session is None else len(client.session.viewers.by_id)
         yield Choices(settings, client.fade_s, client.presents_as, viewers)
         await asyncio.sleep(LOOK_SECONDS)
 

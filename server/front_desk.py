@@ -154,7 +154,7 @@ def routes(desk: FrontDesk, access: Access) -> list[BaseRoute]:
         try:
             placement = await desk.place(socket.query_params.get("session")) if name is None else presenter(name)
         except NoPlace:
-            await reject(socket, "server_full", "All places are taken; try again in a moment.")
+            await reject(socket, "server_full", "The server is full; try again in a moment.")
             return
         if placement is None:
             await reject(socket, "not_found", f"Nobody presents as {name!r} now.")
@@ -169,7 +169,7 @@ def routes(desk: FrontDesk, access: Access) -> list[BaseRoute]:
             placement = await desk.place(request.query_params.get("session"))
         except NoPlace:
             wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
-            return problem(503, "server_full", "All places are taken; try again in a moment.", wait)
+            return problem(503, "server_full", "The server is full; try again in a moment.", wait)
         return sent_on(placement, "whip", session=placement.session)
 
     async def watch(request: Request) -> Response:

@@ -107,7 +107,7 @@ def _summary(steps: Sequence[Step], empty: float) -> dict[str, Any]:
 
 
 def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
-    """All places are taken: how one client more is answered, and how the others do while he keeps on asking."""
+    """The server is full: how one client more is answered, and how the others do while he keeps on asking."""
     answers: list[tuple[int, str]] = []
     over = threading.Event()
     offer = asyncio.run(_offer()).encode()

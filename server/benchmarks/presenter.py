@@ -75,7 +75,7 @@ def _wait_for(server: LiveServer, count: int) -> None:
     """Returns when the presenter is on and has so many viewers."""
     deadline = time.monotonic() + JOIN_SECONDS
     while time.monotonic() < deadline:
-        on = server.read(lambda: [len(p.audience.viewers) for p in server.service.clients.sessions()])
+        on = server.read(lambda: [len(p.viewers.by_id) for p in server.service.clients.sessions()])
         if on == [count]:
             return
         time.sleep(0.1)

@@ -102,7 +102,7 @@ class ControlChannel(MessageChannel):
         """Queues a message for the client, and for viewers where it concerns them."""
         super().send(event)
         if event.shared and self._client.session is not None:
-            self._client.session.audience.events.publish(event)
+            self._client.session.viewers.events.publish(event)
 
     async def handle(self, request: Request) -> None:
         """Does what the client asks for."""

@@ -13,8 +13,8 @@ from server.protocol.events import Event, Pong, PresenterStopped, WatchStarted, 
 from server.protocol.fields import UNSET
 from server.protocol.requests import VIEWER_REQUESTS, Ping, Request, UpdateViewer
 from server.service import Service
-from server.sessions.audience import MOST_VIEWERS
 from server.sessions.clients import Client
+from server.sessions.viewers import MOST_VIEWERS
 from streaming.queues import BoundedQueue
 
 
@@ -31,7 +31,7 @@ class WatchChannel(MessageChannel):
 
     async def serve(self) -> None:
         """Works until the viewer leaves or the session ends."""
-        session, events = self._session.media_session, self._session.audience.events
+        session, events = self._session.media_session, self._session.viewers.events
         self.send(WatchStarted(self._name, self._avatar, GENERATED))
         queue = events.listen()
         self._streams.follow(session)
@@ -53,7 +53,7 @@ class WatchChannel(MessageChannel):
             self.send(await events.get())
 
     async def _end(self) -> None:
-        await self._session.audience.over.wait()
+        await self._session.viewers.over.wait()
         await self.socket.send(pack(encode(PresenterStopped(self._name)), wants_json(self.socket)))
         await self.socket.close()
 
@@ -63,7 +63,7 @@ async def watch(socket: WebSocket, service: Service, name: str) -> None:
     presenter = service.clients.presenters().get(name)
     if presenter is None or presenter.session is None:
         await reject(socket, "not_found", f"Nobody presents as {name!r} now.")
-    elif len(presenter.session.audience.events) >= MOST_VIEWERS:
+    elif len(presenter.session.viewers.events) >= MOST_VIEWERS:
         await reject(socket, "server_full", "The server has no room for another viewer.")
     else:
         await WatchChannel(socket, service, presenter).serve()

@@ -36,7 +36,7 @@ class _Figures:
         yield _gauge("draining", "1 once no more calls are taken", service.draining)
         yield _gauge("sessions", "Calls and presentations that are up", len(live_sessions))
         yield _gauge("sessions_max", "Calls that can be up at the same time", worker.slots)
-        yield _gauge("viewers", "Viewers of presenters", sum(len(on.audience.viewers) for on in live_sessions))
+        yield _gauge("viewers", "Viewers of presenters", sum(len(on.viewers.by_id) for on in live_sessions))
         yield _gauge("control_channels", "Open control channels", clients.channels)
         yield _counter("sessions_served", "Calls that were answered", clients.served)
         yield _counter("sessions_failed", "Calls that ended because the engine failed", clients.failed)

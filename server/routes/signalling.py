@@ -18,9 +18,9 @@ from server.generated import GENERATED
 from server.rtc import turn
 from server.rtc.aiortc_patches import NoMediaPort
 from server.service import RETRY_AFTER_SECONDS, Service
-from server.sessions.audience import MOST_VIEWERS
 from server.sessions.clients import TooManySessions
 from server.sessions.microphone_session import MicrophoneSession
+from server.sessions.viewers import MOST_VIEWERS
 from streaming.errors import EngineFailure, WorkerFull
 
 logger = logging.getLogger(__name__)
@@ -144,12 +144,12 @@ async def post_viewer(request: Request) -> Response:
     presenter = service.clients.presenters().get(name)
     if presenter is None or presenter.session is None or not presenter.session.media_session.clock.started:
         return problem(404, "not_found", f"Nobody presents as {name!r} now.")
-    audience = presenter.session.audience
-    if len(audience.viewers) >= MOST_VIEWERS:
-        return problem(503, "server_full", "All seats are taken.", {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    viewers = presenter.session.viewers
+    if len(viewers.by_id) >= MOST_VIEWERS:
+        return problem(503, "server_full", "The server is full.", {"Retry-After": str(RETRY_AFTER_SECONDS)})
     try:
         clock, size = presenter.session.media_session.clock, service.worker.size
-        viewer = await audience.admit(offer, clock, size, service.media_path())
+        viewer = await viewers.admit(offer, clock, size, service.media_path())
     except NoMediaPort:
         return _no_port()
     headers = {"Location": f"/whep/{name}/{viewer.id}", "ETag": f'"{viewer.id}"'}
@@ -160,7 +160,7 @@ async def delete_viewer(request: Request) -> Response:
     """A viewer leaves."""
     service: Service = request.app.state.service
     presenter = service.clients.presenters().get(request.path_params["presenter"])
-    viewers = {} if presenter is None or presenter.session is None else presenter.session.audience.viewers
+    viewers = {} if presenter is None or presenter.session is None else presenter.session.viewers.by_id
     viewer = viewers.get(request.path_params["viewer"])
     if viewer is None:
         return problem(404, "not_found", "There is no such viewer.")

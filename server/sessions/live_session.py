@@ -1,4 +1,4 @@
-"""A session at work: one slot of the worker, one clock, and an audience that may watch.
+"""A session at work: one slot of the worker, one clock, and an viewers that may watch.
 
 Runs on: event loop. There are two kinds: a call, where a client speaks into a microphone, and a presentation, where
 a program says what is to be spoken.
@@ -7,7 +7,7 @@ a program says what is to be spoken.
 import asyncio
 import secrets
 
-from server.sessions.audience import Audience
+from server.sessions.viewers import Viewers
 from streaming.clock import monotonic
 from streaming.errors import EngineFailure
 from streaming.media import FRAME_TICKS, TICK_RATE
@@ -24,7 +24,7 @@ class LiveSession:
         self.media_session = session
         self.began = monotonic()
         self.ended = asyncio.Event()
-        self.audience = Audience()
+        self.viewers = Viewers()
         self._worker = worker
 
     def abandoned(self, now: float, last_message: float | None) -> bool:
@@ -63,8 +63,8 @@ class LiveSession:
         return problem
 
     async def aclose(self) -> None:
-        """Sends the audience home and gives the slot back."""
-        await self.audience.aclose()
+        """Sends the viewers home and gives the slot back."""
+        await self.viewers.aclose()
         await self._worker.release(self.media_session.lease)
 
 

@@ -76,8 +76,8 @@ class MicrophoneSession(LiveSession):
     async def _negotiate(self, offer: str, path: MediaPath) -> None:
         session, barrier = self.media_session, StartBarrier(self.media_session.start)
         tracks = (
-            SoundTrack(session, barrier, self.audience.sound.publish),
-            PictureTrack(session, barrier, self.audience.pictures.publish),
+            SoundTrack(session, barrier, self.viewers.sound.publish),
+            PictureTrack(session, barrier, self.viewers.pictures.publish),
         )
         self.peer.on("connectionstatechange", self._connection_changed)
         barrier.parties = await negotiation.answer(

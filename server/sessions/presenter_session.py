@@ -145,8 +145,8 @@ class PresenterSession(LiveSession):
         encoder = OpusEncoder()
         while True:
             chunk = await self.media_session.next_audio()
-            if self.audience.viewers:
-                self.audience.sound.publish((chunk.start, encoder.encode(chunk.samples, chunk.start)))
+            if self.viewers.by_id:
+                self.viewers.sound.publish((chunk.start, encoder.encode(chunk.samples, chunk.start)))
             for listener in self._listeners:
                 listener.sound(chunk)
             self._tell_what_was_heard()
@@ -154,7 +154,7 @@ class PresenterSession(LiveSession):
     async def _show(self) -> None:
         while True:
             image = await self.media_session.next_image()
-            self.audience.pictures.publish(image)
+            self.viewers.pictures.publish(image)
             for listener in self._listeners:
                 listener.picture(image)
 

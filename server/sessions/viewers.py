@@ -89,7 +89,7 @@ class Viewer:
             self.ended.set()
 
 
-class Audience:
+class Viewers:
     """The viewers of one call."""
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class Audience:
         self.pictures: Channel[VideoImage] = Channel("viewer pictures", PICTURES_HELD)
         self.events: Channel[Event] = Channel("viewer events", EVENTS_HELD)
         self.over = asyncio.Event()
-        self.viewers: dict[str, Viewer] = {}
+        self.by_id: dict[str, Viewer] = {}
         self._streams: tuple[Stream, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -121,7 +121,7 @@ class Audience:
                 track.stop()
             await negotiation.close(viewer.peer)
             raise
-        self.viewers[viewer.id] = viewer
+        self.by_id[viewer.id] = viewer
         task = asyncio.create_task(self._attend(viewer, tracks), name=f"viewer {viewer.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -131,7 +131,7 @@ class Audience:
         try:
             await viewer.ended.wait()
         finally:
-            self.viewers.pop(viewer.id, None)
+            self.by_id.pop(viewer.id, None)
             for track in tracks:
                 track.stop()
             await negotiation.close(viewer.peer)
@@ -139,7 +139,7 @@ class Audience:
     async def aclose(self) -> None:
         """Sends everybody home."""
         self.over.set()
-        for viewer in list(self.viewers.values()):
+        for viewer in list(self.by_id.values()):
             viewer.ended.set()
         if self._tasks:
             await asyncio.wait(set(self._tasks))
