@@ -1,4 +1,4 @@
-"""Several servers behind one front desk, on Ray Serve: `serve run server.cluster:application`.
+"""Several servers behind one gateway, on Ray Serve: `serve run server.cluster:application`.
 
 A session is one request of Ray Serve that lasts as long as the session: so Ray places it on a replica that has a slot
 free, scales by the number of sessions, and waits for them before it takes a replica away. What flows through the
@@ -24,12 +24,13 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from server import front_desk, logs
+from server import logs
 from server.app import build_app, create_app
 from server.commands.serve import listen, make_service
 from server.config import ServerConfig, checked, from_environment
 from server.draining import DrainingServer, http_options
-from server.front_desk import Choices, FrontDesk, Placement, ServerLost, Stay
+from server.gateway import ClientSettings, Gateway, Placement, ServerLost, SessionLease
+from server.gateway import routes as gateway_routes
 from server.service import Service
 from server.sessions.clients import Client
 from server.urgency import come_first
@@ -42,7 +43,7 @@ MOST_ON_A_NODE = 64
 BUSY_SHARE = 0.7
 """Share of the places that may be taken before another server is started."""
 SERVERS = "servers"
-DESK = "front desk"
+GATEWAY = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Cluster:
 
     Attributes:
         config: of each server; ``port`` and ``udp_ports`` are those of the first server on a machine.
-        front: address under which the front desk is opened, such as https://avatar.example/.
+        front: address under which the gateway is opened, such as https://avatar.example/.
         node: address of a server, with {ip} and {port} of its machine.
         least, most: servers at the same time.
         udp_ports_each: how many UDP ports a server has.
@@ -124,10 +125,10 @@ class Servers:
         self._serving = asyncio.create_task(self._server._serve([listener]), name="http server")
         await self._service.worker.wait_ready()
 
-    async def hold(self, session: str | None, choices: Choices | None) -> Stay:
+    async def acquire(self, session: str | None, client_settings: ClientSettings | None) -> SessionLease:
         """A session's time here."""
         clients = self._service.clients
-        chosen = choices or Choices(self._service.first_settings(), 0.5)
+        chosen = client_settings or ClientSettings(self._service.first_settings(), 0.5)
         client = clients.expect(session or secrets.token_urlsafe(12), chosen.settings, chosen.fade_s)
         yield Placement(client.id, self._url)
         told = None
@@ -146,13 +147,13 @@ class Servers:
             raise RuntimeError("the HTTP server has stopped")
 
     async def __del__(self) -> None:
-        """Called by Ray once no session is held here; one that the front desk has lost sight of may still be."""
+        """Called by Ray once no session is held here; one that the gateway has lost sight of may still be."""
         await self._service.drain(self._drain_seconds)
         self._server.should_exit = True
         await self._serving
 
 
-async def _while_present(client: Client) -> AsyncIterator[Choices]:
+async def _while_present(client: Client) -> AsyncIterator[ClientSettings]:
     """What a client has chosen, again and again until he has left."""
     loop = asyncio.get_running_loop()
     last_seen = loop.time()
@@ -161,7 +162,7 @@ async def _while_present(client: Client) -> AsyncIterator[Choices]:
             last_seen = loop.time()
         settings = client.settings if client.session is None else client.session.media_session.settings
         viewers = 0 if client.session is None else len(client.session.viewers.by_id)
-        yield Choices(settings, client.fade_s, client.presents_as, viewers)
+        yield ClientSettings(settings, client.fade_s, client.presents_as, viewers)
         await asyncio.sleep(LOOK_SECONDS)
 
 
@@ -170,25 +171,25 @@ def _front_app(cluster: Cluster, make: Callable[[ServerConfig], Service]) -> ASG
     service = make(cluster.config)
     servers = serve.get_deployment_handle(SERVERS, app_name=serve.get_replica_context().app_name)
 
-    async def hold(session: str | None, choices: Choices | None) -> Stay:
-        stay = servers.options(stream=True).hold.remote(session, choices)
+    async def acquire(session: str | None, client_settings: ClientSettings | None) -> SessionLease:
+        lease = servers.options(stream=True).acquire.remote(session, client_settings)
         try:
-            async for told in stay:
+            async for told in lease:
                 yield told
         except RayError as error:
             raise ServerLost from error
         finally:
-            stay.cancel()
+            lease.cancel()
 
-    desk = FrontDesk(hold)
+    gateway = Gateway(acquire)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        await desk.aclose()
+        await gateway.aclose()
 
     schemes = ("https:", "wss:") if cluster.node.startswith("https") else ("http:", "ws:")
-    app: Any = build_app(service, front_desk.routes(desk, service.access), lifespan, media=schemes)
+    app: Any = build_app(service, gateway_routes(gateway, service.access), lifespan, media=schemes)
     proxied: Any = ProxyHeadersMiddleware(app, cluster.config.trusted_proxies)  # the two libraries type ASGI apart
     return cast(ASGIApp, proxied)
 
@@ -216,7 +217,7 @@ def build(cluster: Cluster, make: Callable[[ServerConfig], Service] = make_servi
         return _front_app(cluster, make)
 
     front = serve.deployment(
-        serve.ingress(front_app)(), name=DESK, ray_actor_options={"num_cpus": 0.5}, max_ongoing_requests=1000
+        serve.ingress(front_app)(), name=GATEWAY, ray_actor_options={"num_cpus": 0.5}, max_ongoing_requests=1000
     )
     return front.bind(servers.bind(cluster, make))
 

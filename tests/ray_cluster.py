@@ -1,4 +1,4 @@
-"""Servers without models behind a front desk, on a cluster of Ray's own test utilities, and their clients."""
+"""Servers without models behind a gateway, on a cluster of Ray's own test utilities, and their clients."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ TESTS = Path(__file__).parent
 
 @contextmanager
 def servers(places: int, **settings: Any) -> Iterator[str]:
-    """Yields the address of the front desk of two servers, where ``settings`` do not say otherwise."""
+    """Yields the address of the gateway of two servers, where ``settings`` do not say otherwise."""
     import ray
     from ray import serve
     from ray.cluster_utils import Cluster as RayCluster
@@ -63,7 +63,7 @@ def process_at(address: str) -> int:
 
 @dataclass
 class Client:
-    """What the page does: asks the front desk for its server, opens the channel there, calls there."""
+    """What the page does: asks the gateway for its server, opens the channel there, calls there."""
 
     front: str
     session: str | None = None
@@ -126,7 +126,7 @@ async def post(address: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
 
 
 async def call(client: Client, rtc_client: RtcClient) -> int:
-    """WHIP without a control channel: the front desk sends the offer on."""
+    """WHIP without a control channel: the gateway sends the offer on."""
     await rtc_client.peer.setLocalDescription(await rtc_client.peer.createOffer())
     offer = rtc_client.peer.localDescription.sdp.encode()
     query = f"?session={client.session}" if client.session else ""

@@ -1,4 +1,4 @@
-"""Proves two servers behind one front desk with Ray's own cluster: sessions spread, and outlive their server.
+"""Proves two servers behind one gateway with Ray's own cluster: sessions spread, and outlive their server.
 
 Skipped without `styletalk-live[ray]`.
 """

@@ -1,4 +1,4 @@
-"""Proves what clients of several servers are told by the front desk: where to go, or that there is no place."""
+"""Proves what clients of several servers are told by the gateway: where to go, or that there is no place."""
 
 import asyncio
 import json
@@ -14,47 +14,51 @@ from modelless import make_service
 from starlette.applications import Starlette
 from websockets.asyncio.client import connect
 
-from server import front_desk
 from server.app import build_app
 from server.config import ServerConfig
-from server.front_desk import Choices, FrontDesk, Placement
+from server.gateway import ClientSettings, Gateway, Placement
+from server.gateway import routes as gateway_routes
 from streaming.session import Settings
 
 SERVER = "http://server-1.example/"
 
 
-async def hold(session: str | None, choices: Choices | None) -> AsyncIterator[Placement | Choices]:
+async def acquire(
+    session: str | None, client_settings: ClientSettings | None
+) -> AsyncIterator[Placement | ClientSettings]:
     """The only server has one place, and whoever gets it presents."""
     yield Placement(session or "first", SERVER)
-    yield Choices(Settings("bob", "happy"), 0.1, "news", 2)
+    yield ClientSettings(Settings("bob", "happy"), 0.1, "news", 2)
     await asyncio.sleep(60)
 
 
 @asynccontextmanager
 async def desk_in_front_of(places: int, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveServer]:
-    """A front desk that listens."""
+    """A gateway that listens."""
     taken = 0
 
-    async def hold_or_wait(session: str | None, choices: Choices | None) -> AsyncIterator[Placement | Choices]:
+    async def acquire_or_wait(
+        session: str | None, client_settings: ClientSettings | None
+    ) -> AsyncIterator[Placement | ClientSettings]:
         nonlocal taken
         taken += 1
         if taken > places:
             await asyncio.sleep(60)
-        async for told in hold(session, choices):
+        async for told in acquire(session, client_settings):
             yield told
 
-    monkeypatch.setattr(front_desk, "PLACE_SECONDS", 0.2)
-    service, desk = make_service(ServerConfig()), FrontDesk(hold_or_wait)
+    monkeypatch.setattr("server.gateway.ACQUIRE_TIMEOUT_SECONDS", 0.2)
+    service, gateway = make_service(ServerConfig()), Gateway(acquire_or_wait)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        await desk.aclose()
+        await gateway.aclose()
 
     listener = socket.create_server(("127.0.0.1", 0))
-    app = build_app(service, front_desk.routes(desk, service.access), lifespan)
+    app = build_app(service, gateway_routes(gateway, service.access), lifespan)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    serving = asyncio.create_task(server._serve([listener]), name="front desk")
+    serving = asyncio.create_task(server._serve([listener]), name="gateway")
     while not server.started:
         await asyncio.sleep(0.01)
     yield LiveServer(service, DeterministicEngine(), listener.getsockname()[1], server)
@@ -64,26 +68,28 @@ async def desk_in_front_of(places: int, monkeypatch: pytest.MonkeyPatch) -> Asyn
 
 
 async def test_clients_and_viewers_are_sent_to_the_server_of_their_session(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with desk_in_front_of(1, monkeypatch) as desk:
-        assert (await desk.http("GET", "/readyz"))[0] == 200
-        assert (await desk.http("POST", "/whep/news"))[0] == 404
-        status, headers, _ = await desk.http("POST", "/whip")
+    async with desk_in_front_of(1, monkeypatch) as gateway:
+        assert (await gateway.http("GET", "/readyz"))[0] == 200
+        assert (await gateway.http("POST", "/whep/news"))[0] == 404
+        status, headers, _ = await gateway.http("POST", "/whip")
         assert status == 307 and headers["location"].startswith(f"{SERVER}whip?session=first&token=")
         await asyncio.sleep(0.05)
-        assert (await desk.json("/api/presenters"))["presenters"] == [{"name": "news", "avatar": "bob", "viewers": 2}]
-        status, headers, _ = await desk.http("POST", "/whep/news")
+        assert (await gateway.json("/api/presenters"))["presenters"] == [
+            {"name": "news", "avatar": "bob", "viewers": 2}
+        ]
+        status, headers, _ = await gateway.http("POST", "/whep/news")
         assert status == 307 and headers["location"].startswith(f"{SERVER}whep/news?token=")
-        assert b"styletalk_placed_sessions 1" in (await desk.http("GET", "/metrics"))[2]
+        assert b"styletalk_placed_sessions 1" in (await gateway.http("GET", "/metrics"))[2]
         for query in ("session=first", "watch=news"):
-            async with connect(f"ws://127.0.0.1:{desk.port}/ws?{query}&format=json") as channel:
+            async with connect(f"ws://127.0.0.1:{gateway.port}/ws?{query}&format=json") as channel:
                 told = json.loads(await channel.recv())
             assert told["type"] == "session.placed" and told["url"] == SERVER and told["token"]
 
 
 async def test_who_finds_no_place_or_nobody_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with desk_in_front_of(0, monkeypatch) as desk:
-        status, headers, body = await desk.http("POST", "/whip")
+    async with desk_in_front_of(0, monkeypatch) as gateway:
+        status, headers, body = await gateway.http("POST", "/whip")
         assert (status, json.loads(body)["code"]) == (503, "server_full") and int(headers["retry-after"]) > 0
         for query, code in (("", "server_full"), ("watch=nobody&", "not_found")):
-            async with connect(f"ws://127.0.0.1:{desk.port}/ws?{query}format=json") as channel:
+            async with connect(f"ws://127.0.0.1:{gateway.port}/ws?{query}format=json") as channel:
                 assert json.loads(await channel.recv())["code"] == code

@@ -1,15 +1,14 @@
-"""Proves the front desk without servers: where sessions go, and what is left of them when a server is lost."""
+"""Proves the gateway without servers: where sessions go, and what is left of them when a server is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from server import front_desk
-from server.front_desk import Choices, FrontDesk, NoPlace, Placement, ServerLost
+from server.gateway import ATTEMPTS, ClientSettings, Gateway, NoCapacity, Placement, ServerLost
 from streaming.session import Settings
 
-HAPPY = Choices(Settings("bob", "happy", 0.7), 0.1, "news")
+HAPPY = ClientSettings(Settings("bob", "happy", 0.7), 0.1, "news")
 
 
 class Servers:
@@ -17,12 +16,14 @@ class Servers:
 
     def __init__(self, places: int = 9) -> None:
         self.places = places
-        self.asked: list[tuple[str | None, Choices | None]] = []
+        self.asked: list[tuple[str | None, ClientSettings | None]] = []
         self.lose: dict[str, asyncio.Event] = {}
         self.failures = 0
 
-    async def hold(self, session: str | None, choices: Choices | None) -> AsyncIterator[Placement | Choices]:
-        self.asked.append((session, choices))
+    async def acquire(
+        self, session: str | None, client_settings: ClientSettings | None
+    ) -> AsyncIterator[Placement | ClientSettings]:
+        self.asked.append((session, client_settings))
         if self.failures:
             self.failures -= 1
             raise ServerLost
@@ -37,48 +38,48 @@ class Servers:
 
 
 async def test_a_session_stays_at_its_server() -> None:
-    desk = FrontDesk(Servers().hold)
-    placement = await desk.place(None)
-    assert await desk.place(placement.session) == placement
-    assert desk.placed == 1
-    await desk.aclose()
+    gateway = Gateway(Servers().acquire)
+    placement = await gateway.place(None)
+    assert await gateway.place(placement.session) == placement
+    assert gateway.placed == 1
+    await gateway.aclose()
 
 
 async def test_a_session_whose_server_is_lost_is_resumed_on_another() -> None:
     servers = Servers()
-    desk = FrontDesk(servers.hold)
-    placement = await desk.place(None)
+    gateway = Gateway(servers.acquire)
+    placement = await gateway.place(None)
     lost = servers.lose[placement.session]
     await asyncio.sleep(0)
-    assert set(desk.presenters()) == {"news"}
+    assert set(gateway.presenters()) == {"news"}
     lost.set()
-    while desk.placed:
+    while gateway.placed:
         await asyncio.sleep(0)
-    again = await desk.place(placement.session)
+    again = await gateway.place(placement.session)
     assert again.session == placement.session and again.url != placement.url
     assert servers.asked[-1] == (placement.session, HAPPY)
-    await desk.aclose()
+    await gateway.aclose()
 
 
 async def test_an_offer_meets_a_server_that_is_just_lost_and_goes_to_another() -> None:
     servers = Servers()
-    servers.failures = front_desk.ATTEMPTS - 1
-    desk = FrontDesk(servers.hold)
-    assert (await desk.place(None)).url == "http://server-3/"
-    await desk.aclose()
+    servers.failures = ATTEMPTS - 1
+    gateway = Gateway(servers.acquire)
+    assert (await gateway.place(None)).url == "http://server-3/"
+    await gateway.aclose()
 
 
 async def test_without_a_place_the_client_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(front_desk, "PLACE_SECONDS", 0.05)
-    desk = FrontDesk(Servers(places=0).hold)
-    with pytest.raises(NoPlace):
-        await desk.place(None)
-    assert desk.placed == 0
+    monkeypatch.setattr("server.gateway.ACQUIRE_TIMEOUT_SECONDS", 0.05)
+    gateway = Gateway(Servers(places=0).acquire)
+    with pytest.raises(NoCapacity):
+        await gateway.place(None)
+    assert gateway.placed == 0
 
 
 async def test_an_invented_session_begins_anew() -> None:
     servers = Servers()
-    desk = FrontDesk(servers.hold)
-    assert (await desk.place("invented")).session != "invented"
+    gateway = Gateway(servers.acquire)
+    assert (await gateway.place("invented")).session != "invented"
     assert servers.asked == [(None, None)]
-    await desk.aclose()
+    await gateway.aclose()

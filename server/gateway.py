@@ -1,4 +1,4 @@
-"""The front desk of several servers: sends every session to a server with a free place, and remembers what it chose.
+"""The gateway of several servers: sends every session to a server with a free place, and remembers what it chose.
 
 Runs on: event loop. Only the beginning of a session passes here: media and control flow straight to the server that
 took it. When that server is lost, the next one takes the session over with its settings.
@@ -26,7 +26,7 @@ from streaming.session import Settings
 
 logger = logging.getLogger(__name__)
 
-PLACE_SECONDS = 5.0
+ACQUIRE_TIMEOUT_SECONDS = 5.0
 """How long a place is waited for."""
 ATTEMPTS = 3
 TOKEN_SECONDS = 60
@@ -35,7 +35,7 @@ REMEMBERED_SESSIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class ClientSettings:
     """What a session has chosen, and what others may know of it."""
 
     settings: Settings
@@ -52,7 +52,7 @@ class Placement:
     url: str
 
 
-class NoPlace(Exception):
+class NoCapacity(Exception):
     """Every server is full."""
 
 
@@ -60,22 +60,22 @@ class ServerLost(Exception):
     """The server that held a session is gone."""
 
 
-Stay = AsyncGenerator[Placement | Choices, None]
+SessionLease = AsyncGenerator[Placement | ClientSettings, None]
 """A session's time on a server: first where, then its choices whenever they change; it ends with the session."""
 
 
-class FrontDesk:
+class Gateway:
     """Places sessions.
 
     Args:
-        hold: begins a stay: takes the session's id and choices, None for a new one. A stay raises ServerLost.
+        acquire: begins a stay: takes the session's id and choices, None for a new one. A stay raises ServerLost.
     """
 
-    def __init__(self, hold: Callable[[str | None, Choices | None], Stay]) -> None:
-        self._hold = hold
+    def __init__(self, acquire: Callable[[str | None, ClientSettings | None], SessionLease]) -> None:
+        self._acquire = acquire
         self._placed: dict[str, Placement] = {}
-        self._choices: OrderedDict[str, Choices] = OrderedDict()
-        self._stays: set[asyncio.Task[None]] = set()
+        self._client_settings: OrderedDict[str, ClientSettings] = OrderedDict()
+        self._leases: set[asyncio.Task[None]] = set()
 
     @property
     def placed(self) -> int:
@@ -86,65 +86,65 @@ class FrontDesk:
         """Where ``session`` is served; a new one where it is None or unknown.
 
         Raises:
-            NoPlace: nowhere.
+            NoCapacity: nowhere.
         """
         if session is not None and session in self._placed:
             return self._placed[session]
-        choices = self._choices.get(session) if session is not None else None
+        client_settings = self._client_settings.get(session) if session is not None else None
         for _ in range(ATTEMPTS):
-            stay = self._hold(session if choices else None, choices)
+            lease = self._acquire(session if client_settings else None, client_settings)
             try:
-                async with asyncio.timeout(PLACE_SECONDS):
-                    placement = await anext(stay)
+                async with asyncio.timeout(ACQUIRE_TIMEOUT_SECONDS):
+                    placement = await anext(lease)
             except TimeoutError as error:
-                await stay.aclose()
-                raise NoPlace from error
+                await lease.aclose()
+                raise NoCapacity from error
             except ServerLost:
                 continue
             assert isinstance(placement, Placement)
             self._placed[placement.session] = placement
-            task = asyncio.create_task(self._follow(placement, stay), name=f"stay {placement.session}")
-            self._stays.add(task)
-            task.add_done_callback(self._stays.discard)
+            task = asyncio.create_task(self._follow(placement, lease), name=f"stay {placement.session}")
+            self._leases.add(task)
+            task.add_done_callback(self._leases.discard)
             return placement
-        raise NoPlace
+        raise NoCapacity
 
-    async def _follow(self, placement: Placement, stay: Stay) -> None:
+    async def _follow(self, placement: Placement, lease: SessionLease) -> None:
         session = placement.session
         try:
-            async for choices in stay:
-                assert isinstance(choices, Choices)
-                self._choices[session] = choices
-                self._choices.move_to_end(session)
-                if len(self._choices) > REMEMBERED_SESSIONS:
-                    self._choices.popitem(last=False)
+            async for client_settings in lease:
+                assert isinstance(client_settings, ClientSettings)
+                self._client_settings[session] = client_settings
+                self._client_settings.move_to_end(session)
+                if len(self._client_settings) > REMEMBERED_SESSIONS:
+                    self._client_settings.popitem(last=False)
         except ServerLost:
             logger.warning("session %s has lost its server %s", session, placement.url)
         finally:
             self._placed.pop(session, None)
 
-    def presenters(self) -> dict[str, tuple[Placement, Choices]]:
+    def presenters(self) -> dict[str, tuple[Placement, ClientSettings]]:
         """Who can be watched, by name."""
-        present = ((placement, self._choices.get(session)) for session, placement in self._placed.items())
+        present = ((placement, self._client_settings.get(session)) for session, placement in self._placed.items())
         return {
             c.presents_as: (placement, c) for placement, c in present if c is not None and c.presents_as is not None
         }
 
     async def aclose(self) -> None:
         """Lets go of all stays; the sessions go on where they are."""
-        for task in self._stays:
+        for task in self._leases:
             task.cancel()
-        await asyncio.gather(*self._stays, return_exceptions=True)
+        await asyncio.gather(*self._leases, return_exceptions=True)
 
 
-def routes(desk: FrontDesk, access: Access) -> list[BaseRoute]:
-    """What a front desk answers instead of a server: always with the way to one."""
+def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:
+    """What a gateway answers instead of a server: always with the way to one."""
 
     def token() -> str:
         return access.token(Scope.TALK, TOKEN_SECONDS).text
 
     def presenter(name: str | None) -> Placement | None:
-        placement, _ = desk.presenters().get(name or "", (None, None))
+        placement, _ = gateway.presenters().get(name or "", (None, None))
         return placement
 
     async def control(socket: WebSocket) -> None:
@@ -152,8 +152,8 @@ def routes(desk: FrontDesk, access: Access) -> list[BaseRoute]:
         await socket.accept()
         name = socket.query_params.get("watch")
         try:
-            placement = await desk.place(socket.query_params.get("session")) if name is None else presenter(name)
-        except NoPlace:
+            placement = await gateway.place(socket.query_params.get("session")) if name is None else presenter(name)
+        except NoCapacity:
             await reject(socket, "server_full", "The server is full; try again in a moment.")
             return
         if placement is None:
@@ -166,8 +166,8 @@ def routes(desk: FrontDesk, access: Access) -> list[BaseRoute]:
     async def call(request: Request) -> Response:
         """Sends an offer on to a server (RFC 9725, section 4.5)."""
         try:
-            placement = await desk.place(request.query_params.get("session"))
-        except NoPlace:
+            placement = await gateway.place(request.query_params.get("session"))
+        except NoCapacity:
             wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             return problem(503, "server_full", "The server is full; try again in a moment.", wait)
         return sent_on(placement, "whip", session=placement.session)
@@ -187,8 +187,8 @@ def routes(desk: FrontDesk, access: Access) -> list[BaseRoute]:
     async def presenters(request: Request) -> Response:
         """Who can be watched, on whichever server."""
         found = [
-            {"name": name, "avatar": choices.settings.avatar, "viewers": choices.viewers}
-            for name, (_, choices) in desk.presenters().items()
+            {"name": name, "avatar": client_settings.settings.avatar, "viewers": client_settings.viewers}
+            for name, (_, client_settings) in gateway.presenters().items()
         ]
         return JSONResponse({"presenters": found})
 
@@ -198,7 +198,9 @@ def routes(desk: FrontDesk, access: Access) -> list[BaseRoute]:
 
     async def metrics(request: Request) -> Response:
         """How many sessions are placed; each server tells its own figures."""
-        return PlainTextResponse(f"# TYPE styletalk_placed_sessions gauge\nstyletalk_placed_sessions {desk.placed}\n")
+        return PlainTextResponse(
+            f"# TYPE styletalk_placed_sessions gauge\nstyletalk_placed_sessions {gateway.placed}\n"
+        )
 
     return [
         WebSocketRoute("/ws", control),
