@@ -25,7 +25,7 @@ from starlette.types import Lifespan
 
 from server.admission.guard import Guard
 from server.admission.problems import failed, refused, told
-from server.control import visiting
+from server.control import client_channel
 from server.routes import entrance, openapi, signalling
 from server.routes.metrics import exposition
 from server.routes.uploads import Uploads
@@ -205,7 +205,7 @@ def create_app(service: Service) -> Starlette:
         Route("/readyz", readyz),
         Route("/metrics", metrics),
         *signalling.routes,
-        *visiting.routes,
+        *client_channel.routes,
     ]
     return build_app(service, calls, lifespan)
 

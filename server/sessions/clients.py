@@ -52,23 +52,23 @@ class Client:
     presents_as: str | None = None
     session: LiveSession | None = None
     task: "asyncio.Task[None] | None" = None
-    control: Channel | None = None
+    channel: Channel | None = None
     negotiating: asyncio.Lock = field(default_factory=asyncio.Lock)
     last_ping: float = field(default_factory=monotonic)
 
     def send(self, event: Event) -> None:
         """Sends the client a message, where it has a control channel."""
-        if self.control is not None:
-            self.control.send(event)
+        if self.channel is not None:
+            self.channel.send(event)
 
     @property
     def present(self) -> bool:
         """True while the client has a channel or a call, or is about to have one."""
-        return self.control is not None or self.session is not None or self.negotiating.locked()
+        return self.channel is not None or self.session is not None or self.negotiating.locked()
 
     def gone(self, now: float) -> bool:
         """True when the client has vanished."""
-        last_message = None if self.control is None else self.last_ping
+        last_message = None if self.channel is None else self.last_ping
         return self.session is not None and self.session.abandoned(now, last_message)
 
 
@@ -106,7 +106,7 @@ class Clients:
     @property
     def channels(self) -> int:
         """Clients whose control channel is open."""
-        return sum(client.control is not None for client in self._clients.values())
+        return sum(client.channel is not None for client in self._clients.values())
 
     def by_session(self, session_id: str) -> Client | None:
         """The client whose call has this id."""

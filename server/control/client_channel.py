@@ -1,7 +1,7 @@
 """A client's control channel: one WebSocket that controls its call or presentation.
 
-Runs on: event loop. What a presenter sends is handled in `presenting`. The end of the channel is the end of the call.
-The messages are the classes of `server.protocol`; docs/protocol.md describes them.
+Runs on: event loop. What a presenter sends is handled in `presenter_channel`. The end of the channel is the end of the
+call. The messages are the classes of `server.protocol`; docs/protocol.md describes them.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from starlette.websockets import WebSocket
 from server import logs
 from server.admission.guard import FULL_ACCESS
 from server.control.message_channel import MessageChannel, reject
-from server.control.presenting import Presenting, check_free, milliseconds
-from server.control.streams import Streams
-from server.control.watching import watch
+from server.control.presenter_channel import PresenterChannel, check_free, milliseconds
+from server.control.subscriptions import Subscriptions
+from server.control.viewer_channel import watch
 from server.generated import GENERATED
 from server.protocol.events import (
     AvatarApplied,
@@ -58,20 +58,20 @@ METRICS_SECONDS = 1.0
 MOST_CHANNELS = 128
 
 
-class ControlChannel(MessageChannel):
+class ClientChannel(MessageChannel):
     """One client's channel."""
 
     def __init__(self, socket: WebSocket, service: Service, client: Client) -> None:
         super().__init__(socket, CLIENT_REQUESTS)
-        self._presenting = Presenting(service, client, may_record=socket.scope.get(FULL_ACCESS, False))
-        self._streams = Streams(service.captions, self.send, self.send_if_read)
+        self._presenter = PresenterChannel(service, client, may_record=socket.scope.get(FULL_ACCESS, False))
+        self._subscriptions = Subscriptions(service.captions, self.send, self.send_if_read)
         self._service = service
         self._client = client
 
     async def serve(self) -> None:
         """Works until the client leaves."""
         client = self._client
-        client.control = self
+        client.channel = self
         client.last_ping = monotonic()
         settings = client.settings
         style, weights = style_fields(settings.style)
@@ -93,9 +93,9 @@ class ControlChannel(MessageChannel):
         try:
             await self.run(self._report(), self._relay_speech())
         finally:
-            await self._streams.aclose()
-            if client.control is self:  # a reconnected client may have taken over
-                client.control = None
+            await self._subscriptions.aclose()
+            if client.channel is self:  # a reconnected client may have taken over
+                client.channel = None
                 await self._service.clients.end(client)
 
     def send(self, event: Event) -> None:
@@ -119,13 +119,13 @@ class ControlChannel(MessageChannel):
             case Interrupt():
                 self._interrupt()
             case _ if isinstance(request, PresenterRequest):
-                await self._presenting.handle(request)
+                await self._presenter.handle(request)
 
     async def _update(self, request: UpdateSession) -> None:
         if request.motion is not UNSET:
-            await self._streams.set_motion(request.motion)
+            await self._subscriptions.set_motion(request.motion)
         if request.captions is not UNSET:
-            await self._streams.set_captions(request.captions)
+            await self._subscriptions.set_captions(request.captions)
         if request.avatar is not UNSET:
             await self._set_avatar(request.avatar)
         if request.changes_style:
@@ -183,7 +183,7 @@ class ControlChannel(MessageChannel):
     async def _relay_speech(self) -> None:
         while True:
             session = self._media_session
-            self._streams.follow(session)
+            self._subscriptions.follow(session)
             if session is None:
                 await asyncio.sleep(0.1)
                 continue
@@ -205,7 +205,7 @@ class ControlChannel(MessageChannel):
                 fps = max(0, shown - before) / (now - at)
                 before = shown
                 self.send(self._metrics(session, fps))
-            self._presenting.report()
+            self._presenter.report()
             at = now
 
     def _metrics(self, session: Session, fps: float) -> Metrics:
@@ -244,7 +244,7 @@ async def control(socket: WebSocket) -> None:
         await reject(socket, "too_many_sessions", str(error))
         return
     logs.session.set(client.id)
-    await ControlChannel(socket, service, client).serve()
+    await ClientChannel(socket, service, client).serve()
 
 
 routes = [WebSocketRoute("/ws", control)]

@@ -65,7 +65,7 @@ def check_free(service: Service, client: Client, name: str) -> None:
         raise BadMessage(f"Another client presents as {name!r}; choose another name.")
 
 
-class Presenting:
+class PresenterChannel:
     """Carries out what one program says.
 
     Args:

@@ -6,7 +6,7 @@ Runs on: event loop.
 from starlette.websockets import WebSocket
 
 from server.control.message_channel import MessageChannel, reject, wants_json
-from server.control.streams import Streams
+from server.control.subscriptions import Subscriptions
 from server.generated import GENERATED
 from server.protocol.codec import pack
 from server.protocol.events import Event, Pong, PresenterStopped, WatchStarted, encode
@@ -18,7 +18,7 @@ from server.sessions.viewers import MOST_VIEWERS
 from streaming.queues import BoundedQueue
 
 
-class WatchChannel(MessageChannel):
+class ViewerChannel(MessageChannel):
     """One viewer's."""
 
     def __init__(self, socket: WebSocket, service: Service, presenter: Client) -> None:
@@ -27,26 +27,26 @@ class WatchChannel(MessageChannel):
         self._name = presenter.presents_as
         self._avatar = presenter.settings.avatar
         self._session = presenter.session
-        self._streams = Streams(service.captions, self.send, self.send_if_read)
+        self._subscriptions = Subscriptions(service.captions, self.send, self.send_if_read)
 
     async def serve(self) -> None:
         """Works until the viewer leaves or the session ends."""
         session, events = self._session.media_session, self._session.viewers.events
         self.send(WatchStarted(self._name, self._avatar, GENERATED))
         queue = events.listen()
-        self._streams.follow(session)
+        self._subscriptions.follow(session)
         try:
             await self.run(self._relay(queue), self._end())
         finally:
             events.leave(queue)
-            await self._streams.aclose()
+            await self._subscriptions.aclose()
 
     async def handle(self, request: Request) -> None:
         """Does the few things that a viewer may ask for."""
         if isinstance(request, Ping):
             self.send(Pong(request.t))
         elif isinstance(request, UpdateViewer) and request.motion is not UNSET:
-            await self._streams.set_motion(request.motion)
+            await self._subscriptions.set_motion(request.motion)
 
     async def _relay(self, events: BoundedQueue[Event]) -> None:
         while True:
@@ -66,4 +66,4 @@ async def watch(socket: WebSocket, service: Service, name: str) -> None:
     elif len(presenter.session.viewers.events) >= MOST_VIEWERS:
         await reject(socket, "server_full", "The server has no room for another viewer.")
     else:
-        await WatchChannel(socket, service, presenter).serve()
+        await ViewerChannel(socket, service, presenter).serve()

@@ -14,7 +14,7 @@ from server.sessions.captions import CaptionModel, Captions
 from streaming.session import Session
 
 
-class Streams:
+class Subscriptions:
     """Of one client.
 
     Args:
