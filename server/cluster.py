@@ -129,7 +129,7 @@ class Servers:
         """A session's time here."""
         clients = self._service.clients
         chosen = client_settings or ClientSettings(self._service.first_settings(), 0.5)
-        client = clients.expect(session or secrets.token_urlsafe(12), chosen.settings, chosen.fade_s)
+        client = clients.preregister(session or secrets.token_urlsafe(12), chosen.settings, chosen.fade_s)
         yield Placement(client.id, self._url)
         told = None
         async for present in _while_present(client):

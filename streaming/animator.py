@@ -101,7 +101,7 @@ class Animator:
         shown = -1 if self._screen.shown is None else self._screen.shown.tick
         self._composer.interrupt(next((motion for motion in self._motions if motion.tick == shown), None))
         if self.speaking_since is not None:
-            self._tell_speech(self.next_tick, False)
+            self._emit_speech(self.next_tick, False)
 
     async def _make(self, tick: Tick) -> None:
         due, epoch = self._grid.due(tick), self._epoch
@@ -109,7 +109,7 @@ class Animator:
         decoded = await self._worker.submit(JobKind.DECODE, self._lease, window, due)
         speech = any(self._timeline.speech(tick + ahead * FRAME_TICKS) for ahead in range(SPEECH_AHEAD))
         if speech != (self.speaking_since is not None):
-            self._tell_speech(tick, speech)
+            self._emit_speech(tick, speech)
         level = self._ring.level(tick, FRAME_TICKS)
         motion = self._composer.compose(tick, epoch, decoded, speech, level)
         self._motions.append(motion)
@@ -118,6 +118,6 @@ class Animator:
         yuv = await self._worker.submit(JobKind.RENDER, self._lease, motion, due)
         self._screen.put(VideoImage(tick, epoch, yuv))
 
-    def _tell_speech(self, tick: Tick, started: bool) -> None:
+    def _emit_speech(self, tick: Tick, started: bool) -> None:
         self.speaking_since = tick if started else None
         self.events.offer(SpeechEvent(tick // FRAME_TICKS, started))

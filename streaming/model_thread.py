@@ -118,10 +118,10 @@ class ModelThread:
                 with self._condition:
                     self._condition.wait_for(lambda: self._stopping, RESTART_PAUSE)
                 continue
-            self._thread_tell(self._events.engine_ready, engine, costs)
+            self._thread_notify(self._events.engine_ready, engine, costs)
             self._thread_serve(engine)
             if not self._stopping:
-                self._thread_tell(self._events.engine_lost)
+                self._thread_notify(self._events.engine_lost)
 
     def _thread_serve(self, engine: Engine) -> None:
         """Runs batches until the thread is stopped or the engine has failed three times in a row."""
@@ -142,7 +142,7 @@ class ModelThread:
                 failures += not _concerns_one_request(jobs, error)
             seconds = self._now() - began
             self.timings.add(jobs[0].kind, max(began - job.submitted for job in jobs), seconds, len(jobs))
-            self._thread_tell(self._events.batch_done, jobs, results, seconds)
+            self._thread_notify(self._events.batch_done, jobs, results, seconds)
 
     def _thread_failure(self, jobs: list[Job], error: Exception) -> Exception:
         """Return the error for the sessions of a failed batch: a refused control job keeps its own."""
@@ -154,7 +154,7 @@ class ModelThread:
         failure: type[StreamingError] = ControlFailed if kind is JobKind.CONTROL else EngineFailure
         return failure(f"the {kind.value} failed")
 
-    def _thread_tell(self, callback: Callable[..., None], *args: Any) -> None:
+    def _thread_notify(self, callback: Callable[..., None], *args: Any) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(callback, *args)
 

@@ -239,7 +239,7 @@ async def control(socket: WebSocket) -> None:
         return
     address = socket.client.host if socket.client else ""
     try:
-        client = service.clients.welcome(socket.query_params.get("session"), service.first_settings(), address)
+        client = service.clients.get_or_create(socket.query_params.get("session"), service.first_settings(), address)
     except TooManySessions as error:
         await reject(socket, "too_many_sessions", str(error))
         return

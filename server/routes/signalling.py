@@ -67,7 +67,7 @@ async def post_offer(request: Request) -> Response:
         return busy(service)
     address = request.client.host if request.client else ""
     try:
-        client = service.clients.welcome(request.query_params.get("session"), service.first_settings(), address)
+        client = service.clients.get_or_create(request.query_params.get("session"), service.first_settings(), address)
     except TooManySessions as error:
         return problem(429, "too_many_sessions", str(error), {"Retry-After": str(RETRY_AFTER_SECONDS)})
     logs.session.set(client.id)

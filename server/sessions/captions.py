@@ -145,7 +145,7 @@ class Listening:
 
 
 class Captions:
-    """One client's captions; `run` tells them.
+    """One client's captions; `run` sends them.
 
     Args:
         model: of the server.

@@ -119,7 +119,7 @@ class Clients:
             None,
         )
 
-    def welcome(self, id: str | None, settings: Settings, address: str) -> Client:
+    def get_or_create(self, id: str | None, settings: Settings, address: str) -> Client:
         """The client with this id, or a new one with ``settings``; the longest absent one is forgotten.
 
         Raises:
@@ -136,7 +136,7 @@ class Clients:
             return known
         return self._remember(Client(secrets.token_urlsafe(12), settings, address))
 
-    def expect(self, id: str, settings: Settings, fade_s: float) -> Client:
+    def preregister(self, id: str, settings: Settings, fade_s: float) -> Client:
         """A client who is about to come, with an id and choices that he has from another server."""
         return self._clients.get(id) or self._remember(Client(id, settings, fade_s=fade_s))
 

@@ -116,7 +116,7 @@ class PresenterSession(LiveSession):
 
     def interrupt(self) -> Interruption:
         """Falls silent with the next packet and forgets everything that was to be said."""
-        self._tell_what_was_heard()
+        self._report_played()
         self._texts.drain()
         return self.speaker.interrupt()
 
@@ -149,7 +149,7 @@ class PresenterSession(LiveSession):
                 self.viewers.sound.publish((chunk.start, encoder.encode(chunk.samples, chunk.start)))
             for listener in self._listeners:
                 listener.sound(chunk)
-            self._tell_what_was_heard()
+            self._report_played()
 
     async def _show(self) -> None:
         while True:
@@ -158,7 +158,7 @@ class PresenterSession(LiveSession):
             for listener in self._listeners:
                 listener.picture(image)
 
-    def _tell_what_was_heard(self) -> None:
+    def _report_played(self) -> None:
         for event in self.speaker.played():
             self._on_event(event)
 
