@@ -23,10 +23,10 @@ from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
+from server.admission.errors import failed, refused, told
 from server.admission.guard import Guard
-from server.admission.problems import failed, refused, told
 from server.control import client_channel
-from server.routes import entrance, openapi, signalling
+from server.routes import credentials, openapi, signalling
 from server.routes.metrics import exposition
 from server.routes.uploads import Uploads
 from server.service import Service
@@ -230,7 +230,7 @@ def build_app(
                 Route("/api/backgrounds", backgrounds),
                 *Uploads().routes,
                 Route("/healthz", healthz),
-                *entrance.routes,
+                *credentials.routes,
                 *recording.routes,
                 *calls,
                 Route("/api/openapi.json", schema),

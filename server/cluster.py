@@ -31,9 +31,9 @@ from server.config import ServerConfig, checked, from_environment
 from server.draining import DrainingServer, http_options
 from server.gateway import ClientSettings, Gateway, Placement, ServerLost, SessionLease
 from server.gateway import routes as gateway_routes
+from server.priority import raise_priority
 from server.service import Service
 from server.sessions.clients import Client
-from server.urgency import come_first
 from styletalk_core.errors import InputError
 
 ARRIVAL_SECONDS = 15.0
@@ -116,7 +116,7 @@ class Servers:
     async def __init__(self, cluster: Cluster, make: Callable[[ServerConfig], Service]) -> None:  # type: ignore[misc]
         config, listener = cluster.on_this_machine()
         logs.configure(config.log_format, config.secrets)
-        come_first()
+        raise_priority()
         self._service = make(config)
         self._drain_seconds = config.drain_time
         address = config.host if config.loopback else get_node_ip_address()

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from server.admission.access import Access, Scope
-from server.admission.problems import problem
+from server.admission.errors import problem
 from server.control.message_channel import reject, wants_json
 from server.protocol.codec import pack
 from server.protocol.events import SessionPlaced, encode

@@ -1,1 +1,1 @@
-"""Who may do what and how much: keys and tokens, limits, refusals, a confined process for what comes from outside."""
+"""Who may do what and how much: keys and tokens, limits, refusals, a sandboxed process for what comes from outside."""

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.admission.access import PAGE_SECONDS, Access
 from server.admission.access import Scope as AccessScope
+from server.admission.errors import problem
 from server.admission.limits import AddressAllowances
-from server.admission.problems import problem
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 COOKIE = "styletalk-token"

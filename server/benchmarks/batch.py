@@ -15,7 +15,7 @@ import numpy as np
 from server.benchmarks.capacity import memory_mb
 from server.commands.serve import make_service
 from server.config import ServerConfig
-from server.urgency import come_first
+from server.priority import raise_priority
 from streaming.clock import MediaClock, monotonic
 from streaming.composer import Composer
 from streaming.latency import LatencyPlan
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     if args.seconds < 2 or min(args.sessions) < 1:
         raise InputError("--seconds must be at least 2 and --sessions at least 1.")
-    come_first()
+    raise_priority()
     config = ServerConfig(device=_present(args.device), size=args.size, max_sessions=max(args.sessions))
     steps = asyncio.run(_measure_all(config, args.sessions, args.seconds))
     if not args.json:

@@ -20,8 +20,8 @@ from server.app import create_app
 from server.benchmarks.browser import speaking_page
 from server.commands.serve import listen, make_service
 from server.config import ServerConfig
+from server.priority import raise_priority
 from server.service import Service
-from server.urgency import come_first
 
 T = TypeVar("T")
 WARM_UP_SECONDS = 120
@@ -69,7 +69,7 @@ def live_server(**settings: Any) -> Iterator[LiveServer]:
         ready.cancel()
 
     def main() -> None:
-        come_first()
+        raise_priority()
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(serve())
 

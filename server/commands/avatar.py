@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from server.commands.library import Entry, LibraryCommands, say
-from server.home import user_folder
+from server.paths import user_folder
 from styletalk_core.enrollment import DEFAULT_SIZE, enroll_avatar
 from styletalk_core.renderer.portrait import AvatarLibrary
 

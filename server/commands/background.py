@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from server.commands.library import Entry, LibraryCommands
-from server.home import user_folder
+from server.paths import user_folder
 from styletalk_core.enrollment import enroll_background
 from styletalk_core.renderer.background import BackgroundLibrary
 

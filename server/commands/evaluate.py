@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from tqdm import tqdm
 
-from server.home import user_folder
+from server.paths import user_folder
 from styletalk_core import checkpoint
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from server.home import user_folder
+from server.paths import user_folder
 from server.sessions.mp4 import Mp4Writer
 from streaming.media import FRAME_TICKS, TICK_RATE
 from streaming.offline import OfflineFrame, render

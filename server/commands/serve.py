@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from server.config import ServerConfig, add_arguments, load
-from server.home import user_folder
+from server.paths import user_folder
 from styletalk_core.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     from server import logs
     from server.app import create_app
     from server.draining import DrainingServer, http_options
-    from server.urgency import come_first
+    from server.priority import raise_priority
 
     service = make_service(config)
     scheme = "https" if config.tls_certificate else "http"
     address = "{}://{}:{}/".format(scheme, *listener.getsockname()[:2])
     logs.configure(config.log_format, config.secrets)
     print(f"StyleTalk Live is at {address}", flush=True)
-    come_first()
+    raise_priority()
     DrainingServer(http_options(config, create_app(service)), service).run(sockets=[listener])
     return {"address": address}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from server.commands.library import Entry, LibraryCommands, say
-from server.home import user_folder
+from server.paths import user_folder
 from styletalk_core.errors import InputError
 from styletalk_core.styles import StyleLibrary
 

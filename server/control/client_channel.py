@@ -13,11 +13,11 @@ from starlette.websockets import WebSocket
 
 from server import logs
 from server.admission.guard import FULL_ACCESS
+from server.ai_label import AI_LABEL
 from server.control.message_channel import MessageChannel, reject
 from server.control.presenter_channel import PresenterChannel, check_free, milliseconds
 from server.control.subscriptions import Subscriptions
 from server.control.viewer_channel import watch
-from server.generated import GENERATED
 from server.protocol.events import (
     AvatarApplied,
     AvatarInterrupted,
@@ -87,7 +87,7 @@ class ClientChannel(MessageChannel):
                 delay_ms=milliseconds(self._service.plan().delay),
                 max_sessions=self._service.worker.slots,
                 ice_servers=self._service.ice_servers(client.id),
-                generated=GENERATED,
+                generated=AI_LABEL,
             )
         )
         try:

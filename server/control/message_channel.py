@@ -10,8 +10,8 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from server.admission.errors import SORRY, Refusal
 from server.admission.limits import Allowance
-from server.admission.problems import SORRY, Refusal
 from server.protocol.codec import pack, unpack
 from server.protocol.decoder import decode
 from server.protocol.events import Error, Event, encode

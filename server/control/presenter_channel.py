@@ -7,8 +7,8 @@ import asyncio
 
 import numpy as np
 
-from server.admission.problems import Refusal
-from server.generated import GENERATED
+from server.admission.errors import Refusal
+from server.ai_label import AI_LABEL
 from server.protocol.events import (
     AudioBuffer,
     AudioCleared,
@@ -148,7 +148,7 @@ class PresenterChannel:
             task = service.clients.start(client, session)
             self._attending = asyncio.create_task(self._attend(task, name), name=f"presenter {name}")
         delay, room = session.media_session.clock.delay, session.speaker.room
-        client.send(PresenterStarted(name, f"/whep/{name}", milliseconds(delay), milliseconds(room), GENERATED))
+        client.send(PresenterStarted(name, f"/whep/{name}", milliseconds(delay), milliseconds(room), AI_LABEL))
 
     async def _open(self) -> PresenterSession:
         service = self._service

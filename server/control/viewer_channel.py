@@ -5,9 +5,9 @@ Runs on: event loop.
 
 from starlette.websockets import WebSocket
 
+from server.ai_label import AI_LABEL
 from server.control.message_channel import MessageChannel, reject, wants_json
 from server.control.subscriptions import Subscriptions
-from server.generated import GENERATED
 from server.protocol.codec import pack
 from server.protocol.events import Event, Pong, PresenterStopped, WatchStarted, encode
 from server.protocol.fields import UNSET
@@ -32,7 +32,7 @@ class ViewerChannel(MessageChannel):
     async def serve(self) -> None:
         """Works until the viewer leaves or the session ends."""
         session, events = self._session.media_session, self._session.viewers.events
-        self.send(WatchStarted(self._name, self._avatar, GENERATED))
+        self.send(WatchStarted(self._name, self._avatar, AI_LABEL))
         queue = events.listen()
         self._subscriptions.follow(session)
         try:

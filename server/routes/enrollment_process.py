@@ -1,4 +1,4 @@
-"""The confined process of an upload: makes an entry of a file and adds it to a library of its own.
+"""The sandboxed process of an upload: makes an entry of a file and adds it to a library of its own.
 
 The server copies the entry into the user's library once the process has ended: killed at any moment, it leaves nothing
 there. Request: ``kind`` ("style", "avatar" or "background"), ``name``, ``file``, and ``folder`` of its library.
@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from server.admission.confined import serve
+from server.admission.sandbox import serve
 from server.cli import ONE_THREAD
 
 

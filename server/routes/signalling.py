@@ -12,9 +12,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from server import logs
+from server.admission.errors import problem
 from server.admission.limits import BodyTooLarge, read_body
-from server.admission.problems import problem
-from server.generated import GENERATED
+from server.ai_label import AI_LABEL
 from server.rtc import turn
 from server.rtc.aiortc_patches import NoMediaPort
 from server.service import RETRY_AFTER_SECONDS, Service
@@ -91,7 +91,7 @@ def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -
     """201 with the answer, the relays that the client may use, and the mark of a generated picture."""
     if links := turn.link_headers(service.ice_servers(label)):
         headers |= {"Link": links}
-    return Response(sdp, 201, headers | {"Digital-Source-Type": GENERATED["digital_source_type"]}, "application/sdp")
+    return Response(sdp, 201, headers | {"Digital-Source-Type": AI_LABEL["digital_source_type"]}, "application/sdp")
 
 
 async def patch_candidates(request: Request) -> Response:

@@ -1,7 +1,7 @@
 """``PUT`` and ``DELETE`` of a user's styles, avatars and backgrounds.
 
 The body of ``PUT /api/styles/{name}`` is a video, of ``PUT /api/avatars/{name}`` a photo, of
-``PUT /api/backgrounds/{name}`` a picture. A confined process makes an entry of it, one file at a time, so that the
+``PUT /api/backgrounds/{name}`` a picture. A sandboxed process makes an entry of it, one file at a time, so that the
 sessions of the server do not feel it; further uploads queue. The answer comes when the entry can be chosen. A client
 that goes away before leaves nothing behind.
 
@@ -21,10 +21,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from server.admission import confined
-from server.admission.confined import Failure, Result
-from server.admission.problems import SORRY, problem, sentence
-from server.home import user_folder
+from server.admission import sandbox
+from server.admission.errors import SORRY, problem, sentence
+from server.admission.sandbox import Failure, Result
+from server.paths import user_folder
 from server.routes.upload_queue import Ticket, UploadQueue, UploadQueueFull
 from server.service import RETRY_AFTER_SECONDS, Service
 from styletalk_core.errors import INTERNAL, InputError
@@ -132,12 +132,12 @@ class Uploads:
         request = {"kind": kind.noun, "name": ticket.name, "file": str(file), "folder": str(file.parent / "made")}
         try:
             async with self._queue.turn(ticket):
-                ended = await confined.run(
+                ended = await sandbox.run(
                     PROCESS, request, kind.seconds, lambda done: self._queue.progress(ticket, done)
                 )
                 if isinstance(ended.answer, Result):
                     await asyncio.to_thread(kind.user_library().copy, ticket.name, made)
-        except confined.TookTooLong:
+        except sandbox.TookTooLong:
             return problem(400, "too_slow", f"The {kind.source} takes too long to watch; send a smaller one.")
         match ended.answer:
             case Result(value):

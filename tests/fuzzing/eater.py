@@ -13,7 +13,7 @@ import traceback
 import warnings
 
 from fuzzing.targets import TARGETS
-from server.admission.confined import confine
+from server.admission.sandbox import restrict_process
 
 PROCESSOR_SECONDS = 3600
 
@@ -22,7 +22,7 @@ def main() -> None:
     """Eats until the input ends."""
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    confine(PROCESSOR_SECONDS)
+    restrict_process(PROCESSOR_SECONDS)
     with tempfile.TemporaryDirectory() as home:
         os.environ["STYLETALK_HOME"] = home
         with TARGETS[sys.argv[1]].open() as feed:

@@ -36,7 +36,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deterministic engine, no claim on the processors, and no time to settle."""
     for module in (batch, live):
         monkeypatch.setattr(module, "make_service", make_service)
-        monkeypatch.setattr(module, "come_first", lambda: None)
+        monkeypatch.setattr(module, "raise_priority", lambda: None)
     for module in (batch, capacity, presenter, soak):
         monkeypatch.setattr(module, "SETTLE_SECONDS", 0.3)
 

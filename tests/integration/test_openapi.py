@@ -9,7 +9,7 @@ import pytest
 from live_server import running_server
 from starlette.routing import Route
 
-from server.admission import confined
+from server.admission import sandbox
 
 TESTS = Path(__file__).parent.parent
 OPTIONS = ("--max-examples", "10", "--seed", "1", "--phases", "coverage,fuzzing,stateful", "--warnings", "off")
@@ -34,11 +34,11 @@ async def test_a_protected_server_says_how_to_show_the_key() -> None:
 
 @pytest.mark.slow
 async def test_schemathesis_finds_no_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    async def refuse(*_: object) -> confined.Ended:
+    async def refuse(*_: object) -> sandbox.Ended:
         """The answer of the other process to random bytes; starting one takes a second."""
-        return confined.Ended(confined.Failure("bad_request", "the file cannot be read"), 0, "")
+        return sandbox.Ended(sandbox.Failure("bad_request", "the file cannot be read"), 0, "")
 
-    monkeypatch.setattr(confined, "run", refuse)
+    monkeypatch.setattr(sandbox, "run", refuse)
     monkeypatch.setenv("STYLETALK_HOME", str(tmp_path))
     async with running_server(api_key="secret") as server:
         address = f"http://127.0.0.1:{server.port}/api/openapi.json"

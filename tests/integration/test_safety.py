@@ -15,7 +15,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server import logs
-from server.generated import GENERATED
+from server.ai_label import AI_LABEL
 from server.sessions.clients import Clients
 
 KEY = "a key that must stay secret"
@@ -25,7 +25,7 @@ TURN = {"turn_urls": "turn:turn.example:3478", "turn_secret": "the relay's secre
 async def test_a_session_is_told_that_its_face_is_generated_and_where_the_relays_are() -> None:
     async with running_server(**TURN) as server, server.control() as control:
         created = control.created
-        assert created["generated"] == GENERATED
+        assert created["generated"] == AI_LABEL
         (relay,) = created["ice_servers"]
         assert relay["urls"] == ["turn:turn.example:3478"]
         assert relay["username"].endswith(f":{created['session']}")
@@ -33,7 +33,7 @@ async def test_a_session_is_told_that_its_face_is_generated_and_where_the_relays
         await rtc_client.peer.setLocalDescription(await rtc_client.peer.createOffer())
         offer, kind = rtc_client.peer.localDescription.sdp.encode(), {"Content-Type": "application/sdp"}
         status, headers, _ = await server.http("POST", "/whip", offer, kind)
-        assert status == 201 and headers["digital-source-type"] == GENERATED["digital_source_type"]
+        assert status == 201 and headers["digital-source-type"] == AI_LABEL["digital_source_type"]
         assert headers["link"].startswith('<turn:turn.example:3478>; rel="ice-server"')
         listed = await server.json("/api/ice-servers")
         assert listed["ice_servers"][0]["urls"] == relay["urls"] and listed["expires_in"] == 3600

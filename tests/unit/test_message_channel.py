@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from server.admission.problems import Refusal
+from server.admission.errors import Refusal
 from server.control import message_channel
 from server.control.message_channel import OUTGOING_MESSAGES, MessageChannel
 from server.protocol.events import Pong, SpeechStarted, SpeechStopped

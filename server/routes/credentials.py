@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from server.admission.access import LONGEST_TOKEN_SECONDS, Scope
+from server.admission.errors import problem
 from server.admission.limits import BodyTooLarge, read_body
-from server.admission.problems import problem
 from server.rtc.turn import CREDENTIAL_SECONDS
 from server.service import Service
 

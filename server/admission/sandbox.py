@@ -143,7 +143,7 @@ async def _converse(
             else:
                 answer = frame
     except (ValueError, ConnectionError) as error:
-        logger.warning("a confined process broke off or sent no proper frame: %s", error)
+        logger.warning("a sandboxed process broke off or sent no proper frame: %s", error)
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
         return None
@@ -188,7 +188,7 @@ def serve(work: Work) -> None:
 
     Frames have the standard output to themselves: what libraries print goes to the standard error.
     """
-    confine(int(sys.argv[1]))
+    restrict_process(int(sys.argv[1]))
     frames = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -207,7 +207,7 @@ def serve(work: Work) -> None:
         send({"error": INTERNAL, "message": "the work failed"})
 
 
-def confine(cpu_seconds: int) -> None:
+def restrict_process(cpu_seconds: int) -> None:
     """Puts the bounds on this process, for good."""
     os.nice(NICENESS)
     cores = os.cpu_count() or 1

@@ -12,7 +12,7 @@ PRIORITY = -5
 """Where the system allows it, which takes root, CAP_SYS_NICE or a limit such as systemd's LimitNICE; 0 is usual."""
 
 
-def come_first() -> int:
+def raise_priority() -> int:
     """Puts this thread, and those that it starts, before other programs; who has chosen a priority keeps it.
 
     Returns:

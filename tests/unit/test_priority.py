@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from server import urgency
+from server import priority
 
-COME_FIRST = "import os; from server.urgency import come_first; os.nice(7); print(come_first())"
+RAISE_PRIORITY = "import os; from server.priority import raise_priority; os.nice(7); print(raise_priority())"
 
 
 @pytest.mark.skipif(not hasattr(os, "getpriority"), reason="this system has no priorities")
 def test_a_priority_that_was_chosen_is_kept() -> None:
     chosen = os.getpriority(os.PRIO_PROCESS, 0) + 7
-    command = [sys.executable, "-c", COME_FIRST]
+    command = [sys.executable, "-c", RAISE_PRIORITY]
     assert int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) == chosen
 
 
@@ -24,12 +24,12 @@ def test_without_the_permission_everything_stays_as_it_is(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "getpriority", lambda *_: 0)
     monkeypatch.setattr(os, "setpriority", refuse)
-    assert urgency.come_first() == 0
+    assert priority.raise_priority() == 0
 
 
 def test_with_the_permission_it_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     priorities = [0]
     monkeypatch.setattr(os, "getpriority", lambda *_: priorities[-1])
     monkeypatch.setattr(os, "setpriority", lambda which, who, priority: priorities.append(priority))
-    assert urgency.come_first() == urgency.PRIORITY < 0
-    assert priorities == [0, urgency.PRIORITY]
+    assert priority.raise_priority() == priority.PRIORITY < 0
+    assert priorities == [0, priority.PRIORITY]

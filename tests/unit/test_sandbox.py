@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from server.admission import confined
-from server.admission.confined import Failure, Progress, Result, parse
+from server.admission import sandbox
+from server.admission.sandbox import Failure, Progress, Result, parse
 
-GREEDY = "import server.admission.confined as c; c.MEMORY = 400 << 20; c.confine(20); b = bytearray(500 << 20)"
+GREEDY = "import server.admission.sandbox as c; c.MEMORY = 400 << 20; c.restrict_process(20); b = bytearray(500 << 20)"
 LARGE_FILE = """
 import os, tempfile
-import server.admission.confined as c
+import server.admission.sandbox as c
 c.FILE_BYTES = 1000
-c.confine(20)
+c.restrict_process(20)
 file = os.open(tempfile.gettempdir(), os.O_TMPFILE | os.O_WRONLY)
 os.write(file, bytes(1000))
 os.write(file, b"x")
@@ -26,7 +26,7 @@ os.write(file, b"x")
 WORK = """
 import os, signal, time
 from pathlib import Path
-from server.admission.confined import serve
+from server.admission.sandbox import serve
 from styletalk_core.errors import InputError
 
 def work(request, progress):
@@ -55,7 +55,7 @@ serve(work)
 BABBLE = "import sys; sys.stdin.readline(); print('[1, 2]', flush=True); import time; time.sleep(60)"
 
 
-def confined_python(program: str) -> "subprocess.CompletedProcess[str]":
+def sandboxed_python(program: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=30)
 
 
@@ -80,7 +80,7 @@ def alive(mark: Path) -> bool:
 
 async def test_the_result_comes_after_the_progress_whatever_libraries_print(mark: Path) -> None:
     shares: list[float] = []
-    ended = await confined.run("work", {"do": "print", "mark": str(mark)}, 30, shares.append)
+    ended = await sandbox.run("work", {"do": "print", "mark": str(mark)}, 30, shares.append)
     assert ended.answer == Result({"asked": "print", "home": False}) and shares == [0.0, 0.25, 1.0]
     assert "a library prints" in ended.log and "so does one in C" in ended.log
 
@@ -95,22 +95,22 @@ async def test_the_result_comes_after_the_progress_whatever_libraries_print(mark
     ],
 )
 async def test_errors_are_told_apart(mark: Path, do: str, answer: object, status: int, log: str) -> None:
-    ended = await confined.run("work", {"do": do, "mark": str(mark)}, 30)
+    ended = await sandbox.run("work", {"do": do, "mark": str(mark)}, 30)
     assert (ended.answer, ended.status) == (answer, status)
     assert log in ended.log
 
 
 async def test_a_process_that_takes_too_long_is_killed(mark: Path) -> None:
     began = time.monotonic()
-    with pytest.raises(confined.TookTooLong, match="work took more than 5 s"):
-        await confined.run("work", {"do": "sleep", "mark": str(mark)}, 5)
+    with pytest.raises(sandbox.TookTooLong, match="work took more than 5 s"):
+        await sandbox.run("work", {"do": "sleep", "mark": str(mark)}, 5)
     assert time.monotonic() - began < 20 and not alive(mark)
 
 
 async def test_a_process_whose_request_is_given_up_is_killed(mark: Path) -> None:
     working = asyncio.Event()
     request = {"do": "sleep", "mark": str(mark)}
-    task = asyncio.create_task(confined.run("work", request, 30, lambda _: working.set()))
+    task = asyncio.create_task(sandbox.run("work", request, 30, lambda _: working.set()))
     await asyncio.wait_for(working.wait(), 30)
     assert alive(mark)
     task.cancel()
@@ -121,7 +121,7 @@ async def test_a_process_whose_request_is_given_up_is_killed(mark: Path) -> None
 
 async def test_a_process_that_sends_no_frames_is_killed(mark: Path) -> None:
     began = time.monotonic()
-    ended = await confined.run("babble", {}, 30)
+    ended = await sandbox.run("babble", {}, 30)
     assert ended.answer is None and ended.status == -signal.SIGKILL
     assert time.monotonic() - began < 20
 
@@ -147,13 +147,13 @@ def test_what_is_no_frame(line: bytes) -> None:
 
 
 def test_memory_beyond_the_bound_is_not_had() -> None:
-    assert "MemoryError" in confined_python(GREEDY).stderr
+    assert "MemoryError" in sandboxed_python(GREEDY).stderr
 
 
 def test_a_file_beyond_the_bound_is_not_written() -> None:
-    assert "File too large" in confined_python(LARGE_FILE).stderr
+    assert "File too large" in sandboxed_python(LARGE_FILE).stderr
 
 
 def test_the_environment_carries_no_secret() -> None:
     own = {"PATH": "/bin", "STYLETALK_HOME": "/data", "STYLETALK_SERVE_API_KEY": "secret", "AWS_SECRET": "other"}
-    assert confined._environment(own) == {"PATH": "/bin"}
+    assert sandbox._environment(own) == {"PATH": "/bin"}
