@@ -1,14 +1,14 @@
-"""The motion composer: decoded speech on top of idle life.
+"""The motion composer: decoded speech on top of idle motion.
 
 Pure. The decoder moves the face, and rests it in the style's own way where the phones are silent; lips that people keep
-apart between two phrases come together when nobody speaks. Head, eyes and lids come from idle life, tied to loudness
+apart between two phrases come together when nobody speaks. Head, eyes and lids come from idle motion, tied to loudness
 and phrase ends. After an interruption the face returns from what is on screen.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.life import Life
+from streaming.idle_motion import IdleMotion
 from streaming.media import FRAME_TICKS, MotionFrame, Tick
 
 ATTACK = 1 / 3  # share per frame: how fast the head takes to speaking
@@ -26,20 +26,20 @@ def loudness(level: float) -> float:
     return float(np.clip(np.log(max(level, 1e-6) / QUIET) / np.log(LOUD / QUIET), 0.0, 1.0))
 
 
-class IdleLife:
-    """Idle life at any tick: it moves 30 times a second, and between two of its moments on a straight line."""
+class InterpolatedIdleMotion:
+    """Idle motion at any tick: it moves 30 times a second, and between two of its moments on a straight line."""
 
-    def __init__(self, life: Life) -> None:
-        self._life = life
+    def __init__(self, idle_motion: IdleMotion) -> None:
+        self._idle_motion = idle_motion
         self._moment = -1  # number of the newer one
         self._older = self._newer = np.zeros(9, np.float32)
 
     def at(self, tick: Tick, speaking: float, energy: float) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Pose (6,), gaze (2,) and blink at ``tick``, which must not go back; see `Life.step`."""
+        """Pose (6,), gaze (2,) and blink at ``tick``, which must not go back; see `IdleMotion.step`."""
         wanted = -(-tick // FRAME_TICKS)
         self._moment = max(self._moment, wanted - LONGEST_LEAP)
         while self._moment < wanted:
-            pose, gaze, blink = self._life.step(speaking, energy)
+            pose, gaze, blink = self._idle_motion.step(speaking, energy)
             self._older, self._newer = self._newer, np.array([*pose, *gaze, blink], np.float32)
             self._moment += 1
         share = np.float32(wanted - tick / FRAME_TICKS)
@@ -51,11 +51,11 @@ class Composer:
     """Makes one motion frame after the other for one session."""
 
     def __init__(self, seed: int) -> None:
-        self._life = Life(seed)
+        self._idle_motion = IdleMotion(seed)
         self._speaking = 0.0
         self._spoke = False
         self._last_tick: Tick = -FRAME_TICKS
-        self._idle = IdleLife(self._life)
+        self._idle = InterpolatedIdleMotion(self._idle_motion)
         self._last: NDArray[np.float32] | None = None
         self._interrupted: NDArray[np.float32] | None = None
         self._closing = 0.0
@@ -77,7 +77,7 @@ class Composer:
             level: root mean square of the frame's sound, 0..1.
         """
         if self._spoke and not speech:
-            self._life.phrase_ended()
+            self._idle_motion.phrase_ended()
         self._spoke = speech
         energy = loudness(level) if speech else 0.0
         passed = min((tick - self._last_tick) / FRAME_TICKS, LONGEST_LEAP)

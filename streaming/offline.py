@@ -53,7 +53,7 @@ def render(
         samples: (n,) int16 mono 48 kHz.
         settings: avatar, style, intensity.
         future_frames: look-ahead as in `streaming.latency.LatencyPlan`.
-        seed: of the idle life.
+        seed: of the idle motion.
         threads: frames that are drawn at the same time; the frames are the same for any number.
         cpu_seconds: adds up the processor time that each kind of job takes.
 

@@ -10,14 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from streaming.animator import Animator, MotionTap, SpeechEvent
 from streaming.audio_ring import AudioRing
 from streaming.clock import MediaClock
 from streaming.drift import DriftFollower
 from streaming.elastic_delay import DelaySeen, ElasticDelay
 from streaming.engine import StyleChoice
-from streaming.frame_grid import FrameGrid
-from streaming.hearing import Hearing
+from streaming.frame_buffer import FrameBuffer
+from streaming.frame_clock import FrameClock
+from streaming.frame_pipeline import FramePipeline, MotionTap, SpeechEvent
 from streaming.latency import LatencyPlan
 from streaming.media import (
     FRAME_TICKS,
@@ -27,9 +27,9 @@ from streaming.media import (
     Tick,
     VideoImage,
 )
+from streaming.phoneme_stream import PhonemeStream
 from streaming.queues import BoundedQueue
 from streaming.schedule import JobKind
-from streaming.screen import Screen
 from streaming.slots import SlotLease
 from streaming.stats import SessionStats
 from streaming.worker import Worker
@@ -56,7 +56,7 @@ class Session:
         plan: where the delay goes.
         clock: not yet started.
         settings: avatar and style to open with.
-        seed: of the idle life.
+        seed: of the idle motion.
     """
 
     def __init__(
@@ -75,14 +75,16 @@ class Session:
         self._worker = worker
         self._started = asyncio.Event()
         self._ring = AudioRing()
-        self._hearing = Hearing(worker, lease, clock.now)
+        self._phonemes = PhonemeStream(worker, lease, clock.now)
         self._drift = DriftFollower(plan.receive)
-        self._grid = FrameGrid(clock, plan, worker)
+        self._frame_clock = FrameClock(clock, plan, worker)
         self._elastic = ElasticDelay()
-        self._screen = Screen(self._grid, worker, self._elastic, self.stats)
+        self._frames = FrameBuffer(self._frame_clock, worker, self._elastic, self.stats)
         self._size = worker.ladder.rung.size
         self._shown = asyncio.Event()
-        self._animator = Animator(worker, lease, self._grid, self._hearing.timeline, self._ring, self._screen, seed)
+        self._pipeline = FramePipeline(
+            worker, lease, self._frame_clock, self._phonemes.timeline, self._ring, self._frames, seed
+        )
         self._played: Tick = 0
         self._arrived: Tick = 0
         self._stale_before: Tick = 0
@@ -117,8 +119,8 @@ class Session:
         await self._started.wait()
         name = f"session {self.lease.slot}"
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hearing.run(), name=f"{name} recognise")
-            tasks.create_task(self._animator.run(), name=f"{name} frames")
+            tasks.create_task(self._phonemes.run(), name=f"{name} recognise")
+            tasks.create_task(self._pipeline.run(), name=f"{name} frames")
             tasks.create_task(self._follow_size(), name=f"{name} size")
 
     # Sound in
@@ -131,7 +133,7 @@ class Session:
             chunk = _from(chunk, self._arrived)
         if not len(chunk.samples):
             return
-        quiet = self._animator.speaking_since is None
+        quiet = self._pipeline.speaking_since is None
         if slip := self._drift.arrived(self.clock.capture_tick() - chunk.end, quiet):
             self.clock.slip(slip)
             self.stats.slips += 1
@@ -139,7 +141,7 @@ class Session:
         if gap > 0 and self._arrived:
             self.stats.concealed += gap
         self._arrived = chunk.end
-        self._hearing.put(chunk)
+        self._phonemes.put(chunk)
         for tap in self.sound_taps:
             tap(chunk)
         audible = _from(chunk, max(self._played, self._stale_before))
@@ -149,17 +151,17 @@ class Session:
     @property
     def events(self) -> BoundedQueue[SpeechEvent]:
         """Beginnings and ends of speech."""
-        return self._animator.events
+        return self._pipeline.events
 
     @property
     def motion_taps(self) -> list[MotionTap]:
         """Get a frame's motion and its phone column (41,) once they are known, before the picture is made."""
-        return self._animator.taps
+        return self._pipeline.taps
 
     @property
     def shown_index(self) -> int:
         """The newest frame that was handed out."""
-        return -1 if self._screen.shown is None else self._screen.shown.index
+        return -1 if self._frames.shown is None else self._frames.shown.index
 
     @property
     def size(self) -> int:
@@ -205,13 +207,13 @@ class Session:
     async def next_image(self) -> VideoImage:
         """Waits until the next picture is due and ready, and returns it."""
         await self._started.wait()
-        image = await self._screen.next(lambda: self.epoch)
+        image = await self._frames.next(lambda: self.epoch)
         self._shown.set()
         return image
 
     def _stretch(self) -> None:
         """Changes D where pictures ask for it."""
-        if step := self._elastic.step(self.clock.now(), quiet=self._animator.speaking_since is None):
+        if step := self._elastic.step(self.clock.now(), quiet=self._pipeline.speaking_since is None):
             self.clock.delay += step
             self.stats.delay_ms.follow(self.clock.delay)
 
@@ -239,13 +241,13 @@ class Session:
         Returns:
             Milliseconds of the current utterance that were really played.
         """
-        since = self._animator.speaking_since
+        since = self._pipeline.speaking_since
         played = 0 if since is None else max(0, self._played - since)
         self.epoch += 1
         self._stale_before = max(self._arrived, self.capture_tick())
         self._ring.silence(self._played, self._ring.end)
-        self._hearing.forget(self._stale_before)
-        self._animator.interrupt(self.epoch)
+        self._phonemes.forget(self._stale_before)
+        self._pipeline.interrupt(self.epoch)
         return played * 1000 / TICK_RATE
 
     async def set_style(self, style: StyleChoice, intensity: float, fade_s: float) -> int:
@@ -294,7 +296,7 @@ class Session:
         """Carries out a change of what is shown, and keeps it; returns the first frame that shows it."""
         await self._control(operation)
         self.settings = replace(self.settings, **settings)
-        return self._animator.next_tick // FRAME_TICKS
+        return self._pipeline.next_tick // FRAME_TICKS
 
     async def _control(self, operation: Any) -> None:
         await self._worker.submit(JobKind.CONTROL, self.lease, operation, self.clock.now())

@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--future-frames", type=int, default=2, metavar="F", help="phone look-ahead, 0 to 5 (2)")
     parser.add_argument("--renderer", default=MESH, metavar="NAME", help="mesh or pirenderer (mesh)")
     parser.add_argument("--renderer-weights", type=Path, metavar="FILE", help="the pirenderer's published checkpoint")
-    parser.add_argument("--seed", type=int, default=0, help="of the idle life (0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the idle motion (0)")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="out.mp4", help="video to write")
 
 

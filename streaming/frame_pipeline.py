@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from streaming.audio_ring import AudioRing
 from streaming.composer import Composer
-from streaming.frame_grid import FrameGrid
+from streaming.frame_buffer import FrameBuffer
+from streaming.frame_clock import FrameClock
 from streaming.media import CONTEXT, FRAME_TICKS, MotionFrame, Tick, VideoImage
 from streaming.phone_timeline import PhoneTimeline
 from streaming.queues import BoundedQueue, OnFull
 from streaming.schedule import JobKind
-from streaming.screen import Screen
 from streaming.slots import SlotLease
 from streaming.worker import Worker
 
@@ -39,27 +39,27 @@ class SpeechEvent:
     started: bool
 
 
-class Animator:
+class FramePipeline:
     """The face of one session.
 
     Args:
         worker: runs decoder and renderer.
         lease: the session's slot on it.
-        grid: says when frames are made.
+        frame_clock: says when frames are made.
         timeline: the phones.
         ring: the sound, for its loudness.
-        screen: takes the pictures.
-        seed: of the idle life.
+        frames: takes the pictures.
+        seed: of the idle motion.
     """
 
     def __init__(
         self,
         worker: Worker,
         lease: SlotLease,
-        grid: FrameGrid,
+        frame_clock: FrameClock,
         timeline: PhoneTimeline,
         ring: AudioRing,
-        screen: Screen,
+        frames: FrameBuffer,
         seed: int,
     ) -> None:
         self.events: BoundedQueue[SpeechEvent] = BoundedQueue("speech events", 16, OnFull.DROP_OLDEST)
@@ -70,10 +70,10 @@ class Animator:
         """Where the frame begins with which the present speech began; None in silence."""
         self._worker = worker
         self._lease = lease
-        self._grid = grid
+        self._frame_clock = frame_clock
         self._timeline = timeline
         self._ring = ring
-        self._screen = screen
+        self._frames = frames
         self._composer = Composer(seed)
         self._motions: deque[MotionFrame] = deque(maxlen=MOTIONS_KEPT)
         self._epoch = 0
@@ -85,12 +85,12 @@ class Animator:
         Raises:
             EngineFailure: decoder or renderer failed.
         """
-        clock, tick = self._grid.clock, -self._grid.stride
+        clock, tick = self._frame_clock.clock, -self._frame_clock.stride
         while True:
             usual = sorted(self._took)[len(self._took) // 2]
-            tick = self.next_tick = self._grid.next(tick, usual)
-            await clock.wait_until(self._grid.begin(tick))
-            self.next_tick = tick + self._grid.stride
+            tick = self.next_tick = self._frame_clock.next(tick, usual)
+            await clock.wait_until(self._frame_clock.begin(tick))
+            self.next_tick = tick + self._frame_clock.stride
             began = clock.now()
             await self._make(tick)
             self._took.append(clock.now() - began)
@@ -98,13 +98,13 @@ class Animator:
     def interrupt(self, epoch: int) -> None:
         """Closes the mouth from what is on screen; pictures from here on belong to ``epoch``."""
         self._epoch = epoch
-        shown = -1 if self._screen.shown is None else self._screen.shown.tick
+        shown = -1 if self._frames.shown is None else self._frames.shown.tick
         self._composer.interrupt(next((motion for motion in self._motions if motion.tick == shown), None))
         if self.speaking_since is not None:
             self._emit_speech(self.next_tick, False)
 
     async def _make(self, tick: Tick) -> None:
-        due, epoch = self._grid.due(tick), self._epoch
+        due, epoch = self._frame_clock.due(tick), self._epoch
         window, _ = self._timeline.window(tick)
         decoded = await self._worker.submit(JobKind.DECODE, self._lease, window, due)
         speech = any(self._timeline.speech(tick + ahead * FRAME_TICKS) for ahead in range(SPEECH_AHEAD))
@@ -116,7 +116,7 @@ class Animator:
         for tap in self.taps:
             tap(motion, window[CONTEXT])
         yuv = await self._worker.submit(JobKind.RENDER, self._lease, motion, due)
-        self._screen.put(VideoImage(tick, epoch, yuv))
+        self._frames.put(VideoImage(tick, epoch, yuv))
 
     def _emit_speech(self, tick: Tick, started: bool) -> None:
         self.speaking_since = tick if started else None

@@ -28,7 +28,7 @@ PACKETS_AT_ONCE: Final = 5
 RECOGNIZE_WITHIN = 0.01  # seconds; where sound stands among the worker's deadlines
 
 
-class Hearing:
+class PhonemeStream:
     """The ears of one session.
 
     Args:
@@ -43,7 +43,7 @@ class Hearing:
         self._lease = lease
         self._now = now
         self._decimator = Decimator()
-        self._unheard: BoundedQueue[AudioChunk] = BoundedQueue("microphone", PACKETS_WAITING, OnFull.DROP_OLDEST)
+        self._waiting: BoundedQueue[AudioChunk] = BoundedQueue("microphone", PACKETS_WAITING, OnFull.DROP_OLDEST)
         self._arrived: Tick = 0
         self._stale_before: Tick = 0
         self._fed: Tick = 0
@@ -54,9 +54,9 @@ class Hearing:
         """Takes sound in order; a short gap before it becomes silence."""
         gap = chunk.start - self._arrived
         if self._arrived and 0 < gap <= LONGEST_FILL:
-            self._unheard.offer(AudioChunk(self._arrived, chunk.epoch, np.zeros(gap, dtype=np.int16)))
+            self._waiting.offer(AudioChunk(self._arrived, chunk.epoch, np.zeros(gap, dtype=np.int16)))
         self._arrived = chunk.end
-        self._unheard.offer(chunk)
+        self._waiting.offer(chunk)
 
     def forget(self, before: Tick) -> None:
         """Makes silence of everything that was spoken earlier than ``before``, recognised or not."""
@@ -70,9 +70,9 @@ class Hearing:
             EngineFailure: the recogniser failed.
         """
         while True:
-            chunks = [await self._unheard.get()]
-            while len(self._unheard) and len(chunks) < PACKETS_AT_ONCE:
-                chunks.append(await self._unheard.get())
+            chunks = [await self._waiting.get()]
+            while len(self._waiting) and len(chunks) < PACKETS_AT_ONCE:
+                chunks.append(await self._waiting.get())
             audio = np.concatenate([self._feed(chunk) for chunk in chunks])
             hops: RecognizedHops = await self._worker.submit(
                 JobKind.RECOGNIZE, self._lease, audio, self._now() + RECOGNIZE_WITHIN

@@ -16,7 +16,7 @@ MOST_OF_BUDGET: Final = 0.9
 PUNCTUAL: Tick = 48  # 1 ms; timers are no more exact
 
 
-class FrameGrid:
+class FrameClock:
     """The frames of one session; ``worker`` says how many a second there are."""
 
     def __init__(self, clock: MediaClock, plan: LatencyPlan, worker: Worker) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from streaming.clock import MediaClock
 from streaming.elastic_delay import MOST_DELAY, DelaySeen, ElasticDelay
-from streaming.frame_grid import FrameGrid
+from streaming.frame_buffer import FrameBuffer
+from streaming.frame_clock import FrameClock
 from streaming.latency import LatencyPlan
 from streaming.media import FRAME_TICKS, VideoImage
 from streaming.plan import Rung
-from streaming.screen import Screen
 from streaming.stats import SessionStats
 from streaming.virtual_time import VirtualTimeLoop
 
@@ -46,8 +46,8 @@ class Scene:
         clock.start(PLAN.preroll)
         self.ladder, self.delay, self.stats = Listening(), ElasticDelay(), SessionStats(DelaySeen.of(PLAN.delay))
         worker: Any = SimpleNamespace(ladder=self.ladder)
-        self.grid = FrameGrid(clock, PLAN, worker)
-        self.screen = Screen(self.grid, worker, self.delay, self.stats)
+        self.grid = FrameClock(clock, PLAN, worker)
+        self.screen = FrameBuffer(self.grid, worker, self.delay, self.stats)
         self.epoch = 0
 
     def put(self, index: int, after: float, epoch: int = 0) -> None:

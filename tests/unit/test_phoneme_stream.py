@@ -5,54 +5,54 @@ import asyncio
 import numpy as np
 from deterministic_engine import AA, DeterministicEngine
 
-from streaming.hearing import Hearing
 from streaming.media import FRAME_TICKS, PACKET_TICKS, SILENCE, AudioChunk
+from streaming.phoneme_stream import PhonemeStream
 from streaming.virtual_time import InlineWorker, VirtualTimeLoop
 
 LOUD = (9_000 * np.sin(np.arange(PACKET_TICKS) * 2 * np.pi * 300 / 48_000)).astype(np.int16)
 
 
-def heard(packets: list[tuple[int, np.ndarray]], forget_at: int | None = None) -> Hearing:
-    """Hearing after ``packets`` of (number, samples) have come; those before ``forget_at`` are forgotten."""
+def heard(packets: list[tuple[int, np.ndarray]], forget_at: int | None = None) -> PhonemeStream:
+    """The stream after ``packets`` of (number, samples) have come; those before ``forget_at`` are forgotten."""
 
-    async def scenario() -> Hearing:
+    async def scenario() -> PhonemeStream:
         engine = DeterministicEngine()
         worker = InlineWorker(engine)
         lease = worker.lease()
         engine.open(lease.slot, "ada", "calm", 1.0)
-        hearing = Hearing(worker, lease, asyncio.get_running_loop().time)
-        running = asyncio.create_task(hearing.run())
+        phonemes = PhonemeStream(worker, lease, asyncio.get_running_loop().time)
+        running = asyncio.create_task(phonemes.run())
         for number, samples in packets:
             if number == forget_at:
-                hearing.forget(number * PACKET_TICKS)
-            hearing.put(AudioChunk(number * PACKET_TICKS, 0, samples))
+                phonemes.forget(number * PACKET_TICKS)
+            phonemes.put(AudioChunk(number * PACKET_TICKS, 0, samples))
             await asyncio.sleep(0.02)
         running.cancel()
-        return hearing
+        return phonemes
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(scenario())
 
 
-def speaking(hearing: Hearing, frames: range) -> list[int]:
-    return [frame for frame in frames if hearing.timeline.speech(frame * FRAME_TICKS)]
+def speaking(phonemes: PhonemeStream, frames: range) -> list[int]:
+    return [frame for frame in frames if phonemes.timeline.speech(frame * FRAME_TICKS)]
 
 
 def test_phones_keep_their_place_across_short_and_long_losses() -> None:
     quiet = np.zeros(PACKET_TICKS, np.int16)
     lost = {20, 21, *range(40, 60)}  # filled with silence; left out
     packets = [(n, LOUD if 70 <= n < 80 else quiet) for n in range(100) if n not in lost]
-    hearing = heard(packets)
-    frames = speaking(hearing, range(150))
+    phonemes = heard(packets)
+    frames = speaking(phonemes, range(150))
     assert abs(frames[0] * FRAME_TICKS - 70 * PACKET_TICKS) <= FRAME_TICKS
     assert abs(frames[-1] * FRAME_TICKS - 80 * PACKET_TICKS) <= 1.5 * FRAME_TICKS
-    columns, _ = hearing.timeline.window((frames[0] + frames[-1]) // 2 * FRAME_TICKS)
+    columns, _ = phonemes.timeline.window((frames[0] + frames[-1]) // 2 * FRAME_TICKS)
     assert columns[5].argmax() == AA
 
 
 def test_what_was_spoken_before_an_interruption_is_silence_even_when_it_is_recognised_later() -> None:
-    hearing = heard([(n, LOUD) for n in range(40)], forget_at=20)
-    frames = speaking(hearing, range(60))
+    phonemes = heard([(n, LOUD) for n in range(40)], forget_at=20)
+    frames = speaking(phonemes, range(60))
     assert min(frames) * FRAME_TICKS >= 20 * PACKET_TICKS - FRAME_TICKS // 2
-    columns, _ = hearing.timeline.window(5 * FRAME_TICKS)
+    columns, _ = phonemes.timeline.window(5 * FRAME_TICKS)
     assert (columns.argmax(axis=1) == SILENCE).all()

@@ -1,15 +1,15 @@
-"""Proves that idle life is deterministic, smooth and of natural frequency."""
+"""Proves that idle motion is deterministic, smooth and of natural frequency."""
 
 import numpy as np
 import pytest
 
-from streaming.life import Life
+from streaming.idle_motion import IdleMotion
 
 
 def live(seconds: float, speaking: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    life = Life(seed)
+    idle_motion = IdleMotion(seed)
     energy = np.abs(np.sin(np.arange(round(seconds * 30)) * 0.4)) * speaking
-    frames = [life.step(speaking, float(e)) for e in energy]
+    frames = [idle_motion.step(speaking, float(e)) for e in energy]
     return np.array([f[0] for f in frames]), np.array([f[1] for f in frames]), np.array([f[2] for f in frames])
 
 
@@ -47,7 +47,7 @@ def test_eyes_rest_on_the_viewer_most_of_the_time() -> None:
 
 
 def test_the_head_nods_after_a_phrase() -> None:
-    quiet, nodding = Life(1), Life(1)
+    quiet, nodding = IdleMotion(1), IdleMotion(1)
     nodding.phrase_ended()
     difference = [nodding.step(0.0, 0.0)[0][0] - quiet.step(0.0, 0.0)[0][0] for _ in range(15)]
     assert np.rad2deg(max(difference)) > 0.3

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from streaming.clock import MediaClock
-from streaming.frame_grid import FrameGrid
+from streaming.frame_clock import FrameClock
 from streaming.latency import LatencyPlan
 from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick
 from streaming.overload import OverloadLadder
@@ -23,17 +23,17 @@ class Scene:
         self.clock = MediaClock(PLAN.delay, lambda: self.moment)
         self.clock.start(PLAN.preroll)
         worker: Any = SimpleNamespace(ladder=OverloadLadder([Rung(512, rate)]))
-        self.grid = FrameGrid(self.clock, PLAN, worker)
+        self.grid = FrameClock(self.clock, PLAN, worker)
 
 
 def test_frames_lie_on_the_clock() -> None:
     scene = Scene()
-    grid, tick = scene.grid, 7 * FRAME_TICKS
-    assert grid.due(tick + TICK_RATE) - grid.due(tick) == pytest.approx(1)
-    assert grid.due(tick) - grid.begin(tick) == pytest.approx(PLAN.budget / TICK_RATE)
-    assert grid.due(tick) - scene.clock.deadline(tick) == pytest.approx(PLAN.picture_lag / TICK_RATE)
-    assert grid.begin(0) >= scene.moment, "there is time to make the first picture"
-    assert grid.due_by(grid.due(tick)) >= tick > grid.due_by(grid.due(tick) - 0.002)
+    frame_clock, tick = scene.grid, 7 * FRAME_TICKS
+    assert frame_clock.due(tick + TICK_RATE) - frame_clock.due(tick) == pytest.approx(1)
+    assert frame_clock.due(tick) - frame_clock.begin(tick) == pytest.approx(PLAN.budget / TICK_RATE)
+    assert frame_clock.due(tick) - scene.clock.deadline(tick) == pytest.approx(PLAN.picture_lag / TICK_RATE)
+    assert frame_clock.begin(0) >= scene.moment, "there is time to make the first picture"
+    assert frame_clock.due_by(frame_clock.due(tick)) >= tick > frame_clock.due_by(frame_clock.due(tick) - 0.002)
 
 
 @pytest.mark.parametrize("rate", [30, 20, 15, 10])

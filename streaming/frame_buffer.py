@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from streaming.elastic_delay import ElasticDelay
-from streaming.frame_grid import FrameGrid
+from streaming.frame_clock import FrameClock
 from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick, VideoImage
 from streaming.stats import SessionStats
 from streaming.worker import Worker
@@ -32,20 +32,20 @@ class _Finished:
     moment: float
 
 
-class Screen:
+class FrameBuffer:
     """One session's.
 
     Args:
-        grid: says when pictures are due.
+        frame_clock: says when pictures are due.
         worker: whose overload ladder is told how it went.
         delay: is told when pictures were ready.
         stats: counts.
     """
 
-    def __init__(self, grid: FrameGrid, worker: Worker, delay: ElasticDelay, stats: SessionStats) -> None:
+    def __init__(self, frame_clock: FrameClock, worker: Worker, delay: ElasticDelay, stats: SessionStats) -> None:
         self.shown: VideoImage | None = None
         """The newest picture that was handed out."""
-        self._grid = grid
+        self._grid = frame_clock
         self._worker = worker
         self._delay = delay
         self._stats = stats

@@ -1,4 +1,4 @@
-"""Idle life: what a face does by itself. Blinks, glances, breathing, sway of the head, nods.
+"""Idle motion: what a face does by itself. Blinks, glances, breathing, sway of the head, nods.
 
 Pure: seeded, advanced one frame at a time, never reads a clock. Rates follow the literature on people in
 conversation: a blink every three to four seconds (more often while speaking, and at phrase ends), closing twice as
@@ -136,7 +136,7 @@ class Nods:
         return self._position
 
 
-class Life:
+class IdleMotion:
     """All of it together."""
 
     def __init__(self, seed: int) -> None:
