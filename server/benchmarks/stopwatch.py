@@ -74,9 +74,9 @@ class Stopwatch:
     _quiet: Tick = 0
 
     def __post_init__(self) -> None:
-        session, microphone = self.session.media_session, self.session.microphone
+        session, audio_receiver = self.session.media_session, self.session.audio_receiver
         sender = next(t.sender for t in self.session.peer.getTransceivers() if t.kind == "video")
-        microphone.deliver = partial(self._deliver, microphone.deliver)
+        audio_receiver.deliver = partial(self._deliver, audio_receiver.deliver)
         session.next_image = partial(self._next_image, session.next_image)  # type: ignore[method-assign]
         self.worker.submit = partial(self._submit, self.worker.submit)  # type: ignore[method-assign]
         self._watch_sender(sender)

@@ -63,7 +63,7 @@ class _Figures:
             "Sound packets of the calls that are up",
             sum(c.media_session.stats.packets for c in live_sessions),
         )
-        yield _gauge("microphone_lost", "Microphone packets that never came", sum(c.microphone.lost for c in calls))
+        yield _gauge("microphone_lost", "Microphone packets that never came", sum(c.audio_receiver.lost for c in calls))
 
     def _quality(self, live_sessions: list[LiveSession]) -> Iterator[Metric]:
         """How good pictures are, and how good they can be here."""

@@ -7,7 +7,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtp import RtpPacket
 
 from server.rtc import negotiation
-from server.rtc.microphone import Microphone
+from server.rtc.audio_receiver import AudioReceiver
 from server.rtc.negotiation import MediaPath
 from server.rtc.tracks import PictureTrack, SoundTrack, StartBarrier
 from server.sessions.live_session import LiveSession
@@ -37,7 +37,7 @@ class MicrophoneSession(LiveSession):
 
     def __init__(self, session: Session, worker: BatchWorker) -> None:
         super().__init__(session, worker)
-        self.microphone = Microphone(
+        self.audio_receiver = AudioReceiver(
             session.push_audio, lambda: session.clock.capture_tick() if session.clock.started else None
         )
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -86,7 +86,7 @@ class MicrophoneSession(LiveSession):
         self.answer_sdp = self.peer.localDescription.sdp
 
     def _packet(self, packet: RtpPacket, payload: bytes) -> None:
-        self.microphone.packet(packet.ssrc, packet.sequence_number, packet.timestamp, payload)
+        self.audio_receiver.packet(packet.ssrc, packet.sequence_number, packet.timestamp, payload)
 
     def _connection_changed(self) -> None:
         if self.peer.connectionState in ENDED_STATES:
@@ -94,7 +94,7 @@ class MicrophoneSession(LiveSession):
 
     def abandoned(self, now: float, last_message: float | None) -> bool:
         """True when neither the microphone nor the control channel gives a sign of life."""
-        heard = self.microphone.last_arrival
+        heard = self.audio_receiver.last_arrival
         if heard is None and now - self.began > CONNECT_SECONDS:
             return last_message is None or now - last_message > CHANNEL_TIMEOUT_SECONDS
         signs = [self.began if heard is None else heard, *([] if last_message is None else [last_message])]
@@ -102,6 +102,6 @@ class MicrophoneSession(LiveSession):
 
     async def aclose(self) -> None:
         """Closes the connection and gives the slot back."""
-        self.microphone.close()
+        self.audio_receiver.close()
         await negotiation.close(self.peer)
         await super().aclose()

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from server.rtc.microphone import Microphone, conceal
+from server.rtc.audio_receiver import AudioReceiver, conceal
 from server.rtc.tracks import OpusEncoder
 from streaming.media import AudioChunk
 
@@ -27,7 +27,7 @@ class Receiver:
     def __init__(self) -> None:
         self.now = 48_000
         self.chunks: list[AudioChunk] = []
-        self.microphone = Microphone(self.chunks.append, lambda: self.now)
+        self.microphone = AudioReceiver(self.chunks.append, lambda: self.now)
         self.payloads = tone_packets()
 
     def arrive(self, order: Iterable[int], sequence: int = 100, timestamp: int = 5_000, source: int = 1) -> None:
@@ -133,7 +133,7 @@ async def test_a_time_stamp_that_jumps_for_good_is_followed_after_a_second() -> 
 
 async def test_nothing_is_delivered_before_the_clock_runs_and_garbage_does_no_harm() -> None:
     chunks: list[AudioChunk] = []
-    Microphone(chunks.append, lambda: None).packet(1, 1, 0, b"\x00")
+    AudioReceiver(chunks.append, lambda: None).packet(1, 1, 0, b"\x00")
     assert chunks == []
     receiver = Receiver()
     receiver.microphone.packet(1, 100, 5_000, b"\xff\xff\xff\xff")

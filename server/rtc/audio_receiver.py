@@ -53,7 +53,7 @@ class OpusDecoder:
         return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, np.int16), *parts])
 
 
-class Microphone:
+class AudioReceiver:
     """One sender's sound.
 
     Args:
