@@ -11,11 +11,11 @@ from typing import Final
 
 from streaming.elastic_delay import ElasticDelay
 from streaming.frame_clock import FrameClock
-from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick, VideoImage
+from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, RenderedFrame, Tick
 from streaming.stats import SessionStats
 from streaming.worker import Worker
 
-PICTURES_HELD: Final = 8
+FRAMES_HELD: Final = 8
 IN_TIME: Tick = 480
 """A picture that leaves up to 10 ms after it was due is in time."""
 TROUBLING: Tick = 720
@@ -28,7 +28,7 @@ MOST_BEHIND: Tick = 7_200
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    picture: VideoImage
+    picture: RenderedFrame
     moment: float
 
 
@@ -43,22 +43,22 @@ class FrameBuffer:
     """
 
     def __init__(self, frame_clock: FrameClock, worker: Worker, delay: ElasticDelay, stats: SessionStats) -> None:
-        self.shown: VideoImage | None = None
+        self.shown: RenderedFrame | None = None
         """The newest picture that was handed out."""
         self._grid = frame_clock
         self._worker = worker
         self._delay = delay
         self._stats = stats
-        self._finished: deque[_Finished] = deque(maxlen=PICTURES_HELD)
+        self._finished: deque[_Finished] = deque(maxlen=FRAMES_HELD)
         self._arrived = asyncio.Event()
         self._handed_out: float | None = None
 
-    def put(self, picture: VideoImage) -> None:
+    def put(self, frame: RenderedFrame) -> None:
         """Takes a finished picture, newer than those before."""
-        self._finished.append(_Finished(picture, self._grid.clock.now()))
+        self._finished.append(_Finished(frame, self._grid.clock.now()))
         self._arrived.set()
 
-    async def next(self, epoch: Callable[[], int]) -> VideoImage:
+    async def next(self, epoch: Callable[[], int]) -> RenderedFrame:
         """Waits until a picture is due and ready; pictures of another than the present epoch are stale."""
         clock, asked = self._grid.clock, self._grid.clock.now()
         if self.shown is not None and self._handed_out is not None:
@@ -79,10 +79,10 @@ class FrameBuffer:
             newest = finished if finished.picture.epoch == epoch else newest
         return newest
 
-    def _hand_out(self, finished: _Finished, ready: float) -> VideoImage:
-        picture, now = finished.picture, self._grid.clock.now()
-        due = self._grid.due(picture.tick)
-        interval = self._grid.stride if self.shown is None else picture.tick - self.shown.tick
+    def _hand_out(self, finished: _Finished, ready: float) -> RenderedFrame:
+        frame, now = finished.picture, self._grid.clock.now()
+        due = self._grid.due(frame.tick)
+        interval = self._grid.stride if self.shown is None else frame.tick - self.shown.tick
         self._delay.ready(round((ready - due) * TICK_RATE))
         behind = round((now - due) * TICK_RATE)
         # where a longer delay would not have made it punctual
@@ -91,9 +91,9 @@ class FrameBuffer:
         self._worker.ladder.frame(now, troubled)
         self._count(interval, behind)
         if behind > MOST_BEHIND:
-            picture = replace(picture, tick=self._grid.due_by(now) // STEP_TICKS * STEP_TICKS)
-        self.shown, self._handed_out = picture, now
-        return picture
+            frame = replace(frame, tick=self._grid.due_by(now) // STEP_TICKS * STEP_TICKS)
+        self.shown, self._handed_out = frame, now
+        return frame
 
     def _count(self, interval: Tick, behind: Tick) -> None:
         stats, stride = self._stats, self._grid.stride

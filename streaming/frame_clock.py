@@ -30,7 +30,7 @@ class FrameClock:
 
     def due(self, tick: Tick) -> float:
         """Moment at which the picture of the frame that begins at ``tick`` goes to the encoder."""
-        return self.clock.deadline(tick) + self._plan.picture_lag / TICK_RATE
+        return self.clock.deadline(tick) + self._plan.frame_lag / TICK_RATE
 
     def due_by(self, moment: float) -> Tick:
         """The newest tick whose picture is due at ``moment``."""

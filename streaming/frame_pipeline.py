@@ -16,7 +16,7 @@ from streaming.audio_ring import AudioRing
 from streaming.composer import Composer
 from streaming.frame_buffer import FrameBuffer
 from streaming.frame_clock import FrameClock
-from streaming.media import CONTEXT, FRAME_TICKS, MotionFrame, Tick, VideoImage
+from streaming.media import CONTEXT, FRAME_TICKS, MotionFrame, RenderedFrame, Tick
 from streaming.phone_timeline import PhoneTimeline
 from streaming.queues import BoundedQueue, OnFull
 from streaming.schedule import JobKind
@@ -116,7 +116,7 @@ class FramePipeline:
         for tap in self.taps:
             tap(motion, window[CONTEXT])
         yuv = await self._worker.submit(JobKind.RENDER, self._lease, motion, due)
-        self._frames.put(VideoImage(tick, epoch, yuv))
+        self._frames.put(RenderedFrame(tick, epoch, yuv))
 
     def _emit_speech(self, tick: Tick, started: bool) -> None:
         self.speaking_since = tick if started else None

@@ -19,7 +19,7 @@ class LatencyPlan:
         receive: allowance for reordered or late microphone packets, and for recognising them. A hop is a packet, cut
             at the same places, so that waiting for a packet's end costs nothing more.
         budget: from the start of a frame's decoding until its picture must be there: batch wait, decode, render.
-        picture_lag: how much later than the sound of its frame a picture goes to the encoder. Browsers hold sound about
+        frame_lag: how much later than the sound of its frame a picture goes to the encoder. Browsers hold sound about
             20 ms longer than pictures and leave differences below 30 ms as they are.
     """
 
@@ -27,7 +27,7 @@ class LatencyPlan:
     future_frames: int = 2
     receive: Tick = PACKET_TICKS
     budget: Tick = 2_400
-    picture_lag: Tick = 720
+    frame_lag: Tick = 720
 
     def __post_init__(self) -> None:
         if not 0 <= self.future_frames <= CONTEXT:
@@ -47,7 +47,7 @@ class LatencyPlan:
             + self.recognizer
             + self.future_frames * FRAME_TICKS
             + self.budget
-            - self.picture_lag
+            - self.frame_lag
         )
         millisecond = TICK_RATE // 1000
         return -(-parts // millisecond) * millisecond
@@ -55,7 +55,7 @@ class LatencyPlan:
     @property
     def preroll(self) -> Tick:
         """From the start of the clock to its tick 0: time to make the first picture."""
-        return FRAME_TICKS + self.budget - self.picture_lag
+        return FRAME_TICKS + self.budget - self.frame_lag
 
     def parts(self) -> dict[str, float]:
         """Name to milliseconds; the values add up to D and the picture's lag (but for the rounding)."""

@@ -86,7 +86,7 @@ class MotionFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class VideoImage:
+class RenderedFrame:
     """The picture of the frame that begins at ``tick``; ``yuv`` (H*3//2, W) uint8 yuv420p."""
 
     tick: Tick

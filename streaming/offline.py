@@ -19,7 +19,7 @@ from streaming.clock import MediaClock
 from streaming.drawing import Drawing, DrawingWorker
 from streaming.engine import Engine
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk, Tick, VideoImage
+from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk, RenderedFrame, Tick
 from streaming.schedule import JobKind
 from streaming.session import Session, Settings
 from streaming.virtual_time import VirtualTimeLoop
@@ -70,8 +70,8 @@ def render(
         session, running = loop.run_until_complete(_begin(worker, plan, settings, seed, samples))
         unfinished: deque[_Unfinished] = deque()
         for index in range(_frames(samples)):
-            image = loop.run_until_complete(_next(session, running))
-            frame = OfflineFrame(index, image.yuv, _cut(samples, index * FRAME_TICKS, FRAME_TICKS))
+            rendered = loop.run_until_complete(_next(session, running))
+            frame = OfflineFrame(index, rendered.yuv, _cut(samples, index * FRAME_TICKS, FRAME_TICKS))
             unfinished.append(_Unfinished(frame, worker.begun()))
             while unfinished and (unfinished[0].drawn or len(unfinished) > FRAMES_PER_THREAD * threads):
                 yield unfinished.popleft().finished(worker)
@@ -114,9 +114,9 @@ async def _run(session: Session, samples: NDArray[np.int16]) -> None:
         tasks.create_task(_speak(session, samples), name="offline microphone")
 
 
-async def _next(session: Session, running: asyncio.Task[None]) -> VideoImage:
+async def _next(session: Session, running: asyncio.Task[None]) -> RenderedFrame:
     """The next picture, or the error that ended the session."""
-    image = asyncio.ensure_future(session.next_image())
+    image = asyncio.ensure_future(session.next_frame())
     await asyncio.wait({image, running}, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         image.cancel()

@@ -24,8 +24,8 @@ from streaming.media import (
     PACKET_TICKS,
     TICK_RATE,
     AudioChunk,
+    RenderedFrame,
     Tick,
-    VideoImage,
 )
 from streaming.phoneme_stream import PhonemeStream
 from streaming.queues import BoundedQueue
@@ -34,7 +34,7 @@ from streaming.slots import SlotLease
 from streaming.stats import SessionStats
 from streaming.worker import Worker
 
-SoundTap = Callable[[AudioChunk], None]
+AudioTap = Callable[[AudioChunk], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Session:
         self.level = 0.0
         """Root mean square of the newest microphone packet, full scale = 1."""
         self.epoch = 0
-        self.sound_taps: list[SoundTap] = []
+        self.audio_taps: list[AudioTap] = []
         """Get the microphone's sound as it comes."""
         self._worker = worker
         self._started = asyncio.Event()
@@ -142,7 +142,7 @@ class Session:
             self.stats.concealed += gap
         self._arrived = chunk.end
         self._phonemes.put(chunk)
-        for tap in self.sound_taps:
+        for tap in self.audio_taps:
             tap(chunk)
         audible = _from(chunk, max(self._played, self._stale_before))
         self._ring.write(audible.start, audible.samples)
@@ -204,12 +204,12 @@ class Session:
         self.stats.packets += 1
         return AudioChunk(start, self.epoch, self._ring.take(start, PACKET_TICKS))
 
-    async def next_image(self) -> VideoImage:
+    async def next_frame(self) -> RenderedFrame:
         """Waits until the next picture is due and ready, and returns it."""
         await self._started.wait()
-        image = await self._frames.next(lambda: self.epoch)
+        frame = await self._frames.next(lambda: self.epoch)
         self._shown.set()
-        return image
+        return frame
 
     def _stretch(self) -> None:
         """Changes D where pictures ask for it."""

@@ -24,7 +24,7 @@ from server.app import create_app
 from server.benchmarks.udp_relay import UdpRelay
 from server.catalogue import AvatarEntry, StyleEntry
 from server.config import ServerConfig
-from server.rtc.tracks import OpusEncoder, sound_packet
+from server.rtc.tracks import OpusEncoder, audio_packet
 from server.service import Service
 from streaming.overload import OverloadLadder
 from streaming.plan import FRAME_RATES, MachinePlan, Rung, StageCosts
@@ -203,7 +203,7 @@ class ToneTrack(MediaStreamTrack):
         now = asyncio.get_running_loop().time()
         self._began = self._began or now
         await asyncio.sleep(max(0.0, self._began + self._sent * 0.02 - now))
-        packet = sound_packet(self._sent * 960, self._packets[self._sent % len(self._packets)])
+        packet = audio_packet(self._sent * 960, self._packets[self._sent % len(self._packets)])
         self._sent += 1
         return packet
 
@@ -220,7 +220,7 @@ def silence(seconds: float) -> np.ndarray:
 
 def pitch(rtc_client: "RtcClient") -> float:
     """The strongest frequency of what a caller has heard, silence and concealed losses aside."""
-    sound = np.concatenate([samples for _, _, samples in rtc_client.sound])
+    sound = np.concatenate([samples for _, _, samples in rtc_client.audio])
     blocks = sound[: len(sound) // 4_800 * 4_800].reshape(-1, 4_800)
     loud = blocks[np.abs(blocks).max(axis=1) > 2_000]
     assert len(loud) >= 3
@@ -239,9 +239,9 @@ class RtcClient:
         else:
             self.peer.addTransceiver(ToneTrack(microphone), "sendrecv")
         self.peer.addTransceiver("video", "recvonly")
-        self.sound: list[tuple[float, float, np.ndarray]] = []
+        self.audio: list[tuple[float, float, np.ndarray]] = []
         """(moment of arrival, media time, samples)"""
-        self.pictures: list[tuple[float, float, np.ndarray]] = []
+        self.frames: list[tuple[float, float, np.ndarray]] = []
         """(moment of arrival, media time, yuv420p)"""
         self.resource = ""
         self._tasks: list[asyncio.Task[None]] = []
@@ -258,9 +258,9 @@ class RtcClient:
             except Exception:
                 return
             if isinstance(frame, av.AudioFrame):
-                self.sound.append((loop.time(), frame.time, frame.to_ndarray().reshape(-1, 2)[:, 0]))
+                self.audio.append((loop.time(), frame.time, frame.to_ndarray().reshape(-1, 2)[:, 0]))
             else:
-                self.pictures.append((loop.time(), frame.time, frame.to_ndarray(format="yuv420p")))
+                self.frames.append((loop.time(), frame.time, frame.to_ndarray(format="yuv420p")))
 
     async def call(
         self, server: LiveServer, session: str | None = None, relay: UdpRelay | None = None, path: str = "/whip"
@@ -281,10 +281,10 @@ class RtcClient:
             await self.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         return status
 
-    async def until_picture(self, seconds: float = 30.0) -> None:
+    async def until_frame(self, seconds: float = 30.0) -> None:
         """Returns when the first picture has come."""
         async with asyncio.timeout(seconds):
-            while not self.pictures:
+            while not self.frames:
                 await asyncio.sleep(0.02)
 
     async def aclose(self) -> None:

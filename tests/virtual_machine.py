@@ -12,7 +12,7 @@ from deterministic_engine import DeterministicEngine
 
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
-from streaming.media import PACKET_TICKS, TICK_RATE, AudioChunk, Tick, VideoImage
+from streaming.media import PACKET_TICKS, TICK_RATE, AudioChunk, RenderedFrame, Tick
 from streaming.overload import OverloadLadder
 from streaming.plan import Rung, StageCosts, plan_for
 from streaming.schedule import Job, JobKind, Schedule, run_batch
@@ -80,7 +80,7 @@ class VirtualCall:
         self.worker = worker
         self.session = Session(worker, worker.lease(), plan, clock, Settings("ada", "calm"), seed=0)
         self.sound: list[tuple[float, AudioChunk]] = []
-        self.pictures: list[tuple[float, VideoImage, float]] = []
+        self.pictures: list[tuple[float, RenderedFrame, float]] = []
         """(moment, picture, seconds after it was due)"""
         self.rungs: list[tuple[float, Rung]] = []
         self.delays: list[tuple[float, Tick]] = []
@@ -105,14 +105,14 @@ class VirtualCall:
     async def watch(self) -> None:
         loop, session = asyncio.get_running_loop(), self.session
         while True:
-            image = await session.next_image()
-            due = session.clock.deadline(image.tick) + session.plan.picture_lag / TICK_RATE
-            self.pictures.append((loop.time(), image, loop.time() - due))
+            frame = await session.next_frame()
+            due = session.clock.deadline(frame.tick) + session.plan.frame_lag / TICK_RATE
+            self.pictures.append((loop.time(), frame, loop.time() - due))
             if not self.rungs or self.rungs[-1][1] != self.worker.ladder.rung:
                 self.rungs.append((loop.time(), self.worker.ladder.rung))
-            await asyncio.sleep(self._encoding * COSTS.encode[image.yuv.shape[1]])
+            await asyncio.sleep(self._encoding * COSTS.encode[frame.yuv.shape[1]])
 
-    def between(self, begin: float, end: float) -> list[tuple[float, VideoImage, float]]:
+    def between(self, begin: float, end: float) -> list[tuple[float, RenderedFrame, float]]:
         """The pictures that left from ``begin`` to ``end``."""
         return [row for row in self.pictures if begin <= row[0] < end]
 

@@ -19,7 +19,7 @@ from server.benchmarks.load_clients import LoadClient
 from styletalk_core.errors import InputError
 
 WARM_UP_CYCLES = 60
-PICTURE_SECONDS = 20
+FIRST_FRAME_SECONDS = 20
 POOL_THREADS = ("uvloop_", "asyncio_")
 """Names of the threads of the event loop's own pool, which is bounded and fills as it is used."""
 CLEARING_SECONDS = 20
@@ -105,7 +105,7 @@ def _come_and_go(address: str, cycles: int) -> None:
     async def main() -> None:
         for cycle in range(cycles):
             peer_client = await _connected(address)
-            async with asyncio.timeout(PICTURE_SECONDS):
+            async with asyncio.timeout(FIRST_FRAME_SECONDS):
                 await peer_client.seen.wait()
             if cycle % 2:
                 await peer_client.delete()
@@ -116,7 +116,7 @@ def _come_and_go(address: str, cycles: int) -> None:
 
 async def _connected(address: str) -> LoadClient:
     """A call; the place of the client before may still be occupied."""
-    async with asyncio.timeout(PICTURE_SECONDS):
+    async with asyncio.timeout(FIRST_FRAME_SECONDS):
         while True:
             try:
                 return await LoadClient.begin(address)

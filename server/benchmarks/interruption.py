@@ -16,7 +16,7 @@ import numpy as np
 from server.benchmarks.browser import WATCH_CORNER, vowel
 from server.benchmarks.live import speaking_call
 from server.benchmarks.stopwatch import flashing
-from streaming.media import VideoImage
+from streaming.media import RenderedFrame
 from streaming.session import Session
 from styletalk_core.errors import InputError
 
@@ -94,8 +94,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _show_epochs(session: Session) -> None:
     """Gives the pictures of every other epoch a white corner."""
 
-    async def next_image(original: Callable[[], Awaitable[VideoImage]]) -> VideoImage:
-        image = await original()
-        return flashing(image) if image.epoch % 2 else image
+    async def next_frame(original: Callable[[], Awaitable[RenderedFrame]]) -> RenderedFrame:
+        frame = await original()
+        return flashing(frame) if frame.epoch % 2 else frame
 
-    session.next_image = partial(next_image, session.next_image)  # type: ignore[method-assign]
+    session.next_frame = partial(next_frame, session.next_frame)  # type: ignore[method-assign]

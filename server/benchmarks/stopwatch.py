@@ -15,7 +15,7 @@ from aiortc import RTCRtpSender
 from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE
 from server.sessions.microphone_session import MicrophoneSession
 from streaming.clock import monotonic
-from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, Tick, VideoImage
+from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, RenderedFrame, Tick
 from streaming.schedule import JobKind
 from streaming.slots import SlotLease
 from streaming.worker import BatchWorker
@@ -77,7 +77,7 @@ class Stopwatch:
         session, audio_receiver = self.session.media_session, self.session.audio_receiver
         sender = next(t.sender for t in self.session.peer.getTransceivers() if t.kind == "video")
         audio_receiver.deliver = partial(self._deliver, audio_receiver.deliver)
-        session.next_image = partial(self._next_image, session.next_image)  # type: ignore[method-assign]
+        session.next_frame = partial(self._next_frame, session.next_frame)  # type: ignore[method-assign]
         self.worker.submit = partial(self._submit, self.worker.submit)  # type: ignore[method-assign]
         self._watch_sender(sender)
 
@@ -115,16 +115,16 @@ class Stopwatch:
             future.add_done_callback(lambda _: setattr(frame, "rendered", self.now()))
         return future
 
-    async def _next_image(self, next_image: Callable[[], Awaitable[VideoImage]]) -> VideoImage:
-        image = await next_image()
-        tick = image.tick
+    async def _next_frame(self, next_frame: Callable[[], Awaitable[RenderedFrame]]) -> RenderedFrame:
+        frame = await next_frame()
+        tick = frame.tick
         if tick not in self.frames:
-            return image
+            return frame
         self.frames[tick].handed_out = self.now()
         if not any(tick <= onset.tick < tick + FRAME_TICKS for onset in self.onsets[-3:]):
-            return image
+            return frame
         self.flashes.append(tick)
-        return flashing(image)
+        return flashing(frame)
 
     def _watch_sender(self, sender: RTCRtpSender) -> None:
         original: Callable[[Any], Awaitable[Any]] = sender._next_encoded_frame
@@ -148,10 +148,10 @@ def begins(frame: Any) -> Tick:
     return int(getattr(frame, "tick", frame.index * FRAME_TICKS))
 
 
-def flashing(image: VideoImage) -> VideoImage:
+def flashing(frame: RenderedFrame) -> RenderedFrame:
     """The same picture with a white corner."""
-    yuv, size = image.yuv.copy(), image.yuv.shape[1]
+    yuv, size = frame.yuv.copy(), frame.yuv.shape[1]
     yuv[:FLASH_PIXELS, :FLASH_PIXELS] = WHITE
     chroma = yuv[size:].reshape(2, size // 2, size // 2)  # both planes, neutral where it is white
     chroma[:, : FLASH_PIXELS // 2, : FLASH_PIXELS // 2] = 128
-    return replace(image, yuv=yuv)
+    return replace(frame, yuv=yuv)

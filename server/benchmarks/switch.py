@@ -17,7 +17,7 @@ import numpy as np
 from server.benchmarks.browser import WATCH_CORNER, vowel
 from server.benchmarks.live import speaking_call
 from server.benchmarks.stopwatch import Stopwatch, flashing
-from streaming.media import VideoImage
+from streaming.media import RenderedFrame
 from streaming.session import Session
 from styletalk_core.errors import InputError
 
@@ -59,15 +59,15 @@ class Switches:
         """Listens in on a session from now on."""
         session.set_style = partial(self._switched, session.set_style)  # type: ignore[method-assign]
         session.set_avatar = partial(self._switched, session.set_avatar)  # type: ignore[method-assign]
-        session.next_image = partial(self._next_image, session.next_image)  # type: ignore[method-assign]
+        session.next_frame = partial(self._next_frame, session.next_frame)  # type: ignore[method-assign]
 
     async def _switched(self, switch: Callable[..., Awaitable[int]], *choice: Any) -> int:
         self.frames.append(await switch(*choice))
         return self.frames[-1]
 
-    async def _next_image(self, next_image: Callable[[], Awaitable[VideoImage]]) -> VideoImage:
-        image = await next_image()
-        return flashing(image) if sum(frame <= image.index for frame in self.frames) % 2 else image
+    async def _next_frame(self, next_frame: Callable[[], Awaitable[RenderedFrame]]) -> RenderedFrame:
+        rendered = await next_frame()
+        return flashing(rendered) if sum(frame <= rendered.index for frame in self.frames) % 2 else rendered
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

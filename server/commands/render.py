@@ -222,5 +222,5 @@ def _write(path: Path, frames: Iterator[OfflineFrame], width: int, height: int) 
 
 
 def _add(writer: Mp4Writer, frame: OfflineFrame) -> None:
-    writer.picture(frame.index, frame.yuv)
-    writer.sound(frame.index * FRAME_TICKS, frame.samples)
+    writer.write_frame(frame.index, frame.yuv)
+    writer.write_audio(frame.index * FRAME_TICKS, frame.samples)

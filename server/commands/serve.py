@@ -159,15 +159,15 @@ def machine_of(config: ServerConfig) -> "Machine":
 
 def encoder_of_pictures(size: int) -> "Callable[[NDArray[np.uint8]], None]":
     """Encodes pictures of ``size`` as a call does, to measure what that costs."""
-    from server.rtc.tracks import picture_frame
+    from server.rtc.tracks import video_frame
     from server.rtc.vp8_encoder import LiveVp8Encoder
-    from streaming.media import FRAME_TICKS, VideoImage
+    from streaming.media import FRAME_TICKS, RenderedFrame
 
     encoder, encoded = LiveVp8Encoder(size), 0
 
     def encode(yuv: "NDArray[np.uint8]") -> None:
         nonlocal encoded
-        encoder.encode(picture_frame(VideoImage(encoded * FRAME_TICKS, 0, yuv)))
+        encoder.encode(video_frame(RenderedFrame(encoded * FRAME_TICKS, 0, yuv)))
         encoded += 1
 
     return encode

@@ -21,7 +21,7 @@ from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE, LiveVp8Encoder
 BITRATES: Final = (400_000, 1_200_000, 3_000_000)
 FIRST: Final = 1
 """Index of the bitrate at which a viewer begins."""
-PICTURES_KEPT = 8
+FRAMES_KEPT = 8
 KEY_FRAME_TICKS: Final = VIDEO_CLOCK_RATE // 2
 """Key frames that nobody but latecomers needs are at least this far apart: half a second."""
 RAISE_TICKS: Final = 5 * VIDEO_CLOCK_RATE
@@ -44,19 +44,19 @@ class Stream:
         self._encoder = LiveVp8Encoder(size)
         self._encoder.target_bitrate = bitrate
         self._lock = threading.Lock()
-        self._pictures: OrderedDict[int, Encoded] = OrderedDict()
+        self._frames: OrderedDict[int, Encoded] = OrderedDict()
         self._newest: int | None = None
         self._last_key = 0
         self._key_wanted = False
         self.encoded = 0
         """Pictures so far."""
 
-    def picture(self, frame: VideoFrame, key_wanted: bool) -> Encoded | None:
+    def get(self, frame: VideoFrame, key_wanted: bool) -> Encoded | None:
         """The encoded frame; None for one that is older than all that are kept."""
         assert frame.pts is not None
         with self._lock:
             self._key_wanted |= key_wanted
-            if (known := self._pictures.get(frame.pts)) is not None:
+            if (known := self._frames.get(frame.pts)) is not None:
                 return known
             if self._newest is not None and frame.pts < self._newest:
                 return None
@@ -68,11 +68,11 @@ class Stream:
         key = is_key_frame(payloads)
         if key:
             self._last_key, self._key_wanted = pts, False
-        encoded = self._pictures[pts] = Encoded(payloads, key, self._newest)
+        encoded = self._frames[pts] = Encoded(payloads, key, self._newest)
         self._newest = pts
         self.encoded += 1
-        if len(self._pictures) > PICTURES_KEPT:
-            self._pictures.popitem(last=False)
+        if len(self._frames) > FRAMES_KEPT:
+            self._frames.popitem(last=False)
         return encoded
 
 
@@ -105,7 +105,7 @@ class SharedEncoder(Encoder):
         self._climb(frame.pts)
         if force_keyframe:
             self._sent = None
-        encoded = self._streams[self._rung].picture(frame, self._sent is None)
+        encoded = self._streams[self._rung].get(frame, self._sent is None)
         if encoded is None or not (encoded.key or (self._sent is not None and encoded.previous == self._sent)):
             self._sent = None
             return [], frame.pts

@@ -14,7 +14,7 @@ from aiortc import MediaStreamTrack
 from numpy.typing import NDArray
 
 from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE
-from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick, VideoImage
+from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, RenderedFrame, Tick
 from streaming.session import Session
 
 AUDIO_BITRATE = 64_000
@@ -60,7 +60,7 @@ class OpusEncoder:
         return b"".join(bytes(packet) for packet in self._codec.encode(frame))
 
 
-def sound_packet(start: Tick, encoded: bytes) -> "av.packet.Packet[Any]":
+def audio_packet(start: Tick, encoded: bytes) -> "av.packet.Packet[Any]":
     """An Opus packet whose first sample is due at tick ``start``."""
     packet = av.Packet(encoded)
     packet.pts = start
@@ -68,15 +68,15 @@ def sound_packet(start: Tick, encoded: bytes) -> "av.packet.Packet[Any]":
     return packet
 
 
-def picture_frame(image: VideoImage) -> av.VideoFrame:
+def video_frame(rendered: RenderedFrame) -> av.VideoFrame:
     """A picture with the time stamp of its frame; its pixels are not copied, and must never be written again."""
-    frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image.yuv), format="yuv420p")
-    frame.pts = image.tick * VIDEO_CLOCK_RATE // TICK_RATE
+    frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(rendered.yuv), format="yuv420p")
+    frame.pts = rendered.tick * VIDEO_CLOCK_RATE // TICK_RATE
     frame.time_base = VIDEO_TIME_BASE
     return frame
 
 
-class SoundTrack(MediaStreamTrack):
+class AudioTrack(MediaStreamTrack):
     """The microphone's own sound, D later, as Opus packets; ``publish`` gets them too."""
 
     kind = "audio"
@@ -94,15 +94,15 @@ class SoundTrack(MediaStreamTrack):
         chunk = await self._session.next_audio()
         encoded = self._encoder.encode(chunk.samples, chunk.start)
         self._publish((chunk.start, encoded))
-        return sound_packet(chunk.start, encoded)
+        return audio_packet(chunk.start, encoded)
 
 
-class PictureTrack(MediaStreamTrack):
+class VideoTrack(MediaStreamTrack):
     """The avatar; ``publish`` gets the pictures too."""
 
     kind = "video"
 
-    def __init__(self, session: Session, barrier: StartBarrier, publish: Callable[[VideoImage], None]) -> None:
+    def __init__(self, session: Session, barrier: StartBarrier, publish: Callable[[RenderedFrame], None]) -> None:
         super().__init__()
         self._session = session
         self._barrier = barrier
@@ -111,6 +111,6 @@ class PictureTrack(MediaStreamTrack):
     async def recv(self) -> av.VideoFrame:
         """Waits for the next frame's time."""
         self._barrier.arrive(self)
-        image = await self._session.next_image()
-        self._publish(image)
-        return picture_frame(image)
+        frame = await self._session.next_frame()
+        self._publish(frame)
+        return video_frame(frame)

@@ -155,7 +155,7 @@ class Captions:
     def __init__(self, model: CaptionModel, send: Callable[[Event], None]) -> None:
         self._model = model
         self._send = send
-        self._sound: BoundedQueue[AudioChunk] = BoundedQueue("caption sound", PACKETS_HELD, OnFull.DROP_OLDEST)
+        self._audio: BoundedQueue[AudioChunk] = BoundedQueue("caption sound", PACKETS_HELD, OnFull.DROP_OLDEST)
         self._captions: BoundedQueue[tuple[Session, int, Caption]] = BoundedQueue(
             "captions", CAPTIONS_HELD, OnFull.DROP_OLDEST
         )
@@ -166,10 +166,10 @@ class Captions:
         if session is self._session:
             return
         if self._session is not None:
-            self._session.sound_taps.remove(self._sound.offer)
-        self._sound.drain()
+            self._session.audio_taps.remove(self._audio.offer)
+        self._audio.drain()
         if session is not None:
-            session.sound_taps.append(self._sound.offer)
+            session.audio_taps.append(self._audio.offer)
         self._session = session
 
     async def run(self) -> None:
@@ -202,11 +202,11 @@ class Captions:
         """Sound to recognise next; empty after a pause."""
         try:
             async with asyncio.timeout(PAUSE_SECONDS):
-                first = await self._sound.get()
+                first = await self._audio.get()
         except TimeoutError:
             return []
         await asyncio.sleep(PIECE_SECONDS)
-        return [first, *self._sound.drain()]
+        return [first, *self._audio.drain()]
 
     async def _send_in_time(self) -> None:
         while True:

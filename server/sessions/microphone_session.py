@@ -9,7 +9,7 @@ from aiortc.rtp import RtpPacket
 from server.rtc import negotiation
 from server.rtc.audio_receiver import AudioReceiver
 from server.rtc.negotiation import MediaPath
-from server.rtc.tracks import PictureTrack, SoundTrack, StartBarrier
+from server.rtc.tracks import AudioTrack, StartBarrier, VideoTrack
 from server.sessions.live_session import LiveSession
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
@@ -76,8 +76,8 @@ class MicrophoneSession(LiveSession):
     async def _negotiate(self, offer: str, path: MediaPath) -> None:
         session, barrier = self.media_session, StartBarrier(self.media_session.start)
         tracks = (
-            SoundTrack(session, barrier, self.viewers.sound.publish),
-            PictureTrack(session, barrier, self.viewers.pictures.publish),
+            AudioTrack(session, barrier, self.viewers.audio.publish),
+            VideoTrack(session, barrier, self.viewers.frames.publish),
         )
         self.peer.on("connectionstatechange", self._connection_changed)
         barrier.parties = await negotiation.answer(

@@ -46,7 +46,7 @@ class Mp4Writer:
         self._video.codec_context.thread_type = "FRAME"  # slices would be coded worse
         self._audio = self._container.add_stream("aac", rate=TICK_RATE, layout="mono")
         self._shape = (height * 3 // 2, width)
-        self._next_picture = 0
+        self._next_frame = 0
         self.ticks: Tick = 0
         """Sound written so far."""
 
@@ -62,16 +62,16 @@ class Mp4Writer:
             with suppress(av.error.FFmpegError):
                 self._container.close()
 
-    def picture(self, index: int, yuv: NDArray[np.uint8]) -> None:
+    def write_frame(self, index: int, yuv: NDArray[np.uint8]) -> None:
         """Adds frame ``index``, (H*3//2, W) uint8 yuv420p; ignored when it goes back or has another size."""
-        if index < self._next_picture or yuv.shape != self._shape:
+        if index < self._next_frame or yuv.shape != self._shape:
             return
         frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
         frame.pts, frame.time_base = index, Fraction(1, FPS)
         self._container.mux(self._video.encode(frame))
-        self._next_picture = index + 1
+        self._next_frame = index + 1
 
-    def sound(self, start: Tick, samples: NDArray[np.int16]) -> None:
+    def write_audio(self, start: Tick, samples: NDArray[np.int16]) -> None:
         """Adds (n,) int16 mono 48 kHz from tick ``start`` on; what was written before is not written again."""
         gap = np.zeros(max(start - self.ticks, 0), np.int16)
         samples = np.concatenate([gap, samples[max(self.ticks - start, 0) :]])

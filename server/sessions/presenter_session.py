@@ -17,7 +17,7 @@ from server.sessions.live_session import LiveSession
 from server.voices.voice import Voice, VoiceFailed, sentences
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
-from streaming.media import TICK_RATE, AudioChunk, VideoImage
+from streaming.media import TICK_RATE, AudioChunk, RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
 from streaming.session import Session, Settings
 from streaming.speaker import Interruption, Speaker, SpokenEvent
@@ -41,8 +41,8 @@ class _Text:
 class Listener:
     """Somebody who gets every packet and picture of a presentation, such as a recorder."""
 
-    sound: Callable[[AudioChunk], None]
-    picture: Callable[[VideoImage], None]
+    audio: Callable[[AudioChunk], None]
+    frame: Callable[[RenderedFrame], None]
 
 
 class PresenterSession(LiveSession):
@@ -146,17 +146,17 @@ class PresenterSession(LiveSession):
         while True:
             chunk = await self.media_session.next_audio()
             if self.viewers.by_id:
-                self.viewers.sound.publish((chunk.start, encoder.encode(chunk.samples, chunk.start)))
+                self.viewers.audio.publish((chunk.start, encoder.encode(chunk.samples, chunk.start)))
             for listener in self._listeners:
-                listener.sound(chunk)
+                listener.audio(chunk)
             self._report_played()
 
     async def _show(self) -> None:
         while True:
-            image = await self.media_session.next_image()
-            self.viewers.pictures.publish(image)
+            frame = await self.media_session.next_frame()
+            self.viewers.frames.publish(frame)
             for listener in self._listeners:
-                listener.picture(image)
+                listener.frame(frame)
 
     def _report_played(self) -> None:
         for event in self.speaker.played():

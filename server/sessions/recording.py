@@ -21,7 +21,7 @@ from server.admission.errors import Refusal, problem
 from server.paths import user_folder
 from server.sessions.mp4 import Mp4Writer
 from server.sessions.presenter_session import Listener, PresenterSession
-from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, VideoImage
+from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class Recording:
         self.id = secrets.token_urlsafe(12)
         self._size = size
         self._first = session.media_session.shown_index + 1
-        self._items: BoundedQueue[AudioChunk | VideoImage | None] = BoundedQueue(
+        self._items: BoundedQueue[AudioChunk | RenderedFrame | None] = BoundedQueue(
             "recording", ITEMS_HELD, OnFull.DROP_OLDEST
         )
         self._task = asyncio.create_task(self._record(session), name=f"recording {self.id}")
@@ -86,14 +86,14 @@ class Recording:
             logger.warning("recording %s: the encoder was too slow for %d items", self.id, self._items.dropped)
         return round(writer.ticks / TICK_RATE, 2)
 
-    def _write(self, writer: Mp4Writer, items: list[AudioChunk | VideoImage | None]) -> None:
+    def _write(self, writer: Mp4Writer, items: list[AudioChunk | RenderedFrame | None]) -> None:
         origin = self._first * FRAME_TICKS
         for item in items:
-            if isinstance(item, VideoImage):
-                writer.picture(item.index - self._first, resized(person(item.yuv), self._size))
+            if isinstance(item, RenderedFrame):
+                writer.write_frame(item.index - self._first, resized(person(item.yuv), self._size))
             elif item is not None and item.end > origin:
                 cut = max(origin - item.start, 0)
-                writer.sound(item.start + cut - origin, item.samples[cut:])
+                writer.write_audio(item.start + cut - origin, item.samples[cut:])
 
 
 def resized(yuv: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -16,18 +16,18 @@ from server.protocol.events import Event
 from server.rtc import negotiation
 from server.rtc.negotiation import MediaPath
 from server.rtc.shared_encoder import SharedEncoder, Stream, streams
-from server.rtc.tracks import picture_frame, sound_packet
+from server.rtc.tracks import audio_packet, video_frame
 from streaming.clock import MediaClock
-from streaming.media import Tick, VideoImage
+from streaming.media import RenderedFrame, Tick
 from streaming.queues import BoundedQueue, OnFull
 
 PACKETS_HELD = 10
-PICTURES_HELD = 3
+FRAMES_HELD = 3
 EVENTS_HELD = 64
 MOST_VIEWERS = 16
 
 T = TypeVar("T")
-EncodedSound = tuple[Tick, bytes]
+EncodedAudio = tuple[Tick, bytes]
 MediaUnit = Union["av.VideoFrame", "av.packet.Packet[Any]"]
 
 
@@ -93,8 +93,8 @@ class Viewers:
     """The viewers of one call."""
 
     def __init__(self) -> None:
-        self.sound: Channel[EncodedSound] = Channel("viewer sound", PACKETS_HELD)
-        self.pictures: Channel[VideoImage] = Channel("viewer pictures", PICTURES_HELD)
+        self.audio: Channel[EncodedAudio] = Channel("viewer sound", PACKETS_HELD)
+        self.frames: Channel[RenderedFrame] = Channel("viewer pictures", FRAMES_HELD)
         self.events: Channel[Event] = Channel("viewer events", EVENTS_HELD)
         self.over = asyncio.Event()
         self.by_id: dict[str, Viewer] = {}
@@ -110,8 +110,8 @@ class Viewers:
         viewer = Viewer()
         self._streams = self._streams or streams(size)
         tracks = (
-            _Track("audio", self.sound, lambda sound: sound_packet(*sound)),
-            _Track("video", self.pictures, picture_frame),
+            _Track("audio", self.audio, lambda sound: audio_packet(*sound)),
+            _Track("video", self.frames, video_frame),
         )
         try:
             encoder = SharedEncoder(self._streams)

@@ -29,9 +29,9 @@ async def test_speech_comes_back_delayed_with_a_mouth_that_moves_with_it() -> No
         metrics = await control.expect("metrics")
         assert 0 < metrics["fps"] < 32
         assert pitch(rtc_client) == pytest.approx(300, abs=10)
-        openness = [int(picture[5, 5]) for _, _, picture in rtc_client.pictures]
+        openness = [int(picture[5, 5]) for _, _, picture in rtc_client.frames]
         assert min(openness) < HALF < max(openness)
-        frames = np.array([time for _, time, _ in rtc_client.pictures]) * TICK_RATE / STEP_TICKS
+        frames = np.array([time for _, time, _ in rtc_client.frames]) * TICK_RATE / STEP_TICKS
         np.testing.assert_allclose(frames - frames[0], np.round(frames - frames[0]), atol=0.01)
         await rtc_client.aclose()
 
@@ -52,7 +52,7 @@ async def test_four_sessions_get_their_own_sound_and_face_only() -> None:
         await asyncio.sleep(3)
         for number, (frequency, rtc_client) in enumerate(zip(tones, rtc_clients, strict=True)):
             assert pitch(rtc_client) == pytest.approx(frequency, abs=10)
-            for _, _, picture in rtc_client.pictures[3:]:
+            for _, _, picture in rtc_client.frames[3:]:
                 assert int(picture[64, 5]) == pytest.approx(64 + 64 * (number % 2), abs=6)
                 assert int(picture[-1, 5]) == pytest.approx(64 + 64 * (number // 2), abs=6)
             await rtc_client.aclose()
@@ -62,7 +62,7 @@ async def test_the_next_client_is_told_to_come_back_and_gets_the_place_when_it_i
     async with running_server(slots=1) as server:
         first, second = RtcClient(silence(1)), RtcClient(silence(1))
         assert await first.call(server) == 201
-        await first.until_picture()
+        await first.until_frame()
         await second.peer.setLocalDescription(await second.peer.createOffer())
         offer = second.peer.localDescription.sdp.encode()
         status, headers, _ = await server.http("POST", "/whip", offer, {"Content-Type": "application/sdp"})
@@ -91,7 +91,7 @@ async def test_a_viewer_sees_and_hears_a_presenter_until_he_leaves() -> None:
         async with server.control() as control, server.control() as other:
             rtc_client = RtcClient(tone(400, 1))
             assert await rtc_client.call(server, control.created["session"]) == 201
-            await rtc_client.until_picture()
+            await rtc_client.until_frame()
             await control.send("session.update", presenter="ann")
             assert (await control.expect("presenter.applied"))["presenter"] == "ann"
             await other.send("session.update", presenter="ann")
@@ -101,7 +101,7 @@ async def test_a_viewer_sees_and_hears_a_presenter_until_he_leaves() -> None:
             assert await RtcClient(None).call(server, path="/whep/nobody") == 404
             await asyncio.sleep(2.5)
             assert (await server.json("/api/presenters"))["presenters"][0]["viewers"] == 1
-            assert len(viewer.pictures) > 15
+            assert len(viewer.frames) > 15
             assert pitch(viewer) == pytest.approx(400, abs=10)
             assert (await server.http("DELETE", viewer.resource))[0] == 200
             async with asyncio.timeout(2):
@@ -119,7 +119,7 @@ async def test_a_background_is_chosen_during_a_call_and_remembered() -> None:
             assert control.created["background"] == "keep"
             rtc_client = RtcClient(silence(3))
             assert await rtc_client.call(server, control.created["session"]) == 201
-            await rtc_client.until_picture()
+            await rtc_client.until_frame()
             await control.send("session.update", background="moon")
             assert (await control.expect("error"))["code"] == "not_found"
             await control.send("session.update", background=["blur"])
@@ -128,7 +128,7 @@ async def test_a_background_is_chosen_during_a_call_and_remembered() -> None:
             applied = await control.expect("background.applied")
             assert applied["background"] == "transparent" and applied["frame"] > 0
             async with asyncio.timeout(5):
-                while rtc_client.pictures[-1][2].shape[0] != 192:
+                while rtc_client.frames[-1][2].shape[0] != 192:
                     await asyncio.sleep(0.05)
             await rtc_client.aclose()
         async with server.control(control.created["session"]) as again:
@@ -153,7 +153,7 @@ async def test_a_client_that_vanishes_without_a_word_loses_its_place_within_five
     async with running_server(slots=1) as server, server.control() as control:
         rtc_client = RtcClient(silence(1))
         assert await rtc_client.call(server, control.created["session"]) == 201
-        await rtc_client.until_picture()
+        await rtc_client.until_frame()
         for transceiver in rtc_client.peer.getTransceivers():
             await transceiver.sender.transport.transport._connection.close()  # a cut cable: no DTLS goodbye, no RTP
         async with asyncio.timeout(6.5):
@@ -168,7 +168,7 @@ async def test_a_returning_client_finds_his_settings_and_speaks_again() -> None:
             id = control.created["session"]
             rtc_client = RtcClient(silence(1))
             await rtc_client.call(server, id)
-            await rtc_client.until_picture()
+            await rtc_client.until_frame()
             await control.send("style.set", style="happy", intensity=0.5, fade_ms=100)
             applied = await control.expect("style.applied")
             assert (applied["style"], applied["intensity"]) == ("happy", 0.5)
@@ -181,9 +181,9 @@ async def test_a_returning_client_finds_his_settings_and_speaks_again() -> None:
             assert (created["intensity"], created["fade_ms"]) == (0.5, 100)
             again = RtcClient(silence(1))
             assert await again.call(server, id) == 201
-            await again.until_picture()
+            await again.until_frame()
             assert asyncio.get_running_loop().time() - began < 2
-            assert int(again.pictures[-1][2][64, 5]) == pytest.approx(128, abs=6)
+            assert int(again.frames[-1][2][64, 5]) == pytest.approx(128, abs=6)
         await asyncio.gather(rtc_client.aclose(), again.aclose())
 
 
@@ -194,12 +194,12 @@ async def test_a_blend_of_styles_shows_and_is_remembered() -> None:
             id = control.created["session"]
             rtc_client = RtcClient(silence(1))
             await rtc_client.call(server, id)
-            await rtc_client.until_picture()
+            await rtc_client.until_frame()
             await control.send("style.set", weights={"calm": 0.6, "happy": 0.2})
             applied = await control.expect("style.applied")
             assert (applied["style"], applied["weights"]) == (None, pytest.approx({"calm": 0.75, "happy": 0.25}))
             async with asyncio.timeout(5):
-                while not rtc_client.pictures or int(rtc_client.pictures[-1][2][-1, 5]) != pytest.approx(80, abs=4):
+                while not rtc_client.frames or int(rtc_client.frames[-1][2][-1, 5]) != pytest.approx(80, abs=4):
                     await asyncio.sleep(0.05)
             await control.send("style.set", weights={"calm": 0.5, "nothing": 0.5})
             assert (await control.expect("error"))["code"] == "not_found"
@@ -222,7 +222,7 @@ async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences
         assert 0 < played < 1_500  # exact in virtual time, where the machine is never busy
         await asyncio.sleep(1)
         after = [
-            (moment - sent, np.abs(samples).max() < 300) for moment, _, samples in rtc_client.sound if moment > sent
+            (moment - sent, np.abs(samples).max() < 300) for moment, _, samples in rtc_client.audio if moment > sent
         ]
         first_quiet = next(moment for moment, quiet in after if quiet)
         assert first_quiet < 0.25  # of which the client's own receive buffer takes more than half
@@ -236,7 +236,7 @@ async def test_an_engine_failure_ends_the_session_with_an_event_and_nothing_else
     async with running_server(engine) as server, server.control() as control:
         rtc_client = RtcClient(silence(1))
         await rtc_client.call(server, control.created["session"])
-        await rtc_client.until_picture()
+        await rtc_client.until_frame()
         engine.fail_next["decode"] = 1
         error = await control.expect("error")
         assert error["code"] == "session_failed" and "decoder" in error["message"]
@@ -311,7 +311,7 @@ async def test_drawing_thumbnails_keeps_no_encoder_waiting() -> None:
         try:
             rtc_client = RtcClient(silence(1))
             assert await rtc_client.call(server) == 201
-            await rtc_client.until_picture()
+            await rtc_client.until_frame()
         finally:
             drawn.set()
         assert [status for status, _, _ in await asyncio.gather(*asked)] == [200] * 40
@@ -338,7 +338,7 @@ async def test_small_pictures_are_drawn_ahead_until_somebody_calls() -> None:
         rtc_client = RtcClient(silence(1))
         assert await rtc_client.call(server) == 201
         going_on.set()
-        await rtc_client.until_picture()
+        await rtc_client.until_frame()
         assert drawn == [("ada", "calm"), ("ada", "happy")]
         await rtc_client.aclose()
 
@@ -372,12 +372,12 @@ async def test_pictures_change_their_size_in_mid_call_and_are_told() -> None:
     async with running_server() as server, server.control() as control:
         rtc_client = RtcClient(silence(5))
         assert await rtc_client.call(server, control.created["session"]) == 201
-        await rtc_client.until_picture()
+        await rtc_client.until_frame()
         ladder = server.service.worker.ladder
         large = ladder.rungs[0].size
         ladder.rungs = (Rung(large // 2, 20),)
         async with asyncio.timeout(10):
-            while rtc_client.pictures[-1][2].shape[1] == large:
+            while rtc_client.frames[-1][2].shape[1] == large:
                 await asyncio.sleep(0.02)
             while (metrics := await control.expect("metrics"))["size"] == large:
                 pass
@@ -406,7 +406,7 @@ async def visit(server: LiveServer) -> None:
     async with server.control() as control:
         rtc_client = RtcClient(silence(1))
         assert await rtc_client.call(server, control.created["session"]) == 201
-        await rtc_client.until_picture()
+        await rtc_client.until_frame()
         await rtc_client.aclose()
 
 
@@ -425,7 +425,7 @@ async def test_calls_and_shutdown_leave_no_task_thread_slot_or_descriptor() -> N
         assert len(asyncio.all_tasks()) <= tasks
         rtc_client = RtcClient(silence(1))
         await rtc_client.call(server)
-        await rtc_client.until_picture()
+        await rtc_client.until_frame()
     await rtc_client.aclose()
     await asyncio.sleep(0.2)
     assert asyncio.all_tasks() == before

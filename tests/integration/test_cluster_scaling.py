@@ -47,14 +47,14 @@ async def test_servers_come_with_the_sessions_and_go_without_ending_one(front: s
         await asyncio.sleep(0.5)
     assert clients[2].server != clients[0].server
     for rtc_client in rtc_clients:
-        await rtc_client.until_picture(15)
+        await rtc_client.until_frame(15)
 
     await rtc_clients[1].aclose()  # of the two that remain, each has a server of its own: one of them is told to go
     await rtc_clients[0].aclose()
     await until_running(1)
-    seen = len(rtc_clients[2].pictures)
+    seen = len(rtc_clients[2].frames)
     await asyncio.sleep(5)
-    assert len(rtc_clients[2].pictures) > seen + 20
+    assert len(rtc_clients[2].frames) > seen + 20
     again = RtcClient(silence(1))
     assert await call(Client(front), again) == 201
     for rtc_client in (rtc_clients[2], again):

@@ -36,7 +36,7 @@ async def test_sessions_spread_and_outlive_their_server(front: str) -> None:
     servers = [client.server for client in clients]
     assert sorted(servers.count(server) for server in set(servers)) == [PLACES, PLACES]
     for rtc_client in rtc_clients:
-        await rtc_client.until_picture(15)
+        await rtc_client.until_frame(15)
     ports = {
         line.split()[5]
         for rtc_client in rtc_clients
@@ -59,7 +59,7 @@ async def test_killing_a_server_ends_only_its_sessions_which_resume_on_the_other
         await channel.send(msgpack.packb({"type": "avatar.set", "avatar": "bob"}))
         rtc_client = RtcClient(np.zeros(48_000, np.int16))
         await call(second, rtc_client)
-        await rtc_client.until_picture(15)
+        await rtc_client.until_frame(15)
         await channel.send(msgpack.packb({"type": "session.update", "presenter": "news"}))
         await asyncio.sleep(1)
         lost, lasting = second.server, first.server
@@ -77,7 +77,7 @@ async def test_killing_a_server_ends_only_its_sessions_which_resume_on_the_other
             assert (again["style"], again["intensity"], again["avatar"], again["fade_ms"]) == ("happy", 0.7, "bob", 100)
             other = RtcClient(silence(1))
             assert await call(second, other) == 201
-            await other.until_picture(15)
+            await other.until_frame(15)
             assert first.server == lasting
             await other.aclose()
         await rtc_client.aclose()
@@ -100,6 +100,6 @@ async def test_no_offer_is_lost_while_a_server_dies(front: str) -> None:
     async with asyncio.timeout(60):
         await asyncio.gather(*map(call_until_answered, clients[1:], rtc_clients[1:]))
     for rtc_client in rtc_clients[1:]:
-        await rtc_client.until_picture(15)
+        await rtc_client.until_frame(15)
     for rtc_client in rtc_clients:
         await rtc_client.aclose()

@@ -22,7 +22,7 @@ async def relayed_call(server: LiveServer) -> AsyncIterator[tuple[RtcClient, Mic
     await relay.open()
     rtc_client = RtcClient(tone(300, 1))
     assert await rtc_client.call(server, relay=relay) == 201
-    await rtc_client.until_picture()
+    await rtc_client.until_frame()
     await asyncio.sleep(1)
     try:
         yield rtc_client, server.service.clients.microphone_sessions()[0], relay
@@ -66,7 +66,7 @@ async def test_one_lost_microphone_packet_is_concealed_and_leaves_no_delay() -> 
         await asyncio.sleep(1)
         assert session.audio_receiver.lost == 1
         assert await lateness(session, 1) < max(before, 0) + 20
-        sound = np.concatenate([samples for _, _, samples in rtc_client.sound])[-24_000:]
+        sound = np.concatenate([samples for _, _, samples in rtc_client.audio])[-24_000:]
         assert np.abs(sound).max() > 3_000
 
 
@@ -78,11 +78,11 @@ async def test_two_percent_loss_both_ways_keeps_every_frame_and_the_delay(togeth
         relay.lose_up(numbers(lost))
         relay.lose_down(numbers(lost))
         stats = session.media_session.stats
-        shown, sent = len(rtc_client.pictures), stats.shown
+        shown, sent = len(rtc_client.frames), stats.shown
         await asyncio.sleep(4)
         assert await lateness(session, 1) < max(before, 0) + 20
         assert session.audio_receiver.lost >= 3
-        assert len(rtc_client.pictures) - shown > 0.8 * (stats.shown - sent)
+        assert len(rtc_client.frames) - shown > 0.8 * (stats.shown - sent)
 
 
 async def ask_for_a_new_start(rtc_client: RtcClient) -> None:
@@ -103,6 +103,6 @@ async def test_after_ten_seconds_of_outage_the_avatar_speaks_again_within_a_seco
         await ask_for_a_new_start(rtc_client)
         back = asyncio.get_running_loop().time()
         async with asyncio.timeout(3):
-            while not [t for t, _, picture in rtc_client.pictures if t > back and picture[5, 5] > HALF]:
+            while not [t for t, _, picture in rtc_client.frames if t > back and picture[5, 5] > HALF]:
                 await asyncio.sleep(0.02)
         assert asyncio.get_running_loop().time() - back < 1

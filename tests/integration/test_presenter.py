@@ -36,12 +36,12 @@ async def present(control: Control, name: str = "news") -> dict[str, Any]:
 async def watch(server: LiveServer, name: str = "news") -> RtcClient:
     viewer = RtcClient(None)
     assert await viewer.call(server, path=f"/whep/{name}") == 201
-    await viewer.until_picture()
+    await viewer.until_frame()
     return viewer
 
 
 def sound_of(viewer: RtcClient) -> np.ndarray:
-    return np.concatenate([samples for _, _, samples in viewer.sound])
+    return np.concatenate([samples for _, _, samples in viewer.audio])
 
 
 async def test_five_viewers_see_and_hear_one_rendering_of_sound_pushed_faster_than_real_time() -> None:
@@ -70,7 +70,7 @@ async def test_five_viewers_see_and_hear_one_rendering_of_sound_pushed_faster_th
             assert pitch(viewer) == pytest.approx(400, abs=10)
             loud = np.flatnonzero(np.abs(sound_of(viewer)) > 1_000)
             assert len(loud) > 2 * 48_000  # to the sample in virtual time, where no machine is busy
-            openness = [int(picture[5, 5]) for _, _, picture in viewer.pictures]
+            openness = [int(picture[5, 5]) for _, _, picture in viewer.frames]
             assert max(openness) > BRIGHT - 20 and openness[-1] < DARK + 20
         await asyncio.gather(*(viewer.aclose() for viewer in viewers))
 

@@ -107,7 +107,7 @@ async def test_a_public_address_is_offered_with_the_same_port() -> None:
         rtc_client = RtcClient(silence(1))
         assert await rtc_client.call(server) == 201
         assert " 198.51.100.7 4700" in rtc_client.peer.remoteDescription.sdp
-        await rtc_client.until_picture()
+        await rtc_client.until_frame()
         await rtc_client.aclose()
 
 
@@ -140,7 +140,7 @@ async def test_a_draining_server_lets_calls_end_and_takes_no_more() -> None:
     async with running_server() as server, server.control() as control:
         rtc_client = RtcClient(np.zeros(48_000, np.int16))
         assert await rtc_client.call(server, control.created["session"]) == 201
-        await rtc_client.until_picture()
+        await rtc_client.until_frame()
         draining = asyncio.create_task(server.service.drain(30))
         assert (await control.expect("server.draining"))["seconds"] == 30
         status, headers, body = await server.http("GET", "/readyz")
@@ -149,9 +149,9 @@ async def test_a_draining_server_lets_calls_end_and_takes_no_more() -> None:
             await connect(f"ws://127.0.0.1:{server.port}/ws")
         late = RtcClient(silence(1))
         assert await late.call(server) == 503
-        seen = len(rtc_client.pictures)
+        seen = len(rtc_client.frames)
         await asyncio.sleep(0.5)
-        assert len(rtc_client.pictures) > seen and not draining.done()
+        assert len(rtc_client.frames) > seen and not draining.done()
         assert (await server.http("DELETE", rtc_client.resource))[0] == 200
         await asyncio.wait_for(draining, 2)
         await rtc_client.aclose()

@@ -13,13 +13,13 @@ async def test_a_burst_flashes_in_its_own_frame_and_stages_follow_each_other() -
     async with running_server() as server:
         rtc_client = RtcClient(np.concatenate([silence(0.6), tone(300, 0.4)]))
         assert await rtc_client.call(server) == 201
-        await rtc_client.until_picture()
+        await rtc_client.until_frame()
         watch = Stopwatch(server.service.clients.microphone_sessions()[0], server.service.worker)
         await asyncio.sleep(4)
         due = [onset for onset in watch.onsets if watch.now() - onset.captured > 0.6]
         assert len(due) >= 2
         assert set(watch.flashes) <= {onset.tick // FRAME_TICKS * FRAME_TICKS for onset in watch.onsets}
-        assert 2 <= len(watch.flashes) <= sum(int(picture[8, 8]) > 215 for _, _, picture in rtc_client.pictures) + 1
+        assert 2 <= len(watch.flashes) <= sum(int(picture[8, 8]) > 215 for _, _, picture in rtc_client.frames) + 1
         frames = [frame for frame in watch.frames.values() if frame.complete]
         assert len(frames) > 30
         for f in frames:

@@ -13,7 +13,7 @@ from streaming.elastic_delay import MOST_DELAY, DelaySeen, ElasticDelay
 from streaming.frame_buffer import FrameBuffer
 from streaming.frame_clock import FrameClock
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, VideoImage
+from streaming.media import FRAME_TICKS, RenderedFrame
 from streaming.plan import Rung
 from streaming.stats import SessionStats
 from streaming.virtual_time import VirtualTimeLoop
@@ -52,14 +52,14 @@ class Scene:
 
     def put(self, index: int, after: float, epoch: int = 0) -> None:
         """The picture of frame ``index`` is ready so many seconds after it is due."""
-        image = VideoImage(index * FRAME_TICKS, epoch, np.full((3, 2), index, np.uint8))
+        frame = RenderedFrame(index * FRAME_TICKS, epoch, np.full((3, 2), index, np.uint8))
         loop = asyncio.get_running_loop()
-        loop.call_at(self.grid.due(image.tick) + after, self.screen.put, image)
+        loop.call_at(self.grid.due(frame.tick) + after, self.screen.put, frame)
 
     async def next(self) -> tuple[int, float]:
         """Number of the next picture, and how many seconds after it was due it left."""
-        image = await self.screen.next(lambda: self.epoch)
-        return image.index, asyncio.get_running_loop().time() - self.grid.due(image.tick)
+        frame = await self.screen.next(lambda: self.epoch)
+        return frame.index, asyncio.get_running_loop().time() - self.grid.due(frame.tick)
 
 
 def virtually(scenario: Callable[[Scene], Awaitable[None]]) -> Scene:

@@ -31,7 +31,7 @@ def test_frames_lie_on_the_clock() -> None:
     frame_clock, tick = scene.grid, 7 * FRAME_TICKS
     assert frame_clock.due(tick + TICK_RATE) - frame_clock.due(tick) == pytest.approx(1)
     assert frame_clock.due(tick) - frame_clock.begin(tick) == pytest.approx(PLAN.budget / TICK_RATE)
-    assert frame_clock.due(tick) - scene.clock.deadline(tick) == pytest.approx(PLAN.picture_lag / TICK_RATE)
+    assert frame_clock.due(tick) - scene.clock.deadline(tick) == pytest.approx(PLAN.frame_lag / TICK_RATE)
     assert frame_clock.begin(0) >= scene.moment, "there is time to make the first picture"
     assert frame_clock.due_by(frame_clock.due(tick)) >= tick > frame_clock.due_by(frame_clock.due(tick) - 0.002)
 

@@ -10,7 +10,7 @@ from streaming.phone_timeline import first_frame_from
 @pytest.mark.parametrize("future_frames", range(6))
 def test_the_parts_add_up_to_d_and_the_lag_of_the_picture(future_frames: int) -> None:
     plan = LatencyPlan(recognizer=2_880, future_frames=future_frames)
-    assert 0 <= (plan.delay + plan.picture_lag) / 48 - sum(plan.parts().values()) < 1.1
+    assert 0 <= (plan.delay + plan.frame_lag) / 48 - sum(plan.parts().values()) < 1.1
 
 
 @pytest.mark.parametrize("phase", range(0, PACKET_TICKS, 96))
@@ -20,7 +20,7 @@ def test_the_last_future_column_is_out_before_decoding_begins(phase: int) -> Non
         frame = index + plan.future_frames
         hop = next(h for h in range(10_000) if first_frame_from(phase + (h + 1) * HOP_TICKS) > frame * FRAME_TICKS)
         packet_end = phase + hop * HOP_TICKS + plan.recognizer
-        decoding_begins = index * FRAME_TICKS + plan.delay + plan.picture_lag - plan.budget
+        decoding_begins = index * FRAME_TICKS + plan.delay + plan.frame_lag - plan.budget
         assert packet_end + plan.receive <= decoding_begins
 
 

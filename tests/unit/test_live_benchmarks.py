@@ -13,7 +13,7 @@ from server.benchmarks import batch, capacity, churn, interruption, latency, soa
 from server.benchmarks.adaptation import Adaptation
 from server.benchmarks.busy import busy_loops
 from streaming.elastic_delay import DelaySeen
-from streaming.media import FRAME_TICKS, VideoImage
+from streaming.media import FRAME_TICKS, RenderedFrame
 from streaming.schedule import JobKind
 from streaming.stats import SessionStats
 from streaming.worker import BatchWorker
@@ -79,9 +79,9 @@ async def test_pictures_are_marked_after_every_second_switch() -> None:
 
         set_avatar = set_style
 
-        async def next_image(self) -> VideoImage:
+        async def next_frame(self) -> RenderedFrame:
             self.shown += 1
-            return VideoImage(self.shown * FRAME_TICKS, 0, np.full((96, 64), 40, np.uint8))
+            return RenderedFrame(self.shown * FRAME_TICKS, 0, np.full((96, 64), 40, np.uint8))
 
     session: Any = Played()
     switch.Switches().watch(session)
@@ -89,7 +89,7 @@ async def test_pictures_are_marked_after_every_second_switch() -> None:
     await session.set_style("happy", 1.0, 0.0)
     session.settled = 5
     await session.set_avatar("bob")
-    white = [bool((await session.next_image()).yuv[0, 0] > 200) for _ in range(6)]
+    white = [bool((await session.next_frame()).yuv[0, 0] > 200) for _ in range(6)]
     assert white == [False, False, True, True, False, False]
 
 
@@ -99,9 +99,9 @@ def watch(*flashes: int) -> Any:
 
 @pytest.mark.parametrize("size", [256, 384, 512])
 def test_a_flash_covers_what_the_page_reads_at_every_size(size: int) -> None:
-    picture = VideoImage(0, 0, np.full((size * 3 // 2, size), 40, np.uint8))
-    marked = stopwatch.flashing(picture).yuv
-    assert (marked[8:24, 8:24] > 200).all() and (picture.yuv == 40).all()
+    frame = RenderedFrame(0, 0, np.full((size * 3 // 2, size), 40, np.uint8))
+    marked = stopwatch.flashing(frame).yuv
+    assert (marked[8:24, 8:24] > 200).all() and (frame.yuv == 40).all()
     shade = marked[size:].reshape(2, size // 2, size // 2)
     assert (shade[:, 4:12, 4:12] == 128).all() and (shade[:, 24:] == 40).all()
 

@@ -8,7 +8,7 @@ async def test_the_figures_tell_of_the_calls_that_are_up() -> None:
     async with running_server() as server:
         rtc_client = RtcClient(silence(1))
         assert await rtc_client.call(server) == 201
-        await rtc_client.until_picture()
+        await rtc_client.until_frame()
         status, headers, body = await server.http("GET", "/metrics")
         assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4")
         families = {family.name: family for family in text_string_to_metric_families(body.decode())}

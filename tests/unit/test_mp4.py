@@ -27,11 +27,11 @@ def test_missing_sound_is_silence_and_a_missing_picture_holds_the_last(tmp_path:
     tone = (9_000 * np.sin(np.arange(48_000) / 10)).astype(np.int16)
     with Mp4Writer(path, 64, 64) as writer:
         for index in (0, 1, 2, 30, 31, 29):
-            writer.picture(index, picture(200 if index >= 30 else 50))
-        writer.picture(40, picture(90, 32))
-        writer.sound(0, tone[:4_800])
-        writer.sound(24_000, tone)
-        writer.sound(60_000, tone)
+            writer.write_frame(index, picture(200 if index >= 30 else 50))
+        writer.write_frame(40, picture(90, 32))
+        writer.write_audio(0, tone[:4_800])
+        writer.write_audio(24_000, tone)
+        writer.write_audio(60_000, tone)
         assert writer.ticks == 108_000
     shown, sound, metadata = written(path)
     assert [round(time * 30) for time, _ in shown] == [0, 1, 2, 30, 31]

@@ -59,7 +59,7 @@ def test_the_delay_grows_first_then_pictures_become_smaller_and_it_shrinks_again
     seen = made.session.stats.delay_ms
     assert seen.first == seen.last == made.session.plan.delay / 48 and seen.first < seen.largest <= seen.first + 100
     assert made.session.stats.size_changes == 2
-    sizes = [image.yuv.shape[1] for _, image, _ in made.pictures]
+    sizes = [frame.yuv.shape[1] for _, frame, _ in made.pictures]
     assert sizes[0] == sizes[-1] == 512 and 384 in sizes
 
 
@@ -69,7 +69,7 @@ def test_where_the_smallest_pictures_are_too_much_there_are_fewer_evenly() -> No
     settled = made.between(BEGIN + 4, END)
     intervals = np.diff([moment for moment, _, _ in settled])
     assert np.percentile(np.abs(intervals - 1 / 15), 95) < 0.0011 and np.abs(intervals - 1 / 15).max() < 0.031
-    assert set(np.diff([image.tick for _, image, _ in settled])) == {3_200}
+    assert set(np.diff([frame.tick for _, frame, _ in settled])) == {3_200}
     assert made.rungs[-1][1] == FULL and made.rungs[-1][0] < END + 5
     sound_is_exact(made)
 
@@ -78,7 +78,7 @@ def test_twenty_pictures_a_second_are_fifty_milliseconds_apart() -> None:
     made = call(12, lambda now, kind: 4.6)
     settled = made.between(6, 12)
     assert {rung for moment, rung in made.rungs if moment > 3} <= {Rung(256, 20)}
-    assert set(np.diff([image.tick for _, image, _ in settled])) == {2_400}
+    assert set(np.diff([frame.tick for _, frame, _ in settled])) == {2_400}
     intervals = np.diff([moment for moment, _, _ in settled])
     assert np.median(intervals) == pytest.approx(0.05, abs=0.0011)
     np.testing.assert_allclose(intervals, 0.05, atol=0.0111)  # but for steps of the delay
@@ -117,7 +117,7 @@ def test_random_preemption_costs_some_delay_but_hardly_a_picture(seed: int) -> N
 
 
 def test_pictures_begin_on_steps_and_never_go_back() -> None:
-    ticks = np.array([image.tick for _, image, _ in loaded(4.0).pictures])
+    ticks = np.array([frame.tick for _, frame, _ in loaded(4.0).pictures])
     assert (ticks % STEP_TICKS == 0).all() and (np.diff(ticks) > 0).all()
 
 

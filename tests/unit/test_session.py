@@ -12,7 +12,7 @@ from streaming.clock import MediaClock
 from streaming.drift import DriftFollower
 from streaming.errors import EngineFailure
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk, VideoImage
+from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk, RenderedFrame
 from streaming.session import Session, Settings
 from streaming.virtual_time import InlineWorker, VirtualTimeLoop
 
@@ -24,8 +24,8 @@ class Drive:
         loop = asyncio.get_running_loop()
         plan = LatencyPlan(engine.recognizer_delay_ticks)
         self.session = Session(worker, worker.lease(), plan, MediaClock(plan.delay, loop.time), settings, seed)
-        self.sound: list[tuple[float, AudioChunk]] = []
-        self.pictures: list[tuple[float, VideoImage]] = []
+        self.audio: list[tuple[float, AudioChunk]] = []
+        self.frames: list[tuple[float, RenderedFrame]] = []
         self.tasks: list[asyncio.Task[Any]] = []
 
     async def start(self, samples: np.ndarray, lost: tuple[int, ...] = (), drift: float = 0.0) -> None:
@@ -48,12 +48,12 @@ class Drive:
     async def _listen(self) -> None:
         while True:
             chunk = await self.session.next_audio()
-            self.sound.append((asyncio.get_running_loop().time(), chunk))
+            self.audio.append((asyncio.get_running_loop().time(), chunk))
 
     async def _watch(self) -> None:
         while True:
-            image = await self.session.next_image()
-            self.pictures.append((asyncio.get_running_loop().time(), image))
+            frame = await self.session.next_frame()
+            self.frames.append((asyncio.get_running_loop().time(), frame))
 
     async def stop(self) -> None:
         for task in self.tasks:
@@ -61,10 +61,10 @@ class Drive:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def played(self) -> np.ndarray:
-        return np.concatenate([chunk.samples for _, chunk in self.sound])
+        return np.concatenate([chunk.samples for _, chunk in self.audio])
 
     def openness(self) -> dict[int, int]:
-        return {image.index: int(image.yuv[0, 0]) for _, image in self.pictures}
+        return {frame.index: int(frame.yuv[0, 0]) for _, frame in self.frames}
 
 
 def virtually(scenario: Callable[[], Awaitable[Any]]) -> Any:
@@ -105,11 +105,11 @@ def test_the_same_samples_come_back_exactly_d_later() -> None:
 
 def test_sound_leaves_every_twenty_milliseconds_and_pictures_on_the_grid() -> None:
     drive = virtually(lambda: drive_for(10, tone(9)))
-    sound = np.array([moment for moment, _ in drive.sound])
+    sound = np.array([moment for moment, _ in drive.audio])
     pictures = np.array([moment for moment, _ in drive.pictures])
     np.testing.assert_allclose(np.diff(sound), 0.02, atol=0.0011)
     np.testing.assert_allclose(np.diff(pictures), 1 / 30, atol=0.0011)
-    assert [chunk.start for _, chunk in drive.sound] == list(range(0, len(sound) * 960, 960))
+    assert [chunk.start for _, chunk in drive.audio] == list(range(0, len(sound) * 960, 960))
     assert [image.index for _, image in drive.pictures] == list(range(len(pictures)))
 
 
@@ -144,7 +144,7 @@ def test_a_lost_packet_is_a_gap_and_moves_nothing() -> None:
     lossy = virtually(lambda: drive_for(3, tone(2), lost=(40,)))
     differs = np.flatnonzero(clean.played()[: 2 * 48_000] != lossy.played()[: 2 * 48_000])
     assert differs[-1] - differs[0] < 960
-    assert [moment for moment, _ in clean.sound] == [moment for moment, _ in lossy.sound]
+    assert [moment for moment, _ in clean.audio] == [moment for moment, _ in lossy.audio]
     assert lossy.session.stats.concealed == 960
     assert lossy.openness()[60] == BRIGHT
 
@@ -172,13 +172,13 @@ def test_an_interruption_is_silent_from_the_next_packet_and_closes_the_mouth() -
 
     drive, moment, played_ms = virtually(scenario)
     d = (drive.session.plan.delay) / 48_000
-    stale = [t for t, chunk in drive.sound if t > moment and t < moment + d - 0.03 and chunk.samples.any()]
+    stale = [t for t, chunk in drive.audio if t > moment and t < moment + d - 0.03 and chunk.samples.any()]
     assert stale == []
     moving = [t for t, image in drive.pictures if moment + 0.2 < t < moment + d - 0.1 and image.yuv[0, 0] > DARK]
     assert moving == []
-    after = [t for t, chunk in drive.sound if t > moment + d + 0.1 and chunk.samples.any()]
+    after = [t for t, chunk in drive.audio if t > moment + d + 0.1 and chunk.samples.any()]
     assert after, "what was spoken after the interruption is heard"
-    assert [chunk.start for _, chunk in drive.sound] == list(range(0, len(drive.sound) * 960, 960))
+    assert [chunk.start for _, chunk in drive.audio] == list(range(0, len(drive.audio) * 960, 960))
     assert played_ms == pytest.approx((1.5 - 0.5 - d) * 1000, abs=120)
 
 
@@ -313,7 +313,7 @@ def test_every_picture_that_is_made_is_shown_however_slow_the_renderer() -> None
     intervals = np.diff([moment for moment, _ in drive.pictures if moment > 1])
     assert intervals == pytest.approx(np.full(len(intervals), 0.08), abs=0.0111)
     assert len(drive.pictures) == pytest.approx(3 / 0.08, abs=2)
-    np.testing.assert_allclose(np.diff([moment for moment, _ in drive.sound]), 0.02, atol=0.0111)
+    np.testing.assert_allclose(np.diff([moment for moment, _ in drive.audio]), 0.02, atol=0.0111)
 
 
 class FailingWorker(InlineWorker):

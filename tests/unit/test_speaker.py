@@ -49,15 +49,15 @@ class Stage:
 
     async def _watch(self) -> None:
         while True:
-            image = await self.session.next_image()
-            self.openness[image.index] = int(image.yuv[0, 0])
+            frame = await self.session.next_frame()
+            self.openness[frame.index] = int(frame.yuv[0, 0])
 
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def sound(self) -> np.ndarray:
+    def audio(self) -> np.ndarray:
         return np.concatenate(self.heard)
 
     def say(self, *pieces: np.ndarray, close: bool = True) -> None:
@@ -102,8 +102,8 @@ def test_sound_pushed_at_once_plays_without_a_gap_across_utterances() -> None:
         await asyncio.sleep(13)
 
     stage, _ = virtually(scenario)
-    place(stage.sound(), np.concatenate(said))
-    assert np.count_nonzero(stage.sound()) == sum(map(len, said))
+    place(stage.audio(), np.concatenate(said))
+    assert np.count_nonzero(stage.audio()) == sum(map(len, said))
 
 
 def test_sound_pushed_as_fast_as_it_is_spoken_and_unevenly_plays_without_a_gap() -> None:
@@ -118,7 +118,7 @@ def test_sound_pushed_as_fast_as_it_is_spoken_and_unevenly_plays_without_a_gap()
         await asyncio.sleep(2)
 
     stage, _ = virtually(scenario)
-    place(stage.sound(), said)
+    place(stage.audio(), said)
 
 
 def test_between_utterances_the_face_lives_on_with_a_closed_mouth_and_speaks_again_at_once() -> None:
@@ -129,7 +129,7 @@ def test_between_utterances_the_face_lives_on_with_a_closed_mouth_and_speaks_aga
         await asyncio.sleep(2)
 
     stage, _ = virtually(scenario)
-    onset = place(stage.sound(), speech(1, 1))
+    onset = place(stage.audio(), speech(1, 1))
     frame = onset // FRAME_TICKS
     assert stage.openness[frame - 30] == stage.openness[frame - 4] == DARK
     assert stage.openness[frame + 15] == BRIGHT
@@ -150,7 +150,7 @@ def test_a_mark_is_told_within_a_frame_of_its_place_and_names_the_frame_that_sho
         await asyncio.sleep(3)
 
     stage, _ = virtually(scenario)
-    onset = place(stage.sound(), speech(2))
+    onset = place(stage.audio(), speech(2))
     marks = [(told, event) for told, event in stage.events if isinstance(event, MarkReached)]
     assert [event.mark for _, event in marks] == [f"m{k}" for k in range(len(places))]
     for tick, (told, event) in zip(places, marks, strict=True):
@@ -173,7 +173,7 @@ def test_a_mark_that_is_set_when_everything_was_said_or_sent_tells_the_end(after
         await asyncio.sleep(2)
 
     stage, _ = virtually(scenario)
-    end = place(stage.sound(), speech(1)) + 48_000
+    end = place(stage.audio(), speech(1)) + 48_000
     (told, reached), *_ = [pair for pair in stage.events if isinstance(pair[1], MarkReached)]
     assert reached == MarkReached(1, end // FRAME_TICKS, "end", 48_000)
     assert told - max(end, round(after * 48_000) - stage.session.plan.preroll) < 2 * FRAME_TICKS
@@ -194,7 +194,7 @@ def test_an_interruption_tells_to_the_sample_what_was_heard_and_what_follows_is_
         return interruption
 
     stage, interruption = virtually(scenario)
-    heard = stage.sound()
+    heard = stage.audio()
     cut = place(heard, speech(0.5)) + 24_000 + interruption.played
     assert (interruption.utterance, interruption.marks) == (2, ("late",))
     assert interruption.frame == cut // FRAME_TICKS
@@ -221,5 +221,5 @@ def test_an_interruption_of_nothing_says_so_and_clearing_lets_the_sentence_end()
     stage, (nothing, cleared) = virtually(scenario)
     assert (nothing.utterance, nothing.played, nothing.marks) == (None, 0, ())
     assert cleared == 1
-    place(stage.sound(), speech(1, 1))
-    assert np.count_nonzero(stage.sound()) == 96_000
+    place(stage.audio(), speech(1, 1))
+    assert np.count_nonzero(stage.audio()) == 96_000
