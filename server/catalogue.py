@@ -15,7 +15,7 @@ from styletalk_core.errors import NotFound
 if TYPE_CHECKING:
     from styletalk_core.renderer.background import BackgroundLibrary
     from styletalk_core.renderer.portrait import AvatarLibrary
-    from styletalk_core.style_picture import StylePictures
+    from styletalk_core.style_thumbnail import StyleThumbnails
     from styletalk_core.styles import StyleLibrary
 
 logger = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class LibraryCatalogue:
         self._entries: dict[str, AvatarEntry] = {}
         self._thumbnails: dict[str, bytes] = {}
         self._style_thumbnails: OrderedDict[tuple[str, int, str, int], bytes] = OrderedDict()
-        self._wearer: tuple[str, int, StylePictures] | None = None
+        self._wearer: tuple[str, int, StyleThumbnails] | None = None
         self._drawing = Lock()
 
     def avatars(self) -> list[AvatarEntry]:
@@ -148,11 +148,11 @@ class LibraryCatalogue:
                     self._style_thumbnails.popitem(last=False)
             return self._style_thumbnails[key]
 
-    def _wearing(self, avatar: str) -> "StylePictures":
+    def _wearing(self, avatar: str) -> "StyleThumbnails":
         """Draws on this avatar; ready for the one that was asked for last."""
-        from styletalk_core.style_picture import StylePictures
+        from styletalk_core.style_thumbnail import StyleThumbnails
 
         stamp = self._avatars.stamp(avatar)
         if self._wearer is None or self._wearer[:2] != (avatar, stamp):
-            self._wearer = avatar, stamp, StylePictures(self._avatars.get(avatar))
+            self._wearer = avatar, stamp, StyleThumbnails(self._avatars.get(avatar))
         return self._wearer[2]

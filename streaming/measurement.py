@@ -48,10 +48,10 @@ def measure(engine: Engine, sizes: Sequence[int], encoder_of: Callable[[int], Pi
         for size in sizes:
             engine.prepare(avatar, size)
             engine.set_size(SLOT, size)
-            pictures: list[NDArray[np.uint8]] = []
-            moving = _Moving(engine, expressions, pictures)
+            images: list[NDArray[np.uint8]] = []
+            moving = _Moving(engine, expressions, images)
             render[size] = _median(engine, moving.render)
-            encode[size] = _median(engine, partial(_encode_next, encoder_of(size), iter(pictures)))
+            encode[size] = _median(engine, partial(_encode_next, encoder_of(size), iter(images)))
     finally:
         engine.close(SLOT)
     return StageCosts(recognize * TICK_RATE / HEARD_AT_ONCE, decode, render, encode)
@@ -64,12 +64,10 @@ def _encode_next(encode: PictureEncoder, pictures: Iterator[NDArray[np.uint8]]) 
 class _Moving:
     """A speaking face: another picture every time."""
 
-    def __init__(
-        self, engine: Engine, expressions: list[NDArray[np.float32]], pictures: list[NDArray[np.uint8]]
-    ) -> None:
+    def __init__(self, engine: Engine, expressions: list[NDArray[np.float32]], images: list[NDArray[np.uint8]]) -> None:
         self._engine = engine
         self._expressions = expressions
-        self._pictures = pictures
+        self._pictures = images
 
     def render(self) -> None:
         """The next picture."""

@@ -163,8 +163,8 @@ class OverloadLadder:
 
     def _fall(self, now: float) -> None:
         below = range(self.level + 1, len(self.rungs))
-        pictures = [level for level in below if self.rungs[level].admits]
-        target = next((level for level in pictures if self._fits(self.rungs[level])), (pictures or below)[-1])
+        images = [level for level in below if self.rungs[level].admits]
+        target = next((level for level in images if self._fits(self.rungs[level])), (images or below)[-1])
         if now - self._stepped_up < TOO_EARLY:
             target = max(target, self._risen_from)
             self._patience = min(2 * self._patience, LONGEST_PATIENCE)

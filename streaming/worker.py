@@ -54,7 +54,7 @@ class Machine:
     spare: Callable[[], float | None] = lambda: None
     sizes: tuple[int, ...] = SIZES
     fixed: bool = False
-    encoder_of: Callable[[int], PictureEncoder] = lambda size: lambda picture: None
+    encoder_of: Callable[[int], PictureEncoder] = lambda size: lambda image: None
 
     def plan(self, costs: StageCosts) -> MachinePlan:
         """What sessions start with where the stages cost this much."""

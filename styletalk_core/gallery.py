@@ -64,8 +64,8 @@ def _held(engine: ModelEngine, phone: str) -> Array:
 
 def _cell(renderer: MeshRenderer, expression: Array, yaw: float = 0.0, blink: float = 0.0) -> NDArray[np.uint8]:
     pose = np.array([0, yaw, 0, 0, 0, 0], np.float32)
-    picture = renderer.render_rgb(expression, pose, np.zeros(2, np.float32), blink)
-    return np.asarray(cv2.resize(picture, (CELL, CELL), interpolation=cv2.INTER_AREA), np.uint8)
+    image = renderer.render_rgb(expression, pose, np.zeros(2, np.float32), blink)
+    return np.asarray(cv2.resize(image, (CELL, CELL), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _header(names: list[str]) -> NDArray[np.uint8]:
@@ -91,9 +91,9 @@ def main() -> None:
     engine = ModelEngine(avatars, styles, size=RENDERED)
     args.folder.mkdir(parents=True, exist_ok=True)
     for avatar in args.only or avatars.names():
-        picture = sheet(MeshRenderer(avatars.get(avatar), RENDERED), engine, avatar, styles.names())
+        image = sheet(MeshRenderer(avatars.get(avatar), RENDERED), engine, avatar, styles.names())
         options = [cv2.IMWRITE_JPEG_QUALITY, args.quality]
-        cv2.imwrite(str(args.folder / f"{avatar}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), options)
+        cv2.imwrite(str(args.folder / f"{avatar}.jpg"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
 
 
 if __name__ == "__main__":

@@ -154,16 +154,16 @@ class DeterministicEngine:
         blink: NDArray[np.float32],
     ) -> list[NDArray[np.uint8]]:
         self._work("render", slots)
-        pictures = []
+        images = []
         for row, slot in enumerate(slots):
             size = self.slots[slot].size
-            picture = np.empty((size * 3 // 2, size), np.uint8)
-            picture[:size] = round(DARK + (BRIGHT - DARK) * float(expression[row, 0]))
+            image = np.empty((size * 3 // 2, size), np.uint8)
+            image[:size] = round(DARK + (BRIGHT - DARK) * float(expression[row, 0]))
             quarter = size // 4
-            picture[size : size + quarter] = 64 + 64 * AVATARS.index(self.slots[slot].avatar)
+            image[size : size + quarter] = 64 + 64 * AVATARS.index(self.slots[slot].avatar)
             style = sum(share * STYLES.index(name) for name, share in self.slots[slot].style.items())
-            picture[size + quarter :] = round(64 + 64 * style)
+            image[size + quarter :] = round(64 + 64 * style)
             if self.slots[slot].background == "transparent":
-                picture = np.vstack([picture, picture])
-            pictures.append(picture)
-        return pictures
+                image = np.vstack([image, image])
+            images.append(image)
+        return images

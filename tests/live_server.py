@@ -220,8 +220,8 @@ def silence(seconds: float) -> np.ndarray:
 
 def pitch(rtc_client: "RtcClient") -> float:
     """The strongest frequency of what a caller has heard, silence and concealed losses aside."""
-    sound = np.concatenate([samples for _, _, samples in rtc_client.audio])
-    blocks = sound[: len(sound) // 4_800 * 4_800].reshape(-1, 4_800)
+    audio = np.concatenate([samples for _, _, samples in rtc_client.audio])
+    blocks = audio[: len(audio) // 4_800 * 4_800].reshape(-1, 4_800)
     loud = blocks[np.abs(blocks).max(axis=1) > 2_000]
     assert len(loud) >= 3
     spectrum = np.abs(np.fft.rfft(loud * np.hanning(4_800))).sum(axis=0)

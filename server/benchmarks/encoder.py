@@ -77,12 +77,12 @@ def _talking_portrait(size: int, frames: int) -> list[NDArray[np.uint8]]:
     random = np.random.default_rng(0)
     rates, phases = random.uniform(0.5, 4, 64), random.uniform(0, 2 * np.pi, 64)
     turn, gaze = np.array([0.05, 0.08, 0.03, 0.02, 0.02, 0.1], np.float32), np.zeros(2, np.float32)
-    pictures = []
+    images = []
     for second in np.arange(frames) / 30:
         expression = np.sin(2 * np.pi * rates * second + phases).astype(np.float32)
         blink = max(0.0, 8 * np.sin(2 * np.pi * 0.4 * second) - 7)
-        pictures.append(renderer.render(expression, turn * np.float32(np.sin(second)), gaze, blink).copy())
-    return pictures
+        images.append(renderer.render(expression, turn * np.float32(np.sin(second)), gaze, blink).copy())
+    return images
 
 
 def _encoded(frames: Sequence[NDArray[np.uint8]], size: int, name: str, options: Mapping[str, str]) -> Figures:

@@ -173,10 +173,10 @@ def _cpu_ms(work: Callable[[], object]) -> float:
 
 
 def _remap() -> Callable[[], object]:
-    picture = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, CHANNELS), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, CHANNELS), np.uint8)
     y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
     across, down = x + 3 * np.sin(y / 40), y + 3 * np.cos(x / 40)
-    return lambda: cv2.remap(picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return lambda: cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _product() -> Callable[[], object]:
@@ -194,12 +194,12 @@ def _vp8_frame() -> Callable[[], object]:
     codec.thread_count = 1
     codec.options = {"cpu-used": "-8", "deadline": "realtime", "lag-in-frames": "0"}
     coarse = np.random.default_rng(0).integers(16, 236, (SIZE * 3 // 2 // 16, SIZE // 16), np.uint8)
-    picture = coarse.repeat(16, axis=0).repeat(16, axis=1)
+    image = coarse.repeat(16, axis=0).repeat(16, axis=1)
     count = 0
 
     def encode() -> object:
         nonlocal count
-        frame = av.VideoFrame.from_ndarray(np.roll(picture, count, axis=1), format="yuv420p")
+        frame = av.VideoFrame.from_ndarray(np.roll(image, count, axis=1), format="yuv420p")
         frame.pts = count
         count += 1
         return codec.encode(frame)

@@ -27,11 +27,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     recognizer = Recognizer.load()
     streams = [RecognizerStream(recognizer) for _ in range(args.streams)]
     count = max(int(args.seconds * SPEECH_RATE / STEP_SAMPLES), 200)
-    sound = music(np.random.default_rng(0), (count + WARM_UP) * STEP_SAMPLES).reshape(-1, STEP_SAMPLES)
-    for piece in sound[:WARM_UP]:
+    audio = music(np.random.default_rng(0), (count + WARM_UP) * STEP_SAMPLES).reshape(-1, STEP_SAMPLES)
+    for piece in audio[:WARM_UP]:
         recognizer.push(streams, [piece] * len(streams))
     times, cpu_started = [], time.process_time()
-    for piece in sound[WARM_UP:]:
+    for piece in audio[WARM_UP:]:
         started = time.perf_counter()
         recognizer.push(streams, [piece] * len(streams))
         times.append(time.perf_counter() - started)

@@ -131,7 +131,7 @@ def _silent_shares(backend: PhoneRecognizer) -> dict[str, float]:
     sounds["digital silence"] = np.zeros(count, np.float32)
     sounds["quiet room"] = 0.003 * NOISES["coloured"](rng, count)
     shares = {}
-    for name, sound in sounds.items():
-        labels = frame_labels(recognize(backend, sound), 30 * FPS)
+    for name, audio in sounds.items():
+        labels = frame_labels(recognize(backend, audio), 30 * FPS)
         shares[name] = round(float(np.mean(labels == SIL_INDEX)), 4)
     return shares

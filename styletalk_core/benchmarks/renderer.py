@@ -150,9 +150,9 @@ def _batched(portrait: Portrait, size: int) -> dict[str, Any]:
     ]
     batch.render(motions)
     started = time.perf_counter()
-    pictures = batch.render(motions)
+    images = batch.render(motions)
     seconds = time.perf_counter() - started
-    apart = [np.abs(one.astype(int) - draw(motion)).mean() for one, motion in zip(pictures, motions, strict=True)]
+    apart = [np.abs(one.astype(int) - draw(motion)).mean() for one, motion in zip(images, motions, strict=True)]
     return {
         "batch_ms_512": round(seconds / BATCH * 1000, 2),
         "batch_difference": round(float(np.mean(apart)), 4),

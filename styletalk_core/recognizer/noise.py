@@ -30,7 +30,7 @@ def coloured(rng: np.random.Generator, count: int) -> Samples:
 def music(rng: np.random.Generator, count: int) -> Samples:
     """Chords of decaying harmonic tones over a bass and a noise beat."""
     time = np.arange(count) / SPEECH_RATE
-    sound = np.zeros(count)
+    audio = np.zeros(count)
     beat = rng.uniform(0.25, 0.6)
     root = rng.uniform(110, 220)
     for start in np.arange(0, time[-1], beat):
@@ -42,24 +42,24 @@ def music(rng: np.random.Generator, count: int) -> Samples:
             for harmonic in range(1, 9):
                 if harmonic * pitch < SPEECH_RATE / 2:
                     tone = np.sin(2 * np.pi * harmonic * pitch * age[playing])
-                    sound[playing] += envelope * tone / harmonic ** rng.uniform(0.8, 1.6)
+                    audio[playing] += envelope * tone / harmonic ** rng.uniform(0.8, 1.6)
         if rng.random() < 0.6:
-            sound[playing] += 2 * np.exp(-age[playing] * 40) * rng.standard_normal(int(playing.sum()))
-    return _scaled(sound)
+            audio[playing] += 2 * np.exp(-age[playing] * 40) * rng.standard_normal(int(playing.sum()))
+    return _scaled(audio)
 
 
 def keyboard(rng: np.random.Generator, count: int) -> Samples:
     """Key strokes: short broadband bursts, several a second, over a faint floor."""
-    sound = 1e-3 * rng.standard_normal(count)
+    audio = 1e-3 * rng.standard_normal(count)
     for start in np.cumsum(rng.exponential(0.18, 1 + count * 8 // SPEECH_RATE)) * SPEECH_RATE:
         for offset, loudness in ((0.0, 1.0), (rng.uniform(0.05, 0.12), rng.uniform(0.2, 0.6))):
             begin = int(start + offset * SPEECH_RATE)
             length = min(int(rng.uniform(0.01, 0.03) * SPEECH_RATE), count - begin)
             if length > 8:
                 decay = np.exp(-np.arange(length) / (0.25 * length))
-                sound[begin : begin + length] += loudness * decay * rng.standard_normal(length)
+                audio[begin : begin + length] += loudness * decay * rng.standard_normal(length)
     low = rng.uniform(300, 1500)
-    return _scaled(sosfilt(butter(2, [low, rng.uniform(4000, 7500)], "band", fs=SPEECH_RATE, output="sos"), sound))
+    return _scaled(sosfilt(butter(2, [low, rng.uniform(4000, 7500)], "band", fs=SPEECH_RATE, output="sos"), audio))
 
 
 def breath(rng: np.random.Generator, count: int) -> Samples:
@@ -75,10 +75,10 @@ def hum(rng: np.random.Generator, count: int) -> Samples:
     """Mains hum and steady tones."""
     time = np.arange(count) / SPEECH_RATE
     pitch = rng.choice([50.0, 60.0, rng.uniform(200, 3000)])
-    sound = 0.01 * rng.standard_normal(count)
+    audio = 0.01 * rng.standard_normal(count)
     for harmonic in range(1, rng.integers(2, 8)):
-        sound += rng.random() / harmonic * np.sin(2 * np.pi * harmonic * pitch * time)
-    return _scaled(sound)
+        audio += rng.random() / harmonic * np.sin(2 * np.pi * harmonic * pitch * time)
+    return _scaled(audio)
 
 
 NOISES: Final[dict[str, Callable[[np.random.Generator, int], Samples]]] = {
@@ -97,5 +97,5 @@ def mix(speech: Samples, noise: Samples, snr_db: float) -> Samples:
     return np.asarray(speech + noise * np.sqrt(ratio / 10 ** (snr_db / 10)), np.float32)
 
 
-def _scaled(sound: NDArray[np.float64]) -> Samples:
-    return np.asarray(0.1 * sound / max(float(np.sqrt(np.mean(np.square(sound)))), 1e-9), np.float32)
+def _scaled(audio: NDArray[np.float64]) -> Samples:
+    return np.asarray(0.1 * audio / max(float(np.sqrt(np.mean(np.square(audio)))), 1e-9), np.float32)

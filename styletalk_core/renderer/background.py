@@ -16,7 +16,7 @@ import numpy as np
 
 from styletalk_core.errors import NotFound
 from styletalk_core.renderer.arrays import Float, Image
-from styletalk_core.renderer.picture import load
+from styletalk_core.renderer.image_file import load
 from styletalk_core.user_library import UserLibrary
 
 KEEP: Final = "keep"
@@ -125,11 +125,11 @@ class BackgroundLibrary(UserLibrary[Picture]):
         return _covering(self.get(name).rgb, side)
 
 
-def _covering(picture: Image, side: int) -> Image:
+def _covering(image: Image, side: int) -> Image:
     """The largest square in the middle of (H, W, 3), resized to (side, side, 3)."""
-    square = min(picture.shape[:2])
-    top, left = ((length - square) // 2 for length in picture.shape[:2])
-    crop = picture[top : top + square, left : left + square]
+    square = min(image.shape[:2])
+    top, left = ((length - square) // 2 for length in image.shape[:2])
+    crop = image[top : top + square, left : left + square]
     method = cv2.INTER_AREA if square > side else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(crop, (side, side), interpolation=method), np.uint8)
 
@@ -165,10 +165,10 @@ def _plane(side: int) -> tuple[Float, Float]:
     return x, y
 
 
-def _dithered(picture: Float) -> Image:
+def _dithered(image: Float) -> Image:
     """Rounds (H, W, 3) with a grain that hides the steps of its gradients."""
-    grain = np.random.default_rng(0).uniform(-0.5, 0.5, picture.shape[:2])[..., None]
-    return np.asarray((picture + grain).round().clip(0, 255), np.uint8)
+    grain = np.random.default_rng(0).uniform(-0.5, 0.5, image.shape[:2])[..., None]
+    return np.asarray((image + grain).round().clip(0, 255), np.uint8)
 
 
 _DRAWN: Final = {"studio": _studio, "evening": _evening}

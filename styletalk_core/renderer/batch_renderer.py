@@ -40,9 +40,9 @@ class BatchRenderer:
     def render(self, motions: Sequence[Motion]) -> list[Image]:
         """The pictures that `draw` makes, to within a grey level."""
         return [
-            picture
+            image
             for start in range(0, len(motions), _FRAMES_AT_ONCE)
-            for picture in self._pictures(motions[start : start + _FRAMES_AT_ONCE])
+            for image in self._pictures(motions[start : start + _FRAMES_AT_ONCE])
         ]
 
     def _pictures(self, motions: Sequence[Motion]) -> list[Image]:
@@ -151,12 +151,12 @@ class BatchRenderer:
             under = colors[frame, row, column]
             colors[frame, row, column] = (under + (sent[..., :3] - under) * sent[..., 3:] + 0.5).floor()
 
-    def _on_device(self, picture: Image) -> Tensor:
-        """``picture`` on the device, where it stays while it is in use."""
-        known = self._resident.pop(id(picture), None)
+    def _on_device(self, image: Image) -> Tensor:
+        """``image`` on the device, where it stays while it is in use."""
+        known = self._resident.pop(id(image), None)
         if known is None:
-            known = (picture, torch.from_numpy(picture).to(self._device))
-        self._resident[id(picture)] = known
+            known = (image, torch.from_numpy(image).to(self._device))
+        self._resident[id(image)] = known
         if len(self._resident) > _PICTURES_KEPT:
             self._resident.popitem(last=False)
         return known[1]

@@ -29,8 +29,8 @@ _compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
 class Eyeball:
     """One eye of a portrait, drawn at any gaze."""
 
-    def __init__(self, picture: Image, landmarks: Float, eye: Eye, unit: float) -> None:
-        """``picture`` (T, T, 3) RGB and ``landmarks`` (478, 3) in its pixels, ``unit`` its inter-ocular distance."""
+    def __init__(self, image: Image, landmarks: Float, eye: Eye, unit: float) -> None:
+        """``image`` (T, T, 3) RGB and ``landmarks`` (478, 3) in its pixels, ``unit`` its inter-ocular distance."""
         self._unit = unit
         lids = np.vstack([landmarks[list(eye.upper_lid), :2], landmarks[list(eye.lower_lid), :2]])
         iris = landmarks[list(eye.iris), :2]
@@ -41,7 +41,7 @@ class Eyeball:
         low = np.maximum(np.floor(lids.min(0)).astype(int) - margin, 0)
         high = np.ceil(lids.max(0)).astype(int) + margin
         self._origin = low.astype(np.float32)
-        patch = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+        patch = image[low[1] : high[1], low[0] : high[0]].astype(np.float32)
         self._texture = self._complete(patch, landmarks[:, :2] - self._origin, eye)
 
     def _complete(self, patch: Float, landmarks: Float, eye: Eye) -> Image:
@@ -139,7 +139,7 @@ def _eyeball(
 class Eyelid:
     """The upper lid of one eye: smooth skin that appears below the fold as the eye closes, lashes at its edge."""
 
-    def __init__(self, picture: Image, landmarks: Float, eye: Eye, unit: float) -> None:
+    def __init__(self, image: Image, landmarks: Float, eye: Eye, unit: float) -> None:
         """Arguments as of `Eyeball`."""
         self._unit = unit
         points = landmarks[:, :2]
@@ -150,7 +150,7 @@ class Eyelid:
         low = np.maximum(np.floor(corners.min(0)).astype(int) - margin, 0)
         high = np.ceil(corners.max(0)).astype(int) + margin
         self._origin = low.astype(np.float32)
-        patch = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+        patch = image[low[1] : high[1], low[0] : high[0]].astype(np.float32)
         hidden = np.zeros(patch.shape[:2], np.uint8)
         outline = np.vstack([upper[:1], fold, upper[-1:], lower[::-1]]) - self._origin
         cv2.fillPoly(hidden, [np.round(outline * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)

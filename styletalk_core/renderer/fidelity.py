@@ -61,13 +61,13 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
     for frame, points, offsets, pose, gaze in zip(
         frames, landmarks, motion.offsets, motion.pose, motion.gaze, strict=True
     ):
-        picture, plain = (renderer.render_offsets(offsets, pose, gaze, 0.0, layers=layers) for layers in (True, False))
-        ssims.append(ssim(picture, frame))
-        sharpness.append((cpbd(picture), cpbd(frame)))
+        image, plain = (renderer.render_offsets(offsets, pose, gaze, 0.0, layers=layers) for layers in (True, False))
+        ssims.append(ssim(image, frame))
+        sharpness.append((cpbd(image), cpbd(frame)))
         mouth = _mouth_window(points)
-        errors.append([float(np.abs(p[mouth].astype(int) - frame[mouth]).mean()) for p in (picture, plain)])
+        errors.append([float(np.abs(p[mouth].astype(int) - frame[mouth]).mean()) for p in (image, plain)])
         with suppress(InputError):
-            again = tracker.track_image(picture)
+            again = tracker.track_image(image)
             distances.append(float(np.linalg.norm((again - points)[list(LIPS), :2], axis=1).mean()))
     ours, real = np.mean(sharpness, axis=0)
     error, plain_error = np.mean(errors, axis=0)
@@ -127,7 +127,7 @@ def _mouth_window(landmarks: Float) -> tuple[slice, slice]:
 
 def ssim(one: Image, other: Image) -> float:
     """Mean structural similarity of the luminance of two pictures (H, W, 3), 11 x 11 Gaussian windows."""
-    a, b = (cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) for picture in (one, other))
+    a, b = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in (one, other))
 
     def mean(values: Float) -> Float:
         return cv2.GaussianBlur(values, (11, 11), 1.5)
@@ -140,9 +140,9 @@ def ssim(one: Image, other: Image) -> float:
     return float((similarity / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean())
 
 
-def cpbd(picture: Image) -> float:
+def cpbd(image: Image) -> float:
     """Cumulative probability of blur detection of (H, W, 3): 0 all blurred .. 1 all sharp."""
-    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     edges = cv2.Canny(gray, 60, 150) > 0
     widths = _edge_widths(gray.astype(np.int16), edges)
     noticeable = total = 0

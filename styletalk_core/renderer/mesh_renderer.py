@@ -66,16 +66,16 @@ class MeshRenderer:
     def __init__(self, portrait: Portrait, size: int = 512, face_model: FaceModel | None = None) -> None:
         self.size = size
         self._model = face_model or FaceModel.load()
-        stored = portrait.picture.shape[0]
+        stored = portrait.image.shape[0]
         side = round(_SUPERSAMPLING * size)
         method = cv2.INTER_AREA if side < stored else cv2.INTER_LANCZOS4
-        picture = cv2.resize(portrait.picture, (side, side), interpolation=method)
+        image = cv2.resize(portrait.image, (side, side), interpolation=method)
         mask = cv2.resize(portrait.mask, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-        person = foreground_colors(picture, mask).clip(0, 255).round().astype(np.uint8)
+        person = foreground_colors(image, mask).clip(0, 255).round().astype(np.uint8)
         if side > stored:
             person = _sharpened(person)
         self._photo: Image = np.dstack([person, np.round(mask * 255).astype(np.uint8)])
-        wall = cv2.resize(empty_background(picture, mask), (size, size), interpolation=cv2.INTER_AREA)
+        wall = cv2.resize(empty_background(image, mask), (size, size), interpolation=cv2.INTER_AREA)
         self.background: Image = np.ascontiguousarray(wall.clip(0, 255).round().astype(np.uint8))
 
         in_texture = _rescaled(portrait.landmarks, side / stored)
@@ -96,10 +96,10 @@ class MeshRenderer:
         neutral[:LANDMARKS] += self.resting_offsets @ self._to_picture
 
         texture_unit = face_mesh.interocular(in_texture)
-        self._eyes = [Eyeball(picture, in_texture, eye, texture_unit) for eye in EYES]
-        self._lids = [Eyelid(picture, in_texture, eye, texture_unit) for eye in EYES]
+        self._eyes = [Eyeball(image, in_texture, eye, texture_unit) for eye in EYES]
+        self._lids = [Eyelid(image, in_texture, eye, texture_unit) for eye in EYES]
         resting = _rescaled(neutral[:LANDMARKS], side / size)
-        self._mouth = MouthInterior(picture, in_texture, resting, texture_unit)
+        self._mouth = MouthInterior(image, in_texture, resting, texture_unit)
         own_teeth = self._mouth.has_own_teeth
         self.person = closed_lips(self._photo, in_texture, texture_unit) if own_teeth else self._photo
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
@@ -279,9 +279,9 @@ def _facing(mesh: HeadMesh, face: Float) -> Index:
     return np.where(inside, signs[1], signs[0]).astype(np.int8)
 
 
-def _sharpened(picture: Image) -> Image:
-    blurred = cv2.GaussianBlur(picture, (0, 0), 1.0)
-    return np.asarray(cv2.addWeighted(picture, 1 + _SHARPENED, blurred, -_SHARPENED, 0), np.uint8)
+def _sharpened(image: Image) -> Image:
+    blurred = cv2.GaussianBlur(image, (0, 0), 1.0)
+    return np.asarray(cv2.addWeighted(image, 1 + _SHARPENED, blurred, -_SHARPENED, 0), np.uint8)
 
 
 def _rescaled(points: Float, factor: float) -> Float:

@@ -29,24 +29,24 @@ _OPAQUE = 0.08  # gap from which the mouth hides the stretched lips of the photo
 class MouthInterior:
     """The mouth of one portrait."""
 
-    def __init__(self, picture: Image, landmarks: Float, resting: Float, unit: float) -> None:
+    def __init__(self, image: Image, landmarks: Float, resting: Float, unit: float) -> None:
         """Prepares the mouth.
 
         Args:
-            picture: (T, T, 3) the portrait.
+            image: (T, T, 3) the portrait.
             landmarks: (478, 3) its landmarks, px.
             resting: (478, 3) the same with the mouth at rest.
             unit: its inter-ocular distance, px.
         """
         self._unit = unit
-        skin = cheek_color(picture, landmarks, unit)
+        skin = cheek_color(image, landmarks, unit)
         constant, share = _ENAMEL_BRIGHTNESS
         light = np.clip(skin / skin.mean() / _TYPICAL_SKIN, 0.5, 1.6) ** _LIGHT_SHARE
         enamel = min(constant + share * skin.mean(), _BRIGHTEST) * _ENAMEL * light
         self._dark = skin * _PALATE
         self._lit = np.stack([skin * _TONGUE, enamel * _LOWER_TEETH, enamel]).astype(np.float32)
-        self._upper_teeth, self._lower_teeth = own_teeth(picture, landmarks, unit, skin)
-        self._own_mouth = OwnMouth.of(picture, landmarks, unit, self.has_own_teeth)
+        self._upper_teeth, self._lower_teeth = own_teeth(image, landmarks, unit, skin)
+        self._own_mouth = OwnMouth.of(image, landmarks, unit, self.has_own_teeth)
         self._own_jaw = (landmarks - resting)[list(JAW), :2].mean(0)
         self._anatomy = MouthAnatomy(1 / unit, self._upper_teeth is None, self._lower_teeth is None)
         middle, self._half_width = resting_line(resting[:, :2])
@@ -111,12 +111,12 @@ class MouthInterior:
         return np.clip(inside, 0, 255)
 
 
-def cheek_color(picture: Image, landmarks: Float, unit: float) -> Float:
+def cheek_color(image: Image, landmarks: Float, unit: float) -> Float:
     """Median colour (3,) of the cheeks of a picture (H, W, 3) whose landmarks (478, >=2) are in px."""
     reach = max(1, round(0.04 * unit))
     patches = []
     for x, y in landmarks[list(_CHEEKS), :2].round().astype(int):
-        patch = picture[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
+        patch = image[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
         patches.append(patch.reshape(-1, patch.shape[-1])[:, :3])
     return np.asarray(np.maximum(np.median(np.concatenate(patches), axis=0), 12), np.float32)
 

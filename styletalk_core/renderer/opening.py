@@ -42,9 +42,9 @@ class Patch:
         height, width = self.mask.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
-    def lay_over(self, picture: Image) -> None:
-        """Blends it into ``picture`` (H, W, 4), as far as that is opaque itself."""
-        _lay_over(picture, self.left, self.top, self.color, self.mask)
+    def lay_over(self, image: Image) -> None:
+        """Blends it into ``image`` (H, W, 4), as far as that is opaque itself."""
+        _lay_over(image, self.left, self.top, self.color, self.mask)
 
 
 @numba.njit("float32[:,::1](float32[:,:])", nogil=True, cache=True)

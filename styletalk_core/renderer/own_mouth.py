@@ -27,20 +27,20 @@ _COLUMNS: Final = 33
 class OwnMouth:
     """The open mouth of a portrait (T, T, 3)."""
 
-    picture: Image
+    image: Image
     columns: Float  # (C,) px, from corner to corner of the mouth
     top: Float  # (C,) px, edge of the upper lip
     gaps: Float  # (C,) px, between the lips
     has_teeth: bool
 
     @classmethod
-    def of(cls, picture: Image, landmarks: Float, unit: float, has_teeth: bool) -> "OwnMouth | None":
+    def of(cls, image: Image, landmarks: Float, unit: float, has_teeth: bool) -> "OwnMouth | None":
         """The mouth of a portrait with landmarks (478, >=2) px and inter-ocular distance ``unit``; None if closed."""
         upper, lower = (smooth_curve(landmarks[list(lip), :2]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
         columns = np.linspace(upper[0, 0], upper[-1, 0], _COLUMNS, dtype=np.float32)
         top, bottom = (np.interp(columns, lip[:, 0], lip[:, 1]).astype(np.float32) for lip in (upper, lower))
         gaps = np.maximum(bottom - top, 0)
-        return cls(picture, columns, top, gaps, has_teeth) if gaps.max() > _OPEN * unit else None
+        return cls(image, columns, top, gaps, has_teeth) if gaps.max() > _OPEN * unit else None
 
     def lay_over(self, painted: Float, across: Float, down: Float, gap: float) -> Float:
         """``painted`` (h, w, 3) with the photographed mouth over it, as far as it fits.
@@ -58,7 +58,7 @@ class OwnMouth:
         at = np.arange(_COLUMNS)
         x, top, height = (np.interp(place, at, row).astype(np.float32) for row in (self.columns, self.top, self.gaps))
         seen = cv2.remap(
-            self.picture, np.broadcast_to(x, down.shape).copy(), top + down * height, cv2.INTER_LINEAR
+            self.image, np.broadcast_to(x, down.shape).copy(), top + down * height, cv2.INTER_LINEAR
         )  # fmt: skip
         return np.asarray(painted + (seen - painted) * np.float32(share), np.float32)
 

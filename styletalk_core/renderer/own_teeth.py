@@ -51,18 +51,18 @@ class TeethRow:
     rgba: Float  # (h, w, 4), straight alpha 0..1
     origin: Float
 
-    def lay_over(self, picture: Float, x: Float, y: Float) -> Float:
-        """``picture`` (h, w, 3) with the teeth over it; x and y (h, w) are its places in the portrait, px."""
+    def lay_over(self, image: Float, x: Float, y: Float) -> Float:
+        """``image`` (h, w, 3) with the teeth over it; x and y (h, w) are its places in the portrait, px."""
         x, y = x - self.origin[0], y - self.origin[1]
         seen = cv2.remap(self.rgba, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(picture + (seen[..., :3] - picture) * seen[..., 3:], np.float32)
+        return np.asarray(image + (seen[..., :3] - image) * seen[..., 3:], np.float32)
 
 
-def own_teeth(picture: Image, landmarks: Float, unit: float, cheeks: Float) -> tuple[TeethRow | None, TeethRow | None]:
+def own_teeth(image: Image, landmarks: Float, unit: float, cheeks: Float) -> tuple[TeethRow | None, TeethRow | None]:
     """Upper and lower teeth of a portrait (T, T, 3), each None where the photo shows none.
 
     Args:
-        picture: the portrait.
+        image: the portrait.
         landmarks: (478, >=2) px.
         unit: inter-ocular distance, px.
         cheeks: (3,) their colour.
@@ -71,7 +71,7 @@ def own_teeth(picture: Image, landmarks: Float, unit: float, cheeks: Float) -> t
     if (lower - upper)[:, 1].max() < _OPEN * unit:
         return None, None
     low, window = _window(upper, lower, (_GUM_ENDS + 0.06) * unit)
-    patch = picture[window].astype(np.float32)
+    patch = image[window].astype(np.float32)
     columns = np.arange(patch.shape[1]) + low[0]
     top, bottom = (np.interp(columns, lip[:, 0], lip[:, 1]) - low[1] for lip in (upper, lower))
     share = (np.arange(len(patch))[:, None] - top) / np.maximum(bottom - top, 1)
@@ -134,14 +134,14 @@ def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum
     return np.dstack([colors, alpha]).astype(np.float32)
 
 
-def closed_lips(picture: Image, landmarks: Float, unit: float) -> Image:
+def closed_lips(image: Image, landmarks: Float, unit: float) -> Image:
     """A portrait (T, T, 4) whose open mouth is filled in with the colour of a seam between lips.
 
     Without it the teeth that the photo shows would gleam through where the lips close.
     """
     upper, lower = _inner_lips(landmarks)
     low, window = _window(upper, lower, 0.1 * unit)
-    patch = picture[window].astype(np.float32)
+    patch = image[window].astype(np.float32)
     inside = np.zeros(patch.shape[:2], np.float32)
     cv2.fillPoly(inside, [(np.vstack([upper, lower[::-1]]) - low).round().astype(np.int32)], 1.0)
     reach = 2 * max(1, round(_SEAM * unit)) + 1
@@ -149,7 +149,7 @@ def closed_lips(picture: Image, landmarks: Float, unit: float) -> Image:
     lips = _lips(landmarks[:, :2] - low, inside.shape) & (cv2.dilate(grown, np.ones((3, 3))) == 0)
     seam = fill_in(patch[..., :3], lips.astype(np.float32)) * _SEAM_SHADE
     mask = cv2.GaussianBlur(grown, (0, 0), max(0.7, _SEAM * unit / 2))[..., None]
-    result = picture.copy()
+    result = image.copy()
     result[window][..., :3] = (patch[..., :3] + (seam - patch[..., :3]) * mask).round()
     return result
 
@@ -175,6 +175,6 @@ def _lips(points: Float, shape: tuple[int, ...]) -> Float:
     return inside > 0
 
 
-def _whiteness(picture: Float) -> Float:
-    lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+def _whiteness(image: Float) -> Float:
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     return np.asarray(lab[..., 0] - _REDNESS * np.maximum(lab[..., 1], 0), np.float32)

@@ -45,8 +45,8 @@ def guided_filter(guide: Float, values: Float, radius: int, epsilon: float) -> F
     )
     window = (2 * max(1, round(radius / 3)) + 1,) * 2
 
-    def mean(picture: Float) -> Float:
-        return cv2.boxFilter(picture, -1, window, borderType=cv2.BORDER_REFLECT)
+    def mean(image: Float) -> Float:
+        return cv2.boxFilter(image, -1, window, borderType=cv2.BORDER_REFLECT)
 
     guide_mean, values_mean = mean(small_guide), mean(small_values)
     covariance = mean(small_guide * small_values[..., None]) - guide_mean * values_mean[..., None]
@@ -60,12 +60,12 @@ def guided_filter(guide: Float, values: Float, radius: int, epsilon: float) -> F
     return np.asarray((slope * guide).sum(-1) + offset, np.float32)
 
 
-def fill_in(picture: Float, weight: Float) -> Float:
-    """Keeps ``picture`` (H, W, C) where ``weight`` (H, W) is 1 and fills the rest smoothly from what is kept.
+def fill_in(image: Float, weight: Float) -> Float:
+    """Keeps ``image`` (H, W, C) where ``weight`` (H, W) is 1 and fills the rest smoothly from what is kept.
 
     Push-pull interpolation: averages down a pyramid, then back up wherever the finer level knows nothing.
     """
-    levels = [(picture * weight[..., None], weight)]
+    levels = [(image * weight[..., None], weight)]
     while min(levels[-1][1].shape) > 2:
         levels.append((cv2.pyrDown(levels[-1][0]), cv2.pyrDown(levels[-1][1])))
     filled = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
@@ -78,10 +78,10 @@ def fill_in(picture: Float, weight: Float) -> Float:
 
 def foreground_colors(rgb: Image, mask: Float) -> Float:
     """The person's colours, freed of the background at soft edges and defined everywhere, (H, W, 3) float32."""
-    picture = rgb.astype(np.float32)
+    image = rgb.astype(np.float32)
     sure = (cv2.erode(mask, np.ones((3, 3))) > 0.95).astype(np.float32)
     keep = np.clip((mask - 0.75) / 0.2, 0, 1)[..., None]
-    return np.asarray(picture * keep + fill_in(picture, sure) * (1 - keep), np.float32)
+    return np.asarray(image * keep + fill_in(image, sure) * (1 - keep), np.float32)
 
 
 def empty_background(rgb: Image, mask: Float) -> Float:
@@ -90,6 +90,6 @@ def empty_background(rgb: Image, mask: Float) -> Float:
     sure = (cv2.dilate(mask, np.ones((reach, reach))) < 0.02).astype(np.float32)
     if sure.mean() < 0.02:  # Hardly any background to learn from: a plain wall in its average colour.
         sure = (mask < 0.5).astype(np.float32)
-    picture = rgb.astype(np.float32)
+    image = rgb.astype(np.float32)
     keep = cv2.GaussianBlur(sure, (0, 0), reach / 4) * sure
-    return np.asarray(picture * keep[..., None] + fill_in(picture, sure) * (1 - keep[..., None]), np.float32)
+    return np.asarray(image * keep[..., None] + fill_in(image, sure) * (1 - keep[..., None]), np.float32)

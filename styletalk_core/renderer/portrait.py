@@ -30,7 +30,7 @@ class Portrait:
     name: str
     title: str
     size: int  # side of the output it was enrolled for, px
-    picture: Image  # (T, T, 3) RGB; T may exceed ``size`` for sharpness
+    image: Image  # (T, T, 3) RGB; T may exceed ``size`` for sharpness
     mask: Image  # (T, T) 0 background .. 255 person
     landmarks: Float  # (478, 3) px of ``picture``
     triangles: Index  # (F, 3) of the face mesh, eyes and mouth filled in
@@ -41,7 +41,7 @@ class Portrait:
         np.savez_compressed(
             buffer,
             about=np.frombuffer(json.dumps({"title": self.title, "size": self.size}).encode(), np.uint8),
-            picture=cv2.imencode(".jpg", cv2.cvtColor(self.picture, cv2.COLOR_RGB2BGR), _PICTURE_OPTIONS)[1],
+            picture=cv2.imencode(".jpg", cv2.cvtColor(self.image, cv2.COLOR_RGB2BGR), _PICTURE_OPTIONS)[1],
             mask=cv2.imencode(".png", self.mask)[1],
             landmarks=self.landmarks,
             triangles=self.triangles.astype(np.int16),
@@ -57,7 +57,7 @@ class Portrait:
                 name=name,
                 title=about["title"],
                 size=about["size"],
-                picture=cv2.cvtColor(_decoded(stored["picture"], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB),
+                image=cv2.cvtColor(_decoded(stored["picture"], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB),
                 mask=_decoded(stored["mask"], cv2.IMREAD_GRAYSCALE),
                 landmarks=stored["landmarks"],
                 triangles=stored["triangles"].astype(np.int32),
@@ -65,19 +65,19 @@ class Portrait:
 
     def thumbnail(self, side: int = 512) -> bytes:
         """Returns a JPEG of ``side`` x ``side`` pixels."""
-        resized = cv2.resize(self.picture, (side, side), interpolation=cv2.INTER_AREA)
+        resized = cv2.resize(self.image, (side, side), interpolation=cv2.INTER_AREA)
         encoded = cv2.imencode(".jpg", cv2.cvtColor(resized, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
         return bytes(encoded)
 
 
 def _decoded(data: Image, flags: int) -> Image:
     try:
-        picture = cv2.imdecode(data, flags)
+        image = cv2.imdecode(data, flags)
     except cv2.error as error:
         raise ValueError("not the bytes of a picture") from error
-    if picture is None:
+    if image is None:
         raise ValueError("not a picture")
-    return picture
+    return image
 
 
 def enrol(image_path: Path, name: str | None = None, title: str | None = None, size: int = 512) -> Portrait:
@@ -95,7 +95,7 @@ def enrol(image_path: Path, name: str | None = None, title: str | None = None, s
     # Only enrolment needs the face tracker: a server that shows stored portraits never loads it.
     from styletalk_core.renderer import photo
     from styletalk_core.renderer.face_mesh import face_triangles
-    from styletalk_core.renderer.picture import load
+    from styletalk_core.renderer.image_file import load
 
     name = name or Path(image_path).stem
     rgb, landmarks = photo.cropped_face(load(Path(image_path)), size)
@@ -103,7 +103,7 @@ def enrol(image_path: Path, name: str | None = None, title: str | None = None, s
         name=name,
         title=title or name.replace("_", " ").replace("-", " ").title(),
         size=size,
-        picture=rgb,
+        image=rgb,
         mask=np.round(person_mask(rgb) * 255).astype(np.uint8),
         landmarks=landmarks,
         triangles=face_triangles(),

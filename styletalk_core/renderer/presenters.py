@@ -103,7 +103,7 @@ def weighted(parts: dict[str, Float], shares: dict[str, float]) -> Float:
     return np.asarray(sum(share * parts[name].astype(np.float32) for name, share in shares.items()), np.float32)
 
 
-def warped(picture: Image, landmarks: Float, target: Float) -> Image:
+def warped(image: Image, landmarks: Float, target: Float) -> Image:
     """Bends a portrait so that its landmarks lie on ``target`` (478, 3)."""
     mesh = face_mesh.build_head_mesh(landmarks, SIDE, face_mesh.face_triangles())
     vertices = mesh.vertices.copy()
@@ -113,14 +113,14 @@ def warped(picture: Image, landmarks: Float, target: Float) -> Image:
     map_x, map_y = np.zeros((2, SIDE, SIDE), np.float32)
     flat, source = (np.ascontiguousarray(points[:, :2]) for points in (vertices, mesh.vertices))
     fill_triangles(flat, source, mesh.triangles, map_x, map_y)
-    return cv2.remap(picture, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(image, map_x, map_y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
-def made_symmetric(bent: Image, picture: Image, landmarks: Float, target: Float) -> Image:
+def made_symmetric(bent: Image, image: Image, landmarks: Float, target: Float) -> Image:
     """Replaces the right half of a bent portrait by the mirror image of its left half."""
     turned = landmarks.copy()
     turned[:, 0] = SIDE - 1 - turned[:, 0]
-    other = warped(np.ascontiguousarray(picture[:, ::-1]), turned[MIRROR], target)
+    other = warped(np.ascontiguousarray(image[:, ::-1]), turned[MIRROR], target)
     bridge = target[list(NOSE_BRIDGE), 0].mean()
     right = np.clip((np.arange(SIDE) - bridge) / 30 + 0.5, 0, 1)[None, :, None]
     return _as_picture(bent * (1 - right) + other * right)
@@ -140,15 +140,15 @@ def multiband(first: Float, second: Float, mask: Float) -> Float:
     if min(mask.shape) < 2**3 or mask.shape[0] <= SIDE >> BANDS:
         return np.asarray(first + (second - first) * mask[..., None], np.float32)
     size = (first.shape[1], first.shape[0])
-    small = [cv2.pyrDown(picture) for picture in (first, second)]
-    detail = [picture - cv2.pyrUp(low, dstsize=size) for picture, low in zip((first, second), small, strict=True)]
+    small = [cv2.pyrDown(image) for image in (first, second)]
+    detail = [image - cv2.pyrUp(low, dstsize=size) for image, low in zip((first, second), small, strict=True)]
     low = multiband(small[0], small[1], cv2.pyrDown(mask))
     return np.asarray(cv2.pyrUp(low, dstsize=size) + detail[0] + (detail[1] - detail[0]) * mask[..., None], np.float32)
 
 
-def matched_colors(picture: Image, like: Image, mask: Float) -> Image:
+def matched_colors(image: Image, like: Image, mask: Float) -> Image:
     """Gives a face the mean and spread of another's Lab colours inside ``mask``."""
-    labs = [cv2.cvtColor(p.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for p in (picture, like)]
+    labs = [cv2.cvtColor(p.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for p in (image, like)]
     inside = mask > 0.5
     (mean, std), (mean_like, std_like) = ((lab[inside].mean(0), lab[inside].std(0)) for lab in labs)
     gain = np.clip(std_like / std, 0.75, 1.3)
@@ -164,8 +164,8 @@ def evened(canvas: Float, sources: dict[str, Image], recipe: Recipe, target: Flo
     like = _as_picture(canvas)
     mean = weighted({name: matched_colors(sources[name], like, skin) for name in recipe.shape}, recipe.shape)
 
-    def broad(picture: Float) -> Float:
-        blur = [cv2.GaussianBlur(part, (0, 0), 0.13 * unit) for part in (picture * skin[..., None], skin)]
+    def broad(image: Float) -> Float:
+        blur = [cv2.GaussianBlur(part, (0, 0), 0.13 * unit) for part in (image * skin[..., None], skin)]
         return np.asarray(blur[0] / np.maximum(blur[1], 1e-3)[..., None], np.float32)
 
     lab = cv2.cvtColor(broad(mean) / 255, cv2.COLOR_RGB2LAB)
@@ -176,25 +176,25 @@ def evened(canvas: Float, sources: dict[str, Image], recipe: Recipe, target: Flo
     return np.asarray(canvas + _EVENNESS * soft * (even - broad(canvas)), np.float32)
 
 
-def redrawn_shoulder(picture: Image, mask: Float, line: tuple[int, int, int, int]) -> tuple[Image, Float]:
+def redrawn_shoulder(image: Image, mask: Float, line: tuple[int, int, int, int]) -> tuple[Image, Float]:
     """Replaces what lies right of a line's start by plain cloth below the line and nothing above it."""
     x0, y0, x1, y1 = line
     x, y = np.meshgrid(np.arange(SIDE, dtype=np.float32), np.arange(SIDE, dtype=np.float32))
     depth = y - (y0 + (x - x0) * (y1 - y0) / (x1 - x0))
     here = cv2.GaussianBlur((x > x0).astype(np.float32), (0, 0), 5)
-    cloth = np.median(picture[y0 + 40 : y0 + 90, x0 - 60 : x0 - 20].reshape(-1, 3), axis=0)
+    cloth = np.median(image[y0 + 40 : y0 + 90, x0 - 60 : x0 - 20].reshape(-1, 3), axis=0)
     drawn = cloth * (1 + 0.1 * np.exp(-np.maximum(depth, 0) / 12))[..., None]
     weave = np.random.default_rng(3).normal(0, 6, (SIDE, SIDE)).astype(np.float32)
     drawn += cv2.GaussianBlur(weave, (0, 0), 0.8)[..., None]
-    blended = picture * (1 - here[..., None]) + drawn * here[..., None]
+    blended = image * (1 - here[..., None]) + drawn * here[..., None]
     mask = mask * (1 - here) + np.clip(depth / 2.5 + 0.5, 0, 1) * here
     return _as_picture(blended), mask.astype(np.float32)
 
 
-def with_headroom(picture: Image, mask: Float, room: int) -> tuple[Image, Float]:
+def with_headroom(image: Image, mask: Float, room: int) -> tuple[Image, Float]:
     """Rounds off hair that the upper edge cuts, and makes room above it."""
     sides = (room, 0, room // 2, room // 2)
-    taller = cv2.copyMakeBorder(picture, *sides, cv2.BORDER_REFLECT_101)
+    taller = cv2.copyMakeBorder(image, *sides, cv2.BORDER_REFLECT_101)
     taller_mask = cv2.copyMakeBorder(mask, *sides, cv2.BORDER_REPLICATE)
     taller[room:, : room // 2] = taller[room:, room // 2 : room // 2 + 1]
     taller[room:, -(room // 2) :] = taller[room:, -(room // 2) - 1 : -(room // 2)]
@@ -255,19 +255,19 @@ def make(recipe: Recipe, folder: Path) -> Image:
             mask = region_mask(target, REGIONS[region], 0.10) * face
             canvas = multiband(canvas, piece.astype(np.float32), mask)
     canvas = evened(canvas, {name: bent[name] for name in recipe.shape}, recipe, target, face)
-    picture = _as_picture(canvas)
-    mask = person_mask(picture)
+    image = _as_picture(canvas)
+    mask = person_mask(image)
     if recipe.shoulder:
-        picture, mask = redrawn_shoulder(picture, mask, recipe.shoulder)
+        image, mask = redrawn_shoulder(image, mask, recipe.shoulder)
     if recipe.vividness != 1:
-        lab = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
         lab[..., 1:] = lab[..., 1:] * recipe.vividness
-        picture = _as_picture(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
+        image = _as_picture(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
     if recipe.headroom:
-        picture, mask = with_headroom(picture, mask, recipe.headroom)
+        image, mask = with_headroom(image, mask, recipe.headroom)
     if recipe.backdrop is None:
-        return picture
-    person = foreground_colors(picture, mask)
+        return image
+    person = foreground_colors(image, mask)
     wall = backdrop(recipe.backdrop)
     return _as_picture(person * mask[..., None] + wall * (1 - mask[..., None]))
 
@@ -281,11 +281,11 @@ def main() -> None:
     for recipe in RECIPES:
         if args.only and recipe.name not in args.only:
             continue
-        picture = make(recipe, args.portraits)
+        image = make(recipe, args.portraits)
         folder = args.out / recipe.name
         with tempfile.TemporaryDirectory() as scratch:
             photo = Path(scratch) / "photo.png"
-            cv2.imwrite(str(photo), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+            cv2.imwrite(str(photo), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
             AvatarLibrary(args.out).add(enrol(photo, recipe.name, recipe.title))
         provenance = asdict(recipe) | {"sources": "SFHQ synthetic faces, MIT licence; no real person"}
         (folder / "provenance.json").write_text(json.dumps(provenance, indent=2) + "\n")

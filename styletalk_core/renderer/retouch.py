@@ -43,19 +43,19 @@ class Retouch:
         grid: nodes on a side of it.
     """
 
-    def __init__(self, weights: RetouchWeights, picture: Image, points: Float, face: Float, own: Float) -> None:
+    def __init__(self, weights: RetouchWeights, image: Image, points: Float, face: Float, own: Float) -> None:
         """Looks at a portrait.
 
         Args:
             weights: of the trained network.
-            picture: (T, T, >=3) the texture.
+            image: (T, T, >=3) the texture.
             points: (478, >=2) landmarks in it, px.
             face: (478, 3) canonical landmarks with the mouth at rest.
             own: (478, 3) canonical displacements of the photo from `face`.
         """
         from_crop = crop_frame(points, CROP * _DETAIL)
         cut = cv2.warpAffine(
-            picture[..., :3], from_crop, (CROP * _DETAIL,) * 2,
+            image[..., :3], from_crop, (CROP * _DETAIL,) * 2,
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
         )  # fmt: skip
         seen = cv2.resize(cut, (CROP, CROP), interpolation=cv2.INTER_AREA).astype(np.float32) / 255

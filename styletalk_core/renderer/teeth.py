@@ -37,14 +37,14 @@ _SPACE_DEPTH: Final = 0.85
 """How far the notches between the teeth are filled with the shaded enamel behind them."""
 
 
-def teeth_texture(picture: Image, landmarks: Float) -> Image:
+def teeth_texture(image: Image, landmarks: Float) -> Image:
     """Returns (h, w, 4) uint8 RGBA of the full row; picture (H, W, 3) RGB with landmarks (478, 3) px."""
     right, left = landmarks[78, :2], landmarks[308, :2]
     middle, across = (right + left) / 2, left - right
     angle = float(np.degrees(np.arctan2(across[1], across[0])))
     turn = cv2.getRotationMatrix2D((float(middle[0]), float(middle[1])), angle, CORNERS / float(np.linalg.norm(across)))
     turn[:, 2] = turn[:, 2] + np.array([CROP[0] / 2, 180]) - middle
-    upright = cv2.warpAffine(picture, turn, CROP, flags=cv2.INTER_CUBIC)
+    upright = cv2.warpAffine(image, turn, CROP, flags=cv2.INTER_CUBIC)
 
     mask = np.zeros(CROP[::-1], np.uint8)
     outline = np.array(EDGE, np.int32) << _SHIFT
@@ -70,10 +70,10 @@ def main() -> None:
     parser.add_argument("portraits", type=Path, help="folder with the sfhq_*.jpg faces")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "portraits" / "teeth.png")
     args = parser.parse_args()
-    picture = cv2.imread(str(args.portraits / f"{SOURCE}.jpg"))
-    if picture is None:
+    image = cv2.imread(str(args.portraits / f"{SOURCE}.jpg"))
+    if image is None:
         raise InputError(f"{args.portraits} has no picture {SOURCE}.jpg")
-    rgb = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     cv2.imwrite(str(args.out), cv2.cvtColor(teeth_texture(rgb, find_landmarks(rgb)), cv2.COLOR_RGBA2BGRA))
 
 

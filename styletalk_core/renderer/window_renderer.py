@@ -72,14 +72,14 @@ class WindowRenderer:
     def __init__(self, portrait: Portrait, network: PIRenderer, size: int) -> None:
         """Prepares a portrait for pictures of ``size`` px, on the device of ``network``."""
         self._network, self._size = network, size
-        picture = cv2.resize(portrait.picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        self.background: Image = cv2.resize(picture, (size, size), interpolation=cv2.INTER_CUBIC)
+        photo = cv2.resize(portrait.image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        self.background: Image = cv2.resize(photo, (size, size), interpolation=cv2.INTER_CUBIC)
         self._device = next(network.parameters()).device
         with torch.inference_mode():
-            image = torch.from_numpy(picture).to(self._device).permute(2, 0, 1).float() / 127.5 - 1
+            image = torch.from_numpy(photo).to(self._device).permute(2, 0, 1).float() / 127.5 - 1
             self._state = network.prepare(image)
         self._map = BaselMap.load()
-        side = portrait.picture.shape[0]
+        side = portrait.image.shape[0]
         head = fit_head(portrait.landmarks[None], FaceModel.load().mean)
         self._angles, self._center = euler_angles(head.rotation)[0], head.shift[0, :2] / side
         self._unit = float(head.scale[0]) / side

@@ -35,7 +35,7 @@ class SelfDrivenClip:
     """Coefficients (T, 64) and phone columns (T, 41), as the training reads them."""
     loudness: Float
     """(T,) level of the sound in each frame, dB."""
-    pictures: list[Image]
+    frames: list[Image]
     """K faces (256, 256, 3) RGB, the first frame of the clip first."""
     landmarks: Float
     """(K, 478, 3) px of those pictures."""

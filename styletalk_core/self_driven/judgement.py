@@ -14,7 +14,7 @@ from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import FPS
 from styletalk_core.self_driven.baselines import BASELINES
 from styletalk_core.self_driven.clip import SelfDrivenClip
-from styletalk_core.self_driven.pictures import Reenactment
+from styletalk_core.self_driven.rendered_frames import Reenactment
 from styletalk_core.self_driven.style_classifier import StyleClassifier
 from styletalk_core.styletalk import StyleTalk
 from styletalk_core.tracker import FaceTracker
@@ -117,4 +117,4 @@ def shortened(clip: SelfDrivenClip, frames: int) -> SelfDrivenClip:
     motion = clip.motion
     assert motion.phones is not None
     part = replace(motion, coefficients=motion.coefficients[:frames], phones=motion.phones[:frames])
-    return replace(clip, motion=part, loudness=clip.loudness[:frames], pictures=[], landmarks=clip.landmarks[:0])
+    return replace(clip, motion=part, loudness=clip.loudness[:frames], frames=[], landmarks=clip.landmarks[:0])

@@ -112,7 +112,7 @@ def judge(network: RetouchNetwork, crops: MouthCrops) -> tuple[float, float]:
         batch = _Batch(crops, np.flatnonzero(crops.clip == clip), None)
         weight = _WEIGHT / _WEIGHT.sum() / 3 / len(batch.target)
         plain, drawn = batch.drawn(None), batch.drawn(batch.fields(network, batch.motion))
-        errors.append([float(((picture - batch.target).abs() * weight).sum()) * 255 for picture in (plain, drawn)])
+        errors.append([float(((image - batch.target).abs() * weight).sum()) * 255 for image in (plain, drawn)])
     before, after = np.mean(errors, axis=0)
     return float(before), float(after)
 
@@ -152,8 +152,8 @@ class _Batch:
     def _mirror(self, turned: NDArray[np.bool_]) -> None:
         people, pairs = torch.from_numpy(turned), torch.from_numpy(turned[self._of])
         self.mouth[people] = self.mouth[people].flip(3)
-        for picture in (self.target, self._color, self._mask):
-            picture[pairs] = picture[pairs].flip(3)
+        for image in (self.target, self._color, self._mask):
+            image[pairs] = image[pairs].flip(3)
         self._place[pairs] = self._place[pairs].flip(2) * torch.tensor([-1.0, 1.0])
         for features, which in ((self.motion, pairs), (self._own, people), (self._person, people)):
             features[which] = mirrored_features(features[which])
@@ -179,8 +179,8 @@ def mirrored_features(features: Tensor) -> Tensor:
     return torch.cat([*parts, turn * torch.tensor([1.0, -1.0, -1.0])[: turn.shape[1]]], dim=1)
 
 
-def _lit(picture: Tensor, gain: Tensor, gamma: Tensor) -> Tensor:
-    return (picture.clamp(min=1e-3) ** gamma * gain).clamp(0, 1)
+def _lit(image: Tensor, gain: Tensor, gamma: Tensor) -> Tensor:
+    return (image.clamp(min=1e-3) ** gamma * gain).clamp(0, 1)
 
 
 def _batches(crops: MouthCrops, generator: np.random.Generator) -> Iterator[_Batch]:

@@ -122,6 +122,6 @@ def _pairs(renderer: MeshRenderer, motion: DrivenMotion, frames: list[Image], ta
     )
 
 
-def _cut(picture: Image, frame: Float, side: int) -> Image:
+def _cut(image: Image, frame: Float, side: int) -> Image:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(picture, frame, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.warpAffine(image, frame, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)

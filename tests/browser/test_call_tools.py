@@ -36,11 +36,11 @@ def test_a_recording_has_picture_and_sound_and_says_that_it_is_generated(page: P
     path = tmp_path / download.value.suggested_filename
     download.value.save_as(path)
     with av.open(str(path)) as file:
-        pictures = [frame for frame in file.decode(video=0)]
+        images = [frame for frame in file.decode(video=0)]
         assert {key.lower(): value for key, value in file.metadata.items()}["title"] == "AI-generated video"
     with av.open(str(path)) as file:
         seconds = sum(frame.samples / frame.sample_rate for frame in file.decode(audio=0))
-    assert len(pictures) > 20 and pictures[0].width == 512
+    assert len(images) > 20 and images[0].width == 512
     assert seconds == pytest.approx(3, abs=1.5)
 
 

@@ -24,8 +24,8 @@ DROP = """async ([name, base64]) => {
 
 
 def photo(path: Path, presenter: str) -> Path:
-    picture = AvatarLibrary(Path("none")).get(presenter).picture
-    cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    image = AvatarLibrary(Path("none")).get(presenter).image
+    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     return path
 
 

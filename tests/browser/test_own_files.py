@@ -103,11 +103,11 @@ def test_names_of_any_length_neither_widen_the_panel_nor_push_thumbnails_out(
     page.wait_for_selector("#styles input", state="attached")
     panel = boxes(page, "section.panel")[0]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    tiles, pictures = boxes(page, "#styles .tile"), boxes(page, "#styles .tile img")
+    tiles, images = boxes(page, "#styles .tile"), boxes(page, "#styles .tile img")
     assert len(tiles) == len(EMOTIONS) + 3 + len(OWN_STYLES) and not overlapping(tiles)
-    widths = {round(picture["right"] - picture["left"]) for picture in pictures}
+    widths = {round(picture["right"] - picture["left"]) for picture in images}
     assert len(widths) == 1, f"thumbnails differ in width: {widths}"
-    for box in (*tiles, *pictures, *boxes(page, "#styles .tile span")):
+    for box in (*tiles, *images, *boxes(page, "#styles .tile span")):
         assert panel["left"] < box["left"] and box["right"] < panel["right"], box
     long = page.locator("#styles .tile", has_text="Interview-with-anna-2024-03")
     assert long.get_attribute("title") == "Interview-with-anna-2024-03"

@@ -34,8 +34,8 @@ def stills(page: Page, tracker: FaceTracker) -> np.ndarray:
     faces = []
     for _ in range(STILLS):
         jpeg = base64.b64decode(page.evaluate(TAKE_STILL))
-        picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-        faces.append(tracker.track_image(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)))
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        faces.append(tracker.track_image(cv2.cvtColor(image, cv2.COLOR_BGR2RGB)))
         page.wait_for_timeout(250)
     return np.stack(faces)
 

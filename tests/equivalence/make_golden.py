@@ -113,9 +113,9 @@ def official_renderer_excess(folder: Path) -> dict[str, float]:
     stored = load_file(folder / "pirenderer_official_tiny.safetensors")
     model = renderer_from_official(stored_weights(stored), OFFICIAL_TINY_RENDERER, "official tiny")
     found: dict[str, float] = {}
-    pictures = [[stored["in.image"][row], stored["in.motion"][row : row + 1]] for row in range(len(stored["in.image"]))]
-    bounds = rounding_bounds(model, renderer_outputs, pictures[0])  # the others are noise of the same kind
-    for row, given in enumerate(pictures):
+    images = [[stored["in.image"][row], stored["in.motion"][row : row + 1]] for row in range(len(stored["in.image"]))]
+    bounds = rounding_bounds(model, renderer_outputs, images[0])  # the others are noise of the same kind
+    for row, given in enumerate(images):
         for name, value in renderer_outputs(model, *given).items():
             wanted = stored[f"out.{name}"][row]
             tolerance = BOTH_ROUND * bounds[name] + (HALF_PRECISION if wanted.dtype == torch.float16 else 0.0)

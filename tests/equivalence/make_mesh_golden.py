@@ -67,8 +67,8 @@ def rendered(case: Case, renderers: dict[tuple[str, int], Any]) -> NDArray[np.ui
 def main() -> None:
     """Writes the frames, each as a grey PNG of its planes."""
     renderers: dict[tuple[str, int], Any] = {}
-    pictures = [rendered(case, renderers) for case in CASES]
-    np.savez(FRAMES, **{f"frame_{k}": cv2.imencode(".png", picture)[1] for k, picture in enumerate(pictures)})  # type: ignore[arg-type]
+    images = [rendered(case, renderers) for case in CASES]
+    np.savez(FRAMES, **{f"frame_{k}": cv2.imencode(".png", image)[1] for k, image in enumerate(images)})  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

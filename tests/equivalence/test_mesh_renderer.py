@@ -21,8 +21,8 @@ def renderers() -> dict[tuple[str, int], Any]:
 @pytest.fixture(scope="module")
 def golden() -> list[NDArray[np.uint8]]:
     with np.load(FRAMES) as stored:
-        pictures = [cv2.imdecode(stored[f"frame_{k}"], cv2.IMREAD_GRAYSCALE) for k in range(len(CASES))]
-    return [np.asarray(picture, np.uint8) for picture in pictures]
+        images = [cv2.imdecode(stored[f"frame_{k}"], cv2.IMREAD_GRAYSCALE) for k in range(len(CASES))]
+    return [np.asarray(image, np.uint8) for image in images]
 
 
 @pytest.mark.parametrize("index", range(len(CASES)))
@@ -30,8 +30,8 @@ def test_a_frame_is_the_golden_one(
     index: int, renderers: dict[tuple[str, int], Any], golden: list[NDArray[np.uint8]]
 ) -> None:
     case: Case = CASES[index]
-    picture = rendered(case, renderers)
-    assert picture.shape == golden[index].shape
-    difference = np.abs(picture.astype(int) - golden[index])
+    image = rendered(case, renderers)
+    assert image.shape == golden[index].shape
+    difference = np.abs(image.astype(int) - golden[index])
     assert difference.mean() < MEAN, case
     assert np.quantile(difference, 0.999) <= NEARLY_ALL, case

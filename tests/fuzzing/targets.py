@@ -32,7 +32,7 @@ from server.protocol.requests import CLIENT_REQUESTS
 from server.service import Service
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
-from styletalk_core.renderer import picture
+from styletalk_core.renderer import image_file
 from styletalk_core.style_clip import checked_length
 from styletalk_core.video import read_frames
 
@@ -272,5 +272,5 @@ TARGETS = {
     "message": Target(lambda: messages(TYPES, FIELDS, VALID), _message),
     "sound": Target(_sounds, lambda: _file(read_audio)),
     "clip": Target(_clips, lambda: _file(_read_clip)),
-    "photo": Target(_photos, lambda: _file(picture.load)),
+    "photo": Target(_photos, lambda: _file(image_file.load)),
 }

@@ -23,7 +23,7 @@ class GrainyEngine(DeterministicEngine):
 
     def render(self, *wanted: Any) -> list[NDArray[np.uint8]]:
         random = np.random.default_rng(0)
-        return [picture + random.integers(0, 40, picture.shape, np.uint8) for picture in super().render(*wanted)]
+        return [image + random.integers(0, 40, image.shape, np.uint8) for image in super().render(*wanted)]
 
 
 def make_service(config: ServerConfig) -> Service:

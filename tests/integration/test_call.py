@@ -29,7 +29,7 @@ async def test_speech_comes_back_delayed_with_a_mouth_that_moves_with_it() -> No
         metrics = await control.expect("metrics")
         assert 0 < metrics["fps"] < 32
         assert pitch(rtc_client) == pytest.approx(300, abs=10)
-        openness = [int(picture[5, 5]) for _, _, picture in rtc_client.frames]
+        openness = [int(image[5, 5]) for _, _, image in rtc_client.frames]
         assert min(openness) < HALF < max(openness)
         frames = np.array([time for _, time, _ in rtc_client.frames]) * TICK_RATE / STEP_TICKS
         np.testing.assert_allclose(frames - frames[0], np.round(frames - frames[0]), atol=0.01)
@@ -52,9 +52,9 @@ async def test_four_sessions_get_their_own_sound_and_face_only() -> None:
         await asyncio.sleep(3)
         for number, (frequency, rtc_client) in enumerate(zip(tones, rtc_clients, strict=True)):
             assert pitch(rtc_client) == pytest.approx(frequency, abs=10)
-            for _, _, picture in rtc_client.frames[3:]:
-                assert int(picture[64, 5]) == pytest.approx(64 + 64 * (number % 2), abs=6)
-                assert int(picture[-1, 5]) == pytest.approx(64 + 64 * (number // 2), abs=6)
+            for _, _, image in rtc_client.frames[3:]:
+                assert int(image[64, 5]) == pytest.approx(64 + 64 * (number % 2), abs=6)
+                assert int(image[-1, 5]) == pytest.approx(64 + 64 * (number // 2), abs=6)
             await rtc_client.aclose()
 
 

@@ -66,8 +66,8 @@ async def test_one_lost_microphone_packet_is_concealed_and_leaves_no_delay() -> 
         await asyncio.sleep(1)
         assert session.audio_receiver.lost == 1
         assert await lateness(session, 1) < max(before, 0) + 20
-        sound = np.concatenate([samples for _, _, samples in rtc_client.audio])[-24_000:]
-        assert np.abs(sound).max() > 3_000
+        audio = np.concatenate([samples for _, _, samples in rtc_client.audio])[-24_000:]
+        assert np.abs(audio).max() > 3_000
 
 
 @pytest.mark.parametrize("together", [1, 3])
@@ -103,6 +103,6 @@ async def test_after_ten_seconds_of_outage_the_avatar_speaks_again_within_a_seco
         await ask_for_a_new_start(rtc_client)
         back = asyncio.get_running_loop().time()
         async with asyncio.timeout(3):
-            while not [t for t, _, picture in rtc_client.frames if t > back and picture[5, 5] > HALF]:
+            while not [t for t, _, image in rtc_client.frames if t > back and image[5, 5] > HALF]:
                 await asyncio.sleep(0.02)
         assert asyncio.get_running_loop().time() - back < 1

@@ -70,7 +70,7 @@ async def test_five_viewers_see_and_hear_one_rendering_of_sound_pushed_faster_th
             assert pitch(viewer) == pytest.approx(400, abs=10)
             loud = np.flatnonzero(np.abs(sound_of(viewer)) > 1_000)
             assert len(loud) > 2 * 48_000  # to the sample in virtual time, where no machine is busy
-            openness = [int(picture[5, 5]) for _, _, picture in viewer.frames]
+            openness = [int(image[5, 5]) for _, _, image in viewer.frames]
             assert max(openness) > BRIGHT - 20 and openness[-1] < DARK + 20
         await asyncio.gather(*(viewer.aclose() for viewer in viewers))
 
@@ -179,11 +179,11 @@ async def test_a_recording_holds_picture_and_sound_and_says_that_the_face_is_gen
             assert "generated" in video.metadata["comment"] and "trainedAlgorithmicMedia" in video.metadata["comment"]
             frames = [(frame.time, frame.to_ndarray(format="gray")[5, 5]) for frame in video.decode(video=0)]
         with av.open(str(path)) as video:
-            sound = np.concatenate([frame.to_ndarray()[0] for frame in video.decode(audio=0)])
-        onset = np.flatnonzero(np.abs(sound) > 0.05)[0] / 48_000
+            audio = np.concatenate([frame.to_ndarray()[0] for frame in video.decode(audio=0)])
+        onset = np.flatnonzero(np.abs(audio) > 0.05)[0] / 48_000
         opened = next(time for time, level in frames if level > (BRIGHT + DARK) / 2)
         assert opened == pytest.approx(onset, abs=0.05)
-        assert len(sound) / 48_000 == pytest.approx(stopped["seconds"], abs=0.1)
+        assert len(audio) / 48_000 == pytest.approx(stopped["seconds"], abs=0.1)
         assert np.diff([time for time, _ in frames]).max() < 0.2
         assert (await server.http("DELETE", stopped["address"]))[0] == 204
         assert (await server.http("GET", stopped["address"]))[0] == 404

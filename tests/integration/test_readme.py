@@ -93,7 +93,7 @@ def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in with the photo, clip and recording that the README speaks of, and nobody's own files."""
     monkeypatch.setenv("STYLETALK_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(AvatarLibrary(tmp_path).get("clara").picture).save("photo.jpg")
+    Image.fromarray(AvatarLibrary(tmp_path).get("clara").image).save("photo.jpg")
     write_video(Path("clip.mp4"), talking_frames())
     samples = read_audio(ROOT / "tests/data/speech/two_sentences.flac", 48_000)[:72_000]
     with wave.open("speech.wav", "wb") as file:

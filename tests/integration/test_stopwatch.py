@@ -19,7 +19,7 @@ async def test_a_burst_flashes_in_its_own_frame_and_stages_follow_each_other() -
         due = [onset for onset in watch.onsets if watch.now() - onset.captured > 0.6]
         assert len(due) >= 2
         assert set(watch.flashes) <= {onset.tick // FRAME_TICKS * FRAME_TICKS for onset in watch.onsets}
-        assert 2 <= len(watch.flashes) <= sum(int(picture[8, 8]) > 215 for _, _, picture in rtc_client.frames) + 1
+        assert 2 <= len(watch.flashes) <= sum(int(image[8, 8]) > 215 for _, _, image in rtc_client.frames) + 1
         frames = [frame for frame in watch.frames.values() if frame.complete]
         assert len(frames) > 30
         for f in frames:

@@ -47,9 +47,9 @@ async def put(server: LiveServer, name: str, body: bytes, kind: str = "styles") 
     return status, json.loads(answer)
 
 
-def jpeg(picture: np.ndarray) -> bytes:
+def jpeg(image: np.ndarray) -> bytes:
     """A (H, W, 3) RGB picture as a photo."""
-    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1].tobytes()
+    return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 async def test_clip_becomes_a_style_and_goes_again(tmp_path: Path, library: StyleLibrary) -> None:
@@ -87,7 +87,7 @@ async def test_bad_clips_are_refused_in_a_sentence(tmp_path: Path, library: Styl
 async def test_photo_becomes_an_avatar_and_goes_again(tmp_path: Path) -> None:
     """The name of a presenter may be taken; without the photo the presenter is there again."""
     avatars = AvatarLibrary(tmp_path / "home" / "avatars")
-    photo = jpeg(avatars.get("marcus").picture)
+    photo = jpeg(avatars.get("marcus").image)
     async with running_server() as server:
         assert await put(server, "clara", photo, "avatars") == (201, {"name": "clara", "size": 512, "seconds": ANY})
         assert not avatars.is_builtin("clara")

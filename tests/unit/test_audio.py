@@ -12,12 +12,12 @@ from styletalk_core.audio import read_audio, read_pcm
 from styletalk_core.errors import InputError
 
 
-def write_wav(path: Path, sound: NDArray[np.float32], rate: int, codec: str, channels: int) -> None:
+def write_wav(path: Path, audio: NDArray[np.float32], rate: int, codec: str, channels: int) -> None:
     """Writes (n,) float32 in the same way to every channel."""
     layout = {1: "mono", 2: "stereo"}[channels]
     with av.open(str(path), "w", format="wav") as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
-        interleaved = np.repeat(sound, channels)[None].astype(np.float32)
+        interleaved = np.repeat(audio, channels)[None].astype(np.float32)
         frame = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=layout)
         frame.sample_rate = rate
         converter = av.AudioResampler(format=stream.codec_context.format, layout=layout, rate=rate)

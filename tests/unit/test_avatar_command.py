@@ -18,7 +18,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_photo_is_added_shown_listed_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo = tmp_path / "me.png"
-    Image.fromarray(AvatarLibrary(tmp_path).get("clara").picture).save(photo)
+    Image.fromarray(AvatarLibrary(tmp_path).get("clara").image).save(photo)
 
     def run(*words: str) -> dict[str, object]:
         assert main(["avatar", *words, "--json"]) == 0

@@ -34,10 +34,10 @@ def test_the_person_is_the_same_before_every_background(renderer: MeshRenderer, 
         behind = library.behind(entry.name, renderer.background)
         if behind is None:
             continue
-        picture = renderer.render_rgb(*MOTION, behind)
-        assert np.array_equal(picture[FACE], kept[FACE])
-        assert np.abs(picture[CORNER].astype(int) - behind[CORNER]).max() <= 1
-        assert np.array_equal(picture, kept) == (entry.name == "keep")
+        image = renderer.render_rgb(*MOTION, behind)
+        assert np.array_equal(image[FACE], kept[FACE])
+        assert np.abs(image[CORNER].astype(int) - behind[CORNER]).max() <= 1
+        assert np.array_equal(image, kept) == (entry.name == "keep")
 
 
 def test_any_colour_can_be_had(renderer: MeshRenderer, library: BackgroundLibrary) -> None:

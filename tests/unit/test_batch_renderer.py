@@ -32,11 +32,11 @@ def lively(renderer: MeshRenderer, seed: int, behind: NDArray[np.uint8] | None) 
 def test_every_picture_is_within_a_grey_level_of_the_one_drawn_alone(renderers: list[MeshRenderer]) -> None:
     motions = [lively(renderers[k % 2], k, renderers[k % 2].background) for k in range(10)]
     motions += [lively(renderers[0], 20, None), lively(renderers[1], 21, np.full((SIZE, SIZE, 3), 90, np.uint8))]
-    pictures = BatchRenderer(SIZE, torch.device("cpu")).render(motions)
-    for motion, picture in zip(motions, pictures, strict=True):
+    images = BatchRenderer(SIZE, torch.device("cpu")).render(motions)
+    for motion, image in zip(motions, images, strict=True):
         expected = draw(motion)
-        assert picture.shape == expected.shape and picture.dtype == np.uint8
-        difference = np.abs(picture.astype(int) - expected)
+        assert image.shape == expected.shape and image.dtype == np.uint8
+        difference = np.abs(image.astype(int) - expected)
         assert difference.mean() < 0.5
         assert np.percentile(difference, 99.5) <= 6
 
@@ -45,12 +45,12 @@ def test_a_picture_does_not_depend_on_who_shares_the_batch(renderers: list[MeshR
     batch = BatchRenderer(SIZE, torch.device("cpu"))
     motions = [lively(renderers[k % 2], k, renderers[k % 2].background) for k in range(3)]
     together = batch.render(motions)
-    for motion, picture in zip(motions, together, strict=True):
-        assert np.abs(batch.render([motion])[0].astype(int) - picture).max() <= 1
+    for motion, image in zip(motions, together, strict=True):
+        assert np.abs(batch.render([motion])[0].astype(int) - image).max() <= 1
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_cuda_draws_what_the_processor_draws(renderers: list[MeshRenderer]) -> None:
     motions = [lively(renderers[k % 2], k, renderers[k % 2].background) for k in range(32)]
-    for motion, picture in zip(motions, BatchRenderer(SIZE, torch.device("cuda")).render(motions), strict=True):
-        assert np.abs(picture.astype(int) - draw(motion)).mean() < 1
+    for motion, image in zip(motions, BatchRenderer(SIZE, torch.device("cuda")).render(motions), strict=True):
+        assert np.abs(image.astype(int) - draw(motion)).mean() < 1

@@ -80,10 +80,10 @@ def test_phones_are_heard_and_labels_aligned_where_a_transcript_fits(tmp_path: P
         "heard": "",
         "silent": "",
     }
-    sound = (32767 * np.clip(read_audio(SPEECH)[:32_000], -1, 1)).astype(np.int16)
+    audio = (32767 * np.clip(read_audio(SPEECH)[:32_000], -1, 1)).astype(np.int16)
     clips = [Clip(name, tmp_path / f"{name}.mp4", "train", "", "", "", True, "", text) for name, text in texts.items()]
     for clip in clips:
-        write_video(clip.path, talking_frames()[:60], sound=None if clip.name == "silent" else sound)
+        write_video(clip.path, talking_frames()[:60], sound=None if clip.name == "silent" else audio)
         coefficients_path(tmp_path, clip).parent.mkdir(exist_ok=True)
         blank = np.zeros(60, np.float32)
         ClipMotion(blank, blank, blank, blank > 0, blank).save(coefficients_path(tmp_path, clip))

@@ -17,8 +17,8 @@ SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
 def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data" / "video"
     folder.mkdir(parents=True)
-    sound = (32767 * np.clip(read_audio(SPEECH)[:24_000], -1, 1)).astype(np.int16)
-    write_video(folder / "talk.mp4", talking_frames()[:45], sound=sound)
+    audio = (32767 * np.clip(read_audio(SPEECH)[:24_000], -1, 1)).astype(np.int16)
+    write_video(folder / "talk.mp4", talking_frames()[:45], sound=audio)
     write_video(folder / "fog.mp4", noise_frames(40))
     rows = ["clip split source speaker style audio licence text"]
     rows += [f"{name} train Web ann neutral {heard} free " for name, heard in (("talk", "yes"), ("fog", "no"))]

@@ -21,11 +21,11 @@ CONTRACT = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips")
-    sound = (32767 * np.clip(read_audio(SPEECH)[:40_000], -1, 1)).astype(np.int16)
-    write_video(path / "good.mp4", talking_frames(), sound=sound)
+    audio = (32767 * np.clip(read_audio(SPEECH)[:40_000], -1, 1)).astype(np.int16)
+    write_video(path / "good.mp4", talking_frames(), sound=audio)
     write_video(path / "mute.mp4", talking_frames()[:40])
-    write_video(path / "faceless.mp4", noise_frames(40), sound=sound[:20_000])
-    write_video(path / "short.mp4", talking_frames()[:3], sound=sound[:1600])
+    write_video(path / "faceless.mp4", noise_frames(40), sound=audio[:20_000])
+    write_video(path / "short.mp4", talking_frames()[:3], sound=audio[:1600])
     (path / "broken.mp4").write_bytes(b"no video at all")
     return path
 

@@ -15,15 +15,15 @@ PORTRAIT = AvatarLibrary(Path("does-not-exist")).get("kenji")
 
 
 def test_ssim_is_one_for_equals_and_falls_with_blur() -> None:
-    picture = cv2.resize(PORTRAIT.picture, (256, 256), interpolation=cv2.INTER_AREA)
-    assert ssim(picture, picture) == pytest.approx(1)
-    values = [ssim(picture, cv2.GaussianBlur(picture, (0, 0), sigma)) for sigma in (0.7, 1.5, 3)]
+    image = cv2.resize(PORTRAIT.image, (256, 256), interpolation=cv2.INTER_AREA)
+    assert ssim(image, image) == pytest.approx(1)
+    values = [ssim(image, cv2.GaussianBlur(image, (0, 0), sigma)) for sigma in (0.7, 1.5, 3)]
     assert values == sorted(values, reverse=True)
 
 
 def test_cpbd_falls_with_blur() -> None:
-    picture = cv2.resize(PORTRAIT.picture, (512, 512), interpolation=cv2.INTER_AREA)
-    values = [cpbd(picture), *(cpbd(cv2.GaussianBlur(picture, (0, 0), sigma)) for sigma in (0.8, 1.6))]
+    image = cv2.resize(PORTRAIT.image, (512, 512), interpolation=cv2.INTER_AREA)
+    values = [cpbd(image), *(cpbd(cv2.GaussianBlur(image, (0, 0), sigma)) for sigma in (0.8, 1.6))]
     assert values[0] > values[1] > values[2]
 
 
@@ -31,7 +31,7 @@ def test_motion_read_from_landmarks_puts_them_back_where_they_were() -> None:
     """Turn, shift and scale a face, read its motion, pose the mesh by it: every landmark of the skull is met."""
     renderer = MeshRenderer(PORTRAIT, 256)
     pose = np.array([0.08, -0.12, 0.05, 0.04, -0.03, 0.3], np.float32)
-    scale = 256 / PORTRAIT.picture.shape[0]
+    scale = 256 / PORTRAIT.image.shape[0]
     landmarks = PORTRAIT.landmarks * scale
     landmarks[:, :2] += 0.5 * scale - 0.5
     moved = renderer._posed(np.vstack([landmarks, renderer.mesh.vertices[478:]]), pose)[None, :478]

@@ -12,12 +12,12 @@ def tone(rate: int, frequency: float, seconds: float = 0.5) -> np.ndarray:
 
 @pytest.mark.parametrize("rate", RATES)
 def test_any_cut_gives_the_same_samples_and_every_one_of_them(rate: int) -> None:
-    sound = np.random.default_rng(0).integers(-20_000, 20_000, 5_000).astype(np.int16)
-    whole = Interpolator(rate).push(sound)
+    audio = np.random.default_rng(0).integers(-20_000, 20_000, 5_000).astype(np.int16)
+    whole = Interpolator(rate).push(audio)
     cut = Interpolator(rate)
-    pieces = [cut.push(piece) for piece in np.split(sound, [1, 1, 7, 900, 901, 4_000])]
+    pieces = [cut.push(piece) for piece in np.split(audio, [1, 1, 7, 900, 901, 4_000])]
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
-    assert len(whole) == len(sound) * 48_000 // rate
+    assert len(whole) == len(audio) * 48_000 // rate
 
 
 @pytest.mark.parametrize("rate", RATES)

@@ -35,7 +35,7 @@ def renderer(portrait: Portrait) -> MeshRenderer:
 @pytest.fixture(scope="module")
 def landmarks(portrait: Portrait) -> NDArray[np.float32]:
     """Landmarks (478, 2) in output pixels."""
-    scale = SIZE / portrait.picture.shape[0]
+    scale = SIZE / portrait.image.shape[0]
     return portrait.landmarks[:, :2] * scale + (0.5 * scale - 0.5)
 
 
@@ -54,21 +54,21 @@ def mouth_box(landmarks: NDArray[np.float32], below: float) -> tuple[slice, slic
 
 
 def test_a_neutral_motion_shows_the_photo(renderer: MeshRenderer, portrait: Portrait) -> None:
-    picture = renderer.render_offsets(NEUTRAL, STILL, AHEAD, 0.0)
-    photo = cv2.resize(portrait.picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    assert np.abs(picture.astype(int) - photo).mean() < 2.5
+    image = renderer.render_offsets(NEUTRAL, STILL, AHEAD, 0.0)
+    photo = cv2.resize(portrait.image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    assert np.abs(image.astype(int) - photo).mean() < 2.5
 
 
 def test_a_photo_that_is_no_larger_than_the_output_loses_no_sharpness(portrait: Portrait) -> None:
-    photo = cv2.resize(portrait.picture, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    photo = cv2.resize(portrait.image, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     mask = cv2.resize(portrait.mask, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    landmarks = portrait.landmarks * np.float32(SIZE / portrait.picture.shape[0])
-    small = MeshRenderer(replace(portrait, picture=photo, mask=mask, landmarks=landmarks), SIZE)
+    landmarks = portrait.landmarks * np.float32(SIZE / portrait.image.shape[0])
+    small = MeshRenderer(replace(portrait, image=photo, mask=mask, landmarks=landmarks), SIZE)
     moved = STILL.copy()
     moved[3:5] = 0.013, 0.017  # about a pixel, so that every pixel is resampled
     shown = small.render_offsets(NEUTRAL, moved, AHEAD, 0.0)
     face = (slice(SIZE // 3, 2 * SIZE // 3),) * 2
-    detail, wanted = (cv2.Laplacian(picture[face].astype(np.float32), -1).std() for picture in (shown, photo))
+    detail, wanted = (cv2.Laplacian(image[face].astype(np.float32), -1).std() for image in (shown, photo))
     assert 0.9 < detail / wanted < 1.15
 
 

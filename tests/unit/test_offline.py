@@ -83,9 +83,9 @@ class Unsteady(DeterministicEngine):
             number = self.begun
         time.sleep(0.004 if number % 2 else 0.0)
         with self._lock:
-            pictures = super().render(*args)
+            images = super().render(*args)
             self.at_work -= 1
-        return pictures
+        return images
 
 
 def test_the_frames_are_the_same_for_any_number_of_threads() -> None:

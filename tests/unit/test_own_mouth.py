@@ -21,11 +21,11 @@ GREEN = (40, 120, 60)
 @pytest.fixture(scope="module")
 def parted() -> Portrait:
     """A presenter with parted lips, between which the photo is green: nothing that the renderer paints is."""
-    landmarks, picture = CLOSED.landmarks.copy(), CLOSED.picture.copy()
+    landmarks, image = CLOSED.landmarks.copy(), CLOSED.image.copy()
     landmarks[list(LOWER_INNER_LIP[1:-1]), 1] += 0.08 * interocular(landmarks)
     outline = np.vstack([landmarks[list(UPPER_INNER_LIP), :2], landmarks[list(LOWER_INNER_LIP)[::-1], :2]])
-    cv2.fillPoly(picture, [outline.round().astype(np.int32)], GREEN)
-    return replace(CLOSED, picture=picture, landmarks=landmarks)
+    cv2.fillPoly(image, [outline.round().astype(np.int32)], GREEN)
+    return replace(CLOSED, image=image, landmarks=landmarks)
 
 
 def _between(renderer: MeshRenderer, offsets: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -50,7 +50,7 @@ def test_it_gives_way_without_a_jump(parted: Portrait) -> None:
     unit = interocular(parted.landmarks)
     painted = np.zeros((1, 1, 3), np.float32)
     for has_teeth in (False, True):
-        mouth = OwnMouth.of(parted.picture, parted.landmarks, unit, has_teeth)
+        mouth = OwnMouth.of(parted.image, parted.landmarks, unit, has_teeth)
         assert mouth is not None
         gaps = np.linspace(0, 6, 601) * float(mouth.gaps.max())
         middle = np.full(1, 0.5, np.float32)
@@ -61,4 +61,4 @@ def test_it_gives_way_without_a_jump(parted: Portrait) -> None:
 
 
 def test_closed_lips_have_nothing_between_them() -> None:
-    assert OwnMouth.of(CLOSED.picture, CLOSED.landmarks, interocular(CLOSED.landmarks), False) is None
+    assert OwnMouth.of(CLOSED.image, CLOSED.landmarks, interocular(CLOSED.landmarks), False) is None

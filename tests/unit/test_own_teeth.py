@@ -25,13 +25,13 @@ def smiling(tmp_path_factory: pytest.TempPathFactory) -> Portrait:
     offsets = np.zeros((478, 3), np.float32)
     lower = [*LOWER_INNER_LIP[1:-1], 17, 84, 314, 181, 405, 91, 321, 152, 148, 377, 175, 199, 200, 18]
     offsets[lower, 1] = 0.16
-    picture = renderer.render_offsets(offsets, STILL, AHEAD, 0.0)
-    points = known.landmarks[:, :2] * (512 / known.picture.shape[0])
+    image = renderer.render_offsets(offsets, STILL, AHEAD, 0.0)
+    points = known.landmarks[:, :2] * (512 / known.image.shape[0])
     top = points[list(UPPER_INNER_LIP[2:-2])]
     teeth = np.vstack([top, top[::-1] + np.array([0, 0.07 * renderer.unit])])
-    cv2.fillPoly(picture, [teeth.round().astype(np.int32)], (226, 222, 210), cv2.LINE_AA)
+    cv2.fillPoly(image, [teeth.round().astype(np.int32)], (226, 222, 210), cv2.LINE_AA)
     path = tmp_path_factory.mktemp("smile") / "smile.png"
-    Image.fromarray(picture).save(path)
+    Image.fromarray(image).save(path)
     return enrol(path, size=512)
 
 
@@ -39,12 +39,12 @@ def smiling(tmp_path_factory: pytest.TempPathFactory) -> Portrait:
 def test_closed_lips_show_no_teeth(name: str) -> None:
     portrait = BUILTIN.get(name)
     unit = interocular(portrait.landmarks)
-    cheeks = cheek_color(portrait.picture, portrait.landmarks, unit)
-    assert own_teeth(portrait.picture, portrait.landmarks, unit, cheeks) == (None, None)
+    cheeks = cheek_color(portrait.image, portrait.landmarks, unit)
+    assert own_teeth(portrait.image, portrait.landmarks, unit, cheeks) == (None, None)
 
 
 def test_an_open_mouth_without_teeth_shows_none(smiling: Portrait) -> None:
-    dark = smiling.picture.copy()
+    dark = smiling.image.copy()
     inside = np.vstack(
         [smiling.landmarks[list(UPPER_INNER_LIP), :2], smiling.landmarks[list(LOWER_INNER_LIP)[::-1], :2]]
     )
@@ -56,13 +56,13 @@ def test_an_open_mouth_without_teeth_shows_none(smiling: Portrait) -> None:
 def test_the_teeth_of_the_photo_are_kept_and_fixed_to_the_head(smiling: Portrait) -> None:
     unit = interocular(smiling.landmarks)
     upper, lower = own_teeth(
-        smiling.picture, smiling.landmarks, unit, cheek_color(smiling.picture, smiling.landmarks, unit)
+        smiling.image, smiling.landmarks, unit, cheek_color(smiling.image, smiling.landmarks, unit)
     )
     assert upper is not None and lower is None
     renderer = MeshRenderer(smiling, 512)
-    photo = cv2.resize(smiling.picture, (512, 512), interpolation=cv2.INTER_AREA).astype(int)
+    photo = cv2.resize(smiling.image, (512, 512), interpolation=cv2.INTER_AREA).astype(int)
     as_photographed = -renderer.resting_offsets
-    middle = smiling.landmarks[13, :2] * (512 / smiling.picture.shape[0])
+    middle = smiling.landmarks[13, :2] * (512 / smiling.image.shape[0])
     x, y = int(middle[0]), int(middle[1] + 0.035 * renderer.unit)
     tooth = (slice(y - 2, y + 3), slice(x - 10, x + 11))
     again = renderer.render_offsets(as_photographed, STILL, AHEAD, 0.0).astype(int)

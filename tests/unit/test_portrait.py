@@ -23,7 +23,7 @@ BUILTIN = AvatarLibrary(Path("does-not-exist"))
 @pytest.fixture(scope="module")
 def face() -> Image.Image:
     """A built-in presenter as a photo."""
-    return Image.fromarray(BUILTIN.get("marcus").picture)
+    return Image.fromarray(BUILTIN.get("marcus").image)
 
 
 def saved(image: Image.Image, path: Path, **options: Any) -> Path:
@@ -35,7 +35,7 @@ def test_every_presenter_is_sharp_and_closed_mouthed() -> None:
     assert len(BUILTIN.names()) >= 4
     for name in BUILTIN.names():
         portrait = BUILTIN.get(name)
-        assert portrait.picture.shape[0] >= 768
+        assert portrait.image.shape[0] >= 768
         unit = np.linalg.norm(portrait.landmarks[33] - portrait.landmarks[263])
         assert abs(portrait.landmarks[14, 1] - portrait.landmarks[13, 1]) < 0.02 * unit
         assert (Path("styletalk_core/portraits") / name / "provenance.json").exists()
@@ -44,9 +44,9 @@ def test_every_presenter_is_sharp_and_closed_mouthed() -> None:
 def test_enrolment_finds_the_same_face_again(face: Image.Image, tmp_path: Path) -> None:
     portrait = enrol(saved(face, tmp_path / "a.png"), size=256)
     assert portrait.name == "a" and portrait.title == "A" and portrait.size == 256
-    assert portrait.picture.shape == (448, 448, 3) and portrait.mask.shape == (448, 448)
+    assert portrait.image.shape == (448, 448, 3) and portrait.mask.shape == (448, 448)
     known = BUILTIN.get("marcus")
-    scale = 448 / known.picture.shape[0]
+    scale = 448 / known.image.shape[0]
     assert np.abs(portrait.landmarks[:, :2] - known.landmarks[:, :2] * scale).mean() < 2
     assert portrait.mask[224, 224] == 255 and portrait.mask[5, 5] < 20
 
@@ -73,7 +73,7 @@ def test_unusual_pictures_work(face: Image.Image, tmp_path: Path, kind: str) -> 
         path = saved(rgba, tmp_path / "a.png")
     else:
         path = saved(face.convert("P"), tmp_path / "a.png")
-    assert enrol(path, size=256).picture.shape == (448, 448, 3)
+    assert enrol(path, size=256).image.shape == (448, 448, 3)
 
 
 def test_bad_pictures_are_refused_with_a_sentence(face: Image.Image, tmp_path: Path) -> None:
@@ -98,27 +98,27 @@ def test_bad_pictures_are_refused_with_a_sentence(face: Image.Image, tmp_path: P
             enrol(path)
 
 
-def with_glasses(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+def with_glasses(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     unit = np.linalg.norm(landmarks[33, :2] - landmarks[263, :2])
     for corners in ([33, 133], [362, 263]):
         x, y = landmarks[corners, :2].mean(0)
         axes = (int(0.30 * unit), int(0.22 * unit))
-        cv2.ellipse(picture, (int(x), int(y + 0.05 * unit)), axes, 0, 0, 360, (30, 26, 24), -1, cv2.LINE_AA)
+        cv2.ellipse(image, (int(x), int(y + 0.05 * unit)), axes, 0, 0, 360, (30, 26, 24), -1, cv2.LINE_AA)
 
 
-def with_mask(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+def with_mask(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     edge = [195, 117, 123, 147, 58, 172, 136, 150, 149, 152, 378, 379, 365, 397, 288, 376, 352, 346]
-    cv2.fillPoly(picture, [landmarks[edge, :2].round().astype(np.int32)], (128, 170, 205), cv2.LINE_AA)
+    cv2.fillPoly(image, [landmarks[edge, :2].round().astype(np.int32)], (128, 170, 205), cv2.LINE_AA)
 
 
-def with_hand(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
+def with_hand(image: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> None:
     unit = np.linalg.norm(landmarks[33, :2] - landmarks[263, :2])
     x, y = landmarks[50, :2].round().astype(int)
-    skin = picture[y - 5 : y + 6, x - 5 : x + 6].reshape(-1, 3).mean(0)
+    skin = image[y - 5 : y + 6, x - 5 : x + 6].reshape(-1, 3).mean(0)
     for finger in range(4):
         center = (int(landmarks[13, 0]), int(landmarks[0, 1] + (finger - 0.6) * 0.13 * unit))
         color = tuple(float(value) for value in skin * (0.92 + 0.04 * finger))
-        cv2.ellipse(picture, center, (int(0.5 * unit), int(0.08 * unit)), 0, 0, 360, color, -1, cv2.LINE_AA)
+        cv2.ellipse(image, center, (int(0.5 * unit), int(0.08 * unit)), 0, 0, 360, color, -1, cv2.LINE_AA)
 
 
 @pytest.mark.parametrize("name", BUILTIN.names())
@@ -127,8 +127,8 @@ def with_hand(picture: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> Non
 )
 def test_a_covered_face_is_refused(name: str, cover: Callable[..., None], reason: str) -> None:
     portrait = BUILTIN.get(name)
-    check_visible(portrait.picture, portrait.landmarks)
-    covered = portrait.picture.copy()
+    check_visible(portrait.image, portrait.landmarks)
+    covered = portrait.image.copy()
     cover(covered, portrait.landmarks)
     with pytest.raises(InputError, match=reason):
         check_visible(covered, portrait.landmarks)
@@ -149,19 +149,19 @@ def test_a_photo_of_twenty_megapixels_is_enrolled(face: Image.Image, tmp_path: P
     large = Image.new("RGB", (5200, 3900), (120, 125, 130))
     large.paste(face.resize((2400, 2400)), (1400, 900))
     portrait = enrol(saved(large, tmp_path / "large.jpg", quality=80), size=512)
-    assert 512 <= portrait.picture.shape[0] <= 896
+    assert 512 <= portrait.image.shape[0] <= 896
 
 
-def drawing(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    flat = cv2.bilateralFilter(picture, 9, 80, 9) // 43 * 43
+def drawing(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    flat = cv2.bilateralFilter(image, 9, 80, 9) // 43 * 43
     edges = cv2.adaptiveThreshold(
-        cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 15, 6
+        cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 15, 6
     )
     return np.minimum(flat, edges[..., None])
 
 
-def statue(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    gray = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)).astype(np.float32)
+def statue(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    gray = cv2.equalizeHist(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)).astype(np.float32)
     return np.repeat((150 + 0.3 * gray).astype(np.uint8)[..., None], 3, axis=2)
 
 
@@ -176,7 +176,7 @@ def test_a_drawing_or_a_statue_works_or_is_refused(
     except InputError as refusal:
         assert "\n" not in str(refusal)
         return
-    scale = portrait.picture.shape[0] / face.width
+    scale = portrait.image.shape[0] / face.width
     expected = BUILTIN.get("marcus").landmarks[:, :2] * scale
     assert np.abs(portrait.landmarks[:, :2] - expected).mean() < 4
 
@@ -188,21 +188,21 @@ def test_a_face_that_looks_away_is_refused(monkeypatch: pytest.MonkeyPatch, turn
     turned = (portrait.landmarks - center) @ rotation_matrix(*turn, 0.0).T + center
     monkeypatch.setattr(photo, "find_landmarks", lambda rgb: turned.astype(np.float32))
     with pytest.raises(InputError, match="turned away"):
-        photo.cropped_face(portrait.picture, 256)
+        photo.cropped_face(portrait.image, 256)
 
 
 def test_a_stored_portrait_comes_back(tmp_path: Path) -> None:
     library = AvatarLibrary(tmp_path)
     portrait = BUILTIN.get("clara")
-    mine = Portrait("mine", "My face", 256, portrait.picture, portrait.mask, portrait.landmarks, portrait.triangles)
+    mine = Portrait("mine", "My face", 256, portrait.image, portrait.mask, portrait.landmarks, portrait.triangles)
     library.add(mine)
     assert library.names() == [*BUILTIN.names(), "mine"] and not library.is_builtin("mine")
     again = library.get("mine")
     assert (again.title, again.size) == ("My face", 256)
     assert np.array_equal(again.landmarks, mine.landmarks) and np.array_equal(again.mask, mine.mask)
-    assert np.abs(again.picture.astype(int) - mine.picture).mean() < 1.5
-    picture = cv2.imdecode(np.frombuffer(again.thumbnail(96), np.uint8), cv2.IMREAD_COLOR)
-    assert picture is not None and picture.shape == (96, 96, 3)
+    assert np.abs(again.image.astype(int) - mine.image).mean() < 1.5
+    image = cv2.imdecode(np.frombuffer(again.thumbnail(96), np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None and image.shape == (96, 96, 3)
     library.remove("mine")
     assert library.names() == BUILTIN.names() and not list(tmp_path.iterdir())
 

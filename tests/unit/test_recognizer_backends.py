@@ -22,16 +22,16 @@ def test_vosk_without_a_model_says_how_to_get_one(monkeypatch: pytest.MonkeyPatc
 
 
 def test_pocketsphinx_gives_columns_without_gaps_within_its_delay() -> None:
-    sound = music(np.random.default_rng(0), 24_000)
+    audio = music(np.random.default_rng(0), 24_000)
     backend = PocketsphinxRecognizer()
     heard = end = 0
-    for piece in np.split(sound, range(1000, len(sound), 1000)):
+    for piece in np.split(audio, range(1000, len(audio), 1000)):
         heard += len(piece)
         part = backend.push(piece)
         assert part.start == end
         end += part.hop * len(part.speech)
         assert 3 * heard - end <= backend.delay_ticks
-    assert end + backend.flush().hop * 5 <= 3 * len(sound) + backend.delay_ticks
-    whole = recognize(backend, sound)
+    assert end + backend.flush().hop * 5 <= 3 * len(audio) + backend.delay_ticks
+    whole = recognize(backend, audio)
     assert len(whole.speech) == 75
     np.testing.assert_array_equal(whole.posteriors.sum(axis=1), 1)

@@ -41,8 +41,8 @@ def labels_of(recognizer: Recognizer, samples: NDArray[np.float32]) -> NDArray[n
 
 @pytest.mark.parametrize("kind", ["white", "keyboard", "breath", "hum", "coloured"])
 def test_the_mouth_stays_shut_when_nobody_speaks(recognizer: Recognizer, kind: str) -> None:
-    sound = NOISES[kind](np.random.default_rng(5), 10 * 16_000)
-    assert (labels_of(recognizer, sound) == SIL_INDEX).mean() >= 0.95
+    audio = NOISES[kind](np.random.default_rng(5), 10 * 16_000)
+    assert (labels_of(recognizer, audio) == SIL_INDEX).mean() >= 0.95
 
 
 def test_lips_close_where_the_text_says_so(speech: NDArray[np.float32], labels: NDArray[np.uint8]) -> None:

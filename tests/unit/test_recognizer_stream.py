@@ -56,8 +56,8 @@ def test_a_speaker_is_not_changed_by_who_shares_the_batch(recognizer: Recognizer
     rng = np.random.default_rng(0)
     sounds = [music(rng, 8000) for _ in range(3)]
     together = recognizer.push([RecognizerStream(recognizer) for _ in sounds], sounds)
-    for sound, shared in zip(sounds, together, strict=True):
-        alone = RecognizerStream(recognizer).push(sound)
+    for audio, shared in zip(sounds, together, strict=True):
+        alone = RecognizerStream(recognizer).push(audio)
         np.testing.assert_allclose(shared.posteriors, alone.posteriors, atol=1e-5)
 
 

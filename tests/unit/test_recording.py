@@ -6,10 +6,10 @@ from server.sessions.recording import person, resized
 
 
 def test_smaller_pictures_become_as_large_as_the_recording() -> None:
-    picture = np.full((96, 64), 128, np.uint8)
-    picture[:64, 32:] = 200
-    assert resized(picture, 64) is picture
-    large = resized(picture, 128)
+    image = np.full((96, 64), 128, np.uint8)
+    image[:64, 32:] = 200
+    assert resized(image, 64) is image
+    large = resized(image, 128)
     assert large.shape == (192, 128)
     assert abs(int(large[64, 8]) - 128) <= 1 and abs(int(large[64, 120]) - 200) <= 1
 

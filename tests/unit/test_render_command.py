@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_photo_speaks_before_another_background(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Image.fromarray(AvatarLibrary(folder).get("clara").picture).save("me.png")
+    Image.fromarray(AvatarLibrary(folder).get("clara").image).save("me.png")
     words = ["--portrait", "me.png", "--audio", "tone.wav", "--size", "256", "--background", "transparent"]
     assert main(["render", *words, "-o", "out.mp4", "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -17,7 +17,7 @@ from styletalk_core.recognizer.backends import open_backend
 from styletalk_core.self_driven.baselines import amplitude_jaw, mean_per_phone, still
 from styletalk_core.self_driven.clip import SelfDrivenClip, frame_loudness, read_clip
 from styletalk_core.self_driven.judgement import Judge, shortened
-from styletalk_core.self_driven.pictures import Reenactment
+from styletalk_core.self_driven.rendered_frames import Reenactment
 from styletalk_core.self_driven.style_classifier import StyleClassifier
 from styletalk_core.styles import EMOTIONS, StyleLibrary
 from styletalk_core.tracker import FaceTracker
@@ -50,7 +50,7 @@ def test_a_clip_is_read_on_one_frame_grid(clip: SelfDrivenClip) -> None:
     assert clip.motion.phones is not None and clip.motion.phones.shape == (frames, len(PHONES))
     assert clip.loudness.shape == (frames,)
     assert clip.moments.tolist() == [0, 25, 50]
-    assert [picture.shape for picture in clip.pictures] == [(256, 256, 3)] * 3
+    assert [image.shape for image in clip.frames] == [(256, 256, 3)] * 3
 
 
 def test_a_clip_without_a_face_for_long_is_refused(tmp_path: Path) -> None:
@@ -61,8 +61,8 @@ def test_a_clip_without_a_face_for_long_is_refused(tmp_path: Path) -> None:
 
 
 def test_loudness_is_in_decibels_of_full_scale() -> None:
-    sound = np.concatenate([np.zeros(16_000, np.float32), np.full(16_000, 0.1, np.float32)])
-    level = frame_loudness(sound, 75)
+    audio = np.concatenate([np.zeros(16_000, np.float32), np.full(16_000, 0.1, np.float32)])
+    level = frame_loudness(audio, 75)
     assert level[:30].max() == -60 and level[30:60] == pytest.approx(-20, abs=0.01)
     assert level[60:].max() == -60, "frames beyond the sound are silent"
 

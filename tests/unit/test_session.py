@@ -105,12 +105,12 @@ def test_the_same_samples_come_back_exactly_d_later() -> None:
 
 def test_sound_leaves_every_twenty_milliseconds_and_pictures_on_the_grid() -> None:
     drive = virtually(lambda: drive_for(10, tone(9)))
-    sound = np.array([moment for moment, _ in drive.audio])
-    pictures = np.array([moment for moment, _ in drive.pictures])
-    np.testing.assert_allclose(np.diff(sound), 0.02, atol=0.0011)
+    audio = np.array([moment for moment, _ in drive.audio])
+    pictures = np.array([moment for moment, _ in drive.frames])
+    np.testing.assert_allclose(np.diff(audio), 0.02, atol=0.0011)
     np.testing.assert_allclose(np.diff(pictures), 1 / 30, atol=0.0011)
-    assert [chunk.start for _, chunk in drive.audio] == list(range(0, len(sound) * 960, 960))
-    assert [image.index for _, image in drive.pictures] == list(range(len(pictures)))
+    assert [chunk.start for _, chunk in drive.audio] == list(range(0, len(audio) * 960, 960))
+    assert [image.index for _, image in drive.frames] == list(range(len(pictures)))
 
 
 def test_the_mouth_moves_with_the_sound_it_is_sent_with() -> None:
@@ -174,7 +174,7 @@ def test_an_interruption_is_silent_from_the_next_packet_and_closes_the_mouth() -
     d = (drive.session.plan.delay) / 48_000
     stale = [t for t, chunk in drive.audio if t > moment and t < moment + d - 0.03 and chunk.samples.any()]
     assert stale == []
-    moving = [t for t, image in drive.pictures if moment + 0.2 < t < moment + d - 0.1 and image.yuv[0, 0] > DARK]
+    moving = [t for t, image in drive.frames if moment + 0.2 < t < moment + d - 0.1 and image.yuv[0, 0] > DARK]
     assert moving == []
     after = [t for t, chunk in drive.audio if t > moment + d + 0.1 and chunk.samples.any()]
     assert after, "what was spoken after the interruption is heard"
@@ -207,13 +207,13 @@ def test_style_and_avatar_change_with_the_frame_that_was_promised() -> None:
         return drive, style, avatar
 
     drive, style, avatar = virtually(scenario)
-    styles = {image.index: int(image.yuv[-1, 0]) for _, image in drive.pictures}
-    avatars = {image.index: int(image.yuv[64, 0]) for _, image in drive.pictures}
+    styles = {image.index: int(image.yuv[-1, 0]) for _, image in drive.frames}
+    avatars = {image.index: int(image.yuv[64, 0]) for _, image in drive.frames}
     assert (styles[style - 1], styles[style]) == (64, 128)
     assert (avatars[avatar - 1], avatars[avatar]) == (64, 128)
-    shown = next(t for t, image in drive.pictures if image.index == style)
+    shown = next(t for t, image in drive.frames if image.index == style)
     assert shown - 1.005 < drive.session.plan.delay / 48_000 + 0.08
-    assert [image.index for _, image in drive.pictures] == list(range(len(drive.pictures)))
+    assert [image.index for _, image in drive.frames] == list(range(len(drive.frames)))
     assert drive.session.settings == Settings("bob", "happy", 1.0)
 
 
@@ -232,7 +232,7 @@ def test_a_background_is_shown_from_the_frame_that_was_promised() -> None:
         return drive, frame
 
     drive, frame = virtually(scenario)
-    heights = {image.index: len(image.yuv) for _, image in drive.pictures}
+    heights = {image.index: len(image.yuv) for _, image in drive.frames}
     assert (heights[frame - 1], heights[frame]) == (96, 192)
     assert drive.session.settings == Settings("ada", "calm", 1.0, "transparent")
 
@@ -263,9 +263,9 @@ def test_sessions_that_share_an_engine_do_not_hear_or_show_each_other() -> None:
         )
         np.testing.assert_array_equal(drive.played(), alone.played())
         assert drive.openness() == alone.openness()
-        chroma = {(int(image.yuv[64, 0]), int(image.yuv[-1, 0])) for _, image in drive.pictures}
+        chroma = {(int(image.yuv[64, 0]), int(image.yuv[-1, 0])) for _, image in drive.frames}
         assert len(chroma) == 1
-    assert len({(int(d.pictures[0][1].yuv[64, 0]), int(d.pictures[0][1].yuv[-1, 0])) for d in drives}) == 4
+    assert len({(int(d.frames[0][1].yuv[64, 0]), int(d.frames[0][1].yuv[-1, 0])) for d in drives}) == 4
 
 
 class SlowWorker(InlineWorker):
@@ -302,17 +302,17 @@ async def drive_slowly(delay: Callable[[int], float]) -> Drive:
 
 def test_a_picture_that_takes_too_long_now_and_then_is_late_and_the_next_is_not() -> None:
     drive = virtually(lambda: drive_slowly(lambda count: 0.08 if count % 15 == 0 else 0.005))
-    stats, intervals = drive.session.stats, np.diff([moment for moment, _ in drive.pictures])
-    assert stats.overdue == pytest.approx(len(drive.pictures) / 15, abs=1)
-    assert stats.shown == len(drive.pictures) and intervals.max() < 0.075
+    stats, intervals = drive.session.stats, np.diff([moment for moment, _ in drive.frames])
+    assert stats.overdue == pytest.approx(len(drive.frames) / 15, abs=1)
+    assert stats.shown == len(drive.frames) and intervals.max() < 0.075
     assert np.median(intervals) == pytest.approx(1 / 30, abs=0.0011)
 
 
 def test_every_picture_that_is_made_is_shown_however_slow_the_renderer() -> None:
     drive = virtually(lambda: drive_slowly(lambda count: 0.08))
-    intervals = np.diff([moment for moment, _ in drive.pictures if moment > 1])
+    intervals = np.diff([moment for moment, _ in drive.frames if moment > 1])
     assert intervals == pytest.approx(np.full(len(intervals), 0.08), abs=0.0111)
-    assert len(drive.pictures) == pytest.approx(3 / 0.08, abs=2)
+    assert len(drive.frames) == pytest.approx(3 / 0.08, abs=2)
     np.testing.assert_allclose(np.diff([moment for moment, _ in drive.audio]), 0.02, atol=0.0111)
 
 

@@ -82,8 +82,8 @@ def virtually(scenario: Callable[[Stage], Awaitable[Any]]) -> tuple[Stage, Any]:
 
 def speech(seconds: float, seed: int = 0) -> np.ndarray:
     """Loud sound that is nowhere zero and never repeats."""
-    sound = np.random.default_rng(seed).integers(2_000, 9_000, round(seconds * 48_000))
-    return (sound * np.where(np.arange(len(sound)) // 80 % 2, 1, -1)).astype(np.int16)
+    audio = np.random.default_rng(seed).integers(2_000, 9_000, round(seconds * 48_000))
+    return (audio * np.where(np.arange(len(audio)) // 80 % 2, 1, -1)).astype(np.int16)
 
 
 def place(whole: np.ndarray, part: np.ndarray) -> int:

@@ -25,7 +25,7 @@ def tracker() -> Iterator[FaceTracker]:
 
 def test_landmarks_of_a_picture_lie_on_the_face(tracker: FaceTracker) -> None:
     portrait = AvatarLibrary(Path("none")).get("clara")
-    found = tracker.track_image(portrait.picture)
+    found = tracker.track_image(portrait.image)
     error = np.linalg.norm((found - portrait.landmarks)[:, :2], axis=1).mean()
     assert error < 0.03 * interocular(portrait.landmarks)
 
@@ -36,9 +36,9 @@ def test_picture_without_a_face_is_refused(tracker: FaceTracker) -> None:
 
 
 def test_small_face_in_a_large_picture_is_found(tracker: FaceTracker) -> None:
-    picture = np.full((720, 1280, 3), 90, np.uint8)
-    picture[400:520, 900:1020] = cv2.resize(talking_frames()[0], (120, 120), interpolation=cv2.INTER_AREA)
-    middle = tracker.track_image(picture)[:, :2].mean(axis=0)
+    image = np.full((720, 1280, 3), 90, np.uint8)
+    image[400:520, 900:1020] = cv2.resize(talking_frames()[0], (120, 120), interpolation=cv2.INTER_AREA)
+    middle = tracker.track_image(image)[:, :2].mean(axis=0)
     assert (np.array([900, 400]) < middle).all()
     assert (middle < np.array([1020, 520])).all()
 

@@ -25,9 +25,9 @@ def test_header_tells_length_and_frames(tmp_path: Path) -> None:
 
 def test_rotation_flag_is_obeyed(tmp_path: Path) -> None:
     """A picture with a white top, flagged to be turned a quarter clockwise, shows white on the right."""
-    picture = np.zeros((64, 96, 3), np.uint8)
-    picture[:20] = 255
-    video = write_video(tmp_path / "turned.mp4", [picture] * 5)
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:20] = 255
+    video = write_video(tmp_path / "turned.mp4", [image] * 5)
     flag_rotation(video)
     shown = next(read_frames(video)).image
     assert shown.shape == (96, 64, 3)

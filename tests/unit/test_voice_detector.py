@@ -27,8 +27,8 @@ def original(windows: np.ndarray) -> list[float]:
 
 def test_the_probabilities_are_those_of_the_original() -> None:
     noise = np.random.default_rng(0).normal(scale=0.05, size=32_000).astype(np.float32)
-    sound = np.concatenate([np.zeros(CONTEXT, np.float32), read_audio(SPEECH)[: 8 * 16_000], noise])
-    windows = np.lib.stride_tricks.sliding_window_view(sound, CONTEXT + WINDOW)[::WINDOW]
+    audio = np.concatenate([np.zeros(CONTEXT, np.float32), read_audio(SPEECH)[: 8 * 16_000], noise])
+    windows = np.lib.stride_tricks.sliding_window_view(audio, CONTEXT + WINDOW)[::WINDOW]
     detector, memory = VoiceDetector(), np.zeros((2, 128), np.float32)
     probabilities = [detector.hear(np.ascontiguousarray(window), memory) for window in windows]
     expected = original(windows)
@@ -37,11 +37,11 @@ def test_the_probabilities_are_those_of_the_original() -> None:
 
 
 def test_the_gate_does_not_depend_on_the_pieces_of_sound() -> None:
-    sound, detector = read_audio(SPEECH)[: 3 * 16_000], VoiceDetector()
+    audio, detector = read_audio(SPEECH)[: 3 * 16_000], VoiceDetector()
     first, second = GateState(), GateState()
-    for start in range(0, len(sound), 480):
-        detector.advance([first], sound[None, start : start + 480])
+    for start in range(0, len(audio), 480):
+        detector.advance([first], audio[None, start : start + 480])
         for part in (slice(start, start + 100), slice(start + 100, start + 480)):
-            detector.advance([second], sound[None, part])
+            detector.advance([second], audio[None, part])
         assert first.open == second.open
     np.testing.assert_array_equal(first.memory, second.memory)

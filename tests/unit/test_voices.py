@@ -31,17 +31,17 @@ def test_text_is_cut_where_sentences_end_and_long_ones_at_a_space() -> None:
 
 
 async def test_the_packaged_voice_speaks_at_an_even_rate() -> None:
-    sound = await said(PackagedVoice(), "Good morning, and welcome to the show.")
-    assert sound.dtype == np.int16 and 1.5 < len(sound) / 48_000 < 5
-    assert np.abs(sound).max() > 3_000
+    audio = await said(PackagedVoice(), "Good morning, and welcome to the show.")
+    assert audio.dtype == np.int16 and 1.5 < len(audio) / 48_000 < 5
+    assert np.abs(audio).max() > 3_000
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 async def test_an_installed_program_speaks_what_is_in_the_text_and_takes_no_orders_from_it(program: str) -> None:
     if not InstalledVoice.found(program):
         pytest.skip(f"{program} is not installed")
-    sound = await said(InstalledVoice(program), "--help; $(reboot) Good morning, and welcome.")
-    assert 1.5 < len(sound) / 48_000 < 8 and np.abs(sound).max() > 2_000
+    audio = await said(InstalledVoice(program), "--help; $(reboot) Good morning, and welcome.")
+    assert 1.5 < len(audio) / 48_000 < 8 and np.abs(audio).max() > 2_000
 
 
 async def test_a_program_that_fails_is_a_sentence() -> None:
@@ -86,9 +86,9 @@ async def speech_server(status: int = 200) -> AsyncIterator[tuple[FakeSpeechServ
 
 async def test_a_remote_voice_asks_as_openai_wants_and_passes_every_sample_on() -> None:
     async with speech_server() as (fake, base):
-        sound = await said(open_voice(ServerConfig(voice_url=base, voice_key="secret", voice="nova")), "Hello.")
-    assert len(sound) == 2 * len(fake.samples)
-    np.testing.assert_allclose(sound[200:-200:2], fake.samples[100:-100], atol=30)
+        audio = await said(open_voice(ServerConfig(voice_url=base, voice_key="secret", voice="nova")), "Hello.")
+    assert len(audio) == 2 * len(fake.samples)
+    np.testing.assert_allclose(audio[200:-200:2], fake.samples[100:-100], atol=30)
     line, key, wanted = fake.asked[0]
     assert (line, key) == ("POST /v1/audio/speech HTTP/1.1", "Bearer secret")
     assert wanted == {"model": "gpt-4o-mini-tts", "voice": "nova", "input": "Hello.", "response_format": "pcm"}

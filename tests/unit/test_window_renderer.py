@@ -60,9 +60,9 @@ def test_sessions_are_drawn_each_from_its_own_past(engine: ModelEngine) -> None:
         for value in pushes:
             still = [np.zeros((1, n), np.float32) for n in (6, 2)]
             expression = np.full((1, 64), value, np.float32)
-            picture = engine.render([slot], expression, *still, np.zeros(1, np.float32))[0]
+            image = engine.render([slot], expression, *still, np.zeros(1, np.float32))[0]
         engine.close(slot)
-        return picture
+        return image
 
     alone = drawn([0.0, 1.0])
     assert alone.shape == (768, 512) and alone.dtype == np.uint8
@@ -98,5 +98,5 @@ def test_a_file_shaped_as_the_published_one_draws(tmp_path: Path) -> None:
     network = network_for("pirenderer", path)
     assert network is not None
     renderer = WindowRenderer(AvatarLibrary(Path("does-not-exist")).get("clara"), network, 256)
-    picture = renderer.render(MotionWindow().push(renderer.motion(REST, STILL)))
-    assert picture.shape == (384, 256)
+    image = renderer.render(MotionWindow().push(renderer.motion(REST, STILL)))
+    assert image.shape == (384, 256)

@@ -22,19 +22,19 @@ _MARGIN: Final = 0.06
 """Heights of the face on each side of it."""
 
 
-class StylePictures:
+class StyleThumbnails:
     """Pictures of styles on one portrait."""
 
     def __init__(self, portrait: Portrait) -> None:
         self._renderer = MeshRenderer(portrait, _RENDERED)
-        face = portrait.landmarks[:, :2] * (_RENDERED / portrait.picture.shape[0])
+        face = portrait.landmarks[:, :2] * (_RENDERED / portrait.image.shape[0])
         low, high = face.min(axis=0), face.max(axis=0)
         reach = (0.5 + _MARGIN) * float((high - low).max())
         center = np.clip((low + high) / 2, reach, _RENDERED - reach)
         self._left, self._top = (center - reach).round().astype(int)
         self._side = round(2 * reach)
 
-    def picture(self, style: Style) -> Image:
+    def image(self, style: Style) -> Image:
         """The face alone, (160, 160, 3) uint8 RGB."""
         expression = (_STRENGTH * style.coefficients.mean(axis=0)).astype(np.float32)
         still = np.zeros(6, np.float32), np.zeros(2, np.float32), 0.0
@@ -44,5 +44,5 @@ class StylePictures:
 
     def jpeg(self, style: Style) -> bytes:
         """The picture as a file."""
-        bgr = cv2.cvtColor(self.picture(style), cv2.COLOR_RGB2BGR)
+        bgr = cv2.cvtColor(self.image(style), cv2.COLOR_RGB2BGR)
         return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 86])[1])

@@ -7,18 +7,18 @@ import pytest
 
 from styletalk_core.head_pose import fit_head
 from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.style_picture import SIDE, StylePictures
+from styletalk_core.style_thumbnail import SIDE, StyleThumbnails
 from styletalk_core.styles import StyleLibrary
 from styletalk_core.tracker import FaceTracker
 
 
 @pytest.mark.parametrize("avatar", AvatarLibrary(Path("none")).names())
 def test_happy_smiles_and_surprised_lifts_the_brows(avatar: str) -> None:
-    styles, pictures = StyleLibrary(Path("none")), StylePictures(AvatarLibrary(Path("none")).get(avatar))
-    drawn = {name: pictures.picture(styles.get(name)) for name in ("neutral", "happy", "surprised", "angry")}
-    assert all(picture.shape == (SIDE, SIDE, 3) for picture in drawn.values())
+    styles, thumbnails = StyleLibrary(Path("none")), StyleThumbnails(AvatarLibrary(Path("none")).get(avatar))
+    drawn = {name: thumbnails.image(styles.get(name)) for name in ("neutral", "happy", "surprised", "angry")}
+    assert all(image.shape == (SIDE, SIDE, 3) for image in drawn.values())
     with FaceTracker() as tracker:
-        seen = {name: tracker.track_image(picture) for name, picture in drawn.items()}
+        seen = {name: tracker.track_image(image) for name, image in drawn.items()}
     faces = {name: fit_head(points[None], seen["neutral"]).remove(points[None])[0] for name, points in seen.items()}
     width = {name: np.ptp(face[[61, 291], 0]) for name, face in faces.items()}
     brows = {name: -face[[105, 334], 1].mean() for name, face in faces.items()}

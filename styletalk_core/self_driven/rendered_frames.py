@@ -34,7 +34,7 @@ _PLACES: Final = np.array([[14, 22], [50, 22], [32, 42]], np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class PictureFigures:
+class FrameFigures:
     """Means over the pictures of a clip."""
 
     f_lmd: float
@@ -51,9 +51,9 @@ class Reenactment:
         self._clip = clip
         self._tracker = tracker
         self._model = model
-        self._renderer = MeshRenderer(portrait_of_frame(clip.pictures[0], clip.landmarks[0]), SIZE)
+        self._renderer = MeshRenderer(portrait_of_frame(clip.frames[0], clip.landmarks[0]), SIZE)
         self._driven = motion_of_landmarks(self._renderer, clip.landmarks)
-        self._real = [_aligned(*seen) for seen in zip(clip.pictures, clip.landmarks, strict=True)]
+        self._real = [_aligned(*seen) for seen in zip(clip.frames, clip.landmarks, strict=True)]
 
     def render(self, motion: Float, index: int) -> Image:
         """Picture number ``index`` of the clip with the expression that ``motion`` (T, 64) has at its moment."""
@@ -63,20 +63,20 @@ class Reenactment:
         offsets = wanted - held - self._renderer.resting_offsets
         return self._renderer.render_offsets(offsets, self._driven.pose[index], self._driven.gaze[index], 0.0)
 
-    def judge(self, motion: Float) -> PictureFigures:
+    def judge(self, motion: Float) -> FrameFigures:
         """Renders ``motion`` (T, 64) at the moments of the pictures and compares."""
         likeness, sharpness, distances, identities = [], [], [], []
-        for index, (real, points) in enumerate(zip(self._clip.pictures, self._clip.landmarks, strict=True)):
-            picture = self.render(motion, index)
-            likeness.append(ssim(picture, real))
-            sharpness.append(cpbd(picture))
+        for index, (real, points) in enumerate(zip(self._clip.frames, self._clip.landmarks, strict=True)):
+            image = self.render(motion, index)
+            likeness.append(ssim(image, real))
+            sharpness.append(cpbd(image))
             with suppress(InputError):
-                found = self._tracker.track_image(picture)
+                found = self._tracker.track_image(image)
                 distance = np.linalg.norm((found - points)[:, :2], axis=1)
                 distances.append((distance[list(IBUG)].mean(), distance[list(IBUG_MOUTH)].mean()))
-                identities.append(_correlation(_aligned(picture, found), self._real[index]))
+                identities.append(_correlation(_aligned(image, found), self._real[index]))
         face, mouth = np.mean(distances, axis=0) if distances else (np.nan, np.nan)
-        return PictureFigures(
+        return FrameFigures(
             f_lmd=float(face),
             m_lmd=float(mouth),
             ssim=float(np.mean(likeness)),
@@ -85,10 +85,10 @@ class Reenactment:
         )
 
 
-def _aligned(picture: Image, landmarks: Float) -> Float:
+def _aligned(image: Image, landmarks: Float) -> Float:
     """Brightness (64, 64) of a face with its eye corners and nose tip in fixed places."""
     found = landmarks[[*EYE_OUTER_CORNERS, NOSE_TIP], :2].astype(np.float32)
-    placed = cv2.warpAffine(picture, cv2.getAffineTransform(found, _PLACES), (_ALIGNED, _ALIGNED))
+    placed = cv2.warpAffine(image, cv2.getAffineTransform(found, _PLACES), (_ALIGNED, _ALIGNED))
     return np.asarray(cv2.cvtColor(placed, cv2.COLOR_RGB2GRAY), np.float32)
 
 
