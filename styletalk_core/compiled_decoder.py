@@ -54,9 +54,9 @@ class CompiledState:
     """(2, B*W, C): see `PartStyle.query`."""
     part_rest: tuple[Float, Float]
     """(B, 51) and (B, 13): see `PartStyle.rest`."""
-    rest: Float
+    mean: Float
     """(B, 64): mean of the style clip where the code tells it, else zero."""
-    reach: Float
+    std: Float
     """(B, 64): deviation of the style clip where the code tells it, else one."""
     weights: tuple[PackedLinear, ...]
 
@@ -129,8 +129,8 @@ class CompiledStyleTalk:
             np.concatenate([state.target for state in states], axis=1),
             np.concatenate([state.query for state in states], axis=1),
             (np.concatenate(upper), np.concatenate(lower)),
-            np.concatenate([state.rest for state in states]),
-            np.concatenate([state.reach for state in states]),
+            np.concatenate([state.mean for state in states]),
+            np.concatenate([state.std for state in states]),
             tuple(weights for state in states for weights in state.weights),
         )
 
@@ -148,8 +148,8 @@ class CompiledStyleTalk:
             InputError: an id outside 0..40, a probability that is not finite, or shapes that do not fit.
         """
         columns = probability_columns(phones)
-        if len(columns) != len(state.rest):
-            raise InputError(f"{len(columns)} rows of phones do not fit {len(state.rest)} styles")
+        if len(columns) != len(state.mean):
+            raise InputError(f"{len(columns)} rows of phones do not fit {len(state.mean)} styles")
         x = np.zeros((len(columns) * WINDOW, len(PHONES) + -len(PHONES) % STEPS), np.float32)
         x[:, : len(PHONES)] = columns.reshape(-1, len(PHONES))
         heads, encoder = self._weights.dimensions.heads, self._encoder
@@ -276,8 +276,8 @@ def _norm(tensors: Tensors, name: str) -> Float:
 
 def _in_style(moved: Float, state: CompiledState) -> Float:
     """`styletalk.in_style` of (B, 64)."""
-    coefficients = state.rest + state.reach * moved
-    mean, deviation, opening = state.rest[:, OPENING], state.reach[:, OPENING], moved[:, OPENING]
+    coefficients = state.mean + state.std * moved
+    mean, deviation, opening = state.mean[:, OPENING], state.std[:, OPENING], moved[:, OPENING]
     nearly = np.maximum(mean - deviation, deviation / 4)
     beyond = opening - (nearly - mean) / deviation
     closing = nearly * np.where(beyond > -1, 1 + beyond, np.float32(PRESSED) * (1 + beyond))

@@ -33,9 +33,9 @@ class StyleState:
     """(B, C)"""
     upper: PartState
     lower: PartState
-    rest: Tensor
+    mean: Tensor
     """(B, 64): mean of the style clip where the code tells it, else zero."""
-    reach: Tensor
+    std: Tensor
     """(B, 64): deviation of the style clip where the code tells it, else one."""
 
     @staticmethod
@@ -47,8 +47,8 @@ class StyleState:
             torch.cat([state.code for state in states]),
             PartState.join([state.upper for state in states]),
             PartState.join([state.lower for state in states]),
-            torch.cat([state.rest for state in states]),
-            torch.cat([state.reach for state in states]),
+            torch.cat([state.mean for state in states]),
+            torch.cat([state.std for state in states]),
         )
 
 
@@ -80,11 +80,11 @@ class StyleTalk(nn.Module):
             raise InputError("the style code holds values that are not finite")
         d = self.dimensions
         learnt = code[:, : d.width]
-        rest, reach = code.new_zeros(len(code), d.coefficients), code.new_ones(len(code), d.coefficients)
+        mean, std = code.new_zeros(len(code), d.coefficients), code.new_ones(len(code), d.coefficients)
         if d.statistics:
             mean, deviation = code[:, d.width :].chunk(2, dim=1)
-            rest, reach = mean, deviation.exp()
-        return StyleState(code, self.upper.mix(learnt), self.lower.mix(learnt), rest, reach)
+            std = deviation.exp()
+        return StyleState(code, self.upper.mix(learnt), self.lower.mix(learnt), mean, std)
 
     def decode(self, phones: Tensor, state: StyleState) -> Tensor:
         """Decodes the centre frame of each phone window.
@@ -114,7 +114,7 @@ class StyleTalk(nn.Module):
         coefficients = torch.cat([self.upper(content, state.upper), self.lower(content, state.lower)], dim=-1)
         coefficients = coefficients[..., self.order].float()
         if self.dimensions.statistics:
-            coefficients = in_style(coefficients, state.rest[:, None], state.reach[:, None])
+            coefficients = in_style(coefficients, state.mean[:, None], state.std[:, None])
         return coefficients
 
     @torch.inference_mode()
@@ -131,15 +131,15 @@ class StyleTalk(nn.Module):
         return code
 
 
-def in_style(moved: Tensor, rest: Tensor, reach: Tensor) -> Tensor:
-    """Moves a face by ``moved`` (…, 64) deviations ``reach`` from the mean ``rest`` of its style, (…, 64).
+def in_style(moved: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Moves a face by ``moved`` (…, 64) deviations ``std`` from the mean ``mean`` of its style, (…, 64).
 
     The lips leave that scale where they are nearly closed, and are shut one deviation further on, whoever speaks.
     """
-    coefficients = rest + reach * moved
-    mean, deviation, opening = rest[..., OPENING], reach[..., OPENING], moved[..., OPENING]
-    nearly = torch.maximum(mean - deviation, deviation / 4)
-    beyond = opening - (nearly - mean) / deviation
+    coefficients = mean + std * moved
+    opening_mean, opening_std, opening = mean[..., OPENING], std[..., OPENING], moved[..., OPENING]
+    nearly = torch.maximum(opening_mean - opening_std, opening_std / 4)
+    beyond = opening - (nearly - opening_mean) / opening_std
     closing = nearly * torch.where(beyond > -1, 1 + beyond, PRESSED * (1 + beyond))
     lips = torch.where(beyond > 0, coefficients[..., OPENING], closing)
     return torch.cat([lips[..., None], coefficients[..., OPENING + 1 :]], dim=-1)

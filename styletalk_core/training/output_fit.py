@@ -72,9 +72,9 @@ class Spoken:
     """(T, 41): the phone heard in each frame."""
     target: Tensor
     """(T, 13): true coefficients of the lower face."""
-    rest: Tensor
-    """(64,): see `StyleState.rest`."""
-    reach: Tensor
+    mean: Tensor
+    """(64,): see `StyleState.mean`."""
+    std: Tensor
     """(64,)"""
 
 
@@ -86,8 +86,8 @@ class Foreign:
     """(S, F, C) float16"""
     columns: Tensor
     """(S, F, 41): the phone heard in each frame, P, B and M only."""
-    rest: Tensor
-    reach: Tensor
+    mean: Tensor
+    std: Tensor
     deviation: float
     """Of the mouth's opening in the style's own clip."""
 
@@ -141,7 +141,7 @@ def read_features(model: StyleTalk, clips: Sequence[Clip], seed: int) -> list[Sp
         cut = windows(clip.phones, int(random.integers(1, CONTEXT + 1)))
         features, state = _before_output(model, cut, clip.coefficients)
         columns, target = (torch.from_numpy(x) for x in (clip.phones, clip.coefficients[:, list(MESH64_LOWER)]))
-        result.append(Spoken(features, columns, target, state.rest[0].clone(), state.reach[0].clone()))
+        result.append(Spoken(features, columns, target, state.mean[0].clone(), state.std[0].clone()))
     return result
 
 
@@ -163,8 +163,8 @@ def read_foreign(model: StyleTalk, clips: Sequence[Clip], lips: LipMap, seed: in
             Foreign(
                 features.reshape(_STRETCHES, _STRETCH, -1),
                 torch.from_numpy(heard).reshape(_STRETCHES, _STRETCH, -1),
-                state.rest[0].clone(),
-                state.reach[0].clone(),
+                state.mean[0].clone(),
+                state.std[0].clone(),
                 float(lips.opening(style.coefficients).std()),
             )
         )
@@ -222,7 +222,7 @@ def _segment(clip: Spoken, random: np.random.Generator) -> Spoken:
     """A random stretch of a clip."""
     start = int(random.integers(len(clip.target) - _FRAMES + 1))
     part = slice(start, start + _FRAMES)
-    return Spoken(clip.features[part], clip.columns[part], clip.target[part], clip.rest, clip.reach)
+    return Spoken(clip.features[part], clip.columns[part], clip.target[part], clip.mean, clip.std)
 
 
 def _loss(tail: nn.Sequential, segments: Sequence[Spoken], lips: LipMap) -> Tensor:
@@ -253,8 +253,8 @@ def _foreign_loss(tail: nn.Sequential, styles: Sequence[Foreign], lips: LipMap) 
 
 def _found(tail: nn.Sequential, features: Tensor, styles: Sequence[Spoken | Foreign]) -> Tensor:
     """Coefficients of the lower face (S, F, 13) for features (S, F, C), each row in its style."""
-    rest, reach = (torch.stack([getattr(s, name) for s in styles])[:, None] for name in ("rest", "reach"))
+    mean, std = (torch.stack([getattr(s, name) for s in styles])[:, None] for name in ("mean", "std"))
     moved = tail(features)
     lower = moved.shape[-1]
-    found: Tensor = in_style(F.pad(moved, (0, rest.shape[-1] - lower)), rest, reach)[..., :lower]
+    found: Tensor = in_style(F.pad(moved, (0, mean.shape[-1] - lower)), mean, std)[..., :lower]
     return found
