@@ -82,7 +82,7 @@ class DecoderLayer(nn.Module):
 
         x (S*N, Q, C) and its projected query, content (S*N, W, C).
         """
-        x = self.norm2(x + self.multihead_attn.attend(query, *self.multihead_attn.remember(content)))
+        x = self.norm2(x + self.multihead_attn.attend(query, *self.multihead_attn.project_key_value(content)))
         hidden = linear1.relu(x.reshape(len(linear1.bias), -1, x.shape[-1])).reshape(*x.shape[:2], -1)
         return self.norm3(x + self.linear2(hidden))  # type: ignore[no-any-return]
 
@@ -150,7 +150,7 @@ class PartDecoder(nn.Module):
         tokens = style[:, None, :] + self.positions
         layers = cast("list[DecoderLayer]", list(self.layers))
         target = layers[0].attend_target(tokens, tokens)
-        query = layers[0].multihead_attn.ask(target)
+        query = layers[0].multihead_attn.project_query(target)
         linear1 = tuple(layer.linear1.mix(style) for layer in layers)
         rest = style.new_zeros(len(style), self.outputs) if self.rest is None else self.rest(style)
         return PartState(linear1, target, query, rest)
@@ -169,7 +169,7 @@ class PartDecoder(nn.Module):
             last = index == len(layers) - 1
             if index > 0:
                 x = layer.attend_target(x[:, centre] if last else x, x)
-                query = layer.multihead_attn.ask(x)
+                query = layer.multihead_attn.project_query(x)
             elif last:
                 x, query = x[:, centre], query[:, centre]
             x = layer.attend_content(x, query, rows, linear1)

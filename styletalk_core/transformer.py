@@ -34,15 +34,15 @@ class Attention(nn.Module):
         if query is memory:
             q, k, v = self._project(query, 0, 3).chunk(3, dim=-1)
         else:
-            q = self.ask(query)
-            k, v = self.remember(memory)
+            q = self.project_query(query)
+            k, v = self.project_key_value(memory)
         return self.attend(q, k, v, pad)
 
-    def ask(self, query: Tensor) -> Tensor:
+    def project_query(self, query: Tensor) -> Tensor:
         """Projects (B, Q, C) to queries for `attend`."""
         return self._project(query, 0, 1)
 
-    def remember(self, memory: Tensor) -> tuple[Tensor, Tensor]:
+    def project_key_value(self, memory: Tensor) -> tuple[Tensor, Tensor]:
         """Projects (B, T, C) to keys and values for `attend`."""
         k, v = self._project(memory, 1, 3).chunk(2, dim=-1)
         return k, v
