@@ -16,7 +16,7 @@ import { Problem, connectionLost, refused, serverGone } from "./problems.js";
 import { pause, spread, untilServerAnswers } from "./reachability.js";
 
 const FIRST_DELAY = 500; // ms
-const LONGEST_DELAY = 8000; // ms
+const MAX_DELAY = 8000; // ms
 const MAX_ATTEMPTS = 8; // about 40 s; a server that names a time to come back is asked for as long as the user waits
 const UNREACHABLE = ["connection_lost", "server_gone"];
 
@@ -193,5 +193,5 @@ export class Session extends EventTarget {
 
 /** 0, 0.5, 1, 2, 4, 8, 8 ... s, each but the first up to a fifth longer. */
 function backOff(attempt) {
-  return attempt && spread(Math.min(FIRST_DELAY * 2 ** (attempt - 1), LONGEST_DELAY));
+  return attempt && spread(Math.min(FIRST_DELAY * 2 ** (attempt - 1), MAX_DELAY));
 }

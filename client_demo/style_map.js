@@ -12,7 +12,7 @@ const ASPECT = 1.45; // width of the field over its height, as in style_map.css
 const SEND_INTERVAL = 120; // ms between two blends while the point moves
 const STEP = 0.02; // of the field's width per arrow key
 const LONG_STEP = 0.1; // with Shift
-const LEAST_SHARE = 0.015; // smaller shares are left out
+const MIN_SHARE = 0.015; // smaller shares are left out
 
 /**
  * Shares of the nearest places, modified Shepard weights: 1 at a place itself, 0 at the distance of the first
@@ -31,7 +31,7 @@ export function blendWeights(point, places) {
   const shares = near.slice(0, NEIGHBOURS).map(({ name, distance }) => [name, pull(distance)]);
   const total = shares.reduce((sum, [, share]) => sum + share, 0);
   if (total === 0) return { [near[0].name]: 1 };
-  const kept = shares.filter(([, share]) => share / total >= LEAST_SHARE);
+  const kept = shares.filter(([, share]) => share / total >= MIN_SHARE);
   const rest = kept.reduce((sum, [, share]) => sum + share, 0);
   return Object.fromEntries(kept.map(([name, share]) => [name, share / rest]));
 }

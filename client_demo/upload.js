@@ -7,7 +7,7 @@
 
 import { StatusLines } from "./status_lines.js";
 
-const LONGEST_NAME = 40;
+const MAX_NAME_CHARACTERS = 40;
 const PROGRESS_INTERVAL = 500; // ms
 
 export class Upload extends EventTarget {
@@ -86,7 +86,7 @@ function nameOf(file, taken) {
   const plain = file.replace(/\.[^.]*$/, "").toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "") || "mine";
   for (let number = 1; ; number++) {
     const ending = number === 1 ? "" : `_${number}`;
-    const name = plain.slice(0, LONGEST_NAME - ending.length) + ending;
+    const name = plain.slice(0, MAX_NAME_CHARACTERS - ending.length) + ending;
     if (!taken.has(name)) return name;
   }
 }

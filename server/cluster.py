@@ -39,7 +39,7 @@ from styletalk_core.errors import InputError
 ARRIVAL_SECONDS = 15.0
 """A client who has not come to his server after this long has gone elsewhere."""
 LOOK_SECONDS = 0.25
-MOST_ON_A_NODE = 64
+MAX_SERVERS_PER_NODE = 64
 BUSY_SHARE = 0.7
 """Share of the places that may be taken before another server is started."""
 SERVERS = "servers"
@@ -98,7 +98,7 @@ class Cluster:
             InputError: all ports are taken.
         """
         ports = self.config.udp_range()
-        for place in range(MOST_ON_A_NODE):
+        for place in range(MAX_SERVERS_PER_NODE):
             config = replace(self.config, port=self.config.port + place)
             if ports is not None:
                 first = ports[0] + place * self.udp_ports_each
@@ -107,7 +107,7 @@ class Cluster:
                 return config, listen(config)
             except InputError:
                 continue
-        raise InputError(f"None of {MOST_ON_A_NODE} ports from {self.config.port} on is free.")
+        raise InputError(f"None of {MAX_SERVERS_PER_NODE} ports from {self.config.port} on is free.")
 
 
 class Servers:

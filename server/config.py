@@ -127,7 +127,7 @@ class ServerConfig:
         return minutes * 60.0 if minutes else math.inf
 
     @property
-    def most_per_address(self) -> float:
+    def max_per_address(self) -> float:
         """Sessions that one network address may have."""
         return self.sessions_per_address or (math.inf if self.loopback else SESSIONS_PER_ADDRESS)
 

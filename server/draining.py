@@ -14,10 +14,10 @@ from starlette.types import ASGIApp
 from server.config import ServerConfig
 from server.service import Service
 
-LARGEST_MESSAGE = 64 * 1024
+MAX_MESSAGE_BYTES = 64 * 1024
 GRACE_SECONDS = 3
 KEEP_ALIVE_SECONDS = 15
-MOST_CONNECTIONS = 1000
+MAX_CONNECTIONS = 1000
 
 
 def http_options(config: ServerConfig, app: ASGIApp) -> uvicorn.Config:
@@ -28,8 +28,8 @@ def http_options(config: ServerConfig, app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="on",
-        ws_max_size=LARGEST_MESSAGE,
-        limit_concurrency=MOST_CONNECTIONS,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
         forwarded_allow_ips=config.trusted_proxies,

@@ -51,7 +51,7 @@ class Service:
     def __post_init__(self) -> None:
         self.access = Access(self.config.api_key)
         self.captions = CaptionModel(self.config.vosk_model)
-        self.clients = Clients(self.config.most_per_address, self.config.session_seconds)
+        self.clients = Clients(self.config.max_per_address, self.config.session_seconds)
 
     async def drain(self, seconds: float) -> None:
         """Takes no more calls and returns when none is left, after ``seconds`` at the latest."""

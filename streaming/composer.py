@@ -17,7 +17,7 @@ OPENING = 0  # the coefficient that opens the lips, from 0 for closed
 CLOSING = 1 / 5  # share per frame: an interrupted mouth is closed after 170 ms
 QUIET = 0.003  # root mean square of a quiet room
 LOUD = 0.2
-LONGEST_LEAP = 30
+MAX_LEAP_FRAMES = 30
 """Frames of 1/30 s between two pictures that are lived through at most."""
 
 
@@ -37,7 +37,7 @@ class InterpolatedIdleMotion:
     def at(self, tick: Tick, speaking: float, energy: float) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
         """Pose (6,), gaze (2,) and blink at ``tick``, which must not go back; see `IdleMotion.step`."""
         wanted = -(-tick // FRAME_TICKS)
-        self._moment = max(self._moment, wanted - LONGEST_LEAP)
+        self._moment = max(self._moment, wanted - MAX_LEAP_FRAMES)
         while self._moment < wanted:
             pose, gaze, blink = self._idle_motion.step(speaking, energy)
             self._older, self._newer = self._newer, np.array([*pose, *gaze, blink], np.float32)
@@ -80,7 +80,7 @@ class Composer:
             self._idle_motion.phrase_ended()
         self._spoke = speech
         energy = loudness(level) if speech else 0.0
-        passed = min((tick - self._last_tick) / FRAME_TICKS, LONGEST_LEAP)
+        passed = min((tick - self._last_tick) / FRAME_TICKS, MAX_LEAP_FRAMES)
         self._last_tick = tick
         self._speaking = min(max(self._speaking + passed * (ATTACK if speech else -RELEASE), 0.0), 1.0)
         self._closing = max(self._closing - passed * CLOSING, 0.0)

@@ -12,9 +12,9 @@ from streaming.media import PACKET_TICKS, Tick
 WINDOW_PACKETS = 100  # two seconds
 FIRST_WINDOW_PACKETS = 25
 TOLERANCE: Tick = 240  # 5 ms
-LARGEST_SLIP: Tick = PACKET_TICKS
+MAX_SLIP_TICKS: Tick = PACKET_TICKS
 DISPLACED: Tick = 5 * PACKET_TICKS
-LARGEST_JUMP: Tick = 10 * PACKET_TICKS
+MAX_JUMP_TICKS: Tick = 10 * PACKET_TICKS
 """Sound that is off by more than `DISPLACED` has not drifted there: the path has changed. The same holds at the start,
 when packets that waited for the connection come in a burst."""
 URGENT: Tick = PACKET_TICKS
@@ -51,7 +51,7 @@ class DriftFollower:
             self._needed = WINDOW_PACKETS
         if not self._due or not (quiet or abs(self._due) > URGENT):
             return 0
-        largest = LARGEST_JUMP if self._starting or abs(self._due) > DISPLACED else LARGEST_SLIP
+        largest = MAX_JUMP_TICKS if self._starting or abs(self._due) > DISPLACED else MAX_SLIP_TICKS
         slip = int(np.clip(self._due, -largest, largest))
         self._due = 0
         self._starting = False
@@ -67,5 +67,5 @@ class DriftFollower:
         ticks = int(window.min())
         if not self._starting:
             jitter = round(float(np.percentile(window, 95))) - self._allowance
-            ticks = max(ticks, min(jitter, LARGEST_SLIP))
+            ticks = max(ticks, min(jitter, MAX_SLIP_TICKS))
         return ticks if abs(ticks) > TOLERANCE else 0

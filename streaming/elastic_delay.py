@@ -13,7 +13,7 @@ from typing import Final
 from streaming.media import Tick, to_ms
 
 DELAY_STEP: Tick = 480  # 10 ms
-MOST_DELAY: Tick = 4_800
+MAX_ADDED_DELAY_TICKS: Tick = 4_800
 """100 ms more than planned."""
 GROWING: Final = 10
 """Pictures that are looked at for more delay."""
@@ -57,7 +57,7 @@ class ElasticDelay:
     @property
     def exhausted(self) -> bool:
         """True when D is as long as it may become."""
-        return self.added >= MOST_DELAY
+        return self.added >= MAX_ADDED_DELAY_TICKS
 
     def ready(self, lateness: Tick) -> None:
         """A picture was ready ``lateness`` ticks after it was due, before when negative."""
@@ -87,4 +87,4 @@ class ElasticDelay:
         if len(recent) <= OUTLIERS:
             return 0
         steps = math.ceil(recent[-1 - OUTLIERS] / DELAY_STEP)
-        return min(max(steps * DELAY_STEP, 0), MOST_DELAY)
+        return min(max(steps * DELAY_STEP, 0), MAX_ADDED_DELAY_TICKS)

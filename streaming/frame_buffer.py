@@ -22,7 +22,7 @@ TROUBLING: Tick = 720
 """15 ms; from here on a receiver's viewers see that sound and picture part."""
 UNEVEN: Final = 1.4
 """Intervals between two pictures, in terms of the rate's, from which on one is missing."""
-MOST_BEHIND: Tick = 7_200
+MAX_FRAMES_BEHIND: Tick = 7_200
 """A picture that leaves later than this, 150 ms, gets the time of its leaving, or a receiver would wait that long."""
 
 
@@ -86,11 +86,11 @@ class FrameBuffer:
         self._delay.ready(round((ready - due) * TICK_RATE))
         behind = round((now - due) * TICK_RATE)
         # where a longer delay would not have made it punctual
-        helpless = self._delay.exhausted or ready <= due or behind > MOST_BEHIND
+        helpless = self._delay.exhausted or ready <= due or behind > MAX_FRAMES_BEHIND
         troubled = interval >= UNEVEN * self._grid.stride or (behind > TROUBLING and helpless)
         self._worker.ladder.frame(now, troubled)
         self._count(interval, behind)
-        if behind > MOST_BEHIND:
+        if behind > MAX_FRAMES_BEHIND:
             frame = replace(frame, tick=self._grid.due_by(now) // STEP_TICKS * STEP_TICKS)
         self.shown, self._handed_out = frame, now
         return frame

@@ -12,7 +12,7 @@ from streaming.latency import LatencyPlan
 from streaming.media import STEP_TICKS, TICK_RATE, Tick
 from streaming.worker import Worker
 
-MOST_OF_BUDGET: Final = 0.9
+MAX_BUDGET_SHARE: Final = 0.9
 PUNCTUAL: Tick = 48  # 1 ms; timers are no more exact
 
 
@@ -41,7 +41,7 @@ class FrameClock:
 
         What would take longer than the budget counts as less, so that a frame which is begun in time has its chance.
         """
-        ready = self.clock.now() + min(seconds, MOST_OF_BUDGET * self._budget)
+        ready = self.clock.now() + min(seconds, MAX_BUDGET_SHARE * self._budget)
         soonest = (ready - self.due(0)) * TICK_RATE
         return max(previous + self.stride, round(soonest / STEP_TICKS) * STEP_TICKS)
 

@@ -17,7 +17,7 @@ BLINK_SHAPE = (0.45, 0.95, 1.0, 0.8, 0.5, 0.22, 0.06)  # eyelid closure on conse
 BLINK_MEDIAN_IDLE = 3.6  # seconds between two blinks
 BLINK_MEDIAN_SPEAKING = 2.6
 BLINK_SPREAD = 0.45  # standard deviation of the logarithm of the interval
-SHORTEST_INTERVAL = 0.8
+MIN_BLINK_INTERVAL_SECONDS = 0.8
 DOUBLE_BLINK = 0.12  # probability that a blink is followed by another at once
 BLINK_AT_PHRASE_END = 0.45
 BREATHS_PER_SECOND = 0.25
@@ -37,7 +37,7 @@ class Blinks:
         self._wait = self._interval(BLINK_MEDIAN_IDLE)
 
     def _interval(self, median: float) -> float:
-        return max(SHORTEST_INTERVAL, float(median * np.exp(BLINK_SPREAD * self._random.standard_normal())))
+        return max(MIN_BLINK_INTERVAL_SECONDS, float(median * np.exp(BLINK_SPREAD * self._random.standard_normal())))
 
     def phrase_ended(self) -> None:
         """People like to blink when they have finished a phrase."""

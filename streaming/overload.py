@@ -25,7 +25,7 @@ FITS: Final = 0.85
 """Load (`StageCosts.load`), as slow as the machine is now, up to which a rung is expected to do."""
 PATIENCE: Final = 1.5
 """Seconds without trouble before a try to go up. Every try that fails doubles them, unless things have improved."""
-LONGEST_PATIENCE: Final = 60.0
+MAX_PATIENCE_SECONDS: Final = 60.0
 TOO_EARLY: Final = 6.0
 """A rung that is left again within this many seconds was taken too early."""
 IMPROVED_PACE: Final = 0.8
@@ -167,7 +167,7 @@ class OverloadLadder:
         target = next((level for level in images if self._fits(self.rungs[level])), (images or below)[-1])
         if now - self._stepped_up < TOO_EARLY:
             target = max(target, self._risen_from)
-            self._patience = min(2 * self._patience, LONGEST_PATIENCE)
+            self._patience = min(2 * self._patience, MAX_PATIENCE_SECONDS)
             self._failed = self._tried
         else:
             self._patience, self._failed = PATIENCE, None

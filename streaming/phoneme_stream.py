@@ -20,7 +20,7 @@ from streaming.schedule import JobKind
 from streaming.slots import SlotLease
 from streaming.worker import Worker
 
-LONGEST_FILL: Tick = 4_800
+MAX_FILL_TICKS: Tick = 4_800
 """A gap in the sound up to 100 ms is fed to the recogniser as silence; a longer one is left out."""
 PACKETS_WAITING: Final = 50
 PACKETS_AT_ONCE: Final = 5
@@ -53,7 +53,7 @@ class PhonemeStream:
     def put(self, chunk: AudioChunk) -> None:
         """Takes sound in order; a short gap before it becomes silence."""
         gap = chunk.start - self._arrived
-        if self._arrived and 0 < gap <= LONGEST_FILL:
+        if self._arrived and 0 < gap <= MAX_FILL_TICKS:
             self._waiting.offer(AudioChunk(self._arrived, chunk.epoch, np.zeros(gap, dtype=np.int16)))
         self._arrived = chunk.end
         self._waiting.offer(chunk)

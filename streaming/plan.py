@@ -14,14 +14,14 @@ SIZES: Final = (512, 384, 256)
 """Widths and heights of pictures in pixels, largest first."""
 FRAME_RATES: Final = (30, 20, 15, 10)
 """Pictures a second, most first; each divides the ticks of a second into whole steps."""
-LARGEST_LOAD: Final = 0.65
+MAX_LOAD_SHARE: Final = 0.65
 """Share of the worker's time, and of all processors, that one session may take; see `StageCosts.load`."""
 HOPELESS: Final = 0.85
 """Load of the smallest pictures at the lowest rate from which on calls make no sense."""
 CALL_WORK: Final = 0.05
 """Seconds of work per second for what is not measured: packets in and out, Opus, encryption."""
-LEAST_BUDGET: Tick = 1_440  # 30 ms
-LARGEST_BUDGET: Tick = 7_200  # 150 ms
+MIN_BUDGET_TICKS: Tick = 1_440  # 30 ms
+MAX_BUDGET_TICKS: Tick = 7_200  # 150 ms
 BUDGET_MARGIN: Final = 2.0
 """Times what a frame takes: it may have to wait for another stage, or another program, as long again."""
 HANDOVER: Tick = 384
@@ -120,7 +120,7 @@ def plan_for(costs: StageCosts, cores: float, sizes: Sequence[int] = SIZES, fixe
     choices = _downwards(Rung(sizes[0], FRAME_RATES[0]), sizes)
     if fixed:
         choices = [Rung(sizes[0], rate) for rate in FRAME_RATES] + [Rung(size, FRAME_RATES[-1]) for size in sizes[1:]]
-    chosen = next((rung for rung in choices if costs.load(rung, cores) <= LARGEST_LOAD), choices[-1])
+    chosen = next((rung for rung in choices if costs.load(rung, cores) <= MAX_LOAD_SHARE), choices[-1])
     work = costs.recognize / chosen.frame_rate + costs.frame(chosen.size) + costs.encode[chosen.size]
     feasible = costs.load(chosen, cores) < HOPELESS
     return MachinePlan(chosen, _budget(costs, chosen), work, cores, feasible, tuple(sizes))
@@ -134,4 +134,4 @@ def _downwards(best: Rung, sizes: Sequence[int]) -> list[Rung]:
 
 def _budget(costs: StageCosts, rung: Rung) -> Tick:
     ticks = round(BUDGET_MARGIN * costs.frame(rung.size) * TICK_RATE) + HANDOVER
-    return min(max(ticks, LEAST_BUDGET), LARGEST_BUDGET)
+    return min(max(ticks, MIN_BUDGET_TICKS), MAX_BUDGET_TICKS)

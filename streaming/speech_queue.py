@@ -16,8 +16,8 @@ from streaming.media import TICK_RATE, Tick
 
 CAPACITY: Tick = 60 * TICK_RATE
 """Sound that may wait: one minute."""
-MOST_UTTERANCES = 256
-MOST_MARKS = 1_024
+MAX_UTTERANCES = 256
+MAX_MARKS = 1_024
 """Marks that may wait in one utterance."""
 AT_END: Tick = 1 << 62
 """Place of a mark behind everything that is still to come of an utterance."""
@@ -104,8 +104,8 @@ class SpeechQueue:
         Raises:
             QueueFull: too many wait.
         """
-        if len(self._utterances) >= MOST_UTTERANCES:
-            raise QueueFull(f"{MOST_UTTERANCES} utterances are waiting; send more when some have been spoken.")
+        if len(self._utterances) >= MAX_UTTERANCES:
+            raise QueueFull(f"{MAX_UTTERANCES} utterances are waiting; send more when some have been spoken.")
         self._opened += 1
         utterance = Utterance(self._opened)
         self._utterances.append(utterance)
@@ -131,8 +131,8 @@ class SpeechQueue:
         Raises:
             QueueFull: too many wait.
         """
-        if len(utterance.marks) >= MOST_MARKS:
-            raise QueueFull(f"{MOST_MARKS} marks are waiting in this utterance.")
+        if len(utterance.marks) >= MAX_MARKS:
+            raise QueueFull(f"{MAX_MARKS} marks are waiting in this utterance.")
         insort(utterance.marks, (utterance.length if place is None else place, mark), key=lambda pair: pair[0])
 
     def take(self, count: Tick) -> tuple[NDArray[np.int16], list[Excerpt]]:

@@ -43,7 +43,7 @@ PHONES_OF_VISEME: Final[dict[str, tuple[str, ...]]] = {
 # fmt: on
 _MEDIAPIPE_SHAPES: Final = len(ARKIT) - 1
 """MediaPipe has a score "_neutral" before, and none for the tongue behind."""
-_LARGEST_GAZE: Final = 0.5
+_MAX_GAZE: Final = 0.5
 """Radians of eye turn that ARKit calls 1."""
 
 
@@ -79,7 +79,7 @@ class FaceDriver:
         values = np.zeros((len(coefficients), len(ARKIT)), np.float32)
         rest = self._model.rest_scores[1:]
         values[:, :_MEDIAPIPE_SHAPES] = (coefficients @ self._model.to_scores[:, 1:]) / (1 - np.minimum(rest, 0.9))
-        look = np.zeros((len(coefficients), 2), np.float32) if gaze is None else gaze / _LARGEST_GAZE
+        look = np.zeros((len(coefficients), 2), np.float32) if gaze is None else gaze / _MAX_GAZE
         right, down = look[:, 0], look[:, 1]
         # The person's left eye is on the image's right: looking there turns it outwards.
         for name, amount in (("Down", down), ("Up", -down)):

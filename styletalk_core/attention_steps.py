@@ -19,7 +19,7 @@ _LOG2_E: Final = np.float32(math.log2(math.e))
 _LN_2: Final = math.log(2)
 _SERIES: Final = tuple(np.float32(_LN_2**power / math.factorial(power)) for power in range(7))
 """Of 2^x about zero; within half a unit the next term is below 2e-7."""
-_LEAST_POWER: Final = np.float32(-126)
+_MIN_EXPONENT: Final = np.float32(-126)
 """Of 2 among normal float32."""
 
 
@@ -81,7 +81,7 @@ def _softmax(scores: Any, powers: Any, scale: Any) -> None:
         for step in range(1, WINDOW):
             highest = max(highest, row[step])
         for step in range(TILE):
-            row[step] = max((row[step] - highest) * factor, _LEAST_POWER)
+            row[step] = max((row[step] - highest) * factor, _MIN_EXPONENT)
     flat, bits = scores.reshape(-1), powers.reshape(-1)
     exponents = bits.view(np.float32)
     for place in range(len(flat)):

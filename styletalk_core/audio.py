@@ -20,7 +20,7 @@ SPEECH_RATE: Final = 16_000
 TICKS_PER_SAMPLE: Final = 48_000 // SPEECH_RATE
 RATES: Final = range(4_000, 400_000)
 """Sample rates that are read; a header may claim any, and the resampler's memory grows with it."""
-LONGEST_SECONDS: Final = 7_200
+MAX_AUDIO_SECONDS: Final = 7_200
 """A short file may unpack to days of silence."""
 
 
@@ -59,8 +59,8 @@ def _blocks(path: str | Path, rate: int) -> Iterator[NDArray[np.float32]]:
             resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
             for frame in chain(container.decode(audio=0), [None]):
                 length += 0 if frame is None else frame.samples
-                if length > LONGEST_SECONDS * claimed:
-                    raise InputError(f"{path} is longer than {LONGEST_SECONDS // 3600} hours")
+                if length > MAX_AUDIO_SECONDS * claimed:
+                    raise InputError(f"{path} is longer than {MAX_AUDIO_SECONDS // 3600} hours")
                 for piece in resampler.resample(frame):
                     decoded = True
                     yield np.nan_to_num(piece.to_ndarray()[0], nan=0.0, posinf=0.0, neginf=0.0)

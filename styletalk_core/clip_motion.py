@@ -21,8 +21,8 @@ from styletalk_core.track import Track, lip_gap
 _POOL: Final = 600
 """Frames that a person's face is estimated from, at most."""
 _CALM_SHARE: Final = 1 / 6
-_LEAST_CALM: Final = 5
-_LARGEST_BIAS: Final = 0.02
+_MIN_CALM_FRAMES: Final = 5
+_MAX_BIAS: Final = 0.02
 """Inter-ocular distances that a tracker may see between closed lips; more than that is an open mouth."""
 _CLOSED_PERCENTILE: Final = 3
 _HELD: Final = 0.85
@@ -96,7 +96,7 @@ def person_face(
     if not neutral:
         held = np.asarray(_HELD * (seen - model.rest_scores) @ model.from_scores, np.float32)
         face = face - model.offsets(held[None])[0]
-    closed = np.minimum(np.percentile(inner_gaps(canonical), _CLOSED_PERCENTILE, axis=0), _LARGEST_BIAS)
+    closed = np.minimum(np.percentile(inner_gaps(canonical), _CLOSED_PERCENTILE, axis=0), _MAX_BIAS)
     rest = closed_lips(face, closed.astype(np.float32), model)[:MESH_POINTS]
     return PersonFace(shape, rest, seen.astype(np.float32))
 
@@ -119,7 +119,7 @@ def calm_frames(canonical: Array, scores: Array) -> NDArray[np.int64]:
     """Indices of the frames of (T, 478, 3) faces that look most like rest: lips together and still, eyes open."""
     stillness = np.abs(np.gradient(canonical[:, list(LIPS)], axis=0)).mean(axis=(1, 2)) if len(canonical) > 1 else [0.0]
     unrest = rankdata(lip_gap(canonical)) + rankdata(stillness) / 2 + rankdata(scores[:, _BLINKS].mean(axis=1)) / 2
-    return np.argsort(unrest)[: max(_LEAST_CALM, int(len(canonical) * _CALM_SHARE))]
+    return np.argsort(unrest)[: max(_MIN_CALM_FRAMES, int(len(canonical) * _CALM_SHARE))]
 
 
 def inner_gaps(faces: Array) -> Array:

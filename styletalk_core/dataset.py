@@ -20,11 +20,11 @@ from styletalk_core.tracker import FaceTracker
 
 FREE_LICENCE: Final = "CC BY 4.0"
 """Licence of the clips that `--licence free` keeps."""
-_LARGEST_FOLDER: Final = "news_ar"
+_NEWS_FOLDER: Final = "news_ar"
 _NEUTRAL: Final = "neutral"
 """How the style of a clip begins in which nobody holds an expression."""
 
-_LEAST_FRAMES: Final = 30
+_MIN_FRAMES: Final = 30
 """Shorter clips say nothing about how a face moves."""
 
 
@@ -73,7 +73,7 @@ def read_manifest(data: Path, licence: str = "all") -> list[Clip]:
         for row in rows
         if licence == "all" or row["licence"] == FREE_LICENCE
     ]
-    return sorted(clips, key=lambda clip: clip.name.startswith(_LARGEST_FOLDER))
+    return sorted(clips, key=lambda clip: clip.name.startswith(_NEWS_FOLDER))
 
 
 def track_clips(clips: Iterable[Clip], cache: Path) -> Iterator[tuple[Clip, str | None]]:
@@ -141,11 +141,11 @@ def encode_clips(clips: Iterable[Clip], cache: Path, model: FaceModel) -> Iterat
             path = coefficients_path(cache, clip)
             path.parent.mkdir(parents=True, exist_ok=True)
             motion = encode_track(track, face, model)
-            if len(motion.coefficients) >= _LEAST_FRAMES:
+            if len(motion.coefficients) >= _MIN_FRAMES:
                 motion.save(path)
                 yield clip, None
             else:
-                yield clip, f"{clip.name} has {len(motion.coefficients)} frames; {_LEAST_FRAMES} are needed"
+                yield clip, f"{clip.name} has {len(motion.coefficients)} frames; {_MIN_FRAMES} are needed"
 
 
 def reference_tracks(clips: Sequence[Clip], tracks: Sequence[Track]) -> tuple[list[Track], bool]:

@@ -13,7 +13,7 @@ from styletalk_core.numpy_transformer import encoder_layer, linear, sinusoid_pos
 from styletalk_core.phones import FPS
 from styletalk_core.weight_file import Weights
 
-LEAST_DEVIATION = 0.1
+MIN_DEVIATION = 0.1
 """Added to deviations, which are about one, before their logarithm."""
 
 Float = NDArray[np.float32]
@@ -61,4 +61,4 @@ def _mish(x: Float) -> Float:
 
 def _statistics(windows: Float) -> Float:
     """Mean and log deviation over time of windows (N, L, C): (N, 2 C)."""
-    return np.concatenate([windows.mean(axis=1), np.log(windows.std(axis=1) + np.float32(LEAST_DEVIATION))], axis=1)
+    return np.concatenate([windows.mean(axis=1), np.log(windows.std(axis=1) + np.float32(MIN_DEVIATION))], axis=1)

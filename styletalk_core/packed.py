@@ -21,8 +21,8 @@ ROW_LENGTH: Final = np.float32(32_700)
 """Length of a row in whole numbers; so none of its values leaves 16 bits."""
 _WEIGHT_LENGTH: Final = np.float32(65_000)
 """Longest weights of an output in whole numbers; times `ROW_LENGTH` it stays below 2^31."""
-_LARGEST: Final = np.float32(32_767)
-_LEAST_UNIT: Final = np.float32(1e-30)
+_MAX: Final = np.float32(32_767)
+_MIN_UNIT: Final = np.float32(1e-30)
 """Of numbers that are all zero."""
 _LINE: Final = 64
 """Bytes of a cache line, at which the weights begin."""
@@ -111,7 +111,7 @@ def _store_whole(weights: Any, kept: Any, outputs: int) -> None:
         for output in range(outputs):
             length = np.float32(math.sqrt(squares[2 * output] + squares[2 * output + 1]))
             highest = max(largest[2 * output], largest[2 * output + 1])
-            units[output] = max(length / _WEIGHT_LENGTH, highest / _LARGEST, _LEAST_UNIT)
+            units[output] = max(length / _WEIGHT_LENGTH, highest / _MAX, _MIN_UNIT)
             factors[2 * output] = factors[2 * output + 1] = 1 / units[output]
         for step in range(steps):
             row, whole = weights[tile, step], values[step * width : (step + 1) * width]
@@ -150,7 +150,7 @@ def _rounded(x: Any, numbers: Any, units: Any) -> None:
         values, whole, square = x[row], numbers[row], np.float32(0)
         for column in range(len(values)):
             square += values[column] * values[column]
-        unit = max(np.float32(math.sqrt(square)) / ROW_LENGTH, _LEAST_UNIT)
+        unit = max(np.float32(math.sqrt(square)) / ROW_LENGTH, _MIN_UNIT)
         units[row] = unit
         factor = np.float32(1) / unit
         for column in range(len(values)):

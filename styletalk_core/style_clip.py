@@ -12,15 +12,15 @@ from styletalk_core.clip_motion import encode_track, person_face
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import FPS
-from styletalk_core.styles import LARGEST_CLIP_MEGABYTES, Style
+from styletalk_core.styles import MAX_CLIP_MEGABYTES, Style
 from styletalk_core.tracker import FaceTracker
 from styletalk_core.video import probe_video
 
-SHORTEST_SECONDS: Final = 2.0
-LONGEST_SECONDS: Final = 300.0
+MIN_CLIP_SECONDS: Final = 2.0
+MAX_CLIP_SECONDS: Final = 300.0
 USED_SECONDS: Final = 30.0
 """Of a longer clip the middle is used."""
-LEAST_TRACKED: Final = 0.5
+MIN_TRACKED_SHARE: Final = 0.5
 """Share of frames with a face below which a clip is refused."""
 
 
@@ -53,11 +53,11 @@ def style_from_video(
         track = tracker.track_video(path, fps=None, progress=progress, span=(start, start + USED_SECONDS))
     share = float(track.tracked.mean())
     shown = float(track.tracked.sum() / track.fps)
-    if share >= LEAST_TRACKED and len(track.times) / track.fps < SHORTEST_SECONDS - 0.5 / FPS:
+    if share >= MIN_TRACKED_SHARE and len(track.times) / track.fps < MIN_CLIP_SECONDS - 0.5 / FPS:
         raise InputError(
-            f"{path.name} is damaged: {shown:.1f} s of it can be read, at least {SHORTEST_SECONDS:.0f} s are needed"
+            f"{path.name} is damaged: {shown:.1f} s of it can be read, at least {MIN_CLIP_SECONDS:.0f} s are needed"
         )
-    if shown < SHORTEST_SECONDS - 0.5 / FPS or share < LEAST_TRACKED:
+    if shown < MIN_CLIP_SECONDS - 0.5 / FPS or share < MIN_TRACKED_SHARE:
         raise InputError(f"{path.name} shows a face in only {share:.0%} of its frames; film the face from the front")
     model = model or FaceModel.load()
     motion = encode_track(track, person_face([track], model), model)
@@ -74,14 +74,14 @@ def style_from_video(
 
 def checked_length(path: Path) -> float:
     """Seconds of a clip that is neither too large, too short nor too long."""
-    if path.is_file() and path.stat().st_size > LARGEST_CLIP_MEGABYTES * 1_000_000:
-        size, limit = path.stat().st_size / 1e6, LARGEST_CLIP_MEGABYTES
+    if path.is_file() and path.stat().st_size > MAX_CLIP_MEGABYTES * 1_000_000:
+        size, limit = path.stat().st_size / 1e6, MAX_CLIP_MEGABYTES
         raise InputError(f"{path.name} has {size:.0f} MB; at most {limit} MB are allowed, cut a part of it")
     seconds = probe_video(path).seconds
-    if seconds > LONGEST_SECONDS:
+    if seconds > MAX_CLIP_SECONDS:
         raise InputError(
-            f"{path.name} lasts {seconds:.0f} s; at most {LONGEST_SECONDS:.0f} s are allowed, cut a part of it"
+            f"{path.name} lasts {seconds:.0f} s; at most {MAX_CLIP_SECONDS:.0f} s are allowed, cut a part of it"
         )
-    if 0 < seconds < SHORTEST_SECONDS - 0.5 / FPS:
-        raise InputError(f"{path.name} lasts {seconds:.1f} s; at least {SHORTEST_SECONDS:.0f} s are needed")
+    if 0 < seconds < MIN_CLIP_SECONDS - 0.5 / FPS:
+        raise InputError(f"{path.name} lasts {seconds:.1f} s; at least {MIN_CLIP_SECONDS:.0f} s are needed")
     return seconds

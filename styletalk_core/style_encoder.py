@@ -9,7 +9,7 @@ Runs on: any torch device; pure. In: up to 256 frames of 64 coefficients at 30 f
 import torch
 from torch import Tensor, nn
 
-from styletalk_core.numpy_style_encoder import LEAST_DEVIATION
+from styletalk_core.numpy_style_encoder import MIN_DEVIATION
 from styletalk_core.transformer import EncoderLayer, sinusoid_positions
 
 
@@ -59,4 +59,4 @@ def clip_statistics(clip: Tensor, pad: Tensor | None = None) -> Tensor:
     share = (present / present.sum(dim=1, keepdim=True))[..., None]
     mean = (clip * share).sum(dim=1)
     variance = ((clip - mean[:, None]).square() * share).sum(dim=1)
-    return torch.cat([mean, (variance.sqrt() + LEAST_DEVIATION).log()], dim=1)
+    return torch.cat([mean, (variance.sqrt() + MIN_DEVIATION).log()], dim=1)

@@ -20,7 +20,7 @@ from styletalk_core.user_library import UserLibrary
 
 STYLE_FRAMES: Final = 256
 """Frames at 30 fps that the style encoder reads, at most."""
-LARGEST_CLIP_MEGABYTES: Final = 200
+MAX_CLIP_MEGABYTES: Final = 200
 """Size of the video that a style may be made of."""
 MAX_INTENSITY: Final = 2.0
 """Strongest style: 0 is neutral, 1 the style as it was recorded."""

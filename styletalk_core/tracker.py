@@ -38,8 +38,8 @@ _MARGIN: Final = 2.0
 _FRAME_STEP_MS: Final = 1_000_000
 """Frames are announced far apart: the landmarker then follows the face without its own smoothing, which lags and opens
 closed lips."""
-_SHORTEST_WAIT: Final = 4
-_LONGEST_WAIT: Final = 12
+_MIN_WAIT_FRAMES: Final = 4
+_MAX_WAIT_FRAMES: Final = 12
 """Frames to wait before a lost face is searched for again; the wait doubles with every search in vain."""
 _FACES: Final = 5
 _BLENDSHAPES: Final = 52
@@ -228,7 +228,7 @@ class _Follower:
         self._video: Any = None
         self._frame = 0
         self._search_at = 0
-        self._wait = _SHORTEST_WAIT
+        self._wait = _MIN_WAIT_FRAMES
 
     def __enter__(self) -> Self:
         return self
@@ -243,7 +243,7 @@ class _Follower:
         if face is None and self._frame >= self._search_at:
             found = self._tracker.find(image)
             self._search_at = self._frame + self._wait
-            self._wait = _SHORTEST_WAIT if found else min(2 * self._wait, _LONGEST_WAIT)
+            self._wait = _MIN_WAIT_FRAMES if found else min(2 * self._wait, _MAX_WAIT_FRAMES)
             if found:
                 self.faces = self.faces or len(found)
                 self._look_at(_Crop.around(found[0].landmarks))

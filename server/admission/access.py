@@ -16,7 +16,7 @@ from streaming.clock import unix_seconds
 
 PAGE_SECONDS = 12 * 3600
 """How long a page that was opened with the key goes on working."""
-LONGEST_TOKEN_SECONDS = 3600
+MAX_TOKEN_SECONDS = 3600
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

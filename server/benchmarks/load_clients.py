@@ -23,7 +23,7 @@ from server.rtc.aiortc_patches import tap_packets
 from streaming.clock import monotonic
 from streaming.media import PACKET_TICKS, TICK_RATE
 
-LONGEST_SOUND = 400
+MAX_AUDIO_PAYLOAD_BYTES = 400
 """Bytes; what is longer is part of a picture."""
 
 
@@ -96,7 +96,7 @@ class LoadClient:
         return begun
 
     def _received(self, packet: RtpPacket, payload: bytes) -> None:
-        if len(payload) > LONGEST_SOUND:
+        if len(payload) > MAX_AUDIO_PAYLOAD_BYTES:
             self.seen.set()
 
     async def delete(self) -> None:

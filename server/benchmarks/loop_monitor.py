@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from streaming.clock import monotonic
 
 NAP_SECONDS = 0.005
-LONGEST_BLOCK = 0.020
+MAX_BLOCK_SECONDS = 0.020
 """Seconds; the event loop is to be free again within this time."""
 PIECE_OF_WORK = 6_000
 """Numbers to add up: a fifth of a millisecond."""
@@ -134,7 +134,7 @@ class LoopMonitor:
         began, late, work, wait = np.array(self._naps, np.float64).reshape(-1, 4).T
         began += self._first
         own = late - np.minimum(wait, late)
-        for nap in np.flatnonzero(own > LONGEST_BLOCK / 2):
+        for nap in np.flatnonzero(own > MAX_BLOCK_SECONDS / 2):
             own[nap] /= slowness(bystander, began[nap], began[nap] + NAP_SECONDS + late[nap])
         return {
             "loop_block_p99_ms": round(float(np.percentile(late, 99)) * 1000, 2),
@@ -142,8 +142,8 @@ class LoopMonitor:
             "loop_own_max_ms": round(float(own.max()) * 1000, 2),
             "loop_cpu_max_ms": round(float(work.max()) * 1000, 2),
             "loop_processor_wait_max_ms": round(float(wait.max()) * 1000, 2),
-            "loop_blocks_over_20_ms": int((late > LONGEST_BLOCK).sum()),
-            "loop_own_over_20_ms": int((own > LONGEST_BLOCK).sum()),
+            "loop_blocks_over_20_ms": int((late > MAX_BLOCK_SECONDS).sum()),
+            "loop_own_over_20_ms": int((own > MAX_BLOCK_SECONDS).sum()),
         }
 
 

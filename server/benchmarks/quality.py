@@ -26,7 +26,7 @@ STUDIO: Final = "people never seen, GRID"
 SENTENCES: Final = "sentences never heard, GRID"
 _STUDIO_SPEAKER: Final = "grid_s1"
 """GRID's speaker in the training split."""
-_MOST: Final = 8
+_DEFAULT_CLIPS: Final = 8
 """Clips of a group, spread over all of them."""
 
 
@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--every", type=int, default=15, metavar="N", help="look at every Nth picture (15)")
-    parser.add_argument("--most", type=int, default=_MOST, metavar="N", help=f"clips of a group ({_MOST})")
+    parser.add_argument(
+        "--most", type=int, default=_DEFAULT_CLIPS, metavar="N", help=f"clips of a group ({_DEFAULT_CLIPS})"
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from streaming.clock import monotonic
 from streaming.media import TICK_RATE
 from styletalk_core.errors import InputError
 
-LEAST_MINUTES = 0.5
+MIN_MINUTES = 0.5
 SETTLE_SECONDS = 10
 LOOK_SECONDS = 0.05
 
@@ -37,8 +37,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         InputError: less than half a minute, or a client that cannot connect.
     """
-    if args.minutes < LEAST_MINUTES:
-        raise InputError(f"--minutes must be at least {LEAST_MINUTES}, not {args.minutes:g}.")
+    if args.minutes < MIN_MINUTES:
+        raise InputError(f"--minutes must be at least {MIN_MINUTES}, not {args.minutes:g}.")
     with live_server(size=args.size, max_sessions=1) as server, load_clients(server.address) as crowd:
         crowd.add()
         deadline = time.monotonic() + 30

@@ -35,7 +35,7 @@ from styletalk_core.styles import StyleLibrary
 if TYPE_CHECKING:
     from styletalk_core.engine import ModelEngine
 
-LONGEST_SECONDS = 3600
+MAX_SPEECH_SECONDS = 3600
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MESH: Final = "mesh"
 SIZES: Final = {"auto": 512, "256": 256, "384": 384, "512": 512}
@@ -175,8 +175,8 @@ def _portrait(name: str, guests: Path) -> tuple[AvatarLibrary, str]:
 def _spoken(path: Path) -> NDArray[np.int16]:
     """Sound (n,) int16 mono 48 kHz."""
     samples = read_pcm(path, TICK_RATE)
-    if len(samples) > LONGEST_SECONDS * TICK_RATE:
-        raise InputError(f"{path} is longer than {LONGEST_SECONDS // 60} minutes.")
+    if len(samples) > MAX_SPEECH_SECONDS * TICK_RATE:
+        raise InputError(f"{path} is longer than {MAX_SPEECH_SECONDS // 60} minutes.")
     return samples
 
 

@@ -55,7 +55,7 @@ from styletalk_core.errors import NotFound
 logger = logging.getLogger(__name__)
 
 METRICS_SECONDS = 1.0
-MOST_CHANNELS = 128
+MAX_CHANNELS = 128
 
 
 class ClientChannel(MessageChannel):
@@ -234,7 +234,7 @@ async def control(socket: WebSocket) -> None:
     if (name := socket.query_params.get("watch")) is not None:
         await watch(socket, service, name)
         return
-    if service.clients.channels >= MOST_CHANNELS:
+    if service.clients.channels >= MAX_CHANNELS:
         await reject(socket, "server_full", "The server has too many clients.")
         return
     address = socket.client.host if socket.client else ""

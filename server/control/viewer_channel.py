@@ -14,7 +14,7 @@ from server.protocol.fields import UNSET
 from server.protocol.requests import VIEWER_REQUESTS, Ping, Request, UpdateViewer
 from server.service import Service
 from server.sessions.clients import Client
-from server.sessions.viewers import MOST_VIEWERS
+from server.sessions.viewers import MAX_VIEWERS
 from streaming.queues import BoundedQueue
 
 
@@ -63,7 +63,7 @@ async def watch(socket: WebSocket, service: Service, name: str) -> None:
     presenter = service.clients.presenters().get(name)
     if presenter is None or presenter.session is None:
         await reject(socket, "not_found", f"Nobody presents as {name!r} now.")
-    elif len(presenter.session.viewers.events) >= MOST_VIEWERS:
+    elif len(presenter.session.viewers.events) >= MAX_VIEWERS:
         await reject(socket, "server_full", "The server has no room for another viewer.")
     else:
         await ViewerChannel(socket, service, presenter).serve()

@@ -9,14 +9,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from server.admission.access import LONGEST_TOKEN_SECONDS, Scope
+from server.admission.access import MAX_TOKEN_SECONDS, Scope
 from server.admission.errors import problem
 from server.admission.limits import BodyTooLarge, read_body
 from server.rtc.turn import CREDENTIAL_SECONDS
 from server.service import Service
 
 TOKEN_SECONDS = 600
-LARGEST_WISH = 1024
+MAX_TOKEN_REQUEST_BYTES = 1024
 NOT_STORED = {"Cache-Control": "no-store"}
 
 
@@ -24,9 +24,9 @@ async def post_token(request: Request) -> Response:
     """A token to talk with, for a site that keeps its key to itself and hands tokens to its clients."""
     service: Service = request.app.state.service
     try:
-        seconds = _wished_seconds(await read_body(request, LARGEST_WISH))
+        seconds = _wished_seconds(await read_body(request, MAX_TOKEN_REQUEST_BYTES))
     except BodyTooLarge:
-        return problem(413, "too_large", f"A wish has at most {LARGEST_WISH} bytes.")
+        return problem(413, "too_large", f"A wish has at most {MAX_TOKEN_REQUEST_BYTES} bytes.")
     except ValueError as error:
         return problem(400, "bad_request", str(error))
     token = service.access.token(Scope.TALK, seconds)
@@ -48,8 +48,8 @@ def _wished_seconds(body: bytes) -> int:
     seconds = wish.get("seconds", TOKEN_SECONDS) if isinstance(wish, dict) else None
     if isinstance(seconds, float) and seconds.is_integer():
         seconds = int(seconds)
-    if isinstance(seconds, bool) or not isinstance(seconds, int) or not 1 <= seconds <= LONGEST_TOKEN_SECONDS:
-        raise ValueError(f'The body must be {{"seconds": N}} with N from 1 to {LONGEST_TOKEN_SECONDS}.')
+    if isinstance(seconds, bool) or not isinstance(seconds, int) or not 1 <= seconds <= MAX_TOKEN_SECONDS:
+        raise ValueError(f'The body must be {{"seconds": N}} with N from 1 to {MAX_TOKEN_SECONDS}.')
     return seconds
 
 

@@ -20,11 +20,11 @@ from server.rtc.aiortc_patches import NoMediaPort
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.clients import TooManySessions
 from server.sessions.microphone_session import MicrophoneSession
-from server.sessions.viewers import MOST_VIEWERS
+from server.sessions.viewers import MAX_VIEWERS
 from streaming.errors import EngineFailure, WorkerFull
 
 logger = logging.getLogger(__name__)
-LARGEST_SDP = 64 * 1024
+MAX_SDP_BYTES = 64 * 1024
 
 
 def busy(service: Service) -> Response:
@@ -50,9 +50,9 @@ async def _read_offer(request: Request) -> str | Response:
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/sdp":
         return problem(415, "unsupported_media_type", "The body must be application/sdp.")
     try:
-        return (await read_body(request, LARGEST_SDP)).decode()
+        return (await read_body(request, MAX_SDP_BYTES)).decode()
     except BodyTooLarge:
-        return problem(413, "too_large", f"An offer has at most {LARGEST_SDP} bytes.")
+        return problem(413, "too_large", f"An offer has at most {MAX_SDP_BYTES} bytes.")
     except UnicodeDecodeError:
         return problem(400, "bad_offer", "The offer is not text.")
 
@@ -106,7 +106,7 @@ async def patch_candidates(request: Request) -> Response:
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/trickle-ice-sdpfrag":
         return problem(415, "unsupported_media_type", "The body must be application/trickle-ice-sdpfrag.")
     try:
-        fragment = (await read_body(request, LARGEST_SDP)).decode()
+        fragment = (await read_body(request, MAX_SDP_BYTES)).decode()
         mid = "0"
         for line in fragment.splitlines():
             if line.startswith("a=mid:"):
@@ -118,7 +118,7 @@ async def patch_candidates(request: Request) -> Response:
             elif line.startswith("a=end-of-candidates"):
                 await session.peer.addIceCandidate(None)
     except BodyTooLarge:
-        return problem(413, "too_large", f"A fragment has at most {LARGEST_SDP} bytes.")
+        return problem(413, "too_large", f"A fragment has at most {MAX_SDP_BYTES} bytes.")
     except (ValueError, AssertionError, IndexError):
         return problem(400, "bad_fragment", "The body is not an ICE fragment.")
     return Response(status_code=204)
@@ -145,7 +145,7 @@ async def post_viewer(request: Request) -> Response:
     if presenter is None or presenter.session is None or not presenter.session.media_session.clock.started:
         return problem(404, "not_found", f"Nobody presents as {name!r} now.")
     viewers = presenter.session.viewers
-    if len(viewers.by_id) >= MOST_VIEWERS:
+    if len(viewers.by_id) >= MAX_VIEWERS:
         return problem(503, "server_full", "The server is full.", {"Retry-After": str(RETRY_AFTER_SECONDS)})
     try:
         clock, size = presenter.session.media_session.clock, service.worker.size

@@ -30,7 +30,7 @@ from server.service import RETRY_AFTER_SECONDS, Service
 from styletalk_core.errors import INTERNAL, InputError
 from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.styles import LARGEST_CLIP_MEGABYTES, StyleLibrary
+from styletalk_core.styles import MAX_CLIP_MEGABYTES, StyleLibrary
 from styletalk_core.user_library import UserLibrary
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class Kind:
         return self.library(user_folder(f"{self.noun}s"))
 
 
-STYLE = Kind("style", "uploaded clip", "bad_clip", LARGEST_CLIP_MEGABYTES, 300.0, StyleLibrary)
+STYLE = Kind("style", "uploaded clip", "bad_clip", MAX_CLIP_MEGABYTES, 300.0, StyleLibrary)
 AVATAR = Kind("avatar", "uploaded photo", "bad_photo", 30, 60.0, AvatarLibrary)
 BACKGROUND = Kind("background", "uploaded picture", "bad_picture", 30, 60.0, BackgroundLibrary)
 

@@ -28,9 +28,9 @@ from streaming.media import TICK_RATE
 from styletalk_core.errors import StyleTalkError
 
 CODECS = {"audio": ("audio/opus", TICK_RATE), "video": ("video/VP8", VIDEO_CLOCK_RATE)}
-MOST_CANDIDATES = 64
+MAX_CANDIDATES = 64
 """Every candidate of the client is tried with each address of the server."""
-MOST_NAMES = 8
+MAX_NAMED_CANDIDATES = 8
 """Of them that browsers hide behind a name; each takes up to a second to look up."""
 SENDING = ("sendrecv", "sendonly")
 
@@ -131,8 +131,10 @@ def check(offer: str) -> None:
     if sorted(media.kind for media in described.media if media.kind != "application") != ["audio", "video"]:
         raise OfferRefused("The offer must have one section for sound and one for the picture.")
     addresses = [candidate.ip for media in described.media for candidate in media.ice_candidates]
-    if len(addresses) > MOST_CANDIDATES or sum(name.endswith(".local") for name in addresses) > MOST_NAMES:
-        raise OfferRefused(f"The offer must have at most {MOST_CANDIDATES} ICE candidates, {MOST_NAMES} of them names.")
+    if len(addresses) > MAX_CANDIDATES or sum(name.endswith(".local") for name in addresses) > MAX_NAMED_CANDIDATES:
+        raise OfferRefused(
+            f"The offer must have at most {MAX_CANDIDATES} ICE candidates, {MAX_NAMED_CANDIDATES} of them names."
+        )
 
 
 async def close(peer: RTCPeerConnection) -> None:

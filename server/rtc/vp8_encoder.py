@@ -48,7 +48,7 @@ class LiveVp8Encoder(Vp8Encoder):
 
     MIN_BITRATE = 400_000
     MAX_BITRATE = 3_000_000
-    LEAST_CHANGE = 1 / 3
+    MIN_CHANGE_SHARE = 1 / 3
     SECONDS_BETWEEN_RAISES = 5
 
     def __init__(self, size: int, options: Mapping[str, str] = OPTIONS) -> None:
@@ -89,7 +89,7 @@ class LiveVp8Encoder(Vp8Encoder):
             return True
         change = self._bitrate / (codec.bit_rate or 1) - 1
         settled = frame.pts is not None and frame.pts - self._built_pts > self.SECONDS_BETWEEN_RAISES * VIDEO_CLOCK_RATE
-        return change < -self.LEAST_CHANGE or (change > self.LEAST_CHANGE and settled)
+        return change < -self.MIN_CHANGE_SHARE or (change > self.MIN_CHANGE_SHARE and settled)
 
     def _build(self, frame: VideoFrame) -> VideoCodecContext:
         codec = av.CodecContext.create("libvpx", "w")

@@ -33,7 +33,7 @@ PIECE_SECONDS = 0.1
 """Sound is recognised so much at a time."""
 PAUSE_SECONDS = 0.6
 """After so long without any sound a phrase is over."""
-LONGEST_FILL: Tick = TICK_RATE // 2
+MAX_FILL_TICKS: Tick = TICK_RATE // 2
 """A gap up to this length is heard as silence; after a longer one the recogniser begins anew."""
 
 
@@ -120,7 +120,7 @@ class Listening:
         captions = list[Caption]()
         for chunk in chunks:
             gap = 0 if self._end is None else chunk.start - self._end
-            if self._end is None or not 0 <= gap <= LONGEST_FILL:
+            if self._end is None or not 0 <= gap <= MAX_FILL_TICKS:
                 captions += self.pause()
                 self.restart()
                 self._origin, gap = chunk.start, 0

@@ -76,13 +76,13 @@ class Clients:
     """All clients, by id.
 
     Args:
-        most_per_address: how many of one network address may be present.
+        max_per_address: how many of one network address may be present.
         max_session_seconds: seconds after which a call is ended.
     """
 
-    def __init__(self, most_per_address: float = math.inf, max_session_seconds: float = math.inf) -> None:
+    def __init__(self, max_per_address: float = math.inf, max_session_seconds: float = math.inf) -> None:
         self._clients: dict[str, Client] = {}
-        self._most_per_address = most_per_address
+        self._max_per_address = max_per_address
         self._max_session_seconds = max_session_seconds
         self.served = 0
         self.failed = 0
@@ -128,8 +128,8 @@ class Clients:
         known = self._clients.get(id) if id is not None else None
         site = site_of(address)
         others = (v for v in self._clients.values() if v is not known and v.present and site_of(v.address) == site)
-        if sum(1 for _ in others) >= self._most_per_address:
-            raise TooManySessions(f"At most {self._most_per_address:.0f} sessions of one network address are served.")
+        if sum(1 for _ in others) >= self._max_per_address:
+            raise TooManySessions(f"At most {self._max_per_address:.0f} sessions of one network address are served.")
         if known is not None:
             known.address = address
             self._clients[known.id] = self._clients.pop(known.id)

@@ -21,7 +21,7 @@ from streaming.media import TICK_RATE, AudioChunk, RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
 from streaming.session import Session, Settings
 from streaming.speaker import Interruption, Speaker, SpokenEvent
-from streaming.speech_queue import MOST_UTTERANCES, Sentence, Utterance
+from streaming.speech_queue import MAX_UTTERANCES, Sentence, Utterance
 from streaming.worker import BatchWorker
 
 PIECE_TICKS = TICK_RATE
@@ -66,7 +66,7 @@ class PresenterSession(LiveSession):
         self.speaker = Speaker(session)
         self.guests = AsyncExitStack()
         """What ends with the presentation, such as a recording."""
-        self._texts: BoundedQueue[_Text] = BoundedQueue("texts to speak", MOST_UTTERANCES, OnFull.WAIT)
+        self._texts: BoundedQueue[_Text] = BoundedQueue("texts to speak", MAX_UTTERANCES, OnFull.WAIT)
         self._listeners: list[Listener] = []
         self._on_event = on_event
         self._on_failure = on_failure

@@ -26,10 +26,10 @@ from streaming.queues import BoundedQueue, OnFull
 
 logger = logging.getLogger(__name__)
 
-MOST_RECORDINGS = 100
+MAX_RECORDINGS = 100
 ITEMS_HELD = 320
 """Pictures and packets that wait for the encoder: four seconds."""
-LONGEST_SECONDS = 2 * 3600
+MAX_RECORDING_SECONDS = 2 * 3600
 NAME = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
@@ -58,8 +58,8 @@ class Recording:
         Raises:
             Refusal: there are too many recordings.
         """
-        if await asyncio.to_thread(_count) >= MOST_RECORDINGS:
-            raise Refusal("recordings_full", f"There are {MOST_RECORDINGS} recordings; delete some first.")
+        if await asyncio.to_thread(_count) >= MAX_RECORDINGS:
+            raise Refusal("recordings_full", f"There are {MAX_RECORDINGS} recordings; delete some first.")
         return cls(session, size)
 
     async def stop(self) -> float:
@@ -74,7 +74,7 @@ class Recording:
         writer = await asyncio.to_thread(Mp4Writer, partial, self._size, self._size, "ultrafast")
         try:
             with session.listening(Listener(self._items.offer, self._items.offer)):
-                while writer.ticks < LONGEST_SECONDS * TICK_RATE:
+                while writer.ticks < MAX_RECORDING_SECONDS * TICK_RATE:
                     items = [await self._items.get(), *self._items.drain()]
                     await asyncio.to_thread(self._write, writer, items)
                     if None in items:

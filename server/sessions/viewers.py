@@ -24,7 +24,7 @@ from streaming.queues import BoundedQueue, OnFull
 PACKETS_HELD = 10
 FRAMES_HELD = 3
 EVENTS_HELD = 64
-MOST_VIEWERS = 16
+MAX_VIEWERS = 16
 
 T = TypeVar("T")
 EncodedAudio = tuple[Tick, bytes]

@@ -22,7 +22,7 @@ PROGRAMS = {
     "flite": ("-voice", "slt", "-f", "{text}", "-o", "{sound}"),
 }
 """Program -> its arguments."""
-LONGEST_SECONDS = 30.0
+MAX_SYNTHESIS_SECONDS = 30.0
 """Time that a sentence may take."""
 
 
@@ -56,10 +56,10 @@ class InstalledVoice:
         quiet = asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(self._path, *arguments, stdin=quiet, stdout=quiet, stderr=quiet)
         try:
-            async with asyncio.timeout(LONGEST_SECONDS):
+            async with asyncio.timeout(MAX_SYNTHESIS_SECONDS):
                 status = await process.wait()
         except TimeoutError as error:
-            raise VoiceFailed(f"The voice {self.name} took longer than {LONGEST_SECONDS:g} s.") from error
+            raise VoiceFailed(f"The voice {self.name} took longer than {MAX_SYNTHESIS_SECONDS:g} s.") from error
         finally:
             if process.returncode is None:
                 process.kill()

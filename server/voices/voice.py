@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+|\n+")
-LONGEST_PIECE = 300
+MAX_PIECE_CHARACTERS = 300
 """Characters after which a text without sentences is cut at a space: the first sound should not wait for a page."""
 
 
@@ -43,9 +43,9 @@ def sentences(text: str) -> list[str]:
 
 def _pieces(sentence: str) -> list[str]:
     pieces = list[str]()
-    while len(sentence) > LONGEST_PIECE:
-        cut = sentence.rfind(" ", 1, LONGEST_PIECE)
-        cut = cut if cut > 0 else LONGEST_PIECE
+    while len(sentence) > MAX_PIECE_CHARACTERS:
+        cut = sentence.rfind(" ", 1, MAX_PIECE_CHARACTERS)
+        cut = cut if cut > 0 else MAX_PIECE_CHARACTERS
         pieces.append(sentence[:cut].strip())
         sentence = sentence[cut:].strip()
     return [*pieces, sentence] if sentence else pieces

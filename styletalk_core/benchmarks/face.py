@@ -33,7 +33,7 @@ ALLOWED_GAP: Final = 0.01
 _PARTS: Final = 4
 """Pieces that a clip is cut into, to learn a person from half of them and find it again in the others."""
 _RIDGE: Final = 1e-3
-_LEAST_STYLE: Final = 30
+_MIN_STYLE_FRAMES: Final = 30
 """Frames that the style encoder needs."""
 
 
@@ -146,7 +146,7 @@ def retrieval(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
     for held in clips:
         motion = encode_track(held.track, held.face, model)
         for half in np.array_split(motion.coefficients[motion.valid], 2):
-            if len(half) >= _LEAST_STYLE:
+            if len(half) >= _MIN_STYLE_FRAMES:
                 styles.append(Style(held.clip.name, half, held.clip.name, len(half), 1.0, 0.0))
                 labels.append(f"{held.person} {held.clip.style}")
     codes, names = style_codes(styles), np.array(labels)

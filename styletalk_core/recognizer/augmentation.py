@@ -16,8 +16,8 @@ from styletalk_core.recognizer.alignment import labels_at
 from styletalk_core.recognizer.features import (
     FIRST_LEVEL_DB,
     MELS,
+    MIN_DB,
     OVERLAP,
-    QUIETEST_DB,
     log_mel,
     normalise_level,
 )
@@ -72,12 +72,12 @@ class Augmenter:
         for row in range(size):
             decibels[row], labels[row] = self._excerpt(rng, frames)
         silent = rng.random(size) < 0.04
-        decibels[silent] = QUIETEST_DB
+        decibels[silent] = MIN_DB
         labels[silent] = SIL_INDEX
         decibels = self._reverberate(rng, self._equalise(rng, decibels))
         decibels = self._disturb(rng, decibels, silent)
         decibels += rng.uniform(-30, 10, (size, 1, 1)).astype(np.float32)
-        decibels = self._cut_bands(rng, np.maximum(decibels, QUIETEST_DB))
+        decibels = self._cut_bands(rng, np.maximum(decibels, MIN_DB))
         level = FIRST_LEVEL_DB + np.where(rng.random(size) < 0.5, 0, rng.uniform(-10, 45, size))
         features, _ = normalise_level(decibels, level.astype(np.float32))
         return Batch(self._mask(rng, features), labels)
@@ -158,14 +158,14 @@ class Augmenter:
     def _cut_bands(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:
         """A narrow channel: bands above or below a cut are lost (a sixth of the excerpts); short drop-outs."""
         for row in np.flatnonzero(rng.random(len(decibels)) < 0.16):
-            floor = rng.uniform(QUIETEST_DB, -70)
+            floor = rng.uniform(MIN_DB, -70)
             if rng.random() < 0.7:
                 decibels[row, :, rng.integers(48, MELS) :] = floor
             else:
                 decibels[row, :, : rng.integers(2, 12)] = floor
         for row in np.flatnonzero(rng.random(len(decibels)) < 0.1):
             start = rng.integers(0, decibels.shape[1])
-            decibels[row, start : start + rng.integers(2, 8)] = QUIETEST_DB
+            decibels[row, start : start + rng.integers(2, 8)] = MIN_DB
         return decibels
 
 

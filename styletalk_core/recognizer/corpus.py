@@ -28,7 +28,7 @@ EXTRA_COLUMNS: Final = ("file", "source", "speaker", "licence", "text")
 
 FRAME: Final = SPEECH_RATE // LABEL_RATE
 """Samples under one label."""
-LONGEST_PART: Final = 20 * SPEECH_RATE
+MAX_PART_SAMPLES: Final = 20 * SPEECH_RATE
 """Samples that are aligned at once without a transcript; the aligner's effort grows faster than the length."""
 PAUSE_FRAMES: Final = 15
 """Frames over which a pause is looked for: 150 ms."""
@@ -147,7 +147,7 @@ def _align_untranscribed(
 
 def split_at_pauses(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Cuts long sound (n,) at its quietest places into parts that the aligner can take; whole label frames each."""
-    if len(samples) <= LONGEST_PART:
+    if len(samples) <= MAX_PART_SAMPLES:
         return [samples]
     frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
     loudness = np.convolve(np.square(frames).mean(axis=1), np.ones(PAUSE_FRAMES), mode="same")

@@ -25,17 +25,17 @@ WINDOW_SAMPLES: Final = 400
 OVERLAP: Final = WINDOW_SAMPLES - HOP
 """Old samples that the next frame needs."""
 MELS: Final = 80
-LOWEST_HZ: Final = 40.0
-HIGHEST_HZ: Final = 7800.0
+MIN_HZ: Final = 40.0
+MAX_HZ: Final = 7800.0
 FFT: Final = 512
 BINS: Final = range(1, 253)
 """Bins of the spectrum that are computed: all that lie within a band, filled up to a multiple of four."""
-QUIETEST_DB: Final = -100.0
+MIN_DB: Final = -100.0
 """Band power below this is not told apart from digital silence."""
-QUIETEST_POWER: Final = np.float32(10 ** (QUIETEST_DB / 10))
+MIN_POWER: Final = np.float32(10 ** (MIN_DB / 10))
 
 FIRST_LEVEL_DB: Final = -55.0
-LOWEST_LEVEL_DB: Final = -65.0
+MIN_LEVEL_DB: Final = -65.0
 ATTACK: Final = 0.15
 """Share of the distance to a louder frame that the level makes up in one hop."""
 RELEASE_DB: Final = 0.05
@@ -122,7 +122,7 @@ def _log_mel(samples: Any, basis: Any, filters: Any, decibels: Any) -> None:
         affine(power, filters, bands)
         for frame in range(frames):
             for band in range(MELS):
-                decibels[stream, frame, band] = 10 * math.log10(bands[frame, band] + QUIETEST_POWER)
+                decibels[stream, frame, band] = 10 * math.log10(bands[frame, band] + MIN_POWER)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -135,7 +135,7 @@ def _normalise_level(decibels: Any, levels: Any, features: Any) -> None:
             for value in decibels[stream, frame]:
                 power += 10 ** (value / np.float32(10))
             rise = np.float32(10 * math.log10(power / MELS)) - level
-            level = np.float32(max(level + (ATTACK * rise if rise > 0 else -RELEASE_DB), LOWEST_LEVEL_DB))
+            level = np.float32(max(level + (ATTACK * rise if rise > 0 else -RELEASE_DB), MIN_LEVEL_DB))
             for band in range(MELS):
                 feature = (decibels[stream, frame, band] - level + 15) / 15
                 features[stream, frame, band] = max(feature, -3)
@@ -150,7 +150,7 @@ def _tables() -> tuple[Basis, Affine]:
 
 def _filters() -> NDArray[np.float64]:
     """Triangles (257, 80) of equal width on the mel scale."""
-    mel = np.linspace(_hz_to_mel(LOWEST_HZ), _hz_to_mel(HIGHEST_HZ), MELS + 2)
+    mel = np.linspace(_hz_to_mel(MIN_HZ), _hz_to_mel(MAX_HZ), MELS + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
     bins = np.arange(FFT // 2 + 1) * SPEECH_RATE / FFT
     rising = (bins[:, None] - edges[:-2]) / np.diff(edges)[:-1]

@@ -31,7 +31,7 @@ from styletalk_core.recognizer.weights import PACKAGED, load_weights
 STEP_SAMPLES: Final = STACK * HOP
 """Samples in a step: 20 ms."""
 COLUMN_TICKS: Final = STEP_SAMPLES * TICKS_PER_SAMPLE
-MOST_STEPS: Final = 100
+MAX_STEPS: Final = 100
 """Steps that are run at once when a whole recording is waiting."""
 DELAY_STEPS: Final = 4
 """Steps from the start of a column to the moment it comes out: the head that is used live."""
@@ -148,7 +148,7 @@ class Recognizer:
 
     def _advance(self, states: Sequence[_State]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """Moves B streams on by as many steps as all of them can take; returns columns (B, T, 41) and gates (B, T)."""
-        steps = min(min(len(state.pending) for state in states) // STEP_SAMPLES, MOST_STEPS)
+        steps = min(min(len(state.pending) for state in states) // STEP_SAMPLES, MAX_STEPS)
         samples = _joined([state.pending[None, : steps * STEP_SAMPLES] for state in states])
         features, heard = extract(samples, FeatureState.joined([state.features for state in states]))
         phases = np.empty((len(states), PHASES, *features.shape[1:]), np.float32)

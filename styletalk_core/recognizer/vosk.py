@@ -17,7 +17,7 @@ from styletalk_core.recognizer.transcriber import Transcriber, Transcript, Word
 from styletalk_core.recognizer.vosk_model import VoskModel
 
 MODEL_VARIABLE: Final = "STYLETALK_VOSK_MODEL"
-LONGEST_STEPS: Final = 500
+MAX_STEPS: Final = 500
 """Steps of 20 ms after which a phrase is ended by force: 10 s."""
 
 
@@ -65,7 +65,7 @@ class VoskRecognizer:
     @property
     def delay_ticks(self) -> int:
         """Most ticks from the start of a column to the moment it comes out."""
-        return LONGEST_STEPS * COLUMN_TICKS
+        return MAX_STEPS * COLUMN_TICKS
 
     def reset(self) -> None:
         """Forgets everything; tick 0 is the next sample."""
@@ -79,7 +79,7 @@ class VoskRecognizer:
             piece = samples[start : start + STEP_SAMPLES]
             self._heard += len(piece)
             finals = [transcript for transcript in self._transcriber.push(piece) if transcript.final]
-            if not finals and self._heard // STEP_SAMPLES - self._given >= LONGEST_STEPS:
+            if not finals and self._heard // STEP_SAMPLES - self._given >= MAX_STEPS:
                 finals = self._transcriber.finish() or [Transcript("", True)]
             ids += [self._finish(transcript) for transcript in finals]
         return self._recognition(first, ids)

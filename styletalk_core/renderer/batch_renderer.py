@@ -23,7 +23,7 @@ from styletalk_core.renderer.opening import Patch
 _PICTURES_KEPT: Final = 96
 """Textures and backgrounds that stay on the device; a texture of 1024 x 1024 takes 4 MB."""
 _FRAMES_AT_ONCE: Final = 8
-_SMALLEST_TILE: Final = 8
+_MIN_TILE_PX: Final = 8
 _TO_YUV: Final = ((65.738, 129.057, 25.064), (-37.945, -74.494, 112.439), (112.439, -94.154, -18.285))
 """BT.601 with video levels, RGB to Y, U, V, of 256."""
 
@@ -87,9 +87,9 @@ class BatchRenderer:
         winner = torch.zeros(len(scenes) * size * size, dtype=torch.int64, device=device)
         low = target.amin(1).ceil().clamp(0, size - 1).long()
         extent = (target.amax(1).floor().clamp(0, size - 1).long() - low + 1).amax(1)
-        tile = _SMALLEST_TILE
+        tile = _MIN_TILE_PX
         while tile < 2 * size:
-            chosen = (valid & (extent > (tile // 2 if tile > _SMALLEST_TILE else 0)) & (extent <= tile)).nonzero()[:, 0]
+            chosen = (valid & (extent > (tile // 2 if tile > _MIN_TILE_PX else 0)) & (extent <= tile)).nonzero()[:, 0]
             if len(chosen):
                 self._paint_ranks(winner, chosen, tile, low, barycentric, frame_of, order)
             tile *= 2

@@ -63,7 +63,7 @@ _RINGS = (1.10, 1.24, 1.42, 1.65)
 _GRID = 14  # anchors across the picture
 # Depths beyond the first are drawn together towards the second [inter-ocular distances]: the steep sides of the
 # face would tear away from the hair beside them when the head turns.
-_TRUE_DEPTH, _GREATEST_DEPTH = 0.12, 0.42
+_TRUE_DEPTH, _MAX_DEPTH = 0.12, 0.42
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def build_head_mesh(landmarks: Float, size: int, inside: Index) -> HeadMesh:
 
 
 def _limited_depth(depth: Float, unit: float) -> Float:
-    room = (_GREATEST_DEPTH - _TRUE_DEPTH) * unit
+    room = (_MAX_DEPTH - _TRUE_DEPTH) * unit
     beyond = np.maximum(depth - _TRUE_DEPTH * unit, 0)
     return np.asarray(np.minimum(depth, _TRUE_DEPTH * unit) + room * (1 - np.exp(-beyond / room)), np.float32)
 

@@ -16,13 +16,13 @@ _CHEEKS = (50, 280, 205, 425)
 # Fitted to what is seen between the lips in some 150 clips of talking people, relative to their cheeks.
 _ENAMEL = np.array([1.05, 0.98, 0.95], np.float32)
 _ENAMEL_BRIGHTNESS = (100.0, 0.62)  # grey levels: constant, share of the cheeks' brightness
-_BRIGHTEST = 175.0
+_MAX_BRIGHTNESS = 175.0
 _LOWER_TEETH = 0.84  # of the upper ones
 _TONGUE = np.array([0.88, 0.66, 0.70], np.float32)  # of the cheeks
 _PALATE = np.array([0.45, 0.29, 0.31], np.float32)  # of the cheeks
 _TYPICAL_SKIN = np.array([1.25, 0.98, 0.80], np.float32)  # relative to its mean
 _LIGHT_SHARE = 0.45  # how much of a deviation from typical skin is due to the light rather than the complexion
-_FULL_LIGHT, _LEAST_LIGHT = 0.16, 0.10  # gap between the lips at which all light comes in; what does when they part
+_FULL_LIGHT, _MIN_LIGHT = 0.16, 0.10  # gap between the lips at which all light comes in; what does when they part
 _OPAQUE = 0.08  # gap from which the mouth hides the stretched lips of the photo
 
 
@@ -42,7 +42,7 @@ class MouthInterior:
         skin = cheek_color(image, landmarks, unit)
         constant, share = _ENAMEL_BRIGHTNESS
         light = np.clip(skin / skin.mean() / _TYPICAL_SKIN, 0.5, 1.6) ** _LIGHT_SHARE
-        enamel = min(constant + share * skin.mean(), _BRIGHTEST) * _ENAMEL * light
+        enamel = min(constant + share * skin.mean(), _MAX_BRIGHTNESS) * _ENAMEL * light
         self._dark = skin * _PALATE
         self._lit = np.stack([skin * _TONGUE, enamel * _LOWER_TEETH, enamel]).astype(np.float32)
         self._upper_teeth, self._lower_teeth = own_teeth(image, landmarks, unit, skin)
@@ -71,7 +71,7 @@ class MouthInterior:
         row = abs(float(to_source[1, 1])) / self._unit  # inter-ocular distances
         gaps = (edges[1] - edges[0]) * row
         widest = float(gaps.max())
-        light = _LEAST_LIGHT + (1 - _LEAST_LIGHT) * min(widest / _FULL_LIGHT, 1.0)
+        light = _MIN_LIGHT + (1 - _MIN_LIGHT) * min(widest / _FULL_LIGHT, 1.0)
         colors = np.vstack([self._dark[None], self._dark + (self._lit - self._dark) * np.float32(light)])
         to_window = to_source.copy()
         to_window[:, 2] += to_source[:, :2] @ np.array([opening.left, opening.top], np.float32)

@@ -24,7 +24,7 @@ _REDNESS: Final = 1.2
 """Whiteness is lightness less this times redness (CIE a*): gums and tongue are bright too, but red."""
 _ABOVE_LIPS: Final = 0.16
 """The same between teeth and lips."""
-_LEAST: Final = 0.12
+_MIN_TEETH_SHARE: Final = 0.12
 """Share of the opening that is teeth, if there are any."""
 _UPPER_STARTS: Final = 0.45
 """Share of the way from lip to lip by which the upper teeth have begun."""
@@ -81,7 +81,7 @@ def own_teeth(image: Image, landmarks: Float, unit: float, cheeks: Float) -> tup
     runs = np.cumsum(np.diff(teeth.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
     starts = np.where(teeth & (runs == 1), share, np.inf).min(axis=0)
     is_upper = teeth & (runs == 1) & (starts < _UPPER_STARTS)
-    gum, least = cheeks * _GUM, _LEAST / 2 * between.sum()
+    gum, least = cheeks * _GUM, _MIN_TEETH_SHARE / 2 * between.sum()
 
     def found(row: Float, lip: Float, down: int) -> TeethRow | None:
         if row.sum() < least:
@@ -99,7 +99,7 @@ def _recognised(patch: Float, between: Float, lips: Float, cheeks: Float) -> Flo
     above_lips = bright - float(np.median(white[lips & ~between]))
     teeth = between & (white > 0.55 * bright + 0.45 * dark)
     sure = bright - dark >= _RANGE * lightness and above_lips >= _ABOVE_LIPS * lightness
-    return teeth if sure and teeth.sum() >= _LEAST * between.sum() else np.zeros_like(teeth)
+    return teeth if sure and teeth.sum() >= _MIN_TEETH_SHARE * between.sum() else np.zeros_like(teeth)
 
 
 def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum: Float) -> Float:

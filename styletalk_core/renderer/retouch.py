@@ -20,7 +20,7 @@ from styletalk_core.renderer.face_mesh import (
     UPPER_INNER_LIP,
     interocular,
 )
-from styletalk_core.renderer.retouch_weights import CROP, FARTHEST, GAIN, POINTS, RetouchWeights
+from styletalk_core.renderer.retouch_weights import CROP, GAIN, MAX_DISPLACEMENT, POINTS, RetouchWeights
 from styletalk_core.renderer.sampling import sample
 
 _SPAN: Final = 1.0
@@ -172,7 +172,7 @@ def _fields(
     weights /= np.float32(np.sqrt(1 + length / (reach * reach)))
     fields = np.tanh(_product(weights, bases)).reshape((-1, 5))
     for node in fields:
-        x, y = np.float32(FARTHEST) * node[0], np.float32(FARTHEST) * node[1]
+        x, y = np.float32(MAX_DISPLACEMENT) * node[0], np.float32(MAX_DISPLACEMENT) * node[1]
         node[0] = to_texture[0, 0] * x + to_texture[0, 1] * y
         node[1] = to_texture[1, 0] * x + to_texture[1, 1] * y
         for k in range(2, 5):

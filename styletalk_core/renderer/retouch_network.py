@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from styletalk_core.renderer.retouch_weights import (
-    FARTHEST,
     FORMAT,
     GAIN,
+    MAX_DISPLACEMENT,
     POINTS,
     SLOPE,
     RetouchDimensions,
@@ -80,7 +80,7 @@ class RetouchNetwork(nn.Module):
         weights = self.weigh(motion, person) - self.weigh(own, person)
         weights = weights / (1 + weights.square().sum(dim=1, keepdim=True) / self.reach**2).sqrt()
         fields = torch.tanh(torch.einsum("bk,bkcij->bcij", weights, bases))
-        return fields * fields.new_tensor([FARTHEST, FARTHEST, GAIN, GAIN, GAIN])[:, None, None]
+        return fields * fields.new_tensor([MAX_DISPLACEMENT, MAX_DISPLACEMENT, GAIN, GAIN, GAIN])[:, None, None]
 
 
 def weights_of(network: RetouchNetwork) -> RetouchWeights:

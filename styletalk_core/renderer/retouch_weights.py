@@ -33,7 +33,7 @@ POINTS: Final = tuple(sorted({
 }))
 # fmt: on
 """Landmarks whose motion tells what the mouth does."""
-FARTHEST: Final = 0.12
+MAX_DISPLACEMENT: Final = 0.12
 """Greatest displacement, half sides of the crop."""
 GAIN: Final = 0.8
 """Greatest logarithm of a gain."""

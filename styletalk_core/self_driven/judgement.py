@@ -25,7 +25,7 @@ from styletalk_core.training.lips import LipMap
 Float = NDArray[np.float32]
 Figures = dict[str, float]
 
-_MOST_OFFSET: Final = 6
+_MAX_OFFSET_FRAMES: Final = 6
 """Frames that sound and picture of a clip may be apart."""
 GENERATED: Final = "generated"
 """Row of the network beside those of the baselines."""
@@ -48,7 +48,7 @@ class Judge:
         Sound and picture of clips from the wild are frames apart, which is no merit or fault of what is judged.
         """
         opening = self.lips.opening(self._own(clip))
-        _, late = best_correlation(opening, self.lips.opening(clip.motion.coefficients), _MOST_OFFSET)
+        _, late = best_correlation(opening, self.lips.opening(clip.motion.coefficients), _MAX_OFFSET_FRAMES)
         assert clip.motion.phones is not None
         moved = replace(clip.motion, phones=shift(clip.motion.phones, -late))
         sooner = np.clip(np.arange(len(clip.loudness)) + late, 0, len(clip.loudness) - 1)

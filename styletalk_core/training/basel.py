@@ -29,7 +29,7 @@ _CROP: Final = slice(2, 5)
 _RIDGE: Final = 300.0
 _SIDE: Final = 256
 """Side of the official pictures, px; some coefficients belong to larger ones, and their crops are left out."""
-_LARGEST: Final = 6
+_JUDGED_COEFFICIENTS: Final = 6
 """Expression directions whose correlation is reported."""
 _CARD: Final = {
     "purpose": "mesh64 coefficients and head pose to the 73 Basel coefficients of the published PIRenderer",
@@ -113,7 +113,7 @@ def _judge(fitted: BaselMap, pairs: list[_Pair]) -> tuple[list[float], list[floa
     """Correlation within clips of the largest expression directions, and root mean square errors of the angles."""
     made = [fitted.motion(pair.mesh, pair.head) for pair in pairs]
     a, b = (np.concatenate([part - part.mean(axis=0) for part in parts]) for parts in ([p.basel for p in pairs], made))
-    largest = np.argsort(-a[:, :EXPRESSION].var(axis=0))[:_LARGEST]
+    largest = np.argsort(-a[:, :EXPRESSION].var(axis=0))[:_JUDGED_COEFFICIENTS]
     angles = np.concatenate(
         [(one.basel - other)[:, EXPRESSION : EXPRESSION + 3] for one, other in zip(pairs, made, strict=True)]
     )

@@ -24,7 +24,7 @@ Array = NDArray[np.float32]
 
 _SHORT: Final = 30
 """Length of the spans of a batch of short clips."""
-_SHORTEST_STYLE: Final = 40
+_MIN_STYLE_FRAMES: Final = 40
 """Frames of the shortest style clip."""
 _MANNER_FRAMES: Final = 4
 _CONTACT_FRAMES: Final = 2
@@ -89,7 +89,7 @@ class Batches:
         frames = self._data.frames if use_long else _SHORT
         count = self._data.clips * self._data.stride * self._data.frames // frames
         chosen = random.choice(len(pool), count, p=weight / weight.sum())
-        style_frames = int(random.integers(_SHORTEST_STYLE, self._data.style_frames + 1))
+        style_frames = int(random.integers(_MIN_STYLE_FRAMES, self._data.style_frames + 1))
         items = [self._item(random, pool[index], frames, style_frames) for index in chosen]
         columns, targets, styles, others, labels = zip(*items, strict=True)
         manners = [self._manner(random) for _ in range(self._data.manners)]

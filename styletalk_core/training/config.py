@@ -11,7 +11,7 @@ from typing import Any, Final
 from styletalk_core.errors import InputError
 
 DEFAULT: Final = Path(__file__).with_name("default.toml")
-_WIDEST_STRIDE: Final = 2
+_MAX_STRIDE_FRAMES: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,9 @@ def read(path: Path) -> Config:
     if licence not in ("all", "free"):
         raise InputError(f"{path}: data.licence must be all or free, not {licence!r}")
     config = Config(**{name: _table(path, name, getattr(defaults, name), tables.get(name, {})) for name in known})
-    if config.objective.style > 0 and not 1 <= config.data.stride <= _WIDEST_STRIDE:
+    if config.objective.style > 0 and not 1 <= config.data.stride <= _MAX_STRIDE_FRAMES:
         raise InputError(
-            f"{path}: data.stride must be 1 or {_WIDEST_STRIDE}, not {config.data.stride}: with more, short clips "
+            f"{path}: data.stride must be 1 or {_MAX_STRIDE_FRAMES}, not {config.data.stride}: with more, short clips "
             "leave the style discriminator too few frames; or set objective.style = 0"
         )
     return config

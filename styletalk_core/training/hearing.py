@@ -21,7 +21,7 @@ from styletalk_core.phones import FPS, SIL_INDEX
 from styletalk_core.recognizer.alignment import ForcedAligner, labels_at
 from styletalk_core.recognizer.stream import PhoneRecognizer, Recognizer, RecognizerStream, frame_columns
 
-_LEAST_AGREEMENT: Final = 0.2
+_MIN_AGREEMENT: Final = 0.2
 """Mean probability of the aligned phones: every sentence of GRID has 0.29 or more, another sentence's text 0.06."""
 
 
@@ -60,7 +60,7 @@ def _hear(clip: Clip, cache: Path, frames: int, recognizer: PhoneRecognizer, ali
     if clip.text:
         aligned = aligner.align_text(samples, clip.text)
         labels = None if aligned is None else labels_at(aligned, (np.arange(frames) + 0.5) / FPS)
-        if labels is None or _agreement(labels, columns) < _LEAST_AGREEMENT:
+        if labels is None or _agreement(labels, columns) < _MIN_AGREEMENT:
             raise InputError(f"the transcript of {clip.name} does not fit its sound: {clip.text!r}")
         path = labels_path(cache, clip)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ SOURCE: Final = 128
 """Side of the photographed mouths, px."""
 _PAIRS: Final = 12
 """Frames that a reference is compared with."""
-_LONGEST: Final = 160
+_MAX_FRAMES: Final = 160
 """Frames of a clip that are looked at."""
 _INNER_LIPS: Final = (13, 14)
 
@@ -74,8 +74,8 @@ def cut_clip(images: list[Image], landmarks: Float, references: int, generator: 
         references: how many frames become portraits; the one with the lips closest together is often among them.
         generator: chooses the frames, those with an open mouth more often.
     """
-    if len(images) > _LONGEST:
-        chosen = np.sort(generator.choice(len(images), _LONGEST, replace=False))
+    if len(images) > _MAX_FRAMES:
+        chosen = np.sort(generator.choice(len(images), _MAX_FRAMES, replace=False))
         images, landmarks = [images[k] for k in chosen], landmarks[chosen]
     frames, points = cut_faces(images, landmarks)
     gap = np.linalg.norm(points[:, _INNER_LIPS[0]] - points[:, _INNER_LIPS[1]], axis=1)

@@ -35,7 +35,7 @@ _REST_SHARE = 1.5
 """Weight of the clip's mean position in each reconstruction: it is the style's to know, and frames hide it."""
 _CALM_SHARE = 0.15
 """Weight of closing in silence: many people keep their lips apart in pauses, which is their style's to know."""
-_SMALLEST = 1e-4
+_MIN_PROBABILITY = 1e-4
 
 
 def structural_dissimilarity(found: Tensor, true: Tensor) -> Tensor:
@@ -139,7 +139,9 @@ class Objective(torch.nn.Module):
             "jitter": lambda: jitter(lips, true_lips),
             "closure": lambda: closure(found @ self.gap, true @ self.gap, batch.phones[:, :, CONTEXT]),
             "contact": lambda: apart(contact @ self.gap).sum() / max(1, contact[..., 0].numel()) / CLOSED,
-            "sync": lambda: -self.sync(*self._sync_windows(found, batch.phones)).clamp(min=_SMALLEST).log().mean(),
+            "sync": lambda: (
+                -self.sync(*self._sync_windows(found, batch.phones)).clamp(min=_MIN_PROBABILITY).log().mean()
+            ),
             "style": lambda: (
                 F.cross_entropy(self.style(found), batch.label, ignore_index=-1, reduction="sum")
                 / (batch.label >= 0).sum().clamp(min=1)
@@ -156,7 +158,11 @@ class Objective(torch.nn.Module):
         if c.sync > 0:
             points, phones = self._sync_windows(true, batch.phones)
             fits, misfits = self.sync(points, phones), self.sync(points, phones.roll(5, dims=0))
-            loss = loss - fits.clamp(min=_SMALLEST).log().mean() - (1 - misfits).clamp(min=_SMALLEST).log().mean()
+            loss = (
+                loss
+                - fits.clamp(min=_MIN_PROBABILITY).log().mean()
+                - (1 - misfits).clamp(min=_MIN_PROBABILITY).log().mean()
+            )
         if c.style > 0:
             count = (batch.label >= 0).sum().clamp(min=1)
             loss = loss + F.cross_entropy(self.style(true), batch.label, ignore_index=-1, reduction="sum") / count

@@ -35,7 +35,7 @@ CLOSED = 0.03
 SPEAKERS = {"synthetic": SPEECH, "human": HUMAN_SPEECH / "ls_3005/3005-163389-0005.ogg"}
 SWITCHING = "synthetic"
 """The speaker in whose call the style is switched."""
-LONGEST = 12.5  # seconds of a speaker's file that are used
+MAX_SECONDS = 12.5  # seconds of a speaker's file that are used
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def call(
     source = SPEAKERS[speaker]
     if not source.exists():
         pytest.skip(f"{source} is not here")
-    wav = as_microphone(source, tmp_path_factory.mktemp("speaker"), LONGEST)
+    wav = as_microphone(source, tmp_path_factory.mktemp("speaker"), MAX_SECONDS)
     file = read_audio(wav, SOUND_RATE)
     seconds = len(file) / SOUND_RATE + LEAD_IN
     browser = chromium.launch(playwright, *chromium.speaking(wav))

@@ -80,7 +80,7 @@ def test_clients_that_come_and_go_leave_their_places(
 
 
 def test_a_call_is_soaked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(soak, "LEAST_MINUTES", 0.0)
+    monkeypatch.setattr(soak, "MIN_MINUTES", 0.0)
     result = run(soak, minutes=0.05)
     assert {"drift_ms", "rss_growth_mb", "late_share", "loop_block_p99_ms"} <= result.keys()
     assert 1 < result["fps"] < 40 and abs(result["drift_ms"]) < 1000

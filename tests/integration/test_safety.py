@@ -190,7 +190,7 @@ async def test_no_secret_and_every_session_is_in_the_log(capfd: pytest.CaptureFi
 
 
 def test_sessions_are_counted_by_address_only_while_they_last() -> None:
-    clients = Clients(most_per_address=1)
+    clients = Clients(max_per_address=1)
     settings = object()
     absent = clients.get_or_create(None, settings, "192.0.2.1")  # type: ignore[arg-type]
     again = clients.get_or_create(None, settings, "192.0.2.1")  # type: ignore[arg-type]

@@ -77,7 +77,7 @@ def test_a_rate_that_no_sound_has_is_refused_at_once(tmp_path: Path, rate: int) 
 
 
 def test_sound_that_goes_on_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("styletalk_core.audio.LONGEST_SECONDS", 0.01)
+    monkeypatch.setattr("styletalk_core.audio.MAX_AUDIO_SECONDS", 0.01)
     path = tmp_path / "long.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, 16_000, 0, "NONE", ""))

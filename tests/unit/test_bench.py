@@ -63,7 +63,7 @@ def test_a_benchmark_that_refuses_is_told_in_its_own_words() -> None:
 
 
 def test_a_benchmark_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(everything, "LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr(everything, "MAX_BENCHMARK_SECONDS", 0.5)
     assert everything.measured(["soak", "--minutes", "60"]) == {"failed": "not done after 0.5 s"}
 
 

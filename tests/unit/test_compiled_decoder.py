@@ -24,7 +24,7 @@ from styletalk_core.weights import MOTION_WEIGHTS
 
 SMALL = Dimensions(width=64, heads=4, feed_forward=128, phone_embedding=16, temperature=1.0)
 KERNELS = candidates(SMALL)
-LARGEST_ERROR = {Storage.FLOAT32: 1e-5, Storage.FLOAT16: 1e-3, Storage.INT16: 5e-4}
+MAX_ERROR = {Storage.FLOAT32: 1e-5, Storage.FLOAT16: 1e-3, Storage.INT16: 5e-4}
 """Of coefficients whose standard deviation is about 0.1 to 1."""
 
 
@@ -72,7 +72,7 @@ def test_compiled_frames_equal_plain_ones(dimensions: Dimensions, kernel: Kernel
     expected = plain_frames(model, phones, codes)
     assert expected.std() > 0.05
     found = compiled.decode(phones, compiled.mix_style(codes))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=LARGEST_ERROR[kernel.storage])
+    np.testing.assert_allclose(found, expected, rtol=0, atol=MAX_ERROR[kernel.storage])
 
 
 def test_the_packaged_network_keeps_its_frames() -> None:

@@ -93,10 +93,10 @@ def test_settings_that_make_no_sense_are_refused(setting: dict[str, Any], named:
 
 def test_a_machine_of_ones_own_has_no_limits_and_a_public_one_has() -> None:
     own, public = ServerConfig(), ServerConfig(host="0.0.0.0", api_key="k")
-    assert (own.session_seconds, own.most_per_address, own.drain_time) == (math.inf, math.inf, 0)
-    assert (public.session_seconds, public.most_per_address, public.drain_time) == (7200, 4, 60)
+    assert (own.session_seconds, own.max_per_address, own.drain_time) == (math.inf, math.inf, 0)
+    assert (public.session_seconds, public.max_per_address, public.drain_time) == (7200, 4, 60)
     chosen = ServerConfig(session_minutes=1, sessions_per_address=2, drain_seconds=3)
-    assert (chosen.session_seconds, chosen.most_per_address, chosen.drain_time) == (60, 2, 3)
+    assert (chosen.session_seconds, chosen.max_per_address, chosen.drain_time) == (60, 2, 3)
 
 
 def test_origins_are_a_list_and_secrets_are_known() -> None:

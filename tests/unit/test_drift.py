@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streaming.drift import LARGEST_SLIP, DriftFollower
+from streaming.drift import MAX_SLIP_TICKS, DriftFollower
 from streaming.media import PACKET_TICKS
 
 
@@ -27,7 +27,7 @@ def test_two_hours_of_drift_never_leave_more_than_ten_milliseconds(ppm: int) -> 
     slips, left = follow(packets * PACKET_TICKS * ppm / 1e6 + jitter)
     windows = left[: len(left) // 100 * 100].reshape(-1, 100).min(axis=1)
     assert abs(windows).max() < 480
-    assert all(abs(slip) <= LARGEST_SLIP for slip in slips[1:])
+    assert all(abs(slip) <= MAX_SLIP_TICKS for slip in slips[1:])
     assert bool(slips) == bool(ppm)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from streaming.elastic_delay import DELAY_STEP, MOST_DELAY, DelaySeen, ElasticDelay
+from streaming.elastic_delay import DELAY_STEP, MAX_ADDED_DELAY_TICKS, DelaySeen, ElasticDelay
 from streaming.media import Tick
 
 
@@ -42,7 +42,7 @@ def test_in_a_pause_it_goes_a_step_with_every_packet() -> None:
 
 def test_it_never_grows_by_more_than_a_tenth_of_a_second() -> None:
     changes = drive(lambda now: 48_000, 20, lambda now: False)
-    assert changes[-1][1] == MOST_DELAY and len(changes) == MOST_DELAY // DELAY_STEP
+    assert changes[-1][1] == MAX_ADDED_DELAY_TICKS and len(changes) == MAX_ADDED_DELAY_TICKS // DELAY_STEP
 
 
 def test_what_was_seen_of_the_delay_is_told_in_milliseconds() -> None:

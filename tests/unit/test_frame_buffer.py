@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streaming.clock import MediaClock
-from streaming.elastic_delay import MOST_DELAY, DelaySeen, ElasticDelay
+from streaming.elastic_delay import MAX_ADDED_DELAY_TICKS, DelaySeen, ElasticDelay
 from streaming.frame_buffer import FrameBuffer
 from streaming.frame_clock import FrameClock
 from streaming.latency import LatencyPlan
@@ -124,7 +124,7 @@ def test_lateness_is_trouble_only_where_a_longer_delay_does_not_help() -> None:
         for index in range(2):
             scene.put(index, 0.02)
         await scene.next()
-        scene.delay.added = MOST_DELAY
+        scene.delay.added = MAX_ADDED_DELAY_TICKS
         await scene.next()
         assert scene.ladder.troubled == [False, True]
 

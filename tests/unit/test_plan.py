@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.media import STEP_TICKS, TICK_RATE
-from streaming.plan import FRAME_RATES, HOPELESS, LARGEST_LOAD, SIZES, Rung, StageCosts, plan_for
+from streaming.plan import FRAME_RATES, HOPELESS, MAX_LOAD_SHARE, SIZES, Rung, StageCosts, plan_for
 
 FAST = StageCosts(0.02, 0.001, {512: 0.005, 384: 0.003, 256: 0.0015}, {512: 0.003, 384: 0.002, 256: 0.001})
 
@@ -64,7 +64,7 @@ def test_a_feasible_plan_leaves_room_and_its_budget_covers_a_frame(
 ) -> None:
     plan = plan_for(costs, cores, fixed=fixed)
     assert plan.feasible == (costs.load(plan.best, cores) < HOPELESS)
-    assert costs.load(plan.best, cores) <= LARGEST_LOAD or plan.best.frame_rate == 10
+    assert costs.load(plan.best, cores) <= MAX_LOAD_SHARE or plan.best.frame_rate == 10
     if plan.feasible:
         assert plan.budget / TICK_RATE >= costs.frame(plan.best.size)
 

@@ -9,7 +9,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.phones import INDEX, SIL_INDEX
 from styletalk_core.recognizer.alignment import labels_at, to_cmu
 from styletalk_core.recognizer.corpus import (
-    LONGEST_PART,
+    MAX_PART_SAMPLES,
     Recording,
     Utterance,
     extra_recordings,
@@ -23,7 +23,7 @@ def test_long_sound_is_cut_where_it_is_quiet_and_nothing_is_lost() -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, 30 * 16_000).astype(np.float32)
     samples[13 * 16_000 : 13 * 16_000 + 6400] = 0
     parts = split_at_pauses(samples)
-    assert all(len(part) <= LONGEST_PART for part in parts)
+    assert all(len(part) <= MAX_PART_SAMPLES for part in parts)
     np.testing.assert_array_equal(np.concatenate(parts), samples)
     ends = np.cumsum([len(part) for part in parts]) / 16_000
     assert ((ends >= 13) & (ends <= 13.4)).any()

@@ -14,7 +14,7 @@ from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.renderer.rasterizer import fill_triangles
 from styletalk_core.renderer.retouch import Retouch, motion_features, person_features
 from styletalk_core.renderer.retouch_network import RetouchNetwork, weights_of
-from styletalk_core.renderer.retouch_weights import CROP, FARTHEST, GAIN, RetouchWeights
+from styletalk_core.renderer.retouch_weights import CROP, GAIN, MAX_DISPLACEMENT, RetouchWeights
 from styletalk_core.weights import FOLDER
 
 STRAIGHT = np.zeros(3, np.float32)
@@ -41,7 +41,7 @@ def test_an_open_mouth_is_retouched_within_bounds(renderer: MeshRenderer) -> Non
     wide[0] = 3
     fields = renderer.retouch.fields(renderer.offsets(wide), STRAIGHT)
     assert 0.02 < np.abs(fields[..., 2:]).max() <= GAIN
-    assert 0.2 < np.abs(fields[..., :2]).max() <= FARTHEST * renderer.unit * 2
+    assert 0.2 < np.abs(fields[..., :2]).max() <= MAX_DISPLACEMENT * renderer.unit * 2
     assert not fields[0].any() and not fields[:, -1].any(), "no border is seen"
     far = renderer.retouch.fields(renderer.offsets(20 * wide), STRAIGHT)
     assert np.abs(far[..., 2:]).max() < 0.4, "what was never seen is held back"

@@ -7,8 +7,8 @@ from streaming.speech_queue import (
     AT_END,
     CAPACITY,
     HEAD_START,
-    MOST_MARKS,
-    MOST_UTTERANCES,
+    MAX_MARKS,
+    MAX_UTTERANCES,
     QueueFull,
     Sentence,
     SpeechQueue,
@@ -92,10 +92,10 @@ def test_what_does_not_fit_is_refused_whole() -> None:
         queue.append(utterance, sound(11))
     assert queue.room == 10
     with pytest.raises(QueueFull, match="marks"):
-        for _ in range(MOST_MARKS + 1):
+        for _ in range(MAX_MARKS + 1):
             queue.mark(utterance, "m")
     with pytest.raises(QueueFull, match="utterances"):
-        for _ in range(MOST_UTTERANCES):
+        for _ in range(MAX_UTTERANCES):
             queue.open()
 
 

@@ -102,9 +102,9 @@ def test_unusable_clips_are_refused(tmp_path: Path, clip: Callable[[Path], Path]
 
 def test_size_and_length_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = write_video(tmp_path / "clip.mp4", noise_frames(90))
-    monkeypatch.setattr(style_clip, "LONGEST_SECONDS", 2.5)
+    monkeypatch.setattr(style_clip, "MAX_CLIP_SECONDS", 2.5)
     with pytest.raises(InputError, match="at most 2 s are allowed"):
         style_from_video(video, "long")
-    monkeypatch.setattr(style_clip, "LARGEST_CLIP_MEGABYTES", 0)
+    monkeypatch.setattr(style_clip, "MAX_CLIP_MEGABYTES", 0)
     with pytest.raises(InputError, match="at most 0 MB"):
         style_from_video(video, "large")
