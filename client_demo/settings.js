@@ -8,7 +8,7 @@
 import { AvatarPanel } from "./avatar_panel.js";
 import { BackgroundPanel } from "./background_panel.js";
 import { fetchList } from "./choices.js";
-import { OwnFiles } from "./own_files.js";
+import { UserUploads } from "./user_uploads.js";
 import { savePreferences } from "./preferences.js";
 import { StyleMap } from "./style_map.js";
 import { StylePanel } from "./style_panel.js";
@@ -32,7 +32,7 @@ export class Settings extends EventTarget {
     this.#styles = new StylePanel(element("styles"), element("intensity"), element("fade"));
     this.#map = new StyleMap(page);
     this.#avatars = new AvatarPanel(element("avatars"));
-    this.#files = new OwnFiles(page);
+    this.#files = new UserUploads(page);
     this.#styles.setSliders(preferences);
     this.#styles.addEventListener("change", ({ detail }) => {
       if (detail.style) this.#map.show(detail.style);

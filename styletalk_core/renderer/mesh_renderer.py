@@ -22,8 +22,8 @@ from styletalk_core.renderer.mesh_motion import MeshMotion, MeshState
 from styletalk_core.renderer.mouth import MouthInterior
 from styletalk_core.renderer.neutral import resting_mouth
 from styletalk_core.renderer.opening import Patch, open_between
-from styletalk_core.renderer.own_teeth import closed_lips
 from styletalk_core.renderer.person_mask import empty_background, foreground_colors
+from styletalk_core.renderer.photo_teeth import closed_lips
 from styletalk_core.renderer.portrait import Portrait
 from styletalk_core.renderer.rasterizer import PLAIN, SHADED, SKIPPED, draw_triangles, fill_triangles
 from styletalk_core.renderer.retouch import Retouch
@@ -100,8 +100,8 @@ class MeshRenderer:
         self._lids = [Eyelid(image, in_texture, eye, texture_unit) for eye in EYES]
         resting = _rescaled(neutral[:LANDMARKS], side / size)
         self._mouth = MouthInterior(image, in_texture, resting, texture_unit)
-        own_teeth = self._mouth.has_own_teeth
-        self.person = closed_lips(self._photo, in_texture, texture_unit) if own_teeth else self._photo
+        photo_teeth = self._mouth.shows_teeth
+        self.person = closed_lips(self._photo, in_texture, texture_unit) if photo_teeth else self._photo
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
         self._motion = MeshMotion(mesh, neutral, self._to_picture, self.pivot, self.unit, self.texture_points)
         self._retouched = self._within_grid()

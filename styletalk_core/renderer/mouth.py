@@ -9,8 +9,8 @@ from styletalk_core.renderer.arrays import Float, Image
 from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.renderer.mouth_anatomy import JAW, MouthAnatomy
 from styletalk_core.renderer.opening import Opening, Patch
-from styletalk_core.renderer.own_mouth import OwnMouth
-from styletalk_core.renderer.own_teeth import own_teeth
+from styletalk_core.renderer.photo_mouth import PhotoMouth
+from styletalk_core.renderer.photo_teeth import photo_teeth
 
 _CHEEKS = (50, 280, 205, 425)
 # Fitted to what is seen between the lips in some 150 clips of talking people, relative to their cheeks.
@@ -45,15 +45,15 @@ class MouthInterior:
         enamel = min(constant + share * skin.mean(), _MAX_BRIGHTNESS) * _ENAMEL * light
         self._dark = skin * _PALATE
         self._lit = np.stack([skin * _TONGUE, enamel * _LOWER_TEETH, enamel]).astype(np.float32)
-        self._upper_teeth, self._lower_teeth = own_teeth(image, landmarks, unit, skin)
-        self._own_mouth = OwnMouth.of(image, landmarks, unit, self.has_own_teeth)
-        self._own_jaw = (landmarks - resting)[list(JAW), :2].mean(0)
+        self._upper_teeth, self._lower_teeth = photo_teeth(image, landmarks, unit, skin)
+        self._photo_mouth = PhotoMouth.of(image, landmarks, unit, self.shows_teeth)
+        self._photo_jaw = (landmarks - resting)[list(JAW), :2].mean(0)
         self._anatomy = MouthAnatomy(1 / unit, self._upper_teeth is None, self._lower_teeth is None)
         middle, self._half_width = resting_line(resting[:, :2])
         self._origin = np.array([[0, 0, middle[0]], [0, 0, middle[1]]], np.float32)
 
     @property
-    def has_own_teeth(self) -> bool:
+    def shows_teeth(self) -> bool:
         """Whether the photo shows some."""
         return self._upper_teeth is not None or self._lower_teeth is not None
 
@@ -84,7 +84,7 @@ class MouthInterior:
             self._half_width / self._unit,
             colors,
         )
-        if self.has_own_teeth or self._own_mouth is not None:
+        if self.shows_teeth or self._photo_mouth is not None:
             corners = lips[0, [0, -1], 0] - opening.left
             inside = self._with_own(inside, to_window, edges, corners, jaw, widest)
         mask = opening.mask * np.clip(gaps / _OPAQUE, 0, 1).astype(np.float32)
@@ -100,14 +100,14 @@ class MouthInterior:
         rows, columns = np.asarray(np.indices(inside.shape[:2]), np.float32)
         source_x, source_y = (line[0] * columns + line[1] * rows + line[2] for line in to_window)
         if self._lower_teeth is not None:
-            dropped = jaw * self._unit - self._own_jaw
+            dropped = jaw * self._unit - self._photo_jaw
             inside = self._lower_teeth.lay_over(inside, source_x - dropped[0], source_y - dropped[1])
         if self._upper_teeth is not None:
             inside = self._upper_teeth.lay_over(inside, source_x, source_y)
-        if self._own_mouth is not None:
+        if self._photo_mouth is not None:
             across = np.clip((columns[0] - corners[0]) / max(float(corners[1] - corners[0]), 1.0), 0, 1)
             down = np.clip((rows - edges[0]) / np.maximum(edges[1] - edges[0], 1e-3), 0, 1).astype(np.float32)
-            inside = self._own_mouth.lay_over(inside, across, down, widest * self._unit)
+            inside = self._photo_mouth.lay_over(inside, across, down, widest * self._unit)
         return np.clip(inside, 0, 255)
 
 

@@ -115,7 +115,7 @@ def test_a_picture_becomes_a_background_and_goes_again(page: Page, tmp_path: Pat
     red = tmp_path / "Red wall.png"
     cv2.imwrite(str(red), np.full((300, 400, 3), (0, 0, 220), np.uint8))
     start_call(page)
-    page.set_input_files("#own-background-file", red)
+    page.set_input_files("#upload-background-file", red)
     expect(page.locator("#backgrounds input[value=red_wall]")).to_be_checked(timeout=PATIENCE)
     wait_until(page, f"(({CORNER})()).every((value, channel) => Math.abs(value - [220, 0, 0][channel]) < 40)")
     page.click("#remove-background")

@@ -124,10 +124,10 @@ def test_two_uploads_at_once_queue_and_each_shows_its_position_and_result(page: 
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     sent = [picture(tmp_path / "wall.png"), picture(tmp_path / "other" / "wall.png"), tmp_path / "broken.jpg"]
     page.wait_for_selector("#backgrounds input", state="attached")
-    page.evaluate(LISTEN, "#own-background-said")
+    page.evaluate(LISTEN, "#upload-background-said")
     for path in sent:
-        page.set_input_files("#own-background-file", path)
-    lines = page.locator("#own-background-said .status-line")
+        page.set_input_files("#upload-background-file", path)
+    lines = page.locator("#upload-background-said .status-line")
     expect(lines).to_have_text(
         [
             "wall.png: Added.",
@@ -138,7 +138,7 @@ def test_two_uploads_at_once_queue_and_each_shows_its_position_and_result(page: 
     )
     said = page.evaluate("[...window.said]")
     assert "broken.jpg: Waiting: 2 files come first." in said and "broken.jpg: Waiting: 1 file comes first." in said
-    expect(page.locator("#own-background-said .failed")).to_have_count(1)
+    expect(page.locator("#upload-background-said .failed")).to_have_count(1)
     for name in ("wall", "wall_2"):
         expect(page.locator(f"#backgrounds input[value={name}]")).to_have_count(1)
         gone = f"fetch('api/backgrounds/{name}', {{ method: 'DELETE' }}).then((answer) => answer.status)"

@@ -10,12 +10,12 @@ PATIENCE = 180_000  # ms; the clip is watched at low priority
 
 def test_a_clip_becomes_a_style_and_a_bad_one_a_sentence(page: Page, tmp_path: Path) -> None:
     page.wait_for_selector("#styles input", state="attached")
-    page.set_input_files("#own-style-file", write_video(tmp_path / "short.mp4", talking_frames()[:30]))
-    expect(page.locator("#own-style-said")).to_have_text(
+    page.set_input_files("#upload-style-file", write_video(tmp_path / "short.mp4", talking_frames()[:30]))
+    expect(page.locator("#upload-style-said")).to_have_text(
         "Uploaded clip lasts 1.0 s; at least 2 s are needed.", timeout=PATIENCE
     )
-    page.set_input_files("#own-style-file", write_video(tmp_path / "My talk, 1.mp4", talking_frames()))
+    page.set_input_files("#upload-style-file", write_video(tmp_path / "My talk, 1.mp4", talking_frames()))
     expect(page.locator("#styles input[value=my_talk_1]")).to_be_checked(timeout=PATIENCE)
-    expect(page.locator("#own-style-said")).to_have_text("Added from 75 frames.")
+    expect(page.locator("#upload-style-said")).to_have_text("Added from 75 frames.")
     gone = "fetch('api/styles/my_talk_1', { method: 'DELETE' }).then((answer) => answer.status)"
     assert page.evaluate(gone) == 204

@@ -31,7 +31,7 @@ def photo(path: Path, presenter: str) -> Path:
 
 def test_a_photo_becomes_an_avatar_in_the_running_call(page: Page, tmp_path: Path) -> None:
     start_call(page)
-    page.set_input_files("#own-avatar-file", photo(tmp_path / "My Photo.jpg", "marcus"))
+    page.set_input_files("#upload-avatar-file", photo(tmp_path / "My Photo.jpg", "marcus"))
     chosen = page.locator("#avatars input[value=my_photo]")
     expect(chosen).to_be_checked(timeout=PATIENCE)
     wait_until(page, "styletalk.events.some(({ type, avatar }) => type === 'avatar.applied' && avatar === 'my_photo')")
@@ -48,4 +48,4 @@ def test_a_dropped_file_goes_where_it_belongs(page: Page) -> None:
     page.wait_for_selector("#avatars input", state="attached")
     _, grey = cv2.imencode(".jpg", cv2.merge([cv2.getGaussianKernel(64, 9)] * 3))
     assert page.evaluate(DROP, ["wall.jpg", base64.b64encode(grey.tobytes()).decode()])
-    expect(page.locator("#own-avatar-said")).to_have_text("No face was found in the picture.", timeout=PATIENCE)
+    expect(page.locator("#upload-avatar-said")).to_have_text("No face was found in the picture.", timeout=PATIENCE)

@@ -24,7 +24,7 @@ _COLUMNS: Final = 33
 
 
 @dataclass(frozen=True, slots=True)
-class OwnMouth:
+class PhotoMouth:
     """The open mouth of a portrait (T, T, 3)."""
 
     image: Image
@@ -34,7 +34,7 @@ class OwnMouth:
     has_teeth: bool
 
     @classmethod
-    def of(cls, image: Image, landmarks: Float, unit: float, has_teeth: bool) -> "OwnMouth | None":
+    def of(cls, image: Image, landmarks: Float, unit: float, has_teeth: bool) -> "PhotoMouth | None":
         """The mouth of a portrait with landmarks (478, >=2) px and inter-ocular distance ``unit``; None if closed."""
         upper, lower = (smooth_curve(landmarks[list(lip), :2]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
         columns = np.linspace(upper[0, 0], upper[-1, 0], _COLUMNS, dtype=np.float32)

@@ -10,7 +10,7 @@ from PIL import Image
 from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, interocular
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.mouth import cheek_color
-from styletalk_core.renderer.own_teeth import own_teeth
+from styletalk_core.renderer.photo_teeth import photo_teeth
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait, enrol
 
 BUILTIN = AvatarLibrary(Path("does-not-exist"))
@@ -40,7 +40,7 @@ def test_closed_lips_show_no_teeth(name: str) -> None:
     portrait = BUILTIN.get(name)
     unit = interocular(portrait.landmarks)
     cheeks = cheek_color(portrait.image, portrait.landmarks, unit)
-    assert own_teeth(portrait.image, portrait.landmarks, unit, cheeks) == (None, None)
+    assert photo_teeth(portrait.image, portrait.landmarks, unit, cheeks) == (None, None)
 
 
 def test_an_open_mouth_without_teeth_shows_none(smiling: Portrait) -> None:
@@ -50,12 +50,12 @@ def test_an_open_mouth_without_teeth_shows_none(smiling: Portrait) -> None:
     )
     cv2.fillPoly(dark, [inside.round().astype(np.int32)], (60, 30, 32), cv2.LINE_AA)
     unit = interocular(smiling.landmarks)
-    assert own_teeth(dark, smiling.landmarks, unit, cheek_color(dark, smiling.landmarks, unit)) == (None, None)
+    assert photo_teeth(dark, smiling.landmarks, unit, cheek_color(dark, smiling.landmarks, unit)) == (None, None)
 
 
 def test_the_teeth_of_the_photo_are_kept_and_fixed_to_the_head(smiling: Portrait) -> None:
     unit = interocular(smiling.landmarks)
-    upper, lower = own_teeth(
+    upper, lower = photo_teeth(
         smiling.image, smiling.landmarks, unit, cheek_color(smiling.image, smiling.landmarks, unit)
     )
     assert upper is not None and lower is None

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, interocular
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.own_mouth import OwnMouth
+from styletalk_core.renderer.photo_mouth import PhotoMouth
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
 
 CLOSED = AvatarLibrary(Path("does-not-exist")).get("kenji")
@@ -50,7 +50,7 @@ def test_it_gives_way_without_a_jump(parted: Portrait) -> None:
     unit = interocular(parted.landmarks)
     painted = np.zeros((1, 1, 3), np.float32)
     for has_teeth in (False, True):
-        mouth = OwnMouth.of(parted.image, parted.landmarks, unit, has_teeth)
+        mouth = PhotoMouth.of(parted.image, parted.landmarks, unit, has_teeth)
         assert mouth is not None
         gaps = np.linspace(0, 6, 601) * float(mouth.gaps.max())
         middle = np.full(1, 0.5, np.float32)
@@ -61,4 +61,4 @@ def test_it_gives_way_without_a_jump(parted: Portrait) -> None:
 
 
 def test_closed_lips_have_nothing_between_them() -> None:
-    assert OwnMouth.of(CLOSED.image, CLOSED.landmarks, interocular(CLOSED.landmarks), False) is None
+    assert PhotoMouth.of(CLOSED.image, CLOSED.landmarks, interocular(CLOSED.landmarks), False) is None

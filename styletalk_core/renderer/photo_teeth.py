@@ -58,7 +58,7 @@ class TeethRow:
         return np.asarray(image + (seen[..., :3] - image) * seen[..., 3:], np.float32)
 
 
-def own_teeth(image: Image, landmarks: Float, unit: float, cheeks: Float) -> tuple[TeethRow | None, TeethRow | None]:
+def photo_teeth(image: Image, landmarks: Float, unit: float, cheeks: Float) -> tuple[TeethRow | None, TeethRow | None]:
     """Upper and lower teeth of a portrait (T, T, 3), each None where the photo shows none.
 
     Args:

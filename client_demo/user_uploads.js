@@ -9,7 +9,7 @@ import { installDropTarget } from "./drop_target.js";
 import { StatusLines } from "./status_lines.js";
 import { Upload } from "./upload.js";
 
-export class OwnFiles extends EventTarget {
+export class UserUploads extends EventTarget {
   #page;
   #lines;
 
@@ -17,7 +17,7 @@ export class OwnFiles extends EventTarget {
   constructor(page) {
     super();
     this.#page = page;
-    this.#lines = Object.fromEntries(["style", "avatar", "background"].map((kind) => [kind, new StatusLines(page.getElementById(`own-${kind}-said`))]));
+    this.#lines = Object.fromEntries(["style", "avatar", "background"].map((kind) => [kind, new StatusLines(page.getElementById(`upload-${kind}-said`))]));
     const clip = this.#upload("style", {
       working: "Watching the face…",
       done: ({ frames_used: frames, notes }) => [`Added from ${frames} frames`, ...notes].join("; ") + ".",
@@ -39,7 +39,7 @@ export class OwnFiles extends EventTarget {
 
   #upload(kind, words) {
     const part = (id) => this.#page.getElementById(id);
-    const upload = new Upload({ kind, button: part(`own-${kind}`), input: part(`own-${kind}-file`), lines: this.#lines[kind], ...words });
+    const upload = new Upload({ kind, button: part(`upload-${kind}`), input: part(`upload-${kind}-file`), lines: this.#lines[kind], ...words });
     upload.addEventListener("added", ({ detail: { name } }) => this.#tell(kind, name));
     return upload;
   }
