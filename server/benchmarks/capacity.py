@@ -18,7 +18,7 @@ from typing import Any
 from aiortc import RTCConfiguration, RTCPeerConnection
 
 from server.benchmarks.adaptation import add_size
-from server.benchmarks.live import LiveServer, live_server
+from server.benchmarks.live_server import LiveServer, live_server
 from server.benchmarks.load_clients import load_clients
 from streaming.media import FRAME_TICKS, TICK_RATE
 from styletalk_core.errors import InputError

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from server.benchmarks.capacity import memory_mb
-from server.benchmarks.live import LiveServer, live_server
+from server.benchmarks.live_server import LiveServer, live_server
 from server.benchmarks.load_clients import LoadClient
 from styletalk_core.errors import InputError
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from server.benchmarks.adaptation import Adaptation, add_size
 from server.benchmarks.browser import BURST_PERIOD, WATCH_CORNER, bursts
 from server.benchmarks.busy import busy_loops
-from server.benchmarks.live import speaking_call
+from server.benchmarks.live_server import speaking_call
 from server.benchmarks.stopwatch import QUIET_SECONDS, THRESHOLD, Stopwatch
 from server.rtc.vp8_encoder import VIDEO_CLOCK_RATE
 from server.sessions.microphone_session import MicrophoneSession

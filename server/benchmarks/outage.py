@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from server.benchmarks.browser import WATCH_CORNER, speaking_page, vowel
-from server.benchmarks.live import LiveServer, live_server
+from server.benchmarks.live_server import LiveServer, live_server
 from server.benchmarks.network import Network
 from streaming.clock import monotonic, unix_seconds
 from styletalk_core.errors import InputError

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 
 from server.benchmarks.browser import bursts
 from server.benchmarks.capacity import cpu_seconds
-from server.benchmarks.live import LiveServer, live_server
+from server.benchmarks.live_server import LiveServer, live_server
 from server.benchmarks.load_clients import load_clients
 from server.sessions.presenter_session import PresenterSession
 from streaming.media import TICK_RATE

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from server.benchmarks.everything import RUNS
 from server.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
+from server.benchmarks.run_all import RUNS
 from styletalk_core.errors import InputError
 from styletalk_core.markdown_page import table
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from server.benchmarks.adaptation import add_size
 from server.benchmarks.capacity import memory_mb
-from server.benchmarks.live import live_server
+from server.benchmarks.live_server import live_server
 from server.benchmarks.load_clients import load_clients
 from server.benchmarks.loop_monitor import Bystander, LoopMonitor
 from streaming.clock import monotonic

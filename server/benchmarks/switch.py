@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from server.benchmarks.browser import WATCH_CORNER, vowel
-from server.benchmarks.live import speaking_call
+from server.benchmarks.live_server import speaking_call
 from server.benchmarks.stopwatch import Stopwatch, flashing
 from streaming.media import RenderedFrame
 from streaming.session import Session

@@ -6,7 +6,7 @@ from typing import Any
 from server.subcommands import Run, add_subcommands
 
 BENCHMARKS = {
-    "all": ("server.benchmarks.everything", "all of them, as one table and one file"),
+    "all": ("server.benchmarks.run_all", "all of them, as one table and one file"),
     "recognizer": ("styletalk_core.benchmarks.recognizer", "real-time factor and look-ahead of the recogniser"),
     "recognizer-accuracy": ("styletalk_core.benchmarks.recognizer_accuracy", "how right the recogniser is"),
     "decoder": ("styletalk_core.benchmarks.decoder", "time per frame of the style-controllable decoder"),

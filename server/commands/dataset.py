@@ -31,7 +31,7 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
     # The tracker and the networks take seconds to import: the list of options does not wait for them.
     from styletalk_core.dataset import encode_clips, read_manifest, track_clips
     from styletalk_core.face_model import FaceModel
-    from styletalk_core.training.hearing import hear_clips
+    from styletalk_core.training.label_phones import label_clips
 
     clips = read_manifest(args.data, args.licence)
     skipped = _work_off("tracking", track_clips(clips, args.out), len(clips))
@@ -39,7 +39,7 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
         usable = [clip for clip in clips if clip.name not in skipped]
         skipped |= _work_off("encoding", encode_clips(usable, args.out, FaceModel.load()), len(usable))
         encoded = [clip for clip in usable if clip.name not in skipped]
-        skipped |= _work_off("hearing", hear_clips(encoded, args.out), len(encoded))
+        skipped |= _work_off("hearing", label_clips(encoded, args.out), len(encoded))
     (args.out / "skipped.json").write_text(json.dumps(skipped, indent=1))
     if not args.json:
         print(f"{args.out}: {len(clips) - len(skipped)} clips; {len(skipped)} skipped, see skipped.json")

@@ -7,7 +7,10 @@ from server.subcommands import add_subcommands
 TRAININGS = {
     "recogniser": ("styletalk_core.recognizer.training", "the streaming phoneme recogniser"),
     "motion": ("styletalk_core.training.motion", "style encoder and style-controllable decoder"),
-    "motion-output": ("styletalk_core.training.output_fit", "the lower face's output layers, on finished features"),
+    "motion-output": (
+        "styletalk_core.training.fit_output_layer",
+        "the lower face's output layers, on finished features",
+    ),
     "ablations": ("styletalk_core.training.ablations", "one network per missing part of the objective, and report"),
     "face-model": ("styletalk_core.training.face_model", "the linear face model, from tracked clips"),
     "visemes": ("styletalk_core.training.visemes", "the mouth shape of every viseme, from labelled clips"),

@@ -26,7 +26,7 @@ SHARES = {"offer": 0.1, "fragment": 0.15, "message": 0.3, "sound": 0.15, "clip":
 
 
 @dataclass
-class Eater:
+class Worker:
     """The process at work on one target, and what became of the cases."""
 
     target: str
@@ -40,13 +40,13 @@ class Eater:
         self._start()
 
     def _start(self) -> None:
-        command = (sys.executable, "-m", "fuzzing.eater", self.target)
+        command = (sys.executable, "-m", "fuzzing.worker", self.target)
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
         assert _pipe(self._process.stdout).readline() == b"ready\n"
 
-    def eat(self, case: bytes) -> None:
+    def run(self, case: bytes) -> None:
         """Hands over one case and notes what came of it; a bad or slow one is kept in a file."""
         began = time.perf_counter()
         outcome, words = self._hand_over(case)
@@ -98,16 +98,16 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 def fuzz(target: str, cases: int, first_seed: int, kept: Path) -> dict[str, object]:
     """Feeds one target."""
-    eater = Eater(target, kept)
+    worker = Worker(target, kept)
     settled, began = 0.0, time.monotonic()
     eaten = 0
 
-    def eat(case: bytes) -> None:
+    def run(case: bytes) -> None:
         nonlocal settled, eaten
-        eater.eat(case)
+        worker.run(case)
         eaten += 1
         if eaten == max(1, cases // 10):
-            settled = eater.resident()
+            settled = worker.resident()
 
     try:
         for piece in range(0, cases, PIECE):
@@ -118,16 +118,16 @@ def fuzz(target: str, cases: int, first_seed: int, kept: Path) -> dict[str, obje
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             )
-            seed(first_seed + piece)(options(given(TARGETS[target].cases())(eat)))()
-        grown = eater.resident() - settled
+            seed(first_seed + piece)(options(given(TARGETS[target].cases())(run)))()
+        grown = worker.resident() - settled
     finally:
-        eater.close()
+        worker.close()
     took = time.monotonic() - began
     return {
         "target": target,
         "cases": eaten,
-        **eater.outcomes,
-        "slowest_s": round(eater.slowest, 3),
+        **worker.outcomes,
+        "slowest_s": round(worker.slowest, 3),
         "grown_mb": round(grown, 1),
         "seconds": round(took),
     }

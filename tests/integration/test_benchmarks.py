@@ -12,7 +12,7 @@ from deterministic_engine import DeterministicEngine
 from live_server import FixedCatalogue
 from numpy.typing import NDArray
 
-from server.benchmarks import batch, capacity, churn, live, presenter, soak
+from server.benchmarks import batch, capacity, churn, live_server, presenter, soak
 from server.config import ServerConfig
 from server.service import Service
 from streaming.worker import BatchWorker
@@ -34,7 +34,7 @@ def make_service(config: ServerConfig) -> Service:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deterministic engine, no claim on the processors, and no time to settle."""
-    for module in (batch, live):
+    for module in (batch, live_server):
         monkeypatch.setattr(module, "make_service", make_service)
         monkeypatch.setattr(module, "raise_priority", lambda: None)
     for module in (batch, capacity, presenter, soak):

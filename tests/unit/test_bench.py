@@ -7,26 +7,26 @@ from typing import Any
 
 import pytest
 
-from server.benchmarks import everything, quality
+from server.benchmarks import quality, run_all
 from server.commands.bench import BENCHMARKS
 from styletalk_core.errors import InputError
 
 
 def test_every_benchmark_that_it_runs_exists() -> None:
-    assert {words[0] for words in everything.RUNS.values()} < set(BENCHMARKS)
+    assert {words[0] for words in run_all.RUNS.values()} < set(BENCHMARKS)
 
 
 @pytest.fixture
 def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """What the benchmarks are going to report, by name; the commit is abc1234."""
     answers: dict[str, dict[str, Any]] = {}
-    monkeypatch.setattr(everything, "measured", lambda words: answers[words[0]])
-    monkeypatch.setattr(everything, "_commit", lambda: "abc1234")
+    monkeypatch.setattr(run_all, "measured", lambda words: answers[words[0]])
+    monkeypatch.setattr(run_all, "_commit", lambda: "abc1234")
     return answers
 
 
 def run(folder: Path, *names: str) -> dict[str, Any]:
-    return everything.run(argparse.Namespace(only=list(names), out=folder, json=False))
+    return run_all.run(argparse.Namespace(only=list(names), out=folder, json=False))
 
 
 def test_figures_are_written_and_a_failure_is_told(
@@ -49,7 +49,7 @@ def test_one_that_is_run_again_replaces_its_own_figures_alone_and_a_failure_none
 ) -> None:
     answers |= {"batch": {"sessions": 1}, "churn": {"cycles": 9}}
     run(tmp_path, "batch", "churn")
-    monkeypatch.setattr(everything, "_commit", lambda: "def5678")
+    monkeypatch.setattr(run_all, "_commit", lambda: "def5678")
     answers |= {"batch": {"sessions": 2}, "churn": {"failed": "trouble"}}
     result = run(tmp_path, "batch", "churn")
     assert (result["batch"]["sessions"], result["batch"]["commit"]) == (2, "def5678")
@@ -57,14 +57,14 @@ def test_one_that_is_run_again_replaces_its_own_figures_alone_and_a_failure_none
 
 
 def test_a_benchmark_that_refuses_is_told_in_its_own_words() -> None:
-    assert everything.measured(["capacity", "--most", "0"]) == {
+    assert run_all.measured(["capacity", "--most", "0"]) == {
         "failed": "styletalk: --seconds must be at least 2 and --most at least 1."
     }
 
 
 def test_a_benchmark_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(everything, "MAX_BENCHMARK_SECONDS", 0.5)
-    assert everything.measured(["soak", "--minutes", "60"]) == {"failed": "not done after 0.5 s"}
+    monkeypatch.setattr(run_all, "MAX_BENCHMARK_SECONDS", 0.5)
+    assert run_all.measured(["soak", "--minutes", "60"]) == {"failed": "not done after 0.5 s"}
 
 
 def test_quality_needs_clips(tmp_path: Path) -> None:

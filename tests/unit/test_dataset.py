@@ -19,7 +19,7 @@ from styletalk_core.dataset import (
 )
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
-from styletalk_core.training.hearing import hear_clips, labels_path, posteriors_path
+from styletalk_core.training.label_phones import label_clips, labels_path, posteriors_path
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
 HEADER = "clip\tsplit\tsource\tspeaker\tstyle\taudio\tfps\tframes\tsize\tface_px\tlicence\ttext\n"
@@ -87,7 +87,7 @@ def test_phones_are_heard_and_labels_aligned_where_a_transcript_fits(tmp_path: P
         coefficients_path(tmp_path, clip).parent.mkdir(exist_ok=True)
         blank = np.zeros(60, np.float32)
         ClipMotion(blank, blank, blank, blank > 0, blank).save(coefficients_path(tmp_path, clip))
-    reasons = {clip.name: reason for clip, reason in hear_clips(clips, tmp_path)}
+    reasons = {clip.name: reason for clip, reason in label_clips(clips, tmp_path)}
     assert reasons["fits"] is None
     assert "does not fit its sound" in str(reasons["wrong"])
     assert "has no sound" in str(reasons["silent"])

@@ -15,11 +15,11 @@ from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import INDEX, PHONES, SIL_INDEX
 from styletalk_core.styletalk import StyleTalk
-from styletalk_core.training import output_fit
+from styletalk_core.training import fit_output_layer as fitting
 from styletalk_core.training.clips import Clip
 from styletalk_core.training.evaluation import evaluate, generate
+from styletalk_core.training.fit_output_layer import fit_output_layer, read_features, read_foreign, run
 from styletalk_core.training.lips import LipMap
-from styletalk_core.training.output_fit import fit_output, read_features, read_foreign, run
 
 LIPS = LipMap.of(FaceModel.load())
 SMALL = Dimensions(
@@ -40,7 +40,7 @@ def talking(seed: int, speaker: str = "ann", opens: float = 2.0) -> Clip:
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> StyleTalk:
     for name, value in {"_STEPS": 500, "_SEGMENTS": 12, "_STRETCHES": 3}.items():
-        monkeypatch.setattr(output_fit, name, value)
+        monkeypatch.setattr(fitting, name, value)
     torch.manual_seed(0)
     return StyleTalk(SMALL).eval()
 
@@ -48,7 +48,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> StyleTalk:
 def test_fitted_lips_are_nearer_to_the_truth(model: StyleTalk) -> None:
     clips, unseen = [talking(seed) for seed in range(6)], [talking(seed) for seed in range(6, 9)]
     before, kept = evaluate(model, unseen, LIPS).mean(), {k: v.clone() for k, v in model.state_dict().items()}
-    fit_output(model, read_features(model, clips, seed=1), read_foreign(model, clips, LIPS, seed=1), LIPS, seed=1)
+    fit_output_layer(model, read_features(model, clips, seed=1), read_foreign(model, clips, LIPS, seed=1), LIPS, seed=1)
     after = evaluate(model, unseen, LIPS).mean()
     assert after["lip_error_px"] < 0.8 * before["lip_error_px"]
     assert after["opening_correlation"] > 0.8 and 0.7 < after["opening_std_ratio"] < 1.4
@@ -65,19 +65,19 @@ def test_a_mouth_opens_as_far_as_in_the_style_that_it_speaks_in(
     foreign = read_foreign(model, [*heard, silent], LIPS, seed=1)
     own = read_features(model, heard, seed=1)
     for share in (0.6, 1.2):
-        monkeypatch.setattr(output_fit, "RANGE", share)
-        fit_output(model, own, foreign, LIPS, seed=1)
+        monkeypatch.setattr(fitting, "RANGE", share)
+        fit_output_layer(model, own, foreign, LIPS, seed=1)
         said = LIPS.opening(generate(model, talking(7), silent.coefficients))
         assert said.std() / LIPS.opening(silent.coefficients).std() == pytest.approx(share, abs=0.2)
 
 
 def test_the_same_seed_gives_the_same_layers(model: StyleTalk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output_fit, "_STEPS", 20)
+    monkeypatch.setattr(fitting, "_STEPS", 20)
     clips = [talking(0), talking(1)]
     own, foreign = read_features(model, clips, seed=1), read_foreign(model, clips, LIPS, seed=1)
     other = copy.deepcopy(model)
     for network in (model, other):
-        fit_output(network, own, foreign, LIPS, seed=1)
+        fit_output_layer(network, own, foreign, LIPS, seed=1)
     assert torch.equal(model.lower.tail[0].weight, other.lower.tail[0].weight)
 
 

@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     lips = LipMap.of(FaceModel.load())
     clips = read_clips_in_step(args.data, args.manifest, lips)
     own = read_features(stored.model, balanced(clips, args.seed), args.seed)
-    fit_output(stored.model, own, read_foreign(stored.model, clips, lips, args.seed), lips, args.seed)
+    fit_output_layer(stored.model, own, read_foreign(stored.model, clips, lips, args.seed), lips, args.seed)
     figures = judge_groups(stored.model, clips, lips)
     fit = {"steps": _STEPS, "liveliness": LIVELINESS, "range": RANGE}
     card = stored.card | {"output_fit": fit, "figures_on_unseen": figures}
@@ -190,7 +190,9 @@ def _before_output(model: StyleTalk, cut: NDArray[np.float32], style: NDArray[np
     return torch.cat(seen).clone(), state
 
 
-def fit_output(model: StyleTalk, clips: Sequence[Spoken], foreign: Sequence[Foreign], lips: LipMap, seed: int) -> None:
+def fit_output_layer(
+    model: StyleTalk, clips: Sequence[Spoken], foreign: Sequence[Foreign], lips: LipMap, seed: int
+) -> None:
     """Replaces the output layers of the lower face; deterministic for a seed."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)

@@ -25,7 +25,7 @@ _MIN_AGREEMENT: Final = 0.2
 """Mean probability of the aligned phones: every sentence of GRID has 0.29 or more, another sentence's text 0.06."""
 
 
-def hear_clips(clips: Iterable[Clip], cache: Path) -> Iterator[tuple[Clip, str | None]]:
+def label_clips(clips: Iterable[Clip], cache: Path) -> Iterator[tuple[Clip, str | None]]:
     """Writes the phones of every clip with sound whose coefficients are in ``cache``.
 
     Yields:
@@ -38,7 +38,7 @@ def hear_clips(clips: Iterable[Clip], cache: Path) -> Iterator[tuple[Clip, str |
             yield clip, None
             continue
         try:
-            _hear(clip, cache, len(ClipMotion.load(motion).valid), recognizer, aligner)
+            _label(clip, cache, len(ClipMotion.load(motion).valid), recognizer, aligner)
             yield clip, None
         except InputError as error:
             yield clip, str(error)
@@ -54,7 +54,7 @@ def labels_path(cache: Path, clip: Clip) -> Path:
     return cache / "labels" / f"{clip.name}.npy"
 
 
-def _hear(clip: Clip, cache: Path, frames: int, recognizer: PhoneRecognizer, aligner: ForcedAligner) -> None:
+def _label(clip: Clip, cache: Path, frames: int, recognizer: PhoneRecognizer, aligner: ForcedAligner) -> None:
     samples = read_audio(clip.path)
     columns = frame_columns(recognizer, samples, frames)
     if clip.text:
