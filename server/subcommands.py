@@ -14,6 +14,9 @@ Run = Callable[[argparse.Namespace], dict[str, Any]]
 Around = Callable[[Run], Run]
 """Makes one ``run`` of another."""
 
+OLD_SPELLINGS = {"recogniser": "recognizer"}
+"""Accepted, not listed: names that subcommands had in the last release."""
+
 
 class _LazyParser(argparse.ArgumentParser):
     """A parser that asks its module for arguments at the moment it has to parse."""
@@ -44,3 +47,6 @@ def add_subcommands(
         description = summary[0].upper() + summary[1:] + "."
         wrapped = (around or {}).get(name)
         subparsers.add_parser(name, module=module, around=wrapped, help=summary, description=description)
+    for old, name in OLD_SPELLINGS.items():
+        if name in table:
+            subparsers.add_parser(old, module=table[name][0])

@@ -1,4 +1,4 @@
-"""The delay line of the returned sound and the way down to the recogniser's sample rate.
+"""The delay line of the returned sound and the way down to the recognizer's sample rate.
 
 Pure. What was never written is silence; what was read is silence when its place is used again.
 """

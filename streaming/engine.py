@@ -40,7 +40,7 @@ class StylePlace(Protocol):
 
 
 class Engine(Protocol):
-    """Recogniser, decoder and renderer for numbered slots; slot k holds the streaming state of one session.
+    """Recognizer, decoder and renderer for numbered slots; slot k holds the streaming state of one session.
 
     An avatar, style or background that does not exist is refused with an error that `streaming.errors.is_refusal`
     recognizes.
@@ -72,7 +72,7 @@ class Engine(Protocol):
         """Loads a portrait for pictures of ``size``, so that showing it is instant. Runs on any thread."""
 
     def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float, background: str, size: int) -> None:
-        """Prepares ``slot`` for a new session with fresh recogniser state and pictures of ``size``."""
+        """Prepares ``slot`` for a new session with fresh recognizer state and pictures of ``size``."""
 
     def close(self, slot: int) -> None:
         """Forgets everything about ``slot``."""

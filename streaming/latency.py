@@ -16,7 +16,7 @@ class LatencyPlan:
     Attributes:
         recognizer: from the first sample of a hop to the moment its column is out.
         future_frames: frames of phone context after the decoded frame that are waited for (0..5).
-        receive: allowance for reordered or late microphone packets, and for recognising them. A hop is a packet, cut
+        receive: allowance for reordered or late microphone packets, and for recognizing them. A hop is a packet, cut
             at the same places, so that waiting for a packet's end costs nothing more.
         budget: from the start of a frame's decoding until its picture must be there: batch wait, decode, render.
         frame_lag: how much later than the sound of its frame a picture goes to the encoder. Browsers hold sound about

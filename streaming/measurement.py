@@ -19,7 +19,7 @@ SAMPLES: Final = 15
 """Frames of each stage that are measured; a few before them are not."""
 UNCOUNTED: Final = 3
 HEARD_AT_ONCE: Final = 2 * HOP_TICKS
-"""Ticks of sound that are recognised at a time: a recogniser may work on two hops together."""
+"""Ticks of sound that are recognized at a time: a recognizer may work on two hops together."""
 SLOT: Final = -1
 """Of the engine; sessions have others."""
 

@@ -18,7 +18,7 @@ FRAME_TICKS: Final = 1_600  # one video frame at 30 fps
 STEP_TICKS: Final = 800
 """Pictures begin at multiples of this, so that 30, 20, 15 and 10 a second are all evenly spaced."""
 MODEL_SAMPLE_TICKS: Final = 3  # one sample at 16 kHz
-HOP_TICKS: Final = 960  # one recogniser column, 20 ms
+HOP_TICKS: Final = 960  # one recognizer column, 20 ms
 
 PHONES: Final = 41
 """Symbols in a phone column; the order is that of the core's phone table."""

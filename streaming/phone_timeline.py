@@ -1,7 +1,7 @@
 """Phone columns on the grid on which pictures begin.
 
-Pure. The recogniser speaks in hops of 20 ms; a frame takes the hop that lies under its centre, which does not depend
-on how the sound was cut into packets. A frame that nobody has recognised yet is silence. Frames may begin at every
+Pure. The recognizer speaks in hops of 20 ms; a frame takes the hop that lies under its centre, which does not depend
+on how the sound was cut into packets. A frame that nobody has recognized yet is silence. Frames may begin at every
 multiple of `STEP_TICKS`; the columns of a window are 1/30 s apart whatever the frame rate.
 """
 
@@ -26,7 +26,7 @@ class PhoneTimeline:
         self._known_until = 0
 
     def put(self, begin: Tick, hop: Tick, column: NDArray[np.float32], speech: bool) -> None:
-        """Places one recognised hop: ``column`` (41,) holds for ``hop`` ticks from ``begin`` on."""
+        """Places one recognized hop: ``column`` (41,) holds for ``hop`` ticks from ``begin`` on."""
         first = max(0, _first_step_from(begin))
         for step in range(first, _first_step_from(begin + hop)):
             place = step % self._capacity
@@ -55,7 +55,7 @@ class PhoneTimeline:
         return bool(self._step[place] == step and self._speech[place])
 
     def silence_all(self) -> None:
-        """Makes everything recognised so far silent; used when the speaker is interrupted."""
+        """Makes everything recognized so far silent; used when the speaker is interrupted."""
         self._columns[:] = SILENT_COLUMN
         self._speech[:] = False
 

@@ -1,6 +1,6 @@
-"""From the microphone's sound to phones on the frame grid: down to 16 kHz, through the recogniser, onto the timeline.
+"""From the microphone's sound to phones on the frame grid: down to 16 kHz, through the recognizer, onto the timeline.
 
-Runs on: event loop, the recogniser on the worker. The recogniser counts the samples it was given and knows nothing
+Runs on: event loop, the recognizer on the worker. The recognizer counts the samples it was given and knows nothing
 of gaps; this is the place where its ticks become the session's again.
 """
 
@@ -21,10 +21,10 @@ from streaming.slots import SlotLease
 from streaming.worker import Worker
 
 MAX_FILL_TICKS: Tick = 4_800
-"""A gap in the sound up to 100 ms is fed to the recogniser as silence; a longer one is left out."""
+"""A gap in the sound up to 100 ms is fed to the recognizer as silence; a longer one is left out."""
 PACKETS_WAITING: Final = 50
 PACKETS_AT_ONCE: Final = 5
-"""Of those that wait, so many are recognised in one job: the frames that wait behind it must not wait for long."""
+"""Of those that wait, so many are recognized in one job: the frames that wait behind it must not wait for long."""
 RECOGNIZE_WITHIN = 0.01  # seconds; where sound stands among the worker's deadlines
 
 
@@ -32,7 +32,7 @@ class PhonemeStream:
     """The ears of one session.
 
     Args:
-        worker: runs the recogniser.
+        worker: runs the recognizer.
         lease: the session's slot on it.
         now: seconds on the session's clock.
     """
@@ -48,7 +48,7 @@ class PhonemeStream:
         self._stale_before: Tick = 0
         self._fed: Tick = 0
         self._cuts: deque[tuple[Tick, Tick]] = deque([(0, 0)])
-        """(tick of the recogniser, what is to be added to it from there on to get the session's)."""
+        """(tick of the recognizer, what is to be added to it from there on to get the session's)."""
 
     def put(self, chunk: AudioChunk) -> None:
         """Takes sound in order; a short gap before it becomes silence."""
@@ -59,15 +59,15 @@ class PhonemeStream:
         self._waiting.offer(chunk)
 
     def forget(self, before: Tick) -> None:
-        """Makes silence of everything that was spoken earlier than ``before``, recognised or not."""
+        """Makes silence of everything that was spoken earlier than ``before``, recognized or not."""
         self._stale_before = before
         self.timeline.silence_all()
 
     async def run(self) -> None:
-        """Feeds the recogniser with what has arrived, several packets at a time when they wait.
+        """Feeds the recognizer with what has arrived, several packets at a time when they wait.
 
         Raises:
-            EngineFailure: the recogniser failed.
+            EngineFailure: the recognizer failed.
         """
         while True:
             chunks = [await self._waiting.get()]
@@ -83,7 +83,7 @@ class PhonemeStream:
                 self.timeline.put(tick, hops.hop, SILENT_COLUMN if stale else column, bool(speech) and not stale)
 
     def _feed(self, chunk: AudioChunk) -> NDArray[np.float32]:
-        """Brings a chunk to 16 kHz and notes where the recogniser's ticks part from the session's."""
+        """Brings a chunk to 16 kHz and notes where the recognizer's ticks part from the session's."""
         usable = len(chunk.samples) - len(chunk.samples) % MODEL_SAMPLE_TICKS
         offset = chunk.start - self._fed
         if offset != self._cuts[-1][1]:
@@ -92,7 +92,7 @@ class PhonemeStream:
         return self._decimator.push(chunk.samples[:usable])
 
     def _session_tick(self, tick: Tick) -> Tick:
-        """The session's tick of the recogniser's; ticks must not go back."""
+        """The session's tick of the recognizer's; ticks must not go back."""
         while len(self._cuts) > 1 and self._cuts[1][0] <= tick:
             self._cuts.popleft()
         return tick + self._cuts[0][1]

@@ -119,7 +119,7 @@ class Session:
         await self._started.wait()
         name = f"session {self.lease.slot}"
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._phonemes.run(), name=f"{name} recognise")
+            tasks.create_task(self._phonemes.run(), name=f"{name} recognize")
             tasks.create_task(self._pipeline.run(), name=f"{name} frames")
             tasks.create_task(self._follow_size(), name=f"{name} size")
 

@@ -17,7 +17,7 @@ from streaming.session import Session
 from streaming.speech_queue import Excerpt, Mark, Sentence, SpeechQueue, Utterance
 
 TRAIL: Tick = TICK_RATE
-"""Silence that follows the last sound, so that the recogniser and the mouth come to rest."""
+"""Silence that follows the last sound, so that the recognizer and the mouth come to rest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.media_file import open_media
 
 SPEECH_RATE: Final = 16_000
-"""Samples per second that the recogniser hears."""
+"""Samples per second that the recognizer hears."""
 TICKS_PER_SAMPLE: Final = 48_000 // SPEECH_RATE
 RATES: Final = range(4_000, 400_000)
 """Sample rates that are read; a header may claim any, and the resampler's memory grows with it."""

@@ -1,6 +1,6 @@
-"""The models at work: recogniser, style-controllable decoder and renderer for numbered slots, one per session.
+"""The models at work: recognizer, style-controllable decoder and renderer for numbered slots, one per session.
 
-Owns what a session keeps between frames: the recogniser's state, the mixed style and its cross-fade, the portrait.
+Owns what a session keeps between frames: the recognizer's state, the mixed style and its cross-fade, the portrait.
 
 Runs on: worker thread only (the one place that runs models). Ticks are 1/48000 s from a slot's first sample.
 """
@@ -156,7 +156,7 @@ class ModelEngine:
         background: str = KEEP,
         size: int | None = None,
     ) -> None:
-        """Prepares ``slot`` with fresh recogniser state and pictures of ``size``; ``style`` as for `set_style`.
+        """Prepares ``slot`` with fresh recognizer state and pictures of ``size``; ``style`` as for `set_style`.
 
         Raises:
             InputError: there is no such avatar, style or background.

@@ -2,7 +2,7 @@
 
 Three groups, told apart because they are not equally hard: people of whom nothing was trained on, at the camera and
 on the web; such people in the studio of the GRID corpus; and sentences never heard of GRID's first speaker, whom the
-training knows. Also the renderer alone on true motion, and the recogniser beside pocketsphinx on the official samples.
+training knows. Also the renderer alone on true motion, and the recognizer beside pocketsphinx on the official samples.
 
 Runs on: the main thread; two to four minutes. Nothing here is a time, so the machine may be busy.
 """
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns ``self_driven`` by group, ``renderer`` and ``recogniser``.
+    """Returns ``self_driven`` by group, ``renderer`` and ``recognizer``.
 
     Raises:
         InputError: the data folder is not there, or a group has no clip.

@@ -137,7 +137,7 @@ README: Final = (
         "{ms_per_frame_b1:.2f} ms; the uncached computation takes {ratio_uncached:.0f} times as long"),
     Row("render a frame, one CPU thread", "renderer", "{ms_512:.1f} ms at 512 x 512, {ms_256:.1f} ms at 256 x 256; "
         "PIRenderer takes {pirenderer_ms_256:.0f} ms"),
-    Row("recogniser, strict frame / viseme accuracy on the official samples", "quality",
+    Row("recognizer, strict frame / viseme accuracy on the official samples", "quality",
         "{recogniser[neural][strict]:.1%} / {recogniser[neural][viseme]:.1%} "
         "(pocketsphinx {recogniser[pocketsphinx][strict]:.1%} / {recogniser[pocketsphinx][viseme]:.1%})"),
     Row("mouth opening, correlation and range: sentences never heard", "quality",
@@ -147,7 +147,7 @@ README: Final = (
     Row("lips of people never seen", "quality",
         f"{{{_MEAN}[lip_error_px]:.2f}} px off; their own mean mouth {{{_MEAN}[lip_error_mean_mouth_px]:.2f}}, "
         f"a still face {{{_MEAN}[lip_error_still_px]:.2f}}; {{{_MEAN}[closure_recall]:.0%}} of P, B and M closed"),
-    Row("emotions recognised in generated motion, of eight", "quality",
+    Row("emotions recognized in generated motion, of eight", "quality",
         f"{{{_MEAN}[style_accuracy]:.0%}}, by a classifier that saw real clips only"),
 )  # fmt: skip
 _METRICS: Final = {
@@ -304,7 +304,7 @@ def said_in_styles(machine: Machine) -> str:
 
 
 def heard(machine: Machine) -> str:
-    """The recognisers on the official samples."""
+    """The recognizers on the official samples."""
     found = machine.entries["quality"]["recogniser"]
     keys = {"strict": "frames", "viseme": "visemes", "closure_recall": "P, B, M found", "closure_precision": "and real"}
     rows = [[name, *(f"{figures[key]:.1%}" for key in keys)] for name, figures in found.items()]

@@ -7,8 +7,8 @@ from server.subcommands import Run, add_subcommands
 
 BENCHMARKS = {
     "all": ("server.benchmarks.run_all", "all of them, as one table and one file"),
-    "recognizer": ("styletalk_core.benchmarks.recognizer", "real-time factor and look-ahead of the recogniser"),
-    "recognizer-accuracy": ("styletalk_core.benchmarks.recognizer_accuracy", "how right the recogniser is"),
+    "recognizer": ("styletalk_core.benchmarks.recognizer", "real-time factor and look-ahead of the recognizer"),
+    "recognizer-accuracy": ("styletalk_core.benchmarks.recognizer_accuracy", "how right the recognizer is"),
     "decoder": ("styletalk_core.benchmarks.decoder", "time per frame of the style-controllable decoder"),
     "renderer": ("styletalk_core.benchmarks.renderer", "time per frame and memory of the renderers"),
     "encoder": ("server.benchmarks.encoder", "time per frame and quality of VP8 under several settings"),

@@ -32,7 +32,7 @@ NATIVE_LIBRARIES = {
 }
 """Packages that load native code -> the usual cure when they do not."""
 
-WEIGHTS = ("mesh64.safetensors", "recogniser.safetensors", "styletalk.safetensors")
+WEIGHTS = ("mesh64.safetensors", "recognizer.safetensors", "styletalk.safetensors")
 CODECS = {"libvpx": "calls", "libopus": "calls", "libx264": "files", "aac": "files"}
 """Encoders -> what cannot be made without."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

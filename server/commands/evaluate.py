@@ -115,7 +115,7 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
     }
     if not args.json:
         _print({GENERATED: result["mean"], **means}, _SHOWN)
-        print(f"style recognised: {accuracy:.0%} of {len(EMOTIONS)} emotions x {len(clips)} clips")
+        print(f"style recognized: {accuracy:.0%} of {len(EMOTIONS)} emotions x {len(clips)} clips")
     return result
 
 

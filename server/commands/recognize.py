@@ -14,7 +14,7 @@ from styletalk_core.recognizer.stream import frame_labels, recognize
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the file and the back end."""
     parser.add_argument("audio", type=Path, help="audio or video file, any format and sample rate")
-    parser.add_argument("--backend", choices=BACKENDS, default="neural", help="recogniser (default: neural)")
+    parser.add_argument("--backend", choices=BACKENDS, default="neural", help="recognizer (default: neural)")
     parser.add_argument(
         "--vosk-model", metavar="MODEL", help="model of the vosk back end: a folder, or a name like en-us"
     )

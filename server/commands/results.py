@@ -107,7 +107,7 @@ def _quality(machine: "Machine", paper: "Figures") -> str:
             "Every emotion: the first ten seconds of each clip said in it. A range of 1 is that of the real person\n"
             "who has that emotion in a clip of other words:\n",
             report.said_in_styles(machine),
-            "The recogniser on the three official samples, share of frames at 30 per second:\n",
+            "The recognizer on the three official samples, share of frames at 30 per second:\n",
             report.heard(machine),
             "The renderer alone, on the true motion of people never seen:\n",
             report.rendered(machine),

@@ -5,7 +5,7 @@ import argparse
 from server.subcommands import add_subcommands
 
 TRAININGS = {
-    "recogniser": ("styletalk_core.recognizer.training", "the streaming phoneme recogniser"),
+    "recognizer": ("styletalk_core.recognizer.training", "the streaming phoneme recognizer"),
     "motion": ("styletalk_core.training.motion", "style encoder and style-controllable decoder"),
     "motion-output": (
         "styletalk_core.training.fit_output_layer",

@@ -18,7 +18,7 @@ class Subscriptions:
     """Of one client.
 
     Args:
-        model: the server's recogniser of words.
+        model: the server's recognizer of words.
         send: sends a message.
         send_if_read: the same, unless the client does not keep up.
     """

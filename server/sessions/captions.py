@@ -1,7 +1,7 @@
 """Captions in step with the face: what was said is told when the avatar says it, not when it was heard.
 
-Runs on: event loop; the recogniser on a thread, one for the whole server, because a late caption is better than a
-late frame. Speech is heard D before it is spoken by the avatar, which is time enough to recognise it.
+Runs on: event loop; the recognizer on a thread, one for the whole server, because a late caption is better than a
+late frame. Speech is heard D before it is spoken by the avatar, which is time enough to recognize it.
 """
 
 import asyncio
@@ -30,15 +30,15 @@ T = TypeVar("T")
 PACKETS_HELD = 500
 CAPTIONS_HELD = 64
 PIECE_SECONDS = 0.1
-"""Sound is recognised so much at a time."""
+"""Sound is recognized so much at a time."""
 PAUSE_SECONDS = 0.6
 """After so long without any sound a phrase is over."""
 MAX_FILL_TICKS: Tick = TICK_RATE // 2
-"""A gap up to this length is heard as silence; after a longer one the recogniser begins anew."""
+"""A gap up to this length is heard as silence; after a longer one the recognizer begins anew."""
 
 
 class CaptionModel:
-    """The server's recogniser; the model is read when the first client wants captions."""
+    """The server's recognizer; the model is read when the first client wants captions."""
 
     def __init__(self, name: str) -> None:
         """``name``: of the model or its folder; empty for a server without captions."""
@@ -60,7 +60,7 @@ class CaptionModel:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def transcriber(self) -> "Transcriber":
-        """A recogniser for one session; the first takes as long as reading the model.
+        """A recognizer for one session; the first takes as long as reading the model.
 
         Raises:
             InputError: the model cannot be read.
@@ -76,7 +76,7 @@ class CaptionModel:
         return Transcriber(self._model)
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Runs ``work`` on the recogniser's thread."""
+        """Runs ``work`` on the recognizer's thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
@@ -106,7 +106,7 @@ class Caption:
 class Listening:
     """Puts the sound of one session before a transcriber and its words on the session's ticks.
 
-    Runs on: the recogniser's thread.
+    Runs on: the recognizer's thread.
     """
 
     def __init__(self, transcriber: "Transcriber") -> None:
@@ -181,7 +181,7 @@ class Captions:
             return
         self._send(CaptionsApplied(True))
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._recognize(listening), name="captions recognise")
+            tasks.create_task(self._recognize(listening), name="captions recognize")
             tasks.create_task(self._send_in_time(), name="captions send")
 
     async def _recognize(self, listening: Listening) -> None:
@@ -199,7 +199,7 @@ class Captions:
                 self._captions.offer((*heard, caption))
 
     async def _piece(self) -> list[AudioChunk]:
-        """Sound to recognise next; empty after a pause."""
+        """Sound to recognize next; empty after a pause."""
         try:
             async with asyncio.timeout(PAUSE_SECONDS):
                 first = await self._audio.get()

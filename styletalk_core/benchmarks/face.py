@@ -134,8 +134,8 @@ def identity(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
             known.append(number % 2 == 0)
     names = np.array(people)
     return {
-        "person_from_landmarks": _recognised(np.array(faces), names, np.array(known)),
-        "person_from_coefficients": _recognised(np.array(coefficients), names, np.array(known)),
+        "person_from_landmarks": _recognized(np.array(faces), names, np.array(known)),
+        "person_from_coefficients": _recognized(np.array(coefficients), names, np.array(known)),
         "person_chance": 1 / len(set(people)),
     }
 
@@ -178,7 +178,7 @@ def _references(members: Sequence[tuple[Clip, Track]], model: FaceModel) -> tupl
     return tracks, model, neutral
 
 
-def _recognised(features: Array, people: NDArray[np.str_], known: NDArray[np.bool_]) -> float:
+def _recognized(features: Array, people: NDArray[np.str_], known: NDArray[np.bool_]) -> float:
     """Share of unknown rows whose person a ridge classifier of the known rows names; all people count the same."""
     names = sorted(set(people))
     wanted = (people[:, None] == np.array(names)[None]).astype(np.float64)

@@ -1,4 +1,4 @@
-"""`styletalk bench recognizer`: real-time factor, look-ahead and time per 20 ms step of the live recogniser."""
+"""`styletalk bench recognizer`: real-time factor, look-ahead and time per 20 ms step of the live recognizer."""
 
 import argparse
 import time

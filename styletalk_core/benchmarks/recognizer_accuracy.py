@@ -39,8 +39,8 @@ class Reference:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the data folder, the cache of aligned sound and the back end."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the project's data folder")
-    parser.add_argument("--cache", type=Path, help="cache of `styletalk train recogniser`: adds held-out speakers")
-    parser.add_argument("--backend", choices=BACKENDS, default="neural", help="recogniser (default: neural)")
+    parser.add_argument("--cache", type=Path, help="cache of `styletalk train recognizer`: adds held-out speakers")
+    parser.add_argument("--backend", choices=BACKENDS, default="neural", help="recognizer (default: neural)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

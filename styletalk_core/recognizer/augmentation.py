@@ -1,4 +1,4 @@
-"""Training batches for the recogniser, varied in the log-mel domain where variation costs almost nothing.
+"""Training batches for the recognizer, varied in the log-mel domain where variation costs almost nothing.
 
 Speed, vocal-tract length, microphone response, gain, reverberation, added noise, babble and music, and cut
 bands. Every batch is a function of its number alone, so a resumed training repeats itself. Pure.

@@ -1,4 +1,4 @@
-"""The recogniser back ends by name."""
+"""The recognizer back ends by name."""
 
 from typing import Final
 
@@ -24,4 +24,4 @@ def open_backend(name: str, vosk_model: str | None = None) -> PhoneRecognizer:
         from styletalk_core.recognizer.vosk import VoskRecognizer
 
         return VoskRecognizer(vosk_model)
-    raise InputError(f"there is no recogniser back end {name!r}: choose one of {', '.join(BACKENDS)}")
+    raise InputError(f"there is no recognizer back end {name!r}: choose one of {', '.join(BACKENDS)}")

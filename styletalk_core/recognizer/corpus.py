@@ -1,4 +1,4 @@
-"""The recogniser's training material: sound with phone ids at 100 Hz, one packed file per recording.
+"""The recognizer's training material: sound with phone ids at 100 Hz, one packed file per recording.
 
 Reads the project's data folder and folders of extra recordings, aligns what is not aligned yet, and keeps the
 result in a cache folder.

@@ -1,4 +1,4 @@
-"""The dimensions of a recogniser network, as its weight file stores them. Pure constants."""
+"""The dimensions of a recognizer network, as its weight file stores them. Pure constants."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ STACK: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class RecogniserConfig:
+class RecognizerConfig:
     """Dimensions of the network; stored in the checkpoint."""
 
     width: int = 256

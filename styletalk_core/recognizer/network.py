@@ -1,4 +1,4 @@
-"""The causal recogniser network: residual dilated convolutions with one output head per delay, in torch, for training.
+"""The causal recognizer network: residual dilated convolutions with one output head per delay, in torch, for training.
 
 Two feature frames make one 20 ms step. A head with delay d names, after step m, the phone of the column that
 began d steps before the end of step m. `step_network` runs the same weights live.
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from styletalk_core.phones import PHONES
-from styletalk_core.recognizer.dimensions import STACK, RecogniserConfig
+from styletalk_core.recognizer.dimensions import STACK, RecognizerConfig
 from styletalk_core.recognizer.features import MELS
 from styletalk_core.recognizer.weights import PACKAGED, load_weights
 
@@ -46,10 +46,10 @@ class Block(nn.Module):
         return x + change
 
 
-class RecogniserNetwork(nn.Module):
+class RecognizerNetwork(nn.Module):
     """Features in, phone logits out."""
 
-    def __init__(self, config: RecogniserConfig) -> None:
+    def __init__(self, config: RecognizerConfig) -> None:
         super().__init__()
         self.config = config
         self.stem = nn.Linear(STACK * MELS, config.width)
@@ -74,20 +74,20 @@ class RecogniserNetwork(nn.Module):
         return logits.view(batch, frames // STACK, len(self.config.delays), len(PHONES))
 
 
-def save_network(network: RecogniserNetwork, path: Path, card: dict[str, str]) -> None:
+def save_network(network: RecognizerNetwork, path: Path, card: dict[str, str]) -> None:
     """Writes the weights as float16 with the dimensions and ``card`` as metadata."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in network.state_dict().items()}
     save_file(tensors, path, {"config": json.dumps(dataclasses.asdict(network.config))} | card)
 
 
-def load_network(path: Path = PACKAGED) -> RecogniserNetwork:
+def load_network(path: Path = PACKAGED) -> RecognizerNetwork:
     """Reads a network in float32, ready for inference.
 
     Raises:
         CheckpointError: the file is missing, damaged, or holds other tensors than its dimensions ask for.
     """
     weights = load_weights(path)
-    network = RecogniserNetwork(weights.config)
+    network = RecognizerNetwork(weights.config)
     network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in weights.tensors.items()})
     return network.eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Sounds that are no speech, synthesised: they disturb the training material and test the finished recogniser. Pure."""
+"""Sounds that are no speech, synthesised: they disturb the training material and test the finished recognizer. Pure."""
 
 from collections.abc import Callable
 from typing import Final

@@ -1,6 +1,6 @@
-"""The recogniser network as it runs live: one compiled call with explicit state, for any number of streams and steps.
+"""The recognizer network as it runs live: one compiled call with explicit state, for any number of streams and steps.
 
-Pure. Equal to `network.RecogniserNetwork` within the rounding of its weights to 16 bits, which a test proves.
+Pure. Equal to `network.RecognizerNetwork` within the rounding of its weights to 16 bits, which a test proves.
 """
 
 import math
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from styletalk_core.phones import PHONES
 from styletalk_core.recognizer.affine import REORDERED, Affine, affine, quantised, stacked
-from styletalk_core.recognizer.dimensions import STACK, RecogniserConfig
+from styletalk_core.recognizer.dimensions import STACK, RecognizerConfig
 from styletalk_core.recognizer.features import MELS
 
 Array = NDArray[np.float32]
@@ -31,8 +31,8 @@ class _Blocks(NamedTuple):
 class StepNetwork:
     """Weights of one head, shared by every stream. Holds no state of a stream."""
 
-    def __init__(self, tensors: dict[str, Array], config: RecogniserConfig, head: int) -> None:
-        """Args: tensors: of `RecogniserNetwork.state_dict`; head: index into ``config.delays``."""
+    def __init__(self, tensors: dict[str, Array], config: RecognizerConfig, head: int) -> None:
+        """Args: tensors: of `RecognizerNetwork.state_dict`; head: index into ``config.delays``."""
         names = [f"blocks.{i}" for i in range(len(config.dilations))]
         self._stem = _layer(tensors, "stem")
         self._blocks = _Blocks(

@@ -1,4 +1,4 @@
-"""The live recogniser: 16 kHz sound in, in pieces of any length; one column of phone probabilities per 20 ms out.
+"""The live recognizer: 16 kHz sound in, in pieces of any length; one column of phone probabilities per 20 ms out.
 
 Column k covers the ticks from 960 k on and comes out `delay_ticks` after its first sample was heard. The result
 does not depend on how the sound was cut into pieces, nor on who shares the batch.
@@ -99,7 +99,7 @@ class Recognizer:
         weights = load_weights(path)
         delays = weights.config.delays
         if delay_steps not in delays:
-            raise InputError(f"the recogniser has no output after {delay_steps} steps, only {delays}")
+            raise InputError(f"the recognizer has no output after {delay_steps} steps, only {delays}")
         self._network = StepNetwork(weights.tensors, weights.config, delays.index(delay_steps))
         self._detector = VoiceDetector()
         self._delay_steps = delay_steps

@@ -1,4 +1,4 @@
-"""`styletalk train recogniser`: trains the streaming recogniser on the data folder, on the CPU or a GPU.
+"""`styletalk train recognizer`: trains the streaming recognizer on the data folder, on the CPU or a GPU.
 
 Resumable: a checkpoint holds weights, averaged weights, optimiser and step; batch s depends on the seed and s
 only. What is shipped are the averaged weights after the last step; the scores on the way, of held-out speakers and
@@ -29,9 +29,9 @@ from styletalk_core.recognizer.accuracy import mean_accuracy, score
 from styletalk_core.recognizer.alignment import labels_at
 from styletalk_core.recognizer.augmentation import Augmenter, Batch, Clip
 from styletalk_core.recognizer.corpus import EXTRA, FREE_SOURCES, Utterance, prepare, utterances
-from styletalk_core.recognizer.dimensions import RecogniserConfig
+from styletalk_core.recognizer.dimensions import RecognizerConfig
 from styletalk_core.recognizer.features import HOP, OVERLAP, FeatureState, extract, log_mel
-from styletalk_core.recognizer.network import RecogniserNetwork, load_network, save_network
+from styletalk_core.recognizer.network import RecognizerNetwork, load_network, save_network
 from styletalk_core.recognizer.synthesis import synthesise
 
 log = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ class Training:
         torch.manual_seed(args.seed)
         self._args, self._augmenter, self._held_out, self._dev, self._extra = args, augmenter, held_out, dev, extra
         network = (
-            load_network(args.start).requires_grad_().train() if args.start else RecogniserNetwork(RecogniserConfig())
+            load_network(args.start).requires_grad_().train() if args.start else RecognizerNetwork(RecognizerConfig())
         )
         self._network = network.to(args.device)
         decay = 1 - 1 / max(AVERAGED_SHARE * args.steps, 2)
@@ -194,7 +194,7 @@ class Training:
     def _judge(self, loss: float, seconds: float) -> None:
         """Scores the averaged weights, writes them and the checkpoint."""
         network = self._average.module.eval()
-        assert isinstance(network, RecogniserNetwork)
+        assert isinstance(network, RecognizerNetwork)
         held_out, dev = judge(network, self._held_out), judge(network, self._dev)
         log.info("step %d  loss %.3f  %.2f s/step", self._step, loss, seconds)
         log.info("held out %s", json.dumps(held_out))
@@ -251,7 +251,7 @@ def model_card(figures: dict[str, Any], extra: Sequence[str] = ()) -> dict[str, 
         terms = "research use: some of the clips allow no other"
     material += "".join(f", {source}" for source in extra)
     return {
-        "title": "Streaming phoneme recogniser, 41 symbols, 20 ms columns",
+        "title": "Streaming phoneme recognizer, 41 symbols, 20 ms columns",
         "material": material,
         "labels": "pocketsphinx forced alignment; words of untranscribed speech by whisper-tiny",
         "terms": terms,
@@ -259,7 +259,7 @@ def model_card(figures: dict[str, Any], extra: Sequence[str] = ()) -> dict[str, 
     }
 
 
-def judge(network: RecogniserNetwork, clips: list[DevClip], delay: int = DEFAULT_DELAY) -> dict[str, float]:
+def judge(network: RecognizerNetwork, clips: list[DevClip], delay: int = DEFAULT_DELAY) -> dict[str, float]:
     """Mean accuracies of one head of the network, without the speech gate."""
     head = network.config.delays.index(delay)
     scores = []

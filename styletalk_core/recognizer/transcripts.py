@@ -1,7 +1,7 @@
 """What untranscribed English says, in the words of the aligner's dictionary: whisper-tiny from a Python package.
 
 Used to prepare training data only; never runs live. On the official samples its words, aligned, agree with the
-labels as well as the labels' own phones do (79 against 80 % of frames), where an offline phone recogniser
+labels as well as the labels' own phones do (79 against 80 % of frames), where an offline phone recognizer
 reaches 69 %.
 """
 

@@ -1,4 +1,4 @@
-"""Back end `vosk`: recognised words, spelled in CMU phones of even length. Needs a model of the user's own.
+"""Back end `vosk`: recognized words, spelled in CMU phones of even length. Needs a model of the user's own.
 
 Words are known only when a phrase is over, so this back end fits recordings, not live lips.
 """

@@ -1,4 +1,4 @@
-"""The recogniser's weight file: safetensors with the network's dimensions and the model card in its header.
+"""The recognizer's weight file: safetensors with the network's dimensions and the model card in its header.
 
 Pure apart from reading the file. `network` writes it.
 """
@@ -15,21 +15,21 @@ from safetensors import SafetensorError, safe_open
 
 from styletalk_core.errors import CheckpointError
 from styletalk_core.phones import PHONES
-from styletalk_core.recognizer.dimensions import STACK, RecogniserConfig
+from styletalk_core.recognizer.dimensions import STACK, RecognizerConfig
 from styletalk_core.recognizer.features import MELS
 
-PACKAGED: Final = Path(str(files("styletalk_core"))) / "weights" / "recogniser.safetensors"
+PACKAGED: Final = Path(str(files("styletalk_core"))) / "weights" / "recognizer.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class RecogniserWeights:
-    """Dimensions and float32 tensors, named as in ``RecogniserNetwork.state_dict``."""
+class RecognizerWeights:
+    """Dimensions and float32 tensors, named as in ``RecognizerNetwork.state_dict``."""
 
-    config: RecogniserConfig
+    config: RecognizerConfig
     tensors: dict[str, NDArray[np.float32]]
 
 
-def load_weights(path: Path = PACKAGED) -> RecogniserWeights:
+def load_weights(path: Path = PACKAGED) -> RecognizerWeights:
     """Reads a weight file.
 
     Raises:
@@ -39,20 +39,20 @@ def load_weights(path: Path = PACKAGED) -> RecogniserWeights:
         with safe_open(path, "np") as file:
             fields = json.loads(file.metadata()["config"])
             tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
-        config = RecogniserConfig(int(fields["width"]), tuple(fields["dilations"]), tuple(fields["delays"]))
+        config = RecognizerConfig(int(fields["width"]), tuple(fields["dilations"]), tuple(fields["delays"]))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is no recogniser weight file ({error})") from error
+        raise CheckpointError(f"{path} is no recognizer weight file ({error})") from error
     expected = _shapes(config)
     if {name: tensor.shape for name, tensor in tensors.items()} != expected:
         wrong = sorted(name for name in expected if name not in tensors or tensors[name].shape != expected[name])
         surplus = sorted(tensors.keys() - expected.keys())
         raise CheckpointError(
-            f"{path} is no recogniser weight file (missing or of another shape: {wrong}, not known: {surplus})"
+            f"{path} is no recognizer weight file (missing or of another shape: {wrong}, not known: {surplus})"
         )
-    return RecogniserWeights(config, tensors)
+    return RecognizerWeights(config, tensors)
 
 
-def _shapes(config: RecogniserConfig) -> dict[str, tuple[int, ...]]:
+def _shapes(config: RecognizerConfig) -> dict[str, tuple[int, ...]]:
     width, outputs = config.width, len(config.delays) * len(PHONES)
     layers = {"stem": (width, STACK * MELS), "heads": (outputs, width)}
     norms = ["norm"]

@@ -38,7 +38,7 @@ _END_FADE: Final = 0.02
 _TOOTH: Final = 0.06
 """Width of a tooth, inter-ocular distances."""
 _NOTCH: Final = 0.012
-"""How deep the notches between teeth are; deeper ones are shadows that were not recognised."""
+"""How deep the notches between teeth are; deeper ones are shadows that were not recognized."""
 _SEAM: Final = 0.010
 _SEAM_SHADE: Final = 0.85
 _GUM: Final = np.array([0.66, 0.40, 0.40], np.float32)  # of the cheeks
@@ -76,7 +76,7 @@ def photo_teeth(image: Image, landmarks: Float, unit: float, cheeks: Float) -> t
     top, bottom = (np.interp(columns, lip[:, 0], lip[:, 1]) - low[1] for lip in (upper, lower))
     share = (np.arange(len(patch))[:, None] - top) / np.maximum(bottom - top, 1)
     between = (share >= 0) & (share <= 1) & (columns > upper[0, 0]) & (columns < upper[-1, 0])
-    teeth = _recognised(patch, between, _lips(landmarks[:, :2] - low, between.shape), cheeks)
+    teeth = _recognized(patch, between, _lips(landmarks[:, :2] - low, between.shape), cheeks)
     # A column's first run of teeth belongs to the upper row if it begins early enough.
     runs = np.cumsum(np.diff(teeth.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
     starts = np.where(teeth & (runs == 1), share, np.inf).min(axis=0)
@@ -91,7 +91,7 @@ def photo_teeth(image: Image, landmarks: Float, unit: float, cheeks: Float) -> t
     return found(is_upper, top, 1), found(teeth & ~is_upper, bottom, -1)
 
 
-def _recognised(patch: Float, between: Float, lips: Float, cheeks: Float) -> Float:
+def _recognized(patch: Float, between: Float, lips: Float, cheeks: Float) -> Float:
     """Where teeth are seen ``between`` (H, W) the lips of a picture (H, W, 3); nowhere if they may be none."""
     white = _whiteness(patch)
     dark, bright = np.percentile(white[between], (10, 92))
@@ -107,7 +107,7 @@ def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum
 
     Args:
         patch: (H, W, 3) picture.
-        row: (H, W) bool, where teeth were recognised.
+        row: (H, W) bool, where teeth were recognized.
         lip: (W,) the edge of the lip that they grow behind, rows.
         down: 1 for the upper row, -1 for the lower one.
         unit: inter-ocular distance, px.

@@ -82,8 +82,8 @@ class Judge:
 class StyleFigures:
     """What becomes of each style."""
 
-    recognised: dict[str, float]
-    """Share of clips whose style is recognised."""
+    recognized: dict[str, float]
+    """Share of clips whose style is recognized."""
     closure_recall: dict[str, float]
     """Share of P, B and M with closed lips."""
     opening_std_ratio: dict[str, float]
@@ -92,7 +92,7 @@ class StyleFigures:
     @property
     def accuracy(self) -> float:
         """Mean over the styles."""
-        return float(np.mean(list(self.recognised.values())))
+        return float(np.mean(list(self.recognized.values())))
 
 
 def said_in(
@@ -100,16 +100,16 @@ def said_in(
 ) -> StyleFigures:
     """Says every clip in every style, (L, 64) real motion each, knowing ``future`` frames ahead."""
     classifier = StyleClassifier(styles)
-    recognised: dict[str, float] = {}
+    recognized: dict[str, float] = {}
     recalls: dict[str, float] = {}
     ranges: dict[str, float] = {}
     for name, motion in styles.items():
         spoken = [generate(network, clip, motion, future) for clip in clips]
-        recognised[name] = float(np.mean([classifier.classify(part) == name for part in spoken]))
+        recognized[name] = float(np.mean([classifier.classify(part) == name for part in spoken]))
         figures = [judge(part, clip, lips) for part, clip in zip(spoken, clips, strict=True)]
         recalls[name] = mean([asdict(row) for row in figures])["closure_recall"]
         ranges[name] = float(np.mean([lips.opening(part).std() for part in spoken]) / lips.opening(motion).std())
-    return StyleFigures(recognised, recalls, ranges)
+    return StyleFigures(recognized, recalls, ranges)
 
 
 def shortened(clip: SelfDrivenClip, frames: int) -> SelfDrivenClip:

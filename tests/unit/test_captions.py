@@ -43,7 +43,7 @@ class CountingTranscriber:
 
 
 class InlineModel(CaptionModel):
-    """Runs the recogniser at once."""
+    """Runs the recognizer at once."""
 
     async def transcriber(self) -> Any:
         return CountingTranscriber()

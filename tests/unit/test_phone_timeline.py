@@ -48,7 +48,7 @@ def test_an_old_column_does_not_come_back_when_the_memory_wraps() -> None:
     assert (timeline.window(18 * FRAME_TICKS)[0].argmax(axis=1) == SILENCE).all()
 
 
-def test_an_interruption_silences_what_was_recognised() -> None:
+def test_an_interruption_silences_what_was_recognized() -> None:
     timeline = PhoneTimeline()
     timeline.put(0, 10 * HOP_TICKS, column(3), True)
     timeline.silence_all()

@@ -50,7 +50,7 @@ def test_phones_keep_their_place_across_short_and_long_losses() -> None:
     assert columns[5].argmax() == AA
 
 
-def test_what_was_spoken_before_an_interruption_is_silence_even_when_it_is_recognised_later() -> None:
+def test_what_was_spoken_before_an_interruption_is_silence_even_when_it_is_recognized_later() -> None:
     phonemes = heard([(n, LOUD) for n in range(40)], forget_at=20)
     frames = speaking(phonemes, range(60))
     assert min(frames) * FRAME_TICKS >= 20 * PACKET_TICKS - FRAME_TICKS // 2

@@ -5,22 +5,22 @@ import pytest
 import torch
 
 from styletalk_core.errors import CheckpointError
-from styletalk_core.recognizer.dimensions import RecogniserConfig
-from styletalk_core.recognizer.network import RecogniserNetwork, load_network, save_network
+from styletalk_core.recognizer.dimensions import RecognizerConfig
+from styletalk_core.recognizer.network import RecognizerNetwork, load_network, save_network
 from styletalk_core.recognizer.step_network import StepNetwork
 from styletalk_core.recognizer.weights import load_weights
 
-CONFIG = RecogniserConfig(width=32, dilations=(1, 2, 4, 1))
+CONFIG = RecognizerConfig(width=32, dilations=(1, 2, 4, 1))
 
 
 @pytest.fixture(scope="module")
-def network() -> RecogniserNetwork:
+def network() -> RecognizerNetwork:
     torch.manual_seed(0)
-    return RecogniserNetwork(CONFIG).eval()
+    return RecognizerNetwork(CONFIG).eval()
 
 
 @pytest.mark.parametrize("head", range(len(CONFIG.delays)))
-def test_live_and_training_forms_agree(network: RecogniserNetwork, head: int) -> None:
+def test_live_and_training_forms_agree(network: RecognizerNetwork, head: int) -> None:
     tensors = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
     live = StepNetwork(tensors, CONFIG, head)
     features = np.random.default_rng(0).standard_normal((2, 60, 80)).astype(np.float32)
@@ -45,10 +45,10 @@ def test_16_bits_change_no_posterior_of_the_packaged_network_by_a_thousandth() -
 
 def test_a_width_that_the_kernel_cannot_take_is_refused() -> None:
     with pytest.raises(ValueError, match="width 30 is no multiple of 4"):
-        RecogniserConfig(width=30)
+        RecognizerConfig(width=30)
 
 
-def test_later_features_change_no_earlier_logit(network: RecogniserNetwork) -> None:
+def test_later_features_change_no_earlier_logit(network: RecognizerNetwork) -> None:
     features = torch.randn(1, 40, 80)
     changed = features.clone()
     changed[:, 20:] += 1
@@ -56,7 +56,7 @@ def test_later_features_change_no_earlier_logit(network: RecogniserNetwork) -> N
         assert torch.equal(network(features)[:, :10], network(changed)[:, :10])
 
 
-def test_weights_survive_the_file(network: RecogniserNetwork, tmp_path) -> None:
+def test_weights_survive_the_file(network: RecognizerNetwork, tmp_path) -> None:
     save_network(network, tmp_path / "w.safetensors", {"licence": "free"})
     loaded = load_network(tmp_path / "w.safetensors")
     assert loaded.config == CONFIG
@@ -64,8 +64,8 @@ def test_weights_survive_the_file(network: RecogniserNetwork, tmp_path) -> None:
         torch.testing.assert_close(loaded.state_dict()[name], tensor, atol=1e-3, rtol=1e-3)
 
 
-def test_a_file_that_holds_no_recogniser_is_refused(tmp_path) -> None:
+def test_a_file_that_holds_no_recognizer_is_refused(tmp_path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"no weights")
-    with pytest.raises(CheckpointError, match="is no recogniser weight file"):
+    with pytest.raises(CheckpointError, match="is no recognizer weight file"):
         load_network(path)

@@ -1,4 +1,4 @@
-"""The packaged recogniser: what it must do with speech, with silence and with broken sound."""
+"""The packaged recognizer: what it must do with speech, with silence and with broken sound."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The live recogniser: streaming equals offline, batches do not mix speakers, nothing is heard before its time."""
+"""The live recognizer: streaming equals offline, batches do not mix speakers, nothing is heard before its time."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from styletalk_core.errors import InputError
 from styletalk_core.phones import SIL_INDEX
-from styletalk_core.recognizer.dimensions import RecogniserConfig
-from styletalk_core.recognizer.network import RecogniserNetwork, save_network
+from styletalk_core.recognizer.dimensions import RecognizerConfig
+from styletalk_core.recognizer.network import RecognizerNetwork, save_network
 from styletalk_core.recognizer.noise import music
 from styletalk_core.recognizer.stream import (
     COLUMN_TICKS,
@@ -29,7 +29,7 @@ def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recognizer]
     """A small untrained network with the gate held open: the rules of streaming do not depend on the weights."""
     torch.manual_seed(0)
     path: Path = tmp_path_factory.mktemp("weights") / "random.safetensors"
-    save_network(RecogniserNetwork(RecogniserConfig(width=32, dilations=(1, 2, 4))), path, {})
+    save_network(RecognizerNetwork(RecognizerConfig(width=32, dilations=(1, 2, 4))), path, {})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("styletalk_core.recognizer.vad.OPEN_ABOVE", 0.0)
         yield Recognizer(path)
@@ -110,7 +110,7 @@ def test_reset_forgets_everything(recognizer: Recognizer) -> None:
 
 def test_a_delay_without_a_head_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "two.safetensors"
-    save_network(RecogniserNetwork(RecogniserConfig(width=8, dilations=(1,), delays=(2,))), path, {})
+    save_network(RecognizerNetwork(RecognizerConfig(width=8, dilations=(1,), delays=(2,))), path, {})
     with pytest.raises(InputError, match="no output after 4 steps"):
         Recognizer(path)
 

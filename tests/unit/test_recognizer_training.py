@@ -1,4 +1,4 @@
-"""Training the recogniser: an interrupted run ends where an uninterrupted one does; bad requests are refused."""
+"""Training the recognizer: an interrupted run ends where an uninterrupted one does; bad requests are refused."""
 
 import argparse
 from pathlib import Path

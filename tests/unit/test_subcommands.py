@@ -39,3 +39,14 @@ def test_a_group_without_a_word_is_refused(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit, match="2"):
         parser.parse_args([])
     assert "COMMAND" in capsys.readouterr().err
+
+
+def test_a_subcommand_is_found_by_the_spelling_of_the_last_release_which_help_does_not_list(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parser = argparse.ArgumentParser(prog="tool")
+    add_subcommands(parser, {"recognizer": ("styletalk_core.benchmarks.recognizer", "the recognizer")})
+    assert parser.parse_args(["recogniser"]).run is parser.parse_args(["recognizer"]).run
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--help"])
+    assert "recogniser" not in capsys.readouterr().out
