@@ -46,7 +46,7 @@ class StyleEntry:
     """Another number when there is another style under this name."""
 
 
-class BackgroundEntry(Protocol):
+class BackgroundRow(Protocol):
     """One background; ``kind`` is "keep", "blur", "transparent", "color", "picture" or "user"."""
 
     @property
@@ -66,7 +66,7 @@ class Catalogue(Protocol):
     def styles(self) -> list[StyleEntry]:
         """In the order to show them."""
 
-    def backgrounds(self) -> Sequence[BackgroundEntry]:
+    def backgrounds(self) -> Sequence[BackgroundRow]:
         """In the order to show them; any other colour ``#rrggbb`` may be chosen as well."""
 
     def check_background(self, name: str) -> None:
@@ -128,7 +128,7 @@ class LibraryCatalogue:
             for name in self._styles.names()
         ]
 
-    def backgrounds(self) -> Sequence[BackgroundEntry]:
+    def backgrounds(self) -> Sequence[BackgroundRow]:
         return self._backgrounds.entries()
 
     def check_background(self, name: str) -> None:

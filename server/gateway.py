@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from server.admission.access import Access, Scope
+from server.admission.access import Access, AccessScope
 from server.admission.errors import problem
 from server.control.message_channel import reject, wants_json
 from server.protocol.codec import pack
@@ -141,7 +141,7 @@ def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:
     """What a gateway answers instead of a server: always with the way to one."""
 
     def token() -> str:
-        return access.token(Scope.TALK, TOKEN_SECONDS).text
+        return access.token(AccessScope.TALK, TOKEN_SECONDS).text
 
     def presenter(name: str | None) -> Placement | None:
         placement, _ = gateway.presenters().get(name or "", (None, None))

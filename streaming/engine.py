@@ -16,7 +16,7 @@ StyleChoice = str | Mapping[str, float]
 
 
 class RecognizedHops(Protocol):
-    """The fields of `streaming.media.Recognition`, whoever made it."""
+    """The fields of `styletalk_core.recognizer.stream.Recognition`, whoever made it."""
 
     @property
     def start(self) -> Tick: ...
@@ -28,7 +28,7 @@ class RecognizedHops(Protocol):
     def speech(self) -> NDArray[np.bool_]: ...
 
 
-class StylePlace(Protocol):
+class StylePosition(Protocol):
     """Where a style lies on the map: x and y in -1..1."""
 
     @property
@@ -80,7 +80,7 @@ class Engine(Protocol):
     def set_style(self, slot: int, style: StyleChoice, intensity: float, fade_s: float) -> None:
         """Cross-fades to ``style`` within ``fade_s`` seconds of decoded frames."""
 
-    def style_map(self) -> Sequence[StylePlace]:
+    def style_map(self) -> Sequence[StylePosition]:
         """Where every style lies in the plane, similar ones near each other. Runs on any thread."""
 
     def set_avatar(self, slot: int, avatar: str) -> None:

@@ -51,20 +51,6 @@ class AudioChunk:
 
 
 @dataclass(frozen=True, slots=True)
-class Recognition:
-    """Phone posteriors of consecutive hops.
-
-    ``start`` tick of the first hop, ``hop`` ticks per hop, ``posteriors`` (T, 41) float32 rows that sum to one,
-    ``speech`` (T,) bool.
-    """
-
-    start: Tick
-    hop: Tick
-    posteriors: NDArray[np.float32]
-    speech: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
 class MotionFrame:
     """What the face does in the frame that begins at ``tick``.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from streaming.clock import monotonic
-from streaming.engine import Engine, StylePlace
+from streaming.engine import Engine, StylePosition
 from streaming.errors import ControlFailed, EngineFailure, WorkerFull
 from streaming.measurement import PictureEncoder, measure
 from streaming.media import MODEL_SAMPLE_TICKS, TICK_RATE
@@ -171,7 +171,7 @@ class BatchWorker:
         if self._engine is not None:
             await asyncio.to_thread(self._engine.prepare, avatar, size)
 
-    async def style_map(self) -> Sequence[StylePlace]:
+    async def style_map(self) -> Sequence[StylePosition]:
         """Where the styles lie in the plane, computed beside the running work; nothing while there is no engine."""
         return () if self._engine is None else await asyncio.to_thread(self._engine.style_map)
 

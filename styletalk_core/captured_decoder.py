@@ -36,7 +36,7 @@ class CapturedStyleTalk:
         self._plain = model
         self._model = copy.deepcopy(model).to(self._dtype).requires_grad_(False)
         self._sizes = sorted(sizes)
-        self._batches: dict[int, _Batch] = {}
+        self._batches: dict[int, _CapturedBatch] = {}
 
     def encode_style(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
         """Encodes a style clip (L, 64) into its code (C,), as `StyleTalk.encode_style`."""
@@ -79,14 +79,14 @@ class CapturedStyleTalk:
         coefficients: NDArray[np.float32] = torch.cat(parts).float().numpy(force=True)
         return coefficients
 
-    def _batch(self, count: int) -> "_Batch":
+    def _batch(self, count: int) -> "_CapturedBatch":
         size = next(size for size in self._sizes if size >= count)
         if size not in self._batches:
-            self._batches[size] = _Batch(self._model, size, self._dtype)
+            self._batches[size] = _CapturedBatch(self._model, size, self._dtype)
         return self._batches[size]
 
 
-class _Batch:
+class _CapturedBatch:
     """The memory of one batch size and the graph that computes on it."""
 
     def __init__(self, model: StyleTalk, size: int, dtype: torch.dtype) -> None:

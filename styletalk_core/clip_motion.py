@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from styletalk_core.face_model import LOWER, LOWER_LIPS, UPPER_LIPS, FaceModel
-from styletalk_core.head_pose import Array, clip_shape, euler_angles, fit_head, interocular
+from styletalk_core.head_pose import Array, clip_shape, euler_angles, eye_distance, fit_head
 from styletalk_core.landmarks import LIPS, MESH_POINTS
 from styletalk_core.phones import FPS
 from styletalk_core.track import Track, lip_gap
@@ -97,7 +97,7 @@ def person_face(
         held = np.asarray(_HELD * (seen - model.rest_scores) @ model.from_scores, np.float32)
         face = face - model.offsets(held[None])[0]
     closed = np.minimum(np.percentile(inner_gaps(canonical), _CLOSED_PERCENTILE, axis=0), _MAX_BIAS)
-    rest = closed_lips(face, closed.astype(np.float32), model)[:MESH_POINTS]
+    rest = close_lips(face, closed.astype(np.float32), model)[:MESH_POINTS]
     return PersonFace(shape, rest, seen.astype(np.float32))
 
 
@@ -127,7 +127,7 @@ def inner_gaps(faces: Array) -> Array:
     return faces[..., LOWER_LIPS, 1] - faces[..., UPPER_LIPS, 1]
 
 
-def closed_lips(face: Array, gaps: Array, model: FaceModel) -> Array:
+def close_lips(face: Array, gaps: Array, model: FaceModel) -> Array:
     """Moves the lips of a canonical face (>=468, 3) together by the smallest expression that does it.
 
     Args:
@@ -144,7 +144,7 @@ def closed_lips(face: Array, gaps: Array, model: FaceModel) -> Array:
 def pool_tracks(tracks: Sequence[Track]) -> tuple[Array, Array]:
     """Landmarks and scores of tracked frames of several clips; clips of different size are brought to one."""
     landmarks = [track.landmarks[track.tracked] for track in tracks if track.tracked.any()]
-    landmarks = [part / np.median(interocular(part)) for part in landmarks]
+    landmarks = [part / np.median(eye_distance(part)) for part in landmarks]
     scores = np.concatenate([track.blendshapes[track.tracked] for track in tracks])
     pooled = np.concatenate(landmarks)
     step = max(1, len(pooled) // _POOL)
@@ -155,4 +155,4 @@ def _in_orientation(shape: Array, mean: Array) -> Array:
     """Turns a (478, 3) shape the way the mean face looks, keeping its own size."""
     turned = fit_head(shape[None], mean).remove(shape[None])[0]
     turned = turned - turned[:MESH_POINTS].mean(axis=0)
-    return np.asarray(turned / interocular(turned), np.float32)
+    return np.asarray(turned / eye_distance(turned), np.float32)

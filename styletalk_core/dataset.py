@@ -29,7 +29,7 @@ _MIN_FRAMES: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class VideoClip:
     """One row of the manifest; `name` is the path below ``video/`` without the suffix, `speaker` "" where unknown."""
 
     name: str
@@ -43,7 +43,7 @@ class Clip:
     text: str
 
 
-def read_manifest(data: Path, licence: str = "all") -> list[Clip]:
+def read_manifest(data: Path, licence: str = "all") -> list[VideoClip]:
     """The clips of ``data/video/manifest.tsv``, the largest and least varied folder last.
 
     Args:
@@ -59,7 +59,7 @@ def read_manifest(data: Path, licence: str = "all") -> list[Clip]:
     with manifest.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     clips = [
-        Clip(
+        VideoClip(
             name=row["clip"],
             path=data / "video" / f"{row['clip']}.mp4",
             split=row["split"],
@@ -76,7 +76,7 @@ def read_manifest(data: Path, licence: str = "all") -> list[Clip]:
     return sorted(clips, key=lambda clip: clip.name.startswith(_NEWS_FOLDER))
 
 
-def track_clips(clips: Iterable[Clip], cache: Path) -> Iterator[tuple[Clip, str | None]]:
+def track_clips(clips: Iterable[VideoClip], cache: Path) -> Iterator[tuple[VideoClip, str | None]]:
     """Tracks what is not yet tracked, at the clip's own frame rate.
 
     Yields:
@@ -94,22 +94,22 @@ def track_clips(clips: Iterable[Clip], cache: Path) -> Iterator[tuple[Clip, str 
                 yield clip, str(error)
 
 
-def track_path(cache: Path, clip: Clip) -> Path:
+def track_path(cache: Path, clip: VideoClip) -> Path:
     """Where the track of a clip lies."""
     return cache / "tracks" / f"{clip.name}.npz"
 
 
-def coefficients_path(cache: Path, clip: Clip) -> Path:
+def coefficients_path(cache: Path, clip: VideoClip) -> Path:
     """Where the `ClipMotion` of a clip lies."""
     return cache / "coefficients" / f"{clip.name}.npz"
 
 
-def load_track(cache: Path, clip: Clip) -> Track:
+def load_track(cache: Path, clip: VideoClip) -> Track:
     """The track of a clip at its own frame rate."""
     return Track.load(track_path(cache, clip))
 
 
-def group_people(clips: Iterable[Clip], cache: Path) -> dict[str, list[Clip]]:
+def group_people(clips: Iterable[VideoClip], cache: Path) -> dict[str, list[VideoClip]]:
     """Tracked clips by person; a clip of an unknown person is a person of its own.
 
     Raises:
@@ -124,7 +124,7 @@ def group_people(clips: Iterable[Clip], cache: Path) -> dict[str, list[Clip]]:
     return dict(people)
 
 
-def encode_clips(clips: Iterable[Clip], cache: Path, model: FaceModel) -> Iterator[tuple[Clip, str | None]]:
+def encode_clips(clips: Iterable[VideoClip], cache: Path, model: FaceModel) -> Iterator[tuple[VideoClip, str | None]]:
     """Writes the coefficients of every tracked clip, all clips of a person against the same neutral face.
 
     Yields:
@@ -148,7 +148,7 @@ def encode_clips(clips: Iterable[Clip], cache: Path, model: FaceModel) -> Iterat
                 yield clip, f"{clip.name} has {len(motion.coefficients)} frames; {_MIN_FRAMES} are needed"
 
 
-def reference_tracks(clips: Sequence[Clip], tracks: Sequence[Track]) -> tuple[list[Track], bool]:
+def reference_tracks(clips: Sequence[VideoClip], tracks: Sequence[Track]) -> tuple[list[Track], bool]:
     """Which of one person's tracks show the face at rest, and whether that is known: the neutral ones, else all."""
     neutral = [track for clip, track in zip(clips, tracks, strict=True) if clip.style.startswith(_NEUTRAL)]
     return neutral or list(tracks), bool(neutral)

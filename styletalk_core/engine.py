@@ -24,7 +24,7 @@ from styletalk_core.renderer.motion import Motion, draw
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
 from styletalk_core.style_codes import NEUTRAL, StyleCodes, fade
 from styletalk_core.style_decoder import load_decoder
-from styletalk_core.style_map import Place
+from styletalk_core.style_map import StylePosition
 from styletalk_core.styles import StyleLibrary
 from styletalk_core.weights import MOTION_WEIGHTS
 
@@ -143,7 +143,7 @@ class ModelEngine:
         """
         self._renderer(avatar, size or self.size)
 
-    def style_map(self) -> list[Place]:
+    def style_map(self) -> list[StylePosition]:
         """Where every style lies in the plane, by the codes that are blended. Runs on any thread."""
         return self._codes.places()
 

@@ -126,7 +126,7 @@ def mirrored(shape: Array) -> Array:
     return np.asarray((shape * np.array([-1, 1, 1]))[MIRROR], np.float32)
 
 
-def interocular(landmarks: Array) -> Array:
+def eye_distance(landmarks: Array) -> Array:
     """(..., 478, 3) -> (...,) distance of the outer eye corners in space."""
     left, right = EYE_OUTER_CORNERS
     return np.asarray(np.linalg.norm(landmarks[..., left, :] - landmarks[..., right, :], axis=-1), np.float32)
@@ -134,7 +134,7 @@ def interocular(landmarks: Array) -> Array:
 
 def _normalised(shape: Array) -> Array:
     centred = shape - shape[:MESH_POINTS].mean(axis=0)
-    return np.asarray(centred / interocular(shape), np.float32)
+    return np.asarray(centred / eye_distance(shape), np.float32)
 
 
 def _similarity(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
-from styletalk_core.style_map import Place, places
+from styletalk_core.style_map import StylePosition, places
 from styletalk_core.styles import EMOTIONS, StyleLibrary
 
 NEUTRAL: Final = EMOTIONS[0]
@@ -54,7 +54,7 @@ class StyleCodes:
         blended = np.sum([np.float32(share) * self._of(name) for name, share in shares.items()], axis=0)
         return intensify(blended, self._neutral, intensity)
 
-    def places(self) -> list[Place]:
+    def places(self) -> list[StylePosition]:
         """Where every style lies in the plane, by the codes that are blended."""
         codes: dict[str, Float] = {}
         for name in self._styles.names():

@@ -21,7 +21,7 @@ _DOT: Final = "#2563eb"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StylePosition:
     """Where a style lies: x and y in -1..1."""
 
     name: str
@@ -35,15 +35,17 @@ def style_codes(styles: Sequence[Style]) -> NDArray[np.float32]:
     return np.stack([encode_style(style.coefficients, weights) for style in styles])
 
 
-def map_styles(styles: Sequence[Style]) -> list[Place]:
+def map_styles(styles: Sequence[Style]) -> list[StylePosition]:
     """Places styles by their codes."""
     return places([style.name for style in styles], style_codes(styles))
 
 
-def places(names: Sequence[str], codes: NDArray[np.float32]) -> list[Place]:
+def places(names: Sequence[str], codes: NDArray[np.float32]) -> list[StylePosition]:
     """Places styles by the two main components of their codes (S, C), the widest axis scaled to -1..1."""
     points = main_components(codes)
-    return [Place(name, round(float(x), 4), round(float(y), 4)) for name, (x, y) in zip(names, points, strict=True)]
+    return [
+        StylePosition(name, round(float(x), 4), round(float(y), 4)) for name, (x, y) in zip(names, points, strict=True)
+    ]
 
 
 def main_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -56,7 +58,7 @@ def main_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:
     return points / max(float(np.abs(points).max()), 1e-9)
 
 
-def draw_map(places: Sequence[Place], path: Path) -> None:
+def draw_map(places: Sequence[StylePosition], path: Path) -> None:
     """Draws places as labelled dots; the file's suffix says whether as PNG or SVG."""
     from matplotlib.figure import Figure
 

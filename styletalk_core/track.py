@@ -13,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.signal import savgol_filter
 
 from styletalk_core.errors import InputError
-from styletalk_core.head_pose import Array, clip_shape, fit_head, interocular
+from styletalk_core.head_pose import Array, clip_shape, eye_distance, fit_head
 from styletalk_core.landmarks import EYE_LEFT, EYE_RIGHT, INNER_LIP_LOWER, INNER_LIP_UPPER, IRIS_LEFT, IRIS_RIGHT, LIPS
 from styletalk_core.phones import FPS
 
@@ -156,7 +156,7 @@ def smooth(landmarks: Array) -> Array:
             continue
         raw = landmarks[start:stop]
         calm = savgol_filter(raw, _SMOOTHING, 2, axis=0)
-        closing = np.clip((lip_gap(calm) - lip_gap(raw)) / (_CLOSURE * np.median(interocular(raw))), 0, 1)
+        closing = np.clip((lip_gap(calm) - lip_gap(raw)) / (_CLOSURE * np.median(eye_distance(raw))), 0, 1)
         calm[:, list(LIPS)] += closing[:, None, None] * (raw - calm)[:, list(LIPS)]
         result[start:stop] = calm
     return result

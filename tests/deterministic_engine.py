@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from streaming.engine import StyleChoice
 from streaming.measurement import SLOT
-from streaming.media import HOP_TICKS, SILENCE, Recognition
+from streaming.media import HOP_TICKS, SILENCE
 from styletalk_core.errors import NotFound
+from styletalk_core.recognizer.stream import Recognition
 
 HOP_SAMPLES = HOP_TICKS // 3
 AA, IY = 0, 17
@@ -26,7 +27,7 @@ DARK, BRIGHT = 40, 200
 
 @dataclass(frozen=True)
 class Place:
-    """Implements `streaming.engine.StylePlace`."""
+    """Implements `streaming.engine.StylePosition`."""
 
     name: str
     x: float

@@ -20,7 +20,7 @@ MAX_TOKEN_SECONDS = 3600
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-class Scope(enum.Enum):
+class AccessScope(enum.Enum):
     """What a client may do."""
 
     FULL = "full"
@@ -30,7 +30,7 @@ class Scope(enum.Enum):
 
     def allows(self, method: str, path: str) -> bool:
         """Whether a request is within the scope."""
-        if self is Scope.FULL:
+        if self is AccessScope.FULL:
             return True
         if path in ("/metrics", "/api/recordings"):
             return False
@@ -58,20 +58,20 @@ class Access:
         """True where no key is needed."""
         return not self._key
 
-    def token(self, scope: Scope, seconds: int) -> Token:
+    def token(self, scope: AccessScope, seconds: int) -> Token:
         """A new token, good for ``seconds`` from now."""
         claim = f"{scope.value}.{int(self._now()) + seconds}.{secrets.token_urlsafe(9)}"
         return Token(f"{claim}.{self._signature(claim)}", seconds)
 
-    def scope(self, given: str) -> Scope | None:
+    def scope(self, given: str) -> AccessScope | None:
         """What the bearer of a key or token may do; None for one that is neither, or expired."""
         if self.open or hmac.compare_digest(given.encode(), self._key):
-            return Scope.FULL
+            return AccessScope.FULL
         claim, _, signature = given.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(claim).encode()):
             return None
         scope, expiry, _ = claim.split(".")
-        return Scope(scope) if self._now() < int(expiry) else None
+        return AccessScope(scope) if self._now() < int(expiry) else None
 
     def _signature(self, claim: str) -> str:
         digest = hmac.digest(self._signing_key, claim.encode(), hashlib.sha256)

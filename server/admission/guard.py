@@ -17,8 +17,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from server.admission.access import PAGE_SECONDS, Access
-from server.admission.access import Scope as AccessScope
+from server.admission.access import PAGE_SECONDS, Access, AccessScope
 from server.admission.errors import problem
 from server.admission.limits import AddressAllowances
 

@@ -33,7 +33,7 @@ PHONE_FRAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BatchStep:
     """How it went with ``sessions`` sessions: share of late frames, share of the time in which the device was at work,
     mean batch size, 99th percentile of a batch's time per stage, resident memory and memory on the device."""
 
@@ -86,7 +86,7 @@ def _present(device: str) -> str:
     return device
 
 
-async def _measure_all(config: ServerConfig, counts: list[int], seconds: float) -> list[Step]:
+async def _measure_all(config: ServerConfig, counts: list[int], seconds: float) -> list[BatchStep]:
     service = make_service(config)
     worker, settings = service.worker, service.first_settings()
     worker.start()
@@ -112,7 +112,7 @@ def _opening(lease: SlotLease, settings: Any, size: int) -> Callable[[Any], None
     )
 
 
-async def _measure(worker: BatchWorker, leases: list[SlotLease], seconds: float, device: str) -> Step:
+async def _measure(worker: BatchWorker, leases: list[SlotLease], seconds: float, device: str) -> BatchStep:
     began = monotonic()
     busy: list[float] = []
     async with asyncio.TaskGroup() as tasks:
@@ -126,7 +126,7 @@ async def _measure(worker: BatchWorker, leases: list[SlotLease], seconds: float,
     late, made = np.sum([outcome.result() for outcome in outcomes], axis=0)
     timings = worker.timings()
     decoder, renderer = (timings.get(name, StageTiming(0, 0, 0, 0, 0)) for name in ("decoder", "renderer"))
-    return Step(
+    return BatchStep(
         len(leases),
         round(float(late / max(1, made)), 5),
         round(float(np.mean(busy[2:])), 3),

@@ -30,7 +30,7 @@ SETTLE_SECONDS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CapacityStep:
     """How it went with ``sessions`` sessions: slowest frame rate, share of late frames, server processor use in cores,
     resident memory."""
 
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     if args.seconds < 2 or args.most < 1:
         raise InputError("--seconds must be at least 2 and --most at least 1.")
-    steps: list[Step] = []
+    steps: list[CapacityStep] = []
     with (
         live_server(size=args.size, max_sessions=args.most) as server,
         load_clients(server.address) as crowd,
@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _summary(steps: Sequence[Step], empty: float) -> dict[str, Any]:
+def _summary(steps: Sequence[CapacityStep], empty: float) -> dict[str, Any]:
     """The most sessions that hold; what each costs is told of a single one where none does.
 
     Args:
@@ -168,7 +168,7 @@ def _wait_for(server: LiveServer, count: int) -> None:
     raise InputError(f"Client {count} could not connect within {CALL_SECONDS} s.")
 
 
-def _measure(server: LiveServer, count: int, seconds: float) -> Step:
+def _measure(server: LiveServer, count: int, seconds: float) -> CapacityStep:
     def counters() -> list[tuple[int, int]]:
         return [
             (session.media_session.stats.fresh, session.media_session.stats.late)
@@ -180,7 +180,7 @@ def _measure(server: LiveServer, count: int, seconds: float) -> Step:
     after, used, took = server.read(counters), cpu_seconds() - cpu, time.monotonic() - began
     fresh = [b[0] - a[0] for a, b in zip(before, after, strict=True)]
     late = sum(b[1] - a[1] for a, b in zip(before, after, strict=True))
-    return Step(
+    return CapacityStep(
         count,
         round(min(fresh) / took, 2),
         round(late / max(1, late + sum(fresh)), 5),

@@ -18,7 +18,7 @@ PIECE_BYTES = 1 << 16
 
 
 @dataclass(slots=True)
-class Path:
+class NetworkPath:
     """A way to the server; what is on a dead one never arrives."""
 
     alive: bool = True
@@ -36,7 +36,7 @@ class Network:
         self.port = 0
         self._server_port = server_port
         self._listener: asyncio.Server | None = None
-        self._path = Path()
+        self._path = NetworkPath()
         self._relays: list[UdpRelay] = []
         self._exchanges: set[asyncio.Task[None]] = set()
 
@@ -58,18 +58,18 @@ class Network:
     def cut(self) -> None:
         """Nothing gets through from now on."""
         self._path.alive = False
-        self._path = Path(alive=False)
+        self._path = NetworkPath(alive=False)
 
     def restore(self) -> None:
         """New connections and new calls get through again."""
-        self._path = Path()
+        self._path = NetworkPath()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         exchange = asyncio.create_task(self._exchange(self._path, reader, writer), name="connection")
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._exchanges.discard)
 
-    async def _exchange(self, path: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _exchange(self, path: NetworkPath, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request with its answer, or one WebSocket; the server is told to close after an answer."""
         onward: asyncio.StreamWriter | None = None
         try:
@@ -102,7 +102,7 @@ class Network:
                 if side is not None:
                     side.close()
 
-    async def _relay(self, path: Path) -> UdpRelay:
+    async def _relay(self, path: NetworkPath) -> UdpRelay:
         """A relay for the call that is being made."""
         relay = UdpRelay()
         await relay.open()
@@ -112,7 +112,7 @@ class Network:
         return relay
 
 
-async def _pump(path: Path, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pump(path: NetworkPath, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Passes on what comes until its end."""
     while piece := await reader.read(PIECE_BYTES):
         await path.crossed()

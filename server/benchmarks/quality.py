@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from server.commands import evaluate
 from styletalk_core.benchmarks.recognizer_accuracy import accuracy, official_samples
-from styletalk_core.dataset import Clip, read_manifest
+from styletalk_core.dataset import VideoClip, read_manifest
 from styletalk_core.errors import InputError
 from styletalk_core.recognizer.backends import open_backend
 from styletalk_core.weights import MOTION_WEIGHTS
@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def _groups(clips: list[Clip], most: int) -> dict[str, list[Clip]]:
+def _groups(clips: list[VideoClip], most: int) -> dict[str, list[VideoClip]]:
     held_out = [clip for clip in clips if clip.split != "train" and clip.audio]
     grid = [clip for clip in held_out if clip.source == "GRID"]
     groups = {
@@ -72,7 +72,7 @@ def _groups(clips: list[Clip], most: int) -> dict[str, list[Clip]]:
     return {name: members[:: -(-len(members) // most) or 1] for name, members in groups.items()}
 
 
-def _judged(clips: list[Clip], every: int, renderer_only: bool = False) -> dict[str, Any]:
+def _judged(clips: list[VideoClip], every: int, renderer_only: bool = False) -> dict[str, Any]:
     """What `styletalk evaluate` says of these clips."""
     if not clips:
         raise InputError("The manifest has no spoken clip of the dev or test split in one of the groups.")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from styletalk_core.dataset import Clip
+    from styletalk_core.dataset import VideoClip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +46,7 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
     return {"clips": len(clips) - len(skipped), "skipped": skipped, "folder": str(args.out)}
 
 
-def _work_off(title: str, work: "Iterator[tuple[Clip, str | None]]", total: int) -> dict[str, str]:
+def _work_off(title: str, work: "Iterator[tuple[VideoClip, str | None]]", total: int) -> dict[str, str]:
     """Runs to the end and returns the reasons of the clips that were skipped."""
     from tqdm import tqdm
 

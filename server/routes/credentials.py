@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from server.admission.access import MAX_TOKEN_SECONDS, Scope
+from server.admission.access import MAX_TOKEN_SECONDS, AccessScope
 from server.admission.errors import problem
 from server.admission.limits import BodyTooLarge, read_body
 from server.rtc.turn import CREDENTIAL_SECONDS
@@ -29,7 +29,7 @@ async def post_token(request: Request) -> Response:
         return problem(413, "too_large", f"A wish has at most {MAX_TOKEN_REQUEST_BYTES} bytes.")
     except ValueError as error:
         return problem(400, "bad_request", str(error))
-    token = service.access.token(Scope.TALK, seconds)
+    token = service.access.token(AccessScope.TALK, seconds)
     return JSONResponse({"token": token.text, "expires_in": token.seconds}, 201, NOT_STORED)
 
 

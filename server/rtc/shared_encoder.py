@@ -37,7 +37,7 @@ class Encoded:
     previous: int | None
 
 
-class Stream:
+class SharedEncoding:
     """The pictures of one performance at one bitrate, each encoded when the first viewer asks for it."""
 
     def __init__(self, size: int, bitrate: int) -> None:
@@ -83,7 +83,7 @@ class SharedEncoder(Encoder):
         streams: of the session, one per bitrate of `BITRATES`.
     """
 
-    def __init__(self, streams: tuple[Stream, ...]) -> None:
+    def __init__(self, streams: tuple[SharedEncoding, ...]) -> None:
         self._streams = streams
         self._room = BITRATES[FIRST]
         self._rung = FIRST
@@ -127,9 +127,9 @@ class SharedEncoder(Encoder):
         self._rung, self._rung_since, self._sent = fitting, pts, None
 
 
-def streams(size: int) -> tuple[Stream, ...]:
+def shared_encodings(size: int) -> tuple[SharedEncoding, ...]:
     """One for each bitrate; those that nobody watches cost nothing."""
-    return tuple(Stream(size, bitrate) for bitrate in BITRATES)
+    return tuple(SharedEncoding(size, bitrate) for bitrate in BITRATES)
 
 
 def is_key_frame(payloads: list[bytes]) -> bool:

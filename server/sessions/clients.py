@@ -34,7 +34,7 @@ class TooManySessions(StyleTalkError):
     status = 429
 
 
-class Channel(Protocol):
+class MessageSink(Protocol):
     """Tells a client what happens."""
 
     def send(self, event: Event) -> None:
@@ -52,7 +52,7 @@ class Client:
     presents_as: str | None = None
     session: LiveSession | None = None
     task: "asyncio.Task[None] | None" = None
-    channel: Channel | None = None
+    channel: MessageSink | None = None
     negotiating: asyncio.Lock = field(default_factory=asyncio.Lock)
     last_ping: float = field(default_factory=monotonic)
 

@@ -15,7 +15,7 @@ from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 from server.protocol.events import Event
 from server.rtc import negotiation
 from server.rtc.negotiation import MediaPath
-from server.rtc.shared_encoder import SharedEncoder, Stream, streams
+from server.rtc.shared_encoder import SharedEncoder, SharedEncoding, shared_encodings
 from server.rtc.tracks import audio_packet, video_frame
 from streaming.clock import MediaClock
 from streaming.media import RenderedFrame, Tick
@@ -31,7 +31,7 @@ EncodedAudio = tuple[Tick, bytes]
 MediaUnit = Union["av.VideoFrame", "av.packet.Packet[Any]"]
 
 
-class Channel(Generic[T]):
+class Broadcast(Generic[T]):
     """Hands every item to each listener."""
 
     def __init__(self, name: str, held: int) -> None:
@@ -58,7 +58,7 @@ class Channel(Generic[T]):
 class _Track(MediaStreamTrack, Generic[T]):
     """What a channel publishes, as a track."""
 
-    def __init__(self, kind: str, channel: Channel[T], make: Callable[[T], MediaUnit]) -> None:
+    def __init__(self, kind: str, channel: Broadcast[T], make: Callable[[T], MediaUnit]) -> None:
         super().__init__()
         self.kind = kind
         self._channel = channel
@@ -93,12 +93,12 @@ class Viewers:
     """The viewers of one call."""
 
     def __init__(self) -> None:
-        self.audio: Channel[EncodedAudio] = Channel("viewer sound", PACKETS_HELD)
-        self.frames: Channel[RenderedFrame] = Channel("viewer pictures", FRAMES_HELD)
-        self.events: Channel[Event] = Channel("viewer events", EVENTS_HELD)
+        self.audio: Broadcast[EncodedAudio] = Broadcast("viewer sound", PACKETS_HELD)
+        self.frames: Broadcast[RenderedFrame] = Broadcast("viewer pictures", FRAMES_HELD)
+        self.events: Broadcast[Event] = Broadcast("viewer events", EVENTS_HELD)
         self.over = asyncio.Event()
         self.by_id: dict[str, Viewer] = {}
-        self._streams: tuple[Stream, ...] = ()
+        self._streams: tuple[SharedEncoding, ...] = ()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def admit(self, offer: str, clock: MediaClock, size: int, path: MediaPath) -> Viewer:
@@ -108,7 +108,7 @@ class Viewers:
             OfferRefused: the offer is none, or lacks VP8 or Opus.
         """
         viewer = Viewer()
-        self._streams = self._streams or streams(size)
+        self._streams = self._streams or shared_encodings(size)
         tracks = (
             _Track("audio", self.audio, lambda sound: audio_packet(*sound)),
             _Track("video", self.frames, video_frame),

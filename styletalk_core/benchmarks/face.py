@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from styletalk_core.clip_motion import PersonFace, calm_frames, encode_track, person_face
-from styletalk_core.dataset import Clip, load_track, read_manifest, reference_tracks, track_clips, track_path
+from styletalk_core.dataset import VideoClip, load_track, read_manifest, reference_tracks, track_clips, track_path
 from styletalk_core.face_model import FaceModel, pose_terms
 from styletalk_core.head_pose import Array, euler_angles, fit_head
 from styletalk_core.landmarks import LIPS, MESH_POINTS
@@ -41,7 +41,7 @@ _MIN_STYLE_FRAMES: Final = 30
 class HeldOut:
     """One clip that nothing was trained on."""
 
-    clip: Clip
+    clip: VideoClip
     track: Track
     face: PersonFace
 
@@ -173,7 +173,7 @@ def adding_a_style(clips: Sequence[HeldOut]) -> dict[str, float]:
     }
 
 
-def _references(members: Sequence[tuple[Clip, Track]], model: FaceModel) -> tuple[list[Track], FaceModel, bool]:
+def _references(members: Sequence[tuple[VideoClip, Track]], model: FaceModel) -> tuple[list[Track], FaceModel, bool]:
     tracks, neutral = reference_tracks([clip for clip, _ in members], [track for _, track in members])
     return tracks, model, neutral
 

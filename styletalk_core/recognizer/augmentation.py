@@ -31,7 +31,7 @@ Decibels = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class SpeechClip:
     """One utterance: log-mel (T, 80) float16 dB and aligner's labels (T,) uint8, both at 100 Hz."""
 
     source: str
@@ -40,7 +40,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class SpeechBatch:
     """Features (B, 2 T, 80) float32 and phone ids of the T columns (B, T) int64."""
 
     features: NDArray[np.float32]
@@ -50,7 +50,7 @@ class Batch:
 class Augmenter:
     """Draws batches from clips."""
 
-    def __init__(self, clips: list[Clip], shares: dict[str, float], seed: int) -> None:
+    def __init__(self, clips: list[SpeechClip], shares: dict[str, float], seed: int) -> None:
         """Args: shares: relative weight of each source; a source that is missing here counts as "other"."""
         self._clips = clips
         self._seed = seed
@@ -63,7 +63,7 @@ class Augmenter:
         count = NOISE_SECONDS * SPEECH_RATE + OVERLAP
         self._noises = [log_mel(make(rng, count)) for make in NOISES.values() for _ in range(NOISE_CLIPS)]
 
-    def batch(self, number: int, size: int, columns: int) -> Batch:
+    def batch(self, number: int, size: int, columns: int) -> SpeechBatch:
         """Batch ``number``: `size` excerpts of `columns` 20 ms columns."""
         rng = np.random.default_rng((self._seed, number))
         frames = 2 * columns
@@ -80,13 +80,13 @@ class Augmenter:
         decibels = self._cut_bands(rng, np.maximum(decibels, MIN_DB))
         level = FIRST_LEVEL_DB + np.where(rng.random(size) < 0.5, 0, rng.uniform(-10, 45, size))
         features, _ = normalise_level(decibels, level.astype(np.float32))
-        return Batch(self._mask(rng, features), labels)
+        return SpeechBatch(self._mask(rng, features), labels)
 
     def _excerpt(self, rng: np.random.Generator, frames: int) -> tuple[Decibels, NDArray[np.int64]]:
         """Speech played back at another speed by another vocal tract: (frames, 80) and (frames // 2,) ids."""
         speed = rng.uniform(0.85, 1.25) if rng.random() < 0.7 else 1.0
         needed = int(frames * speed) + 2
-        parts: list[Clip] = []
+        parts: list[SpeechClip] = []
         while sum(len(clip.labels) for clip in parts) < needed:
             parts.append(self._clips[int(np.searchsorted(self._chance, rng.random()))])
         source = np.concatenate([clip.decibels for clip in parts]).astype(np.float32)

@@ -35,7 +35,7 @@ PAUSE_FRAMES: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Recording:
+class CorpusRecording:
     """One file of the data folder."""
 
     name: str
@@ -47,7 +47,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
+class CorpusUtterance:
     """Sound with its phones: samples (n,) int16 at 16 kHz, labels (n // 160,) uint8 at 100 Hz (aligner's time)."""
 
     name: str
@@ -64,14 +64,14 @@ class Utterance:
         np.savez_compressed(path, samples=self.samples, labels=self.labels, text=text)
 
     @classmethod
-    def load(cls, path: Path) -> "Utterance":
+    def load(cls, path: Path) -> "CorpusUtterance":
         """Reads what `save` wrote."""
         with np.load(path) as arrays:
             name, source, speaker, split = (str(word) for word in arrays["text"])
             return cls(name, source, speaker, split, arrays["samples"], arrays["labels"])
 
 
-def recordings(data: Path) -> Iterator[Recording]:
+def recordings(data: Path) -> Iterator[CorpusRecording]:
     """Every recording with speech under the data folder.
 
     Raises:
@@ -87,10 +87,10 @@ def recordings(data: Path) -> Iterator[Recording]:
                     name = row[key]
                     path = data / folder / f"{name}{extension}"
                     text = row["text"] or ""
-                    yield Recording(name, path, row["source"], row["speaker"], row["split"], text)
+                    yield CorpusRecording(name, path, row["source"], row["speaker"], row["split"], text)
 
 
-def extra_recordings(folder: Path) -> Iterator[Recording]:
+def extra_recordings(folder: Path) -> Iterator[CorpusRecording]:
     """Every recording that the manifest.tsv of ``folder`` lists, all for training; see `docs/training.md`.
 
     Raises:
@@ -105,7 +105,7 @@ def extra_recordings(folder: Path) -> Iterator[Recording]:
             raise InputError(f"{manifest} lacks the columns {', '.join(sorted(missing))}")
         for row in rows:
             name, source = f"{EXTRA}/{row['source']}/{row['file']}", f"{row['source']} ({row['licence']})"
-            yield Recording(name, folder / row["file"], source, row["speaker"], "train", row["text"] or "")
+            yield CorpusRecording(name, folder / row["file"], source, row["speaker"], "train", row["text"] or "")
 
 
 def prepare(data: Path, cache: Path, extra: Path | None = None, part: int = 0, parts: int = 1) -> int:
@@ -128,7 +128,9 @@ def prepare(data: Path, cache: Path, extra: Path | None = None, part: int = 0, p
             labels = _align_untranscribed(samples, aligner, transcripts)
         if labels is not None:
             pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
-            Utterance(recording.name, recording.source, recording.speaker, recording.split, pcm, labels).save(path)
+            CorpusUtterance(recording.name, recording.source, recording.speaker, recording.split, pcm, labels).save(
+                path
+            )
             added += 1
     return added
 
@@ -156,7 +158,7 @@ def split_at_pauses(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     return split_at_pauses(samples[:cut]) + split_at_pauses(samples[cut:])
 
 
-def utterances(cache: Path) -> Iterator[Utterance]:
+def utterances(cache: Path) -> Iterator[CorpusUtterance]:
     """Every utterance that `prepare` has made, in the order of their names."""
     for path in sorted(cache.rglob("*.npz")):
-        yield Utterance.load(path)
+        yield CorpusUtterance.load(path)

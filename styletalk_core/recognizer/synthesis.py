@@ -23,7 +23,7 @@ from scipy.signal import resample_poly
 
 from styletalk_core.audio import SPEECH_RATE, read_audio
 from styletalk_core.recognizer.alignment import ForcedAligner
-from styletalk_core.recognizer.corpus import Utterance
+from styletalk_core.recognizer.corpus import CorpusUtterance
 
 FLITE_VOICES: Final = ("slt", "rms", "awb", "kal16")
 NEURAL_SHARE: Final = 4
@@ -48,7 +48,7 @@ def synthesise(cache: Path, count: int, seed: int = 0) -> int:
         labels = aligner.align_text(samples, text)
         if labels is not None:
             pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
-            Utterance(f"synthetic/{number:05d}", "synthetic", name, "train", pcm, labels).save(path)
+            CorpusUtterance(f"synthetic/{number:05d}", "synthetic", name, "train", pcm, labels).save(path)
             made += 1
     return made
 

@@ -27,8 +27,8 @@ from styletalk_core.errors import InputError
 from styletalk_core.phones import CLOSED_LIPS, FPS, LIP_TO_TEETH, PHONES, SIL_INDEX
 from styletalk_core.recognizer.accuracy import mean_accuracy, score
 from styletalk_core.recognizer.alignment import labels_at
-from styletalk_core.recognizer.augmentation import Augmenter, Batch, Clip
-from styletalk_core.recognizer.corpus import EXTRA, FREE_SOURCES, Utterance, prepare, utterances
+from styletalk_core.recognizer.augmentation import Augmenter, SpeechBatch, SpeechClip
+from styletalk_core.recognizer.corpus import EXTRA, FREE_SOURCES, CorpusUtterance, prepare, utterances
 from styletalk_core.recognizer.dimensions import RecognizerConfig
 from styletalk_core.recognizer.features import HOP, OVERLAP, FeatureState, extract, log_mel
 from styletalk_core.recognizer.network import RecognizerNetwork, load_network, save_network
@@ -160,7 +160,7 @@ class Training:
                 started, losses = time.monotonic(), []
         return self._figures
 
-    def _learn(self, batch: Batch) -> float:
+    def _learn(self, batch: SpeechBatch) -> float:
         """One optimiser step; returns the loss."""
         for group in self._optimiser.param_groups:
             group["lr"] = self._args.rate * self._rate_share()
@@ -229,7 +229,7 @@ def dev_clips(data: Path) -> Iterator[DevClip]:
         yield DevClip(_features(samples), np.array(json.loads(path.read_text()), np.uint8))
 
 
-def _dev_clip(one: Utterance) -> DevClip:
+def _dev_clip(one: CorpusUtterance) -> DevClip:
     frames = len(one.samples) * FPS // SPEECH_RATE
     labels = labels_at(one.labels, np.arange(frames) / FPS)
     return DevClip(_features(np.asarray(one.samples / 32768, np.float32)), labels)
@@ -272,7 +272,7 @@ def judge(network: RecognizerNetwork, clips: list[DevClip], delay: int = DEFAULT
     return mean_accuracy(scores, [len(clip.labels) for clip in clips]) if clips else {"strict": 0.0}
 
 
-def _training_clips(material: Iterable[Utterance]) -> Iterator[Clip]:
+def _training_clips(material: Iterable[CorpusUtterance]) -> Iterator[SpeechClip]:
     for utterance in material:
         if utterance.split != "train":
             continue
@@ -282,8 +282,8 @@ def _training_clips(material: Iterable[Utterance]) -> Iterator[Clip]:
         if len(spoken):
             part = slice(max(spoken[0] - MARGIN, 0), min(spoken[-1] + MARGIN, len(decibels)))
             source = EXTRA if _is_extra(utterance) else utterance.source
-            yield Clip(source, decibels[part], utterance.labels[part])
+            yield SpeechClip(source, decibels[part], utterance.labels[part])
 
 
-def _is_extra(utterance: Utterance) -> bool:
+def _is_extra(utterance: CorpusUtterance) -> bool:
     return utterance.name.startswith(f"{EXTRA}/")

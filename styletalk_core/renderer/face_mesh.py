@@ -99,14 +99,14 @@ def _strip(upper: tuple[int, ...], lower: tuple[int, ...]) -> list[list[int]]:
     return triangles
 
 
-def interocular(landmarks: Float) -> float:
+def eye_distance_px(landmarks: Float) -> float:
     """Distance between the outer eye corners in the picture, px."""
     return float(np.linalg.norm(landmarks[RIGHT_EYE_OUTER, :2] - landmarks[LEFT_EYE_OUTER, :2]))
 
 
 def build_head_mesh(landmarks: Float, size: int, inside: Index) -> HeadMesh:
     """Surrounds landmarks (478, 3) px and their triangles (F, 3) with anchors over a picture of ``size`` x ``size``."""
-    unit = interocular(landmarks)
+    unit = eye_distance_px(landmarks)
     landmarks = landmarks.copy()
     landmarks[:, 2] = _limited_depth(landmarks[:, 2], unit)
     oval = landmarks[list(FACE_OVAL)]

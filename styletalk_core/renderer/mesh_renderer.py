@@ -17,13 +17,13 @@ from styletalk_core.renderer import face_mesh
 from styletalk_core.renderer.arrays import Float, Image, Index
 from styletalk_core.renderer.compositor import opaque, stacked_yuv420p, without_alpha, yuv420p
 from styletalk_core.renderer.eyeball import LID_APPEARS, Eyeball, Eyelid
-from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, HeadMesh, interocular
+from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, HeadMesh, eye_distance_px
 from styletalk_core.renderer.mesh_motion import MeshMotion, MeshState
 from styletalk_core.renderer.mouth import MouthInterior
 from styletalk_core.renderer.neutral import resting_mouth
 from styletalk_core.renderer.opening import Patch, open_between
 from styletalk_core.renderer.person_mask import empty_background, foreground_colors
-from styletalk_core.renderer.photo_teeth import closed_lips
+from styletalk_core.renderer.photo_teeth import with_closed_lips
 from styletalk_core.renderer.portrait import Portrait
 from styletalk_core.renderer.rasterizer import PLAIN, SHADED, SKIPPED, draw_triangles, fill_triangles
 from styletalk_core.renderer.retouch import Retouch
@@ -80,7 +80,7 @@ class MeshRenderer:
 
         in_texture = _rescaled(portrait.landmarks, side / stored)
         in_output = _rescaled(portrait.landmarks, size / stored)
-        self.unit = face_mesh.interocular(in_output)
+        self.unit = face_mesh.eye_distance_px(in_output)
         mesh = face_mesh.build_head_mesh(in_output, size, portrait.triangles)
         self.mesh = mesh
         self.texture_points = np.ascontiguousarray(_rescaled(mesh.vertices, side / size)[:, :2])
@@ -95,13 +95,13 @@ class MeshRenderer:
         neutral = mesh.vertices.copy()
         neutral[:LANDMARKS] += self.resting_offsets @ self._to_picture
 
-        texture_unit = face_mesh.interocular(in_texture)
+        texture_unit = face_mesh.eye_distance_px(in_texture)
         self._eyes = [Eyeball(image, in_texture, eye, texture_unit) for eye in EYES]
         self._lids = [Eyelid(image, in_texture, eye, texture_unit) for eye in EYES]
         resting = _rescaled(neutral[:LANDMARKS], side / size)
         self._mouth = MouthInterior(image, in_texture, resting, texture_unit)
         photo_teeth = self._mouth.shows_teeth
-        self.person = closed_lips(self._photo, in_texture, texture_unit) if photo_teeth else self._photo
+        self.person = with_closed_lips(self._photo, in_texture, texture_unit) if photo_teeth else self._photo
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
         self._motion = MeshMotion(mesh, neutral, self._to_picture, self.pivot, self.unit, self.texture_points)
         self._retouched = self._within_grid()
@@ -269,7 +269,7 @@ def _facing(mesh: HeadMesh, face: Float) -> Index:
 
     In a photo of a turned head some have turned their backs: a frontal ``face`` (478, >=2) tells of landmarks.
     """
-    places = mesh.vertices[:, :2] / interocular(mesh.vertices)
+    places = mesh.vertices[:, :2] / eye_distance_px(mesh.vertices)
     signs = []
     inside = (mesh.triangles < LANDMARKS).all(axis=1)
     for points in (places, face[:, :2]):

@@ -8,7 +8,7 @@ import numpy as np
 
 from styletalk_core.errors import InputError
 from styletalk_core.renderer.arrays import Float, Image
-from styletalk_core.renderer.face_mesh import CHIN, FACE_OVAL, interocular
+from styletalk_core.renderer.face_mesh import CHIN, FACE_OVAL, eye_distance_px
 from styletalk_core.renderer.visibility import check_visible
 from styletalk_core.tracker import FaceTracker
 
@@ -67,6 +67,6 @@ def turn(landmarks: Float) -> tuple[float, float]:
     """Yaw and pitch [rad] of a face away from the camera, from the plane through eyes and chin."""
     across = landmarks[263] - landmarks[33]
     down = landmarks[CHIN] - landmarks[10]
-    unit = interocular(landmarks)
+    unit = eye_distance_px(landmarks)
     normal = np.cross(across, down) / unit**2
     return float(np.arctan2(normal[0], abs(normal[2]))), float(np.arctan2(normal[1], abs(normal[2])))

@@ -134,7 +134,7 @@ def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum
     return np.dstack([colors, alpha]).astype(np.float32)
 
 
-def closed_lips(image: Image, landmarks: Float, unit: float) -> Image:
+def with_closed_lips(image: Image, landmarks: Float, unit: float) -> Image:
     """A portrait (T, T, 4) whose open mouth is filled in with the colour of a seam between lips.
 
     Without it the teeth that the photo shows would gleam through where the lips close.

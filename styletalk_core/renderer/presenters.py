@@ -128,7 +128,7 @@ def made_symmetric(bent: Image, image: Image, landmarks: Float, target: Float) -
 
 def region_mask(target: Float, points: tuple[int, ...], grow: float) -> Float:
     """A soft mask (H, W) over the convex hull of landmarks, grown by a share of the inter-ocular distance."""
-    unit = face_mesh.interocular(target)
+    unit = face_mesh.eye_distance_px(target)
     mask = np.zeros((SIDE, SIDE), np.float32)
     cv2.fillConvexPoly(mask, cv2.convexHull(target[list(points), :2].round().astype(np.int32)), 1.0)
     reach = round(grow * unit) | 1
@@ -158,7 +158,7 @@ def matched_colors(image: Image, like: Image, mask: Float) -> Image:
 
 def evened(canvas: Float, sources: dict[str, Image], recipe: Recipe, target: Float, face: Float) -> Float:
     """Mixes the broad colours of the skin from all sources, which takes the blotches of one face away."""
-    unit = face_mesh.interocular(target)
+    unit = face_mesh.eye_distance_px(target)
     features = np.maximum(region_mask(target, REGIONS["eyes"], 0.05), region_mask(target, REGIONS["mouth"], 0.05))
     skin = cv2.erode(face, np.ones((round(0.12 * unit),) * 2)) * (1 - features)
     like = _as_picture(canvas)

@@ -18,7 +18,7 @@ from styletalk_core.renderer.face_mesh import (
     LOWER_INNER_LIP,
     RIGHT_EYE_OUTER,
     UPPER_INNER_LIP,
-    interocular,
+    eye_distance_px,
 )
 from styletalk_core.renderer.retouch_weights import CROP, GAIN, MAX_DISPLACEMENT, POINTS, RetouchWeights
 from styletalk_core.renderer.sampling import sample
@@ -105,7 +105,7 @@ class Retouch:
 def crop_frame(points: Float, side: int) -> Float:
     """(2, 3) affine map from a crop of ``side`` px around the mouth to the picture of ``points`` (478, >=2) px."""
     eyes = points[LEFT_EYE_OUTER, :2] - points[RIGHT_EYE_OUTER, :2]
-    unit, roll = interocular(points), float(np.arctan2(eyes[1], eyes[0]))
+    unit, roll = eye_distance_px(points), float(np.arctan2(eyes[1], eyes[0]))
     line = (points[list(UPPER_INNER_LIP), :2] + points[list(LOWER_INNER_LIP), :2]) / 2
     pixel = _SPAN * unit / side
     turned = pixel * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])

@@ -13,7 +13,7 @@ import numpy as np
 
 from styletalk_core.errors import InputError
 from styletalk_core.renderer.arrays import Float, Image
-from styletalk_core.renderer.face_mesh import EYES, LOWER_OUTER_LIP, UPPER_OUTER_LIP, Eye, interocular
+from styletalk_core.renderer.face_mesh import EYES, LOWER_OUTER_LIP, UPPER_OUTER_LIP, Eye, eye_distance_px
 
 _CHEEKS: Final = (50, 280, 205, 425)
 _BELOW_EYES: Final = ((230, 229, 231), (450, 449, 451))
@@ -35,7 +35,7 @@ def check_visible(rgb: Image, landmarks: Float) -> None:
         InputError: something covers them.
     """
     lab: Float = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    points, unit = landmarks[:, :2], interocular(landmarks)
+    points, unit = landmarks[:, :2], eye_distance_px(landmarks)
     cheeks = max(_lightness(lab, points[list(_CHEEKS)], 0.03 * unit), 1.0)
     contrast = max(_eye_contrast(lab[..., 0], points, eye) for eye in EYES) / cheeks
     below = max(_lightness(lab, points[list(places)], 0.02 * unit) for places in _BELOW_EYES) / cheeks

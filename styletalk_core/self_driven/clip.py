@@ -18,7 +18,7 @@ from styletalk_core.phones import FPS
 from styletalk_core.recognizer.stream import PhoneRecognizer, frame_columns
 from styletalk_core.renderer.fidelity import cut_faces
 from styletalk_core.tracker import FaceTracker
-from styletalk_core.training.clips import Clip, bridged
+from styletalk_core.training.clips import MotionClip, bridged
 from styletalk_core.video import read_frames
 
 Float = NDArray[np.float32]
@@ -31,7 +31,7 @@ _SILENT_DB: Final = -60.0
 class SelfDrivenClip:
     """One clip: T frames of motion at 30 fps, K of its pictures."""
 
-    motion: Clip
+    motion: MotionClip
     """Coefficients (T, 64) and phone columns (T, 41), as the training reads them."""
     loudness: Float
     """(T,) level of the sound in each frame, dB."""
@@ -67,7 +67,7 @@ def read_clip(
     images = [frame.image for index, frame in enumerate(read_frames(path)) if index in wanted]
     pictures, landmarks = cut_faces(images, track.landmarks[kept[: len(images)]])
     moments = np.minimum(np.rint(track.times[kept[: len(images)]] * FPS).astype(np.int64), frames - 1)
-    clip = Clip(path.stem, "", "", "test", coefficients, columns)
+    clip = MotionClip(path.stem, "", "", "test", coefficients, columns)
     return SelfDrivenClip(clip, frame_loudness(samples, frames), pictures, landmarks, moments)
 
 

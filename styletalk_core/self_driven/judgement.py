@@ -18,7 +18,7 @@ from styletalk_core.self_driven.rendered_frames import Reenactment
 from styletalk_core.self_driven.style_classifier import StyleClassifier
 from styletalk_core.styletalk import StyleTalk
 from styletalk_core.tracker import FaceTracker
-from styletalk_core.training.clips import Clip, shift
+from styletalk_core.training.clips import MotionClip, shift
 from styletalk_core.training.evaluation import best_correlation, generate, judge, mean
 from styletalk_core.training.lips import LipMap
 
@@ -96,7 +96,7 @@ class StyleFigures:
 
 
 def said_in(
-    styles: Mapping[str, Float], clips: Sequence[Clip], network: StyleTalk, lips: LipMap, future: int
+    styles: Mapping[str, Float], clips: Sequence[MotionClip], network: StyleTalk, lips: LipMap, future: int
 ) -> StyleFigures:
     """Says every clip in every style, (L, 64) real motion each, knowing ``future`` frames ahead."""
     classifier = StyleClassifier(styles)

@@ -28,7 +28,7 @@ from styletalk_core.styletalk import StyleTalk
 from styletalk_core.training import config as settings
 from styletalk_core.training.alignment import read_clips_in_step
 from styletalk_core.training.batches import Batches
-from styletalk_core.training.clips import Clip
+from styletalk_core.training.clips import MotionClip
 from styletalk_core.training.config import Config
 from styletalk_core.training.evaluation import evaluate, look_ahead_curve
 from styletalk_core.training.lips import LipMap
@@ -123,7 +123,7 @@ def _experts(full: Config, experts: int) -> Config:
     return replace(full, network=replace(full.network, experts=experts))
 
 
-def _trained(name: str, config: Config, clips: Sequence[Clip], lips: LipMap, state: Path) -> StyleTalk:
+def _trained(name: str, config: Config, clips: Sequence[MotionClip], lips: LipMap, state: Path) -> StyleTalk:
     """The network after all steps; kept in ``state`` now and then, and continued from there."""
     train = [clip for clip in clips if clip.split == "train"]
     batches = Batches(train, config.data, config.augmentation, lips, mirror_map(FaceModel.load()))
@@ -139,7 +139,7 @@ def _trained(name: str, config: Config, clips: Sequence[Clip], lips: LipMap, sta
     return training.average
 
 
-def _figures(model: StyleTalk, judged: Sequence[Clip], lips: LipMap) -> dict[str, float]:
+def _figures(model: StyleTalk, judged: Sequence[MotionClip], lips: LipMap) -> dict[str, float]:
     library = StyleLibrary(Path())
     styles = {name: library.get(name).coefficients for name in EMOTIONS}
     accuracy = said_in(styles, judged, model, lips, _FUTURE).accuracy

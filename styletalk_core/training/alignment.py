@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.training.clips import Clip, in_step, read_clips, shift, spoken, windows
+from styletalk_core.training.clips import MotionClip, in_step, read_clips, shift, spoken, windows
 from styletalk_core.training.lips import LipMap
 
 REFERENCE: Final = "GRID"
@@ -30,7 +30,7 @@ _FRAMES_PER_SAMPLE: Final = 4.0
 Openings = dict[str, NDArray[np.float32]]
 
 
-def read_clips_in_step(folder: Path, manifest: Path, lips: LipMap, licence: str = "all") -> list[Clip]:
+def read_clips_in_step(folder: Path, manifest: Path, lips: LipMap, licence: str = "all") -> list[MotionClip]:
     """The clips of `clips.read_clips`, the phones of each moved so that sound and picture agree.
 
     Raises:
@@ -40,7 +40,7 @@ def read_clips_in_step(folder: Path, manifest: Path, lips: LipMap, licence: str 
     return in_step(clips, estimate_lags(clips, {clip.name: lips.opening(clip.coefficients) for clip in clips}))
 
 
-def estimate_lags(clips: Sequence[Clip], openings: Openings) -> dict[str, int]:
+def estimate_lags(clips: Sequence[MotionClip], openings: Openings) -> dict[str, int]:
     """Finds by how many frames the picture trails the sound.
 
     Args:
@@ -55,7 +55,7 @@ def estimate_lags(clips: Sequence[Clip], openings: Openings) -> dict[str, int]:
     if not reference:
         return lags
     weight = _fit(reference, openings)
-    by_source: dict[str, list[Clip]] = defaultdict(list)
+    by_source: dict[str, list[MotionClip]] = defaultdict(list)
     for clip in clips:
         if clip.phones is not None and clip.source != REFERENCE:
             by_source[clip.source].append(clip)
@@ -71,12 +71,12 @@ def estimate_lags(clips: Sequence[Clip], openings: Openings) -> dict[str, int]:
     return lags
 
 
-def _features(clip: Clip, lag: int = 0) -> NDArray[np.float32]:
+def _features(clip: MotionClip, lag: int = 0) -> NDArray[np.float32]:
     assert clip.phones is not None
     return windows(shift(clip.phones, lag)).reshape(len(clip.phones), -1)
 
 
-def _fit(clips: Sequence[Clip], openings: Openings) -> NDArray[np.float32]:
+def _fit(clips: Sequence[MotionClip], openings: Openings) -> NDArray[np.float32]:
     width = _features(clips[0]).shape[1]
     square, product = np.zeros((width, width)), np.zeros(width)
     for clip in clips:
@@ -87,7 +87,7 @@ def _fit(clips: Sequence[Clip], openings: Openings) -> NDArray[np.float32]:
     return np.linalg.solve(square + _RIDGE * np.eye(width), product).astype(np.float32)
 
 
-def _evidence(clip: Clip, opening: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float64]:
+def _evidence(clip: MotionClip, opening: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float64]:
     """Log likelihood of every lag in -MAX_LAG..MAX_LAG, for a Gaussian residual around the best scaling."""
     expected = _features(clip) @ weight
     result = []

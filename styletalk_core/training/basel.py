@@ -15,7 +15,7 @@ from scipy.io import loadmat
 
 from styletalk_core.basel import EXPRESSION, BaselMap, head_features
 from styletalk_core.clip_motion import ClipMotion
-from styletalk_core.dataset import Clip, coefficients_path, load_track, read_manifest, track_path
+from styletalk_core.dataset import VideoClip, coefficients_path, load_track, read_manifest, track_path
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.head_pose import euler_angles, fit_head
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return figures | {"file": str(args.out)}
 
 
-def _pair(path: Path, clip: Clip, cache: Path) -> _Pair:
+def _pair(path: Path, clip: VideoClip, cache: Path) -> _Pair:
     stored = loadmat(path)
     coefficients, crop = stored["coeff"], stored["transform_params"]
     basel = np.hstack([coefficients[:, part] for part in (_EXPRESSION, _ANGLES, _TRANSLATION)] + [crop[:, _CROP]])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
-from styletalk_core.training.clips import SILENCE, Clip, windows
+from styletalk_core.training.clips import SILENCE, MotionClip, windows
 from styletalk_core.training.config import AugmentationConfig, DataConfig
 from styletalk_core.training.lips import LipMap
 
@@ -38,7 +38,7 @@ USUAL_WEIGHT: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class MotionBatch:
     """S clips of N evenly spaced frames with their style clips."""
 
     names: tuple[str, ...]
@@ -66,7 +66,12 @@ class Batches:
     """Draws batches from the training clips."""
 
     def __init__(
-        self, clips: Sequence[Clip], data: DataConfig, augmentation: AugmentationConfig, lips: LipMap, mirror: Array
+        self,
+        clips: Sequence[MotionClip],
+        data: DataConfig,
+        augmentation: AugmentationConfig,
+        lips: LipMap,
+        mirror: Array,
     ) -> None:
         self._data = data
         self._augmentation = augmentation
@@ -79,7 +84,7 @@ class Batches:
         self._weight = {clip.name: len(clip.coefficients) * frame_weight(clip) for clip in self._spoken}
         self._opens = _opening_direction(self._spoken, lips)
 
-    def __getitem__(self, step: int) -> Batch:
+    def __getitem__(self, step: int) -> MotionBatch:
         """Draws batch number ``step``."""
         random = np.random.default_rng([self._data.seed, step])
         total = sum(self._weight.values())
@@ -98,7 +103,7 @@ class Batches:
         said = random.integers(len(windows_of_speech), size=(self._data.manners, _MANNER_FRAMES))
         contacts = _at_closures(windows_of_speech)
         met = random.integers(len(contacts), size=(self._data.manners, _CONTACT_FRAMES if len(contacts) else 0))
-        return Batch(
+        return MotionBatch(
             tuple(pool[index].name for index in chosen),
             torch.from_numpy(np.stack(columns)),
             torch.from_numpy(np.stack(targets)),
@@ -120,7 +125,7 @@ class Batches:
         return clips[random.integers(len(clips))].coefficients
 
     def _item(
-        self, random: Generator, clip: Clip, frames: int, style_frames: int
+        self, random: Generator, clip: MotionClip, frames: int, style_frames: int
     ) -> tuple[Array, Array, Array, Array, int]:
         a = self._augmentation
         assert clip.phones is not None
@@ -175,12 +180,12 @@ class Batches:
         return (motion + (calm - motion) * inside).astype(np.float32), silent
 
 
-def frame_weight(clip: Clip) -> float:
+def frame_weight(clip: MotionClip) -> float:
     """What a frame of a clip counts, at most `USUAL_WEIGHT`."""
     return SOURCE_WEIGHT.get(clip.source, USUAL_WEIGHT)
 
 
-def _opening_direction(clips: Sequence[Clip], lips: LipMap) -> Array:
+def _opening_direction(clips: Sequence[MotionClip], lips: LipMap) -> Array:
     """Coefficients (64,) that move per unit of gap when mouths open, with a gap of exactly one."""
     motion = np.concatenate([clip.coefficients - clip.coefficients.mean(axis=0) for clip in clips])
     opening = lips.opening(motion)

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Clip:
+class MotionClip:
     """One tracked clip of one person."""
 
     name: str
@@ -44,7 +44,7 @@ class Clip:
     """(T, 41) one-hot columns of the words that are said, or None where nobody knows them."""
 
 
-def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Clip]:
+def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[MotionClip]:
     """Reads every clip of the manifest that has been tracked; says how many were left out and why.
 
     Args:
@@ -75,7 +75,7 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Clip]
             phones = _fitted(aligned if heard is None else heard, len(coefficients))
             aligned = _fitted(aligned, len(coefficients))
             style = "" if row["speaker"] == "?" else f"{row['speaker']} {row['style']}"
-            clips.append(Clip(row["clip"], row["source"], style, row["split"], coefficients, phones, aligned))
+            clips.append(MotionClip(row["clip"], row["source"], style, row["split"], coefficients, phones, aligned))
     logger.info(
         "%d clips; left out: %d not tracked, %d too short or lost by the tracker", len(clips), untracked, unusable
     )
@@ -140,7 +140,7 @@ def shift(columns: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
     return moved
 
 
-def in_step(clips: Iterable[Clip], lags: Mapping[str, int]) -> list[Clip]:
+def in_step(clips: Iterable[MotionClip], lags: Mapping[str, int]) -> list[MotionClip]:
     """The clips with each one's phones moved by its lag, so that sound and picture agree."""
     return [
         replace(
@@ -152,6 +152,6 @@ def in_step(clips: Iterable[Clip], lags: Mapping[str, int]) -> list[Clip]:
     ]
 
 
-def spoken(clips: Iterable[Clip], split: str) -> list[Clip]:
+def spoken(clips: Iterable[MotionClip], split: str) -> list[MotionClip]:
     """The clips of a split that have phones."""
     return [clip for clip in clips if clip.split == split and clip.phones is not None]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
 from styletalk_core.styletalk import StyleTalk
-from styletalk_core.training.clips import Clip, windows
+from styletalk_core.training.clips import MotionClip, windows
 from styletalk_core.training.lips import CLOSED, LipMap
 
 PIXELS: Final = 80.0
@@ -27,7 +27,7 @@ Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class MotionFigures:
     """What one clip's generated motion is worth; NaN where the clip offers nothing to judge."""
 
     opening_correlation: float
@@ -44,9 +44,9 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Figures by clip name."""
+    """MotionFigures by clip name."""
 
-    clips: dict[str, Figures]
+    clips: dict[str, MotionFigures]
 
     def mean(self) -> dict[str, float]:
         """Mean of every figure over the clips that have it, rounded for reading; without those that no clip has."""
@@ -62,7 +62,7 @@ def mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
 
 
 @torch.inference_mode()
-def generate(model: StyleTalk, clip: Clip, style: Array, future: int = CONTEXT) -> Array:
+def generate(model: StyleTalk, clip: MotionClip, style: Array, future: int = CONTEXT) -> Array:
     """Decodes a clip's phones in the style of coefficients (L, 64), knowing ``future`` frames ahead: (T, 64)."""
     assert clip.phones is not None
     state = model.mix_style(model.encode_style(torch.from_numpy(style))[None])
@@ -70,18 +70,18 @@ def generate(model: StyleTalk, clip: Clip, style: Array, future: int = CONTEXT) 
     return np.concatenate([model.decode(part[None], state)[0].numpy() for part in torch.split(cut, 256)])
 
 
-def evaluate(model: StyleTalk, clips: Sequence[Clip], lips: LipMap, future: int = CONTEXT) -> Evaluation:
+def evaluate(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap, future: int = CONTEXT) -> Evaluation:
     """The self-driven protocol on coefficients: each clip with its own phones, in its own style."""
     found = {clip.name: generate(model, clip, clip.coefficients, future) for clip in clips}
     return Evaluation({clip.name: judge(found[clip.name], clip, lips) for clip in clips})
 
 
-def look_ahead_curve(model: StyleTalk, clips: Sequence[Clip], lips: LipMap) -> dict[int, dict[str, float]]:
+def look_ahead_curve(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap) -> dict[int, dict[str, float]]:
     """Mean figures by the number of future frames known, 0 to 5: what latency buys."""
     return {future: evaluate(model, clips, lips, future).mean() for future in range(CONTEXT + 1)}
 
 
-def judge(found: Array, clip: Clip, lips: LipMap) -> Figures:
+def judge(found: Array, clip: MotionClip, lips: LipMap) -> MotionFigures:
     """Compares generated coefficients (T, 64) with the clip's own."""
     assert clip.phones is not None
     true = clip.coefficients
@@ -89,9 +89,9 @@ def judge(found: Array, clip: Clip, lips: LipMap) -> Figures:
     correlation, lag = best_correlation(opening, true_opening)
     points, true_points = (_points(motion, lips) for motion in (found, true))
     heard = clip.phones.argmax(axis=1)
-    recall, precision = closure(opening, heard)
+    recall, precision = closure_scores(opening, heard)
     jitter, true_jitter = (np.abs(np.diff(motion, n=3, axis=0)).mean() for motion in (points, true_points))
-    return Figures(
+    return MotionFigures(
         opening_correlation=correlation,
         best_lag_frames=lag,
         opening_std_ratio=float(opening.std() / (true_opening.std() + 1e-6)),
@@ -118,7 +118,7 @@ def best_correlation(found: Array, true: Array, most: int = MAX_LAG) -> tuple[fl
     return best, best_lag
 
 
-def closure(opening: Array, heard: NDArray[np.int64]) -> tuple[float, float]:
+def closure_scores(opening: Array, heard: NDArray[np.int64]) -> tuple[float, float]:
     """How well lips close for the phones heard (T,).
 
     Returns:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from styletalk_core.clip_motion import PersonFace, person_face, pool_tracks
-from styletalk_core.dataset import Clip, group_people, load_track, read_manifest, reference_tracks
+from styletalk_core.dataset import VideoClip, group_people, load_track, read_manifest, reference_tracks
 from styletalk_core.face_model import COEFFICIENTS, LOWER, FaceModel, fit_features, pose_terms
 from styletalk_core.head_pose import Array, clip_shape, euler_angles, fit_head, frontal, mirrored
 from styletalk_core.landmarks import (
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def load_people(clips: Sequence[Clip], cache: Path) -> dict[str, list[tuple[Clip, Track]]]:
+def load_people(clips: Sequence[VideoClip], cache: Path) -> dict[str, list[tuple[VideoClip, Track]]]:
     """Tracks by person.
 
     Raises:
@@ -92,7 +92,7 @@ def load_people(clips: Sequence[Clip], cache: Path) -> dict[str, list[tuple[Clip
     return {person: [(clip, load_track(cache, clip)) for clip in members] for person, members in people.items()}
 
 
-def estimate(people: dict[str, list[tuple[Clip, Track]]], progress: bool = False) -> FaceModel:
+def estimate(people: dict[str, list[tuple[VideoClip, Track]]], progress: bool = False) -> FaceModel:
     """Alternates between everybody's neutral face and the directions."""
     references = {person: reference_tracks(*map(list, zip(*clips, strict=True))) for person, clips in people.items()}
     shapes = {
@@ -151,7 +151,7 @@ def _blank(shapes: Sequence[Array]) -> FaceModel:
     )
 
 
-def _sample(clip: Clip, track: Track, face: PersonFace, clips: int, known: bool) -> Sample:
+def _sample(clip: VideoClip, track: Track, face: PersonFace, clips: int, known: bool) -> Sample:
     wanted = _PERSON_FRAMES // clips if clip.speaker else _UNKNOWN_FRAMES
     frames = np.flatnonzero(track.tracked)
     frames = frames[:: max(1, len(frames) // max(wanted, 1))]

@@ -30,11 +30,11 @@ from styletalk_core.phones import CLOSED_LIPS, CONTEXT, PHONES
 from styletalk_core.styletalk import StyleState, StyleTalk, in_style
 from styletalk_core.training.alignment import read_clips_in_step
 from styletalk_core.training.batches import USUAL_WEIGHT, frame_weight
-from styletalk_core.training.clips import Clip, spoken, windows
+from styletalk_core.training.clips import MotionClip, spoken, windows
 from styletalk_core.training.evaluation import PIXELS
 from styletalk_core.training.lips import LipMap
 from styletalk_core.training.motion import judge_groups
-from styletalk_core.training.objectives import closure, jitter
+from styletalk_core.training.objectives import closure_loss, jitter
 
 LIVELINESS: Final = {"opening": 1.06, "other": 1.05}
 """Factors on the output: the mouths of the dev split then open as far as in truth, and close more often."""
@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return figures
 
 
-def balanced(clips: Sequence[Clip], seed: int) -> list[Clip]:
+def balanced(clips: Sequence[MotionClip], seed: int) -> list[MotionClip]:
     """Clips to fit on: of sources whose clips are many and alike, only as many as they are worth."""
     random = np.random.default_rng(seed)
     members = [clip for clip in spoken(clips, "train") if len(clip.coefficients) >= _FRAMES]
@@ -132,7 +132,7 @@ def balanced(clips: Sequence[Clip], seed: int) -> list[Clip]:
     return [clip for clip, kept in zip(members, random.random(len(members)) < worth, strict=True) if kept]
 
 
-def read_features(model: StyleTalk, clips: Sequence[Clip], seed: int) -> list[Spoken]:
+def read_features(model: StyleTalk, clips: Sequence[MotionClip], seed: int) -> list[Spoken]:
     """Decodes every clip in its own style, with a random number of future columns known."""
     random = np.random.default_rng(seed)
     result = []
@@ -145,7 +145,7 @@ def read_features(model: StyleTalk, clips: Sequence[Clip], seed: int) -> list[Sp
     return result
 
 
-def read_foreign(model: StyleTalk, clips: Sequence[Clip], lips: LipMap, seed: int) -> list[Foreign]:
+def read_foreign(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap, seed: int) -> list[Foreign]:
     """Says random stretches of the training clips in every known style, each as in its longest training clip."""
     random = np.random.default_rng(seed)
     members = [clip for clip in spoken(clips, "train") if len(clip.coefficients) >= _STRETCH]
@@ -171,7 +171,7 @@ def read_foreign(model: StyleTalk, clips: Sequence[Clip], lips: LipMap, seed: in
     return result
 
 
-def _stretch(clip: Clip, random: np.random.Generator) -> NDArray[np.float32]:
+def _stretch(clip: MotionClip, random: np.random.Generator) -> NDArray[np.float32]:
     """Windows (F, 11, 41) of a random stretch of a clip, with a random number of future columns known."""
     assert clip.phones is not None
     start = int(random.integers(len(clip.phones) - _STRETCH + 1))
@@ -239,7 +239,7 @@ def _loss(tail: nn.Sequential, segments: Sequence[Spoken], lips: LipMap) -> Tens
         + (PIXELS * (opening - true_opening)).square().mean() / 8
         + _COEFFICIENTS * (found - true).square().mean()
     )
-    return distance + _CLOSURE * closure(opening, true_opening, columns) + _TREMBLING * jitter(points, true_points)
+    return distance + _CLOSURE * closure_loss(opening, true_opening, columns) + _TREMBLING * jitter(points, true_points)
 
 
 def _foreign_loss(tail: nn.Sequential, styles: Sequence[Foreign], lips: LipMap) -> Tensor:
@@ -247,7 +247,7 @@ def _foreign_loss(tail: nn.Sequential, styles: Sequence[Foreign], lips: LipMap) 
     features = torch.stack([style.features for style in styles]).flatten(1, 2).float()
     found = _found(tail, features, styles)
     opening = (found @ lips.tensors()[1][: found.shape[-1]]).reshape(-1, _STRETCH)
-    apart = closure(opening, torch.zeros_like(opening), torch.cat([style.columns for style in styles]))
+    apart = closure_loss(opening, torch.zeros_like(opening), torch.cat([style.columns for style in styles]))
     own = torch.tensor([style.deviation for style in styles])
     reached = LIVELINESS["opening"] * opening.std(dim=1).reshape(-1, _STRETCHES).mean(dim=1) / own
     return _FOREIGN_CLOSURE * apart + _FOREIGN_RANGE * (reached / RANGE - 1).square().mean()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from styletalk_core.audio import read_audio
 from styletalk_core.clip_motion import ClipMotion
-from styletalk_core.dataset import Clip, coefficients_path
+from styletalk_core.dataset import VideoClip, coefficients_path
 from styletalk_core.errors import InputError
 from styletalk_core.phones import FPS, SIL_INDEX
 from styletalk_core.recognizer.alignment import ForcedAligner, labels_at
@@ -25,7 +25,7 @@ _MIN_AGREEMENT: Final = 0.2
 """Mean probability of the aligned phones: every sentence of GRID has 0.29 or more, another sentence's text 0.06."""
 
 
-def label_clips(clips: Iterable[Clip], cache: Path) -> Iterator[tuple[Clip, str | None]]:
+def label_clips(clips: Iterable[VideoClip], cache: Path) -> Iterator[tuple[VideoClip, str | None]]:
     """Writes the phones of every clip with sound whose coefficients are in ``cache``.
 
     Yields:
@@ -44,17 +44,17 @@ def label_clips(clips: Iterable[Clip], cache: Path) -> Iterator[tuple[Clip, str 
             yield clip, str(error)
 
 
-def posteriors_path(cache: Path, clip: Clip) -> Path:
+def posteriors_path(cache: Path, clip: VideoClip) -> Path:
     """Where the phone columns of a clip lie."""
     return cache / "posteriors" / f"{clip.name}.npz"
 
 
-def labels_path(cache: Path, clip: Clip) -> Path:
+def labels_path(cache: Path, clip: VideoClip) -> Path:
     """Where the forced labels of a clip with a transcript lie."""
     return cache / "labels" / f"{clip.name}.npy"
 
 
-def _label(clip: Clip, cache: Path, frames: int, recognizer: PhoneRecognizer, aligner: ForcedAligner) -> None:
+def _label(clip: VideoClip, cache: Path, frames: int, recognizer: PhoneRecognizer, aligner: ForcedAligner) -> None:
     samples = read_audio(clip.path)
     columns = frame_columns(recognizer, samples, frames)
     if clip.text:

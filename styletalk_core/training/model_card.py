@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from styletalk_core.phones import FPS
-from styletalk_core.training.clips import Clip
+from styletalk_core.training.clips import MotionClip
 from styletalk_core.training.config import Config
 
 _TERMS: Final = {
@@ -27,7 +27,7 @@ _NOT_FOR: Final = (
 )
 
 
-def model_card(config: Config, train: Sequence[Clip], steps: int, figures: Mapping[str, Any]) -> dict[str, Any]:
+def model_card(config: Config, train: Sequence[MotionClip], steps: int, figures: Mapping[str, Any]) -> dict[str, Any]:
     """Card of a network trained for ``steps`` on ``train``; ``figures`` by group of unseen clips."""
     sources = sorted({clip.source for clip in train})
     return {
@@ -42,7 +42,7 @@ def model_card(config: Config, train: Sequence[Clip], steps: int, figures: Mappi
     }
 
 
-def _amount(clips: Sequence[Clip]) -> str:
+def _amount(clips: Sequence[MotionClip]) -> str:
     minutes = sum(len(clip.coefficients) for clip in clips) / FPS / 60
     silent = sum(clip.phones is None for clip in clips)
     return f"{len(clips)} clips, {minutes:.1f} min" + (f", {silent} without sound" if silent else "")

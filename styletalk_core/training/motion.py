@@ -25,7 +25,7 @@ from styletalk_core.styletalk import StyleTalk
 from styletalk_core.training import config as settings
 from styletalk_core.training.alignment import REFERENCE, read_clips_in_step
 from styletalk_core.training.batches import Batches
-from styletalk_core.training.clips import Clip, spoken
+from styletalk_core.training.clips import MotionClip, spoken
 from styletalk_core.training.evaluation import evaluate, look_ahead_curve
 from styletalk_core.training.lips import LipMap
 from styletalk_core.training.mirror import mirror_map
@@ -84,18 +84,18 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return figures | {"look_ahead": {str(future): row for future, row in curve.items()}}
 
 
-def unseen_people(clips: Sequence[Clip]) -> list[Clip]:
+def unseen_people(clips: Sequence[MotionClip]) -> list[MotionClip]:
     """Spoken clips in the wild of people of whom nothing was trained on: dev, and test but for GRID."""
     return spoken(clips, "dev") + [clip for clip in spoken(clips, "test") if clip.source != REFERENCE]
 
 
-def unseen_people_of_grid(clips: Sequence[Clip]) -> list[Clip]:
+def unseen_people_of_grid(clips: Sequence[MotionClip]) -> list[MotionClip]:
     """Test clips of GRID, at the camera of a studio, of people of whom nothing was trained on."""
     trained_on = {clip.style for clip in clips if clip.split == "train"}
     return [clip for clip in spoken(clips, "test") if clip.source == REFERENCE and clip.style not in trained_on]
 
 
-def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argparse.Namespace) -> dict[str, Any]:
+def _train(training: MotionTraining, clips: list[MotionClip], lips: LipMap, args: argparse.Namespace) -> dict[str, Any]:
     o = training.config.optimisation
     writer = _writer(args.output / "events") if args.tensorboard else None
     begin, sums, figures = time.monotonic(), dict[str, float](), dict[str, Any]()
@@ -122,7 +122,7 @@ def _train(training: MotionTraining, clips: list[Clip], lips: LipMap, args: argp
     return {"steps": training.step, **(figures or judge_groups(training.average, clips, lips))}
 
 
-def judge_groups(model: StyleTalk, clips: list[Clip], lips: LipMap) -> dict[str, Any]:
+def judge_groups(model: StyleTalk, clips: list[MotionClip], lips: LipMap) -> dict[str, Any]:
     """Figures on unseen people, in the wild and in GRID's studio, and on held-out sentences of people trained on."""
     unseen, unseen_of_grid = unseen_people(clips), unseen_people_of_grid(clips)
     never = {clip.name for clip in unseen + unseen_of_grid}

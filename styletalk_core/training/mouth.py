@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from styletalk_core.dataset import Clip, load_track, read_manifest, track_path
+from styletalk_core.dataset import VideoClip, load_track, read_manifest, track_path
 from styletalk_core.errors import InputError
 from styletalk_core.landmarks import MIRROR
 from styletalk_core.renderer.retouch_network import RetouchNetwork, save
@@ -109,7 +109,7 @@ def judge(network: RetouchNetwork, crops: MouthCrops) -> tuple[float, float]:
     """Mean absolute error [grey levels] around the mouth without and with the network, mean over the clips."""
     errors = []
     for clip in np.unique(crops.clip):
-        batch = _Batch(crops, np.flatnonzero(crops.clip == clip), None)
+        batch = _MouthBatch(crops, np.flatnonzero(crops.clip == clip), None)
         weight = _WEIGHT / _WEIGHT.sum() / 3 / len(batch.target)
         plain, drawn = batch.drawn(None), batch.drawn(batch.fields(network, batch.motion))
         errors.append([float(((image - batch.target).abs() * weight).sum()) * 255 for image in (plain, drawn)])
@@ -117,7 +117,7 @@ def judge(network: RetouchNetwork, crops: MouthCrops) -> tuple[float, float]:
     return float(before), float(after)
 
 
-class _Batch:
+class _MouthBatch:
     """Pairs as tensors; ``generator`` mirrors them and changes their light, None leaves them as they are."""
 
     def __init__(self, crops: MouthCrops, pairs: NDArray[np.int64], generator: np.random.Generator | None) -> None:
@@ -183,15 +183,15 @@ def _lit(image: Tensor, gain: Tensor, gamma: Tensor) -> Tensor:
     return (image.clamp(min=1e-3) ** gamma * gain).clamp(0, 1)
 
 
-def _batches(crops: MouthCrops, generator: np.random.Generator) -> Iterator[_Batch]:
+def _batches(crops: MouthCrops, generator: np.random.Generator) -> Iterator[_MouthBatch]:
     pairs_of = [np.flatnonzero(crops.reference == reference) for reference in range(len(crops.source))]
     while True:
         references = generator.choice(len(pairs_of), min(_REFERENCES_A_STEP, len(pairs_of)), replace=False)
         pairs = [generator.choice(pairs_of[reference], _PAIRS_A_REFERENCE) for reference in references]
-        yield _Batch(crops, np.concatenate(pairs), generator)
+        yield _MouthBatch(crops, np.concatenate(pairs), generator)
 
 
-def _loss(network: RetouchNetwork, batch: _Batch) -> Tensor:
+def _loss(network: RetouchNetwork, batch: _MouthBatch) -> Tensor:
     fields = batch.fields(network, batch.motion)
     shaken = batch.fields(network, batch.motion + _NOISE * torch.randn_like(batch.motion))
     error = batch.drawn(fields) - batch.target
@@ -216,7 +216,7 @@ def _measure_reach(network: RetouchNetwork, crops: MouthCrops) -> None:
     network.reach.fill_(float(torch.quantile(weights.norm(dim=1), _OFTEN)))
 
 
-def _crops(clips: list[Clip], cache: Path) -> MouthCrops:
+def _crops(clips: list[VideoClip], cache: Path) -> MouthCrops:
     """The pairs of all clips; those of a clip are kept in the cache folder."""
     parts = []
     for clip in tqdm(clips, desc="pairs", unit="clip"):
@@ -230,7 +230,7 @@ def _crops(clips: list[Clip], cache: Path) -> MouthCrops:
     return MouthCrops.joined(parts)
 
 
-def _cut(clip: Clip, cache: Path) -> MouthCrops:
+def _cut(clip: VideoClip, cache: Path) -> MouthCrops:
     """The pairs of one clip, always the same.
 
     Raises:

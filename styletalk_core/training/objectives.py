@@ -5,7 +5,7 @@ Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
 Deviation: SSIM is taken over time within a clip, coefficient by coefficient, because its contrast term then asks for
 the true range of motion, which L1 alone halves; `tests/unit/test_objectives.py` proves it. `lips` (the same two
 measures on the lip landmarks), `manner` (the mean expression that speech has in a style), `contact` (lips that meet on
-P, B and M in every style), `jitter`, `closure` and the share of the mean position are this project's additions.
+P, B and M in every style), `jitter`, `closure_loss` and the share of the mean position are this project's additions.
 
 Runs on: any torch device; pure.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
-from styletalk_core.training.batches import Batch
+from styletalk_core.training.batches import MotionBatch
 from styletalk_core.training.config import ObjectiveConfig
 from styletalk_core.training.discriminators import (
     SYNC_FRAMES,
@@ -58,7 +58,7 @@ def reconstruction(found: Tensor, true: Tensor, l1_share: float, weight: Tensor)
     return (mixed * weight).sum(dim=-1).mean() / weight.sum()
 
 
-def closure(gap: Tensor, true_gap: Tensor, now: Tensor) -> Tensor:
+def closure_loss(gap: Tensor, true_gap: Tensor, now: Tensor) -> Tensor:
     """Openness of lips that should meet.
 
     On P, B and M the smallest gap within one frame counts, in silence every frame, each only where the true lips
@@ -118,7 +118,7 @@ class Objective(torch.nn.Module):
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(
-        self, found: Tensor, code: Tensor, other_code: Tensor, manner: Tensor, contact: Tensor, batch: Batch
+        self, found: Tensor, code: Tensor, other_code: Tensor, manner: Tensor, contact: Tensor, batch: MotionBatch
     ) -> Mapping[str, Tensor]:
         """Weighted terms by name.
 
@@ -137,7 +137,7 @@ class Objective(torch.nn.Module):
             "lips": lambda: reconstruction(lips, true_lips, c.l1_share, lips.new_ones(lips.shape[-1])),
             "manner": lambda: (manner.mean(dim=1) - batch.manner_mean).abs().mean(),
             "jitter": lambda: jitter(lips, true_lips),
-            "closure": lambda: closure(found @ self.gap, true @ self.gap, batch.phones[:, :, CONTEXT]),
+            "closure": lambda: closure_loss(found @ self.gap, true @ self.gap, batch.phones[:, :, CONTEXT]),
             "contact": lambda: apart(contact @ self.gap).sum() / max(1, contact[..., 0].numel()) / CLOSED,
             "sync": lambda: (
                 -self.sync(*self._sync_windows(found, batch.phones)).clamp(min=_MIN_PROBABILITY).log().mean()
@@ -151,7 +151,7 @@ class Objective(torch.nn.Module):
         }
         return {name: getattr(c, name) * term() for name, term in terms.items() if getattr(c, name) > 0}
 
-    def discriminator_loss(self, found: Tensor, batch: Batch) -> Tensor:
+    def discriminator_loss(self, found: Tensor, batch: MotionBatch) -> Tensor:
         """What the discriminators in use learn from real motion, and the temporal one from detached ``found``."""
         c, true = self.config, batch.target
         loss = found.new_zeros(())

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from styletalk_core.clip_motion import encode_track, person_face
-from styletalk_core.dataset import Clip, load_track, read_manifest, reference_tracks, track_path
+from styletalk_core.dataset import VideoClip, load_track, read_manifest, reference_tracks, track_path
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.styles import Style, StyleLibrary
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return {"presets": list(PRESETS), "folder": str(args.out)}
 
 
-def make_preset(name: str, sources: list[Clip], clips: list[Clip], cache: Path, model: FaceModel) -> Style:
+def make_preset(name: str, sources: list[VideoClip], clips: list[VideoClip], cache: Path, model: FaceModel) -> Style:
     """Encodes the clips of a preset against the person's neutral face.
 
     Raises:

@@ -20,7 +20,7 @@ from styletalk_core import checkpoint
 from styletalk_core.dimensions import Dimensions
 from styletalk_core.errors import InputError, StyleTalkError
 from styletalk_core.styletalk import StyleTalk
-from styletalk_core.training.batches import Batch, Batches
+from styletalk_core.training.batches import Batches, MotionBatch
 from styletalk_core.training.config import Config
 from styletalk_core.training.lips import LipMap
 from styletalk_core.training.objectives import Objective
@@ -113,7 +113,7 @@ class MotionTraining:
         learnt = F.dropout(code[:, :width], self.config.optimisation.dropout)
         return torch.cat([learnt, code[:, width:]], dim=1)
 
-    def _require_finite(self, values: Mapping[str, Tensor], batch: Batch) -> None:
+    def _require_finite(self, values: Mapping[str, Tensor], batch: MotionBatch) -> None:
         for name, value in values.items():
             if not torch.isfinite(value):
                 raise DivergenceError(f"{name} is {value.item()} at step {self.step}, clips {', '.join(batch.names)}")
@@ -182,9 +182,9 @@ class MotionTraining:
             kept.lerp_(value, 1 - decay)
 
 
-def _to(batch: Batch, device: torch.device) -> Batch:
+def _to(batch: MotionBatch, device: torch.device) -> MotionBatch:
     tensors = (getattr(batch, entry.name) for entry in fields(batch)[1:])
-    return Batch(batch.names, *(tensor.to(device) for tensor in tensors))
+    return MotionBatch(batch.names, *(tensor.to(device) for tensor in tensors))
 
 
 def _autocast(device: torch.device) -> AbstractContextManager[Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styletalk_core.clip_motion import ClipMotion, calm_frames, closed_lips, encode_track, inner_gaps, person_face
+from styletalk_core.clip_motion import ClipMotion, calm_frames, close_lips, encode_track, inner_gaps, person_face
 from styletalk_core.face_model import LOWER, FaceModel
 from styletalk_core.head_pose import Array, rotation_matrix
 from styletalk_core.landmarks import LIPS, MESH_POINTS
@@ -57,7 +57,7 @@ def test_neutral_has_closed_lips_although_they_never_close() -> None:
 def test_lips_close_by_the_asked_amount() -> None:
     opened = MODEL.mean + MODEL.offsets(NEUTRAL[:1] + 2 * np.eye(64, dtype=np.float32)[:1])[0]
     assert inner_gaps(opened).max() > 0.05
-    assert inner_gaps(closed_lips(opened, np.zeros(9, np.float32), MODEL)) == pytest.approx(np.zeros(9), abs=0.012)
+    assert inner_gaps(close_lips(opened, np.zeros(9, np.float32), MODEL)) == pytest.approx(np.zeros(9), abs=0.012)
 
 
 def test_calm_frames_are_closed_and_have_open_eyes() -> None:

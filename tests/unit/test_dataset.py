@@ -9,7 +9,7 @@ from face_videos import noise_frames, talking_frames, write_video
 from styletalk_core.audio import read_audio
 from styletalk_core.clip_motion import ClipMotion
 from styletalk_core.dataset import (
-    Clip,
+    VideoClip,
     coefficients_path,
     encode_clips,
     read_manifest,
@@ -81,7 +81,9 @@ def test_phones_are_heard_and_labels_aligned_where_a_transcript_fits(tmp_path: P
         "silent": "",
     }
     audio = (32767 * np.clip(read_audio(SPEECH)[:32_000], -1, 1)).astype(np.int16)
-    clips = [Clip(name, tmp_path / f"{name}.mp4", "train", "", "", "", True, "", text) for name, text in texts.items()]
+    clips = [
+        VideoClip(name, tmp_path / f"{name}.mp4", "train", "", "", "", True, "", text) for name, text in texts.items()
+    ]
     for clip in clips:
         write_video(clip.path, talking_frames()[:60], sound=None if clip.name == "silent" else audio)
         coefficients_path(tmp_path, clip).parent.mkdir(exist_ok=True)

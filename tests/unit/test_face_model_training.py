@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styletalk_core.dataset import Clip
+from styletalk_core.dataset import VideoClip
 from styletalk_core.face_model import LOWER, FaceModel
 from styletalk_core.head_pose import Array, rotation_matrix
 from styletalk_core.landmarks import LIPS, MESH_POINTS
@@ -33,7 +33,7 @@ def estimated() -> FaceModel:
     random = np.random.default_rng(0)
     people = {}
     for person, style in PEOPLE.items():
-        clip = Clip(person, Path(), "train", "test", person, "talk", False, "", "")
+        clip = VideoClip(person, Path(), "train", "test", person, "talk", False, "", "")
         stretch = np.asarray(TRUTH.mean * random.uniform(-0.1, 0.1, 3), np.float32)
         people[person] = [(clip, filmed(stretch, style))]
     with pytest.MonkeyPatch.context() as patch:

@@ -16,7 +16,7 @@ from styletalk_core.face_model import FaceModel
 from styletalk_core.phones import INDEX, PHONES, SIL_INDEX
 from styletalk_core.styletalk import StyleTalk
 from styletalk_core.training import fit_output_layer as fitting
-from styletalk_core.training.clips import Clip
+from styletalk_core.training.clips import MotionClip
 from styletalk_core.training.evaluation import evaluate, generate
 from styletalk_core.training.fit_output_layer import fit_output_layer, read_features, read_foreign, run
 from styletalk_core.training.lips import LipMap
@@ -27,14 +27,14 @@ SMALL = Dimensions(
 )
 
 
-def talking(seed: int, speaker: str = "ann", opens: float = 2.0) -> Clip:
+def talking(seed: int, speaker: str = "ann", opens: float = 2.0) -> MotionClip:
     """A clip whose mouth opens exactly when an AA is heard, as far as ``opens``."""
     random = np.random.default_rng(seed)
     voiced = np.repeat(random.random(15) < 0.5, 6)
     phones = np.eye(len(PHONES), dtype=np.float32)[np.where(voiced, INDEX["AA"], SIL_INDEX)]
     motion = 0.05 * random.standard_normal((90, 64)).astype(np.float32)
     motion[:, 0] += np.convolve(voiced, np.ones(3) / 3, mode="same") * opens
-    return Clip(f"clip{seed}", "GRID", speaker, "train", motion, phones)
+    return MotionClip(f"clip{seed}", "GRID", speaker, "train", motion, phones)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.admission.access import Access, Scope
+from server.admission.access import Access, AccessScope
 from server.admission.guard import REQUESTS_AT_ONCE, Guard
 
 
@@ -93,7 +93,7 @@ async def test_the_key_in_the_address_becomes_a_cookie_without_the_key_that_is_g
 
 async def test_a_talk_token_talks_and_changes_nothing() -> None:
     guard = Guard(answers, ACCESS, loopback=False)
-    bearer = {"host": "avatar.example", "authorization": f"Bearer {ACCESS.token(Scope.TALK, 60).text}"}
+    bearer = {"host": "avatar.example", "authorization": f"Bearer {ACCESS.token(AccessScope.TALK, 60).text}"}
     assert (await ask(guard, method="POST", path="/whip", **bearer))[0] == 200
     assert (await ask(guard, path="/api/styles", **bearer))[0] == 200
     talk = bearer["authorization"].removeprefix("Bearer ")

@@ -8,9 +8,9 @@ from styletalk_core.head_pose import (
     HeadMotion,
     clip_shape,
     euler_angles,
+    eye_distance,
     fit_head,
     frontal,
-    interocular,
     mirrored,
     rotation_matrix,
 )
@@ -72,6 +72,6 @@ def test_poses_are_relative_to_the_clip_and_in_interocular_distances() -> None:
 
 def test_clip_shape_is_frontal_and_one_wide() -> None:
     shape = clip_shape(np.stack([posed(0, 0.3, 0.2)] * 6))
-    assert interocular(shape) == pytest.approx(1, abs=1e-3)
+    assert eye_distance(shape) == pytest.approx(1, abs=1e-3)
     assert np.abs(shape - mirrored(shape))[list(FACE_OVAL)].max() < 0.02
     assert frontal(shape) == pytest.approx(shape, abs=5e-3)

@@ -147,10 +147,10 @@ def test_what_a_session_has_adapted_is_told() -> None:
 
 
 def test_what_a_session_costs_is_told_even_where_no_rate_is_held() -> None:
-    one, two = capacity.Step(1, 30.0, 0.0, 0.4, 600.0), capacity.Step(2, 21.0, 0.3, 0.9, 650.0)
+    one, two = capacity.CapacityStep(1, 30.0, 0.0, 0.4, 600.0), capacity.CapacityStep(2, 21.0, 0.3, 0.9, 650.0)
     told = capacity._summary([one, two], empty=500.0)
     assert (told["sessions"], told["at_full_rate"], told["cpu_per_session"]) == (1, True, 0.4)
-    slow = capacity.Step(1, 6.5, 0.58, 0.6, 600.0)
+    slow = capacity.CapacityStep(1, 6.5, 0.58, 0.6, 600.0)
     told = capacity._summary([slow], empty=500.0)
     assert (told["sessions"], told["at_full_rate"], told["cpu_per_session"]) == (0, False, 0.6)
     assert (told["fps"], told["memory_mb_per_session"]) == (6.5, 100.0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from styletalk_core.landmarks import INNER_LIP_PAIRS
 from styletalk_core.renderer.eyeball import EYEBALL_RADIUS
-from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP, interocular
+from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
 
@@ -101,7 +101,7 @@ def test_the_background_stays_still_while_the_head_turns(renderer: MeshRenderer)
 
 
 def test_the_mouth_opens_monotonically(renderer: MeshRenderer, landmarks: NDArray[np.float32]) -> None:
-    unit = interocular(landmarks)
+    unit = eye_distance_px(landmarks)
     box = mouth_box(landmarks, 0.2 * unit)
     closed = renderer.render_offsets(NEUTRAL, STILL, AHEAD, 0.0)[box].astype(int)
     changes = []

@@ -13,8 +13,8 @@ from styletalk_core.phones import CONTEXT, INDEX, PHONES, SIL_INDEX
 from styletalk_core.training import config as settings
 from styletalk_core.training.alignment import estimate_lags
 from styletalk_core.training.batches import Batches
-from styletalk_core.training.clips import Clip, shift, windows
-from styletalk_core.training.evaluation import best_correlation, closure, judge
+from styletalk_core.training.clips import MotionClip, shift, windows
+from styletalk_core.training.evaluation import best_correlation, closure_scores, judge
 from styletalk_core.training.lips import CLOSED, LipMap
 from styletalk_core.training.mirror import mirror_map
 from styletalk_core.training.model_card import model_card
@@ -33,7 +33,7 @@ def lips() -> LipMap:
     return LipMap.of(FaceModel.load())
 
 
-def talking(name: str, lips: LipMap, source: str = "GRID", frames: int = 90, lag: int = 0) -> Clip:
+def talking(name: str, lips: LipMap, source: str = "GRID", frames: int = 90, lag: int = 0) -> MotionClip:
     """A clip whose mouth opens exactly when an AA is heard, ``lag`` frames late."""
     random = np.random.default_rng(abs(hash_of(name)))
     voiced = np.repeat(random.random(frames // 6 + 1) < 0.5, 6)[:frames]
@@ -42,7 +42,7 @@ def talking(name: str, lips: LipMap, source: str = "GRID", frames: int = 90, lag
     opening = np.convolve(np.roll(voiced, lag), np.ones(3) / 3, mode="same")
     direction = lips.gap / (lips.gap @ lips.gap)
     motion = (0.15 * opening[:, None] * direction + 0.02 * random.standard_normal((frames, 64))).astype(np.float32)
-    return Clip(name, source, name.split("/")[0], "train", motion, phones)
+    return MotionClip(name, source, name.split("/")[0], "train", motion, phones)
 
 
 def hash_of(name: str) -> int:
@@ -50,22 +50,22 @@ def hash_of(name: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def clips(lips: LipMap) -> list[Clip]:
+def clips(lips: LipMap) -> list[MotionClip]:
     return [talking(f"{person}/{index}", lips) for person in ("ann", "bob") for index in range(3)]
 
 
 @pytest.fixture
-def training(clips: list[Clip], lips: LipMap) -> MotionTraining:
+def training(clips: list[MotionClip], lips: LipMap) -> MotionTraining:
     return make_training(clips, lips)
 
 
-def make_training(clips: list[Clip], lips: LipMap) -> MotionTraining:
+def make_training(clips: list[MotionClip], lips: LipMap) -> MotionTraining:
     batches = Batches(clips, CONFIG.data, CONFIG.augmentation, lips, mirror_map(FaceModel.load()))
     return MotionTraining(CONFIG, batches, lips, torch.device("cpu"))
 
 
 def test_a_resumed_training_continues_exactly(
-    training: MotionTraining, clips: list[Clip], lips: LipMap, tmp_path: Path
+    training: MotionTraining, clips: list[MotionClip], lips: LipMap, tmp_path: Path
 ) -> None:
     training.train_step(0.1)
     training.save(tmp_path / "last.pt")
@@ -102,7 +102,7 @@ def test_dropout_keeps_the_mean_and_depends_on_the_seed() -> None:
     assert torch.equal(dropped(first, 0.0), first)
 
 
-def test_known_words_are_mixed_into_what_is_heard(clips: list[Clip], lips: LipMap) -> None:
+def test_known_words_are_mixed_into_what_is_heard(clips: list[MotionClip], lips: LipMap) -> None:
     aligned = [replace(clip, aligned=np.roll(clip.phones, 1, axis=1)) for clip in clips]
     plain = settings.AugmentationConfig(transfer=0.0, mirror=0.0, speed=0.0, silence=0.0, noise=0.0, hard=0.0)
     mirror = mirror_map(FaceModel.load())
@@ -121,7 +121,7 @@ def test_a_batch_depends_on_its_number_alone(training: MotionTraining) -> None:
     assert first.names != other.names or not torch.equal(first.target, other.target)
 
 
-def test_a_loss_that_is_not_finite_names_the_clips(clips: list[Clip], lips: LipMap) -> None:
+def test_a_loss_that_is_not_finite_names_the_clips(clips: list[MotionClip], lips: LipMap) -> None:
     broken = [replace(clip, coefficients=clip.coefficients * np.nan) for clip in clips]
     training = make_training(clips, lips)
     training.batches._spoken = training.batches._long = broken
@@ -176,17 +176,17 @@ def test_closure_counts_bilabials_and_closures_amid_speech() -> None:
     heard[[5, 20]] = INDEX["M"]
     opening = np.full(30, 0.1, dtype=np.float32)
     opening[[6, 12]] = 0.0
-    assert closure(opening, heard) == (0.5, 0.5)
+    assert closure_scores(opening, heard) == (0.5, 0.5)
 
 
-def test_the_truth_judged_by_itself_is_perfect(clips: list[Clip], lips: LipMap) -> None:
+def test_the_truth_judged_by_itself_is_perfect(clips: list[MotionClip], lips: LipMap) -> None:
     figures = judge(clips[0].coefficients, clips[0], lips)
     assert figures.opening_correlation == pytest.approx(1, abs=1e-5)
     assert figures.lip_error_px == 0 and figures.opening_std_ratio == pytest.approx(1, abs=1e-3)
     assert min(figures.lip_error_still_px, figures.lip_error_mean_mouth_px) > 1
 
 
-def test_added_silence_closes_the_lips(clips: list[Clip], lips: LipMap) -> None:
+def test_added_silence_closes_the_lips(clips: list[MotionClip], lips: LipMap) -> None:
     silent = replace(CONFIG.augmentation, transfer=0.0, speed=0.0, silence=1.0, mirror=0.0)
     batches = Batches(clips, CONFIG.data, silent, lips, mirror_map(FaceModel.load()))
     random = np.random.default_rng(0)
@@ -213,7 +213,7 @@ def test_wrong_settings_are_named(text: str, message: str, tmp_path: Path) -> No
         settings.read(tmp_path / "c.toml")
 
 
-def test_the_card_says_what_went_in(clips: list[Clip]) -> None:
+def test_the_card_says_what_went_in(clips: list[MotionClip]) -> None:
     card = model_card(CONFIG, [*clips, replace(clips[0], phones=None)], 7, {"unseen people": {"lip_error_px": 1.0}})
     assert card["trained_on"] == {"GRID": "7 clips, 0.3 min, 1 without sound"}
     assert card["steps"] == 7 and "research use" in card["terms"]

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from styletalk_core.phones import INDEX, PHONES, SIL_INDEX, WINDOW
-from styletalk_core.training.batches import Batch
+from styletalk_core.training.batches import MotionBatch
 from styletalk_core.training.config import ObjectiveConfig
 from styletalk_core.training.lips import LipMap
 from styletalk_core.training.objectives import (
     Objective,
-    closure,
+    closure_loss,
     jitter,
     reconstruction,
     structural_dissimilarity,
@@ -51,15 +51,15 @@ def test_reconstruction_of_the_truth_is_free() -> None:
 def test_open_lips_cost_on_a_bilabial_that_the_truth_closes() -> None:
     true = torch.zeros(1, 8)
     phones = windows_of(INDEX["B"], 8)
-    assert closure(torch.full((1, 8), 0.1), true, phones) > 1
-    assert closure(torch.zeros(1, 8), true, phones) == 0
-    assert closure(torch.full((1, 8), 0.1), torch.full((1, 8), 0.1), phones) == 0
+    assert closure_loss(torch.full((1, 8), 0.1), true, phones) > 1
+    assert closure_loss(torch.zeros(1, 8), true, phones) == 0
+    assert closure_loss(torch.full((1, 8), 0.1), torch.full((1, 8), 0.1), phones) == 0
 
 
 def test_one_closed_frame_is_enough_for_a_bilabial_but_not_for_silence() -> None:
     gap = torch.tensor([[0.1, 0.0, 0.1]])
-    assert closure(gap, torch.zeros(1, 3), windows_of(INDEX["P"], 3)) == 0
-    assert closure(gap, torch.zeros(1, 3), windows_of(SIL_INDEX, 3)) > 0
+    assert closure_loss(gap, torch.zeros(1, 3), windows_of(INDEX["P"], 3)) == 0
+    assert closure_loss(gap, torch.zeros(1, 3), windows_of(SIL_INDEX, 3)) > 0
 
 
 def test_shaking_costs_and_lively_motion_does_not() -> None:
@@ -81,7 +81,7 @@ def terms(config: ObjectiveConfig, contact: Tensor | None = None) -> Mapping[str
     torch.manual_seed(0)
     lips = LipMap(np.random.default_rng(0).standard_normal((64, 120)).astype(np.float32), np.ones(64, np.float32))
     phones, motion = torch.rand(2, 30, WINDOW, len(PHONES)).softmax(-1), torch.randn(2, 30, 64)
-    batch = Batch(
+    batch = MotionBatch(
         ("a", "b"), phones, motion, motion, motion, torch.tensor([0, 1]), motion, phones, phones, motion.mean(1)
     )
     code = torch.randn(2, 16)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, interocular
+from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.photo_mouth import PhotoMouth
 from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
@@ -22,7 +22,7 @@ GREEN = (40, 120, 60)
 def parted() -> Portrait:
     """A presenter with parted lips, between which the photo is green: nothing that the renderer paints is."""
     landmarks, image = CLOSED.landmarks.copy(), CLOSED.image.copy()
-    landmarks[list(LOWER_INNER_LIP[1:-1]), 1] += 0.08 * interocular(landmarks)
+    landmarks[list(LOWER_INNER_LIP[1:-1]), 1] += 0.08 * eye_distance_px(landmarks)
     outline = np.vstack([landmarks[list(UPPER_INNER_LIP), :2], landmarks[list(LOWER_INNER_LIP)[::-1], :2]])
     cv2.fillPoly(image, [outline.round().astype(np.int32)], GREEN)
     return replace(CLOSED, image=image, landmarks=landmarks)
@@ -47,7 +47,7 @@ def test_the_photographed_mouth_is_seen_at_its_own_expression_and_not_when_it_op
 
 
 def test_it_gives_way_without_a_jump(parted: Portrait) -> None:
-    unit = interocular(parted.landmarks)
+    unit = eye_distance_px(parted.landmarks)
     painted = np.zeros((1, 1, 3), np.float32)
     for has_teeth in (False, True):
         mouth = PhotoMouth.of(parted.image, parted.landmarks, unit, has_teeth)
@@ -61,4 +61,4 @@ def test_it_gives_way_without_a_jump(parted: Portrait) -> None:
 
 
 def test_closed_lips_have_nothing_between_them() -> None:
-    assert PhotoMouth.of(CLOSED.image, CLOSED.landmarks, interocular(CLOSED.landmarks), False) is None
+    assert PhotoMouth.of(CLOSED.image, CLOSED.landmarks, eye_distance_px(CLOSED.landmarks), False) is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, interocular
+from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.mouth import cheek_color
 from styletalk_core.renderer.photo_teeth import photo_teeth
@@ -38,7 +38,7 @@ def smiling(tmp_path_factory: pytest.TempPathFactory) -> Portrait:
 @pytest.mark.parametrize("name", BUILTIN.names())
 def test_closed_lips_show_no_teeth(name: str) -> None:
     portrait = BUILTIN.get(name)
-    unit = interocular(portrait.landmarks)
+    unit = eye_distance_px(portrait.landmarks)
     cheeks = cheek_color(portrait.image, portrait.landmarks, unit)
     assert photo_teeth(portrait.image, portrait.landmarks, unit, cheeks) == (None, None)
 
@@ -49,12 +49,12 @@ def test_an_open_mouth_without_teeth_shows_none(smiling: Portrait) -> None:
         [smiling.landmarks[list(UPPER_INNER_LIP), :2], smiling.landmarks[list(LOWER_INNER_LIP)[::-1], :2]]
     )
     cv2.fillPoly(dark, [inside.round().astype(np.int32)], (60, 30, 32), cv2.LINE_AA)
-    unit = interocular(smiling.landmarks)
+    unit = eye_distance_px(smiling.landmarks)
     assert photo_teeth(dark, smiling.landmarks, unit, cheek_color(dark, smiling.landmarks, unit)) == (None, None)
 
 
 def test_the_teeth_of_the_photo_are_kept_and_fixed_to_the_head(smiling: Portrait) -> None:
-    unit = interocular(smiling.landmarks)
+    unit = eye_distance_px(smiling.landmarks)
     upper, lower = photo_teeth(
         smiling.image, smiling.landmarks, unit, cheek_color(smiling.image, smiling.landmarks, unit)
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from styletalk_core.dataset import Clip
+from styletalk_core.dataset import VideoClip
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
 from styletalk_core.styles import EMOTIONS, STYLE_FRAMES, StyleLibrary
@@ -22,6 +22,6 @@ def test_every_preset_of_the_recipe_is_packaged() -> None:
 
 @pytest.mark.parametrize("split", ["dev", "test"])
 def test_no_preset_is_made_of_a_person_held_out(split: str, tmp_path: Path) -> None:
-    clip = Clip("someone", tmp_path / "a.mp4", split, "MEAD", "someone", "happy", False, "", "")
+    clip = VideoClip("someone", tmp_path / "a.mp4", split, "MEAD", "someone", "happy", False, "", "")
     with pytest.raises(InputError, match="tracked and of the train split"):
         make_preset("happy", [clip], [clip], tmp_path, FaceModel.load())

@@ -5,7 +5,7 @@ import pytest
 
 from styletalk_core.phones import INDEX, SIL_INDEX
 from styletalk_core.recognizer import augmentation
-from styletalk_core.recognizer.augmentation import Augmenter, Clip
+from styletalk_core.recognizer.augmentation import Augmenter, SpeechClip
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def augmenter() -> Augmenter:
         labels = np.repeat(rng.choice([SIL_INDEX, INDEX["AA"]], 20), 25).astype(np.uint8)
         decibels = np.full((500, 80), -90, np.float16)
         decibels[labels == INDEX["AA"], 20:40] = -20
-        clips.append(Clip("GRID", decibels, labels))
+        clips.append(SpeechClip("GRID", decibels, labels))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(augmentation, "NOISE_SECONDS", 5)
         patch.setattr(augmentation, "NOISE_CLIPS", 1)

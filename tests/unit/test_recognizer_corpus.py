@@ -10,8 +10,8 @@ from styletalk_core.phones import INDEX, SIL_INDEX
 from styletalk_core.recognizer.alignment import labels_at, to_cmu
 from styletalk_core.recognizer.corpus import (
     MAX_PART_SAMPLES,
-    Recording,
-    Utterance,
+    CorpusRecording,
+    CorpusUtterance,
     extra_recordings,
     recordings,
     split_at_pauses,
@@ -30,7 +30,7 @@ def test_long_sound_is_cut_where_it_is_quiet_and_nothing_is_lost() -> None:
 
 
 def test_an_utterance_survives_the_cache(tmp_path: Path) -> None:
-    one = Utterance("a/b", "GRID", "s1", "train", np.arange(320, dtype=np.int16), np.array([1, 2], np.uint8))
+    one = CorpusUtterance("a/b", "GRID", "s1", "train", np.arange(320, dtype=np.int16), np.array([1, 2], np.uint8))
     one.save(tmp_path / "a" / "b.npz")
     (read,) = utterances(tmp_path)
     assert (read.name, read.source, read.speaker, read.split) == ("a/b", "GRID", "s1", "train")
@@ -63,7 +63,9 @@ def test_a_folder_that_is_no_data_folder_is_named(tmp_path: Path) -> None:
 def test_extra_recordings_are_for_training_and_carry_their_terms(tmp_path: Path) -> None:
     columns = "file\tsource\tspeaker\tlicence\ttext\n"
     (tmp_path / "manifest.tsv").write_text(columns + "a/b.wav\tGame\tone\tfreeware\tgood morning\n")
-    expected = Recording("extra/Game/a/b.wav", tmp_path / "a/b.wav", "Game (freeware)", "one", "train", "good morning")
+    expected = CorpusRecording(
+        "extra/Game/a/b.wav", tmp_path / "a/b.wav", "Game (freeware)", "one", "train", "good morning"
+    )
     assert list(extra_recordings(tmp_path)) == [expected]
 
 

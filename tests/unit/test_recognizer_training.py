@@ -11,7 +11,7 @@ from safetensors import safe_open
 from styletalk_core.errors import InputError
 from styletalk_core.phones import INDEX, SIL_INDEX
 from styletalk_core.recognizer import augmentation, training
-from styletalk_core.recognizer.augmentation import Augmenter, Clip
+from styletalk_core.recognizer.augmentation import Augmenter, SpeechClip
 from styletalk_core.recognizer.network import load_network
 from styletalk_core.recognizer.training import DevClip, Training, run
 
@@ -41,7 +41,7 @@ def material(monkeypatch: pytest.MonkeyPatch) -> tuple[Augmenter, list[DevClip],
     monkeypatch.setattr(training, "COLUMNS", 60)
     rng = np.random.default_rng(0)
     labels = np.repeat(rng.choice([SIL_INDEX, INDEX["AA"]], 20), 25).astype(np.uint8)
-    clips = [Clip("GRID", rng.uniform(-80, -20, (500, 80)).astype(np.float16), labels)]
+    clips = [SpeechClip("GRID", rng.uniform(-80, -20, (500, 80)).astype(np.float16), labels)]
     dev = [DevClip(torch.randn(1, 120, 80), np.full(30, SIL_INDEX, np.uint8))]
     return Augmenter(clips, {"GRID": 1.0, "other": 1.0}, 0), dev, dev
 

@@ -8,7 +8,14 @@ from aiortc.codecs.vpx import Vp8Decoder, vp8_depayload
 from aiortc.jitterbuffer import JitterFrame
 from av import VideoFrame
 
-from server.rtc.shared_encoder import BITRATES, KEY_FRAME_TICKS, RAISE_TICKS, SharedEncoder, is_key_frame, streams
+from server.rtc.shared_encoder import (
+    BITRATES,
+    KEY_FRAME_TICKS,
+    RAISE_TICKS,
+    SharedEncoder,
+    is_key_frame,
+    shared_encodings,
+)
 
 SIZE = 64
 
@@ -46,7 +53,7 @@ class Viewer:
 
 
 def test_everybody_gets_the_same_bytes_from_one_encoding() -> None:
-    shared = streams(SIZE)
+    shared = shared_encodings(SIZE)
     viewers = [Viewer(SharedEncoder(shared)) for _ in range(5)]
     for index in range(40):
         for viewer in viewers:
@@ -57,7 +64,7 @@ def test_everybody_gets_the_same_bytes_from_one_encoding() -> None:
 
 
 def test_a_newcomer_and_one_who_lost_something_begin_with_a_key_frame_soon() -> None:
-    shared = streams(SIZE)
+    shared = shared_encodings(SIZE)
     first, second = Viewer(SharedEncoder(shared)), Viewer(SharedEncoder(shared))
     for index in range(120):
         first.ask(index, lost=index == 60)
@@ -75,7 +82,7 @@ def test_a_newcomer_and_one_who_lost_something_begin_with_a_key_frame_soon() -> 
 
 
 def test_a_viewer_with_a_narrow_line_goes_down_alone_and_comes_back_after_a_while() -> None:
-    shared = streams(SIZE)
+    shared = shared_encodings(SIZE)
     wide, narrow = Viewer(SharedEncoder(shared)), Viewer(SharedEncoder(shared))
     wide.encoder.target_bitrate = narrow.encoder.target_bitrate = BITRATES[1]
     back = 60 + RAISE_TICKS // 3_000
@@ -93,7 +100,7 @@ def test_a_viewer_with_a_narrow_line_goes_down_alone_and_comes_back_after_a_whil
 
 
 def test_a_late_viewer_is_served_from_what_is_kept_and_then_waits_for_a_key_frame() -> None:
-    shared = streams(SIZE)
+    shared = shared_encodings(SIZE)
     quick, slow = Viewer(SharedEncoder(shared)), Viewer(SharedEncoder(shared))
     for index in range(60):
         quick.ask(index)
@@ -105,7 +112,7 @@ def test_a_late_viewer_is_served_from_what_is_kept_and_then_waits_for_a_key_fram
 
 
 def test_pictures_that_change_their_size_begin_with_a_key_frame_for_everybody() -> None:
-    shared = streams(SIZE)
+    shared = shared_encodings(SIZE)
     viewers = [Viewer(SharedEncoder(shared)) for _ in range(2)]
     for index in range(9):
         for viewer in viewers:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styletalk_core.style_map import Place, draw_map, main_components
+from styletalk_core.style_map import StylePosition, draw_map, main_components
 
 
 def test_widest_spread_is_the_first_axis_and_fills_it() -> None:
@@ -25,5 +25,5 @@ def test_one_style_lies_in_the_middle() -> None:
 @pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])
 def test_map_is_drawn(tmp_path: Path, suffix: str, start: bytes) -> None:
     path = tmp_path / f"map{suffix}"
-    draw_map([Place("neutral", 0, 0), Place("happy", 1, -0.5)], path)
+    draw_map([StylePosition("neutral", 0, 0), StylePosition("happy", 1, -0.5)], path)
     assert path.read_bytes().startswith(start)

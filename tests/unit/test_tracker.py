@@ -10,7 +10,7 @@ from face_videos import SIDE, noise_frames, talking_frames, write_video
 
 from styletalk_core.errors import InputError
 from styletalk_core.face_model import FaceModel
-from styletalk_core.head_pose import interocular
+from styletalk_core.head_pose import eye_distance
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary
 from styletalk_core.track import lip_gap
@@ -27,7 +27,7 @@ def test_landmarks_of_a_picture_lie_on_the_face(tracker: FaceTracker) -> None:
     portrait = AvatarLibrary(Path("none")).get("clara")
     found = tracker.track_image(portrait.image)
     error = np.linalg.norm((found - portrait.landmarks)[:, :2], axis=1).mean()
-    assert error < 0.03 * interocular(portrait.landmarks)
+    assert error < 0.03 * eye_distance(portrait.landmarks)
 
 
 def test_picture_without_a_face_is_refused(tracker: FaceTracker) -> None:
