@@ -23,14 +23,14 @@ from starlette.routing import BaseRoute, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Lifespan
 
-from server.admission.errors import failed, refused, told
-from server.admission.guard import Guard
-from server.control import client_channel
-from server.routes import credentials, openapi, signalling
-from server.routes.metrics import exposition
-from server.routes.uploads import Uploads
+from server.auth.guard import Guard
+from server.errors import failed, refused, told
+from server.http import credentials, openapi, signalling
+from server.http.metrics import exposition
+from server.http.uploads import Uploads
 from server.service import Service
 from server.sessions import recording
+from server.ws import client_channel
 from streaming.errors import StreamingError
 from styletalk_core.errors import InputError, StyleTalkError
 

@@ -26,11 +26,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from server import logs
 from server.app import build_app, create_app
-from server.commands.serve import listen, make_service
+from server.cli.serve import listen, make_service
 from server.config import ServerConfig, checked, from_environment
-from server.draining import DrainingServer, http_options
 from server.gateway import ClientSettings, Gateway, Placement, ServerLost, SessionLease
 from server.gateway import routes as gateway_routes
+from server.http.draining import DrainingServer, http_options
 from server.priority import raise_priority
 from server.service import Service
 from server.sessions.clients import Client

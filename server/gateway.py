@@ -16,12 +16,12 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from server.admission.access import Access, AccessScope
-from server.admission.errors import problem
-from server.control.message_channel import reject, wants_json
+from server.auth.access import Access, AccessScope
+from server.errors import problem
 from server.protocol.codec import pack
 from server.protocol.events import SessionPlaced, encode
 from server.service import RETRY_AFTER_SECONDS
+from server.ws.message_channel import reject, wants_json
 from streaming.session import Settings
 
 logger = logging.getLogger(__name__)

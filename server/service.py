@@ -11,16 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.admission.access import Access
+from server.auth.access import Access
 from server.catalogue import Catalogue
 from server.config import ServerConfig
 from server.protocol.events import ServerDraining
-from server.rtc import turn
-from server.rtc.negotiation import MediaPath
 from server.sessions.captions import CaptionModel
 from server.sessions.clients import Clients
-from server.voices.choice import open_voice
-from server.voices.voice import Voice
+from server.tts.choice import open_voice
+from server.tts.voice import Voice
+from server.webrtc import turn
+from server.webrtc.negotiation import MediaPath
 from streaming.clock import unix_seconds
 from streaming.latency import LatencyPlan
 from streaming.session import Settings

@@ -21,11 +21,11 @@ from deterministic_engine import AVATARS, BACKGROUNDS, STYLES, DeterministicEngi
 from websockets.asyncio.client import ClientConnection, connect
 
 from server.app import create_app
-from server.benchmarks.udp_relay import UdpRelay
 from server.catalogue import AvatarEntry, StyleEntry
 from server.config import ServerConfig
-from server.rtc.tracks import OpusEncoder, audio_packet
+from server.lab.benchmarks.udp_relay import UdpRelay
 from server.service import Service
+from server.webrtc.tracks import OpusEncoder, audio_packet
 from streaming.overload import OverloadLadder
 from streaming.plan import FRAME_RATES, MachinePlan, Rung, StageCosts
 from streaming.worker import BatchWorker, Machine

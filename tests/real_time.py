@@ -15,7 +15,7 @@ from typing import Final
 
 import pytest
 
-from server.benchmarks.machine import OtherPrograms
+from server.lab.benchmarks.machine import OtherPrograms
 
 OTHERS_SHARE: Final = 0.5
 WAITED_SHARE: Final = 0.1

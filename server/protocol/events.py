@@ -163,7 +163,7 @@ class Pong(Event):
 class ServerDraining(Event):
     """The server is about to stop."""
 
-    type = "server.draining"
+    type = "server.http.draining"
 
     seconds: Annotated[int, "until then"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
-from server.admission.errors import Refusal
+from server.errors import Refusal
 
 MAX_ECHO = 1 << 53
 MAX_ECHO_CHARACTERS = 200

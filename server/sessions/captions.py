@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from server.admission.errors import Refusal
+from server.errors import Refusal
 from server.protocol.events import CaptionsApplied, Error, Event, TranscriptFinal, TranscriptPartial
 from streaming.audio_ring import Decimator
 from streaming.media import FRAME_TICKS, MODEL_SAMPLE_TICKS, TICK_RATE, AudioChunk, Tick

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from server import logs
-from server.admission.limits import site_of
+from server.auth.limits import site_of
 from server.protocol.events import Error, Event
 from server.sessions.live_session import LiveSession
 from server.sessions.microphone_session import MicrophoneSession

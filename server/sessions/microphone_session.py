@@ -6,11 +6,11 @@ Runs on: event loop.
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtp import RtpPacket
 
-from server.rtc import negotiation
-from server.rtc.audio_receiver import AudioReceiver
-from server.rtc.negotiation import MediaPath
-from server.rtc.tracks import AudioTrack, StartBarrier, VideoTrack
 from server.sessions.live_session import LiveSession
+from server.webrtc import negotiation
+from server.webrtc.audio_receiver import AudioReceiver
+from server.webrtc.negotiation import MediaPath
+from server.webrtc.tracks import AudioTrack, StartBarrier, VideoTrack
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
 from streaming.session import Session, Settings

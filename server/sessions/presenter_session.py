@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from server.rtc.tracks import OpusEncoder
 from server.sessions.live_session import LiveSession
-from server.voices.voice import Voice, VoiceFailed, sentences
+from server.tts.voice import Voice, VoiceFailed, sentences
+from server.webrtc.tracks import OpusEncoder
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
 from streaming.media import TICK_RATE, AudioChunk, RenderedFrame

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from server.admission.errors import Refusal, problem
+from server.errors import Refusal, problem
 from server.paths import user_folder
 from server.sessions.mp4 import Mp4Writer
 from server.sessions.presenter_session import Listener, PresenterSession

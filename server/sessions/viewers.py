@@ -13,10 +13,10 @@ import av
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 
 from server.protocol.events import Event
-from server.rtc import negotiation
-from server.rtc.negotiation import MediaPath
-from server.rtc.shared_encoder import SharedEncoder, SharedEncoding, shared_encodings
-from server.rtc.tracks import audio_packet, video_frame
+from server.webrtc import negotiation
+from server.webrtc.negotiation import MediaPath
+from server.webrtc.shared_encoder import SharedEncoder, SharedEncoding, shared_encodings
+from server.webrtc.tracks import audio_packet, video_frame
 from streaming.clock import MediaClock
 from streaming.media import RenderedFrame, Tick
 from streaming.queues import BoundedQueue, OnFull

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page
 
 from browser.conftest import start_call, wait_until
 from browser.server_process import ServerProcess
-from server.benchmarks.network import Network
+from server.lab.benchmarks.network import Network
 
 OpenPage = Callable[..., Page]
 ASKED = """

@@ -24,8 +24,8 @@ from PIL import Image
 from starlette.types import ASGIApp
 
 from fuzzing.mutations import damaged, damaged_lines, messages
-from server.admission.limits import Allowance
 from server.app import create_app
+from server.auth.limits import Allowance
 from server.config import ServerConfig
 from server.protocol.decoder import fields_of
 from server.protocol.requests import CLIENT_REQUESTS

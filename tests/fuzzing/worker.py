@@ -13,7 +13,7 @@ import traceback
 import warnings
 
 from fuzzing.targets import TARGETS
-from server.admission.sandbox import restrict_process
+from server.http.sandbox import restrict_process
 
 PROCESSOR_SECONDS = 3600
 

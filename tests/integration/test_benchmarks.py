@@ -12,8 +12,8 @@ from deterministic_engine import DeterministicEngine
 from live_server import FixedCatalogue
 from numpy.typing import NDArray
 
-from server.benchmarks import batch, capacity, churn, live_server, presenter, soak
 from server.config import ServerConfig
+from server.lab.benchmarks import batch, capacity, churn, live_server, presenter, soak
 from server.service import Service
 from streaming.worker import BatchWorker
 

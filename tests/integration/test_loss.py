@@ -10,7 +10,7 @@ from aiortc.jitterbuffer import JitterBuffer
 from deterministic_engine import BRIGHT, DARK
 from live_server import LiveServer, RtcClient, running_server, tone
 
-from server.benchmarks.udp_relay import UdpRelay
+from server.lab.benchmarks.udp_relay import UdpRelay
 from server.sessions.microphone_session import MicrophoneSession
 
 HALF = (DARK + BRIGHT) / 2

@@ -9,7 +9,7 @@ import pytest
 from live_server import running_server
 from starlette.routing import Route
 
-from server.admission import sandbox
+from server.http import sandbox
 
 TESTS = Path(__file__).parent.parent
 OPTIONS = ("--max-examples", "10", "--seed", "1", "--phases", "coverage,fuzzing,stateful", "--warnings", "off")

@@ -159,7 +159,7 @@ async def test_a_client_written_from_the_document_works_and_gets_only_what_it_te
         for message in messages:
             assert message.keys() - {"type"} <= allowed | (documented_fields("`retry_after`")), (kind, message.keys())
     elsewhere = {
-        "server.draining",
+        "server.http.draining",
         "session.placed",
         "watch.started",
         "captions.applied",
@@ -185,7 +185,7 @@ def test_every_code_of_the_server_is_in_the_document() -> None:
 
 
 def test_every_route_is_in_the_document() -> None:
-    from server.routes.openapi import PATHS
+    from server.http.openapi import PATHS
 
     for path in PATHS:
         assert path.split("{")[0].rstrip("/") in DOCUMENT, path

@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 from live_server import RtcClient, running_server, silence, tone
 
-from server.benchmarks.stopwatch import Stopwatch
+from server.lab.benchmarks.stopwatch import Stopwatch
 from streaming.media import FRAME_TICKS
 
 

@@ -16,7 +16,7 @@ import pytest
 from face_videos import noise_frames, talking_frames, write_video
 from live_server import LiveServer, running_server
 
-from server.routes import uploads
+from server.http import uploads
 from styletalk_core.renderer.background import BackgroundLibrary
 from styletalk_core.renderer.portrait import AvatarLibrary
 from styletalk_core.styles import StyleLibrary
@@ -24,7 +24,7 @@ from styletalk_core.styles import StyleLibrary
 SLOW_WORK = """
 import os, time
 from pathlib import Path
-from server.admission.sandbox import serve
+from server.http.sandbox import serve
 
 def work(request, progress):
     (Path(request["folder"])).mkdir()
@@ -211,7 +211,7 @@ async def test_an_upload_that_is_cut_off_leaves_nothing(
 async def test_a_fault_of_the_server_is_not_the_fault_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    lines = "from server.admission.sandbox import serve", "serve(lambda request, progress: [][request['name']])"
+    lines = "from server.http.sandbox import serve", "serve(lambda request, progress: [][request['name']])"
     (tmp_path / "faulty_work.py").write_text("\n".join(lines))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(uploads, "PROCESS", "faulty_work")

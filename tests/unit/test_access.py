@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.admission.access import Access, AccessScope
+from server.auth.access import Access, AccessScope
 
 NOW = 1_000_000.0
 

@@ -11,8 +11,8 @@ import pytest
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 from aiortc.rtp import RtcpPacket, RtcpSrPacket, RtpPacket, is_rtcp
 
-from server.rtc import aiortc_patches as patches
-from server.rtc.vp8_encoder import LiveVp8Encoder
+from server.webrtc import aiortc_patches as patches
+from server.webrtc.vp8_encoder import LiveVp8Encoder
 
 
 def picture(value: int, size: int = 256) -> av.VideoFrame:

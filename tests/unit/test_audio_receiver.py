@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from server.rtc.audio_receiver import AudioReceiver, conceal
-from server.rtc.tracks import OpusEncoder
+from server.webrtc.audio_receiver import AudioReceiver, conceal
+from server.webrtc.tracks import OpusEncoder
 from streaming.media import AudioChunk
 
 PACKETS = 60

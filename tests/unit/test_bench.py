@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from server.benchmarks import quality, run_all
-from server.commands.bench import BENCHMARKS
+from server.lab.benchmarks import quality, run_all
+from server.lab.commands.bench import BENCHMARKS
 from styletalk_core.errors import InputError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
 
-from server.admission.errors import Refusal
+from server.errors import Refusal
 from server.protocol.events import Event, TranscriptFinal, encode
 from server.sessions.captions import CaptionModel, Captions, Listening
 from streaming.clock import MediaClock

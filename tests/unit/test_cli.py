@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from server.cli import COMMANDS, main
+from server.cli.command import COMMANDS, main
 
 
 def test_help_names_every_command_without_importing_one(capsys: pytest.CaptureFixture[str]) -> None:

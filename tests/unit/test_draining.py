@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 from server.config import ServerConfig
-from server.draining import DrainingServer, http_options
+from server.http.draining import DrainingServer, http_options
 
 
 class Drained:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import server.app  # noqa: F401  # every module that defines an error of the server
-from server.admission.errors import Refusal
+from server.errors import Refusal
 from streaming.errors import ControlFailed, StreamingError, is_refusal
 from styletalk_core.errors import InputError, NotFound, StyleTalkError
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from server.admission.access import Access, AccessScope
-from server.admission.guard import REQUESTS_AT_ONCE, Guard
+from server.auth.access import Access, AccessScope
+from server.auth.guard import REQUESTS_AT_ONCE, Guard
 
 
 async def ask(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.admission.limits import ADDRESSES_REMEMBERED, AddressAllowances, Allowance, site_of
+from server.auth.limits import ADDRESSES_REMEMBERED, AddressAllowances, Allowance, site_of
 
 
 class Watch:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
 
-from server.benchmarks import batch, capacity, churn, interruption, latency, soak, stopwatch, switch
-from server.benchmarks.adaptation import Adaptation
-from server.benchmarks.busy import busy_loops
+from server.lab.benchmarks import batch, capacity, churn, interruption, latency, soak, stopwatch, switch
+from server.lab.benchmarks.adaptation import Adaptation
+from server.lab.benchmarks.busy import busy_loops
 from streaming.elastic_delay import DelaySeen
 from streaming.media import FRAME_TICKS, RenderedFrame
 from streaming.schedule import JobKind

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from server.benchmarks.loop_monitor import NAP_SECONDS, Bystander, LoopMonitor, ProcessorWait, slowness
+from server.lab.benchmarks.loop_monitor import NAP_SECONDS, Bystander, LoopMonitor, ProcessorWait, slowness
 
 
 @dataclass

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from server.benchmarks import machine
-from server.benchmarks.machine import Machine, OtherPrograms, Reference
+from server.lab.benchmarks import machine
+from server.lab.benchmarks.machine import Machine, OtherPrograms, Reference
 
 needs_proc = pytest.mark.skipif(not Path("/proc/stat").exists(), reason="the system does not tell processor times")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from server.admission.errors import Refusal
-from server.control import message_channel
-from server.control.message_channel import OUTGOING_MESSAGES, MessageChannel
+from server.errors import Refusal
 from server.protocol.events import Pong, SpeechStarted, SpeechStopped
 from server.protocol.requests import Ping, Request
+from server.ws import message_channel
+from server.ws.message_channel import OUTGOING_MESSAGES, MessageChannel
 from streaming.errors import ControlFailed, EngineFailure
 from streaming.speech_queue import QueueFull
 from styletalk_core.errors import NotFound

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from server.benchmarks.network import Network
+from server.lab.benchmarks.network import Network
 
 OFFER = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 96\r\na=candidate:1 1 udp 2113937151 127.0.0.1 5004 typ host\r\n"
 

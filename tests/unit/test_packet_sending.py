@@ -12,8 +12,8 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters, RTCRtpHeaderExtension
 from aiortc.rtcrtpsender import RTCEncodedFrame
 from aiortc.rtp import HeaderExtensionsMap, RtpPacket, is_rtcp
 
-from server.rtc import packet_sending
-from server.rtc.aiortc_patches import PatchError
+from server.webrtc import packet_sending
+from server.webrtc.aiortc_patches import PatchError
 
 EXTENSIONS = [
     RTCRtpHeaderExtensionParameters(id=1, uri="urn:ietf:params:rtp-hdrext:sdes:mid"),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from server.benchmarks import quality
-from server.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
+from server.lab.benchmarks import quality
+from server.lab.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
 from styletalk_core.errors import InputError
 
 HEAD = "clip split source speaker style audio licence text"

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 import pytest
 
 from server.config import ServerConfig
-from server.rtc import reachability
-from server.rtc.negotiation import MediaPath
-from server.rtc.reachability import Unreachable
+from server.webrtc import reachability
+from server.webrtc.negotiation import MediaPath
+from server.webrtc.reachability import Unreachable
 
 PORT = 34_780
 RELAY = f"turn:127.0.0.1:{PORT}"

@@ -16,8 +16,7 @@ from deterministic_engine import DeterministicEngine
 from PIL import Image
 from scipy.io import wavfile
 
-from server.cli import main
-from server.commands import render
+from server.cli import main, render
 from server.sessions.mp4 import Mp4Writer
 from streaming.drawing import THREAD_NAME
 from styletalk_core.renderer.portrait import AvatarLibrary

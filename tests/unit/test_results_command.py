@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from server.benchmarks import report
-from server.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
 from server.cli import main
+from server.lab.benchmarks import report
+from server.lab.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
 
 TAKEN = {"commit": "abc1234", "date": "2026-01-02"}
 MEAN = {

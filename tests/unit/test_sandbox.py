@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from server.admission import sandbox
-from server.admission.sandbox import Failure, Progress, Result, parse
+from server.http import sandbox
+from server.http.sandbox import Failure, Progress, Result, parse
 
-GREEDY = "import server.admission.sandbox as c; c.MEMORY = 400 << 20; c.restrict_process(20); b = bytearray(500 << 20)"
+GREEDY = "import server.http.sandbox as c; c.MEMORY = 400 << 20; c.restrict_process(20); b = bytearray(500 << 20)"
 LARGE_FILE = """
 import os, tempfile
-import server.admission.sandbox as c
+import server.http.sandbox as c
 c.FILE_BYTES = 1000
 c.restrict_process(20)
 file = os.open(tempfile.gettempdir(), os.O_TMPFILE | os.O_WRONLY)
@@ -26,7 +26,7 @@ os.write(file, b"x")
 WORK = """
 import os, signal, time
 from pathlib import Path
-from server.admission.sandbox import serve
+from server.http.sandbox import serve
 from styletalk_core.errors import InputError
 
 def work(request, progress):

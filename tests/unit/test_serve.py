@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from server.cli import main
-from server.commands.serve import encoder_of_pictures, listen, machine_of, make_worker
+from server.cli.serve import encoder_of_pictures, listen, machine_of, make_worker
 from server.config import ServerConfig
 from styletalk_core.errors import InputError
 

@@ -8,7 +8,7 @@ from aiortc.codecs.vpx import Vp8Decoder, vp8_depayload
 from aiortc.jitterbuffer import JitterFrame
 from av import VideoFrame
 
-from server.rtc.shared_encoder import (
+from server.webrtc.shared_encoder import (
     BITRATES,
     KEY_FRAME_TICKS,
     RAISE_TICKS,

@@ -20,7 +20,7 @@ finally:
 SERVICE = """
 import json, sys
 from server.app import create_app
-from server.commands.serve import make_service
+from server.cli.serve import make_service
 from server.config import ServerConfig
 create_app(make_service(ServerConfig()))
 print(json.dumps(sorted(sys.modules)))

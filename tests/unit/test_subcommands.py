@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from server.subcommands import add_subcommands
+from server.cli.subcommands import add_subcommands
 
 MODULE = """
 def add_arguments(parser):

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from server.rtc.tracks import video_frame
+from server.webrtc.tracks import video_frame
 from streaming.media import RenderedFrame
 
 

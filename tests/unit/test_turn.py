@@ -5,7 +5,7 @@ import hashlib
 import hmac
 
 from server.config import ServerConfig
-from server.rtc.turn import CREDENTIAL_SECONDS, ice_servers, link_headers
+from server.webrtc.turn import CREDENTIAL_SECONDS, ice_servers, link_headers
 
 URLS = "turn:turn.example:3478?transport=udp,turns:turn.example:5349"
 

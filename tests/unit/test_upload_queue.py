@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from server.routes.upload_queue import UploadQueue, UploadQueueFull
+from server.http.upload_queue import UploadQueue, UploadQueueFull
 
 
 async def test_turns_come_in_the_order_of_arrival() -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from server.config import ServerConfig
-from server.voices.choice import open_voice
-from server.voices.installed import PROGRAMS, InstalledVoice
-from server.voices.packaged import PackagedVoice
-from server.voices.remote import RemoteVoice
-from server.voices.voice import Voice, VoiceFailed, sentences
+from server.tts.choice import open_voice
+from server.tts.installed import PROGRAMS, InstalledVoice
+from server.tts.packaged import PackagedVoice
+from server.tts.remote import RemoteVoice
+from server.tts.voice import Voice, VoiceFailed, sentences
 from styletalk_core.errors import InputError
 
 

@@ -8,7 +8,7 @@ import pytest
 from aiortc.codecs.vpx import Vp8Decoder, vp8_depayload
 from aiortc.jitterbuffer import JitterFrame
 
-from server.rtc.vp8_encoder import LiveVp8Encoder
+from server.webrtc.vp8_encoder import LiveVp8Encoder
 
 
 def picture(value: int, size: int = 256) -> av.VideoFrame:

@@ -1,0 +1,1 @@
+"""Keys, short-lived tokens, limits, and the guard in front of every request."""

@@ -1,0 +1,67 @@
+"""`styletalk avatar add|list|show|remove`: the portraits that can speak.
+
+Runs on: the main thread.
+"""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from server.cli.library import Entry, LibraryCommands, say
+from server.paths import user_folder
+from styletalk_core.enrollment import DEFAULT_SIZE, enroll_avatar
+from styletalk_core.renderer.portrait import AvatarLibrary
+
+
+def _library() -> AvatarLibrary:
+    return AvatarLibrary(user_folder("avatars"))
+
+
+def _kind(library: AvatarLibrary, name: str) -> str:
+    return "built in" if library.is_builtin(name) else "added"
+
+
+def _describe() -> list[Entry]:
+    library = _library()
+    return [{"name": name, "title": library.get(name).title, "kind": _kind(library, name)} for name in library.names()]
+
+
+def _line(avatar: Entry) -> str:
+    return f"{avatar['name']:16} {avatar['title']} ({avatar['kind']})"
+
+
+COMMANDS = LibraryCommands("avatar", _library, _describe, _line)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the four actions."""
+    actions = COMMANDS.actions(parser)
+    add = actions.add("add", "make an avatar of a photo", _add)
+    add.add_argument("name", help="short name: letters, digits, '-' and '_'")
+    add.add_argument("photo", type=Path, help="a photo of a face that looks into the camera")
+    add.add_argument("--title", help="name shown to people")
+    size_help = f"side of the video in pixels, 256 to 1024 (default: {DEFAULT_SIZE})"
+    add.add_argument("--size", type=int, default=DEFAULT_SIZE, help=size_help)
+    COMMANDS.add_list(actions)
+    show = actions.add("show", "describe one avatar, or write its picture", _show)
+    show.add_argument("name")
+    show.add_argument("--output", type=Path, metavar="FILE.jpg", help="write the portrait as a JPEG file")
+    COMMANDS.add_remove(actions, "an avatar")
+
+
+def _add(args: argparse.Namespace) -> dict[str, Any]:
+    avatar = enroll_avatar(_library(), args.name, args.photo, args.title, args.size)
+    COMMANDS.say_added(args, f" in {avatar.seconds:.1f} s")
+    return asdict(avatar)
+
+
+def _show(args: argparse.Namespace) -> dict[str, Any]:
+    library = _library()
+    portrait = library.get(args.name)
+    if args.output:
+        args.output.write_bytes(portrait.thumbnail(portrait.size))
+        say(args, f"Wrote {args.output}.")
+    kind = _kind(library, args.name)
+    say(args, f"{portrait.name}: {portrait.title}, {kind}, {portrait.size} x {portrait.size}")
+    return {"name": portrait.name, "title": portrait.title, "kind": kind, "size": portrait.size}

@@ -1,0 +1,60 @@
+"""The `styletalk` command: finds the subcommand, prints its result, turns bad input into one sentence.
+
+Runs on: the main thread.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from server.cli.subcommands import add_subcommands
+from streaming.errors import EngineFailure
+from styletalk_core.errors import InputError
+
+COMMANDS = {
+    "serve": ("server.cli.serve", "start the avatar server"),
+    "render": ("server.cli.render", "make a video of a portrait speaking an audio file"),
+    "style": ("server.cli.style", "add, list, show, map or remove speaking styles"),
+    "avatar": ("server.cli.avatar", "add, list, show or remove portraits"),
+    "background": ("server.cli.background", "add, list or remove pictures to stand behind a portrait"),
+    "recognize": ("server.cli.recognize", "print the phone labels of an audio file, one per video frame"),
+    "dataset": ("server.lab.commands.dataset", "track clips and label their phones for training"),
+    "train": ("server.lab.commands.train", "train a shipped weight file from the data folder"),
+    "evaluate": ("server.lab.commands.evaluate", "judge generated motion against tracked clips"),
+    "bench": ("server.lab.commands.bench", "measure speed, latency and capacity"),
+    "results": ("server.lab.commands.results", "write measured figures into docs/results.md and the README"),
+    "doctor": ("server.cli.doctor", "check this machine and say how to fix what is missing"),
+}
+
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""The matrices of a frame are small: a second thread per product waits longer than it works, live above all."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one subcommand and returns its exit status: 0 on success, 1 when a model failed, 2 on bad
+    input, 130 when interrupted.
+    """
+    parser = argparse.ArgumentParser(prog="styletalk", description="Real-time streaming avatar server.")
+    add_subcommands(parser, COMMANDS)
+    for name in ONE_THREAD:
+        os.environ.setdefault(name, "1")  # read when the command's module imports NumPy
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        result = args.run(args)
+    except InputError as error:
+        print(f"styletalk: {error}", file=sys.stderr)
+        return 2
+    except EngineFailure as error:
+        logging.getLogger(__name__).exception("a model failed")
+        print(f"styletalk: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if args.json:
+        print(json.dumps(result))
+    return 0

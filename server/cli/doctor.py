@@ -1,0 +1,165 @@
+"""`styletalk doctor`: what this machine has, what it lacks and how to mend it. Changes nothing.
+
+Takes the options of `styletalk serve` and tells what a server with them would show on this machine.
+"""
+
+import argparse
+import asyncio
+import importlib
+import logging
+import shutil
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from server import config as settings
+from server.config import ServerConfig
+from server.processors import available_cores
+from streaming.measurement import measure
+from streaming.plan import MachinePlan
+
+NATIVE_LIBRARIES = {
+    "cv2": "apt-get install libgl1 libglib2.0-0",
+    "mediapipe": "apt-get install libegl1 libgles2",
+    "av": "pip install --force-reinstall av",
+    "aiortc": "pip install --force-reinstall aiortc",
+    "torch": "pip install torch==2.13.0",
+    "onnxruntime": "pip install --force-reinstall onnxruntime",
+}
+"""Packages that load native code -> the usual cure when they do not."""
+
+WEIGHTS = ("mesh64.safetensors", "recognizer.safetensors", "styletalk.safetensors")
+CODECS = {"libvpx": "calls", "libopus": "calls", "libx264": "files", "aac": "files"}
+"""Encoders -> what cannot be made without."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PORTS_PER_CALL = 2
+"""UDP ports a call needs: one for each address of the machine, two on most."""
+
+Check = tuple[str, str]
+"""What was looked at, and its fix: empty when nothing has to be mended."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options that the server will be started with."""
+    settings.add_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Runs every check; returns ``checks``, a list of ``name``, ``ok`` and ``fix`` (empty when ok).
+
+    Raises:
+        InputError: the options are not ones that a server would start with.
+    """
+    logging.getLogger("aioice").setLevel(logging.WARNING)
+    checks = []
+    for name, fix in _checks(settings.load(args)):
+        checks.append({"name": name, "ok": not fix, "fix": fix})
+        if not args.json:
+            print(f"FAIL  {name}  ->  {fix}" if fix else f"ok    {name}", flush=True)
+    return {"checks": checks}
+
+
+def _checks(config: ServerConfig) -> Iterator[Check]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    yield f"Python {version}", "" if sys.version_info >= (3, 11) else "install Python 3.11 or newer"
+    yield f"{available_cores():g} CPU cores", ""
+    packages = [
+        _attempt(f"package {name}", partial(importlib.import_module, name), NATIVE_LIBRARIES[name])
+        for name in NATIVE_LIBRARIES
+    ]
+    yield from packages
+    for weight in WEIGHTS:
+        present = files("styletalk_core").joinpath("weights", weight).is_file()
+        yield f"weights {weight}", "" if present else f"reinstall styletalk-live: {weight} is missing"
+    yield from _files(config)
+    yield from _ports(config)
+    if not any(fix for _, fix in packages):
+        yield from _codecs()
+        yield from _media(config)
+        yield _plan(config)
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    yield "Chromium for the browser tests", "" if browser else "apt-get install chromium (only the tests need it)"
+
+
+def _files(config: ServerConfig) -> Iterator[Check]:
+    for name in filter(None, (config.tls_certificate, config.tls_key)):
+        yield _attempt(f"TLS file {name}", Path(name).read_bytes, "give a PEM file that this user may read")
+
+
+def _ports(config: ServerConfig) -> Iterator[Check]:
+    listening = partial(_bind, socket.SOCK_STREAM, config.host, config.port)
+    yield _attempt(f"port {config.port} free", listening, f"styletalk serve --port {config.port + 1}")
+    yield _attempt("UDP sockets", partial(_bind, socket.SOCK_DGRAM, config.host, 0), f"allow UDP on {config.host}")
+
+
+def _codecs() -> Iterator[Check]:
+    import av
+
+    for codec, use in CODECS.items():
+        fix = f"pip install --force-reinstall av: no {use} without it"
+        yield _attempt(f"codec {codec}", partial(av.CodecContext.create, codec, "w"), fix)
+
+
+def _media(config: ServerConfig) -> Iterator[Check]:
+    from server.webrtc import reachability
+    from server.webrtc.negotiation import MediaPath
+
+    if (ports := config.udp_range()) is not None:
+        taken, needed = reachability.taken_ports(MediaPath.of(config)), PORTS_PER_CALL * max(1, config.max_sessions)
+        enough = len(ports) - len(taken) >= needed
+        fix = f"{len(taken)} of them are taken and {needed} are needed: choose a wider range for --udp-ports"
+        yield f"UDP ports {config.udp_ports}", "" if enough else fix
+    try:
+        asyncio.run(reachability.call_within(config))
+        yield "call within this machine (ICE, DTLS)", ""
+    except reachability.Unreachable as error:
+        fix = f"let UDP through the firewall, {config.udp_ports or 'all ports'} ({error})"
+        yield "call within this machine (ICE, DTLS)", fix
+    for url in filter(None, config.turn_urls.split(",")):
+        try:
+            asyncio.run(reachability.allocate(config, url.strip()))
+            yield f"relay {url}", ""
+        except reachability.Unreachable as error:
+            yield f"relay {url}", f"check its address and that its static-auth-secret is turn_secret ({error})"
+
+
+def _plan(config: ServerConfig) -> Check:
+    """What pictures a server with these settings would make here."""
+    plan = plan_of(config)
+    if plan.feasible:
+        return f"pictures: {plan.described()}", ""
+    return "pictures", f"use a faster CPU or --device cuda ({plan.described()})"
+
+
+def plan_of(config: ServerConfig) -> MachinePlan:
+    """Measures every stage as a starting server does."""
+    from server.cli.serve import machine_of
+    from styletalk_core.engine import ModelEngine
+    from styletalk_core.renderer.portrait import AvatarLibrary
+    from styletalk_core.styles import StyleLibrary
+
+    machine = machine_of(config)
+    device = config.device if config.device.startswith("cuda") else "cpu"
+    libraries = AvatarLibrary(Path("none")), StyleLibrary(Path("none"))
+    engine = ModelEngine(*libraries, device=device, size=machine.sizes[0])
+    engine.warmup()
+    return machine.plan(measure(engine, machine.sizes, machine.encoder_of))
+
+
+def _attempt(name: str, check: Callable[[], object], fix: str) -> Check:
+    try:
+        check()
+    except (ImportError, OSError, ValueError) as error:
+        return name, f"{fix} ({error})"
+    return name, ""
+
+
+def _bind(kind: socket.SocketKind, host: str, port: int) -> None:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=kind)[0]
+    with socket.socket(family, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)

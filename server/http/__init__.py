@@ -1,0 +1,1 @@
+"""HTTP: signalling, uploads, tokens, lists, metrics, and the document that describes them."""

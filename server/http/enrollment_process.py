@@ -1,0 +1,45 @@
+"""The sandboxed process of an upload: makes an entry of a file and adds it to a library of its own.
+
+The server copies the entry into the user's library once the process has ended: killed at any moment, it leaves nothing
+there. Request: ``kind`` ("style", "avatar" or "background"), ``name``, ``file``, and ``folder`` of its library.
+
+Runs on: the process that `confined.run` starts.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from server.cli.command import ONE_THREAD
+from server.http.sandbox import serve
+
+
+def enroll(request: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:
+    """Add the entry and describe it.
+
+    Raises:
+        InputError: the file cannot be used; the sentence says why.
+    """
+    for name in ONE_THREAD:
+        os.environ.setdefault(name, "1")
+    # Imports only now, within the bounds.
+    from styletalk_core import enrollment
+    from styletalk_core.renderer.background import BackgroundLibrary
+    from styletalk_core.renderer.portrait import AvatarLibrary
+    from styletalk_core.styles import StyleLibrary
+
+    name, file, folder = request["name"], Path(request["file"]), Path(request["folder"])
+    match request["kind"]:
+        case "style":
+            return asdict(enrollment.enroll_style(StyleLibrary(folder), name, file, progress))
+        case "avatar":
+            return asdict(enrollment.enroll_avatar(AvatarLibrary(folder), name, file))
+        case "background":
+            return asdict(enrollment.enroll_background(BackgroundLibrary(folder), name, file))
+    raise ValueError(f"{request['kind']!r} is not a kind of upload")
+
+
+if __name__ == "__main__":
+    serve(enroll)

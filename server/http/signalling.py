@@ -1,0 +1,177 @@
+"""WHIP (RFC 9725): a client posts an SDP offer and gets its avatar. WHEP: a viewer gets somebody else's.
+
+Runs on: event loop. Routes: POST /whip, PATCH and DELETE /whip/{id}; POST /whep/{presenter}, DELETE
+/whep/{presenter}/{id}.
+"""
+
+import logging
+
+from aiortc.sdp import candidate_from_sdp
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from server import logs
+from server.ai_label import AI_LABEL
+from server.auth.limits import BodyTooLarge, read_body
+from server.errors import problem
+from server.service import RETRY_AFTER_SECONDS, Service
+from server.sessions.clients import TooManySessions
+from server.sessions.microphone_session import MicrophoneSession
+from server.sessions.viewers import MAX_VIEWERS
+from server.webrtc import turn
+from server.webrtc.aiortc_patches import NoMediaPort
+from streaming.errors import EngineFailure, WorkerFull
+
+logger = logging.getLogger(__name__)
+MAX_SDP_BYTES = 64 * 1024
+
+
+def busy(service: Service) -> Response:
+    """503: come back later."""
+    if service.draining:
+        code, message = "draining", "The server is about to stop; try again in a moment."
+    elif service.worker.ready and not service.worker.plan.feasible:
+        return problem(503, "machine_too_slow", service.worker.plan.described())
+    elif service.worker.ready:
+        code, message = "server_full", f"All {service.worker.slots} places are taken; try again in a moment."
+    else:
+        code, message = "warming_up", "The server is warming up; try again in a moment."
+    return problem(503, code, message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def _no_port() -> Response:
+    wait = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return problem(503, "no_media_port", "All UDP ports for media are taken; widen --udp-ports.", wait)
+
+
+async def _read_offer(request: Request) -> str | Response:
+    """The SDP of a request, or the answer to a request without."""
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/sdp":
+        return problem(415, "unsupported_media_type", "The body must be application/sdp.")
+    try:
+        return (await read_body(request, MAX_SDP_BYTES)).decode()
+    except BodyTooLarge:
+        return problem(413, "too_large", f"An offer has at most {MAX_SDP_BYTES} bytes.")
+    except UnicodeDecodeError:
+        return problem(400, "bad_offer", "The offer is not text.")
+
+
+async def post_offer(request: Request) -> Response:
+    """Answers an offer; ``?session=ID`` resumes a client's settings and replaces his call."""
+    service: Service = request.app.state.service
+    offer = await _read_offer(request)
+    if isinstance(offer, Response):
+        return offer
+    if service.draining:
+        return busy(service)
+    address = request.client.host if request.client else ""
+    try:
+        client = service.clients.get_or_create(request.query_params.get("session"), service.first_settings(), address)
+    except TooManySessions as error:
+        return problem(429, "too_many_sessions", str(error), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    logs.session.set(client.id)
+    try:
+        async with client.negotiating:  # one call per client, however often he asks
+            await service.clients.end(client)
+            session = await MicrophoneSession.answer(
+                offer, service.worker, service.plan(), client.settings, service.media_path()
+            )
+            service.clients.start(client, session)
+    except (WorkerFull, EngineFailure):
+        return busy(service)
+    except NoMediaPort:
+        return _no_port()
+    logger.info("call %s answered", session.id)
+    headers = {"Location": f"/whip/{session.id}", "ETag": f'"{session.id}"', "X-Session": client.id}
+    return _answered(service, session.answer_sdp, client.id, headers)
+
+
+def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -> Response:
+    """201 with the answer, the relays that the client may use, and the mark of a generated picture."""
+    if links := turn.link_headers(service.ice_servers(label)):
+        headers |= {"Link": links}
+    return Response(sdp, 201, headers | {"Digital-Source-Type": AI_LABEL["digital_source_type"]}, "application/sdp")
+
+
+async def patch_candidates(request: Request) -> Response:
+    """Adds trickled ICE candidates (RFC 8840 fragment)."""
+    service: Service = request.app.state.service
+    session = next(
+        (session for session in service.clients.microphone_sessions() if session.id == request.path_params["call"]),
+        None,
+    )
+    if session is None:
+        return problem(404, "not_found", "There is no such call.")
+    if request.headers.get("content-type", "").split(";")[0].strip() != "application/trickle-ice-sdpfrag":
+        return problem(415, "unsupported_media_type", "The body must be application/trickle-ice-sdpfrag.")
+    try:
+        fragment = (await read_body(request, MAX_SDP_BYTES)).decode()
+        mid = "0"
+        for line in fragment.splitlines():
+            if line.startswith("a=mid:"):
+                mid = line.removeprefix("a=mid:").strip()
+            elif line.startswith("a=candidate:"):
+                candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
+                candidate.sdpMid = mid
+                await session.peer.addIceCandidate(candidate)
+            elif line.startswith("a=end-of-candidates"):
+                await session.peer.addIceCandidate(None)
+    except BodyTooLarge:
+        return problem(413, "too_large", f"A fragment has at most {MAX_SDP_BYTES} bytes.")
+    except (ValueError, AssertionError, IndexError):
+        return problem(400, "bad_fragment", "The body is not an ICE fragment.")
+    return Response(status_code=204)
+
+
+async def delete_session(request: Request) -> Response:
+    """Ends a call."""
+    service: Service = request.app.state.service
+    client = service.clients.by_session(request.path_params["call"])
+    if client is None:
+        return problem(404, "not_found", "There is no such call.")
+    await service.clients.end(client)
+    return Response(status_code=200)
+
+
+async def post_viewer(request: Request) -> Response:
+    """Lets a viewer watch a presenter."""
+    service: Service = request.app.state.service
+    offer = await _read_offer(request)
+    if isinstance(offer, Response):
+        return offer
+    name = request.path_params["presenter"]
+    presenter = service.clients.presenters().get(name)
+    if presenter is None or presenter.session is None or not presenter.session.media_session.clock.started:
+        return problem(404, "not_found", f"Nobody presents as {name!r} now.")
+    viewers = presenter.session.viewers
+    if len(viewers.by_id) >= MAX_VIEWERS:
+        return problem(503, "server_full", "The server is full.", {"Retry-After": str(RETRY_AFTER_SECONDS)})
+    try:
+        clock, size = presenter.session.media_session.clock, service.worker.size
+        viewer = await viewers.admit(offer, clock, size, service.media_path())
+    except NoMediaPort:
+        return _no_port()
+    headers = {"Location": f"/whep/{name}/{viewer.id}", "ETag": f'"{viewer.id}"'}
+    return _answered(service, viewer.peer.localDescription.sdp, viewer.id, headers)
+
+
+async def delete_viewer(request: Request) -> Response:
+    """A viewer leaves."""
+    service: Service = request.app.state.service
+    presenter = service.clients.presenters().get(request.path_params["presenter"])
+    viewers = {} if presenter is None or presenter.session is None else presenter.session.viewers.by_id
+    viewer = viewers.get(request.path_params["viewer"])
+    if viewer is None:
+        return problem(404, "not_found", "There is no such viewer.")
+    viewer.ended.set()
+    return Response(status_code=200)
+
+
+routes = [
+    Route("/whip", post_offer, methods=["POST"]),
+    Route("/whip/{call}", patch_candidates, methods=["PATCH"]),
+    Route("/whip/{call}", delete_session, methods=["DELETE"]),
+    Route("/whep/{presenter}", post_viewer, methods=["POST"]),
+    Route("/whep/{presenter}/{viewer}", delete_viewer, methods=["DELETE"]),
+]

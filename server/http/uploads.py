@@ -1,0 +1,197 @@
+"""``PUT`` and ``DELETE`` of a user's styles, avatars and backgrounds.
+
+The body of ``PUT /api/styles/{name}`` is a video, of ``PUT /api/avatars/{name}`` a photo, of
+``PUT /api/backgrounds/{name}`` a picture. A sandboxed process makes an entry of it, one file at a time, so that the
+sessions of the server do not feel it; further uploads queue. The answer comes when the entry can be chosen. A client
+that goes away before leaves nothing behind.
+
+Runs on: event loop.
+"""
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from server.errors import SORRY, problem, sentence
+from server.http import sandbox
+from server.http.sandbox import Failure, Result
+from server.http.upload_queue import Ticket, UploadQueue, UploadQueueFull
+from server.paths import user_folder
+from server.service import RETRY_AFTER_SECONDS, Service
+from styletalk_core.errors import INTERNAL, InputError
+from styletalk_core.renderer.background import BackgroundLibrary
+from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.styles import MAX_CLIP_MEGABYTES, StyleLibrary
+from styletalk_core.user_library import UserLibrary
+
+logger = logging.getLogger(__name__)
+
+PROCESS = "server.http.enrollment_process"
+LOGGED_CHARACTERS = 2000
+CLIENT_GONE = 499
+"""Status of an answer that nobody reads, for the access log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a file may become.
+
+    Attributes:
+        noun: "style", "avatar" or "background"; the address is its plural.
+        source: what messages call the file; a style remembers it as its source.
+        code: of the problem that the file cannot be used.
+        megabytes: largest file.
+        seconds: longest time that it may take.
+        library: opens the library in a folder.
+    """
+
+    noun: str
+    source: str
+    code: str
+    megabytes: float
+    seconds: float
+    library: Callable[[Path], UserLibrary[Any]]
+
+    def user_library(self) -> UserLibrary[Any]:
+        """Open the user's own library."""
+        return self.library(user_folder(f"{self.noun}s"))
+
+
+STYLE = Kind("style", "uploaded clip", "bad_clip", MAX_CLIP_MEGABYTES, 300.0, StyleLibrary)
+AVATAR = Kind("avatar", "uploaded photo", "bad_photo", 30, 60.0, AvatarLibrary)
+BACKGROUND = Kind("background", "uploaded picture", "bad_picture", 30, 60.0, BackgroundLibrary)
+
+
+class Uploads:
+    """The routes of one server."""
+
+    def __init__(self) -> None:
+        self._queue = UploadQueue()
+
+    @property
+    def routes(self) -> list[Route]:
+        """For the application."""
+        kinds = (STYLE, AVATAR, BACKGROUND)
+        return [*(route for kind in kinds for route in self._routes(kind)), Route("/api/uploads", self._progress)]
+
+    def _routes(self, kind: Kind) -> list[Route]:
+        async def put(request: Request) -> Response:
+            return await self._put(kind, request)
+
+        async def delete(request: Request) -> Response:
+            await asyncio.to_thread(kind.user_library().remove, request.path_params["name"])
+            return Response(status_code=204)
+
+        path = f"/api/{kind.noun}s/{{name}}"
+        return [Route(path, put, methods=["PUT"]), Route(path, delete, methods=["DELETE"])]
+
+    async def _put(self, kind: Kind, request: Request) -> Response:
+        """201 with the entry, 400 for a file that cannot be used, 413 for one too large, 503 for one too many."""
+        name = request.path_params["name"]
+        try:
+            kind.user_library().check_name(name)
+        except InputError as error:
+            return problem(400, "bad_name", sentence(error))
+        try:
+            with self._queue.ticket(kind.noun, name) as ticket:
+                return await self._received(kind, ticket, request)
+        except UploadQueueFull as full:
+            return problem(full.status, full.code, str(full), {"Retry-After": str(RETRY_AFTER_SECONDS)})
+        except ClientDisconnect:
+            logger.info("the client that was sending the %s %s has gone", kind.noun, name)
+            return Response(status_code=CLIENT_GONE)
+
+    async def _received(self, kind: Kind, ticket: Ticket, request: Request) -> Response:
+        """Receive the file, wait for its turn and enroll it.
+
+        Raises:
+            ClientDisconnect: the client has gone; nothing is stored.
+        """
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
+        try:
+            file = folder / kind.source
+            if not await _write_body(request, file, kind.megabytes):
+                message = f"The {kind.source} has more than {kind.megabytes:g} MB; send a smaller one."
+                return problem(413, "too_large", message)
+            service: Service = request.app.state.service
+            return await _while_connected(request, self._enroll(kind, ticket, file, service))
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder)
+
+    async def _enroll(self, kind: Kind, ticket: Ticket, file: Path, service: Service) -> Response:
+        made = kind.library(file.parent / "made")
+        request = {"kind": kind.noun, "name": ticket.name, "file": str(file), "folder": str(file.parent / "made")}
+        try:
+            async with self._queue.turn(ticket):
+                ended = await sandbox.run(
+                    PROCESS, request, kind.seconds, lambda done: self._queue.progress(ticket, done)
+                )
+                if isinstance(ended.answer, Result):
+                    await asyncio.to_thread(kind.user_library().copy, ticket.name, made)
+        except sandbox.TookTooLong:
+            return problem(400, "too_slow", f"The {kind.source} takes too long to watch; send a smaller one.")
+        match ended.answer:
+            case Result(value):
+                return JSONResponse(value, 201, {"Location": f"/api/{kind.noun}s/{ticket.name}"})
+            case Failure(code, _) if code == INTERNAL:
+                logger.error("an upload failed: %s", ended.log[-LOGGED_CHARACTERS:])
+                service.internal_errors["upload"] += 1
+                return problem(500, INTERNAL, SORRY)
+            case Failure(_, message):
+                return problem(400, kind.code, sentence(message))
+        logger.warning("an upload cannot be used (status %d): %s", ended.status, ended.log[-LOGGED_CHARACTERS:])
+        return problem(400, kind.code, f"The {kind.source} cannot be used; make it again with another program.")
+
+    async def _progress(self, request: Request) -> Response:
+        """Every upload with its position, 0 for the one that is being enrolled, and the share that is done."""
+        uploads = [
+            {"kind": ticket.kind, "name": ticket.name, "position": position, "done": ticket.done}
+            for ticket, position in self._queue.positions()
+        ]
+        return JSONResponse({"busy": self._queue.busy, "done": self._queue.done, "uploads": uploads})
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    """Do work for as long as the client waits for it.
+
+    Raises:
+        ClientDisconnect: the client has gone; the work was cancelled.
+    """
+    working = asyncio.create_task(work, name="upload")
+    watching = asyncio.create_task(_disconnected(request), name="upload client")
+    try:
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        for task in (working, watching):
+            task.cancel()
+        await asyncio.gather(working, watching, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    """Return when the client of a request whose body has been read is gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _write_body(request: Request, path: Path, megabytes: float) -> bool:
+    """Writes the body to a file; False where it is too large, the rest is then not read."""
+    size = 0
+    with await asyncio.to_thread(path.open, "wb") as file:
+        async for part in request.stream():
+            size += len(part)
+            if size > megabytes * 1_000_000:
+                return False
+            await asyncio.to_thread(file.write, part)
+    return True

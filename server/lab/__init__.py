@@ -1,0 +1,1 @@
+"""Benchmarks of the server, and laboratory commands. Needs the extra `lab`; nothing else imports it."""

@@ -1,0 +1,171 @@
+"""`styletalk bench batch`: decode and render for many sessions on one device, fed by a clock instead of clients.
+
+Runs on: event loop of its own, the models on the worker thread as in a server. Every session asks for a frame thirty
+times a second, at its own moment within the frame; a frame that is not rendered within the session's budget is late.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from server.cli.serve import make_service
+from server.config import ServerConfig
+from server.lab.benchmarks.capacity import memory_mb
+from server.priority import raise_priority
+from streaming.clock import MediaClock, monotonic
+from streaming.composer import Composer
+from streaming.latency import LatencyPlan
+from streaming.media import FRAME_TICKS, PHONES, TICK_RATE, WINDOW
+from streaming.schedule import JobKind
+from streaming.slots import SlotLease
+from streaming.timing import StageTiming
+from streaming.worker import BatchWorker
+from styletalk_core.errors import InputError
+
+FRAME_SECONDS = FRAME_TICKS / TICK_RATE
+SETTLE_SECONDS = 1.0
+PHONE_FRAMES = 3
+"""Frames that a phone of the synthetic speech lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStep:
+    """How it went with ``sessions`` sessions: share of late frames, share of the time in which the device was at work,
+    mean batch size, 99th percentile of a batch's time per stage, resident memory and memory on the device."""
+
+    sessions: int
+    late_share: float
+    device_use: float
+    decoder_batch: float
+    renderer_batch: float
+    decoder_p99_ms: float
+    renderer_p99_ms: float
+    memory_mb: float
+    device_memory_mb: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the benchmark."""
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
+    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="picture size (512)")
+    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="how many (1 2 4)")
+    parser.add_argument("--seconds", type=float, default=10, help="how long each number is measured (10)")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Measures each number of sessions.
+
+    Raises:
+        InputError: a senseless option, or a device that is not there.
+    """
+    if args.seconds < 2 or min(args.sessions) < 1:
+        raise InputError("--seconds must be at least 2 and --sessions at least 1.")
+    raise_priority()
+    config = ServerConfig(device=_present(args.device), size=args.size, max_sessions=max(args.sessions))
+    steps = asyncio.run(_measure_all(config, args.sessions, args.seconds))
+    if not args.json:
+        for step in steps:
+            print(
+                f"{step.sessions} x {args.size}: {step.late_share:.2%} late, device {step.device_use:.0%} in use, "
+                f"p99 decode {step.decoder_p99_ms} ms, render {step.renderer_p99_ms} ms"
+            )
+    return {"device": config.device, "size": args.size, "steps": [asdict(step) for step in steps]}
+
+
+def _present(device: str) -> str:
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError("This machine has no CUDA device that PyTorch can use.")
+    return device
+
+
+async def _measure_all(config: ServerConfig, counts: list[int], seconds: float) -> list[BatchStep]:
+    service = make_service(config)
+    worker, settings = service.worker, service.first_settings()
+    worker.start()
+    try:
+        await worker.wait_ready()
+        steps = []
+        for count in counts:
+            leases = [worker.lease() for _ in range(count)]
+            for lease in leases:
+                await worker.prepare(settings.avatar, worker.size)
+                await worker.submit(JobKind.CONTROL, lease, _opening(lease, settings, worker.size), monotonic())
+            steps.append(await _measure(worker, leases, seconds, config.device))
+            for lease in leases:
+                await worker.release(lease)
+        return steps
+    finally:
+        await worker.aclose()
+
+
+def _opening(lease: SlotLease, settings: Any, size: int) -> Callable[[Any], None]:
+    return lambda engine: engine.open(
+        lease.slot, settings.avatar, settings.style, settings.intensity, settings.background, size
+    )
+
+
+async def _measure(worker: BatchWorker, leases: list[SlotLease], seconds: float, device: str) -> BatchStep:
+    began = monotonic()
+    busy: list[float] = []
+    async with asyncio.TaskGroup() as tasks:
+        outcomes = [
+            tasks.create_task(_speak(worker, lease, began + FRAME_SECONDS * k / len(leases), seconds), name=f"{lease}")
+            for k, lease in enumerate(leases)
+        ]
+        while monotonic() - began < SETTLE_SECONDS + seconds:
+            await asyncio.sleep(0.5)
+            busy.append(worker.ladder.busy_share)
+    late, made = np.sum([outcome.result() for outcome in outcomes], axis=0)
+    timings = worker.timings()
+    decoder, renderer = (timings.get(name, StageTiming(0, 0, 0, 0, 0)) for name in ("decoder", "renderer"))
+    return BatchStep(
+        len(leases),
+        round(float(late / max(1, made)), 5),
+        round(float(np.mean(busy[2:])), 3),
+        round(decoder.batch, 2),
+        round(renderer.batch, 2),
+        round(decoder.run_p99, 2),
+        round(renderer.run_p99, 2),
+        round(memory_mb(), 1),
+        _device_memory_mb(device),
+    )
+
+
+async def _speak(worker: BatchWorker, lease: SlotLease, began: float, seconds: float) -> tuple[int, int]:
+    """One session that talks without pause; returns how many frames were late, and how many there were."""
+    random = np.random.default_rng(lease.slot)
+    composer, clock = Composer(seed=lease.slot), MediaClock(0)
+    budget = LatencyPlan(0).budget / TICK_RATE
+    phones = random.dirichlet(np.full(PHONES, 0.05), size=1_000).astype(np.float32).repeat(PHONE_FRAMES, axis=0)
+    late = made = 0
+    for index in range(round((SETTLE_SECONDS + seconds) / FRAME_SECONDS)):
+        start = began + index * FRAME_SECONDS
+        counted = start - began > SETTLE_SECONDS
+        made += counted
+        if monotonic() > start + FRAME_SECONDS:  # as in a session, a frame whose time has passed is not begun
+            late += counted
+            continue
+        await clock.wait_until(start)
+        due = start + budget
+        place = index % (len(phones) - WINDOW)
+        decoded = await worker.submit(JobKind.DECODE, lease, phones[place : place + WINDOW], due)
+        motion = composer.compose(index * FRAME_TICKS, 0, decoded, True, 0.1)
+        await worker.submit(JobKind.RENDER, lease, motion, due)
+        late += counted and monotonic() > due
+    return late, made
+
+
+def _device_memory_mb(device: str) -> float:
+    if device == "cpu":
+        return 0.0
+    import torch
+
+    return round(torch.cuda.max_memory_reserved(device) / 1e6, 1)

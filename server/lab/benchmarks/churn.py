@@ -1,0 +1,126 @@
+"""`styletalk bench churn`: clients come and go; what do they leave behind?
+
+Runs on: the main thread, the server in another, the clients in processes of their own.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import threading
+import time
+import urllib.error
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from server.lab.benchmarks.capacity import memory_mb
+from server.lab.benchmarks.live_server import LiveServer, live_server
+from server.lab.benchmarks.load_clients import LoadClient
+from styletalk_core.errors import InputError
+
+WARM_UP_CYCLES = 60
+FIRST_FRAME_SECONDS = 20
+POOL_THREADS = ("uvloop_", "asyncio_")
+"""Names of the threads of the event loop's own pool, which is bounded and fills as it is used."""
+CLEARING_SECONDS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What the server holds."""
+
+    memory_mb: float
+    tasks: int
+    threads: int
+    descriptors: int
+    free_slots: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the benchmark."""
+    parser.add_argument("--cycles", type=int, default=500, metavar="N", help="calls that begin and end (500)")
+    parser.add_argument("--together", type=int, default=2, metavar="N", help="clients at the same time (2)")
+    parser.add_argument("--size", type=int, choices=(256, 512), default=256, help="picture size (256)")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Lets clients come and go, each until its first picture; every other one leaves without asking the server.
+
+    Raises:
+        InputError: a senseless option, or a client that saw no picture.
+    """
+    if args.cycles < 1 or args.together < 1:
+        raise InputError("--cycles and --together must be at least 1.")
+    with live_server(size=args.size, max_sessions=args.together) as server:
+        _visit(server, WARM_UP_CYCLES, args.together)
+        before, began = _belongings(server), time.monotonic()
+        _visit(server, args.cycles, args.together)
+        took = time.monotonic() - began
+        after = _belongings(server)
+    result = {
+        "cycles": args.cycles,
+        "seconds_per_cycle": round(took / args.cycles * args.together, 3),
+        "rss_growth_mb": round(after.memory_mb - before.memory_mb, 1),
+        "tasks_left": after.tasks - before.tasks,
+        "threads_left": after.threads - before.threads,
+        "descriptors_left": after.descriptors - before.descriptors,
+        "slots_left": args.together - after.free_slots,
+    }
+    if not args.json:
+        for name, value in result.items():
+            print(f"{name:<20}{value}")
+    return result
+
+
+def _visit(server: LiveServer, cycles: int, together: int) -> None:
+    """Runs the clients and waits until the server has cleared up after them."""
+    shares = [cycles // together + (k < cycles % together) for k in range(together)]
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_come_and_go, args=(server.address, share), daemon=True) for share in shares]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        raise InputError("A client could not connect or saw no picture.")
+    deadline = time.monotonic() + CLEARING_SECONDS
+    while server.service.worker.free_slots < together and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(1)
+
+
+def _belongings(server: LiveServer) -> Belongings:
+    return Belongings(
+        memory_mb(),
+        server.read(lambda: len(asyncio.all_tasks())),
+        sum(not thread.name.startswith(POOL_THREADS) for thread in threading.enumerate()),
+        len(list(Path("/proc/self/fd").iterdir())),
+        server.service.worker.free_slots,
+    )
+
+
+def _come_and_go(address: str, cycles: int) -> None:
+    """The main function of a client's process."""
+
+    async def main() -> None:
+        for cycle in range(cycles):
+            peer_client = await _connected(address)
+            async with asyncio.timeout(FIRST_FRAME_SECONDS):
+                await peer_client.seen.wait()
+            if cycle % 2:
+                await peer_client.delete()
+            await peer_client.peer.close()
+
+    asyncio.run(main())
+
+
+async def _connected(address: str) -> LoadClient:
+    """A call; the place of the client before may still be occupied."""
+    async with asyncio.timeout(FIRST_FRAME_SECONDS):
+        while True:
+            try:
+                return await LoadClient.begin(address)
+            except urllib.error.HTTPError as refusal:
+                if refusal.code != 503:
+                    raise
+                await asyncio.sleep(0.1)

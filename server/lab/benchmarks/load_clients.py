@@ -1,0 +1,146 @@
+"""Clients and viewers without a browser: aiortc peers in processes of their own that receive without decoding.
+
+Runs on: the benchmark's thread and the clients' processes.
+"""
+
+import asyncio
+import multiprocessing
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from multiprocessing.synchronize import Event
+from typing import Any
+
+import av
+import numpy as np
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.rtp import RtpPacket
+from numpy.typing import NDArray
+
+from server.lab.benchmarks.browser import bursts
+from server.webrtc.aiortc_patches import tap_packets
+from streaming.clock import monotonic
+from streaming.media import PACKET_TICKS, TICK_RATE
+
+MAX_AUDIO_PAYLOAD_BYTES = 400
+"""Bytes; what is longer is part of a picture."""
+
+
+class LoopedTrack(MediaStreamTrack):
+    """A microphone that plays (n,) int16 mono 48 kHz in a loop."""
+
+    kind = "audio"
+
+    def __init__(self, samples: NDArray[np.int16]) -> None:
+        super().__init__()
+        self._samples = samples
+        self._sent = 0
+        self._began = 0.0
+
+    async def recv(self) -> av.AudioFrame:
+        """The next 20 ms, when they have been spoken."""
+        self._began = self._began or monotonic()
+        await asyncio.sleep(max(0.0, self._began + self._sent / TICK_RATE - monotonic()))
+        places = np.arange(self._sent, self._sent + PACKET_TICKS) % len(self._samples)
+        frame = av.AudioFrame.from_ndarray(self._samples[places][None], format="s16", layout="mono")
+        frame.sample_rate = TICK_RATE
+        frame.pts = self._sent
+        frame.time_base = Fraction(1, TICK_RATE)
+        self._sent += PACKET_TICKS
+        return frame
+
+
+def _request(method: str, address: str, body: bytes | None = None) -> tuple[str, str]:
+    """Location and body of the answer."""
+    request = urllib.request.Request(address, body, {"Content-Type": "application/sdp"}, method=method)
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return str(response.headers.get("Location", "")), str(response.read().decode())
+
+
+class LoadClient:
+    """A call that is up: the peer, the address of its resource, and whether a picture has come."""
+
+    def __init__(self, peer: RTCPeerConnection) -> None:
+        self.peer = peer
+        self.resource = ""
+        self.seen = asyncio.Event()
+
+    @classmethod
+    async def begin(cls, address: str, presenter: str = "") -> "LoadClient":
+        """Calls the server at ``address`` and speaks, or only watches ``presenter``.
+
+        Raises:
+            urllib.error.HTTPError: the server refuses.
+        """
+        peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        begun = cls(peer)
+        if presenter:
+            peer.addTransceiver("audio", "recvonly")
+        else:
+            peer.addTransceiver(LoopedTrack(bursts(20)), "sendrecv")
+        peer.addTransceiver("video", "recvonly")
+        for receiver in peer.getReceivers():
+            tap_packets(receiver, begun._received)
+        await peer.setLocalDescription(await peer.createOffer())
+        try:
+            path = f"whep/{presenter}" if presenter else "whip"
+            location, answer = await asyncio.to_thread(
+                _request, "POST", address + path, peer.localDescription.sdp.encode()
+            )
+        except BaseException:
+            await peer.close()
+            raise
+        begun.resource = address + location.removeprefix("/")
+        await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        return begun
+
+    def _received(self, packet: RtpPacket, payload: bytes) -> None:
+        if len(payload) > MAX_AUDIO_PAYLOAD_BYTES:
+            self.seen.set()
+
+    async def delete(self) -> None:
+        """Asks the server to end the call."""
+        await asyncio.to_thread(_request, "DELETE", self.resource)
+
+
+def _main(address: str, presenter: str, leave: Event) -> None:
+    async def main() -> None:
+        peer_client = await LoadClient.begin(address, presenter)
+        await asyncio.to_thread(leave.wait)
+        await peer_client.peer.close()
+
+    asyncio.run(main())
+
+
+class LoadClients:
+    """A growing number of clients."""
+
+    def __init__(self, address: str, presenter: str) -> None:
+        self._address = address
+        self._presenter = presenter
+        self._context = multiprocessing.get_context("spawn")
+        self._leave = self._context.Event()
+        self._processes: list[Any] = []
+
+    def add(self) -> None:
+        """One more client."""
+        process = self._context.Process(target=_main, args=(self._address, self._presenter, self._leave), daemon=True)
+        process.start()
+        self._processes.append(process)
+
+    def leave(self) -> None:
+        """All hang up."""
+        self._leave.set()
+        for process in self._processes:
+            process.join(10)
+
+
+@contextmanager
+def load_clients(address: str, presenter: str = "") -> Iterator[LoadClients]:
+    """Clients, or viewers of ``presenter``, that hang up at the end."""
+    crowd = LoadClients(address, presenter)
+    try:
+        yield crowd
+    finally:
+        crowd.leave()

@@ -1,0 +1,86 @@
+"""`styletalk bench quality`: the paper's self-driven protocol on clips that nothing was trained on, and what is heard.
+
+Three groups, told apart because they are not equally hard: people of whom nothing was trained on, at the camera and
+on the web; such people in the studio of the GRID corpus; and sentences never heard of GRID's first speaker, whom the
+training knows. Also the renderer alone on true motion, and the recognizer beside pocketsphinx on the official samples.
+
+Runs on: the main thread; two to four minutes. Nothing here is a time, so the machine may be busy.
+"""
+
+import argparse
+import json
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from server.lab.commands import evaluate
+from styletalk_core.benchmarks.recognizer_accuracy import accuracy, official_samples
+from styletalk_core.dataset import VideoClip, read_manifest
+from styletalk_core.errors import InputError
+from styletalk_core.recognizer.backends import open_backend
+from styletalk_core.weights import MOTION_WEIGHTS
+
+UNSEEN: Final = "people never seen"
+STUDIO: Final = "people never seen, GRID"
+SENTENCES: Final = "sentences never heard, GRID"
+_STUDIO_SPEAKER: Final = "grid_s1"
+"""GRID's speaker in the training split."""
+_DEFAULT_CLIPS: Final = 8
+"""Clips of a group, spread over all of them."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the benchmark."""
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
+    parser.add_argument("--every", type=int, default=15, metavar="N", help="look at every Nth picture (15)")
+    parser.add_argument(
+        "--most", type=int, default=_DEFAULT_CLIPS, metavar="N", help=f"clips of a group ({_DEFAULT_CLIPS})"
+    )
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns ``self_driven`` by group, ``renderer`` and ``recognizer``.
+
+    Raises:
+        InputError: the data folder is not there, or a group has no clip.
+    """
+    if args.every < 1 or args.most < 1:
+        raise InputError("--every and --most must be at least 1.")
+    logging.getLogger().setLevel(logging.ERROR)  # what is skipped is in the result
+    groups = _groups(read_manifest(args.data), args.most)
+    result = {
+        "self_driven": {name: _judged(clips, args.every) for name, clips in groups.items()},
+        "renderer": _judged(groups[UNSEEN], args.every, renderer_only=True)["mean"],
+        "recogniser": {
+            name: accuracy(open_backend(name), list(official_samples(args.data))) for name in ("neural", "pocketsphinx")
+        },
+    }
+    if not args.json:
+        print(json.dumps(result, indent=2))
+    return result
+
+
+def _groups(clips: list[VideoClip], most: int) -> dict[str, list[VideoClip]]:
+    held_out = [clip for clip in clips if clip.split != "train" and clip.audio]
+    grid = [clip for clip in held_out if clip.source == "GRID"]
+    groups = {
+        UNSEEN: [clip for clip in held_out if clip.source != "GRID"],
+        STUDIO: [clip for clip in grid if clip.speaker != _STUDIO_SPEAKER],
+        SENTENCES: [clip for clip in grid if clip.speaker == _STUDIO_SPEAKER],
+    }
+    return {name: members[:: -(-len(members) // most) or 1] for name, members in groups.items()}
+
+
+def _judged(clips: list[VideoClip], every: int, renderer_only: bool = False) -> dict[str, Any]:
+    """What `styletalk evaluate` says of these clips."""
+    if not clips:
+        raise InputError("The manifest has no spoken clip of the dev or test split in one of the groups.")
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in clips:
+            (Path(folder) / f"{clip.name.replace('/', '-')}.mp4").symlink_to(clip.path.resolve())
+        options = {"every": every, "future_frames": 2, "weights": MOTION_WEIGHTS, "renderer_only": renderer_only}
+        found = evaluate.run(argparse.Namespace(folder=Path(folder), json=True, **options))
+    return {"clips": len(found["clips"]), "people": len({clip.speaker for clip in clips})} | {
+        key: found[key] for key in ("mean", "baselines", "styles", "skipped") if key in found
+    }

@@ -1,0 +1,125 @@
+"""All benchmarks one after the other, each in a process of its own: one table, and one file per machine.
+
+Every entry of the file says from which commit it is and when it was taken: a benchmark that is run again alone
+(`--only soak`) replaces its own entry, and one that fails leaves the figures that it had.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from server.lab.benchmarks.machine import processor_name
+
+RUNS: Final = {
+    "decoder": ["decoder"],
+    "recognizer": ["recognizer"],
+    "renderer": ["renderer"],
+    "batch": ["batch", "--seconds", "5"],
+    "latency": ["latency", "--busy", "2"],
+    "interruption": ["interruption", "--times", "12"],
+    "switch": ["switch"],
+    "outage": ["outage", "--times", "2"],
+    "capacity": ["capacity", "--size", "512", "--seconds", "6"],
+    "capacity-256": ["capacity", "--size", "256", "--seconds", "6"],
+    "churn": ["churn", "--cycles", "500"],
+    "soak": ["soak", "--minutes", "10"],
+    "quality": ["quality"],
+}
+"""What is run, and how; only `quality` needs clips that are not part of the repository."""
+MAX_BENCHMARK_SECONDS: Final = 1800
+"""A benchmark that is not done by then is stopped."""
+_SHOWN: Final = {
+    "decoder": ("ms_per_frame_b1", "ms_per_frame_b8", "ratio_uncached", "style_switch_ms"),
+    "recognizer": ("rtf", "lookahead_ms", "step_ms"),
+    "renderer": ("ms_512", "ms_256", "speed_ratio_256", "memory_mb"),
+    "latency": ("p50_ms", "p95_ms", "skew_mean_ms", "skew_p95_ms", "fps"),
+    "capacity": ("sessions", "fps", "late_share", "cpu_per_session", "memory_mb_per_session"),
+    "soak": ("drift_ms", "rss_growth_mb", "late_share", "loop_block_p99_ms"),
+}
+"""Figures of the table; benchmarks that are not named show all that are numbers."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `styletalk bench all`."""
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write FOLDER/<machine>.json, too")
+    parser.add_argument("--only", nargs="+", choices=list(RUNS), metavar="NAME", help=f"of {', '.join(RUNS)}")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Runs them; one that fails is told and does not stop the others."""
+    result: dict[str, Any] = {"machine": processor_name(), "cores": os.cpu_count(), "python": platform.python_version()}
+    taken = {"commit": _commit(), "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
+    path = None
+    if args.out is not None:
+        args.out.mkdir(parents=True, exist_ok=True)
+        path = args.out / f"{re.sub('[^a-z0-9]+', '-', result['machine'].lower()).strip('-')}-{result['cores']}.json"
+        result = (json.loads(path.read_text()) if path.exists() else {}) | result
+    if not args.json:
+        print(f"{result['machine']}, {result['cores']} cores, commit {taken['commit']}, {taken['date']}")
+    for name in args.only or RUNS:
+        figures = measured(RUNS[name])
+        if "failed" not in figures or "failed" in result.get(name, figures):
+            result[name] = taken | figures
+            if path is not None:
+                path.write_text(json.dumps(result, indent=2) + "\n")
+        if not args.json:
+            _print_rows(name, figures)
+    if path is not None and not args.json:
+        print(f"written to {path}")
+    return result
+
+
+def measured(words: list[str]) -> dict[str, Any]:
+    """What `styletalk bench` with these words reports, or why it failed; whatever it started has ended then."""
+    command = [sys.executable, "-m", "server.cli", "bench", *words, "--json"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        told, said = process.communicate(timeout=MAX_BENCHMARK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"failed": f"not done after {MAX_BENCHMARK_SECONDS} s"}
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    if process.returncode != 0:
+        lines = said.strip().splitlines()
+        return {"failed": lines[-1] if lines else f"exit status {process.returncode}"}
+    figures: dict[str, Any] = json.loads(told.splitlines()[-1])
+    return figures
+
+
+def _print_rows(name: str, figures: Mapping[str, Any]) -> None:
+    """One line per figure: benchmark, key, value."""
+    if "failed" in figures:
+        print(f"  {name:<14}failed: {figures['failed']}")
+        return
+    keys = _SHOWN.get(name.partition("-")[0]) or [k for k, value in figures.items() if isinstance(value, int | float)]
+    for key in keys:
+        value = figures[key]
+        print(
+            f"  {name:<14}{key:<24}{value:>10.3f}" if isinstance(value, float) else f"  {name:<14}{key:<24}{value:>10}"
+        )
+
+
+def _commit() -> str:
+    """The commit of this checkout, with a plus where files differ from it; empty outside a checkout."""
+    here = Path(__file__).parent
+    asked = [["git", "rev-parse", "--short", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"]]
+    try:
+        commit, changed = (
+            subprocess.run(one, cwd=here, capture_output=True, text=True, check=True).stdout.strip() for one in asked
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return commit + ("+" if changed else "")

@@ -1,0 +1,133 @@
+"""`styletalk bench switch`: how soon a real browser shows another style or avatar after it was chosen on the page.
+
+Runs on: the main thread, the server in another. The microphone never pauses. The page chooses styles and avatars in
+turn. Of every second choice the server marks the pictures with a white corner, from the frame on that it has
+acknowledged, so that the page sees by the pixels alone when a choice is on the screen.
+"""
+
+import argparse
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from server.lab.benchmarks.browser import WATCH_CORNER, vowel
+from server.lab.benchmarks.live_server import speaking_call
+from server.lab.benchmarks.stopwatch import Stopwatch, flashing
+from streaming.media import RenderedFrame
+from streaming.session import Session
+from styletalk_core.errors import InputError
+
+SETTLE_SECONDS = 6
+KINDS = ("style", "avatar")
+PROBE = (
+    "async ({ kinds, times, pause }) => {"
+    + WATCH_CORNER
+    + """
+  const choices = [];
+  for (let time = 0; time < times; time++) for (const kind of kinds) {
+    await new Promise((resolve) => setTimeout(resolve, pause * (1 + 0.2 * Math.random())));
+    const inputs = [...document.querySelectorAll(`#${kind}s input`)];
+    const chosen = wall(performance.now()), before = frames.at(-1).at(-1);
+    inputs[(inputs.findIndex(({ checked }) => checked) + 1) % inputs.length].click();
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    const applied = styletalk.events.findLast(({ type }) => type === `${kind}.applied`);
+    const shown = frames.find(([moment, , white]) => moment > chosen && white !== before);
+    if (applied && shown) choices.push({ kind, chosen, frame: applied.frame, shown: shown[0] });
+  }
+  running = false;
+  return choices;
+}
+"""
+)
+
+
+@dataclass(slots=True)
+class Switches:
+    """Gives the pictures after every second switch a white corner; made and read on the event loop.
+
+    Attributes:
+        frames: the acknowledged first frame of every switch so far.
+    """
+
+    frames: list[int] = field(default_factory=list)
+
+    def watch(self, session: Session) -> None:
+        """Listens in on a session from now on."""
+        session.set_style = partial(self._switched, session.set_style)  # type: ignore[method-assign]
+        session.set_avatar = partial(self._switched, session.set_avatar)  # type: ignore[method-assign]
+        session.next_frame = partial(self._next_frame, session.next_frame)  # type: ignore[method-assign]
+
+    async def _switched(self, switch: Callable[..., Awaitable[int]], *choice: Any) -> int:
+        self.frames.append(await switch(*choice))
+        return self.frames[-1]
+
+    async def _next_frame(self, next_frame: Callable[[], Awaitable[RenderedFrame]]) -> RenderedFrame:
+        rendered = await next_frame()
+        return flashing(rendered) if sum(frame <= rendered.index for frame in self.frames) % 2 else rendered
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the benchmark."""
+    parser.add_argument(
+        "--times", type=int, default=15, metavar="N", help="styles, and as many avatars, to choose (15)"
+    )
+    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="picture size (512)")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Chooses.
+
+    Raises:
+        InputError: no browser, a senseless option, or a choice that was not seen.
+    """
+    if args.times < 1:
+        raise InputError("--times must be at least 1.")
+    with speaking_call(vowel(30), size=args.size) as (server, page):
+        time.sleep(SETTLE_SECONDS)
+        session = server.read(lambda: server.service.clients.microphone_sessions()[0])
+        watch = server.read(lambda: Stopwatch(session, server.service.worker))
+        server.read(lambda: Switches().watch(session.media_session))
+        before = server.read(lambda: (session.media_session.stats.fresh, session.media_session.stats.late))
+        choices = page.evaluate(PROBE, {"kinds": KINDS, "times": args.times, "pause": 700})
+        fresh, late = server.read(lambda: (session.media_session.stats.fresh, session.media_session.stats.late))
+        delay_ms = server.service.plan().delay / 48
+    if len(choices) < args.times * len(KINDS):
+        raise InputError(f"Only {len(choices)} of {args.times * len(KINDS)} choices were seen in the picture.")
+    result = summary(choices, {index: moments.decoding * 1000 for index, moments in watch.frames.items()}) | {
+        "delay_ms": delay_ms,
+        "late_share": round((late - before[1]) / max(1, fresh + late - sum(before)), 5),
+        "times": args.times,
+    }
+    if not args.json:
+        for name, value in result.items():
+            print(f"{name:<24}{value}")
+    return result
+
+
+def summary(choices: list[dict[str, Any]], begun: dict[int, float]) -> dict[str, float]:
+    """The figures of all choices, in ms.
+
+    ``shown``: from the choice to the display of the first frame with it. ``waited``: to the beginning of that frame's
+    work, which is what the choice costs on top of the way that every frame takes.
+
+    Args:
+        choices: as the page tells of them.
+        begun: when the work on each frame began, in ms since 1970.
+    """
+    figures = {}
+    for kind in KINDS:
+        shown = [choice["shown"] - choice["chosen"] for choice in choices if choice["kind"] == kind]
+        waited = [_begun(choice["frame"], begun) - choice["chosen"] for choice in choices if choice["kind"] == kind]
+        for name, values in (("shown", shown), ("waited", waited)):
+            figures[f"{kind}_{name}_p50_ms"] = round(float(np.median(values)), 1)
+            figures[f"{kind}_{name}_max_ms"] = round(float(np.max(values)), 1)
+    return figures
+
+
+def _begun(frame: int, begun: dict[int, float]) -> float:
+    """When the work on ``frame``, or on the first one after it that was not left out, began."""
+    return begun[min(index for index in begun if index >= frame)]

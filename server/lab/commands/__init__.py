@@ -1,0 +1,1 @@
+"""Subcommands of `styletalk` that train, evaluate and measure."""

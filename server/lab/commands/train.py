@@ -1,0 +1,25 @@
+"""`styletalk train NAME`: trains one of the shipped weight files from the data folder."""
+
+import argparse
+
+from server.cli.subcommands import add_subcommands
+
+TRAININGS = {
+    "recognizer": ("styletalk_core.recognizer.training", "the streaming phoneme recognizer"),
+    "motion": ("styletalk_core.training.motion", "style encoder and style-controllable decoder"),
+    "motion-output": (
+        "styletalk_core.training.fit_output_layer",
+        "the lower face's output layers, on finished features",
+    ),
+    "ablations": ("styletalk_core.training.ablations", "one network per missing part of the objective, and report"),
+    "face-model": ("styletalk_core.training.face_model", "the linear face model, from tracked clips"),
+    "visemes": ("styletalk_core.training.visemes", "the mouth shape of every viseme, from labelled clips"),
+    "mouth": ("styletalk_core.training.mouth", "what bends and shades the skin around the mouth"),
+    "basel": ("styletalk_core.training.basel", "the map from the face model to the published renderer's"),
+    "presets": ("styletalk_core.training.presets", "the packaged speaking styles, from tracked clips"),
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds one subcommand per training."""
+    add_subcommands(parser, TRAININGS)

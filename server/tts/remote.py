@@ -1,0 +1,58 @@
+"""A voice of another server that speaks OpenAI's ``POST /v1/audio/speech``: hosted ones, and many that run at home.
+
+Runs on: event loop; the blocking reads run on threads. The answer is asked for as PCM (24 kHz, 16 bit, mono) and is
+passed on as it comes.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from http.client import HTTPException
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import numpy as np
+from numpy.typing import NDArray
+
+from server.tts.voice import VoiceFailed
+from streaming.interpolator import Interpolator
+
+RATE = 24_000
+PIECE_BYTES = RATE // 5 * 2  # 200 ms
+REMOTE_VOICE = "alloy"
+TIMEOUT_SECONDS = 20.0
+"""Longest silence of the other server."""
+
+
+class RemoteVoice:
+    """Implements `Voice`.
+
+    Args:
+        base: address up to and with the version, such as ``https://api.openai.com/v1``.
+        key: sent as a bearer token when it is not empty.
+        model, voice: as the other server calls them.
+    """
+
+    def __init__(self, base: str, key: str, model: str, voice: str) -> None:
+        self.name = voice
+        self._address = f"{base.rstrip('/')}/audio/speech"
+        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+        self._model = model
+
+    async def speak(self, text: str) -> AsyncGenerator[NDArray[np.int16], None]:
+        """Yields the sound as it comes."""
+        wanted = {"model": self._model, "voice": self.name, "input": text, "response_format": "pcm"}
+        request = Request(self._address, json.dumps(wanted).encode(), self._headers)
+        interpolator, odd = Interpolator(RATE), b""
+        try:
+            with await asyncio.to_thread(urlopen, request, timeout=TIMEOUT_SECONDS) as answer:
+                while data := await asyncio.to_thread(answer.read1, PIECE_BYTES):
+                    data = odd + data
+                    whole = len(data) // 2 * 2
+                    odd = data[whole:]
+                    if whole:
+                        yield interpolator.push(np.frombuffer(data[:whole], "<i2").astype(np.int16))
+        except HTTPError as error:
+            raise VoiceFailed(f"The voice server refused with status {error.code}.") from error
+        except (URLError, HTTPException, OSError) as error:
+            raise VoiceFailed("The voice server cannot be reached.") from error

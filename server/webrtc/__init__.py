@@ -1,0 +1,1 @@
+"""WebRTC: negotiation, the audio receiver, the paced tracks, every patch of aiortc."""

@@ -1,0 +1,116 @@
+"""The two tracks of a call, paced by one clock.
+
+Runs on: event loop. Sound is encoded here (a fifth of a millisecond per packet), pictures by the sender in an
+executor thread. Time stamps are the session's ticks, so that sound and picture share their zero.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+from aiortc import MediaStreamTrack
+from numpy.typing import NDArray
+
+from server.webrtc.vp8_encoder import VIDEO_CLOCK_RATE
+from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, RenderedFrame, Tick
+from streaming.session import Session
+
+AUDIO_BITRATE = 64_000
+AUDIO_TIME_BASE = Fraction(1, TICK_RATE)
+VIDEO_TIME_BASE = Fraction(1, VIDEO_CLOCK_RATE)
+FRAME_RTP_TICKS = FRAME_TICKS * VIDEO_CLOCK_RATE // TICK_RATE
+if STEP_TICKS * VIDEO_CLOCK_RATE % TICK_RATE:
+    raise AssertionError("pictures must begin at whole ticks of RTP time")
+
+
+class StartBarrier:
+    """Starts a session when all its tracks have been asked for their first frame."""
+
+    def __init__(self, start: Callable[[], None]) -> None:
+        self.parties = 2
+        self._start = start
+        self._waiting: set[MediaStreamTrack] = set()
+
+    def arrive(self, track: MediaStreamTrack) -> None:
+        if track not in self._waiting:
+            self._waiting.add(track)
+            if len(self._waiting) == self.parties:
+                self._start()
+
+
+class OpusEncoder:
+    """(960,) int16 mono 48 kHz to one Opus packet."""
+
+    def __init__(self) -> None:
+        self._codec = av.AudioCodecContext.create("libopus", "w")
+        self._codec.bit_rate = AUDIO_BITRATE
+        self._codec.format = "s16"
+        self._codec.layout = "mono"
+        self._codec.sample_rate = TICK_RATE
+        self._codec.time_base = AUDIO_TIME_BASE
+        self._codec.options = {"application": "voip", "frame_duration": "20"}
+
+    def encode(self, samples: NDArray[np.int16], pts: int) -> bytes:
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        frame.sample_rate = TICK_RATE
+        frame.time_base = AUDIO_TIME_BASE
+        frame.pts = pts
+        return b"".join(bytes(packet) for packet in self._codec.encode(frame))
+
+
+def audio_packet(start: Tick, encoded: bytes) -> "av.packet.Packet[Any]":
+    """An Opus packet whose first sample is due at tick ``start``."""
+    packet = av.Packet(encoded)
+    packet.pts = start
+    packet.time_base = AUDIO_TIME_BASE
+    return packet
+
+
+def video_frame(rendered: RenderedFrame) -> av.VideoFrame:
+    """A picture with the time stamp of its frame; its pixels are not copied, and must never be written again."""
+    frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(rendered.yuv), format="yuv420p")
+    frame.pts = rendered.tick * VIDEO_CLOCK_RATE // TICK_RATE
+    frame.time_base = VIDEO_TIME_BASE
+    return frame
+
+
+class AudioTrack(MediaStreamTrack):
+    """The microphone's own sound, D later, as Opus packets; ``publish`` gets them too."""
+
+    kind = "audio"
+
+    def __init__(self, session: Session, barrier: StartBarrier, publish: Callable[[tuple[Tick, bytes]], None]) -> None:
+        super().__init__()
+        self._session = session
+        self._barrier = barrier
+        self._publish = publish
+        self._encoder = OpusEncoder()
+
+    async def recv(self) -> "av.packet.Packet[Any]":
+        """Waits for the next packet's time."""
+        self._barrier.arrive(self)
+        chunk = await self._session.next_audio()
+        encoded = self._encoder.encode(chunk.samples, chunk.start)
+        self._publish((chunk.start, encoded))
+        return audio_packet(chunk.start, encoded)
+
+
+class VideoTrack(MediaStreamTrack):
+    """The avatar; ``publish`` gets the pictures too."""
+
+    kind = "video"
+
+    def __init__(self, session: Session, barrier: StartBarrier, publish: Callable[[RenderedFrame], None]) -> None:
+        super().__init__()
+        self._session = session
+        self._barrier = barrier
+        self._publish = publish
+
+    async def recv(self) -> av.VideoFrame:
+        """Waits for the next frame's time."""
+        self._barrier.arrive(self)
+        frame = await self._session.next_frame()
+        self._publish(frame)
+        return video_frame(frame)

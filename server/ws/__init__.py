@@ -1,0 +1,1 @@
+"""The WebSocket channels of clients, presenters and viewers."""

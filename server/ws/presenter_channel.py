@@ -1,0 +1,263 @@
+"""The presenter's part of a control channel: a program pushes audio or text, and the avatar speaks it.
+
+Runs on: event loop.
+"""
+
+import asyncio
+
+import numpy as np
+
+from server.ai_label import AI_LABEL
+from server.errors import Refusal
+from server.protocol.events import (
+    AudioBuffer,
+    AudioCleared,
+    AudioCommitted,
+    Error,
+    MarkReached,
+    PresenterStarted,
+    PresenterStopped,
+    RecordingStarted,
+    RecordingStopped,
+    TextAccepted,
+    TranscriptFinal,
+    UtteranceEnded,
+    UtteranceStarted,
+)
+from server.protocol.fields import UNSET, BadMessage, Unset
+from server.protocol.requests import (
+    DEFAULT_RATE,
+    AppendAudio,
+    ClearAudio,
+    CommitAudio,
+    PlaceMark,
+    PresenterRequest,
+    SpeakText,
+    StartPresenter,
+    StartRecording,
+    StopPresenter,
+    StopRecording,
+)
+from server.service import RETRY_AFTER_SECONDS, Service
+from server.sessions.clients import Client
+from server.sessions.presenter_session import PresenterSession
+from server.sessions.recording import Recording
+from streaming import speaker as spoken
+from streaming.errors import EngineFailure, WorkerFull
+from streaming.interpolator import Interpolator
+from streaming.media import TICK_RATE, Tick
+from streaming.speaker import Speaker, SpokenEvent
+from streaming.speech_queue import AT_END, Sentence, Utterance
+
+
+def milliseconds(ticks: Tick) -> int:
+    """Ticks as messages tell them."""
+    return round(ticks * 1000 / TICK_RATE)
+
+
+def check_free(service: Service, client: Client, name: str) -> None:
+    """Makes sure that ``client`` may present under ``name``.
+
+    Raises:
+        BadMessage: another client does.
+    """
+    if any(other.presents_as == name for other in service.clients if other is not client):
+        raise BadMessage(f"Another client presents as {name!r}; choose another name.")
+
+
+class PresenterChannel:
+    """Carries out what one program says.
+
+    Args:
+        service: of the server.
+        client: whose channel it is.
+        may_record: whether the client may write files that outlive its session.
+    """
+
+    def __init__(self, service: Service, client: Client, may_record: bool) -> None:
+        self._service = service
+        self._client = client
+        self._may_record = may_record
+        self._utterance: Utterance | None = None
+        """The newest."""
+        self._pushed: Utterance | None = None
+        """The newest whose sound is pushed."""
+        self._interpolator = Interpolator(DEFAULT_RATE)
+        self._recording: Recording | None = None
+        self._attending: asyncio.Task[None] | None = None
+
+    async def handle(self, request: PresenterRequest) -> None:
+        """Does what the program asks for.
+
+        Raises:
+            Refusal: it is not done.
+            QueueFull: too much waits to be spoken.
+        """
+        match request:
+            case StartPresenter():
+                await self._start(request.name)
+            case StopPresenter():
+                await self._stop()
+            case AppendAudio():
+                self._append(request)
+            case CommitAudio():
+                self._commit()
+            case ClearAudio():
+                self._client.send(AudioCleared(self._presenter_session.clear()))
+            case SpeakText():
+                await self._speak(request.text)
+            case PlaceMark():
+                self._mark(request.name)
+            case StartRecording():
+                await self._start_recording()
+            case StopRecording():
+                await self._stop_recording()
+
+    def report(self) -> None:
+        """Sends how much waits, while something does; once a second."""
+        presentation = self._client.session
+        if isinstance(presentation, PresenterSession) and presentation.speaker.waiting:
+            self._client.send(_buffer(presentation.speaker))
+
+    # The presentation
+
+    @property
+    def _presenter_session(self) -> PresenterSession:
+        """The presentation that is on.
+
+        Raises:
+            Refusal: there is none.
+        """
+        if not isinstance(self._client.session, PresenterSession):
+            raise Refusal("not_presenting", "Nothing is presented; send presenter.start first.")
+        return self._client.session
+
+    async def _start(self, name: str) -> None:
+        service, client = self._service, self._client
+        check_free(service, client, name)
+        if client.session is not None:
+            raise BadMessage("This session is on already; send presenter.stop, or end the call.")
+        async with client.negotiating:
+            client.presents_as = name  # before anybody else asks for it
+            try:
+                session = await self._open()
+            except BaseException:
+                client.presents_as = None
+                raise
+            self._utterance = self._pushed = None
+            task = service.clients.start(client, session)
+            self._attending = asyncio.create_task(self._attend(task, name), name=f"presenter {name}")
+        delay, room = session.media_session.clock.delay, session.speaker.room
+        client.send(PresenterStarted(name, f"/whep/{name}", milliseconds(delay), milliseconds(room), AI_LABEL))
+
+    async def _open(self) -> PresenterSession:
+        service = self._service
+        try:
+            if service.draining:
+                raise WorkerFull("the server is about to stop")
+            return await PresenterSession.open(
+                service.worker, service.plan(), self._client.settings, self._send_event, self._send_failure
+            )
+        except (WorkerFull, EngineFailure) as error:
+            words = "The server is full; try again in a moment."
+            raise Refusal("server_full", words, retry_after=RETRY_AFTER_SECONDS) from error
+
+    async def _attend(self, task: "asyncio.Task[None]", name: str) -> None:
+        """Tidies up when the presentation is over."""
+        await asyncio.wait({task})
+        await self._finish_recording()
+        if self._client.presents_as == name:
+            self._client.presents_as = None
+        self._client.send(PresenterStopped(name))
+
+    async def _stop(self) -> None:
+        if self._presenter_session and self._attending:
+            await self._service.clients.end(self._client)
+            await self._attending
+
+    # Sound and text
+
+    def _append(self, request: AppendAudio) -> None:
+        speaker, pcm = self._presenter_session.speaker, request.audio
+        pushed = self._pushed if self._pushed is not None and not self._pushed.closed else None
+        usual = DEFAULT_RATE if pushed is None else self._interpolator.rate
+        rate = usual if request.rate is UNSET else request.rate
+        if len(pcm) % 2:
+            raise BadMessage("audio must be 16-bit samples: an even number of bytes.")
+        if len(pcm) // 2 * (TICK_RATE // rate) > speaker.room:
+            waiting, room = milliseconds(speaker.waiting), milliseconds(speaker.room)
+            sentence = "There is no room for this audio; wait for input_audio.buffer."
+            raise Refusal("buffer_full", sentence, buffered_ms=waiting, room_ms=room)
+        if pushed is None:
+            self._utterance = self._pushed = pushed = speaker.open()
+            self._interpolator = Interpolator(rate)
+        elif rate != self._interpolator.rate:
+            raise BadMessage("rate must not change within an utterance; send input_audio.commit first.")
+        samples = np.frombuffer(pcm, "<i2").astype(np.int16)
+        speaker.append(pushed, self._interpolator.push(samples))
+        self._client.send(_buffer(speaker, pushed.id))
+
+    def _commit(self) -> None:
+        session, utterance = self._presenter_session, self._pushed
+        if utterance is None or utterance.closed:
+            raise BadMessage("There is no open utterance; send input_audio.append first.")
+        session.speaker.close(utterance)
+        self._client.send(AudioCommitted(utterance.id, milliseconds(utterance.length)))
+
+    async def _speak(self, text: str) -> None:
+        session = self._presenter_session
+        if self._pushed is not None:
+            session.speaker.close(self._pushed)
+        voice = await asyncio.to_thread(self._service.voice)
+        self._utterance = session.say(text.strip(), voice)
+        self._client.send(TextAccepted(self._utterance.id, voice.name))
+
+    def _mark(self, name: str) -> None:
+        session = self._presenter_session
+        if self._utterance is None:
+            raise BadMessage("There is nothing to mark yet; send input_audio.append or text.speak first.")
+        place = None if self._utterance is self._pushed else AT_END
+        session.speaker.mark(self._utterance, name, place)
+
+    # Events
+
+    def _send_event(self, event: SpokenEvent) -> None:
+        send, utterance, frame = self._client.send, event.utterance, event.frame
+        match event:
+            case spoken.UtteranceStarted():
+                send(UtteranceStarted(utterance, frame))
+            case spoken.UtteranceEnded():
+                send(UtteranceEnded(utterance, frame, milliseconds(event.played)))
+            case spoken.MarkReached(mark=Sentence() as sentence):
+                send(TranscriptFinal(sentence.text, frame, utterance=utterance))
+            case spoken.MarkReached(mark=str() as name):
+                send(MarkReached(name, utterance, frame, milliseconds(event.played)))
+
+    def _send_failure(self, sentence: str) -> None:
+        self._client.send(Error("voice_failed", sentence))
+
+    # Recording
+
+    async def _start_recording(self) -> None:
+        if not self._may_record:
+            raise Refusal("forbidden", "This token is for talking only; recording needs the key.")
+        if self._recording is not None:
+            raise BadMessage("This presentation is being recorded already.")
+        self._recording = await Recording.start(self._presenter_session, self._service.worker.size)
+        self._client.send(RecordingStarted(self._recording.id))
+
+    async def _stop_recording(self) -> None:
+        if self._recording is None:
+            raise BadMessage("Nothing is being recorded; send recording.start first.")
+        await self._finish_recording()
+
+    async def _finish_recording(self) -> None:
+        recording, self._recording = self._recording, None
+        if recording is not None:
+            seconds = await recording.stop()
+            address = f"/api/recordings/{recording.id}"
+            self._client.send(RecordingStopped(recording.id, seconds, address))
+
+
+def _buffer(speaker: Speaker, utterance: int | Unset = UNSET) -> AudioBuffer:
+    return AudioBuffer(milliseconds(speaker.waiting), milliseconds(speaker.room), utterance)
