@@ -26,7 +26,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from server import logs
 from server.app import build_app, create_app
-from server.cli.serve import listen, make_service
+from server.bootstrap import listen, make_service
 from server.config import ServerConfig, checked, from_environment
 from server.gateway import ClientSettings, Gateway, Placement, ServerLost, SessionLease
 from server.gateway import routes as gateway_routes

@@ -26,3 +26,7 @@ def raise_priority() -> int:
         except OSError:
             return 0
     return os.getpriority(os.PRIO_PROCESS, 0)
+
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""The matrices of a frame are small: a second thread per product waits longer than it works, live above all."""

@@ -12,7 +12,7 @@ from collections.abc import Generator
 
 import pytest
 
-from server.cli.command import ONE_THREAD
+from server.priority import ONE_THREAD
 
 for _name in ONE_THREAD:
     os.environ.setdefault(_name, "1")  # read when NumPy and PyTorch are imported

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from server.cli.subcommands import add_subcommands
+from server.priority import ONE_THREAD
 from streaming.errors import EngineFailure
 from styletalk_core.errors import InputError
 
@@ -28,10 +29,6 @@ COMMANDS = {
     "results": ("server.lab.commands.results", "write measured figures into docs/results.md and the README"),
     "doctor": ("server.cli.doctor", "check this machine and say how to fix what is missing"),
 }
-
-
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""The matrices of a frame are small: a second thread per product waits longer than it works, live above all."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -137,7 +137,7 @@ def _plan(config: ServerConfig) -> Check:
 
 def plan_of(config: ServerConfig) -> MachinePlan:
     """Measures every stage as a starting server does."""
-    from server.cli.serve import machine_of
+    from server.bootstrap import machine_of
     from styletalk_core.engine import ModelEngine
     from styletalk_core.renderer.portrait import AvatarLibrary
     from styletalk_core.styles import StyleLibrary

@@ -4,32 +4,12 @@ Runs on: the main thread. The models are imported and run on the worker thread o
 """
 
 import argparse
-import ctypes
-import socket
-import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from server.config import ServerConfig, add_arguments, load
-from server.paths import user_folder
-from styletalk_core.errors import InputError
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from server.service import Service
-    from streaming.engine import Engine
-    from streaming.worker import BatchWorker, Machine
-    from styletalk_core.renderer.background import BackgroundLibrary
-    from styletalk_core.renderer.portrait import AvatarLibrary
-    from styletalk_core.styles import StyleLibrary
+from server.bootstrap import listen, make_service
+from server.config import add_arguments, load
 
 __all__ = ["add_arguments", "run"]
-
-SESSIONS_ON_GPU = 32
-CORES_PER_SESSION = 2
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -54,120 +34,3 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     raise_priority()
     DrainingServer(http_options(config, create_app(service)), service).run(sockets=[listener])
     return {"address": address}
-
-
-def make_service(config: ServerConfig) -> "Service":
-    """The service with the packaged models and the user's libraries, its worker not started.
-
-    Raises:
-        InputError: the device is not one of auto, cpu, cuda and cuda:N; there is no such voice, or no such model.
-    """
-    from server.catalogue import LibraryCatalogue
-    from server.service import Service
-    from server.tts.choice import open_voice
-    from styletalk_core.recognizer.vosk_model import model_folder
-    from styletalk_core.renderer.background import BackgroundLibrary
-    from styletalk_core.renderer.portrait import AvatarLibrary
-    from styletalk_core.styles import StyleLibrary
-
-    open_voice(config)
-    if config.vosk_model:
-        model_folder(config.vosk_model)
-    avatars, styles = AvatarLibrary(user_folder("avatars")), StyleLibrary(user_folder("styles"))
-    backgrounds = BackgroundLibrary(user_folder("backgrounds"))
-    catalogue = LibraryCatalogue(avatars, styles, backgrounds)
-    return Service(config, make_worker(config, avatars, styles, backgrounds), catalogue)
-
-
-def listen(config: ServerConfig) -> socket.socket:
-    """A listening socket.
-
-    Raises:
-        InputError: the address or the port cannot be had.
-    """
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
-    except socket.gaierror as error:
-        raise InputError(f"There is no host named {config.host}.") from error
-    listener = socket.socket(family, kind)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise InputError(
-            f"Port {config.port} of {config.host} cannot be used ({error.strerror}); choose another with --port."
-        ) from error
-    return listener
-
-
-def make_worker(
-    config: ServerConfig, avatars: "AvatarLibrary", styles: "StyleLibrary", backgrounds: "BackgroundLibrary"
-) -> "BatchWorker":
-    """The worker of the configured device, not started.
-
-    Raises:
-        InputError: the device is not one of auto, cpu, cuda and cuda:N, or the renderer lacks its weights.
-    """
-    from server.processors import available_cores
-    from streaming.worker import BatchWorker
-
-    device = config.device
-    if device not in ("auto", "cpu", "cuda") and not device.removeprefix("cuda:").isdigit():
-        raise InputError(f"The device must be auto, cpu, cuda or cuda:N, not {device!r}.")
-    slots = config.max_sessions or (
-        SESSIONS_ON_GPU if device.startswith("cuda") else max(1, int(available_cores()) // CORES_PER_SESSION)
-    )
-
-    pirenderer = None
-    if config.renderer != "mesh":
-        from styletalk_core.renderer.window_renderer import network_for
-
-        pirenderer = network_for(config.renderer, Path(config.renderer_weights) if config.renderer_weights else None)
-
-    def make_engine() -> "Engine":
-        from styletalk_core.engine import ModelEngine
-
-        chosen = ("cuda" if _has_gpu() else "cpu") if device == "auto" else device
-        size = config.picture_sizes()[0]
-        return ModelEngine(avatars, styles, backgrounds, device=chosen, size=size, pirenderer=pirenderer)
-
-    return BatchWorker(make_engine, slots, pad=device.startswith("cuda"), machine=machine_of(config))
-
-
-def _has_gpu() -> bool:
-    """True where PyTorch can use a GPU; without NVIDIA's driver, PyTorch is not imported to find out."""
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return False
-    import torch
-
-    return torch.cuda.is_available()
-
-
-def machine_of(config: ServerConfig) -> "Machine":
-    """What a worker with these settings runs on."""
-    from server.processors import SpareProcessors, available_cores
-    from streaming.worker import Machine
-
-    return Machine(
-        available_cores(), SpareProcessors(), config.picture_sizes(), config.size != "auto", encoder_of_pictures
-    )
-
-
-def encoder_of_pictures(size: int) -> "Callable[[NDArray[np.uint8]], None]":
-    """Encodes pictures of ``size`` as a call does, to measure what that costs."""
-    from server.webrtc.tracks import video_frame
-    from server.webrtc.vp8_encoder import LiveVp8Encoder
-    from streaming.media import FRAME_TICKS, RenderedFrame
-
-    encoder, encoded = LiveVp8Encoder(size), 0
-
-    def encode(yuv: "NDArray[np.uint8]") -> None:
-        nonlocal encoded
-        encoder.encode(video_frame(RenderedFrame(encoded * FRAME_TICKS, 0, yuv)))
-        encoded += 1
-
-    return encode

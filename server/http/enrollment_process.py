@@ -12,8 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from server.cli.command import ONE_THREAD
 from server.http.sandbox import serve
+from server.priority import ONE_THREAD
 
 
 def enroll(request: dict[str, Any], progress: Callable[[float], None]) -> dict[str, Any]:

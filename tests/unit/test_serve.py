@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from server.bootstrap import encoder_of_pictures, listen, machine_of, make_worker
 from server.cli import main
-from server.cli.serve import encoder_of_pictures, listen, machine_of, make_worker
 from server.config import ServerConfig
 from styletalk_core.errors import InputError
 

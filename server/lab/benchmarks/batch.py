@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from server.cli.serve import make_service
+from server.bootstrap import make_service
 from server.config import ServerConfig
 from server.lab.benchmarks.capacity import memory_mb
 from server.priority import raise_priority

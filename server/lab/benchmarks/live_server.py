@@ -17,7 +17,7 @@ import uvicorn
 from numpy.typing import NDArray
 
 from server.app import create_app
-from server.cli.serve import listen, make_service
+from server.bootstrap import listen, make_service
 from server.config import ServerConfig
 from server.lab.benchmarks.browser import speaking_page
 from server.priority import raise_priority
