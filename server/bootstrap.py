@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from server.service import Service
     from streaming.engine import Engine
-    from streaming.worker import BatchWorker, Machine
+    from streaming.scheduling.worker import BatchWorker, Machine
     from styletalk_core.renderer.background import BackgroundLibrary
     from styletalk_core.renderer.portrait import AvatarLibrary
     from styletalk_core.styles import StyleLibrary
@@ -86,7 +86,7 @@ def make_worker(
         InputError: the device is not one of auto, cpu, cuda and cuda:N, or the renderer lacks its weights.
     """
     from server.processors import available_cores
-    from streaming.worker import BatchWorker
+    from streaming.scheduling.worker import BatchWorker
 
     device = config.device
     if device not in ("auto", "cpu", "cuda") and not device.removeprefix("cuda:").isdigit():
@@ -125,7 +125,7 @@ def _has_gpu() -> bool:
 def machine_of(config: ServerConfig) -> "Machine":
     """What a worker with these settings runs on."""
     from server.processors import SpareProcessors, available_cores
-    from streaming.worker import Machine
+    from streaming.scheduling.worker import Machine
 
     return Machine(
         available_cores(), SpareProcessors(), config.picture_sizes(), config.size != "auto", encoder_of_pictures
@@ -136,7 +136,8 @@ def encoder_of_pictures(size: int) -> "Callable[[NDArray[np.uint8]], None]":
     """Encodes pictures of ``size`` as a call does, to measure what that costs."""
     from server.webrtc.tracks import video_frame
     from server.webrtc.vp8_encoder import LiveVp8Encoder
-    from streaming.media import FRAME_TICKS, RenderedFrame
+    from streaming.media import RenderedFrame
+    from streaming.units import FRAME_TICKS
 
     encoder, encoded = LiveVp8Encoder(size), 0
 

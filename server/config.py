@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from streaming.plan import SIZES
+from streaming.scheduling.plan import SIZES
 from styletalk_core.errors import InputError
 
 ENVIRONMENT_PREFIX = "STYLETALK_SERVE_"

@@ -23,8 +23,8 @@ from server.webrtc import turn
 from server.webrtc.negotiation import MediaPath
 from streaming.clock import unix_seconds
 from streaming.latency import LatencyPlan
+from streaming.scheduling.worker import BatchWorker
 from streaming.session import Settings
-from streaming.worker import BatchWorker
 
 logger = logging.getLogger(__name__)
 

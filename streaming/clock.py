@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from streaming.media import TICK_RATE, Tick
+from streaming.units import TICK_RATE, Tick
 
 EARLY = 0.0005  # seconds; event loop timers have a resolution of one millisecond
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.media import Tick
+from streaming.units import Tick
 
 StyleChoice = str | Mapping[str, float]
 """A style by its name, or a blend: the shares, which add up to 1, of several styles by name."""

@@ -6,7 +6,7 @@ longer than pictures. While the machine is busy with other things D may grow (`e
 
 from dataclasses import dataclass
 
-from streaming.media import CONTEXT, FRAME_TICKS, PACKET_TICKS, TICK_RATE, Tick
+from streaming.units import CONTEXT, FRAME_TICKS, PACKET_TICKS, TICK_RATE, Tick
 
 
 @dataclass(frozen=True, slots=True)

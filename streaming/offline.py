@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.clock import MediaClock
-from streaming.drawing import Drawing, DrawingWorker
 from streaming.engine import Engine
+from streaming.frames.drawing import Drawing, DrawingWorker
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk, RenderedFrame, Tick
-from streaming.schedule import JobKind
+from streaming.media import AudioChunk, RenderedFrame
+from streaming.scheduling.scheduler import JobKind
 from streaming.session import Session, Settings
+from streaming.units import FRAME_TICKS, PACKET_TICKS, Tick
 from streaming.virtual_time import VirtualTimeLoop
 
 FRAMES_PER_THREAD: Final = 4

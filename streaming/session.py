@@ -10,29 +10,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from streaming.audio_ring import AudioRing
+from streaming.audio.drift import DriftFollower
+from streaming.audio.phoneme_stream import PhonemeStream
+from streaming.audio.ring_buffer import AudioRing
 from streaming.clock import MediaClock
-from streaming.drift import DriftFollower
-from streaming.elastic_delay import DelaySeen, ElasticDelay
 from streaming.engine import StyleChoice
-from streaming.frame_buffer import FrameBuffer
-from streaming.frame_clock import FrameClock
-from streaming.frame_pipeline import FramePipeline, MotionTap, SpeechEvent
+from streaming.frames.elastic_delay import DelaySeen, ElasticDelay
+from streaming.frames.frame_buffer import FrameBuffer
+from streaming.frames.frame_clock import FrameClock
+from streaming.frames.pipeline import FramePipeline, MotionTap, SpeechEvent
 from streaming.latency import LatencyPlan
-from streaming.media import (
-    FRAME_TICKS,
-    PACKET_TICKS,
-    TICK_RATE,
-    AudioChunk,
-    RenderedFrame,
-    Tick,
-)
-from streaming.phoneme_stream import PhonemeStream
+from streaming.media import AudioChunk, RenderedFrame
 from streaming.queues import BoundedQueue
-from streaming.schedule import JobKind
-from streaming.slots import SlotLease
+from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.worker import Worker
 from streaming.stats import SessionStats
-from streaming.worker import Worker
+from streaming.units import FRAME_TICKS, PACKET_TICKS, TICK_RATE, Tick
 
 AudioTap = Callable[[AudioChunk], None]
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.media import FRAME_TICKS, PACKET_TICKS, TICK_RATE, AudioChunk, Tick
+from streaming.media import AudioChunk
 from streaming.session import Session
 from streaming.speech_queue import Excerpt, Mark, Sentence, SpeechQueue, Utterance
+from streaming.units import FRAME_TICKS, PACKET_TICKS, TICK_RATE, Tick
 
 TRAIL: Tick = TICK_RATE
 """Silence that follows the last sound, so that the recognizer and the mouth come to rest."""

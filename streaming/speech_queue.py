@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import StreamingError
-from streaming.media import TICK_RATE, Tick
+from streaming.units import TICK_RATE, Tick
 
 CAPACITY: Tick = 60 * TICK_RATE
 """Sound that may wait: one minute."""

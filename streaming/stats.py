@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from streaming.elastic_delay import DelaySeen
-from streaming.media import Tick
+from streaming.frames.elastic_delay import DelaySeen
+from streaming.units import Tick
 
 
 @dataclass(slots=True)

@@ -9,10 +9,10 @@ import selectors
 from typing import Any
 
 from streaming.engine import Engine
-from streaming.overload import OverloadLadder
-from streaming.plan import FRAME_RATES, Rung
-from streaming.schedule import Job, JobKind, run_batch
-from streaming.slots import SlotLease
+from streaming.scheduling.overload import OverloadLadder
+from streaming.scheduling.plan import FRAME_RATES, Rung
+from streaming.scheduling.scheduler import Job, JobKind, run_batch
+from streaming.scheduling.slots import SlotLease
 
 
 class _JumpingSelector(selectors.SelectSelector):

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.engine import StyleChoice
-from streaming.measurement import SLOT
-from streaming.media import HOP_TICKS, SILENCE
+from streaming.scheduling.measurement import SLOT
+from streaming.units import HOP_TICKS, SILENCE
 from styletalk_core.errors import NotFound
 from styletalk_core.recognizer.stream import Recognition
 

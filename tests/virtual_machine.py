@@ -12,14 +12,15 @@ from deterministic_engine import DeterministicEngine
 
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
-from streaming.media import PACKET_TICKS, TICK_RATE, AudioChunk, RenderedFrame, Tick
-from streaming.overload import OverloadLadder
-from streaming.plan import Rung, StageCosts, plan_for
-from streaming.schedule import Job, JobKind, Schedule, run_batch
+from streaming.media import AudioChunk, RenderedFrame
+from streaming.scheduling.overload import OverloadLadder
+from streaming.scheduling.plan import Rung, StageCosts, plan_for
+from streaming.scheduling.scheduler import Job, JobKind, Schedule, run_batch
+from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.worker import expected
 from streaming.session import Session, Settings
-from streaming.slots import SlotLease
+from streaming.units import PACKET_TICKS, TICK_RATE, Tick
 from streaming.virtual_time import VirtualTimeLoop
-from streaming.worker import expected
 
 COSTS = StageCosts(0.05, 0.003, {512: 0.014, 384: 0.008, 256: 0.0035}, {512: 0.004, 384: 0.0025, 256: 0.0015})
 """Of an ordinary machine: 56 % of the worker's time at 512 px and 30 fps."""
@@ -28,7 +29,7 @@ Slowness = Callable[[float, JobKind], float]
 
 
 class VirtualWorker:
-    """Implements `streaming.worker.Worker`."""
+    """Implements `streaming.scheduling.worker.Worker`."""
 
     def __init__(self, slowness: Slowness, spare: Callable[[float], float | None] = lambda now: None) -> None:
         self.engine = DeterministicEngine(size=512)

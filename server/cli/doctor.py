@@ -19,8 +19,8 @@ from typing import Any
 from server import config as settings
 from server.config import ServerConfig
 from server.processors import available_cores
-from streaming.measurement import measure
-from streaming.plan import MachinePlan
+from streaming.scheduling.measurement import measure
+from streaming.scheduling.plan import MachinePlan
 
 NATIVE_LIBRARIES = {
     "cv2": "apt-get install libgl1 libglib2.0-0",

@@ -22,7 +22,7 @@ from server.protocol.fields import (
     Text,
     Unset,
 )
-from streaming.interpolator import RATES
+from streaming.audio.interpolator import RATES
 from styletalk_core.styles import MAX_INTENSITY
 
 MAX_FADE_MS: Final = 2_000

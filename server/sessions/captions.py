@@ -15,10 +15,11 @@ import numpy as np
 
 from server.errors import Refusal
 from server.protocol.events import CaptionsApplied, Error, Event, TranscriptFinal, TranscriptPartial
-from streaming.audio_ring import Decimator
-from streaming.media import FRAME_TICKS, MODEL_SAMPLE_TICKS, TICK_RATE, AudioChunk, Tick
+from streaming.audio.decimator import Decimator
+from streaming.media import AudioChunk
 from streaming.queues import BoundedQueue, OnFull
 from streaming.session import Session
+from streaming.units import FRAME_TICKS, MODEL_SAMPLE_TICKS, TICK_RATE, Tick
 from styletalk_core.errors import InputError
 
 if TYPE_CHECKING:

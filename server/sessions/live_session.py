@@ -10,10 +10,10 @@ import secrets
 from server.sessions.viewers import Viewers
 from streaming.clock import monotonic
 from streaming.errors import EngineFailure
-from streaming.media import FRAME_TICKS, TICK_RATE
+from streaming.scheduling.worker import BatchWorker
 from streaming.session import Session
 from streaming.speaker import Interruption
-from streaming.worker import BatchWorker
+from streaming.units import FRAME_TICKS, TICK_RATE
 
 
 class LiveSession:

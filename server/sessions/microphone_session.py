@@ -13,8 +13,8 @@ from server.webrtc.negotiation import MediaPath
 from server.webrtc.tracks import AudioTrack, StartBarrier, VideoTrack
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
+from streaming.scheduling.worker import BatchWorker
 from streaming.session import Session, Settings
-from streaming.worker import BatchWorker
 
 CHANNEL_TIMEOUT_SECONDS = 4.0
 """A client with a control channel that neither pings nor speaks for this long is gone; a second later his place is

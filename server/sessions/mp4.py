@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.ai_label import file_metadata
-from streaming.media import FRAME_TICKS, TICK_RATE, Tick
+from streaming.units import FRAME_TICKS, TICK_RATE, Tick
 
 FPS = TICK_RATE // FRAME_TICKS
 Preset = Literal["superfast", "ultrafast"]

@@ -17,12 +17,13 @@ from server.tts.voice import Voice, VoiceFailed, sentences
 from server.webrtc.tracks import OpusEncoder
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
-from streaming.media import TICK_RATE, AudioChunk, RenderedFrame
+from streaming.media import AudioChunk, RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
+from streaming.scheduling.worker import BatchWorker
 from streaming.session import Session, Settings
 from streaming.speaker import Interruption, Speaker, SpokenEvent
 from streaming.speech_queue import MAX_UTTERANCES, Sentence, Utterance
-from streaming.worker import BatchWorker
+from streaming.units import TICK_RATE
 
 PIECE_TICKS = TICK_RATE
 """A voice's sound is queued in pieces of this length, so that it fits as soon as there is a little room."""

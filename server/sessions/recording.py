@@ -21,8 +21,9 @@ from server.errors import Refusal, problem
 from server.paths import user_folder
 from server.sessions.mp4 import Mp4Writer
 from server.sessions.presenter_session import Listener, PresenterSession
-from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, RenderedFrame
+from streaming.media import AudioChunk, RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
+from streaming.units import FRAME_TICKS, TICK_RATE
 
 logger = logging.getLogger(__name__)
 

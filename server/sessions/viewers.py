@@ -18,8 +18,9 @@ from server.webrtc.negotiation import MediaPath
 from server.webrtc.shared_encoder import SharedEncoder, SharedEncoding, shared_encodings
 from server.webrtc.tracks import audio_packet, video_frame
 from streaming.clock import MediaClock
-from streaming.media import RenderedFrame, Tick
+from streaming.media import RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
+from streaming.units import Tick
 
 PACKETS_HELD = 10
 FRAMES_HELD = 3

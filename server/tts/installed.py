@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.tts.voice import VoiceFailed, pcm
-from streaming.media import TICK_RATE
+from streaming.units import TICK_RATE
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
 

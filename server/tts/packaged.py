@@ -12,7 +12,7 @@ from hibari import SAMPLE_RATE, Hibari
 from numpy.typing import NDArray
 
 from server.tts.voice import VoiceFailed, pcm
-from streaming.interpolator import Interpolator
+from streaming.audio.interpolator import Interpolator
 
 
 class PackagedVoice:

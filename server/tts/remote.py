@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.tts.voice import VoiceFailed
-from streaming.interpolator import Interpolator
+from streaming.audio.interpolator import Interpolator
 
 RATE = 24_000
 PIECE_BYTES = RATE // 5 * 2  # 200 ms

@@ -13,7 +13,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.media import PACKET_TICKS, TICK_RATE, AudioChunk, Tick
+from streaming.media import AudioChunk
+from streaming.units import PACKET_TICKS, TICK_RATE, Tick
 
 HELD_PACKETS = 2
 HOLD_SECONDS = 0.020

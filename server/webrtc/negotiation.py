@@ -24,7 +24,7 @@ from server.webrtc.aiortc_patches import (
 from server.webrtc.packet_sending import send_frames_at_once
 from server.webrtc.vp8_encoder import VIDEO_CLOCK_RATE, LiveVp8Encoder
 from streaming.clock import MediaClock
-from streaming.media import TICK_RATE
+from streaming.units import TICK_RATE
 from styletalk_core.errors import StyleTalkError
 
 CODECS = {"audio": ("audio/opus", TICK_RATE), "video": ("video/VP8", VIDEO_CLOCK_RATE)}

@@ -14,8 +14,9 @@ from aiortc import MediaStreamTrack
 from numpy.typing import NDArray
 
 from server.webrtc.vp8_encoder import VIDEO_CLOCK_RATE
-from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, RenderedFrame, Tick
+from streaming.media import RenderedFrame
 from streaming.session import Session
+from streaming.units import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick
 
 AUDIO_BITRATE = 64_000
 AUDIO_TIME_BASE = Fraction(1, TICK_RATE)

@@ -43,11 +43,11 @@ from server.sessions.clients import Client
 from server.sessions.presenter_session import PresenterSession
 from server.sessions.recording import Recording
 from streaming import speaker as spoken
+from streaming.audio.interpolator import Interpolator
 from streaming.errors import EngineFailure, WorkerFull
-from streaming.interpolator import Interpolator
-from streaming.media import TICK_RATE, Tick
 from streaming.speaker import Speaker, SpokenEvent
 from streaming.speech_queue import AT_END, Sentence, Utterance
+from streaming.units import TICK_RATE, Tick
 
 
 def milliseconds(ticks: Tick) -> int:

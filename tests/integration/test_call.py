@@ -12,8 +12,8 @@ import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
 from live_server import LiveServer, RtcClient, pitch, running_server, silence, tone
 
-from streaming.media import STEP_TICKS, TICK_RATE
-from streaming.plan import Rung, StageCosts
+from streaming.scheduling.plan import Rung, StageCosts
+from streaming.units import STEP_TICKS, TICK_RATE
 
 HALF = (DARK + BRIGHT) / 2
 

@@ -6,7 +6,7 @@ import numpy as np
 from live_server import RtcClient, running_server, silence, tone
 
 from server.lab.benchmarks.stopwatch import Stopwatch
-from streaming.media import FRAME_TICKS
+from streaming.units import FRAME_TICKS
 
 
 async def test_a_burst_flashes_in_its_own_frame_and_stages_follow_each_other() -> None:

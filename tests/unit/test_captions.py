@@ -13,8 +13,9 @@ from server.protocol.events import Event, TranscriptFinal, encode
 from server.sessions.captions import CaptionModel, Captions, Listening
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk
+from streaming.media import AudioChunk
 from streaming.session import Session, Settings
+from streaming.units import FRAME_TICKS, PACKET_TICKS
 from streaming.virtual_time import InlineWorker, VirtualTimeLoop
 from styletalk_core.recognizer.transcriber import Transcript, Word
 

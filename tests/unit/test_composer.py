@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from streaming.composer import OPENING, Composer, loudness
-from streaming.media import FRAME_TICKS
+from streaming.frames.composer import OPENING, Composer, loudness
+from streaming.units import FRAME_TICKS
 
 OPEN, REST = np.ones(64, np.float32), np.full(64, 0.1, np.float32)
 

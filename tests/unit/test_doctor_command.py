@@ -10,7 +10,7 @@ import pytest
 from server.cli import doctor, main
 from server.config import ServerConfig
 from server.webrtc import reachability
-from streaming.plan import StageCosts, plan_for
+from streaming.scheduling.plan import StageCosts, plan_for
 
 COSTS = StageCosts(0.06, 0.001, {512: 0.006, 384: 0.004, 256: 0.002}, {512: 0.002, 384: 0.001, 256: 0.001})
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from streaming.drift import MAX_SLIP_TICKS, DriftFollower
-from streaming.media import PACKET_TICKS
+from streaming.audio.drift import MAX_SLIP_TICKS, DriftFollower
+from streaming.units import PACKET_TICKS
 
 
 def follow(lateness: np.ndarray, quiet: bool = True) -> tuple[list[int], np.ndarray]:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from streaming.elastic_delay import DELAY_STEP, MAX_ADDED_DELAY_TICKS, DelaySeen, ElasticDelay
-from streaming.media import Tick
+from streaming.frames.elastic_delay import DELAY_STEP, MAX_ADDED_DELAY_TICKS, DelaySeen, ElasticDelay
+from streaming.units import Tick
 
 
 def drive(lateness: Callable[[float], Tick], end: float, quiet: Callable[[float], bool]) -> list[tuple[float, Tick]]:

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from streaming.clock import MediaClock
-from streaming.elastic_delay import MAX_ADDED_DELAY_TICKS, DelaySeen, ElasticDelay
-from streaming.frame_buffer import FrameBuffer
-from streaming.frame_clock import FrameClock
+from streaming.frames.elastic_delay import MAX_ADDED_DELAY_TICKS, DelaySeen, ElasticDelay
+from streaming.frames.frame_buffer import FrameBuffer
+from streaming.frames.frame_clock import FrameClock
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, RenderedFrame
-from streaming.plan import Rung
+from streaming.media import RenderedFrame
+from streaming.scheduling.plan import Rung
 from streaming.stats import SessionStats
+from streaming.units import FRAME_TICKS
 from streaming.virtual_time import VirtualTimeLoop
 
 PLAN = LatencyPlan(2_880)

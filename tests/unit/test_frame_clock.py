@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from streaming.clock import MediaClock
-from streaming.frame_clock import FrameClock
+from streaming.frames.frame_clock import FrameClock
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick
-from streaming.overload import OverloadLadder
-from streaming.plan import Rung
+from streaming.scheduling.overload import OverloadLadder
+from streaming.scheduling.plan import Rung
+from streaming.units import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick
 
 PLAN = LatencyPlan(2_880)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streaming.idle_motion import IdleMotion
+from streaming.frames.idle_motion import IdleMotion
 
 
 def live(seconds: float, speaking: float, seed: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

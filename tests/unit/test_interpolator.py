@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from streaming.interpolator import RATES, Interpolator
+from streaming.audio.interpolator import RATES, Interpolator
 
 
 def tone(rate: int, frequency: float, seconds: float = 0.5) -> np.ndarray:

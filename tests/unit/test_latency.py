@@ -2,9 +2,9 @@
 
 import pytest
 
+from streaming.audio.phone_timeline import first_frame_from
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, HOP_TICKS, PACKET_TICKS
-from streaming.phone_timeline import first_frame_from
+from streaming.units import FRAME_TICKS, HOP_TICKS, PACKET_TICKS
 
 
 @pytest.mark.parametrize("future_frames", range(6))

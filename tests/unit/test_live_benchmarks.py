@@ -12,11 +12,12 @@ from deterministic_engine import DeterministicEngine
 from server.lab.benchmarks import batch, capacity, churn, interruption, latency, soak, stopwatch, switch
 from server.lab.benchmarks.adaptation import Adaptation
 from server.lab.benchmarks.busy import busy_loops
-from streaming.elastic_delay import DelaySeen
-from streaming.media import FRAME_TICKS, RenderedFrame
-from streaming.schedule import JobKind
+from streaming.frames.elastic_delay import DelaySeen
+from streaming.media import RenderedFrame
+from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.worker import BatchWorker
 from streaming.stats import SessionStats
-from streaming.worker import BatchWorker
+from streaming.units import FRAME_TICKS
 from styletalk_core.errors import InputError
 
 

@@ -5,7 +5,7 @@ import pytest
 from deterministic_engine import DeterministicEngine
 from numpy.typing import NDArray
 
-from streaming.measurement import measure
+from streaming.scheduling.measurement import measure
 
 SIZES = (64, 32)
 

@@ -14,9 +14,10 @@ import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
 from numpy.typing import NDArray
 
-from streaming import drawing, offline
+from streaming import offline
 from streaming.errors import EngineFailure
-from streaming.schedule import JobKind
+from streaming.frames import drawing
+from streaming.scheduling.scheduler import JobKind
 from streaming.session import Settings
 
 RECORDING = np.zeros(3 * 48_000, np.int16)

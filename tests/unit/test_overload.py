@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from streaming.overload import OverloadLadder
-from streaming.plan import Rung, StageCosts, plan_for
+from streaming.scheduling.overload import OverloadLadder
+from streaming.scheduling.plan import Rung, StageCosts, plan_for
 
 COSTS = StageCosts(0.05, 0.003, {512: 0.014, 384: 0.008, 256: 0.0035}, {512: 0.004, 384: 0.0025, 256: 0.0015})
 RUNGS = plan_for(COSTS, 2).rungs()

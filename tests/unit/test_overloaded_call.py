@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from virtual_machine import COSTS, VirtualCall, call, speech
 
-from streaming.media import STEP_TICKS
-from streaming.plan import Rung
-from streaming.schedule import JobKind
+from streaming.scheduling.plan import Rung
+from streaming.scheduling.scheduler import JobKind
+from streaming.units import STEP_TICKS
 
 BEGIN, END = 5.0, 20.0
 FULL = Rung(512, 30)

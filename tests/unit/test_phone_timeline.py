@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.media import FRAME_TICKS, HOP_TICKS, SILENCE, STEP_TICKS
-from streaming.phone_timeline import PhoneTimeline, first_frame_from
+from streaming.audio.phone_timeline import PhoneTimeline, first_frame_from
+from streaming.units import FRAME_TICKS, HOP_TICKS, SILENCE, STEP_TICKS
 from styletalk_core.phones import CONTEXT, PHONES, SIL_INDEX
 
 

@@ -5,8 +5,9 @@ import asyncio
 import numpy as np
 from deterministic_engine import AA, DeterministicEngine
 
-from streaming.media import FRAME_TICKS, PACKET_TICKS, SILENCE, AudioChunk
-from streaming.phoneme_stream import PhonemeStream
+from streaming.audio.phoneme_stream import PhonemeStream
+from streaming.media import AudioChunk
+from streaming.units import FRAME_TICKS, PACKET_TICKS, SILENCE
 from streaming.virtual_time import InlineWorker, VirtualTimeLoop
 
 LOUD = (9_000 * np.sin(np.arange(PACKET_TICKS) * 2 * np.pi * 300 / 48_000)).astype(np.int16)

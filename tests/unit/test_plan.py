@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.media import STEP_TICKS, TICK_RATE
-from streaming.plan import FRAME_RATES, HOPELESS, MAX_LOAD_SHARE, SIZES, Rung, StageCosts, plan_for
+from streaming.scheduling.plan import FRAME_RATES, HOPELESS, MAX_LOAD_SHARE, SIZES, Rung, StageCosts, plan_for
+from streaming.units import STEP_TICKS, TICK_RATE
 
 FAST = StageCosts(0.02, 0.001, {512: 0.005, 384: 0.003, 256: 0.0015}, {512: 0.003, 384: 0.002, 256: 0.001})
 

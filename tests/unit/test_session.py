@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
 
+from streaming.audio.drift import DriftFollower
 from streaming.clock import MediaClock
-from streaming.drift import DriftFollower
 from streaming.errors import EngineFailure
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, PACKET_TICKS, AudioChunk, RenderedFrame
+from streaming.media import AudioChunk, RenderedFrame
 from streaming.session import Session, Settings
+from streaming.units import FRAME_TICKS, PACKET_TICKS
 from streaming.virtual_time import InlineWorker, VirtualTimeLoop
 
 

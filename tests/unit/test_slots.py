@@ -3,7 +3,7 @@
 import pytest
 
 from streaming.errors import WorkerFull
-from streaming.slots import Slots
+from streaming.scheduling.slots import Slots
 
 
 def test_a_place_is_free_again_when_it_has_been_cleared_and_its_old_lease_is_worthless() -> None:

@@ -10,9 +10,9 @@ from deterministic_engine import BRIGHT, DARK, DeterministicEngine
 
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, PACKET_TICKS
 from streaming.session import Session, Settings
 from streaming.speaker import Interruption, MarkReached, Speaker, SpokenEvent, UtteranceEnded, UtteranceStarted
+from streaming.units import FRAME_TICKS, PACKET_TICKS
 from streaming.virtual_time import InlineWorker, VirtualTimeLoop
 
 

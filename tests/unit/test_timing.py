@@ -1,7 +1,7 @@
 """Proves that stage timings are medians in milliseconds per kind of job."""
 
-from streaming.schedule import JobKind
-from streaming.timing import StageTimings
+from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.timing import StageTimings
 
 
 def test_the_summary_has_one_entry_per_kind_by_its_name() -> None:

@@ -11,9 +11,9 @@ import pytest
 from deterministic_engine import DeterministicEngine
 
 from streaming.errors import ControlFailed, EngineFailure, WorkerFull
-from streaming.schedule import JobKind
-from streaming.slots import SlotLease
-from streaming.worker import BatchWorker, Machine
+from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.worker import BatchWorker, Machine
 from styletalk_core.errors import NotFound
 
 WINDOW = np.zeros((11, 41), np.float32)

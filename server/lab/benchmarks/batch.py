@@ -17,13 +17,13 @@ from server.config import ServerConfig
 from server.lab.benchmarks.capacity import memory_mb
 from server.priority import raise_priority
 from streaming.clock import MediaClock, monotonic
-from streaming.composer import Composer
+from streaming.frames.composer import Composer
 from streaming.latency import LatencyPlan
-from streaming.media import FRAME_TICKS, PHONES, TICK_RATE, WINDOW
-from streaming.schedule import JobKind
-from streaming.slots import SlotLease
-from streaming.timing import StageTiming
-from streaming.worker import BatchWorker
+from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.timing import StageTiming
+from streaming.scheduling.worker import BatchWorker
+from streaming.units import FRAME_TICKS, PHONES, TICK_RATE, WINDOW
 from styletalk_core.errors import InputError
 
 FRAME_SECONDS = FRAME_TICKS / TICK_RATE

@@ -20,7 +20,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from server.lab.benchmarks.adaptation import add_size
 from server.lab.benchmarks.live_server import LiveServer, live_server
 from server.lab.benchmarks.load_clients import load_clients
-from streaming.media import FRAME_TICKS, TICK_RATE
+from streaming.units import FRAME_TICKS, TICK_RATE
 from styletalk_core.errors import InputError
 
 FULL_RATE = TICK_RATE / FRAME_TICKS

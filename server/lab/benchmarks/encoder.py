@@ -20,7 +20,7 @@ from aiortc.jitterbuffer import JitterFrame
 from numpy.typing import NDArray
 
 from server.webrtc.vp8_encoder import OPTIONS, VIDEO_CLOCK_RATE, LiveVp8Encoder
-from streaming.media import FRAME_TICKS, TICK_RATE
+from streaming.units import FRAME_TICKS, TICK_RATE
 from styletalk_core.renderer.mesh_renderer import MeshRenderer
 from styletalk_core.renderer.portrait import AvatarLibrary
 

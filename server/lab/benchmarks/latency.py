@@ -24,7 +24,7 @@ from server.lab.benchmarks.stopwatch import QUIET_SECONDS, THRESHOLD, Stopwatch
 from server.sessions.microphone_session import MicrophoneSession
 from server.webrtc.vp8_encoder import VIDEO_CLOCK_RATE
 from streaming.clock import unix_seconds
-from streaming.media import FRAME_TICKS, TICK_RATE, Tick
+from streaming.units import FRAME_TICKS, TICK_RATE, Tick
 from styletalk_core.errors import InputError
 
 SETTLE_SECONDS = 8

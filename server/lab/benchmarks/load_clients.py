@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from server.lab.benchmarks.browser import bursts
 from server.webrtc.aiortc_patches import tap_packets
 from streaming.clock import monotonic
-from streaming.media import PACKET_TICKS, TICK_RATE
+from streaming.units import PACKET_TICKS, TICK_RATE
 
 MAX_AUDIO_PAYLOAD_BYTES = 400
 """Bytes; what is longer is part of a picture."""

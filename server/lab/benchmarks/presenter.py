@@ -17,7 +17,7 @@ from server.lab.benchmarks.capacity import cpu_seconds
 from server.lab.benchmarks.live_server import LiveServer, live_server
 from server.lab.benchmarks.load_clients import load_clients
 from server.sessions.presenter_session import PresenterSession
-from streaming.media import TICK_RATE
+from streaming.units import TICK_RATE
 from styletalk_core.errors import InputError
 
 NAME = "bench"

@@ -17,7 +17,7 @@ from server.lab.benchmarks.live_server import live_server
 from server.lab.benchmarks.load_clients import load_clients
 from server.lab.benchmarks.loop_monitor import Bystander, LoopMonitor
 from streaming.clock import monotonic
-from streaming.media import TICK_RATE
+from streaming.units import TICK_RATE
 from styletalk_core.errors import InputError
 
 MIN_MINUTES = 0.5

@@ -15,10 +15,11 @@ from aiortc import RTCRtpSender
 from server.sessions.microphone_session import MicrophoneSession
 from server.webrtc.vp8_encoder import VIDEO_CLOCK_RATE
 from streaming.clock import monotonic
-from streaming.media import FRAME_TICKS, TICK_RATE, AudioChunk, RenderedFrame, Tick
-from streaming.schedule import JobKind
-from streaming.slots import SlotLease
-from streaming.worker import BatchWorker
+from streaming.media import AudioChunk, RenderedFrame
+from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.worker import BatchWorker
+from streaming.units import FRAME_TICKS, TICK_RATE, Tick
 
 THRESHOLD = 3_000
 QUIET_SECONDS = 0.2

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from streaming.elastic_delay import ElasticDelay
-from streaming.frame_clock import FrameClock
-from streaming.media import FRAME_TICKS, STEP_TICKS, TICK_RATE, RenderedFrame, Tick
+from streaming.frames.elastic_delay import ElasticDelay
+from streaming.frames.frame_clock import FrameClock
+from streaming.media import RenderedFrame
+from streaming.scheduling.worker import Worker
 from streaming.stats import SessionStats
-from streaming.worker import Worker
+from streaming.units import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick
 
 FRAMES_HELD: Final = 8
 IN_TIME: Tick = 480

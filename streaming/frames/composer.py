@@ -8,8 +8,9 @@ and phrase ends. After an interruption the face returns from what is on screen.
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.idle_motion import IdleMotion
-from streaming.media import FRAME_TICKS, MotionFrame, Tick
+from streaming.frames.idle_motion import IdleMotion
+from streaming.media import MotionFrame
+from streaming.units import FRAME_TICKS, Tick
 
 ATTACK = 1 / 3  # share per frame: how fast the head takes to speaking
 RELEASE = 1 / 5

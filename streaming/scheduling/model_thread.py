@@ -15,10 +15,10 @@ from typing import Any, Protocol
 
 from streaming.engine import Engine
 from streaming.errors import ControlFailed, EngineFailure, StreamingError, is_refusal
-from streaming.plan import StageCosts
-from streaming.schedule import Job, JobKind, Schedule, run_batch
-from streaming.slots import SlotLease
-from streaming.timing import StageTimings
+from streaming.scheduling.plan import StageCosts
+from streaming.scheduling.scheduler import Job, JobKind, Schedule, run_batch
+from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.timing import StageTimings
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from streaming.plan import Rung, StageCosts
+from streaming.scheduling.plan import Rung, StageCosts
 
 BUSY_WINDOW: Final = 2.0  # seconds
 TROUBLE_WINDOW: Final = 1.2

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from streaming.media import TICK_RATE, Tick
+from streaming.units import TICK_RATE, Tick
 
 SIZES: Final = (512, 384, 256)
 """Widths and heights of pictures in pixels, largest first."""

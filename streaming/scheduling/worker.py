@@ -14,14 +14,14 @@ from typing import Any, Protocol
 from streaming.clock import monotonic
 from streaming.engine import Engine, StylePosition
 from streaming.errors import ControlFailed, EngineFailure, WorkerFull
-from streaming.measurement import PictureEncoder, measure
-from streaming.media import MODEL_SAMPLE_TICKS, TICK_RATE
-from streaming.model_thread import ModelThread
-from streaming.overload import OverloadLadder
-from streaming.plan import SIZES, MachinePlan, StageCosts, plan_for
-from streaming.schedule import Job, JobKind
-from streaming.slots import SlotLease, Slots
-from streaming.timing import StageTiming
+from streaming.scheduling.measurement import PictureEncoder, measure
+from streaming.scheduling.model_thread import ModelThread
+from streaming.scheduling.overload import OverloadLadder
+from streaming.scheduling.plan import SIZES, MachinePlan, StageCosts, plan_for
+from streaming.scheduling.scheduler import Job, JobKind
+from streaming.scheduling.slots import SlotLease, Slots
+from streaming.scheduling.timing import StageTiming
+from streaming.units import MODEL_SAMPLE_TICKS, TICK_RATE
 
 
 class Worker(Protocol):

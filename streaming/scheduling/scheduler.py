@@ -13,7 +13,7 @@ import numpy as np
 
 from streaming.engine import Engine
 from streaming.media import MotionFrame
-from streaming.slots import SlotLease
+from streaming.scheduling.slots import SlotLease
 
 MAX_BATCH: Final = 32
 

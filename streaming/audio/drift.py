@@ -7,7 +7,7 @@ jitters more than the receive allowance covers, its 95th percentile.
 
 import numpy as np
 
-from streaming.media import PACKET_TICKS, Tick
+from streaming.units import PACKET_TICKS, Tick
 
 WINDOW_PACKETS = 100  # two seconds
 FIRST_WINDOW_PACKETS = 25

@@ -8,7 +8,7 @@ multiple of `STEP_TICKS`; the columns of a window are 1/30 s apart whatever the 
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.media import CONTEXT, FRAME_TICKS, PHONES, SILENCE, STEP_TICKS, Tick
+from streaming.units import CONTEXT, FRAME_TICKS, PHONES, SILENCE, STEP_TICKS, Tick
 
 SILENT_COLUMN = np.eye(PHONES, dtype=np.float32)[SILENCE]
 STEPS_PER_FRAME = FRAME_TICKS // STEP_TICKS

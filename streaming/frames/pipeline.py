@@ -12,16 +12,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.audio_ring import AudioRing
-from streaming.composer import Composer
-from streaming.frame_buffer import FrameBuffer
-from streaming.frame_clock import FrameClock
-from streaming.media import CONTEXT, FRAME_TICKS, MotionFrame, RenderedFrame, Tick
-from streaming.phone_timeline import PhoneTimeline
+from streaming.audio.phone_timeline import PhoneTimeline
+from streaming.audio.ring_buffer import AudioRing
+from streaming.frames.composer import Composer
+from streaming.frames.frame_buffer import FrameBuffer
+from streaming.frames.frame_clock import FrameClock
+from streaming.media import MotionFrame, RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
-from streaming.schedule import JobKind
-from streaming.slots import SlotLease
-from streaming.worker import Worker
+from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.worker import Worker
+from streaming.units import CONTEXT, FRAME_TICKS, Tick
 
 SPEECH_AHEAD: Final = 3
 """Frames by which the mouth knows that speech is coming."""

@@ -10,7 +10,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from streaming.media import Tick, to_ms
+from streaming.media import to_ms
+from streaming.units import Tick
 
 DELAY_STEP: Tick = 480  # 10 ms
 MAX_ADDED_DELAY_TICKS: Tick = 4_800

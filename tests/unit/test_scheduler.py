@@ -6,8 +6,8 @@ import numpy as np
 from deterministic_engine import DeterministicEngine
 
 from streaming.media import MotionFrame
-from streaming.schedule import Job, JobKind, Schedule, run_batch
-from streaming.slots import SlotLease
+from streaming.scheduling.scheduler import Job, JobKind, Schedule, run_batch
+from streaming.scheduling.slots import SlotLease
 
 
 def job(kind: JobKind, slot: int, deadline: float, payload: Any = None) -> Job:

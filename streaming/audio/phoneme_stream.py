@@ -11,14 +11,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.audio_ring import Decimator
+from streaming.audio.decimator import Decimator
+from streaming.audio.phone_timeline import SILENT_COLUMN, PhoneTimeline
 from streaming.engine import RecognizedHops
-from streaming.media import MODEL_SAMPLE_TICKS, AudioChunk, Tick
-from streaming.phone_timeline import SILENT_COLUMN, PhoneTimeline
+from streaming.media import AudioChunk
 from streaming.queues import BoundedQueue, OnFull
-from streaming.schedule import JobKind
-from streaming.slots import SlotLease
-from streaming.worker import Worker
+from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.worker import Worker
+from streaming.units import MODEL_SAMPLE_TICKS, Tick
 
 MAX_FILL_TICKS: Tick = 4_800
 """A gap in the sound up to 100 ms is fed to the recognizer as silence; a longer one is left out."""

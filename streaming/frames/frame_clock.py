@@ -9,8 +9,8 @@ from typing import Final
 
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
-from streaming.media import STEP_TICKS, TICK_RATE, Tick
-from streaming.worker import Worker
+from streaming.scheduling.worker import Worker
+from streaming.units import STEP_TICKS, TICK_RATE, Tick
 
 MAX_BUDGET_SHARE: Final = 0.9
 PUNCTUAL: Tick = 48  # 1 ms; timers are no more exact

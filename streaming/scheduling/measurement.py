@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.engine import Engine
-from streaming.media import HOP_TICKS, MODEL_SAMPLE_TICKS, PHONES, TICK_RATE, WINDOW
-from streaming.plan import StageCosts
+from streaming.scheduling.plan import StageCosts
+from streaming.units import HOP_TICKS, MODEL_SAMPLE_TICKS, PHONES, TICK_RATE, WINDOW
 
 SAMPLES: Final = 15
 """Frames of each stage that are measured; a few before them are not."""

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streaming.audio_ring import AudioRing, Decimator
+from streaming.audio.decimator import Decimator
+from streaming.audio.ring_buffer import AudioRing
 
 
 def test_what_was_written_is_taken_once() -> None:

@@ -6,7 +6,7 @@ Pure and causal: what comes out does not depend on how the sound was cut, and n 
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.media import TICK_RATE
+from streaming.units import TICK_RATE
 
 RATES = (16_000, 24_000, 48_000)
 """Sample rates that divide the tick rate and that speech comes in."""

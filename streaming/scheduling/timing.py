@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streaming.schedule import JobKind
+from streaming.scheduling.scheduler import JobKind
 
 TIMINGS_KEPT = 512
 

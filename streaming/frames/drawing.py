@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from streaming.engine import Engine
 from streaming.errors import EngineFailure
-from streaming.schedule import Job, JobKind, run_batch
-from streaming.slots import SlotLease
+from streaming.scheduling.scheduler import Job, JobKind, run_batch
+from streaming.scheduling.slots import SlotLease
 from streaming.virtual_time import InlineWorker
 
 THREAD_NAME = "drawing"

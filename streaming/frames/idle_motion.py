@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.media import FRAME_TICKS, TICK_RATE
+from streaming.units import FRAME_TICKS, TICK_RATE
 
 FRAME_SECONDS = FRAME_TICKS / TICK_RATE
 BLINK_SHAPE = (0.45, 0.95, 1.0, 0.8, 0.5, 0.22, 0.06)  # eyelid closure on consecutive frames

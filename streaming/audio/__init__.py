@@ -1,0 +1,1 @@
+"""Audio of a session: delay line, resampling, clock drift, phonemes."""

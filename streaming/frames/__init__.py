@@ -1,0 +1,1 @@
+"""Frames of a session: clock, pipeline, buffer, idle motion."""

@@ -1,0 +1,1 @@
+"""One worker per device: slots, jobs with deadlines, overload."""
