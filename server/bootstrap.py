@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from server.service import Service
     from streaming.engine import Engine
     from streaming.scheduling.worker import BatchWorker, Machine
-    from styletalk_core.renderer.background import BackgroundLibrary
-    from styletalk_core.renderer.portrait import AvatarLibrary
-    from styletalk_core.styles import StyleLibrary
+    from styletalk_core.library.avatars import AvatarLibrary
+    from styletalk_core.library.backgrounds import BackgroundLibrary
+    from styletalk_core.library.styles import StyleLibrary
 
 SESSIONS_ON_GPU = 32
 
@@ -40,10 +40,10 @@ def make_service(config: ServerConfig) -> "Service":
     from server.catalogue import LibraryCatalogue
     from server.service import Service
     from server.tts.choice import open_voice
+    from styletalk_core.library.avatars import AvatarLibrary
+    from styletalk_core.library.backgrounds import BackgroundLibrary
+    from styletalk_core.library.styles import StyleLibrary
     from styletalk_core.recognizer.vosk_model import model_folder
-    from styletalk_core.renderer.background import BackgroundLibrary
-    from styletalk_core.renderer.portrait import AvatarLibrary
-    from styletalk_core.styles import StyleLibrary
 
     open_voice(config)
     if config.vosk_model:
@@ -97,7 +97,7 @@ def make_worker(
 
     pirenderer = None
     if config.renderer != "mesh":
-        from styletalk_core.renderer.window_renderer import network_for
+        from styletalk_core.rendering.window_renderer import network_for
 
         pirenderer = network_for(config.renderer, Path(config.renderer_weights) if config.renderer_weights else None)
 

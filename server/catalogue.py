@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 from styletalk_core.errors import NotFound
 
 if TYPE_CHECKING:
-    from styletalk_core.renderer.background import BackgroundLibrary
-    from styletalk_core.renderer.portrait import AvatarLibrary
-    from styletalk_core.style_thumbnail import StyleThumbnails
-    from styletalk_core.styles import StyleLibrary
+    from styletalk_core.library.avatars import AvatarLibrary
+    from styletalk_core.library.backgrounds import BackgroundLibrary
+    from styletalk_core.library.style_thumbnail import StyleThumbnails
+    from styletalk_core.library.styles import StyleLibrary
 
 logger = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ class LibraryCatalogue:
 
     def _wearing(self, avatar: str) -> "StyleThumbnails":
         """Draws on this avatar; ready for the one that was asked for last."""
-        from styletalk_core.style_thumbnail import StyleThumbnails
+        from styletalk_core.library.style_thumbnail import StyleThumbnails
 
         stamp = self._avatars.stamp(avatar)
         if self._wearer is None or self._wearer[:2] != (avatar, stamp):

@@ -15,23 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.backgrounds import KEEP, BackgroundLibrary
+from styletalk_core.library.style_codes import NEUTRAL, StyleCodes, fade
+from styletalk_core.library.style_map import StylePosition
+from styletalk_core.library.styles import StyleLibrary
+from styletalk_core.models.style_decoder import load_decoder
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW
 from styletalk_core.recognizer.stream import Recognition, Recognizer, RecognizerStream
-from styletalk_core.renderer.arrays import Image
-from styletalk_core.renderer.background import KEEP, BackgroundLibrary
-from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.motion import Motion, draw
-from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
-from styletalk_core.style_codes import NEUTRAL, StyleCodes, fade
-from styletalk_core.style_decoder import load_decoder
-from styletalk_core.style_map import StylePosition
-from styletalk_core.styles import StyleLibrary
+from styletalk_core.rendering.arrays import Image
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
+from styletalk_core.rendering.motion import Motion, draw
+from styletalk_core.rendering.portrait.portrait import Portrait
 from styletalk_core.weights import MOTION_WEIGHTS
 
 if TYPE_CHECKING:  # they need PyTorch, which only a GPU and the paper's renderer load
-    from styletalk_core.pirenderer import PIRenderer
-    from styletalk_core.renderer.batch_renderer import BatchRenderer
-    from styletalk_core.renderer.window_renderer import MotionWindow, WindowRenderer
+    from styletalk_core.models.pirenderer import PIRenderer
+    from styletalk_core.rendering.batch_renderer import BatchRenderer
+    from styletalk_core.rendering.window_renderer import MotionWindow, WindowRenderer
 
 RENDERERS_KEPT = 12
 """Renderers that stay ready when nobody uses them; one takes half a second to build and up to 8 MB."""
@@ -260,7 +261,7 @@ class ModelEngine:
         if size not in self._batches:
             import torch
 
-            from styletalk_core.renderer.batch_renderer import BatchRenderer
+            from styletalk_core.rendering.batch_renderer import BatchRenderer
 
             self._batches[size] = BatchRenderer(size, torch.device(self._device))
         return self._batches[size].render(motions)
@@ -288,7 +289,7 @@ class ModelEngine:
     def _built(self, portrait: Portrait, size: int) -> "MeshRenderer | WindowRenderer":
         if self._pirenderer is None:
             return MeshRenderer(portrait, size)
-        from styletalk_core.renderer.window_renderer import WindowRenderer
+        from styletalk_core.rendering.window_renderer import WindowRenderer
 
         return WindowRenderer(portrait, self._pirenderer, size)
 
@@ -302,6 +303,6 @@ class ModelEngine:
 
 
 def _empty_window() -> "MotionWindow":
-    from styletalk_core.renderer.window_renderer import MotionWindow
+    from styletalk_core.rendering.window_renderer import MotionWindow
 
     return MotionWindow()

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.styles import StyleLibrary
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.styles import StyleLibrary
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
 
 Image = NDArray[np.uint8]
 SIDE = 256

@@ -30,7 +30,7 @@ from streaming.scheduling.overload import OverloadLadder
 from streaming.scheduling.plan import FRAME_RATES, MachinePlan, Rung, StageCosts
 from streaming.scheduling.worker import BatchWorker, Machine
 from styletalk_core.errors import NotFound
-from styletalk_core.renderer.background import BackgroundEntry
+from styletalk_core.library.backgrounds import BackgroundEntry
 
 
 class FixedCatalogue:

@@ -10,8 +10,8 @@ from typing import Any
 
 from server.cli.library import Entry, LibraryCommands, say
 from server.paths import user_folder
-from styletalk_core.enrollment import DEFAULT_SIZE, enroll_avatar
-from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.enrollment import DEFAULT_SIZE, enroll_avatar
 
 
 def _library() -> AvatarLibrary:

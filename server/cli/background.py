@@ -10,8 +10,8 @@ from typing import Any
 
 from server.cli.library import Entry, LibraryCommands
 from server.paths import user_folder
-from styletalk_core.enrollment import enroll_background
-from styletalk_core.renderer.background import BackgroundLibrary
+from styletalk_core.library.backgrounds import BackgroundLibrary
+from styletalk_core.library.enrollment import enroll_background
 
 
 def _library() -> BackgroundLibrary:

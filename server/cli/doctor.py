@@ -139,8 +139,8 @@ def plan_of(config: ServerConfig) -> MachinePlan:
     """Measures every stage as a starting server does."""
     from server.bootstrap import machine_of
     from styletalk_core.engine import ModelEngine
-    from styletalk_core.renderer.portrait import AvatarLibrary
-    from styletalk_core.styles import StyleLibrary
+    from styletalk_core.library.avatars import AvatarLibrary
+    from styletalk_core.library.styles import StyleLibrary
 
     machine = machine_of(config)
     device = config.device if config.device.startswith("cuda") else "cpu"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from styletalk_core.user_library import Named, UserLibrary
+from styletalk_core.library.user_library import Named, UserLibrary
 
 T = TypeVar("T", bound=Named)
 Entry = Mapping[str, Any]

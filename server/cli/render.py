@@ -27,10 +27,11 @@ from streaming.session import Settings
 from streaming.units import FRAME_TICKS, TICK_RATE
 from styletalk_core.audio import read_pcm
 from styletalk_core.errors import InputError
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.backgrounds import KEEP, TRANSPARENT, BackgroundLibrary
+from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.phones import FPS
-from styletalk_core.renderer.background import KEEP, TRANSPARENT, BackgroundLibrary
-from styletalk_core.renderer.portrait import AvatarLibrary, enrol
-from styletalk_core.styles import StyleLibrary
+from styletalk_core.rendering.portrait.portrait import enrol
 
 if TYPE_CHECKING:
     from styletalk_core.engine import ModelEngine
@@ -156,7 +157,7 @@ def _engine(args: argparse.Namespace, avatars: AvatarLibrary, backgrounds: Backg
     cv2.setNumThreads(1)  # the cores draw a frame each
     network = None
     if args.renderer != MESH:
-        from styletalk_core.renderer.window_renderer import network_for
+        from styletalk_core.rendering.window_renderer import network_for
 
         network = network_for(args.renderer, args.renderer_weights)
     styles = StyleLibrary(user_folder("styles"))

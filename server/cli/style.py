@@ -12,7 +12,7 @@ from typing import Any
 from server.cli.library import Entry, LibraryCommands, say
 from server.paths import user_folder
 from styletalk_core.errors import InputError
-from styletalk_core.styles import StyleLibrary
+from styletalk_core.library.styles import StyleLibrary
 
 PROGRESS_STEP = 5
 """Percent between two lines {"done": share} that `add --json` prints before its result."""
@@ -24,7 +24,7 @@ def _library() -> StyleLibrary:
 
 
 def _describe() -> list[Entry]:
-    from styletalk_core.enrollment import StyleSummary
+    from styletalk_core.library.enrollment import StyleSummary
 
     library = _library()
     return [asdict(StyleSummary.of(library, library.get(name))) for name in library.names()]
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add(args: argparse.Namespace) -> dict[str, Any]:
     from tqdm import tqdm
 
-    from styletalk_core.enrollment import enroll_style
+    from styletalk_core.library.enrollment import enroll_style
 
     with tqdm(total=100, desc="Watching the face", bar_format="{desc} {bar} {n:.0f} %", leave=False) as bar:
 
@@ -71,7 +71,7 @@ def _add(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show(args: argparse.Namespace) -> dict[str, Any]:
-    from styletalk_core.enrollment import StyleSummary
+    from styletalk_core.library.enrollment import StyleSummary
 
     library = _library()
     style = asdict(StyleSummary.of(library, library.get(args.name)))
@@ -81,7 +81,7 @@ def _show(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _map(args: argparse.Namespace) -> dict[str, Any]:
-    from styletalk_core.style_map import draw_map, map_styles
+    from styletalk_core.library.style_map import draw_map, map_styles
 
     if args.output and args.output.suffix.lower() not in MAP_SUFFIXES:
         raise InputError(f"{args.output} must end in {' or '.join(MAP_SUFFIXES)}")

@@ -25,10 +25,10 @@ def enroll(request: dict[str, Any], progress: Callable[[float], None]) -> dict[s
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
     # Imports only now, within the bounds.
-    from styletalk_core import enrollment
-    from styletalk_core.renderer.background import BackgroundLibrary
-    from styletalk_core.renderer.portrait import AvatarLibrary
-    from styletalk_core.styles import StyleLibrary
+    from styletalk_core.library import enrollment
+    from styletalk_core.library.avatars import AvatarLibrary
+    from styletalk_core.library.backgrounds import BackgroundLibrary
+    from styletalk_core.library.styles import StyleLibrary
 
     name, file, folder = request["name"], Path(request["file"]), Path(request["folder"])
     match request["kind"]:

@@ -28,10 +28,10 @@ from server.http.upload_queue import Ticket, UploadQueue, UploadQueueFull
 from server.paths import user_folder
 from server.service import RETRY_AFTER_SECONDS, Service
 from styletalk_core.errors import INTERNAL, InputError
-from styletalk_core.renderer.background import BackgroundLibrary
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.styles import MAX_CLIP_MEGABYTES, StyleLibrary
-from styletalk_core.user_library import UserLibrary
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.backgrounds import BackgroundLibrary
+from styletalk_core.library.styles import MAX_CLIP_MEGABYTES, StyleLibrary
+from styletalk_core.library.user_library import UserLibrary
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from server.protocol.fields import (
     Unset,
 )
 from streaming.audio.interpolator import RATES
-from styletalk_core.styles import MAX_INTENSITY
+from styletalk_core.library.styles import MAX_INTENSITY
 
 MAX_FADE_MS: Final = 2_000
 MAX_BLENDED_STYLES: Final = 8

@@ -17,7 +17,7 @@ from streaming.media import MotionFrame
 from streaming.session import Session
 
 if TYPE_CHECKING:
-    from styletalk_core.arkit import FaceDriver
+    from styletalk_core.face.arkit import FaceDriver
 
 DIGITS = 4
 
@@ -25,7 +25,7 @@ DIGITS = 4
 @cache
 def face_driver() -> "FaceDriver":
     """What turns expressions into blendshapes and visemes; reads its files when it is needed first."""
-    from styletalk_core.arkit import FaceDriver
+    from styletalk_core.face.arkit import FaceDriver
 
     driver = FaceDriver()
     driver.visemes(np.zeros((1, 64), np.float32))
@@ -34,7 +34,7 @@ def face_driver() -> "FaceDriver":
 
 def names(parts: tuple[str, ...]) -> dict[str, list[str]]:
     """What the numbers of the parts stand for, in their order."""
-    from styletalk_core.arkit import ARKIT, VISEMES
+    from styletalk_core.face.arkit import ARKIT, VISEMES
     from styletalk_core.phones import PHONES
 
     known = {"arkit": ARKIT, "visemes": VISEMES, "phones": PHONES}

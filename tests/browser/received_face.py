@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from browser.recording import Recording
-from styletalk_core.head_pose import clip_shape, fit_head
-from styletalk_core.track import lip_gap
-from styletalk_core.tracker import FaceTracker
+from styletalk_core.face.head_pose import clip_shape, fit_head
+from styletalk_core.face.track import lip_gap
+from styletalk_core.face.tracker import FaceTracker
 
 Array = NDArray[np.float64]
 MILLISECONDS = Fraction(1, 1000)

@@ -13,7 +13,7 @@ from face_videos import noise_frames
 from playwright.sync_api import Browser, Page, expect
 
 from browser.test_own_style import PATIENCE
-from styletalk_core.styles import EMOTIONS
+from styletalk_core.library.styles import EMOTIONS
 
 OWN_STYLES = (
     "interview-with-anna-2024-03",

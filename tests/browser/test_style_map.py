@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import FloatRect, Page, expect
 
 from browser.conftest import start_call, wait_until
-from styletalk_core.head_pose import fit_head
-from styletalk_core.tracker import FaceTracker
+from styletalk_core.face.head_pose import fit_head
+from styletalk_core.face.tracker import FaceTracker
 
 STILLS = 16
 TAKE_STILL = """() => {

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from browser.conftest import start_call, wait_until
 from browser.test_own_style import PATIENCE
-from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.library.avatars import AvatarLibrary
 
 DROP = """async ([name, base64]) => {
   const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));

@@ -15,10 +15,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from styletalk_core.checkpoint import from_official, renderer_from_official
-from styletalk_core.dimensions import BFM64_LOWER, Dimensions
-from styletalk_core.pirenderer import PIRenderer, RendererDimensions, warp
-from styletalk_core.styletalk import StyleTalk
+from styletalk_core.models.checkpoint import from_official, renderer_from_official
+from styletalk_core.models.dimensions import BFM64_LOWER, Dimensions
+from styletalk_core.models.pirenderer import PIRenderer, RendererDimensions, warp
+from styletalk_core.models.styletalk import StyleTalk
 from tests.equivalence.rounding import exact, rounding_bounds
 
 GOLDEN = Path(__file__).with_name("golden")

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.renderer.background import KEEP, TRANSPARENT, BackgroundLibrary
-from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.backgrounds import KEEP, TRANSPARENT, BackgroundLibrary
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
 
 FRAMES: Final = Path(__file__).with_name("golden") / "mesh_renderer.npz"
 _AVATARS: Final = AvatarLibrary(Path("does-not-exist"))

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from styletalk_core.checkpoint import renderer_from_official
 from styletalk_core.errors import InputError
-from styletalk_core.pirenderer import PIRenderer, RendererDimensions, motion_windows, warp
+from styletalk_core.models.checkpoint import renderer_from_official
+from styletalk_core.models.pirenderer import PIRenderer, RendererDimensions, motion_windows, warp
 from tests.equivalence.make_golden import (
     TINY_RENDERER,
     golden_excess,
@@ -50,7 +50,7 @@ def half_a_hundredth_of_a_pixel_off(image: Tensor, flow: Tensor) -> Tensor:
 @pytest.mark.parametrize("wrong", [left_and_right_swapped, across_and_down_swapped, half_a_hundredth_of_a_pixel_off])
 def test_the_golden_file_tells_a_wrong_warp(wrong: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.equivalence.make_golden.warp", wrong)
-    monkeypatch.setattr("styletalk_core.pirenderer.warp", wrong)
+    monkeypatch.setattr("styletalk_core.models.pirenderer.warp", wrong)
     found = golden_excess("pirenderer", PIRenderer(TINY_RENDERER), renderer_outputs)
     assert found["flow_field"] <= 1 < min(found["warp_image"], found["fake_image"])
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from styletalk_core.checkpoint import from_official
-from styletalk_core.dimensions import MESH64_LOWER, Dimensions
-from styletalk_core.phone_windows import probability_columns
-from styletalk_core.styletalk import StyleTalk
+from styletalk_core.models.checkpoint import from_official
+from styletalk_core.models.dimensions import MESH64_LOWER, Dimensions
+from styletalk_core.models.phone_windows import probability_columns
+from styletalk_core.models.styletalk import StyleTalk
 from tests.equivalence.make_golden import TINY, golden_excess, inputs, official_excess, outputs, seeded
 from tests.equivalence.rounding import rounding_bounds
 

@@ -32,8 +32,8 @@ from server.protocol.requests import CLIENT_REQUESTS
 from server.service import Service
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
-from styletalk_core.renderer import image_file
-from styletalk_core.style_clip import checked_length
+from styletalk_core.library.style_clip import checked_length
+from styletalk_core.rendering.portrait import image_file
 from styletalk_core.video import read_frames
 
 DATA = Path(__file__).parent.parent / "data"

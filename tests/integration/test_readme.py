@@ -20,7 +20,7 @@ from PIL import Image
 
 from server.cli import main
 from styletalk_core.audio import read_audio
-from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.library.avatars import AvatarLibrary
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()

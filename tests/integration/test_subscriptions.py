@@ -9,8 +9,8 @@ import pytest
 from live_server import RtcClient, running_server, silence, tone
 from websockets.exceptions import ConnectionClosed
 
-from styletalk_core.arkit import ARKIT, VISEMES
 from styletalk_core.audio import read_audio
+from styletalk_core.face.arkit import ARKIT, VISEMES
 from styletalk_core.phones import PHONES
 
 KOREAN = Path(__file__).parents[2].parent / "shared/data/robustness/korean1.ogg"

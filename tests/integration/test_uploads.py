@@ -17,9 +17,9 @@ from face_videos import noise_frames, talking_frames, write_video
 from live_server import LiveServer, running_server
 
 from server.http import uploads
-from styletalk_core.renderer.background import BackgroundLibrary
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.styles import StyleLibrary
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.backgrounds import BackgroundLibrary
+from styletalk_core.library.styles import StyleLibrary
 
 SLOW_WORK = """
 import os, time

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from styletalk_core.errors import InputError
-from styletalk_core.training import config as settings
-from styletalk_core.training.ablations import FULL, SETTINGS, run, variants
-from styletalk_core.training.config import Config
+from styletalk_core.lab.training import config as settings
+from styletalk_core.lab.training.ablations import FULL, SETTINGS, run, variants
+from styletalk_core.lab.training.config import Config
 
 
 def flat(config: Config) -> dict[tuple[str, str], object]:

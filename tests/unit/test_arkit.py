@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styletalk_core.arkit import ARKIT, VISEMES, FaceDriver, viseme_of_phones
+from styletalk_core.face.arkit import ARKIT, VISEMES, FaceDriver, viseme_of_phones
+from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.phones import PHONES
-from styletalk_core.styles import StyleLibrary
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from server.cli import main
-from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.library.avatars import AvatarLibrary
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from styletalk_core.basel import BaselMap, head_features
-from styletalk_core.training.basel import _fit, _judge, _Pair
+from styletalk_core.face.basel import BaselMap, head_features
+from styletalk_core.lab.training.basel import _fit, _judge, _Pair
 
 
 def _clip(made_by: BaselMap, seed: int) -> _Pair:

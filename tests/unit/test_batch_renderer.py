@@ -7,10 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from styletalk_core.renderer.batch_renderer import BatchRenderer
-from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.motion import Motion, draw
-from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.rendering.batch_renderer import BatchRenderer
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
+from styletalk_core.rendering.motion import Motion, draw
 
 SIZE = 256
 

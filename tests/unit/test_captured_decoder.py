@@ -5,11 +5,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from styletalk_core.captured_decoder import CapturedStyleTalk
-from styletalk_core.dimensions import Dimensions
 from styletalk_core.errors import InputError
+from styletalk_core.models.captured_decoder import CapturedStyleTalk
+from styletalk_core.models.dimensions import Dimensions
+from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import PHONES, WINDOW
-from styletalk_core.styletalk import StyleTalk
 
 SMALL = Dimensions(width=64, heads=4, feed_forward=128, phone_embedding=16, temperature=1.0)
 DEVICES = [

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from server.catalogue import LibraryCatalogue
-from styletalk_core.renderer.background import BackgroundLibrary
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.styles import StyleLibrary
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.backgrounds import BackgroundLibrary
+from styletalk_core.library.styles import StyleLibrary
 
 
 def catalogue(home: Path) -> LibraryCatalogue:

@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from styletalk_core.checkpoint import fill, load, load_official, save
-from styletalk_core.dimensions import Dimensions
 from styletalk_core.errors import CheckpointError
-from styletalk_core.styletalk import StyleTalk
-from styletalk_core.weight_file import FORMAT
+from styletalk_core.models.checkpoint import fill, load, load_official, save
+from styletalk_core.models.dimensions import Dimensions
+from styletalk_core.models.styletalk import StyleTalk
+from styletalk_core.models.weight_file import FORMAT
 
 SMALL = Dimensions(width=32, heads=4, feed_forward=64, phone_embedding=16)
 

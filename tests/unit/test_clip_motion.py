@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styletalk_core.clip_motion import ClipMotion, calm_frames, close_lips, encode_track, inner_gaps, person_face
-from styletalk_core.face_model import LOWER, FaceModel
-from styletalk_core.head_pose import Array, rotation_matrix
-from styletalk_core.landmarks import LIPS, MESH_POINTS
-from styletalk_core.styles import StyleLibrary
-from styletalk_core.track import Track, make_track
+from styletalk_core.face.clip_motion import ClipMotion, calm_frames, close_lips, encode_track, inner_gaps, person_face
+from styletalk_core.face.face_model import LOWER, FaceModel
+from styletalk_core.face.head_pose import Array, rotation_matrix
+from styletalk_core.face.landmarks import LIPS, MESH_POINTS
+from styletalk_core.face.track import Track, make_track
+from styletalk_core.library.styles import StyleLibrary
 
 MODEL = FaceModel.load()
 NEUTRAL = StyleLibrary(Path("none")).get("neutral").coefficients

@@ -10,16 +10,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from styletalk_core import checkpoint
-from styletalk_core.checkpoint import weights_of
-from styletalk_core.compiled_decoder import CompiledStyleTalk
-from styletalk_core.dimensions import Dimensions
 from styletalk_core.errors import InputError
-from styletalk_core.kernel_choice import candidates, fastest_kernel
+from styletalk_core.models import checkpoint
+from styletalk_core.models.checkpoint import weights_of
+from styletalk_core.models.compiled.compiled_decoder import CompiledStyleTalk
+from styletalk_core.models.compiled.kernel_choice import candidates, fastest_kernel
+from styletalk_core.models.compiled.tile_kernel import Kernel, Storage
+from styletalk_core.models.dimensions import Dimensions
+from styletalk_core.models.style_decoder import load_decoder
+from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import PHONES, WINDOW
-from styletalk_core.style_decoder import load_decoder
-from styletalk_core.styletalk import StyleTalk
-from styletalk_core.tile_kernel import Kernel, Storage
 from styletalk_core.weights import MOTION_WEIGHTS
 
 SMALL = Dimensions(width=64, heads=4, feed_forward=128, phone_embedding=16, temperature=1.0)
@@ -126,9 +126,9 @@ def test_a_network_that_fills_no_tile_is_refused(change: dict[str, int]) -> None
 WITHOUT_TORCH = """
 import sys
 import numpy as np
-from styletalk_core.style_codes import StyleCodes
-from styletalk_core.style_decoder import load_decoder
-from styletalk_core.styles import StyleLibrary
+from styletalk_core.library.style_codes import StyleCodes
+from styletalk_core.models.style_decoder import load_decoder
+from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.weights import MOTION_WEIGHTS
 from pathlib import Path
 

@@ -7,8 +7,10 @@ import pytest
 from face_videos import noise_frames, talking_frames, write_video
 
 from styletalk_core.audio import read_audio
-from styletalk_core.clip_motion import ClipMotion
-from styletalk_core.dataset import (
+from styletalk_core.errors import InputError
+from styletalk_core.face.clip_motion import ClipMotion
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.lab.dataset import (
     VideoClip,
     coefficients_path,
     encode_clips,
@@ -17,9 +19,7 @@ from styletalk_core.dataset import (
     track_clips,
     track_path,
 )
-from styletalk_core.errors import InputError
-from styletalk_core.face_model import FaceModel
-from styletalk_core.training.label_phones import label_clips, labels_path, posteriors_path
+from styletalk_core.lab.training.label_phones import label_clips, labels_path, posteriors_path
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
 HEADER = "clip\tsplit\tsource\tspeaker\tstyle\taudio\tfps\tframes\tsize\tface_px\tlicence\ttext\n"

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from styletalk_core.phones import PHONES
-from styletalk_core.training.discriminators import (
+from styletalk_core.lab.training.discriminators import (
     SYNC_FRAMES,
     StyleDiscriminator,
     SyncDiscriminator,
     TemporalDiscriminator,
 )
+from styletalk_core.phones import PHONES
 
 
 def learn(network: torch.nn.Module, loss, steps: int) -> float:

@@ -8,9 +8,9 @@ import pytest
 
 from styletalk_core.engine import ModelEngine
 from styletalk_core.errors import InputError
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.styles import Style, StyleLibrary
 from styletalk_core.phones import PHONES, WINDOW
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.styles import Style, StyleLibrary
 
 SLOT = 3
 SENTENCE = np.random.default_rng(0).integers(0, len(PHONES), 40)

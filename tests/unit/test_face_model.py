@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styletalk_core.face_model import COEFFICIENTS, LOWER, FaceModel
-from styletalk_core.landmarks import BROW_LEFT, LIPS, MESH_POINTS, MIRROR
-from styletalk_core.styles import StyleLibrary
-from styletalk_core.track import lip_gap
+from styletalk_core.face.face_model import COEFFICIENTS, LOWER, FaceModel
+from styletalk_core.face.landmarks import BROW_LEFT, LIPS, MESH_POINTS, MIRROR
+from styletalk_core.face.track import lip_gap
+from styletalk_core.library.styles import StyleLibrary
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styletalk_core.dataset import VideoClip
-from styletalk_core.face_model import LOWER, FaceModel
-from styletalk_core.head_pose import Array, rotation_matrix
-from styletalk_core.landmarks import LIPS, MESH_POINTS
-from styletalk_core.styles import StyleLibrary
-from styletalk_core.track import Track, make_track
-from styletalk_core.training import face_model as training
+from styletalk_core.face.face_model import LOWER, FaceModel
+from styletalk_core.face.head_pose import Array, rotation_matrix
+from styletalk_core.face.landmarks import LIPS, MESH_POINTS
+from styletalk_core.face.track import Track, make_track
+from styletalk_core.lab.dataset import VideoClip
+from styletalk_core.lab.training import face_model as training
+from styletalk_core.library.styles import StyleLibrary
 
 TRUTH = FaceModel.load()
 PEOPLE = {"anna": "surprised", "ben": "angry", "carl": "newsreader"}

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from styletalk_core.renderer.fidelity import cpbd, ssim
-from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.renderer.reenactment import motion_of_landmarks
+from styletalk_core.lab.evaluation.fidelity import cpbd, ssim
+from styletalk_core.lab.evaluation.reenactment import motion_of_landmarks
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
 
 PORTRAIT = AvatarLibrary(Path("does-not-exist")).get("kenji")
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from styletalk_core import checkpoint
-from styletalk_core.dimensions import Dimensions
 from styletalk_core.errors import InputError
-from styletalk_core.face_model import FaceModel
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.lab.training import fit_output_layer as fitting
+from styletalk_core.lab.training.clips import MotionClip
+from styletalk_core.lab.training.evaluation import evaluate, generate
+from styletalk_core.lab.training.fit_output_layer import fit_output_layer, read_features, read_foreign, run
+from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.models import checkpoint
+from styletalk_core.models.dimensions import Dimensions
+from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import INDEX, PHONES, SIL_INDEX
-from styletalk_core.styletalk import StyleTalk
-from styletalk_core.training import fit_output_layer as fitting
-from styletalk_core.training.clips import MotionClip
-from styletalk_core.training.evaluation import evaluate, generate
-from styletalk_core.training.fit_output_layer import fit_output_layer, read_features, read_foreign, run
-from styletalk_core.training.lips import LipMap
 
 LIPS = LipMap.of(FaceModel.load())
 SMALL = Dimensions(

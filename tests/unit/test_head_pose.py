@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from styletalk_core.face_model import FaceModel
-from styletalk_core.head_pose import (
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.head_pose import (
     HeadMotion,
     clip_shape,
     euler_angles,
@@ -14,7 +14,7 @@ from styletalk_core.head_pose import (
     mirrored,
     rotation_matrix,
 )
-from styletalk_core.landmarks import CHIN, FACE_OVAL, NOSE_TIP, RIGID
+from styletalk_core.face.landmarks import CHIN, FACE_OVAL, NOSE_TIP, RIGID
 
 FACE = FaceModel.load().mean
 

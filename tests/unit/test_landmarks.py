@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from styletalk_core import landmarks as named
-from styletalk_core.face_model import FaceModel
+from styletalk_core.face import landmarks as named
+from styletalk_core.face.face_model import FaceModel
 
 FACE = FaceModel.load().mean
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from styletalk_core.markdown_page import table, write_section
+from styletalk_core.lab.documents.markdown_page import table, write_section
 
 
 def test_a_section_is_replaced_and_the_rest_kept(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from styletalk_core.landmarks import INNER_LIP_PAIRS
-from styletalk_core.renderer.eyeball import EYEBALL_RADIUS
-from styletalk_core.renderer.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
-from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
+from styletalk_core.face.landmarks import INNER_LIP_PAIRS
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.rendering.face_mesh import EYES, LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
+from styletalk_core.rendering.portrait.eyeball import EYEBALL_RADIUS
+from styletalk_core.rendering.portrait.portrait import Portrait
 
 SIZE = 256
 STILL = np.zeros(6, np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from styletalk_core import weights
-from styletalk_core.model_cards import cards_page, read_card
+from styletalk_core.lab.documents.model_cards import cards_page, read_card
 
 
 def test_nested_figures_become_nested_lists(tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 from server.cli import main
-from styletalk_core import checkpoint
 from styletalk_core.errors import StyleTalkError
+from styletalk_core.lab.training import trainer
+from styletalk_core.models import checkpoint
 from styletalk_core.phones import INDEX, PHONES, SIL_INDEX
-from styletalk_core.training import trainer
 
 SETTINGS = """
 [network]

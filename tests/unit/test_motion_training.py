@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from styletalk_core.errors import InputError
-from styletalk_core.face_model import FaceModel
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.lab.training import config as settings
+from styletalk_core.lab.training.alignment import estimate_lags
+from styletalk_core.lab.training.batches import Batches
+from styletalk_core.lab.training.clips import MotionClip, shift, windows
+from styletalk_core.lab.training.evaluation import best_correlation, closure_scores, judge
+from styletalk_core.lab.training.lips import CLOSED, LipMap
+from styletalk_core.lab.training.mirror import mirror_map
+from styletalk_core.lab.training.model_card import model_card
+from styletalk_core.lab.training.trainer import DivergenceError, MotionTraining, dropped
 from styletalk_core.phones import CONTEXT, INDEX, PHONES, SIL_INDEX
-from styletalk_core.training import config as settings
-from styletalk_core.training.alignment import estimate_lags
-from styletalk_core.training.batches import Batches
-from styletalk_core.training.clips import MotionClip, shift, windows
-from styletalk_core.training.evaluation import best_correlation, closure_scores, judge
-from styletalk_core.training.lips import CLOSED, LipMap
-from styletalk_core.training.mirror import mirror_map
-from styletalk_core.training.model_card import model_card
-from styletalk_core.training.trainer import DivergenceError, MotionTraining, dropped
 
 CONFIG = replace(
     settings.Config(),

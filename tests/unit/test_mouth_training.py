@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from styletalk_core.landmarks import MIRROR
-from styletalk_core.renderer.retouch import motion_features
-from styletalk_core.renderer.retouch_weights import CROP
-from styletalk_core.training.mouth import judge, mirrored_features, train_network
-from styletalk_core.training.mouth_crops import SOURCE, MouthCrops
+from styletalk_core.face.landmarks import MIRROR
+from styletalk_core.lab.training.mouth import judge, mirrored_features, train_network
+from styletalk_core.lab.training.mouth_crops import SOURCE, MouthCrops
+from styletalk_core.rendering.mouth.retouch import motion_features
+from styletalk_core.rendering.retouch_weights import CROP
 
 PEOPLE, PAIRS = 12, 6
 

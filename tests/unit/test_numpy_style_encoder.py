@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from styletalk_core import checkpoint
-from styletalk_core.checkpoint import weights_of
-from styletalk_core.dimensions import Dimensions
 from styletalk_core.errors import InputError
-from styletalk_core.numpy_style_encoder import encode_style, style_windows
-from styletalk_core.numpy_transformer import sinusoid_positions
-from styletalk_core.styletalk import StyleTalk
-from styletalk_core.transformer import sinusoid_positions as torch_positions
+from styletalk_core.models import checkpoint
+from styletalk_core.models.checkpoint import weights_of
+from styletalk_core.models.compiled.numpy_style_encoder import encode_style, style_windows
+from styletalk_core.models.compiled.numpy_transformer import sinusoid_positions
+from styletalk_core.models.dimensions import Dimensions
+from styletalk_core.models.styletalk import StyleTalk
+from styletalk_core.models.transformer import sinusoid_positions as torch_positions
 from styletalk_core.weights import MOTION_WEIGHTS
 
 SMALL = Dimensions(width=64, heads=4, feed_forward=128, layers=2, style_frames=48)

@@ -7,11 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from styletalk_core.phones import INDEX, PHONES, SIL_INDEX, WINDOW
-from styletalk_core.training.batches import MotionBatch
-from styletalk_core.training.config import ObjectiveConfig
-from styletalk_core.training.lips import LipMap
-from styletalk_core.training.objectives import (
+from styletalk_core.lab.training.batches import MotionBatch
+from styletalk_core.lab.training.config import ObjectiveConfig
+from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.lab.training.objectives import (
     Objective,
     closure_loss,
     jitter,
@@ -19,6 +18,7 @@ from styletalk_core.training.objectives import (
     structural_dissimilarity,
     triplet,
 )
+from styletalk_core.phones import INDEX, PHONES, SIL_INDEX, WINDOW
 
 
 def windows_of(phone: int, frames: int) -> Tensor:

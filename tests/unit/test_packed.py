@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from styletalk_core.dimensions import Dimensions
-from styletalk_core.kernel_choice import candidates, fastest_kernel
-from styletalk_core.packed import linear, pack, spec
-from styletalk_core.tile_kernel import Kernel, Storage
+from styletalk_core.models.compiled.kernel_choice import candidates, fastest_kernel
+from styletalk_core.models.compiled.packed import linear, pack, spec
+from styletalk_core.models.compiled.tile_kernel import Kernel, Storage
+from styletalk_core.models.dimensions import Dimensions
 
 KERNELS = candidates(Dimensions())
 RELATIVE_ERROR = {Storage.FLOAT32: 1e-6, Storage.FLOAT16: 3e-4, Storage.INT16: 3e-4}

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
-from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.photo_mouth import PhotoMouth
-from styletalk_core.renderer.portrait import AvatarLibrary, Portrait
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
+from styletalk_core.rendering.mouth.photo_mouth import PhotoMouth
+from styletalk_core.rendering.portrait.portrait import Portrait
 
 CLOSED = AvatarLibrary(Path("does-not-exist")).get("kenji")
 STILL, AHEAD = np.zeros(6, np.float32), np.zeros(2, np.float32)

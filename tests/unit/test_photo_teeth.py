@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from styletalk_core.renderer.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
-from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.mouth import cheek_color
-from styletalk_core.renderer.photo_teeth import photo_teeth
-from styletalk_core.renderer.portrait import AvatarLibrary, Portrait, enrol
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
+from styletalk_core.rendering.mouth.interior import cheek_color
+from styletalk_core.rendering.mouth.photo_teeth import photo_teeth
+from styletalk_core.rendering.portrait.portrait import Portrait, enrol
 
 BUILTIN = AvatarLibrary(Path("does-not-exist"))
 STILL, AHEAD = np.zeros(6, np.float32), np.zeros(2, np.float32)

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from styletalk_core.errors import InputError
-from styletalk_core.head_pose import rotation_matrix
-from styletalk_core.renderer import photo
-from styletalk_core.renderer.portrait import AvatarLibrary, Portrait, enrol
-from styletalk_core.renderer.visibility import check_visible
+from styletalk_core.face.head_pose import rotation_matrix
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.rendering.portrait import photo
+from styletalk_core.rendering.portrait.portrait import Portrait, enrol
+from styletalk_core.rendering.portrait.visibility import check_visible
 
 BUILTIN = AvatarLibrary(Path("does-not-exist"))
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from styletalk_core.dataset import VideoClip
 from styletalk_core.errors import InputError
-from styletalk_core.face_model import FaceModel
-from styletalk_core.styles import EMOTIONS, STYLE_FRAMES, StyleLibrary
-from styletalk_core.training.presets import PRESETS, make_preset
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.lab.dataset import VideoClip
+from styletalk_core.lab.training.presets import PRESETS, make_preset
+from styletalk_core.library.styles import EMOTIONS, STYLE_FRAMES, StyleLibrary
 
 
 def test_every_preset_of_the_recipe_is_packaged() -> None:

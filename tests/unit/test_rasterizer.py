@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from styletalk_core.renderer.rasterizer import PLAIN, RETOUCHED, SKIPPED, draw_triangles, fill_triangles
+from styletalk_core.rendering.raster.rasterizer import PLAIN, RETOUCHED, SKIPPED, draw_triangles, fill_triangles
 
 SIDE, TEXTURE = 40, 64
 CORNERS = np.array([[2, 3], [37, 5], [4, 36], [35, 33]], np.float32)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from styletalk_core.lab.recognizer.accuracy import event_score, mean_accuracy, score
 from styletalk_core.phones import INDEX
-from styletalk_core.recognizer.accuracy import event_score, mean_accuracy, score
 
 
 def ids(text: str) -> np.ndarray:

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from styletalk_core.lab.recognizer import augmentation
+from styletalk_core.lab.recognizer.augmentation import Augmenter, SpeechClip
 from styletalk_core.phones import INDEX, SIL_INDEX
-from styletalk_core.recognizer import augmentation
-from styletalk_core.recognizer.augmentation import Augmenter, SpeechClip
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from styletalk_core.errors import InputError
+from styletalk_core.lab.recognizer.noise import music
 from styletalk_core.recognizer.backends import open_backend
-from styletalk_core.recognizer.noise import music
 from styletalk_core.recognizer.pocketsphinx import PocketsphinxRecognizer
 from styletalk_core.recognizer.stream import recognize
 

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from styletalk_core.errors import InputError
-from styletalk_core.phones import INDEX, SIL_INDEX
-from styletalk_core.recognizer.alignment import labels_at, to_cmu
-from styletalk_core.recognizer.corpus import (
+from styletalk_core.lab.recognizer.alignment import labels_at, to_cmu
+from styletalk_core.lab.recognizer.corpus import (
     MAX_PART_SAMPLES,
     CorpusRecording,
     CorpusUtterance,
@@ -17,6 +16,7 @@ from styletalk_core.recognizer.corpus import (
     split_at_pauses,
     utterances,
 )
+from styletalk_core.phones import INDEX, SIL_INDEX
 
 
 def test_long_sound_is_cut_where_it_is_quiet_and_nothing_is_lost() -> None:

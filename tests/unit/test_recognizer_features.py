@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from styletalk_core.lab.recognizer.noise import coloured, music
 from styletalk_core.recognizer.features import FeatureState, extract, log_mel
-from styletalk_core.recognizer.noise import coloured, music
 
 SOUND = music(np.random.default_rng(1), 32_000)
 

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 
 from styletalk_core.audio import read_audio
+from styletalk_core.lab.recognizer.accuracy import score
+from styletalk_core.lab.recognizer.alignment import ForcedAligner, labels_at
+from styletalk_core.lab.recognizer.noise import NOISES
 from styletalk_core.phones import CLOSED_LIPS, SIL_INDEX
-from styletalk_core.recognizer.accuracy import score
-from styletalk_core.recognizer.alignment import ForcedAligner, labels_at
-from styletalk_core.recognizer.noise import NOISES
 from styletalk_core.recognizer.stream import Recognizer, RecognizerStream, frame_labels, recognize
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"

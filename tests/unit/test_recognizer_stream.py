@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from styletalk_core.errors import InputError
+from styletalk_core.lab.recognizer.noise import music
 from styletalk_core.phones import SIL_INDEX
 from styletalk_core.recognizer.dimensions import RecognizerConfig
 from styletalk_core.recognizer.network import RecognizerNetwork, save_network
-from styletalk_core.recognizer.noise import music
 from styletalk_core.recognizer.stream import (
     COLUMN_TICKS,
     STEP_SAMPLES,

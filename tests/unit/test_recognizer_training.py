@@ -9,11 +9,11 @@ import torch
 from safetensors import safe_open
 
 from styletalk_core.errors import InputError
+from styletalk_core.lab.recognizer import augmentation, training
+from styletalk_core.lab.recognizer.augmentation import Augmenter, SpeechClip
+from styletalk_core.lab.recognizer.training import DevClip, Training, run
 from styletalk_core.phones import INDEX, SIL_INDEX
-from styletalk_core.recognizer import augmentation, training
-from styletalk_core.recognizer.augmentation import Augmenter, SpeechClip
 from styletalk_core.recognizer.network import load_network
-from styletalk_core.recognizer.training import DevClip, Training, run
 
 
 def arguments(cache: Path, **changes: object) -> argparse.Namespace:

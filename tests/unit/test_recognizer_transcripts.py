@@ -2,7 +2,7 @@
 
 import pytest
 
-from styletalk_core.recognizer.transcripts import spoken_words
+from styletalk_core.lab.recognizer.transcripts import spoken_words
 
 
 @pytest.mark.parametrize(

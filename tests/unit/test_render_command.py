@@ -19,7 +19,7 @@ from scipy.io import wavfile
 from server.cli import main, render
 from server.sessions.mp4 import Mp4Writer
 from streaming.frames.drawing import THREAD_NAME
-from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.library.avatars import AvatarLibrary
 
 
 @pytest.fixture(autouse=True)

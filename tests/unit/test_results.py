@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from styletalk_core.training.results import shortest_enough, write_ablations, write_look_ahead
+from styletalk_core.lab.training.results import shortest_enough, write_ablations, write_look_ahead
 
 
 def test_every_ablation_is_a_row_beside_a_plot(tmp_path: Path) -> None:

@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from styletalk_core.errors import CheckpointError
-from styletalk_core.face_model import FaceModel
-from styletalk_core.renderer import retouch_network, retouch_weights
-from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.renderer.rasterizer import fill_triangles
-from styletalk_core.renderer.retouch import Retouch, motion_features, person_features
-from styletalk_core.renderer.retouch_network import RetouchNetwork, weights_of
-from styletalk_core.renderer.retouch_weights import CROP, GAIN, MAX_DISPLACEMENT, RetouchWeights
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.rendering import retouch_weights
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
+from styletalk_core.rendering.mouth import retouch_network
+from styletalk_core.rendering.mouth.retouch import Retouch, motion_features, person_features
+from styletalk_core.rendering.mouth.retouch_network import RetouchNetwork, weights_of
+from styletalk_core.rendering.raster.rasterizer import fill_triangles
+from styletalk_core.rendering.retouch_weights import CROP, GAIN, MAX_DISPLACEMENT, RetouchWeights
 from styletalk_core.weights import FOLDER
 
 STRAIGHT = np.zeros(3, np.float32)

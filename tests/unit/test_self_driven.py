@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 from face_videos import talking_frames, write_video
 
-from styletalk_core import checkpoint
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
-from styletalk_core.face_model import FaceModel
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.lab.evaluation.baselines import amplitude_jaw, mean_per_phone, still
+from styletalk_core.lab.evaluation.clip import SelfDrivenClip, frame_loudness, read_clip
+from styletalk_core.lab.evaluation.judgement import Judge, shortened
+from styletalk_core.lab.evaluation.rendered_frames import Reenactment
+from styletalk_core.lab.evaluation.style_classifier import StyleClassifier
+from styletalk_core.lab.training.clips import shift
+from styletalk_core.lab.training.evaluation import generate, judge, mean
+from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.library.styles import EMOTIONS, StyleLibrary
+from styletalk_core.models import checkpoint
 from styletalk_core.phones import PHONES
 from styletalk_core.recognizer.backends import open_backend
-from styletalk_core.self_driven.baselines import amplitude_jaw, mean_per_phone, still
-from styletalk_core.self_driven.clip import SelfDrivenClip, frame_loudness, read_clip
-from styletalk_core.self_driven.judgement import Judge, shortened
-from styletalk_core.self_driven.rendered_frames import Reenactment
-from styletalk_core.self_driven.style_classifier import StyleClassifier
-from styletalk_core.styles import EMOTIONS, StyleLibrary
-from styletalk_core.tracker import FaceTracker
-from styletalk_core.training.clips import shift
-from styletalk_core.training.evaluation import generate, judge, mean
-from styletalk_core.training.lips import LipMap
 from styletalk_core.weights import MOTION_WEIGHTS
 
 SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"

@@ -44,9 +44,9 @@ def test_a_free_port_is_listened_on() -> None:
 
 
 def test_the_number_of_sessions_follows_the_device(tmp_path: Path) -> None:
-    from styletalk_core.renderer.background import BackgroundLibrary
-    from styletalk_core.renderer.portrait import AvatarLibrary
-    from styletalk_core.styles import StyleLibrary
+    from styletalk_core.library.avatars import AvatarLibrary
+    from styletalk_core.library.backgrounds import BackgroundLibrary
+    from styletalk_core.library.styles import StyleLibrary
 
     libraries = AvatarLibrary(tmp_path), StyleLibrary(tmp_path), BackgroundLibrary(tmp_path)
     assert make_worker(ServerConfig(max_sessions=7), *libraries).slots == 7

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from face_videos import SIDE, flag_rotation, noise_frames, talking_frames, write_video
 
-from styletalk_core import style_clip
 from styletalk_core.errors import InputError
-from styletalk_core.style_clip import style_from_video
-from styletalk_core.styles import StyleLibrary
+from styletalk_core.library import style_clip
+from styletalk_core.library.style_clip import style_from_video
+from styletalk_core.library.styles import StyleLibrary
 
 
 def test_clip_of_a_presenter_speaks_as_the_preset_that_moved_it(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from styletalk_core.errors import InputError
-from styletalk_core.style_codes import StyleCodes, fade, intensify
-from styletalk_core.styles import StyleLibrary
+from styletalk_core.library.style_codes import StyleCodes, fade, intensify
+from styletalk_core.library.styles import StyleLibrary
 
 Array = np.ndarray
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styletalk_core.style_map import StylePosition, draw_map, main_components
+from styletalk_core.library.style_map import StylePosition, draw_map, main_components
 
 
 def test_widest_spread_is_the_first_axis_and_fills_it() -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from styletalk_core.head_pose import fit_head
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.style_thumbnail import SIDE, StyleThumbnails
-from styletalk_core.styles import StyleLibrary
-from styletalk_core.tracker import FaceTracker
+from styletalk_core.face.head_pose import fit_head
+from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.style_thumbnail import SIDE, StyleThumbnails
+from styletalk_core.library.styles import StyleLibrary
 
 
 @pytest.mark.parametrize("avatar", AvatarLibrary(Path("none")).names())

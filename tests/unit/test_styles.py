@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from styletalk_core.errors import InputError
-from styletalk_core.styles import EMOTIONS, STYLE_FRAMES, Style, StyleLibrary, typical_part
+from styletalk_core.library.styles import EMOTIONS, STYLE_FRAMES, Style, StyleLibrary, typical_part
 
 MANNERS = ("animated", "newsreader", "whispered")
 
@@ -34,7 +34,7 @@ def test_presets_cover_eight_emotions_and_three_manners(library: StyleLibrary) -
 
 def test_presets_look_as_they_are_called(library: StyleLibrary) -> None:
     """The smile is the widest mouth among the emotions, surprise lifts the brows, anger lowers them."""
-    from styletalk_core.face_model import FaceModel
+    from styletalk_core.face.face_model import FaceModel
 
     means = {
         name: FaceModel.load().offsets(library.get(name).coefficients.mean(0, keepdims=True))[0] for name in EMOTIONS

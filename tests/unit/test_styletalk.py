@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from styletalk_core.dimensions import OPENING, Dimensions
 from styletalk_core.errors import InputError
+from styletalk_core.models.dimensions import OPENING, Dimensions
+from styletalk_core.models.style_encoder import clip_statistics
+from styletalk_core.models.styletalk import StyleState, StyleTalk, in_style
 from styletalk_core.phones import PHONES, WINDOW
-from styletalk_core.style_encoder import clip_statistics
-from styletalk_core.styletalk import StyleState, StyleTalk, in_style
 
 SMALL = Dimensions(width=32, heads=4, feed_forward=64, phone_embedding=16, temperature=1.0)
 

@@ -45,7 +45,7 @@ def test_a_subcommand_is_found_by_the_spelling_of_the_last_release_which_help_do
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     parser = argparse.ArgumentParser(prog="tool")
-    add_subcommands(parser, {"recognizer": ("styletalk_core.benchmarks.recognizer", "the recognizer")})
+    add_subcommands(parser, {"recognizer": ("styletalk_core.lab.benchmarks.recognizer", "the recognizer")})
     assert parser.parse_args(["recogniser"]).run is parser.parse_args(["recognizer"]).run
     with pytest.raises(SystemExit):
         parser.parse_args(["--help"])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from styletalk_core.errors import InputError
-from styletalk_core.face_model import FaceModel
-from styletalk_core.head_pose import Array
-from styletalk_core.track import Track, lip_gap, make_track, smooth
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.head_pose import Array
+from styletalk_core.face.track import Track, lip_gap, make_track, smooth
 
 MODEL = FaceModel.load()
 SIZE = (256, 256)

@@ -9,12 +9,12 @@ import pytest
 from face_videos import SIDE, noise_frames, talking_frames, write_video
 
 from styletalk_core.errors import InputError
-from styletalk_core.face_model import FaceModel
-from styletalk_core.head_pose import eye_distance
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.styles import StyleLibrary
-from styletalk_core.track import lip_gap
-from styletalk_core.tracker import FaceTracker
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.head_pose import eye_distance
+from styletalk_core.face.track import lip_gap
+from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.styles import StyleLibrary
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,6 @@ def test_named_model_must_be_readable(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_packaged_model_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("styletalk_core.tracker.MODEL_SHA256", "0" * 64)
+    monkeypatch.setattr("styletalk_core.face.tracker.MODEL_SHA256", "0" * 64)
     with pytest.raises(InputError, match="sha256"):
         FaceTracker()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from styletalk_core.errors import InputError
+from styletalk_core.lab.training.clips import bridged, read_clips, spoken
 from styletalk_core.phones import PHONES, SIL_INDEX
-from styletalk_core.training.clips import bridged, read_clips, spoken
 
 COLUMNS = ("clip", "split", "source", "speaker", "style", "audio", "licence")
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, Delaunay
 
-from styletalk_core.renderer.triangulation import delaunay
+from styletalk_core.rendering.raster.triangulation import delaunay
 
 
 def rows(triangles: NDArray[np.int32]) -> set[tuple[int, ...]]:

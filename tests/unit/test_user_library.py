@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from styletalk_core.errors import InputError, NotFound
-from styletalk_core.user_library import UserLibrary
+from styletalk_core.library.user_library import UserLibrary
 
 WRITER = """
 import os, signal, sys
 from pathlib import Path
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-from styletalk_core.user_library import write_atomically
+from styletalk_core.library.user_library import write_atomically
 write_atomically(Path(sys.argv[1]) / "mine.txt", b"new", Path(sys.argv[1]))
 """
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from styletalk_core.arkit import VISEMES, viseme_of_phones
-from styletalk_core.clip_motion import ClipMotion
 from styletalk_core.errors import InputError
+from styletalk_core.face.arkit import VISEMES, viseme_of_phones
+from styletalk_core.face.clip_motion import ClipMotion
+from styletalk_core.lab.training.visemes import phone_middles, run
 from styletalk_core.phones import INDEX, PHONES
-from styletalk_core.training.visemes import phone_middles, run
 
 HEADER = "clip\tsplit\tsource\tspeaker\tstyle\taudio\tfps\tframes\tsize\tface_px\tlicence\ttext\n"
 

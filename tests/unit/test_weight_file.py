@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from styletalk_core.checkpoint import save
-from styletalk_core.dimensions import BFM64_LOWER, Dimensions
 from styletalk_core.errors import CheckpointError
-from styletalk_core.styletalk import StyleTalk
-from styletalk_core.weight_file import check_tensors, read, tensor_shapes
+from styletalk_core.models.checkpoint import save
+from styletalk_core.models.dimensions import BFM64_LOWER, Dimensions
+from styletalk_core.models.styletalk import StyleTalk
+from styletalk_core.models.weight_file import check_tensors, read, tensor_shapes
 
 SMALL = Dimensions(width=64, heads=4, feed_forward=128, layers=2, phone_embedding=16)
 

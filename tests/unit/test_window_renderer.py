@@ -9,10 +9,10 @@ import torch
 
 from styletalk_core.engine import ModelEngine
 from styletalk_core.errors import InputError
-from styletalk_core.pirenderer import RADIUS, PIRenderer
-from styletalk_core.renderer.portrait import AvatarLibrary
-from styletalk_core.renderer.window_renderer import MotionWindow, WindowRenderer, network_for
-from styletalk_core.styles import StyleLibrary
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.library.styles import StyleLibrary
+from styletalk_core.models.pirenderer import RADIUS, PIRenderer
+from styletalk_core.rendering.window_renderer import MotionWindow, WindowRenderer, network_for
 from tests.equivalence.make_golden import TINY_RENDERER, seeded
 
 SHAPES = Path(__file__).parents[3] / "shared" / "golden" / "official_state_dict_shapes.json"

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from server.webrtc.vp8_encoder import OPTIONS, VIDEO_CLOCK_RATE, LiveVp8Encoder
 from streaming.units import FRAME_TICKS, TICK_RATE
-from styletalk_core.renderer.mesh_renderer import MeshRenderer
-from styletalk_core.renderer.portrait import AvatarLibrary
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
 
 ROUNDS: Final = 3
 FRAME_PTS: Final = FRAME_TICKS * VIDEO_CLOCK_RATE // TICK_RATE

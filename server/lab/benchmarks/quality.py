@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from server.lab.commands import evaluate
-from styletalk_core.benchmarks.recognizer_accuracy import accuracy, official_samples
-from styletalk_core.dataset import VideoClip, read_manifest
 from styletalk_core.errors import InputError
+from styletalk_core.lab.benchmarks.recognizer_accuracy import accuracy, official_samples
+from styletalk_core.lab.dataset import VideoClip, read_manifest
 from styletalk_core.recognizer.backends import open_backend
 from styletalk_core.weights import MOTION_WEIGHTS
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from server.lab.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
 from server.lab.benchmarks.run_all import RUNS
 from styletalk_core.errors import InputError
-from styletalk_core.markdown_page import table
+from styletalk_core.lab.documents.markdown_page import table
 
 PAPER: Final = "paper.json"
 """What the paper reports, beside the files of the machines."""

@@ -7,12 +7,12 @@ from server.cli.subcommands import Run, add_subcommands
 
 BENCHMARKS = {
     "all": ("server.lab.benchmarks.run_all", "all of them, as one table and one file"),
-    "recognizer": ("styletalk_core.benchmarks.recognizer", "real-time factor and look-ahead of the recognizer"),
-    "recognizer-accuracy": ("styletalk_core.benchmarks.recognizer_accuracy", "how right the recognizer is"),
-    "decoder": ("styletalk_core.benchmarks.decoder", "time per frame of the style-controllable decoder"),
-    "renderer": ("styletalk_core.benchmarks.renderer", "time per frame and memory of the renderers"),
+    "recognizer": ("styletalk_core.lab.benchmarks.recognizer", "real-time factor and look-ahead of the recognizer"),
+    "recognizer-accuracy": ("styletalk_core.lab.benchmarks.recognizer_accuracy", "how right the recognizer is"),
+    "decoder": ("styletalk_core.lab.benchmarks.decoder", "time per frame of the style-controllable decoder"),
+    "renderer": ("styletalk_core.lab.benchmarks.renderer", "time per frame and memory of the renderers"),
     "encoder": ("server.lab.benchmarks.encoder", "time per frame and quality of VP8 under several settings"),
-    "face": ("styletalk_core.benchmarks.face", "accuracy of the face model and of style retrieval"),
+    "face": ("styletalk_core.lab.benchmarks.face", "accuracy of the face model and of style retrieval"),
     "latency": ("server.lab.benchmarks.latency", "microphone to displayed frame in a real browser"),
     "interruption": ("server.lab.benchmarks.interruption", "how soon a real browser is silent after an interruption"),
     "switch": ("server.lab.benchmarks.switch", "how soon a real browser shows another style or avatar"),

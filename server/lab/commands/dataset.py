@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from styletalk_core.dataset import VideoClip
+    from styletalk_core.lab.dataset import VideoClip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _build(args: argparse.Namespace) -> dict[str, Any]:
     # The tracker and the networks take seconds to import: the list of options does not wait for them.
-    from styletalk_core.dataset import encode_clips, read_manifest, track_clips
-    from styletalk_core.face_model import FaceModel
-    from styletalk_core.training.label_phones import label_clips
+    from styletalk_core.face.face_model import FaceModel
+    from styletalk_core.lab.dataset import encode_clips, read_manifest, track_clips
+    from styletalk_core.lab.training.label_phones import label_clips
 
     clips = read_manifest(args.data, args.licence)
     skipped = _work_off("tracking", track_clips(clips, args.out), len(clips))

@@ -16,18 +16,18 @@ from typing import Any, Final, TypeVar
 from tqdm import tqdm
 
 from server.paths import user_folder
-from styletalk_core import checkpoint
 from styletalk_core.errors import InputError
-from styletalk_core.face_model import FaceModel
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.lab.evaluation.clip import SelfDrivenClip, read_clip
+from styletalk_core.lab.evaluation.fidelity import judge_renderer
+from styletalk_core.lab.evaluation.judgement import GENERATED, Judge, shortened
+from styletalk_core.lab.training.evaluation import mean
+from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.library.styles import EMOTIONS, StyleLibrary
+from styletalk_core.models import checkpoint
 from styletalk_core.phones import CONTEXT
 from styletalk_core.recognizer.backends import open_backend
-from styletalk_core.renderer.fidelity import judge_renderer
-from styletalk_core.self_driven.clip import SelfDrivenClip, read_clip
-from styletalk_core.self_driven.judgement import GENERATED, Judge, shortened
-from styletalk_core.styles import EMOTIONS, StyleLibrary
-from styletalk_core.tracker import FaceTracker
-from styletalk_core.training.evaluation import mean
-from styletalk_core.training.lips import LipMap
 from styletalk_core.weights import MOTION_WEIGHTS
 
 _SHOWN: Final = (

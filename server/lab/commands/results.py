@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from styletalk_core.markdown_page import write_section
-from styletalk_core.model_cards import cards_page
+from styletalk_core.lab.documents.markdown_page import write_section
+from styletalk_core.lab.documents.model_cards import cards_page
 from styletalk_core.weights import FOLDER
 
 if TYPE_CHECKING:
@@ -122,5 +122,5 @@ def _gallery(folder: Path) -> str:
     links = "\n".join(f"- [{sheet.stem}](gallery/{sheet.name})" for sheet in sheets)
     return (
         "Every built-in presenter in every style, at rest, with an open and a closed mouth, smiling, turned and with "
-        f"closed eyes; `python -m styletalk_core.gallery docs/gallery` makes them.\n\n{links}\n"
+        f"closed eyes; `python -m styletalk_core.lab.assets.gallery docs/gallery` makes them.\n\n{links}\n"
     )

@@ -5,18 +5,18 @@ import argparse
 from server.cli.subcommands import add_subcommands
 
 TRAININGS = {
-    "recognizer": ("styletalk_core.recognizer.training", "the streaming phoneme recognizer"),
-    "motion": ("styletalk_core.training.motion", "style encoder and style-controllable decoder"),
+    "recognizer": ("styletalk_core.lab.recognizer.training", "the streaming phoneme recognizer"),
+    "motion": ("styletalk_core.lab.training.motion", "style encoder and style-controllable decoder"),
     "motion-output": (
-        "styletalk_core.training.fit_output_layer",
+        "styletalk_core.lab.training.fit_output_layer",
         "the lower face's output layers, on finished features",
     ),
-    "ablations": ("styletalk_core.training.ablations", "one network per missing part of the objective, and report"),
-    "face-model": ("styletalk_core.training.face_model", "the linear face model, from tracked clips"),
-    "visemes": ("styletalk_core.training.visemes", "the mouth shape of every viseme, from labelled clips"),
-    "mouth": ("styletalk_core.training.mouth", "what bends and shades the skin around the mouth"),
-    "basel": ("styletalk_core.training.basel", "the map from the face model to the published renderer's"),
-    "presets": ("styletalk_core.training.presets", "the packaged speaking styles, from tracked clips"),
+    "ablations": ("styletalk_core.lab.training.ablations", "one network per missing part of the objective, and report"),
+    "face-model": ("styletalk_core.lab.training.face_model", "the linear face model, from tracked clips"),
+    "visemes": ("styletalk_core.lab.training.visemes", "the mouth shape of every viseme, from labelled clips"),
+    "mouth": ("styletalk_core.lab.training.mouth", "what bends and shades the skin around the mouth"),
+    "basel": ("styletalk_core.lab.training.basel", "the map from the face model to the published renderer's"),
+    "presets": ("styletalk_core.lab.training.presets", "the packaged speaking styles, from tracked clips"),
 }
 
 

@@ -1,0 +1,1 @@
+"""Makers of the packaged presenters, teeth and contact sheets."""

@@ -1,0 +1,137 @@
+"""`styletalk bench recognizer-accuracy`: labels against references, in quiet, in noise and when nobody speaks."""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.audio import SPEECH_RATE, read_audio
+from styletalk_core.errors import InputError
+from styletalk_core.lab.recognizer.accuracy import mean_accuracy, score
+from styletalk_core.lab.recognizer.alignment import labels_at
+from styletalk_core.lab.recognizer.corpus import utterances
+from styletalk_core.lab.recognizer.noise import NOISES, mix
+from styletalk_core.phones import FPS, SIL_INDEX
+from styletalk_core.recognizer.backends import BACKENDS, open_backend
+from styletalk_core.recognizer.stream import PhoneRecognizer, frame_labels, recognize
+
+SNRS: Final = (20, 10)
+SHIFTS_MS: Final = range(-60, 61, 10)
+TESTED: Final = 120
+"""Utterances of held-out speakers that are scored for each source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Sound (n,) float32 16 kHz and its phone ids (F,) at 30 fps."""
+
+    name: str
+    samples: NDArray[np.float32]
+    labels: NDArray[np.uint8]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the data folder, the cache of aligned sound and the back end."""
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the project's data folder")
+    parser.add_argument("--cache", type=Path, help="cache of `styletalk train recognizer`: adds held-out speakers")
+    parser.add_argument("--backend", choices=BACKENDS, default="neural", help="recognizer (default: neural)")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Returns accuracies on the official samples, on held-out speakers and in noise, and the share of SIL in silence.
+
+    Raises:
+        InputError: the data folder holds no official samples, or the back end has no model.
+    """
+    backend = open_backend(args.backend)
+    dev = list(official_samples(args.data))
+    result: dict[str, Any] = {"backend": args.backend, "lookahead_ms": backend.delay_ticks / 48}
+    result["official"] = accuracy(backend, dev)
+    result["shift_ms"], result["official_best_shift"] = _best_shift(backend, dev)
+    for clip in dev:
+        result[clip.name] = accuracy(backend, [clip])
+    if args.cache:
+        for source in ("librispeech", "speechocean762", "GRID"):
+            if held_out := list(_held_out(args.cache / "utterances", source)):
+                result[f"held_out_{source}"] = accuracy(backend, held_out)
+    result["noise_cost"] = _noise_cost(backend, dev, result["official"]["strict"])
+    result["silent_share"] = _silent_shares(backend)
+    if not args.json:
+        print(json.dumps(result, indent=2))
+    return result
+
+
+def official_samples(data: Path) -> Iterator[Reference]:
+    """The official samples with sound and labels; raises InputError when there are none."""
+    paths = sorted((data / "official_dev").glob("*_seq.json"))
+    if not paths:
+        raise InputError(f"{data} holds no official_dev folder with samples: --data must name the data folder")
+    for path in paths:
+        name = path.name.removesuffix("_seq.json")
+        labels = np.array(json.loads(path.read_text()), np.uint8)
+        yield Reference(name, read_audio(path.with_name(f"{name}.flac")), labels)
+
+
+def _held_out(cache: Path, source: str) -> Iterator[Reference]:
+    """Test utterances whose speakers are not in the training split, labelled by the aligner."""
+    chosen = [one for one in utterances(cache) if one.split == "test" and one.source == source][:TESTED]
+    for one in chosen:
+        samples = np.asarray(one.samples / 32768, np.float32)
+        frames = len(samples) * FPS // SPEECH_RATE
+        yield Reference(one.name, samples, labels_at(one.labels, np.arange(frames) / FPS))
+
+
+def accuracy(backend: PhoneRecognizer, references: list[Reference]) -> dict[str, float]:
+    """How right the labels are, weighted by length: `mean_accuracy` of all references."""
+    scores = [score(frame_labels(recognize(backend, one.samples), len(one.labels)), one.labels) for one in references]
+    return mean_accuracy(scores, [len(one.labels) for one in references])
+
+
+def _best_shift(backend: PhoneRecognizer, references: list[Reference]) -> tuple[int, dict[str, float]]:
+    """The constant shift (ms) of the labels that agrees best, and the accuracy there."""
+    heard = [recognize(backend, one.samples) for one in references]
+    figures = {}
+    for shift in SHIFTS_MS:
+        moved = [dataclasses.replace(one, start=one.start + 48 * shift) for one in heard]
+        pairs = zip(moved, references, strict=True)
+        scores = [score(frame_labels(one, len(reference.labels)), reference.labels) for one, reference in pairs]
+        figures[shift] = mean_accuracy(scores, [len(one.labels) for one in references])
+    best = max(figures, key=lambda shift: figures[shift]["strict"])
+    return best, figures[best]
+
+
+def _noise_cost(backend: PhoneRecognizer, references: list[Reference], quiet: float) -> dict[str, float]:
+    """Points of strict accuracy lost to each noise."""
+    rng = np.random.default_rng(0)
+    longest = max(len(one.samples) for one in references)
+    voices = [np.resize(np.roll(one.samples[::-1], 8000 * i), longest) for i, one in enumerate(references)]
+    noises = {"white": NOISES["white"](rng, longest), "music": NOISES["music"](rng, longest)}
+    noises["babble"] = np.asarray(sum(voices), np.float32)
+    costs = {}
+    for name, noise in noises.items():
+        for snr in SNRS:
+            noisy = [
+                dataclasses.replace(one, samples=mix(one.samples, noise[: len(one.samples)], snr)) for one in references
+            ]
+            costs[f"{name}_{snr}db"] = round(100 * (quiet - accuracy(backend, noisy)["strict"]), 1)
+    return costs
+
+
+def _silent_shares(backend: PhoneRecognizer) -> dict[str, float]:
+    """Share of SIL in 30 s of each sound that is no speech."""
+    rng = np.random.default_rng(1)
+    count = 30 * SPEECH_RATE
+    sounds = {name: make(rng, count) for name, make in NOISES.items()}
+    sounds["digital silence"] = np.zeros(count, np.float32)
+    sounds["quiet room"] = 0.003 * NOISES["coloured"](rng, count)
+    shares = {}
+    for name, audio in sounds.items():
+        labels = frame_labels(recognize(backend, audio), 30 * FPS)
+        shares[name] = round(float(np.mean(labels == SIL_INDEX)), 4)
+    return shares

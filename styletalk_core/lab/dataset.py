@@ -1,0 +1,154 @@
+"""The training clips: what the manifest says of them, and their tracks and coefficients in a cache folder.
+
+Runs on: the command line. In: a data folder with ``video/manifest.tsv``. Out: ``tracks/<clip>.npz`` (`Track`) and
+``coefficients/<clip>.npz`` (`ClipMotion`) in the cache folder; what is already there is not made again. Clips that
+cannot be used are skipped with a reason.
+"""
+
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from styletalk_core.errors import InputError
+from styletalk_core.face.clip_motion import encode_track, person_face
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.track import Track
+from styletalk_core.face.tracker import FaceTracker
+
+FREE_LICENCE: Final = "CC BY 4.0"
+"""Licence of the clips that `--licence free` keeps."""
+_NEWS_FOLDER: Final = "news_ar"
+_NEUTRAL: Final = "neutral"
+"""How the style of a clip begins in which nobody holds an expression."""
+
+_MIN_FRAMES: Final = 30
+"""Shorter clips say nothing about how a face moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoClip:
+    """One row of the manifest; `name` is the path below ``video/`` without the suffix, `speaker` "" where unknown."""
+
+    name: str
+    path: Path
+    split: str
+    source: str
+    speaker: str
+    style: str
+    audio: bool
+    licence: str
+    text: str
+
+
+def read_manifest(data: Path, licence: str = "all") -> list[VideoClip]:
+    """The clips of ``data/video/manifest.tsv``, the largest and least varied folder last.
+
+    Args:
+        data: folder that holds ``video``.
+        licence: "all", or "free" for the clips that are not for research only.
+
+    Raises:
+        InputError: the manifest is missing.
+    """
+    manifest = data / "video" / "manifest.tsv"
+    if not manifest.is_file():
+        raise InputError(f"{manifest} does not exist; name the data folder that holds video/manifest.tsv")
+    with manifest.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    clips = [
+        VideoClip(
+            name=row["clip"],
+            path=data / "video" / f"{row['clip']}.mp4",
+            split=row["split"],
+            source=row["source"],
+            speaker="" if row["speaker"] == "?" else row["speaker"],
+            style=row["style"],
+            audio=row["audio"] == "yes",
+            licence=row["licence"],
+            text=row["text"] or "",
+        )
+        for row in rows
+        if licence == "all" or row["licence"] == FREE_LICENCE
+    ]
+    return sorted(clips, key=lambda clip: clip.name.startswith(_NEWS_FOLDER))
+
+
+def track_clips(clips: Iterable[VideoClip], cache: Path) -> Iterator[tuple[VideoClip, str | None]]:
+    """Tracks what is not yet tracked, at the clip's own frame rate.
+
+    Yields:
+        Every clip with None, or with the reason why it was skipped.
+    """
+    with FaceTracker() as tracker:
+        for clip in clips:
+            path = track_path(cache, clip)
+            try:
+                if not path.is_file():
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    tracker.track_video(clip.path, fps=None).save(path)
+                yield clip, None
+            except InputError as error:
+                yield clip, str(error)
+
+
+def track_path(cache: Path, clip: VideoClip) -> Path:
+    """Where the track of a clip lies."""
+    return cache / "tracks" / f"{clip.name}.npz"
+
+
+def coefficients_path(cache: Path, clip: VideoClip) -> Path:
+    """Where the `ClipMotion` of a clip lies."""
+    return cache / "coefficients" / f"{clip.name}.npz"
+
+
+def load_track(cache: Path, clip: VideoClip) -> Track:
+    """The track of a clip at its own frame rate."""
+    return Track.load(track_path(cache, clip))
+
+
+def group_people(clips: Iterable[VideoClip], cache: Path) -> dict[str, list[VideoClip]]:
+    """Tracked clips by person; a clip of an unknown person is a person of its own.
+
+    Raises:
+        InputError: not one clip has been tracked.
+    """
+    people = defaultdict(list)
+    for clip in clips:
+        if track_path(cache, clip).is_file():
+            people[clip.speaker or clip.name].append(clip)
+    if not people:
+        raise InputError(f"{cache} holds no tracked clip; run `styletalk dataset build` first")
+    return dict(people)
+
+
+def encode_clips(clips: Iterable[VideoClip], cache: Path, model: FaceModel) -> Iterator[tuple[VideoClip, str | None]]:
+    """Writes the coefficients of every tracked clip, all clips of a person against the same neutral face.
+
+    Yields:
+        Every clip with None, or with the reason why it was skipped.
+
+    Raises:
+        InputError: not one clip has been tracked.
+    """
+    for members in group_people(clips, cache).values():
+        tracks = [load_track(cache, clip) for clip in members]
+        references, neutral = reference_tracks(members, tracks)
+        face = person_face(references, model, neutral)
+        for clip, track in zip(members, tracks, strict=True):
+            path = coefficients_path(cache, clip)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            motion = encode_track(track, face, model)
+            if len(motion.coefficients) >= _MIN_FRAMES:
+                motion.save(path)
+                yield clip, None
+            else:
+                yield clip, f"{clip.name} has {len(motion.coefficients)} frames; {_MIN_FRAMES} are needed"
+
+
+def reference_tracks(clips: Sequence[VideoClip], tracks: Sequence[Track]) -> tuple[list[Track], bool]:
+    """Which of one person's tracks show the face at rest, and whether that is known: the neutral ones, else all."""
+    neutral = [track for clip, track in zip(clips, tracks, strict=True) if clip.style.startswith(_NEUTRAL)]
+    return neutral or list(tracks), bool(neutral)

@@ -1,0 +1,1 @@
+"""The paper's self-driven protocol and the renderer's fidelity."""

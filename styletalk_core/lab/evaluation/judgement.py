@@ -1,0 +1,120 @@
+"""Judges one clip, its baselines and its styles, in the keys of the CLI contract.
+
+Runs on: the main thread; pure apart from the tracker.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.lab.evaluation.baselines import BASELINES
+from styletalk_core.lab.evaluation.clip import SelfDrivenClip
+from styletalk_core.lab.evaluation.rendered_frames import Reenactment
+from styletalk_core.lab.evaluation.style_classifier import StyleClassifier
+from styletalk_core.lab.training.clips import MotionClip, shift
+from styletalk_core.lab.training.evaluation import best_correlation, generate, judge, mean
+from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.models.styletalk import StyleTalk
+from styletalk_core.phones import FPS
+
+Float = NDArray[np.float32]
+Figures = dict[str, float]
+
+_MAX_OFFSET_FRAMES: Final = 6
+"""Frames that sound and picture of a clip may be apart."""
+GENERATED: Final = "generated"
+"""Row of the network beside those of the baselines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Everything that is the same for every clip."""
+
+    network: StyleTalk
+    model: FaceModel
+    lips: LipMap
+    tracker: FaceTracker
+    future: int
+    """Future frames that the decoder knows, 0 to 5."""
+
+    def in_step(self, clip: SelfDrivenClip) -> tuple[SelfDrivenClip, int]:
+        """The clip with its sound moved to where the picture agrees best, and by how many frames sound came late.
+
+        Sound and picture of clips from the wild are frames apart, which is no merit or fault of what is judged.
+        """
+        opening = self.lips.opening(self._own(clip))
+        _, late = best_correlation(opening, self.lips.opening(clip.motion.coefficients), _MAX_OFFSET_FRAMES)
+        assert clip.motion.phones is not None
+        moved = replace(clip.motion, phones=shift(clip.motion.phones, -late))
+        sooner = np.clip(np.arange(len(clip.loudness)) + late, 0, len(clip.loudness) - 1)
+        return replace(clip, motion=moved, loudness=clip.loudness[sooner]), late
+
+    def clip(self, clip: SelfDrivenClip, late: int) -> dict[str, Figures]:
+        """Figures of the generated motion and of every baseline, by name; lags count from before `in_step`."""
+        motions = {GENERATED: self._own(clip)}
+        motions |= {name: make(clip, self.lips) for name, make in BASELINES.items()}
+        reenactment = Reenactment(clip, self.tracker, self.model)
+        return {
+            name: self._motion_figures(motion, clip, late) | asdict(reenactment.judge(motion))
+            for name, motion in motions.items()
+        }
+
+    def _own(self, clip: SelfDrivenClip) -> Float:
+        """The clip's sound in the clip's own style: (T, 64)."""
+        return generate(self.network, clip.motion, clip.motion.coefficients, self.future)
+
+    def _motion_figures(self, motion: Float, clip: SelfDrivenClip, late: int) -> Figures:
+        figures: Figures = asdict(judge(motion, clip.motion, self.lips))
+        lag = late + figures["best_lag_frames"]
+        return figures | {"best_lag_frames": lag, "lag_ms": 1000 / FPS * lag, "offset_frames": float(late)}
+
+    def styles(self, clips: Sequence[SelfDrivenClip], styles: Mapping[str, Float]) -> "StyleFigures":
+        """Says every clip in every style, (L, 64) real motion each."""
+        return said_in(styles, [clip.motion for clip in clips], self.network, self.lips, self.future)
+
+
+@dataclass(frozen=True, slots=True)
+class StyleFigures:
+    """What becomes of each style."""
+
+    recognized: dict[str, float]
+    """Share of clips whose style is recognized."""
+    closure_recall: dict[str, float]
+    """Share of P, B and M with closed lips."""
+    opening_std_ratio: dict[str, float]
+    """Deviation of the mouth's opening, of that of the real motion in this style."""
+
+    @property
+    def accuracy(self) -> float:
+        """Mean over the styles."""
+        return float(np.mean(list(self.recognized.values())))
+
+
+def said_in(
+    styles: Mapping[str, Float], clips: Sequence[MotionClip], network: StyleTalk, lips: LipMap, future: int
+) -> StyleFigures:
+    """Says every clip in every style, (L, 64) real motion each, knowing ``future`` frames ahead."""
+    classifier = StyleClassifier(styles)
+    recognized: dict[str, float] = {}
+    recalls: dict[str, float] = {}
+    ranges: dict[str, float] = {}
+    for name, motion in styles.items():
+        spoken = [generate(network, clip, motion, future) for clip in clips]
+        recognized[name] = float(np.mean([classifier.classify(part) == name for part in spoken]))
+        figures = [judge(part, clip, lips) for part, clip in zip(spoken, clips, strict=True)]
+        recalls[name] = mean([asdict(row) for row in figures])["closure_recall"]
+        ranges[name] = float(np.mean([lips.opening(part).std() for part in spoken]) / lips.opening(motion).std())
+    return StyleFigures(recognized, recalls, ranges)
+
+
+def shortened(clip: SelfDrivenClip, frames: int) -> SelfDrivenClip:
+    """The first frames of a clip's motion, without pictures: enough to try styles on."""
+    motion = clip.motion
+    assert motion.phones is not None
+    part = replace(motion, coefficients=motion.coefficients[:frames], phones=motion.phones[:frames])
+    return replace(clip, motion=part, loudness=clip.loudness[:frames], frames=[], landmarks=clip.landmarks[:0])

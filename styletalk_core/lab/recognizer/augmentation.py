@@ -1,0 +1,173 @@
+"""Training batches for the recognizer, varied in the log-mel domain where variation costs almost nothing.
+
+Speed, vocal-tract length, microphone response, gain, reverberation, added noise, babble and music, and cut
+bands. Every batch is a function of its number alone, so a resumed training repeats itself. Pure.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.audio import SPEECH_RATE
+from styletalk_core.lab.recognizer.alignment import labels_at
+from styletalk_core.lab.recognizer.noise import NOISES
+from styletalk_core.phones import SIL_INDEX
+from styletalk_core.recognizer.features import (
+    FIRST_LEVEL_DB,
+    MELS,
+    MIN_DB,
+    OVERLAP,
+    log_mel,
+    normalise_level,
+)
+
+NOISE_SECONDS: Final = 40
+NOISE_CLIPS: Final = 4
+"""Clips of `NOISE_SECONDS` of each kind of noise."""
+
+Decibels = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechClip:
+    """One utterance: log-mel (T, 80) float16 dB and aligner's labels (T,) uint8, both at 100 Hz."""
+
+    source: str
+    decibels: NDArray[np.float16]
+    labels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBatch:
+    """Features (B, 2 T, 80) float32 and phone ids of the T columns (B, T) int64."""
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+
+class Augmenter:
+    """Draws batches from clips."""
+
+    def __init__(self, clips: list[SpeechClip], shares: dict[str, float], seed: int) -> None:
+        """Args: shares: relative weight of each source; a source that is missing here counts as "other"."""
+        self._clips = clips
+        self._seed = seed
+        keys = [clip.source if clip.source in shares else "other" for clip in clips]
+        lengths = np.array([len(clip.labels) for clip in clips], float)
+        totals = {key: lengths[[k == key for k in keys]].sum() for key in set(keys)}
+        weight = np.array([shares[key] / totals[key] for key in keys]) * lengths
+        self._chance = np.cumsum(weight / weight.sum())
+        rng = np.random.default_rng(seed)
+        count = NOISE_SECONDS * SPEECH_RATE + OVERLAP
+        self._noises = [log_mel(make(rng, count)) for make in NOISES.values() for _ in range(NOISE_CLIPS)]
+
+    def batch(self, number: int, size: int, columns: int) -> SpeechBatch:
+        """Batch ``number``: `size` excerpts of `columns` 20 ms columns."""
+        rng = np.random.default_rng((self._seed, number))
+        frames = 2 * columns
+        decibels = np.empty((size, frames, MELS), np.float32)
+        labels = np.empty((size, columns), np.int64)
+        for row in range(size):
+            decibels[row], labels[row] = self._excerpt(rng, frames)
+        silent = rng.random(size) < 0.04
+        decibels[silent] = MIN_DB
+        labels[silent] = SIL_INDEX
+        decibels = self._reverberate(rng, self._equalise(rng, decibels))
+        decibels = self._disturb(rng, decibels, silent)
+        decibels += rng.uniform(-30, 10, (size, 1, 1)).astype(np.float32)
+        decibels = self._cut_bands(rng, np.maximum(decibels, MIN_DB))
+        level = FIRST_LEVEL_DB + np.where(rng.random(size) < 0.5, 0, rng.uniform(-10, 45, size))
+        features, _ = normalise_level(decibels, level.astype(np.float32))
+        return SpeechBatch(self._mask(rng, features), labels)
+
+    def _excerpt(self, rng: np.random.Generator, frames: int) -> tuple[Decibels, NDArray[np.int64]]:
+        """Speech played back at another speed by another vocal tract: (frames, 80) and (frames // 2,) ids."""
+        speed = rng.uniform(0.85, 1.25) if rng.random() < 0.7 else 1.0
+        needed = int(frames * speed) + 2
+        parts: list[SpeechClip] = []
+        while sum(len(clip.labels) for clip in parts) < needed:
+            parts.append(self._clips[int(np.searchsorted(self._chance, rng.random()))])
+        source = np.concatenate([clip.decibels for clip in parts]).astype(np.float32)
+        labels = np.concatenate([clip.labels for clip in parts])
+        first = rng.integers(0, len(labels) - needed + 1)
+        place = first + speed * np.arange(frames)
+        whole = place.astype(int)
+        share = (place - whole).astype(np.float32)[:, None]
+        decibels = (1 - share) * source[whole] + share * source[np.minimum(whole + 1, len(source) - 1)]
+        warp = np.clip(np.arange(MELS) * rng.uniform(0.86, 1.16), 0, MELS - 1.001)
+        low = warp.astype(int)
+        fraction = (warp - low).astype(np.float32)
+        decibels = (1 - fraction) * decibels[:, low] + fraction * decibels[:, low + 1]
+        # A column's label lies where its own instant falls in the original, lag of the convention included.
+        instants = (first + speed * (100 * (np.arange(frames // 2) * 0.02 + 0.01) - 2.4)) / 100 + 0.024
+        return decibels, labels_at(labels, instants).astype(np.int64)
+
+    def _equalise(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:
+        """Another microphone: a smooth random response of a few decibels."""
+        knots = rng.normal(0, 3.5, (len(decibels), 6))
+        places = np.linspace(0, 5, MELS)
+        curve = np.stack([np.interp(places, np.arange(6), row) for row in knots])
+        return np.asarray(decibels + curve[:, None, :], np.float32)
+
+    def _reverberate(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:
+        """A room: each band's power decays exponentially behind the direct sound (a third of the excerpts)."""
+        rows = np.flatnonzero(rng.random(len(decibels)) < 0.33)
+        power = _power(decibels[rows])
+        decay = 10 ** (-0.06 / rng.uniform(0.15, 0.7, (len(rows), 1)))
+        wet = (1 - decay) * 10 ** (rng.uniform(-12, 1, (len(rows), 1)) / 10)
+        tail = np.zeros_like(power[:, 0])
+        for frame in range(power.shape[1]):
+            direct = power[:, frame].copy()
+            power[:, frame] += wet * tail
+            tail = decay * (tail + direct)
+        decibels[rows] = 10 * np.log10(power + 1e-10)
+        return decibels
+
+    def _disturb(self, rng: np.random.Generator, decibels: Decibels, silent: NDArray[np.bool_]) -> Decibels:
+        """Adds a noise, babble of four other excerpts, or only a faint floor."""
+        size, frames, _ = decibels.shape
+        power = _power(decibels)
+        loudness = np.asarray(np.quantile(power.mean(axis=2), 0.8, axis=1))
+        kind = rng.random((size,))
+        for row in range(size):
+            if kind[row] < 0.25 and not silent[row]:
+                others = rng.integers(0, size, 4)
+                noise = np.asarray(np.mean(power[others], axis=0)[:: rng.choice([-1, 1])], np.float32)
+            else:
+                clip = self._noises[rng.integers(len(self._noises))]
+                start = rng.integers(0, len(clip) - frames)
+                noise = _power(clip[start : start + frames])
+            snr = rng.uniform(3, 30) if kind[row] < 0.5 else rng.uniform(30, 60)
+            target = 10 ** rng.uniform(-9, -3) if silent[row] else loudness[row] / 10 ** (snr / 10)
+            power[row] += noise * target / max(float(noise.mean()), 1e-12)
+        return np.asarray(10 * np.log10(power + 1e-10), np.float32)
+
+    def _mask(self, rng: np.random.Generator, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Hides some bands and some moments, so that no single cue is relied upon."""
+        for row in features:
+            for _ in range(rng.integers(0, 4)):
+                band = rng.integers(0, MELS)
+                row[:, band : band + rng.integers(2, 17)] = 0
+            for _ in range(rng.integers(0, 6)):
+                moment = rng.integers(0, len(row))
+                row[moment : moment + rng.integers(2, 12)] = 0
+        return features
+
+    def _cut_bands(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:
+        """A narrow channel: bands above or below a cut are lost (a sixth of the excerpts); short drop-outs."""
+        for row in np.flatnonzero(rng.random(len(decibels)) < 0.16):
+            floor = rng.uniform(MIN_DB, -70)
+            if rng.random() < 0.7:
+                decibels[row, :, rng.integers(48, MELS) :] = floor
+            else:
+                decibels[row, :, : rng.integers(2, 12)] = floor
+        for row in np.flatnonzero(rng.random(len(decibels)) < 0.1):
+            start = rng.integers(0, decibels.shape[1])
+            decibels[row, start : start + rng.integers(2, 8)] = MIN_DB
+        return decibels
+
+
+def _power(decibels: Decibels) -> Decibels:
+    return np.asarray(10 ** (decibels / 10), np.float32)

@@ -1,0 +1,164 @@
+"""The recognizer's training material: sound with phone ids at 100 Hz, one packed file per recording.
+
+Reads the project's data folder and folders of extra recordings, aligns what is not aligned yet, and keeps the
+result in a cache folder.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.audio import SPEECH_RATE, read_audio
+from styletalk_core.errors import InputError
+from styletalk_core.lab.recognizer.alignment import LABEL_RATE, ForcedAligner
+from styletalk_core.lab.recognizer.transcripts import OfflineTranscripts
+
+FREE_SOURCES: Final = ("librispeech", "speechocean762", "GRID", "synthetic")
+"""Sources whose licence allows every use."""
+FOREIGN_SOURCES: Final = ("Arabic newsreaders",)
+"""Sources in a language that the aligner does not know: left out."""
+EXTRA: Final = "extra"
+"""What names of extra recordings begin with."""
+EXTRA_COLUMNS: Final = ("file", "source", "speaker", "licence", "text")
+
+FRAME: Final = SPEECH_RATE // LABEL_RATE
+"""Samples under one label."""
+MAX_PART_SAMPLES: Final = 20 * SPEECH_RATE
+"""Samples that are aligned at once without a transcript; the aligner's effort grows faster than the length."""
+PAUSE_FRAMES: Final = 15
+"""Frames over which a pause is looked for: 150 ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusRecording:
+    """One file of the data folder."""
+
+    name: str
+    path: Path
+    source: str
+    speaker: str
+    split: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusUtterance:
+    """Sound with its phones: samples (n,) int16 at 16 kHz, labels (n // 160,) uint8 at 100 Hz (aligner's time)."""
+
+    name: str
+    source: str
+    speaker: str
+    split: str
+    samples: NDArray[np.int16]
+    labels: NDArray[np.uint8]
+
+    def save(self, path: Path) -> None:
+        """Writes one compressed file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = np.array([self.name, self.source, self.speaker, self.split])
+        np.savez_compressed(path, samples=self.samples, labels=self.labels, text=text)
+
+    @classmethod
+    def load(cls, path: Path) -> "CorpusUtterance":
+        """Reads what `save` wrote."""
+        with np.load(path) as arrays:
+            name, source, speaker, split = (str(word) for word in arrays["text"])
+            return cls(name, source, speaker, split, arrays["samples"], arrays["labels"])
+
+
+def recordings(data: Path) -> Iterator[CorpusRecording]:
+    """Every recording with speech under the data folder.
+
+    Raises:
+        InputError: the folder holds no manifest.
+    """
+    for folder, key, extension in (("speech", "file", ""), ("video", "clip", ".mp4")):
+        manifest = data / folder / "manifest.tsv"
+        if not manifest.is_file():
+            raise InputError(f"{manifest} does not exist: --data must name the project's data folder")
+        with manifest.open(encoding="utf-8", newline="") as lines:
+            for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+                if row.get("audio", "yes") == "yes" and row["source"] not in FOREIGN_SOURCES:
+                    name = row[key]
+                    path = data / folder / f"{name}{extension}"
+                    text = row["text"] or ""
+                    yield CorpusRecording(name, path, row["source"], row["speaker"], row["split"], text)
+
+
+def extra_recordings(folder: Path) -> Iterator[CorpusRecording]:
+    """Every recording that the manifest.tsv of ``folder`` lists, all for training; see `docs/training.md`.
+
+    Raises:
+        InputError: no manifest, or a column is missing.
+    """
+    manifest = folder / "manifest.tsv"
+    if not manifest.is_file():
+        raise InputError(f"{manifest} does not exist: --extra must name a folder with a manifest.tsv")
+    with manifest.open(encoding="utf-8", newline="") as lines:
+        rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+        if missing := set(EXTRA_COLUMNS).difference(rows.fieldnames or ()):
+            raise InputError(f"{manifest} lacks the columns {', '.join(sorted(missing))}")
+        for row in rows:
+            name, source = f"{EXTRA}/{row['source']}/{row['file']}", f"{row['source']} ({row['licence']})"
+            yield CorpusRecording(name, folder / row["file"], source, row["speaker"], "train", row["text"] or "")
+
+
+def prepare(data: Path, cache: Path, extra: Path | None = None, part: int = 0, parts: int = 1) -> int:
+    """Aligns every recording that ``cache`` lacks and returns how many were added.
+
+    Args:
+        extra: folder of extra recordings.
+        part: which of ``parts`` equal shares of the work to do, so that processes can share it.
+    """
+    aligner, transcripts, added = ForcedAligner(), OfflineTranscripts(), 0
+    found = [*recordings(data), *(extra_recordings(extra) if extra else ())]
+    for recording in found[part::parts]:
+        path = cache / f"{Path(recording.name).with_suffix('')}.npz"
+        if path.exists():
+            continue
+        samples = read_audio(recording.path)
+        if recording.text:
+            labels = aligner.align_text(samples, recording.text)
+        else:
+            labels = _align_untranscribed(samples, aligner, transcripts)
+        if labels is not None:
+            pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
+            CorpusUtterance(recording.name, recording.source, recording.speaker, recording.split, pcm, labels).save(
+                path
+            )
+            added += 1
+    return added
+
+
+def _align_untranscribed(
+    samples: NDArray[np.float32], aligner: ForcedAligner, transcripts: OfflineTranscripts
+) -> NDArray[np.uint8] | None:
+    labels = []
+    for part in split_at_pauses(samples):
+        aligned = aligner.align_text(part, transcripts.recognize(part))
+        if aligned is None:
+            return None
+        labels.append(aligned)
+    return np.concatenate(labels)
+
+
+def split_at_pauses(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Cuts long sound (n,) at its quietest places into parts that the aligner can take; whole label frames each."""
+    if len(samples) <= MAX_PART_SAMPLES:
+        return [samples]
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    loudness = np.convolve(np.square(frames).mean(axis=1), np.ones(PAUSE_FRAMES), mode="same")
+    quarter = len(loudness) // 4
+    cut = (quarter + int(loudness[quarter : 3 * quarter].argmin())) * FRAME
+    return split_at_pauses(samples[:cut]) + split_at_pauses(samples[cut:])
+
+
+def utterances(cache: Path) -> Iterator[CorpusUtterance]:
+    """Every utterance that `prepare` has made, in the order of their names."""
+    for path in sorted(cache.rglob("*.npz")):
+        yield CorpusUtterance.load(path)

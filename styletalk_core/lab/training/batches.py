@@ -1,0 +1,235 @@
+"""Training batches: random spans of clips, augmented (section 4.1; the augmentations are this project's own).
+
+A batch is a function of the seed and its number alone, so that a resumed training continues exactly.
+
+Runs on: any thread; pure.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from styletalk_core.lab.training.clips import SILENCE, MotionClip, windows
+from styletalk_core.lab.training.config import AugmentationConfig, DataConfig
+from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
+
+Array = NDArray[np.float32]
+
+_SHORT: Final = 30
+"""Length of the spans of a batch of short clips."""
+_MIN_STYLE_FRAMES: Final = 40
+"""Frames of the shortest style clip."""
+_MANNER_FRAMES: Final = 4
+_CONTACT_FRAMES: Final = 2
+_SPREAD: Final = (0.6, 1.7)
+"""How far style transfer may scale a motion."""
+_RAMP: Final = 4
+"""Frames in which the lips close and open around an added silence."""
+SOURCE_WEIGHT: Final = {"GRID": 1.0, "Arabic newsreaders": 0.7}
+"""Frames of these sources count less, because they are many and alike."""
+USUAL_WEIGHT: Final = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class MotionBatch:
+    """S clips of N evenly spaced frames with their style clips."""
+
+    names: tuple[str, ...]
+    phones: Tensor
+    """(S, N, 11, 41) float32"""
+    target: Tensor
+    """(S, N, 64) float32"""
+    style: Tensor
+    """(S, L, 64) float32, the clip in whose style the target is."""
+    other: Tensor
+    """(S, L, 64) float32, another span of the same style."""
+    label: Tensor
+    """(S,) int64, index of the style, -1 where unknown."""
+    manner: Tensor
+    """(K, L, 64) float32, clips of many more styles, known and unknown ones in equal parts."""
+    manner_phones: Tensor
+    """(K, M, 11, 41) float32, windows of speech from this batch to say in those styles."""
+    contact_phones: Tensor
+    """(K, C, 11, 41) float32, windows around the middle of a P, B or M from this batch to say in those styles."""
+    manner_mean: Tensor
+    """(K, 64) float32, mean coefficients of those styles' clips."""
+
+
+class Batches:
+    """Draws batches from the training clips."""
+
+    def __init__(
+        self,
+        clips: Sequence[MotionClip],
+        data: DataConfig,
+        augmentation: AugmentationConfig,
+        lips: LipMap,
+        mirror: Array,
+    ) -> None:
+        self._data = data
+        self._augmentation = augmentation
+        self._lips = lips
+        self._mirror = mirror
+        self._styles = list(clips)
+        self._spoken = [clip for clip in clips if clip.phones is not None]
+        self._long = [clip for clip in self._spoken if len(clip.coefficients) >= data.frames]
+        self.labels = sorted({clip.style for clip in clips if clip.style})
+        self._weight = {clip.name: len(clip.coefficients) * frame_weight(clip) for clip in self._spoken}
+        self._opens = _opening_direction(self._spoken, lips)
+
+    def __getitem__(self, step: int) -> MotionBatch:
+        """Draws batch number ``step``."""
+        random = np.random.default_rng([self._data.seed, step])
+        total = sum(self._weight.values())
+        use_long = random.random() < sum(self._weight[clip.name] for clip in self._long) / total
+        pool = self._long if use_long else [c for c in self._spoken if len(c.coefficients) < self._data.frames]
+        weight = np.array([self._weight[clip.name] for clip in pool])
+        frames = self._data.frames if use_long else _SHORT
+        count = self._data.clips * self._data.stride * self._data.frames // frames
+        chosen = random.choice(len(pool), count, p=weight / weight.sum())
+        style_frames = int(random.integers(_MIN_STYLE_FRAMES, self._data.style_frames + 1))
+        items = [self._item(random, pool[index], frames, style_frames) for index in chosen]
+        columns, targets, styles, others, labels = zip(*items, strict=True)
+        manners = [self._manner(random) for _ in range(self._data.manners)]
+        windows_of_speech = np.concatenate(columns)
+        windows_of_speech = windows_of_speech[windows_of_speech[:, CONTEXT, SIL_INDEX] < 0.5]
+        said = random.integers(len(windows_of_speech), size=(self._data.manners, _MANNER_FRAMES))
+        contacts = _at_closures(windows_of_speech)
+        met = random.integers(len(contacts), size=(self._data.manners, _CONTACT_FRAMES if len(contacts) else 0))
+        return MotionBatch(
+            tuple(pool[index].name for index in chosen),
+            torch.from_numpy(np.stack(columns)),
+            torch.from_numpy(np.stack(targets)),
+            torch.from_numpy(np.stack(styles)),
+            torch.from_numpy(np.stack(others)),
+            torch.tensor(labels),
+            torch.from_numpy(np.stack([_span(random, manner, style_frames) for manner in manners])),
+            torch.from_numpy(windows_of_speech[said]),
+            torch.from_numpy(contacts[met]),
+            torch.from_numpy(np.stack([manner.mean(axis=0) for manner in manners])),
+        )
+
+    def _manner(self, random: Generator) -> Array:
+        """Motion of a random clip of a random known style, or of any clip."""
+        clips = self._styles
+        if self.labels and random.random() < 0.5:
+            label = self.labels[random.integers(len(self.labels))]
+            clips = [clip for clip in clips if clip.style == label]
+        return clips[random.integers(len(clips))].coefficients
+
+    def _item(
+        self, random: Generator, clip: MotionClip, frames: int, style_frames: int
+    ) -> tuple[Array, Array, Array, Array, int]:
+        a = self._augmentation
+        assert clip.phones is not None
+        columns = clip.phones
+        if clip.aligned is not None and random.random() < a.aligned:
+            share = random.random()
+            columns = (share * clip.aligned + (1 - share) * columns).astype(np.float32)
+        motion, columns = _at_speed(clip.coefficients, columns, 1 + a.speed * random.uniform(-1, 1), frames)
+        model = clip
+        if random.random() < a.transfer:
+            model = self._styles[random.integers(len(self._styles))]
+            motion = self._in_style_of(motion, model.coefficients)
+        if random.random() < a.mirror:
+            motion, style_motion = motion @ self._mirror, model.coefficients @ self._mirror
+        else:
+            style_motion = model.coefficients
+        columns = _noisy(random, columns, a)
+        if random.random() < a.silence:
+            motion, columns = self._with_silence(random, motion, columns)
+        start = random.integers(len(motion) - frames + 1)
+        decoded = slice(start, start + frames, self._data.stride)
+        cut = windows(columns, int(random.integers(CONTEXT + 1)))[decoded]
+        spans = [_span(random, style_motion, style_frames) for _ in range(2)]
+        label = self.labels.index(model.style) if model.style else -1
+        return cut, motion[decoded], spans[0], spans[1], label
+
+    def _in_style_of(self, motion: Array, model: Array) -> Array:
+        """Re-expresses a motion with the mean and spread of another clip, keeping where the lips close."""
+        spread = np.clip(model.std(axis=0) / (motion.std(axis=0) + 0.1), *_SPREAD)
+        styled = (motion - motion.mean(axis=0)) * spread + model.mean(axis=0)
+        opening = self._lips.opening(motion)
+        scale = np.clip(self._lips.opening(model).std() / (opening.std() + 1e-3), *_SPREAD)
+        return self._with_opening(styled, opening * scale)
+
+    def _with_opening(self, motion: Array, opening: Array) -> Array:
+        """Moves a motion along the common direction of mouth opening until its gap is ``opening`` (T,)."""
+        moved: Array = motion + (opening - self._lips.opening(motion))[:, None] * self._opens
+        return moved
+
+    def _with_silence(self, random: Generator, motion: Array, columns: Array) -> tuple[Array, Array]:
+        """Makes a span silent, with lips closed in the clip's mean expression."""
+        length = int(random.integers(10, max(11, len(motion) // 2)))
+        begin = int(random.integers(len(motion) - length))
+        time = np.arange(len(motion))
+        inside = np.clip(np.minimum(time - begin, begin + length - 1 - time) / _RAMP + 1, 0, 1)[:, None]
+        lower = np.zeros(motion.shape[1], dtype=np.float32)
+        lower[: np.count_nonzero(self._opens)] = 1.0
+        calm = motion + (motion.mean(axis=0) - motion) * lower
+        calm = self._with_opening(calm, np.minimum(self._lips.opening(motion).min(), 0.0) * np.ones(len(motion)))
+        silent = columns.copy()
+        silent[begin : begin + length] = SILENCE
+        return (motion + (calm - motion) * inside).astype(np.float32), silent
+
+
+def frame_weight(clip: MotionClip) -> float:
+    """What a frame of a clip counts, at most `USUAL_WEIGHT`."""
+    return SOURCE_WEIGHT.get(clip.source, USUAL_WEIGHT)
+
+
+def _opening_direction(clips: Sequence[MotionClip], lips: LipMap) -> Array:
+    """Coefficients (64,) that move per unit of gap when mouths open, with a gap of exactly one."""
+    motion = np.concatenate([clip.coefficients - clip.coefficients.mean(axis=0) for clip in clips])
+    opening = lips.opening(motion)
+    direction = (motion.T @ opening) / (opening @ opening)
+    direction[13:] = 0.0
+    return (direction / (direction @ lips.gap)).astype(np.float32)
+
+
+def _at_speed(motion: Array, columns: Array, speed: float, frames: int) -> tuple[Array, Array]:
+    """Plays motion and phones ``speed`` times as fast, but never shorter than ``frames``."""
+    length = max(frames, round(len(motion) / speed))
+    time = np.linspace(0, len(motion) - 1, length)
+    before = time.astype(int)
+    after = np.minimum(before + 1, len(motion) - 1)
+    share = (time - before)[:, None].astype(np.float32)
+    return motion[before] * (1 - share) + motion[after] * share, columns[np.rint(time).astype(int)]
+
+
+def _noisy(random: Generator, columns: Array, a: AugmentationConfig) -> Array:
+    """Makes columns sharper or flatter and mixes in columns of other moments; a few clips become one-hot."""
+    if random.random() < a.hard:
+        certain: Array = np.eye(columns.shape[1], dtype=np.float32)[columns.argmax(axis=1)]
+        return certain
+    speech = columns[:, SIL_INDEX] < 0.99
+    changed = columns ** random.uniform(0.6, 1.5)
+    changed /= changed.sum(axis=1, keepdims=True)
+    share = (random.uniform(0, a.noise) * random.random(len(columns)))[:, None]
+    changed = (1 - share) * changed + share * columns[random.permutation(len(columns))]
+    return np.where(speech[:, None], changed, columns).astype(np.float32)
+
+
+def _at_closures(cut: Array) -> Array:
+    """Those of (N, 11, 41) windows in whose centre a P, B or M is heard, more surely than just before or after."""
+    bilabial = cut[:, :, list(CLOSED_LIPS)].sum(axis=-1)
+    before, now, after = (bilabial[:, CONTEXT + offset] for offset in (-1, 0, 1))
+    heard = np.isin(cut[:, CONTEXT].argmax(axis=-1), CLOSED_LIPS)
+    chosen: Array = cut[heard & (now >= before) & (now > after)]
+    return chosen
+
+
+def _span(random: Generator, motion: Array, length: int) -> Array:
+    """A random span of ``length`` frames; a shorter clip is repeated there and back."""
+    if len(motion) < length:
+        there_and_back = np.concatenate([motion, motion[::-1]])
+        motion = np.tile(there_and_back, (-(-length // len(there_and_back)) + 1, 1))
+    start = random.integers(len(motion) - length + 1)
+    return motion[start : start + length]

@@ -1,0 +1,223 @@
+"""Estimates the linear face model `mesh64` from tracked clips: `styletalk train face-model`.
+
+Head pose and each person's neutral face are removed; what is left is split into lower and upper face, and the main
+directions of either are found with the lips weighted up. Better directions give better neutral faces, so this is
+repeated. Mirrored faces are counted too: every direction is symmetric or antisymmetric.
+
+Runs on: the command line; about two minutes on one core. In: tracks made by `styletalk dataset build`.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from styletalk_core.face.clip_motion import PersonFace, person_face, pool_tracks
+from styletalk_core.face.face_model import COEFFICIENTS, LOWER, FaceModel, fit_features, pose_terms
+from styletalk_core.face.head_pose import Array, clip_shape, euler_angles, fit_head, frontal, mirrored
+from styletalk_core.face.landmarks import (
+    BROW_LEFT,
+    BROW_RIGHT,
+    EYE_LEFT,
+    EYE_RIGHT,
+    FACE_OVAL,
+    INNER_LIP_LOWER,
+    INNER_LIP_UPPER,
+    LANDMARKS,
+    LIPS,
+    MESH_POINTS,
+    MIRROR,
+)
+from styletalk_core.face.track import Track
+from styletalk_core.lab.dataset import VideoClip, group_people, load_track, read_manifest, reference_tracks
+from styletalk_core.weights import FOLDER
+
+ROUNDS: Final = 3
+SCORES: Final = 52
+_FLIP: Final = np.array([-1, 1, 1], np.float32)
+_PERSON_FRAMES: Final = 1200
+"""Frames of one person that count, at most."""
+_UNKNOWN_FRAMES: Final = 8
+"""Frames that count of a clip whose person is unknown: those clips are short and many."""
+_NOSE_TIP: Final = 4
+_NOSE_BASE: Final = 2
+_LIP_TOP: Final = 0
+_NOSE_WIDTH: Final = 0.25
+_RIDGE: Final = 0.02
+"""Regularisation of the maps between scores and coefficients, as a share of the mean variance of their input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Frames of one clip away from the person's neutral; N frames."""
+
+    displacement: Array  # (N, 468, 3)
+    turn: Array  # (N, 3) away from the clip's median pose
+    scores: Array  # (N, 52)
+    rest: Array | None  # (52,) the person's own scores at rest, where a clip is known to be neutral
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the folders and the licence filter."""
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
+    parser.add_argument("--cache", type=Path, required=True, help="folder that `styletalk dataset build` wrote")
+    parser.add_argument("--out", type=Path, default=FOLDER / "mesh64.safetensors")
+    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: leave research-only clips out")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Estimates the model and writes it."""
+    clips = [clip for clip in read_manifest(args.data, args.licence) if clip.split == "train"]
+    people = load_people(clips, args.cache)
+    model = estimate(people, progress=not args.json)
+    model.save(args.out)
+    result = {"people": len(people), "clips": sum(map(len, people.values())), "file": str(args.out)}
+    if not args.json:
+        print(f"{result['file']}: estimated from {result['clips']} clips of {result['people']} people")
+    return result
+
+
+def load_people(clips: Sequence[VideoClip], cache: Path) -> dict[str, list[tuple[VideoClip, Track]]]:
+    """Tracks by person.
+
+    Raises:
+        InputError: not one clip has been tracked.
+    """
+    people = group_people(clips, cache)
+    return {person: [(clip, load_track(cache, clip)) for clip in members] for person, members in people.items()}
+
+
+def estimate(people: dict[str, list[tuple[VideoClip, Track]]], progress: bool = False) -> FaceModel:
+    """Alternates between everybody's neutral face and the directions."""
+    references = {person: reference_tracks(*map(list, zip(*clips, strict=True))) for person, clips in people.items()}
+    shapes = {
+        person: clip_shape(pool_tracks(tracks)[0])
+        for person, (tracks, _) in tqdm(references.items(), desc="head shapes", disable=not progress)
+    }
+    model = _blank(list(shapes.values()))
+    for number in range(ROUNDS):
+        samples, faces = [], []
+        for person, clips in tqdm(people.items(), desc=f"round {number + 1} of {ROUNDS}", disable=not progress):
+            tracks, known = references[person]
+            face = person_face(tracks, model, known, shapes[person])
+            samples += [_sample(clip, track, face, len(clips), known) for clip, track in clips]
+            faces.append(face)
+        model = _improved(model, samples, faces)
+    return model
+
+
+def lower_share(mean: Array) -> Array:
+    """(468,): 0 above the tip of the nose, 1 from the upper lip down, smooth between; the nose itself stays above."""
+    x, y = mean[:MESH_POINTS, 0], mean[:MESH_POINTS, 1]
+    beside_nose = np.exp(-((x / _NOSE_WIDTH) ** 4))
+    start = y[_NOSE_TIP] + (y[_NOSE_BASE] - y[_NOSE_TIP]) * beside_nose
+    ramp = np.clip((y - start) / (y[_LIP_TOP] - start), 0, 1)
+    share = ramp**2 * (3 - 2 * ramp)
+    share[list(LIPS)] = 1
+    return np.asarray(share, np.float32)
+
+
+def vertex_weights() -> Array:
+    """(468,): how much each vertex counts in the fit; the outline, which slides over the face, counts least."""
+    weight = np.ones(MESH_POINTS, np.float32)
+    weight[list(FACE_OVAL)] = 0.5
+    weight[list(BROW_LEFT + BROW_RIGHT)] = 2
+    weight[list(EYE_LEFT + EYE_RIGHT)] = 3
+    weight[list(LIPS)] = 4
+    return weight
+
+
+def _blank(shapes: Sequence[Array]) -> FaceModel:
+    """A model without directions around the average of everybody's median face."""
+    mean = shapes[0]
+    for _ in range(ROUNDS):
+        aligned = [fit_head(shape[None], mean).remove(shape[None])[0] for shape in shapes]
+        mean = frontal(np.asarray(np.median(aligned, axis=0), np.float32))
+    nothing = np.zeros((COEFFICIENTS, LANDMARKS, 3), np.float32)
+    return FaceModel(
+        mean=mean,
+        directions=nothing,
+        lower_share=lower_share(mean),
+        weight=vertex_weights(),
+        pose_leak=np.zeros((6, MESH_POINTS, 3), np.float32),
+        rest_scores=np.zeros(SCORES, np.float32),
+        from_scores=np.zeros((SCORES, COEFFICIENTS), np.float32),
+        to_scores=np.zeros((COEFFICIENTS, SCORES), np.float32),
+    )
+
+
+def _sample(clip: VideoClip, track: Track, face: PersonFace, clips: int, known: bool) -> Sample:
+    wanted = _PERSON_FRAMES // clips if clip.speaker else _UNKNOWN_FRAMES
+    frames = np.flatnonzero(track.tracked)
+    frames = frames[:: max(1, len(frames) // max(wanted, 1))]
+    motion = fit_head(track.landmarks, face.shape)
+    turn = euler_angles(motion.rotation)
+    canonical = motion.remove(track.landmarks)[frames, :MESH_POINTS]
+    return Sample(canonical - face.neutral, turn[frames], track.blendshapes[frames], face.scores if known else None)
+
+
+def _improved(model: FaceModel, samples: Sequence[Sample], people: Sequence[PersonFace]) -> FaceModel:
+    """New mean, directions and maps from everybody's displacements."""
+    mean = model.mean.copy()
+    mean[:MESH_POINTS] = np.median([face.neutral for face in people], axis=0)
+    mean = frontal(np.asarray((mean + mirrored(mean)) / 2, np.float32))
+    leak = _pose_leak(samples)
+    clean = [sample.displacement - np.einsum("tp,pni->tni", pose_terms(sample.turn), leak) for sample in samples]
+    faces = np.concatenate(clean)
+    extreme = np.abs(faces).max(axis=(1, 2))
+    faces = faces[extreme < np.quantile(extreme, 0.995)]
+    share, weight = lower_share(mean), vertex_weights()
+    directions = np.zeros((COEFFICIENTS, LANDMARKS, 3), np.float32)
+    directions[:LOWER, :MESH_POINTS] = _directions(faces * share[:, None], weight, LOWER)
+    directions[LOWER:, :MESH_POINTS] = _directions(faces * (1 - share)[:, None], weight, COEFFICIENTS - LOWER)
+    rest = np.median([face.scores for face in people], axis=0)
+    draft = FaceModel(mean, directions, share, weight, leak, rest, model.from_scores, model.to_scores)
+    nothing = np.zeros((MESH_POINTS, 3), np.float32)
+    pairs = [_matched(draft.encode(face, nothing), sample) for face, sample in zip(clean, samples, strict=True)]
+    coefficients, scores = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    return FaceModel(
+        mean, directions, share, weight, leak, rest, _ridge(scores, coefficients), _ridge(coefficients, scores)
+    )
+
+
+def _pose_leak(samples: Sequence[Sample]) -> Array:
+    """(6, 468, 3) least squares of displacement on head turn within clips."""
+    terms = np.concatenate([pose_terms(sample.turn) - pose_terms(sample.turn).mean(axis=0) for sample in samples])
+    moved = np.concatenate([sample.displacement - sample.displacement.mean(axis=0) for sample in samples])
+    return _ridge(terms, moved.reshape(len(moved), -1)).reshape(-1, MESH_POINTS, 3)
+
+
+def _directions(faces: Array, weight: Array, count: int) -> Array:
+    """(N, 468, 3) displacements -> (count, 468, 3) main directions, each scaled to unit standard deviation."""
+    features = np.concatenate(
+        (fit_features(faces, weight), fit_features((faces * _FLIP)[:, MIRROR[:MESH_POINTS]], weight))
+    )
+    values, vectors = np.linalg.eigh((features.T @ features).astype(np.float64) / len(features))
+    vectors = vectors[:, np.argsort(-values)[:count]]
+    amounts = features @ vectors
+    both = np.concatenate((faces, (faces * _FLIP)[:, MIRROR[:MESH_POINTS]])).reshape(len(features), -1)
+    directions = np.linalg.lstsq(amounts, both, rcond=None)[0] * amounts.std(axis=0)[:, None]
+    directions = directions.reshape(count, MESH_POINTS, 3)
+    opening = directions[:, INNER_LIP_LOWER, 1] - directions[:, INNER_LIP_UPPER, 1]
+    largest = directions.reshape(count, -1)[np.arange(count), np.abs(directions.reshape(count, -1)).argmax(axis=1)]
+    sign = np.sign(np.where(np.abs(opening) > 1e-3, opening, largest))
+    return np.asarray(directions * sign[:, None, None], np.float32)
+
+
+def _matched(coefficients: Array, sample: Sample) -> tuple[Array, Array]:
+    """Coefficients and scores away from the same state: the known neutral, else the clip's mean."""
+    if sample.rest is not None:
+        return coefficients, sample.scores - sample.rest
+    return coefficients - coefficients.mean(axis=0), sample.scores - sample.scores.mean(axis=0)
+
+
+def _ridge(inputs: NDArray[np.float32], outputs: NDArray[np.float32]) -> Array:
+    """Regularised least squares without intercept: ``inputs @ result`` is near ``outputs``."""
+    square = inputs.T @ inputs
+    square = square + _RIDGE * np.trace(square) / len(square) * np.eye(len(square))
+    return np.asarray(np.linalg.solve(square, inputs.T @ outputs), np.float32)

@@ -1,0 +1,177 @@
+"""The training objective (section 3.4): what each term wants, and the discriminators' own losses.
+
+Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
+
+Deviation: SSIM is taken over time within a clip, coefficient by coefficient, because its contrast term then asks for
+the true range of motion, which L1 alone halves; `tests/unit/test_objectives.py` proves it. `lips` (the same two
+measures on the lip landmarks), `manner` (the mean expression that speech has in a style), `contact` (lips that meet on
+P, B and M in every style), `jitter`, `closure_loss` and the share of the mean position are this project's additions.
+
+Runs on: any torch device; pure.
+"""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from styletalk_core.lab.training.batches import MotionBatch
+from styletalk_core.lab.training.config import ObjectiveConfig
+from styletalk_core.lab.training.discriminators import (
+    SYNC_FRAMES,
+    StyleDiscriminator,
+    SyncDiscriminator,
+    TemporalDiscriminator,
+)
+from styletalk_core.lab.training.lips import CLOSED, LipMap
+from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
+
+_MARGIN = 5.0
+_LOWER = 13
+_LOWER_WEIGHT = 3.0
+_SSIM_FLOOR = 0.02
+_REST_SHARE = 1.5
+"""Weight of the clip's mean position in each reconstruction: it is the style's to know, and frames hide it."""
+_CALM_SHARE = 0.15
+"""Weight of closing in silence: many people keep their lips apart in pauses, which is their style's to know."""
+_MIN_PROBABILITY = 1e-4
+
+
+def structural_dissimilarity(found: Tensor, true: Tensor) -> Tensor:
+    """1 - SSIM over time for each signal: (S, N, D) -> (S, D), with signals of about unit deviation."""
+    mean_f, mean_t = found.mean(dim=1), true.mean(dim=1)
+    centred_f, centred_t = found - mean_f[:, None], true - mean_t[:, None]
+    covariance = (centred_f * centred_t).mean(dim=1)
+    contrast = (2 * covariance + _SSIM_FLOOR) / (
+        centred_f.square().mean(dim=1) + centred_t.square().mean(dim=1) + _SSIM_FLOOR
+    )
+    luminance = 1 / (1 + (mean_f - mean_t).square())
+    return 1 - contrast * luminance
+
+
+def reconstruction(found: Tensor, true: Tensor, l1_share: float, weight: Tensor) -> Tensor:
+    """mu L1 + (1 - mu) (1 - SSIM) + L1 of the means, of signals (S, N, D), averaged under weight (D,)."""
+    distance = (found - true).abs().mean(dim=1)
+    rest = (found.mean(dim=1) - true.mean(dim=1)).abs()
+    mixed = l1_share * distance + (1 - l1_share) * structural_dissimilarity(found, true) + _REST_SHARE * rest
+    return (mixed * weight).sum(dim=-1).mean() / weight.sum()
+
+
+def closure_loss(gap: Tensor, true_gap: Tensor, now: Tensor) -> Tensor:
+    """Openness of lips that should meet.
+
+    On P, B and M the smallest gap within one frame counts, in silence every frame, each only where the true lips
+    close too. ``gap`` (S, N) in eye distances, ``now`` (S, N, 41) the phone of each frame.
+    """
+    bilabial = now[..., list(CLOSED_LIPS)].sum(dim=-1)
+    silent = now[..., SIL_INDEX]
+    nearest = -F.max_pool1d(-gap[:, None], 3, stride=1, padding=1)[:, 0]
+    true_nearest = -F.max_pool1d(-true_gap[:, None], 5, stride=1, padding=2)[:, 0]
+    wanted = bilabial * (true_nearest < 2 * CLOSED)
+    calm = _CALM_SHARE * silent * (true_gap < CLOSED)
+    open_lips = wanted * apart(nearest) + calm * apart(gap)
+    return open_lips.sum() / ((wanted + calm).sum() + 1) / CLOSED
+
+
+def apart(gap: Tensor) -> Tensor:
+    """By how much a gap is wider than that of lips that surely touch."""
+    return F.relu(gap - CLOSED / 3)
+
+
+def jitter(found: Tensor, true: Tensor) -> Tensor:
+    """Mean third difference over time of signals (S, N, D) above that of the truth: shaking, not speed."""
+    shaking, lively = (signal.diff(n=3, dim=1).abs().mean(dim=1) for signal in (found, true))
+    return F.relu(shaking - lively).mean()
+
+
+def triplet(anchor: Tensor, positive: Tensor, label: Tensor) -> Tensor:
+    """Margin loss of style codes (S, C) against the hardest code of another style in the batch (eq. 7)."""
+    distance = torch.cdist(anchor.float(), positive.float())
+    same = (label[:, None] == label[None]) | (label[:, None] < 0) & (label[None] < 0)
+    negative = distance.masked_fill(same, torch.inf).amin(dim=1)
+    loss = F.relu(distance.diagonal() - negative + _MARGIN)
+    valid = negative.isfinite()
+    return torch.where(valid, loss, 0.0).sum() / valid.sum().clamp(min=1)
+
+
+class Objective(torch.nn.Module):
+    """Terms of the generator's loss; owns the discriminators."""
+
+    landmarks: Tensor
+    lip_spread: Tensor
+    gap: Tensor
+    weight: Tensor
+
+    def __init__(self, config: ObjectiveConfig, lips: LipMap, styles: int) -> None:
+        super().__init__()
+        self.config = config
+        self.sync = SyncDiscriminator()
+        self.style = StyleDiscriminator(styles)
+        self.temporal = TemporalDiscriminator()
+        landmarks, gap = lips.tensors()
+        self.register_buffer("landmarks", landmarks, persistent=False)
+        self.register_buffer("gap", gap, persistent=False)
+        self.register_buffer("lip_spread", landmarks.square().sum(dim=0).sqrt() + 1e-3, persistent=False)
+        weight = torch.ones(64)
+        weight[:_LOWER] = _LOWER_WEIGHT
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(
+        self, found: Tensor, code: Tensor, other_code: Tensor, manner: Tensor, contact: Tensor, batch: MotionBatch
+    ) -> Mapping[str, Tensor]:
+        """Weighted terms by name.
+
+        Args:
+            found: (S, N, 64) decoded coefficients.
+            code: (S, C) style codes they were decoded with.
+            other_code: (S, C) codes of other spans of the same styles.
+            manner: (K, M, 64) speech decoded in many more styles.
+            contact: (K, C, 64) P, B and M decoded in those styles.
+            batch: what was asked for.
+        """
+        c, true = self.config, batch.target
+        lips, true_lips = (motion @ self.landmarks / self.lip_spread for motion in (found, true))
+        terms: dict[str, Callable[[], Tensor]] = {
+            "reconstruction": lambda: reconstruction(found, true, c.l1_share, self.weight),
+            "lips": lambda: reconstruction(lips, true_lips, c.l1_share, lips.new_ones(lips.shape[-1])),
+            "manner": lambda: (manner.mean(dim=1) - batch.manner_mean).abs().mean(),
+            "jitter": lambda: jitter(lips, true_lips),
+            "closure": lambda: closure_loss(found @ self.gap, true @ self.gap, batch.phones[:, :, CONTEXT]),
+            "contact": lambda: apart(contact @ self.gap).sum() / max(1, contact[..., 0].numel()) / CLOSED,
+            "sync": lambda: (
+                -self.sync(*self._sync_windows(found, batch.phones)).clamp(min=_MIN_PROBABILITY).log().mean()
+            ),
+            "style": lambda: (
+                F.cross_entropy(self.style(found), batch.label, ignore_index=-1, reduction="sum")
+                / (batch.label >= 0).sum().clamp(min=1)
+            ),
+            "temporal": lambda: -self.temporal(found).mean(),
+            "triplet": lambda: triplet(code, other_code, batch.label),
+        }
+        return {name: getattr(c, name) * term() for name, term in terms.items() if getattr(c, name) > 0}
+
+    def discriminator_loss(self, found: Tensor, batch: MotionBatch) -> Tensor:
+        """What the discriminators in use learn from real motion, and the temporal one from detached ``found``."""
+        c, true = self.config, batch.target
+        loss = found.new_zeros(())
+        if c.sync > 0:
+            points, phones = self._sync_windows(true, batch.phones)
+            fits, misfits = self.sync(points, phones), self.sync(points, phones.roll(5, dims=0))
+            loss = (
+                loss
+                - fits.clamp(min=_MIN_PROBABILITY).log().mean()
+                - (1 - misfits).clamp(min=_MIN_PROBABILITY).log().mean()
+            )
+        if c.style > 0:
+            count = (batch.label >= 0).sum().clamp(min=1)
+            loss = loss + F.cross_entropy(self.style(true), batch.label, ignore_index=-1, reduction="sum") / count
+        if c.temporal > 0:
+            loss = loss + F.relu(1 - self.temporal(true)).mean() + F.relu(1 + self.temporal(found.detach())).mean()
+        return loss
+
+    def _sync_windows(self, motion: Tensor, phones: Tensor) -> tuple[Tensor, Tensor]:
+        """Disjoint windows of 5 frames: lip points (B, 5, 20, 3), every second landmark, and phones (B, 5, 41)."""
+        frames = motion.shape[1] // SYNC_FRAMES * SYNC_FRAMES
+        points = (motion[:, :frames] @ self.landmarks).reshape(-1, SYNC_FRAMES, 40, 3)[:, :, ::2]
+        return points, phones[:, :frames, CONTEXT].reshape(-1, SYNC_FRAMES, phones.shape[-1])

@@ -1,0 +1,76 @@
+"""Makes the packaged style presets from tracked clips: `styletalk train presets`.
+
+Every preset is real motion of one person of the train split. Where one clip is shorter than a style may be, several of
+the same person are joined. Runs on: the command line. In: tracks made by `styletalk dataset build`.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from styletalk_core.errors import InputError
+from styletalk_core.face.clip_motion import encode_track, person_face
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.lab.dataset import VideoClip, load_track, read_manifest, reference_tracks, track_path
+from styletalk_core.library.styles import Style, StyleLibrary
+
+PRESETS: Final[dict[str, tuple[str, ...]]] = {
+    "neutral": ("grid/s1/prbj7a", "grid/s1/bbbf9a", "grid/s1/swwp3s"),
+    "happy": ("mead_style/W009_front_happy_level3_001",),
+    "sad": ("mead_style/W009_front_sad_level3_001",),
+    "angry": ("mead_style/W009_front_angry_level3_001",),
+    "surprised": ("mead_style/W009_front_surprised_level3_001",),
+    "fearful": ("mead_style/W009_front_fear_level3_001",),
+    "disgusted": ("mead_style/W009_front_disgusted_level3_001",),
+    "contemptuous": ("mead_style/W009_front_contempt_level3_001",),
+    "newsreader": tuple(
+        f"news_ar/{number}" for number in ("17768", "13411", "17864", "05901", "03216", "08008", "08093")
+    ),
+    "animated": ("style_clips/happyenglish_clip2",),
+    "whispered": ("grid/s1/brwa3s", "grid/s1/bgauzp", "grid/s1/bbiz1s"),
+}
+"""Name of the preset -> its clips, all of one person (of the newsreader's clips: the same face)."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the folders."""
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
+    parser.add_argument("--cache", type=Path, required=True, help="folder that `styletalk dataset build` wrote")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "presets")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Writes every preset."""
+    clips, model = read_manifest(args.data), FaceModel.load()
+    library = StyleLibrary(args.out)
+    for name, sources in PRESETS.items():
+        style = make_preset(name, [clip for clip in clips if clip.name in sources], clips, args.cache, model)
+        library.add(style)
+        if not args.json:
+            print(f"{name:14} {style.frames_used:4} frames, motion energy {style.motion_energy:.2f}")
+    return {"presets": list(PRESETS), "folder": str(args.out)}
+
+
+def make_preset(name: str, sources: list[VideoClip], clips: list[VideoClip], cache: Path, model: FaceModel) -> Style:
+    """Encodes the clips of a preset against the person's neutral face.
+
+    Raises:
+        InputError: a clip is not of the train split or has not been tracked.
+    """
+    for clip in sources:
+        if clip.split != "train" or not track_path(cache, clip).is_file():
+            raise InputError(f"the preset {name!r} needs {clip.name}, tracked and of the train split")
+    speaker = sources[0].speaker
+    person = [clip for clip in clips if speaker and clip.speaker == speaker and clip.split == "train"] or sources
+    person = [clip for clip in person if track_path(cache, clip).is_file()]
+    references, neutral = reference_tracks(person, [load_track(cache, clip) for clip in person])
+    face = person_face(references, model, neutral)
+    tracks = [load_track(cache, clip) for clip in sources]
+    motions = [encode_track(track, face, model) for track in tracks]
+    coefficients, valid = (
+        np.concatenate([getattr(motion, part) for motion in motions]) for part in ("coefficients", "valid")
+    )
+    share = float(np.mean(np.concatenate([track.tracked for track in tracks])))
+    return Style.of_motion(name, coefficients, valid, ", ".join(clip.name for clip in sources), share)

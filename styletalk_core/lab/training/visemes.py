@@ -1,0 +1,60 @@
+"""Measures the mouth shape of every Oculus viseme: `styletalk train visemes`.
+
+A shape is the mean lower face in the middle of a phone of that viseme, over the train split. Runs on: the command line,
+in seconds. In: coefficients and phone labels of the cache folder.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from styletalk_core.errors import InputError
+from styletalk_core.face.arkit import VISEMES, viseme_of_phones
+from styletalk_core.face.clip_motion import ClipMotion
+from styletalk_core.face.face_model import LOWER
+from styletalk_core.lab.dataset import coefficients_path, read_manifest
+from styletalk_core.weights import FOLDER
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the folders."""
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
+    parser.add_argument("--cache", type=Path, required=True, help="folder with coefficients/ and labels/")
+    parser.add_argument("--out", type=Path, default=FOLDER / "visemes.safetensors")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Writes the shapes.
+
+    Raises:
+        InputError: there are no labels, or a viseme is never spoken in them.
+    """
+    shapes: list[list[NDArray[np.float32]]] = [[] for _ in VISEMES]
+    for clip in read_manifest(args.data):
+        labels, motion = args.cache / "labels" / f"{clip.name}.npy", coefficients_path(args.cache, clip)
+        if clip.split == "train" and labels.is_file() and motion.is_file():
+            lower = ClipMotion.load(motion).coefficients[:, :LOWER]
+            for viseme, frame in phone_middles(np.load(labels)):
+                if frame < len(lower):
+                    shapes[viseme].append(lower[frame])
+    missing = [name for name, found in zip(VISEMES, shapes, strict=True) if not found]
+    if missing:
+        raise InputError(f"{args.cache} holds no labelled clip with the visemes {', '.join(missing)}")
+    means = np.array([np.mean(found, axis=0) for found in shapes], np.float32)
+    means[VISEMES.index("sil")] = 0
+    save_file({"shapes": means}, args.out)
+    if not args.json:
+        print(f"{args.out}: {sum(map(len, shapes))} phones")
+    return {"phones": dict(zip(VISEMES, map(len, shapes), strict=True)), "file": str(args.out)}
+
+
+def phone_middles(labels: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Viseme and middle frame of every run of equal (T,) phone ids."""
+    borders = np.flatnonzero(np.diff(labels)) + 1
+    starts, ends = np.append(0, borders), np.append(borders, len(labels))
+    visemes = viseme_of_phones()
+    return [(int(visemes[labels[start]]), int((start + end) // 2)) for start, end in zip(starts, ends, strict=True)]

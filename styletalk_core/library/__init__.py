@@ -1,0 +1,1 @@
+"""Styles, avatars and backgrounds: packaged ones and the user's own."""

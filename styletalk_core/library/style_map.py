@@ -1,0 +1,73 @@
+"""Styles in the plane: their codes on the two axes along which they differ most, and a picture of it.
+
+Runs on: the command line or a worker thread.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from styletalk_core.library.styles import Style
+from styletalk_core.models import weight_file
+from styletalk_core.models.compiled.numpy_style_encoder import encode_style
+from styletalk_core.weights import MOTION_WEIGHTS
+
+_INK: Final = "#1f2933"
+_DOT: Final = "#2563eb"
+
+
+@dataclass(frozen=True, slots=True)
+class StylePosition:
+    """Where a style lies: x and y in -1..1."""
+
+    name: str
+    x: float
+    y: float
+
+
+def style_codes(styles: Sequence[Style]) -> NDArray[np.float32]:
+    """Codes (S, 256) of styles, as the packaged network reads them."""
+    weights = weight_file.read(MOTION_WEIGHTS)
+    return np.stack([encode_style(style.coefficients, weights) for style in styles])
+
+
+def map_styles(styles: Sequence[Style]) -> list[StylePosition]:
+    """Places styles by their codes."""
+    return places([style.name for style in styles], style_codes(styles))
+
+
+def places(names: Sequence[str], codes: NDArray[np.float32]) -> list[StylePosition]:
+    """Places styles by the two main components of their codes (S, C), the widest axis scaled to -1..1."""
+    points = main_components(codes)
+    return [
+        StylePosition(name, round(float(x), 4), round(float(y), 4)) for name, (x, y) in zip(names, points, strict=True)
+    ]
+
+
+def main_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(S, C) -> (S, 2) principal components with a fixed sign, the largest coordinate 1."""
+    centred = codes - codes.mean(axis=0)
+    left, values, _ = np.linalg.svd(centred, full_matrices=False)
+    points = np.zeros((len(codes), 2), np.float32)
+    kept = (left * values)[:, :2]
+    points[:, : kept.shape[1]] = kept * np.where(kept[np.abs(kept).argmax(axis=0), range(kept.shape[1])] < 0, -1, 1)
+    return points / max(float(np.abs(points).max()), 1e-9)
+
+
+def draw_map(places: Sequence[StylePosition], path: Path) -> None:
+    """Draws places as labelled dots; the file's suffix says whether as PNG or SVG."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 5.5), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter([place.x for place in places], [place.y for place in places], s=60, color=_DOT)
+    for place in places:
+        axes.annotate(place.name, (place.x, place.y), (6, 5), textcoords="offset points", color=_INK)
+    axes.set(title="Speaking styles", xlabel="first main component", ylabel="second main component")
+    axes.margins(0.15)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)

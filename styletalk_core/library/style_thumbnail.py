@@ -1,0 +1,48 @@
+"""What a style looks like: a portrait's face that wears the style's mean expression, a little stronger than in speech.
+
+Runs on: any thread, one at a time for each object.
+"""
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from styletalk_core.library.styles import Style
+from styletalk_core.rendering.arrays import Image
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
+from styletalk_core.rendering.portrait.portrait import Portrait
+
+SIDE: Final = 160
+"""Of the picture, px."""
+_RENDERED: Final = 384
+_STRENGTH: Final = 1.35
+"""A mean of talking is milder than the look that a style is known by."""
+_MARGIN: Final = 0.06
+"""Heights of the face on each side of it."""
+
+
+class StyleThumbnails:
+    """Pictures of styles on one portrait."""
+
+    def __init__(self, portrait: Portrait) -> None:
+        self._renderer = MeshRenderer(portrait, _RENDERED)
+        face = portrait.landmarks[:, :2] * (_RENDERED / portrait.image.shape[0])
+        low, high = face.min(axis=0), face.max(axis=0)
+        reach = (0.5 + _MARGIN) * float((high - low).max())
+        center = np.clip((low + high) / 2, reach, _RENDERED - reach)
+        self._left, self._top = (center - reach).round().astype(int)
+        self._side = round(2 * reach)
+
+    def image(self, style: Style) -> Image:
+        """The face alone, (160, 160, 3) uint8 RGB."""
+        expression = (_STRENGTH * style.coefficients.mean(axis=0)).astype(np.float32)
+        still = np.zeros(6, np.float32), np.zeros(2, np.float32), 0.0
+        whole = self._renderer.render_rgb(expression, *still)
+        part = whole[self._top : self._top + self._side, self._left : self._left + self._side]
+        return np.asarray(cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+
+    def jpeg(self, style: Style) -> bytes:
+        """The picture as a file."""
+        bgr = cv2.cvtColor(self.image(style), cv2.COLOR_RGB2BGR)
+        return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 86])[1])

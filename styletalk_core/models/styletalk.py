@@ -1,0 +1,145 @@
+"""StyleTalk: phones and a style code become expression coefficients (section 3).
+
+Owns the three networks and the cached style.
+
+Deviation: where the style code ends in the clip's mean and deviation, the decoders say how far the face goes from that
+mean in units of that deviation, see `in_style`: people never trained on keep their own mouth and their own range. The
+official networks have none of it; `tests/unit/test_styletalk.py` shows that it is all that differs.
+
+Runs on: any torch device; pure. Bad input raises `InputError`, a `ValueError` that carries the value.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from styletalk_core.errors import InputError
+from styletalk_core.models.compiled.numpy_style_encoder import style_windows
+from styletalk_core.models.content_encoder import ContentEncoder
+from styletalk_core.models.dimensions import OPENING, PRESSED, Dimensions
+from styletalk_core.models.dynamic_decoder import PartDecoder, PartState
+from styletalk_core.models.phone_windows import check_phones
+from styletalk_core.models.style_encoder import StyleEncoder
+from styletalk_core.phones import WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class StyleState:
+    """B styles, ready to decode with: their codes and what the decoders derive from them."""
+
+    code: Tensor
+    """(B, C)"""
+    upper: PartState
+    lower: PartState
+    mean: Tensor
+    """(B, 64): mean of the style clip where the code tells it, else zero."""
+    std: Tensor
+    """(B, 64): deviation of the style clip where the code tells it, else one."""
+
+    @staticmethod
+    def join(states: "Sequence[StyleState]") -> "StyleState":
+        """Joins the states of several sessions into the state of their batch, in the same order."""
+        if len(states) == 1:
+            return states[0]
+        return StyleState(
+            torch.cat([state.code for state in states]),
+            PartState.join([state.upper for state in states]),
+            PartState.join([state.lower for state in states]),
+            torch.cat([state.mean for state in states]),
+            torch.cat([state.std for state in states]),
+        )
+
+
+class StyleTalk(nn.Module):
+    """Content encoder, style encoder and the two part decoders."""
+
+    order: Tensor
+
+    def __init__(self, dimensions: Dimensions | None = None) -> None:
+        super().__init__()
+        d = dimensions or Dimensions()
+        self.dimensions = d
+        common = (d.width, d.heads, d.feed_forward, d.layers)
+        self.content_encoder = ContentEncoder(*common, d.phone_embedding, WINDOW)
+        self.style_encoder = StyleEncoder(*common, d.coefficients, d.style_frames, d.statistics)
+        adaptive = (d.experts, d.ratio, d.temperature, WINDOW)
+        self.upper = PartDecoder(*common, *adaptive, len(d.upper), d.own_rest)
+        self.lower = PartDecoder(*common, *adaptive, len(d.lower), d.own_rest)
+        self.register_buffer("order", torch.tensor(d.upper + d.lower).argsort(), persistent=False)
+
+    @property
+    def code_width(self) -> int:
+        """Width C of a style code."""
+        return self.dimensions.code_width
+
+    def mix_style(self, code: Tensor) -> StyleState:
+        """Derives the state of style codes (B, C); once per style change."""
+        if not torch.isfinite(code).all():
+            raise InputError("the style code holds values that are not finite")
+        d = self.dimensions
+        learnt = code[:, : d.width]
+        mean, std = code.new_zeros(len(code), d.coefficients), code.new_ones(len(code), d.coefficients)
+        if d.statistics:
+            mean, deviation = code[:, d.width :].chunk(2, dim=1)
+            std = deviation.exp()
+        return StyleState(code, self.upper.mix(learnt), self.lower.mix(learnt), mean, std)
+
+    def decode(self, phones: Tensor, state: StyleState) -> Tensor:
+        """Decodes the centre frame of each phone window.
+
+        Args:
+            phones: (B, 11) int64 ids or (B, 11, 41) float probability columns, 30 fps; with N frames for each style
+                (B, N, 11) or (B, N, 11, 41).
+            state: of B styles; row i decodes phones[i].
+
+        Returns:
+            (B, 64), or (B, N, 64), expression coefficients.
+
+        Raises:
+            InputError: an id outside 0..40, a probability that is not finite, or shapes that do not fit.
+        """
+        check_phones(phones.numpy(force=True))
+        frame_axis = 3 if phones.is_floating_point() else 2
+        windows = phones[:, None] if phones.dim() == frame_axis else phones
+        if len(windows) != len(state.code):
+            raise InputError(f"{len(windows)} rows of phones do not fit {len(state.code)} styles")
+        coefficients = self.express(windows, state)
+        return coefficients[:, 0] if phones.dim() == frame_axis else coefficients
+
+    def express(self, windows: Tensor, state: StyleState) -> Tensor:
+        """`decode` of (B, N, 11) or (B, N, 11, 41) that were checked before: (B, N, 64)."""
+        content = self.content_encoder(windows)
+        coefficients = torch.cat([self.upper(content, state.upper), self.lower(content, state.lower)], dim=-1)
+        coefficients = coefficients[..., self.order].float()
+        if self.dimensions.statistics:
+            coefficients = in_style(coefficients, state.mean[:, None], state.std[:, None])
+        return coefficients
+
+    @torch.inference_mode()
+    def encode_style(self, clip: Tensor) -> Tensor:
+        """Encodes one style clip (L, 64) of any length of at least one second, 30 fps, into its code (C,).
+
+        A clip longer than 256 frames is cut into evenly spread windows of 256 whose codes are averaged.
+
+        Raises:
+            InputError: the clip is shorter than one second, has another width, or holds values that are not finite.
+        """
+        windows = torch.from_numpy(style_windows(clip.numpy(force=True), self.dimensions))
+        code: Tensor = self.style_encoder(windows.to(self.order.device)).mean(dim=0)
+        return code
+
+
+def in_style(moved: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+    """Moves a face by ``moved`` (…, 64) deviations ``std`` from the mean ``mean`` of its style, (…, 64).
+
+    The lips leave that scale where they are nearly closed, and are shut one deviation further on, whoever speaks.
+    """
+    coefficients = mean + std * moved
+    opening_mean, opening_std, opening = mean[..., OPENING], std[..., OPENING], moved[..., OPENING]
+    nearly = torch.maximum(opening_mean - opening_std, opening_std / 4)
+    beyond = opening - (nearly - opening_mean) / opening_std
+    closing = nearly * torch.where(beyond > -1, 1 + beyond, PRESSED * (1 + beyond))
+    lips = torch.where(beyond > 0, coefficients[..., OPENING], closing)
+    return torch.cat([lips[..., None], coefficients[..., OPENING + 1 :]], dim=-1)

@@ -1,0 +1,133 @@
+"""Own weight files of StyleTalk, read without a network library: tensors by name, dimensions and model card.
+
+Runs on: any thread; reads files. float16 storage is allowed; in memory everything is float32.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from styletalk_core.errors import CheckpointError
+from styletalk_core.models.dimensions import Dimensions
+from styletalk_core.phones import PHONES
+
+FORMAT: Final = "styletalk-live/1"
+
+Tensors = Mapping[str, NDArray[np.float32]]
+"""Weights by the name that `StyleTalk.state_dict` gives them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A network as numbers."""
+
+    dimensions: Dimensions
+    tensors: Tensors
+    card: Mapping[str, Any]
+
+
+def read(path: Path) -> Weights:
+    """Reads an own weight file.
+
+    Raises:
+        CheckpointError: the file is no own weight file, is damaged, or a tensor is missing, unknown, misshapen or not
+            finite; the message names it.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            header = file.metadata() or {}
+            tensors = {name: np.asarray(file.get_tensor(name), np.float32) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} has format {header.get('format')!r} where {FORMAT!r} is needed")
+    try:
+        stored = json.loads(header["dimensions"])
+        dimensions = Dimensions(**{**stored, "lower": tuple(stored["lower"])})
+        card = json.loads(header["card"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} has a damaged header: {error}") from error
+    check_tensors({name: value.shape for name, value in tensors.items()}, tensor_shapes(dimensions), str(path))
+    for name, value in tensors.items():
+        if not np.isfinite(value).all():
+            raise CheckpointError(f"{path}: tensor {name} holds values that are not finite")
+    return Weights(dimensions, tensors, card)
+
+
+Shape = tuple[int, ...]
+
+
+def check_tensors(found: Mapping[str, Shape], wanted: Mapping[str, Shape], source: str) -> None:
+    """Compares the shapes of tensors with those that a network has.
+
+    Raises:
+        CheckpointError: a tensor is missing, unknown or misshapen; the message names it.
+    """
+    for name, shape in wanted.items():
+        if name not in found:
+            raise CheckpointError(f"{source}: tensor {name} {shape} is missing")
+        if found[name] != shape:
+            raise CheckpointError(f"{source}: tensor {name} has shape {found[name]} where {shape} is needed")
+    unknown = next((name for name in found if name not in wanted), None)
+    if unknown is not None:
+        raise CheckpointError(f"{source}: tensor {unknown} belongs to no part of the network")
+
+
+def tensor_shapes(d: Dimensions) -> dict[str, Shape]:
+    """Shapes of the tensors of a network of these dimensions."""
+    shapes: dict[str, Shape] = {"content_encoder.embedding.weight": (len(PHONES), d.phone_embedding)}
+    _add_linear(shapes, "content_encoder.project", d.width, d.phone_embedding)
+    _add_linear(shapes, "style_encoder.project", d.width, d.coefficients)
+    _add_linear(shapes, "style_encoder.pooling.0", d.width, d.width)
+    _add_linear(shapes, "style_encoder.pooling.2", 1, d.width)
+    if d.statistics:
+        _add_linear(shapes, "style_encoder.statistics", d.width, 2 * d.coefficients)
+    for layer in range(d.layers):
+        for encoder in ("content_encoder", "style_encoder"):
+            name = f"{encoder}.layers.{layer}"
+            _add_block(shapes, name, d, ("self_attn",))
+            _add_linear(shapes, f"{name}.linear1", d.feed_forward, d.width)
+    for part, outputs in (("upper", len(d.upper)), ("lower", len(d.lower))):
+        _add_part(shapes, part, outputs, d)
+    return shapes
+
+
+def _add_part(shapes: dict[str, Shape], part: str, outputs: int, d: Dimensions) -> None:
+    for layer in range(d.layers):
+        name = f"{part}.layers.{layer}"
+        _add_block(shapes, name, d, ("self_attn", "multihead_attn"))
+        shapes[f"{name}.linear1.weight"] = (d.experts, d.feed_forward, d.width)
+        shapes[f"{name}.linear1.bias"] = (d.experts, d.feed_forward)
+        shapes[f"{name}.linear1.attention.0.weight"] = (d.width // d.ratio, d.width)
+        shapes[f"{name}.linear1.attention.2.weight"] = (d.experts, d.width // d.ratio)
+    if d.own_rest:
+        _add_linear(shapes, f"{part}.rest", outputs, d.width)
+    _add_norm(shapes, f"{part}.norm", d.width)
+    half = d.width // 2
+    for index, (rows, columns) in enumerate(((half, d.width), (half, half), (outputs, half))):
+        _add_linear(shapes, f"{part}.tail.{2 * index}", rows, columns)
+
+
+def _add_block(shapes: dict[str, Shape], name: str, d: Dimensions, attentions: tuple[str, ...]) -> None:
+    """What encoder and decoder layers share: attentions, second feed-forward layer, a norm behind each."""
+    for attention in attentions:
+        shapes[f"{name}.{attention}.in_proj_weight"] = (3 * d.width, d.width)
+        shapes[f"{name}.{attention}.in_proj_bias"] = (3 * d.width,)
+        _add_linear(shapes, f"{name}.{attention}.out_proj", d.width, d.width)
+    _add_linear(shapes, f"{name}.linear2", d.width, d.feed_forward)
+    for index in range(len(attentions) + 1):
+        _add_norm(shapes, f"{name}.norm{index + 1}", d.width)
+
+
+def _add_linear(shapes: dict[str, Shape], name: str, outputs: int, inputs: int) -> None:
+    shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (outputs, inputs), (outputs,)
+
+
+def _add_norm(shapes: dict[str, Shape], name: str, width: int) -> None:
+    shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (width,), (width,)

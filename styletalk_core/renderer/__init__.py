@@ -1,1 +1,0 @@
-"""The mesh renderer: a photograph that speaks, resampled over a deforming face mesh."""

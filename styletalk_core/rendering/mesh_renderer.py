@@ -1,0 +1,291 @@
+"""A portrait in motion: expression, pose, gaze and blink bend the face mesh, and the photo is resampled over it.
+
+Layers, back to front: the empty background; the person as one soft-edged layer, head and hair moving over still
+shoulders; the eyeballs between the lids; the inside of the mouth between the lips.
+Runs on: worker thread; `render` keeps no state between frames.
+"""
+
+import weakref
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.head_pose import fit_head
+from styletalk_core.rendering import face_mesh
+from styletalk_core.rendering.arrays import Float, Image, Index
+from styletalk_core.rendering.face_mesh import EYES, LANDMARKS, HeadMesh, eye_distance_px
+from styletalk_core.rendering.mesh_motion import MeshMotion, MeshState
+from styletalk_core.rendering.mouth.interior import MouthInterior
+from styletalk_core.rendering.mouth.neutral import resting_mouth
+from styletalk_core.rendering.mouth.photo_teeth import with_closed_lips
+from styletalk_core.rendering.mouth.retouch import Retouch
+from styletalk_core.rendering.portrait.eyeball import LID_APPEARS, Eyeball, Eyelid
+from styletalk_core.rendering.portrait.person_mask import empty_background, foreground_colors
+from styletalk_core.rendering.portrait.portrait import Portrait
+from styletalk_core.rendering.raster.compositor import opaque, stacked_yuv420p, without_alpha, yuv420p
+from styletalk_core.rendering.raster.opening import Patch, open_between
+from styletalk_core.rendering.raster.rasterizer import PLAIN, SHADED, SKIPPED, draw_triangles, fill_triangles
+from styletalk_core.rendering.retouch_weights import load
+
+_SUPERSAMPLING = 2.0  # texture pixels per output pixel: bilinear sampling then blurs nothing that the output shows
+_SHARPENED = 0.45  # share of its finest detail that an enlarged photo gains, since resampling takes as much away
+_STRIP = 1 / 32  # height of a strip in which neighbouring triangles are drawn, shares of the picture
+_LINE = 1e-5  # square inter-ocular distances, twice the area of a triangle that is nearly a line
+_LIPS_PART = 0.05  # px between the lips from which the mouth is painted
+_SEEN_BESIDE = 3  # texture pixels beside a triangle of which its edge may show something
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One frame before it is drawn."""
+
+    vertices: Float  # (V, 2) px, where the mesh lies in the output
+    patches: list[Patch]  # eyes and mouth, in the order in which they are laid over the face
+    retouching: Float  # (G, G, 5), see `Retouch.fields`
+
+
+class MeshRenderer:
+    """Renders one portrait at one size.
+
+    Attributes:
+        size: side of the output, px.
+        unit: inter-ocular distance in the output, px.
+        pivot: (3,) px, the point in the neck about which the head turns.
+        head: where the portrait's head lies in the output (one frame).
+        background: (size, size, 3) uint8 RGB, the photo without the person.
+        mesh: what the photo is drawn on, px of the output.
+        person: (T, T, 4) uint8 RGBA, the texture.
+        texture_points: (V, 2) px of the texture, where the mesh's vertices lie in it.
+        resting_face: (478, 3) canonical landmarks of the portrait with its mouth at rest.
+        resting_offsets: (478, 3) canonical displacements from the portrait to `resting_face`.
+        retouch: what bends and shades the skin around the mouth.
+    """
+
+    def __init__(self, portrait: Portrait, size: int = 512, face_model: FaceModel | None = None) -> None:
+        self.size = size
+        self._model = face_model or FaceModel.load()
+        stored = portrait.image.shape[0]
+        side = round(_SUPERSAMPLING * size)
+        method = cv2.INTER_AREA if side < stored else cv2.INTER_LANCZOS4
+        image = cv2.resize(portrait.image, (side, side), interpolation=method)
+        mask = cv2.resize(portrait.mask, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        person = foreground_colors(image, mask).clip(0, 255).round().astype(np.uint8)
+        if side > stored:
+            person = _sharpened(person)
+        self._photo: Image = np.dstack([person, np.round(mask * 255).astype(np.uint8)])
+        wall = cv2.resize(empty_background(image, mask), (size, size), interpolation=cv2.INTER_AREA)
+        self.background: Image = np.ascontiguousarray(wall.clip(0, 255).round().astype(np.uint8))
+
+        in_texture = _rescaled(portrait.landmarks, side / stored)
+        in_output = _rescaled(portrait.landmarks, size / stored)
+        self.unit = face_mesh.eye_distance_px(in_output)
+        mesh = face_mesh.build_head_mesh(in_output, size, portrait.triangles)
+        self.mesh = mesh
+        self.texture_points = np.ascontiguousarray(_rescaled(mesh.vertices, side / size)[:, :2])
+        oval = mesh.vertices[list(face_mesh.FACE_OVAL)]
+        center = oval.mean(0)
+        self.pivot = np.array([center[0], center[1] + 0.25 * self.unit, 0.5 * self.unit], np.float32)
+        self.head = fit_head(in_output[None], self._model.mean)
+        self._to_picture = self.head.scale[0] * self.head.rotation[0].T
+        face = self.head.remove(in_output[None])[0]
+        self.resting_offsets = -self._model.offsets(resting_mouth(face, self._model)[None])[0]
+        self.resting_face = face + self.resting_offsets
+        neutral = mesh.vertices.copy()
+        neutral[:LANDMARKS] += self.resting_offsets @ self._to_picture
+
+        texture_unit = face_mesh.eye_distance_px(in_texture)
+        self._eyes = [Eyeball(image, in_texture, eye, texture_unit) for eye in EYES]
+        self._lids = [Eyelid(image, in_texture, eye, texture_unit) for eye in EYES]
+        resting = _rescaled(neutral[:LANDMARKS], side / size)
+        self._mouth = MouthInterior(image, in_texture, resting, texture_unit)
+        photo_teeth = self._mouth.shows_teeth
+        self.person = with_closed_lips(self._photo, in_texture, texture_unit) if photo_teeth else self._photo
+        self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
+        self._motion = MeshMotion(mesh, neutral, self._to_picture, self.pivot, self.unit, self.texture_points)
+        self._retouched = self._within_grid()
+        self._kinds = self._triangle_kinds()
+        self._order = _neighbours_together(mesh.vertices[mesh.triangles].mean(axis=1), _STRIP * size)
+        self._facing = _facing(mesh, self._model.mean)
+        self._around_eyes = [
+            _neighbourhood(mesh.triangles, [*eye.upper_lid, *eye.upper_fold, *eye.lower_lid], rings=2) for eye in EYES
+        ]
+        self._backgrounds: dict[int, tuple[weakref.ref[Image], Image]] = {}
+
+    def render(self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None) -> Image:
+        """Renders one frame.
+
+        Args:
+            expression: (64,) coefficients of the face model.
+            pose: (6,) pitch, yaw, roll [rad] and shift [inter-ocular distances], relative to the portrait's own.
+            gaze: (2,) yaw and pitch of the eyes [rad].
+            blink: 0 open .. 1 closed.
+            behind: (H, W, 3) uint8 RGB what stands behind the person; the portrait's own background if None.
+
+        Returns:
+            (H*3//2, W) uint8, yuv420p.
+        """
+        scene = self.scene(self.offsets(expression), pose, gaze, blink)
+        return yuv420p(self._drawn(scene, self._kinds, self._layer_of(self.background if behind is None else behind)))
+
+    def render_with_alpha(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
+        """As `render`, but the person alone, and below it the mask as a grey picture: (H*3, W) uint8, yuv420p.
+
+        Video codecs for live use carry no alpha, so the picture is twice as high: whoever shows it lays row ``y`` over
+        anything with the brightness of row ``H + y`` as opacity.
+        """
+        scene = self.scene(self.offsets(expression), pose, gaze, blink)
+        # A video codec sees the colours of what is transparent as well.
+        everything = np.maximum(self._kinds, PLAIN)
+        return stacked_yuv420p(self._drawn(scene, everything, np.empty((0, self.size, 4), np.uint8)))
+
+    def render_rgb(
+        self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None
+    ) -> Image:
+        """As `render`, but (H, W, 3) uint8 RGB."""
+        return self.render_offsets(self.offsets(expression), pose, gaze, blink, behind=behind)
+
+    def render_offsets(
+        self, offsets: Float, pose: Float, gaze: Float, blink: float, layers: bool = True, behind: Image | None = None
+    ) -> Image:
+        """Renders displacements (478, 3) of the landmarks in canonical units instead of coefficients.
+
+        Without ``layers`` the photo is warped and nothing is drawn behind lips and lids, for comparison.
+        """
+        scene = self.scene(offsets, pose, gaze, blink)
+        below = self._layer_of(self.background if behind is None else behind)
+        if layers:
+            return without_alpha(self._drawn(scene, self._kinds, below))
+        plain = replace(scene, patches=[], retouching=np.zeros_like(scene.retouching))
+        return without_alpha(self._drawn(plain, np.minimum(self._kinds, PLAIN), below, self._photo))
+
+    def offsets(self, expression: Float) -> Float:
+        """Displacements (478, 3) of the landmarks that coefficients (64,) mean, canonical units."""
+        return np.asarray(self._model.offsets(np.asarray(expression, np.float32)[None])[0], np.float32)
+
+    def scene(self, offsets: Float, pose: Float, gaze: Float, blink: float) -> Scene:
+        """Bends the mesh by displacements (478, 3) of the landmarks, and paints eyes and mouth."""
+        offsets, pose, gaze = (np.ascontiguousarray(part, np.float32) for part in (offsets, pose, gaze))
+        state = self._motion(offsets, pose, float(blink))
+        patches = [self._eye(state, side, gaze) for side in range(len(EYES))]
+        patches += [self._lid(state, side) for side in range(len(EYES)) if state.closing[side] > LID_APPEARS]
+        patches.append(self._mouth_inside(state))
+        retouching = self.retouch.fields(offsets, pose[:3])
+        return Scene(state.vertices, [patch for patch in patches if patch is not None], retouching)
+
+    def _drawn(self, scene: Scene, kinds: Index, behind: Image, texture: Image | None = None) -> Image:
+        """A scene over what is ``behind`` it (H, W, 4), (0, W, 4) for nothing: (H, W, 4), see `draw_triangles`."""
+        layer = np.empty((self.size, self.size, 4), np.uint8)
+        source, gains = self.retouch.vertices(self.texture_points, self._retouched, scene.retouching)
+        draw_triangles(
+            scene.vertices,
+            source,
+            gains,
+            self.mesh.triangles,
+            self._order,
+            self._facing,
+            kinds,
+            self.person if texture is None else texture,
+            behind.view(np.uint32)[..., 0],
+            layer.view(np.uint32)[..., 0],
+        )
+        for patch in scene.patches:
+            patch.lay_over(layer)
+        return layer
+
+    def _eye(self, state: MeshState, side: int, gaze: Float) -> Patch | None:
+        opening = open_between(
+            state.eyes[side, 0], state.eyes[side, 1], self.size, softness=max(0.5, 0.0045 * self.unit)
+        )
+        if opening is None:
+            return None
+        return self._eyes[side].paint(opening, state.to_source[side], gaze, float(state.closing[side]))
+
+    def _lid(self, state: MeshState, side: int) -> Patch | None:
+        crease, edge = state.creases[side], state.eyes[side, 0]
+        opening = open_between(crease, edge, self.size, softness=max(0.5, 0.006 * _SUPERSAMPLING * self.unit))
+        if opening is None:
+            return None
+        maps = np.zeros((2, *opening.mask.shape), np.float32)
+        within = state.vertices - np.array([opening.left, opening.top], np.float32)
+        fill_triangles(within, self.texture_points, self._around_eyes[side], *maps)
+        return self._lids[side].paint(opening, edge, crease, maps, float(state.closing[side]))
+
+    def _mouth_inside(self, state: MeshState) -> Patch | None:
+        upper, lower = state.lips
+        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.005 * self.unit))
+        if opening is None or (lower - upper)[:, 1].max() < _LIPS_PART:
+            return None
+        return self._mouth.paint(opening, state.to_source[2], state.jaw, state.lips)
+
+    def _layer_of(self, behind: Image) -> Image:
+        """``behind`` (H, W, 4), converted once as long as it is in use; it must not be written to meanwhile."""
+        known = self._backgrounds.get(id(behind))
+        if known is None or known[0]() is not behind:
+            known = weakref.ref(behind), opaque(behind)
+            in_use = {key: value for key, value in self._backgrounds.items() if value[0]() is not None}
+            # Replaced as a whole: other threads render meanwhile.
+            self._backgrounds = in_use | {id(behind): known}
+        return known[1]
+
+    def _within_grid(self) -> Index:
+        """(N,) the vertices around which nothing reaches beyond the grid of the retouching."""
+        place = self.texture_points @ self.retouch.to_grid[:, :2].T + self.retouch.to_grid[:, 2]
+        beyond = ~((place > 0) & (place < self.retouch.grid - 1)).all(axis=1)
+        around = self.mesh.triangles[beyond[self.mesh.triangles].any(axis=1)]
+        return np.setdiff1d(np.arange(len(place), dtype=np.int32), around)
+
+    def _triangle_kinds(self) -> Index:
+        """(F,) `SKIPPED` where the person is not, `SHADED` around the mouth, `PLAIN` elsewhere."""
+        # Beyond the edges of the texture its outermost pixels go on.
+        corners = self.texture_points[self.mesh.triangles]
+        seen = cv2.integral((self.person[..., 3] > 0).astype(np.uint8))
+        last = len(seen) - 1
+        left, top = (corners.min(axis=1).astype(int) - _SEEN_BESIDE).clip(0, last - 1).T
+        right, bottom = (corners.max(axis=1).astype(int) + _SEEN_BESIDE + 1).clip(1, last).T
+        empty = seen[bottom, right] - seen[top, right] - seen[bottom, left] + seen[top, left] == 0
+        bent = np.isin(self.mesh.triangles, self._retouched).any(axis=1)
+        return np.select([bent, empty], [SHADED, SKIPPED], PLAIN).astype(np.uint8)
+
+
+def _neighbourhood(triangles: Index, vertices: list[int], rings: int) -> Index:
+    """The triangles at ``vertices``, and at their neighbours, ``rings`` deep."""
+    near = np.zeros(len(triangles), np.bool_)
+    reached = np.unique(vertices)
+    for _ in range(rings):
+        near |= np.isin(triangles, reached).any(axis=1)
+        reached = np.unique(triangles[near])
+    return np.ascontiguousarray(triangles[near])
+
+
+def _neighbours_together(centers: Float, strip: float) -> Index:
+    """Order (F,) in which places (F, >=2) are visited along strips of the picture, px."""
+    return np.lexsort((centers[:, 0], centers[:, 1] // strip)).astype(np.int32)
+
+
+def _facing(mesh: HeadMesh, face: Float) -> Index:
+    """Signs (F,) of the areas of triangles that face the camera; 0 for those that are nearly lines.
+
+    In a photo of a turned head some have turned their backs: a frontal ``face`` (478, >=2) tells of landmarks.
+    """
+    places = mesh.vertices[:, :2] / eye_distance_px(mesh.vertices)
+    signs = []
+    inside = (mesh.triangles < LANDMARKS).all(axis=1)
+    for points in (places, face[:, :2]):
+        a, b, c = (points[corner.clip(0, len(points) - 1)] for corner in mesh.triangles.T)
+        area = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+        signs.append(np.where(np.abs(area) > _LINE, np.sign(area), 0))
+    return np.where(inside, signs[1], signs[0]).astype(np.int8)
+
+
+def _sharpened(image: Image) -> Image:
+    blurred = cv2.GaussianBlur(image, (0, 0), 1.0)
+    return np.asarray(cv2.addWeighted(image, 1 + _SHARPENED, blurred, -_SHARPENED, 0), np.uint8)
+
+
+def _rescaled(points: Float, factor: float) -> Float:
+    """Pixel positions of a picture after it was resized by ``factor``; pixel centres are whole numbers."""
+    moved = points * factor
+    moved[:, :2] += 0.5 * factor - 0.5
+    return np.asarray(moved, np.float32)

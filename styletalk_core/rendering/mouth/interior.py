@@ -1,0 +1,128 @@
+"""The inside of a portrait's mouth, drawn where the lips are apart.
+
+Runs on: worker thread; built once per portrait.
+"""
+
+import numpy as np
+
+from styletalk_core.rendering.arrays import Float, Image
+from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP
+from styletalk_core.rendering.mouth.anatomy import JAW, MouthAnatomy
+from styletalk_core.rendering.mouth.photo_mouth import PhotoMouth
+from styletalk_core.rendering.mouth.photo_teeth import photo_teeth
+from styletalk_core.rendering.raster.opening import Opening, Patch
+
+_CHEEKS = (50, 280, 205, 425)
+# Fitted to what is seen between the lips in some 150 clips of talking people, relative to their cheeks.
+_ENAMEL = np.array([1.05, 0.98, 0.95], np.float32)
+_ENAMEL_BRIGHTNESS = (100.0, 0.62)  # grey levels: constant, share of the cheeks' brightness
+_MAX_BRIGHTNESS = 175.0
+_LOWER_TEETH = 0.84  # of the upper ones
+_TONGUE = np.array([0.88, 0.66, 0.70], np.float32)  # of the cheeks
+_PALATE = np.array([0.45, 0.29, 0.31], np.float32)  # of the cheeks
+_TYPICAL_SKIN = np.array([1.25, 0.98, 0.80], np.float32)  # relative to its mean
+_LIGHT_SHARE = 0.45  # how much of a deviation from typical skin is due to the light rather than the complexion
+_FULL_LIGHT, _MIN_LIGHT = 0.16, 0.10  # gap between the lips at which all light comes in; what does when they part
+_OPAQUE = 0.08  # gap from which the mouth hides the stretched lips of the photo
+
+
+class MouthInterior:
+    """The mouth of one portrait."""
+
+    def __init__(self, image: Image, landmarks: Float, resting: Float, unit: float) -> None:
+        """Prepares the mouth.
+
+        Args:
+            image: (T, T, 3) the portrait.
+            landmarks: (478, 3) its landmarks, px.
+            resting: (478, 3) the same with the mouth at rest.
+            unit: its inter-ocular distance, px.
+        """
+        self._unit = unit
+        skin = cheek_color(image, landmarks, unit)
+        constant, share = _ENAMEL_BRIGHTNESS
+        light = np.clip(skin / skin.mean() / _TYPICAL_SKIN, 0.5, 1.6) ** _LIGHT_SHARE
+        enamel = min(constant + share * skin.mean(), _MAX_BRIGHTNESS) * _ENAMEL * light
+        self._dark = skin * _PALATE
+        self._lit = np.stack([skin * _TONGUE, enamel * _LOWER_TEETH, enamel]).astype(np.float32)
+        self._upper_teeth, self._lower_teeth = photo_teeth(image, landmarks, unit, skin)
+        self._photo_mouth = PhotoMouth.of(image, landmarks, unit, self.shows_teeth)
+        self._photo_jaw = (landmarks - resting)[list(JAW), :2].mean(0)
+        self._anatomy = MouthAnatomy(1 / unit, self._upper_teeth is None, self._lower_teeth is None)
+        middle, self._half_width = resting_line(resting[:, :2])
+        self._origin = np.array([[0, 0, middle[0]], [0, 0, middle[1]]], np.float32)
+
+    @property
+    def shows_teeth(self) -> bool:
+        """Whether the photo shows some."""
+        return self._upper_teeth is not None or self._lower_teeth is not None
+
+    def paint(self, opening: Opening, to_source: Float, jaw: Float, lips: Float) -> Patch:
+        """The inside of the mouth as ``opening`` shows it.
+
+        Args:
+            to_source: (2, 3) affine map from output pixels to the portrait's, the head's motion undone.
+            jaw: (2,) how far the jaw has moved from rest, inter-ocular distances.
+            lips: (2, C, 2) smooth curves of the inner lips in the output, px.
+        """
+        width = opening.mask.shape[1]
+        columns = np.arange(opening.left, opening.left + width)
+        edges = np.stack([np.interp(columns, lip[:, 0], lip[:, 1]) for lip in lips]) - opening.top
+        row = abs(float(to_source[1, 1])) / self._unit  # inter-ocular distances
+        gaps = (edges[1] - edges[0]) * row
+        widest = float(gaps.max())
+        light = _MIN_LIGHT + (1 - _MIN_LIGHT) * min(widest / _FULL_LIGHT, 1.0)
+        colors = np.vstack([self._dark[None], self._dark + (self._lit - self._dark) * np.float32(light)])
+        to_window = to_source.copy()
+        to_window[:, 2] += to_source[:, :2] @ np.array([opening.left, opening.top], np.float32)
+        inside = self._anatomy.paint(
+            opening.mask,
+            (to_window - self._origin) / self._unit,
+            edges,
+            row,
+            jaw,
+            self._half_width / self._unit,
+            colors,
+        )
+        if self.shows_teeth or self._photo_mouth is not None:
+            corners = lips[0, [0, -1], 0] - opening.left
+            inside = self._with_own(inside, to_window, edges, corners, jaw, widest)
+        mask = opening.mask * np.clip(gaps / _OPAQUE, 0, 1).astype(np.float32)
+        return Patch(opening.left, opening.top, inside, mask)
+
+    def _with_own(
+        self, inside: Float, to_window: Float, edges: Float, corners: Float, jaw: Float, widest: float
+    ) -> Float:
+        """``inside`` (h, w, 3) with what the photo itself shows between its lips, as far as it fits.
+
+        ``edges`` (2, w) are the rows of the lips, ``corners`` (2,) the columns where they meet.
+        """
+        rows, columns = np.asarray(np.indices(inside.shape[:2]), np.float32)
+        source_x, source_y = (line[0] * columns + line[1] * rows + line[2] for line in to_window)
+        if self._lower_teeth is not None:
+            dropped = jaw * self._unit - self._photo_jaw
+            inside = self._lower_teeth.lay_over(inside, source_x - dropped[0], source_y - dropped[1])
+        if self._upper_teeth is not None:
+            inside = self._upper_teeth.lay_over(inside, source_x, source_y)
+        if self._photo_mouth is not None:
+            across = np.clip((columns[0] - corners[0]) / max(float(corners[1] - corners[0]), 1.0), 0, 1)
+            down = np.clip((rows - edges[0]) / np.maximum(edges[1] - edges[0], 1e-3), 0, 1).astype(np.float32)
+            inside = self._photo_mouth.lay_over(inside, across, down, widest * self._unit)
+        return np.clip(inside, 0, 255)
+
+
+def cheek_color(image: Image, landmarks: Float, unit: float) -> Float:
+    """Median colour (3,) of the cheeks of a picture (H, W, 3) whose landmarks (478, >=2) are in px."""
+    reach = max(1, round(0.04 * unit))
+    patches = []
+    for x, y in landmarks[list(_CHEEKS), :2].round().astype(int):
+        patch = image[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
+        patches.append(patch.reshape(-1, patch.shape[-1])[:, :3])
+    return np.asarray(np.maximum(np.median(np.concatenate(patches), axis=0), 12), np.float32)
+
+
+def resting_line(landmarks: Float) -> tuple[Float, float]:
+    """Middle (2,) and half the width of the line between closed lips; landmarks (478, 2)."""
+    line = (landmarks[list(UPPER_INNER_LIP)] + landmarks[list(LOWER_INNER_LIP)]) / 2
+    middle = np.array([line[:, 0].mean(), line[3:8, 1].mean()], np.float32)
+    return middle, float(np.linalg.norm(line[-1] - line[0])) / 2

@@ -1,0 +1,72 @@
+"""What a photo itself shows between its lips: kept while the mouth is about as far open as it was in the photo.
+
+No painted mouth is as true as the photographed one, and at the photo's own expression the picture is the photo again.
+Runs on: worker thread; built once per portrait.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from styletalk_core.rendering.arrays import Float, Image
+from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP
+from styletalk_core.rendering.raster.opening import smooth_curve
+
+_OPEN: Final = 0.02
+"""Inter-ocular distances between the lips from which a photo shows something between them."""
+_STRETCHED: Final = 1.7, 4.5
+"""Gaps, in gaps of the photo, between which a mouth without teeth gives way to the painted one."""
+_WITH_TEETH: Final = 0.82, 1.3
+"""Gaps beyond which a mouth with teeth has given way: stretched teeth are seen at once, teeth that stay are not."""
+_COLUMNS: Final = 33
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoMouth:
+    """The open mouth of a portrait (T, T, 3)."""
+
+    image: Image
+    columns: Float  # (C,) px, from corner to corner of the mouth
+    top: Float  # (C,) px, edge of the upper lip
+    gaps: Float  # (C,) px, between the lips
+    has_teeth: bool
+
+    @classmethod
+    def of(cls, image: Image, landmarks: Float, unit: float, has_teeth: bool) -> "PhotoMouth | None":
+        """The mouth of a portrait with landmarks (478, >=2) px and inter-ocular distance ``unit``; None if closed."""
+        upper, lower = (smooth_curve(landmarks[list(lip), :2]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+        columns = np.linspace(upper[0, 0], upper[-1, 0], _COLUMNS, dtype=np.float32)
+        top, bottom = (np.interp(columns, lip[:, 0], lip[:, 1]).astype(np.float32) for lip in (upper, lower))
+        gaps = np.maximum(bottom - top, 0)
+        return cls(image, columns, top, gaps, has_teeth) if gaps.max() > _OPEN * unit else None
+
+    def lay_over(self, painted: Float, across: Float, down: Float, gap: float) -> Float:
+        """``painted`` (h, w, 3) with the photographed mouth over it, as far as it fits.
+
+        Args:
+            painted: the mouth as it is drawn without this.
+            across: (w,) 0 right .. 1 left corner of the mouth.
+            down: (h, w) 0 upper .. 1 lower lip.
+            gap: widest distance between the lips, px of the portrait.
+        """
+        share = self._share(gap / float(self.gaps.max()))
+        if share == 0:
+            return painted
+        place = across * (_COLUMNS - 1)
+        at = np.arange(_COLUMNS)
+        x, top, height = (np.interp(place, at, row).astype(np.float32) for row in (self.columns, self.top, self.gaps))
+        seen = cv2.remap(
+            self.image, np.broadcast_to(x, down.shape).copy(), top + down * height, cv2.INTER_LINEAR
+        )  # fmt: skip
+        return np.asarray(painted + (seen - painted) * np.float32(share), np.float32)
+
+    def _share(self, opening: float) -> float:
+        """How much of the photographed mouth is seen at ``opening`` gaps of the photo."""
+        if not self.has_teeth:
+            low, high = _STRETCHED
+            return float(np.clip((high - opening) / (high - low), 0, 1))
+        least, most = _WITH_TEETH
+        away = (1 - opening) / (1 - least) if opening < 1 else (opening - 1) / (most - 1)
+        return max(0.0, 1 - away)

@@ -1,0 +1,180 @@
+"""The teeth that a photo itself shows: kept where its mouth is open, so that a smile stays the person's own.
+
+The bright, colourless places between the lips are teeth: those that begin near the upper lip are fixed to the head,
+the others to the jaw.
+Runs on: worker thread; built once per portrait.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from styletalk_core.rendering.arrays import Float, Image
+from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, LOWER_OUTER_LIP, UPPER_INNER_LIP, UPPER_OUTER_LIP
+from styletalk_core.rendering.portrait.person_mask import fill_in
+from styletalk_core.rendering.raster.opening import smooth_curve
+
+_OPEN: Final = 0.075
+"""Inter-ocular distances between the lips from which a photo can show teeth."""
+_RANGE: Final = 0.22
+"""Difference in whiteness between teeth and what is behind them, shares of the cheeks' lightness."""
+_REDNESS: Final = 1.2
+"""Whiteness is lightness less this times redness (CIE a*): gums and tongue are bright too, but red."""
+_ABOVE_LIPS: Final = 0.16
+"""The same between teeth and lips."""
+_MIN_TEETH_SHARE: Final = 0.12
+"""Share of the opening that is teeth, if there are any."""
+_UPPER_STARTS: Final = 0.45
+"""Share of the way from lip to lip by which the upper teeth have begun."""
+_HIDDEN: Final = 0.015
+"""Inter-ocular distances by which the teeth go on behind the lips, before the gum begins."""
+_GUM_ENDS: Final = 0.10
+"""Where the gum ends in the middle of the row; it is an arch."""
+_LIP_SHADOW: Final = 0.012
+"""Inter-ocular distances from the lip within which its shadow and its blur hide the true colour of teeth."""
+_END_FADE: Final = 0.02
+_TOOTH: Final = 0.06
+"""Width of a tooth, inter-ocular distances."""
+_NOTCH: Final = 0.012
+"""How deep the notches between teeth are; deeper ones are shadows that were not recognized."""
+_SEAM: Final = 0.010
+_SEAM_SHADE: Final = 0.85
+_GUM: Final = np.array([0.66, 0.40, 0.40], np.float32)  # of the cheeks
+
+
+@dataclass(frozen=True, slots=True)
+class TeethRow:
+    """One row of a portrait's own teeth; ``origin`` (2,) px is where its picture lies in the portrait."""
+
+    rgba: Float  # (h, w, 4), straight alpha 0..1
+    origin: Float
+
+    def lay_over(self, image: Float, x: Float, y: Float) -> Float:
+        """``image`` (h, w, 3) with the teeth over it; x and y (h, w) are its places in the portrait, px."""
+        x, y = x - self.origin[0], y - self.origin[1]
+        seen = cv2.remap(self.rgba, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(image + (seen[..., :3] - image) * seen[..., 3:], np.float32)
+
+
+def photo_teeth(image: Image, landmarks: Float, unit: float, cheeks: Float) -> tuple[TeethRow | None, TeethRow | None]:
+    """Upper and lower teeth of a portrait (T, T, 3), each None where the photo shows none.
+
+    Args:
+        image: the portrait.
+        landmarks: (478, >=2) px.
+        unit: inter-ocular distance, px.
+        cheeks: (3,) their colour.
+    """
+    upper, lower = _inner_lips(landmarks)
+    if (lower - upper)[:, 1].max() < _OPEN * unit:
+        return None, None
+    low, window = _window(upper, lower, (_GUM_ENDS + 0.06) * unit)
+    patch = image[window].astype(np.float32)
+    columns = np.arange(patch.shape[1]) + low[0]
+    top, bottom = (np.interp(columns, lip[:, 0], lip[:, 1]) - low[1] for lip in (upper, lower))
+    share = (np.arange(len(patch))[:, None] - top) / np.maximum(bottom - top, 1)
+    between = (share >= 0) & (share <= 1) & (columns > upper[0, 0]) & (columns < upper[-1, 0])
+    teeth = _recognized(patch, between, _lips(landmarks[:, :2] - low, between.shape), cheeks)
+    # A column's first run of teeth belongs to the upper row if it begins early enough.
+    runs = np.cumsum(np.diff(teeth.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
+    starts = np.where(teeth & (runs == 1), share, np.inf).min(axis=0)
+    is_upper = teeth & (runs == 1) & (starts < _UPPER_STARTS)
+    gum, least = cheeks * _GUM, _MIN_TEETH_SHARE / 2 * between.sum()
+
+    def found(row: Float, lip: Float, down: int) -> TeethRow | None:
+        if row.sum() < least:
+            return None
+        return TeethRow(_continued(patch, row, lip, down, unit, gum), low.astype(np.float32))
+
+    return found(is_upper, top, 1), found(teeth & ~is_upper, bottom, -1)
+
+
+def _recognized(patch: Float, between: Float, lips: Float, cheeks: Float) -> Float:
+    """Where teeth are seen ``between`` (H, W) the lips of a picture (H, W, 3); nowhere if they may be none."""
+    white = _whiteness(patch)
+    dark, bright = np.percentile(white[between], (10, 92))
+    lightness = float(_whiteness(cheeks.reshape(1, 1, 3))[0, 0])
+    above_lips = bright - float(np.median(white[lips & ~between]))
+    teeth = between & (white > 0.55 * bright + 0.45 * dark)
+    sure = bright - dark >= _RANGE * lightness and above_lips >= _ABOVE_LIPS * lightness
+    return teeth if sure and teeth.sum() >= _MIN_TEETH_SHARE * between.sum() else np.zeros_like(teeth)
+
+
+def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum: Float) -> Float:
+    """A row of teeth, whole from end to end and from its lip to its edge, and continued behind the lip.
+
+    Args:
+        patch: (H, W, 3) picture.
+        row: (H, W) bool, where teeth were recognized.
+        lip: (W,) the edge of the lip that they grow behind, rows.
+        down: 1 for the upper row, -1 for the lower one.
+        unit: inter-ocular distance, px.
+        gum: (3,) its colour.
+    """
+    height, width = row.shape
+    columns = np.flatnonzero(row.any(axis=0))
+    edges = [np.flatnonzero(row[:, column])[-1 if down > 0 else 0] for column in columns]
+    edge = np.interp(np.arange(width), columns, edges)[None].astype(np.float32) * down
+    tooth = np.ones((1, 2 * round(_TOOTH / 2 * unit) + 1))
+    edge = np.maximum(edge, cv2.morphologyEx(edge, cv2.MORPH_CLOSE, tooth) - _NOTCH * unit)
+    edge = cv2.blur(edge, (3, 1))[0] * down
+    y = np.arange(height, dtype=np.float32)[:, None]
+    behind = (lip - y) * down / unit
+    ends = np.minimum(np.arange(width) - columns[0], columns[-1] - np.arange(width)) / (_END_FADE * unit) + 1
+    softness = 0.004 * unit + 0.5
+    alpha = np.clip((edge - y) * down / softness + 0.5, 0, 1) * np.clip(ends, 0, 1)
+    keep = np.clip(-(behind + _LIP_SHADOW) * unit / softness, 0, 1)[..., None]
+    colors = patch * keep + fill_in(patch, np.maximum(alpha * keep[..., 0], 1e-4 * row)) * (1 - keep)
+    colors += (gum - colors) * np.clip((behind - _HIDDEN) / 0.02, 0, 1)[..., None]
+    across = np.clip((2 * np.arange(width) - columns[0] - columns[-1]) / max(np.ptp(columns), 1), -1, 1)
+    gum_ends = _HIDDEN + (_GUM_ENDS - _HIDDEN) * np.sqrt(1 - across**2)
+    alpha *= np.clip((gum_ends - behind) * unit / softness + 0.5, 0, 1)
+    return np.dstack([colors, alpha]).astype(np.float32)
+
+
+def with_closed_lips(image: Image, landmarks: Float, unit: float) -> Image:
+    """A portrait (T, T, 4) whose open mouth is filled in with the colour of a seam between lips.
+
+    Without it the teeth that the photo shows would gleam through where the lips close.
+    """
+    upper, lower = _inner_lips(landmarks)
+    low, window = _window(upper, lower, 0.1 * unit)
+    patch = image[window].astype(np.float32)
+    inside = np.zeros(patch.shape[:2], np.float32)
+    cv2.fillPoly(inside, [(np.vstack([upper, lower[::-1]]) - low).round().astype(np.int32)], 1.0)
+    reach = 2 * max(1, round(_SEAM * unit)) + 1
+    grown = cv2.dilate(inside, np.ones((reach, reach)))
+    lips = _lips(landmarks[:, :2] - low, inside.shape) & (cv2.dilate(grown, np.ones((3, 3))) == 0)
+    seam = fill_in(patch[..., :3], lips.astype(np.float32)) * _SEAM_SHADE
+    mask = cv2.GaussianBlur(grown, (0, 0), max(0.7, _SEAM * unit / 2))[..., None]
+    result = image.copy()
+    result[window][..., :3] = (patch[..., :3] + (seam - patch[..., :3]) * mask).round()
+    return result
+
+
+def _inner_lips(landmarks: Float) -> tuple[Float, Float]:
+    """The edges of the opening, upper and lower, each (N, 2) px."""
+    upper, lower = (smooth_curve(landmarks[list(lip), :2]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+    return upper, lower
+
+
+def _window(upper: Float, lower: Float, margin: float) -> tuple[Float, tuple[slice, slice]]:
+    """Corner (2,) px, and rows and columns, of the part of a picture around the mouth."""
+    both = np.vstack([upper, lower])
+    low, high = np.maximum(np.floor(both.min(0) - margin), 0).astype(int), np.ceil(both.max(0) + margin).astype(int)
+    return low, (slice(low[1], high[1]), slice(low[0], high[0]))
+
+
+def _lips(points: Float, shape: tuple[int, ...]) -> Float:
+    """Where the lips are, opening included, (H, W) bool."""
+    outline = np.vstack([points[list(UPPER_OUTER_LIP)], points[list(LOWER_OUTER_LIP)][::-1]])
+    inside = np.zeros(shape, np.uint8)
+    cv2.fillPoly(inside, [outline.round().astype(np.int32)], 1)
+    return inside > 0
+
+
+def _whiteness(image: Float) -> Float:
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return np.asarray(lab[..., 0] - _REDNESS * np.maximum(lab[..., 1], 0), np.float32)

@@ -1,0 +1,196 @@
+"""A portrait's own retouching: smooth fields that bend and shade its lips and the skin around them.
+
+They lie over the photo, so that a crease or a shadow goes where the skin goes; they displace where the photo is
+sampled, which keeps it sharp, and lighten or darken it. At the photo's own expression they are zero. The network behind
+them is described in `retouch_network`.
+Runs on: worker thread; built once per portrait.
+"""
+
+from typing import Any, Final
+
+import cv2
+import numba
+import numpy as np
+
+from styletalk_core.rendering.arrays import Float, Image, Index
+from styletalk_core.rendering.face_mesh import (
+    LEFT_EYE_OUTER,
+    LOWER_INNER_LIP,
+    RIGHT_EYE_OUTER,
+    UPPER_INNER_LIP,
+    eye_distance_px,
+)
+from styletalk_core.rendering.raster.sampling import sample
+from styletalk_core.rendering.retouch_weights import CROP, GAIN, MAX_DISPLACEMENT, POINTS, RetouchWeights
+
+_SPAN: Final = 1.0
+"""Side of the crop in inter-ocular distances."""
+_BELOW: Final = 0.06
+"""How far its middle lies below that of the mouth, inter-ocular distances."""
+_DETAIL: Final = 4
+"""How many times finer the photo is sampled before it is averaged down to what the network sees."""
+_FEATURE_SCALE: Final = 10.0
+_FACE_SCALE, _TURN_SCALE = 3.0, 3.0
+_POINTS: Final = np.array(POINTS, np.int32)
+_compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
+
+
+class Retouch:
+    """The fields of one portrait.
+
+    Attributes:
+        to_grid: (2, 3) affine map from the texture's pixels to places in the grid of `fields`.
+        grid: nodes on a side of it.
+    """
+
+    def __init__(self, weights: RetouchWeights, image: Image, points: Float, face: Float, own: Float) -> None:
+        """Looks at a portrait.
+
+        Args:
+            weights: of the trained network.
+            image: (T, T, >=3) the texture.
+            points: (478, >=2) landmarks in it, px.
+            face: (478, 3) canonical landmarks with the mouth at rest.
+            own: (478, 3) canonical displacements of the photo from `face`.
+        """
+        from_crop = crop_frame(points, CROP * _DETAIL)
+        cut = cv2.warpAffine(
+            image[..., :3], from_crop, (CROP * _DETAIL,) * 2,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE,
+        )  # fmt: skip
+        seen = cv2.resize(cut, (CROP, CROP), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        person = person_features(face, own)
+        bases = weights.bases(seen.transpose(2, 0, 1), person)
+        d, tensors = weights.dimensions, weights.tensors
+        self.grid, self._reach = d.grid, float(tensors["reach"])
+        self._bases = np.ascontiguousarray(bases.transpose(0, 2, 3, 1).reshape(d.bases, -1))
+        half = (CROP * _DETAIL - 1) / 2
+        self._to_texture = from_crop[:, :2] * half  # half sides of the crop -> px
+        to_crop = cv2.invertAffineTransform(from_crop)
+        self.to_grid = np.ascontiguousarray(to_crop * ((d.grid - 1) / (2 * half)), np.float32)
+        first, second, last = (tensors[f"{name}.weight"].T.copy() for name in ("motion", "motion_hidden", "weights"))
+        first_bias = tensors["motion_person.weight"] @ person + tensors["motion.bias"]
+        self._layers = first, first_bias, second, tensors["motion_hidden.bias"], last
+        self._at_own = _weights(motion_features(own, np.zeros(3, np.float32)), *self._layers)
+
+    def fields(self, offsets: Float, turn: Float) -> Float:
+        """The fields at the nodes of a grid over the portrait's mouth.
+
+        Args:
+            offsets: (478, 3) canonical displacements from the portrait at rest.
+            turn: (3,) of the head [rad].
+
+        Returns:
+            (G, G, 5): displacement x, y [px of the texture], then logarithms of the gain of R, G, B.
+        """
+        motion = motion_features(offsets, np.asarray(turn, np.float32))
+        return np.asarray(_fields(motion, *self._layers, self._at_own, self._reach, self._bases, self._to_texture))
+
+    def vertices(self, points: Float, chosen: Index, fields: Float) -> tuple[Float, Float]:
+        """What `fields` do to vertices of a mesh.
+
+        Args:
+            points: (V, 2) where they lie in the texture, px.
+            chosen: (N,) int32, those that are within the grid and are to be changed.
+            fields: (G, G, 5).
+
+        Returns:
+            (V, 2) displaced points and (V, 3) gains of R, G, B.
+        """
+        moved, gains = points.copy(), np.ones((len(points), 3), np.float32)
+        _bend(chosen, fields, self.to_grid, moved, gains)
+        return moved, gains
+
+
+def crop_frame(points: Float, side: int) -> Float:
+    """(2, 3) affine map from a crop of ``side`` px around the mouth to the picture of ``points`` (478, >=2) px."""
+    eyes = points[LEFT_EYE_OUTER, :2] - points[RIGHT_EYE_OUTER, :2]
+    unit, roll = eye_distance_px(points), float(np.arctan2(eyes[1], eyes[0]))
+    line = (points[list(UPPER_INNER_LIP), :2] + points[list(LOWER_INNER_LIP), :2]) / 2
+    pixel = _SPAN * unit / side
+    turned = pixel * np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+    middle = np.array([side / 2 - 0.5, side / 2 - 0.5 - _BELOW * unit / pixel])
+    return np.column_stack([turned, (line[0] + line[-1]) / 2 - turned @ middle]).astype(np.float32)
+
+
+def person_features(face: Float, own: Float) -> Float:
+    """What the network is told of a person: (P,) of the resting face (478, 3) and the photo's own expression."""
+    chosen = list(POINTS)
+    return np.concatenate([_FACE_SCALE * face[chosen, :2].ravel(), _FEATURE_SCALE * own[chosen, :2].ravel()]).astype(
+        np.float32
+    )
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def motion_features(offsets: Float, turn: Float) -> Float:
+    """What the network is told of a frame: (M,) of displacements (478, 3) and a turn of the head (3,)."""
+    features = np.empty(2 * len(_POINTS) + 3, np.float32)
+    for k in range(len(_POINTS)):
+        features[2 * k] = _FEATURE_SCALE * offsets[_POINTS[k], 0]
+        features[2 * k + 1] = _FEATURE_SCALE * offsets[_POINTS[k], 1]
+    for k in range(3):
+        features[2 * len(_POINTS) + k] = _TURN_SCALE * turn[k]
+    return features
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _product(x: Any, matrix: Any) -> Any:
+    """x (N,) @ matrix (N, M)."""
+    result = np.zeros(matrix.shape[1], np.float32)
+    for k in range(len(x)):
+        for column in range(len(result)):
+            result[column] += x[k] * matrix[k, column]
+    return result
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _weights(motion: Any, first: Any, first_bias: Any, second: Any, second_bias: Any, last: Any) -> Any:
+    """Weights (K,) of the bases for motion (M,)."""
+    hidden = np.tanh(_product(motion, first) + first_bias)
+    return _product(np.tanh(_product(hidden, second) + second_bias), last)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _fields(
+    motion: Any,
+    first: Any,
+    first_bias: Any,
+    second: Any,
+    second_bias: Any,
+    last: Any,
+    at_own: Any,
+    reach: float,
+    bases: Any,
+    to_texture: Any,
+) -> Any:
+    """The fields (G, G, 5) for motion (M,); see `Retouch.fields`."""
+    weights = _weights(motion, first, first_bias, second, second_bias, last) - at_own
+    # What goes far beyond anything seen in training is held back.
+    length = np.float32(0)
+    for weight in weights:
+        length += weight * weight
+    weights /= np.float32(np.sqrt(1 + length / (reach * reach)))
+    fields = np.tanh(_product(weights, bases)).reshape((-1, 5))
+    for node in fields:
+        x, y = np.float32(MAX_DISPLACEMENT) * node[0], np.float32(MAX_DISPLACEMENT) * node[1]
+        node[0] = to_texture[0, 0] * x + to_texture[0, 1] * y
+        node[1] = to_texture[1, 0] * x + to_texture[1, 1] * y
+        for k in range(2, 5):
+            node[k] *= np.float32(GAIN)
+    side = int(np.sqrt(len(fields)) + 0.5)
+    return fields.reshape((side, side, 5))
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _bend(chosen: Any, fields: Any, to_grid: Any, points: Any, gains: Any) -> None:
+    """Displaces points (V, 2) and sets their gains (V, 3); see `Retouch.vertices`."""
+    value = np.empty(5, np.float32)
+    for k in chosen:
+        x, y = points[k, 0], points[k, 1]
+        across = to_grid[0, 0] * x + to_grid[0, 1] * y + to_grid[0, 2]
+        down = to_grid[1, 0] * x + to_grid[1, 1] * y + to_grid[1, 2]
+        sample(fields, across, down, value)
+        for axis in range(2):
+            points[k, axis] += value[axis]
+        for channel in range(3):
+            gains[k, channel] = np.exp(value[2 + channel])

@@ -1,0 +1,1 @@
+"""From a photo to a portrait: checks, crop, person mask."""

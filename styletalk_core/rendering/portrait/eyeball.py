@@ -1,0 +1,224 @@
+"""The eyeball behind the lids: the portrait's own iris and white, completed where the lids hide them.
+
+The iris moves with the gaze while the corners of the eye stay; the lids are drawn over it by the face mesh.
+A portrait with open eyes does not show the skin of its upper lids; `Eyelid` unrolls it when they close.
+Runs on: worker thread; built once per portrait.
+"""
+
+from typing import Any
+
+import cv2
+import numba
+import numpy as np
+
+from styletalk_core.rendering.arrays import Float, Image
+from styletalk_core.rendering.face_mesh import Eye
+from styletalk_core.rendering.portrait.person_mask import fill_in
+from styletalk_core.rendering.raster.opening import Opening, Patch, smooth_curve
+from styletalk_core.rendering.raster.sampling import sample
+
+EYEBALL_RADIUS = 0.135  # inter-ocular distances (12 mm of 90 mm)
+LID_APPEARS = 0.1
+"""How far an eye has closed when its lid begins to be drawn."""
+_LID_SHADOW = 0.35
+_BROW, _MAKE_UP = 0.82, 0.5  # of the brightness around the eye
+_CORNER_FADE = 0.3  # share of the eye's width
+_compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
+
+
+class Eyeball:
+    """One eye of a portrait, drawn at any gaze."""
+
+    def __init__(self, image: Image, landmarks: Float, eye: Eye, unit: float) -> None:
+        """``image`` (T, T, 3) RGB and ``landmarks`` (478, 3) in its pixels, ``unit`` its inter-ocular distance."""
+        self._unit = unit
+        lids = np.vstack([landmarks[list(eye.upper_lid), :2], landmarks[list(eye.lower_lid), :2]])
+        iris = landmarks[list(eye.iris), :2]
+        self._center = iris[0]
+        self._radius = float(np.linalg.norm(iris[1:] - iris[0], axis=1).mean())
+        self._half_width = float(np.linalg.norm(lids[8] - lids[0])) / 2
+        margin = round(0.09 * unit)
+        low = np.maximum(np.floor(lids.min(0)).astype(int) - margin, 0)
+        high = np.ceil(lids.max(0)).astype(int) + margin
+        self._origin = low.astype(np.float32)
+        patch = image[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+        self._texture = self._complete(patch, landmarks[:, :2] - self._origin, eye)
+
+    def _complete(self, patch: Float, landmarks: Float, eye: Eye) -> Image:
+        """Continues iris and white behind the lids."""
+        height, width = patch.shape[:2]
+        upper, lower = (smooth_curve(landmarks[list(lid)]) for lid in (eye.upper_lid, eye.lower_lid))
+        visible = np.zeros((height, width), np.uint8)
+        outline = np.vstack([upper, lower[::-1]])
+        cv2.fillPoly(visible, [np.round(outline * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
+        lash = max(1, round(0.008 * self._unit))
+        inner = cv2.erode(visible, np.ones((2 * lash + 1, 1), np.uint8)).astype(np.float32) / 255
+        x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        center = self._center - self._origin
+        distance = np.hypot(x - center[0], y - center[1]) / self._radius
+        white = fill_in(patch, inner * (distance > 1.12))
+        # The hidden part of the iris shows what lies at the same height on its other side, mirrored up and down.
+        mirrored = cv2.remap(patch, x, 2 * center[1] - y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        mirrored_inner = cv2.remap(inner, x, 2 * center[1] - y, cv2.INTER_LINEAR)
+        disc = (distance < 1.02).astype(np.float32)
+        known = np.maximum(inner, 1e-3 * mirrored_inner) * disc
+        iris = np.where((inner > 0.5)[..., None], patch, mirrored)
+        iris = iris * (known > 0)[..., None] + fill_in(iris, (known > 0).astype(np.float32)) * (known <= 0)[..., None]
+        rim = np.clip((1.06 - distance) / 0.1, 0, 1)[..., None]
+        completed = white + (iris - white) * rim
+        shown = cv2.GaussianBlur(inner, (0, 0), 0.8)[..., None]
+        return np.asarray((patch * shown + completed * (1 - shown)).clip(0, 255).round(), np.uint8)
+
+    def paint(self, opening: Opening, to_source: Float, gaze: Float, closing: float) -> Patch:
+        """The eyeball as ``opening`` shows it.
+
+        Args:
+            to_source: (2, 3) affine map from output pixels to the portrait's, the head's motion undone.
+            gaze: (2,) yaw and pitch of the eye, radians.
+            closing: 0 lids as in the portrait .. 1 closed; the lid's shadow grows with it.
+        """
+        shift = np.float32(EYEBALL_RADIUS * self._unit) * np.sin(gaze)
+        lit = opening.mask
+        if closing > 0:
+            depth = max(1.0, 0.016 * self._unit * abs(1 / float(to_source[0, 0])))
+            lit = cv2.GaussianBlur(opening.mask, (0, 0), depth)
+        color = _eyeball(
+            opening.mask,
+            lit,
+            opening.left,
+            opening.top,
+            to_source,
+            self._texture,
+            self._origin,
+            self._center + shift,
+            shift,
+            self._radius,
+            1.25 * self._half_width - self._radius,
+            _LID_SHADOW * min(1.0, float(closing)),
+        )
+        return Patch(opening.left, opening.top, color, opening.mask)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _eyeball(
+    mask: Any,
+    lit: Any,
+    left: int,
+    top: int,
+    to_source: Any,
+    texture: Any,
+    origin: Any,
+    center: Any,
+    shift: Any,
+    radius: float,
+    reach: float,
+    shadow: float,
+) -> Any:
+    """Colours (h, w, 3) of an eyeball whose iris was moved by ``shift`` to ``center`` and has a ``radius``.
+
+    The iris moves as a whole, the white stretches between it and the corners of the eye, ``reach`` farther out. Where
+    ``lit`` (h, w), the blurred mask, tells that a lid is near, the colours are darker by up to ``shadow``.
+    """
+    color, pixel = np.zeros((*mask.shape, 3), np.float32), np.empty(3, np.float32)
+    for row in range(mask.shape[0]):
+        for column in range(mask.shape[1]):
+            if mask[row, column] <= 0:
+                continue
+            x = to_source[0, 0] * (left + column) + to_source[0, 1] * (top + row) + to_source[0, 2]
+            y = to_source[1, 0] * (left + column) + to_source[1, 1] * (top + row) + to_source[1, 2]
+            fall = (np.sqrt((x - center[0]) ** 2 + (y - center[1]) ** 2) - radius) / reach
+            fall = min(max(fall, 0.0), 1.0)
+            follow = 1 - fall * fall * (3 - 2 * fall)
+            light = 1 - shadow * min(max(2 - 2 * lit[row, column], 0.0), 1.0)
+            sample(texture, x - origin[0] - shift[0] * follow, y - origin[1] - shift[1] * follow, pixel)
+            for k in range(3):
+                color[row, column, k] = pixel[k] * light
+    return color
+
+
+class Eyelid:
+    """The upper lid of one eye: smooth skin that appears below the fold as the eye closes, lashes at its edge."""
+
+    def __init__(self, image: Image, landmarks: Float, eye: Eye, unit: float) -> None:
+        """Arguments as of `Eyeball`."""
+        self._unit = unit
+        points = landmarks[:, :2]
+        upper, lower = (smooth_curve(points[list(lid)]) for lid in (eye.upper_lid, eye.lower_lid))
+        fold = points[list(eye.upper_fold)]
+        margin = round(0.14 * unit)
+        corners = np.vstack([upper, lower, fold])
+        low = np.maximum(np.floor(corners.min(0)).astype(int) - margin, 0)
+        high = np.ceil(corners.max(0)).astype(int) + margin
+        self._origin = low.astype(np.float32)
+        patch = image[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+        hidden = np.zeros(patch.shape[:2], np.uint8)
+        outline = np.vstack([upper[:1], fold, upper[-1:], lower[::-1]]) - self._origin
+        cv2.fillPoly(hidden, [np.round(outline * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
+        reach = 2 * max(2, round(0.022 * unit)) + 1
+        skin = 1 - cv2.dilate(hidden, np.ones((reach, reach), np.uint8)).astype(np.float32) / 255
+        # Brows and hair are no lid: above the fold only what is about as bright as the brighter half of the
+        # surroundings counts. Beside the eye dark skin is make-up, which the lid wears as well.
+        brightness = patch.mean(-1)
+        typical = np.median(brightness[skin > 0.5]) if (skin > 0.5).any() else brightness.mean()
+        least = np.where(np.arange(len(patch)) < fold[:, 1].min() - low[1], _BROW, _MAKE_UP)[:, None]
+        skin *= (brightness > least * typical).astype(np.float32)
+        self._texture = fill_in(patch, skin).clip(0, 255)
+        self._lash = np.float32(0.22) * self._texture.mean((0, 1))
+
+    def paint(self, opening: Opening, edge: Float, crease: Float, maps: Float, closing: float) -> Patch:
+        """The lid between its fold and its edge.
+
+        Args:
+            opening: between both.
+            edge, crease: (C, 2) smooth curves, px of the output.
+            maps: (2, h, w) backward maps of the skin around the eye, where the opening lies.
+            closing: `LID_APPEARS` .. 1 closed.
+        """
+        share = min((closing - LID_APPEARS) / 0.6, 1.0)
+        color, mask = _eyelid(
+            opening.mask, opening.left, opening.top, maps, self._texture, self._origin, edge, crease, self._lash,
+            self._unit, share,
+        )  # fmt: skip
+        return Patch(opening.left, opening.top, color, mask)
+
+
+@_compiled  # type: ignore[untyped-decorator]
+def _eyelid(
+    visible: Any,
+    left: int,
+    top: int,
+    maps: Any,
+    texture: Any,
+    origin: Any,
+    edge: Any,
+    crease: Any,
+    lashes: Any,
+    unit: float,
+    share: float,
+) -> Any:
+    """Colours (h, w, 3) of a lid, and how opaque (h, w) it is: as far as it is ``visible``, at most ``share``."""
+    height, width = visible.shape
+    color, mask = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
+    pixel, columns = np.empty(3, np.float32), np.arange(left, left + width)
+    edges = np.interp(columns, edge[:, 0], edge[:, 1])
+    creases = np.interp(columns, crease[:, 0], crease[:, 1])
+    first, last = edge[:, 0].min(), edge[:, 0].max()
+    for row in range(height):
+        for column in range(width):
+            if visible[row, column] <= 0:
+                continue
+            y, end = np.float32(top + row), np.float32(edges[column])
+            depth = (y - creases[column]) / max(end - creases[column], 1.0)
+            depth = min(max(depth, 0.0), 1.0)
+            sample(texture, maps[0, row, column] - origin[0], maps[1, row, column] - origin[1], pixel)
+            # Rounded over the eyeball: lighter in the middle, darker in the fold and at the lashes.
+            round_light = 0.86 + 0.10 * np.sin(np.pi * depth)
+            lash = 0.75 * np.exp(-(((y - end + 0.004 * unit) / (0.009 * unit)) ** 2))
+            for k in range(3):
+                shown = pixel[k] * round_light
+                color[row, column, k] = shown + (lashes[k] - shown) * lash
+            # The skin fades into the photo towards the fold and the corners of the eye.
+            ends = min(left + column - first, last - left - column) / (_CORNER_FADE * (last - first))
+            fade = min(depth / 0.6, 1.0) * min(max(ends, 0.0), 1.0)
+            mask[row, column] = visible[row, column] * share * fade * fade * (3 - 2 * fade)
+    return color, mask

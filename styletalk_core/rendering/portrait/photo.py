@@ -1,0 +1,72 @@
+"""A user's photo, checked and cropped: what the camera, the phone or the web made of it becomes a square RGB face.
+
+Runs on: any thread, at enrolment only.
+"""
+
+import cv2
+import numpy as np
+
+from styletalk_core.errors import InputError
+from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.rendering.arrays import Float, Image
+from styletalk_core.rendering.face_mesh import CHIN, FACE_OVAL, eye_distance_px
+from styletalk_core.rendering.portrait.visibility import check_visible
+
+MIN_FACE = 80  # px, height of the face mesh
+MAX_YAW, MAX_PITCH = np.radians(25), np.radians(25)
+
+# Crop: the face mesh (brow to chin, 1.0) takes this share of the picture's height, its centre this far down.
+FACE_SHARE, FACE_CENTER = 0.46, 0.50
+
+
+def find_landmarks(rgb: Image) -> Float:
+    """Landmarks (478, 3) px of the largest face in a picture (H, W, 3).
+
+    Raises:
+        InputError: there is no face.
+    """
+    with FaceTracker() as tracker:
+        return tracker.track_image(rgb)
+
+
+def cropped_face(rgb: Image, size: int) -> tuple[Image, Float]:
+    """Cuts the square around the largest face.
+
+    Returns:
+        The crop (T, T, 3) with ``T`` between the photo's own resolution and 1.75 ``size``, and its landmarks
+        (478, 3) px.
+
+    Raises:
+        InputError: no face, or one too small, turned too far, cut off or covered.
+    """
+    landmarks = find_landmarks(rgb)
+    oval = landmarks[list(FACE_OVAL)]
+    low, high = oval[:, :2].min(0), oval[:, :2].max(0)
+    height = float(high[1] - low[1])
+    if height < MIN_FACE:
+        raise InputError(f"the face is only {height:.0f} pixels high: use a photo where it has at least {MIN_FACE}")
+    yaw, pitch = turn(landmarks)
+    if abs(yaw) > MAX_YAW or abs(pitch) > MAX_PITCH:
+        raise InputError("the face is turned away: use a photo that looks into the camera")
+    if (landmarks[:, :2] < -2).any() or (landmarks[:, :2] > np.array(rgb.shape[1::-1]) + 2).any():
+        raise InputError("the face is cut off at the edge of the photo")
+    check_visible(rgb, landmarks)
+    side = round(min(height / FACE_SHARE, min(rgb.shape[:2])))
+    center = (low + high) / 2
+    left = int(np.clip(round(center[0] - side / 2), 0, rgb.shape[1] - side))
+    top = int(np.clip(round(center[1] - FACE_CENTER * side), 0, rgb.shape[0] - side))
+    target = int(np.clip(side, size, round(1.75 * size)))
+    interpolation = cv2.INTER_AREA if target < side else cv2.INTER_CUBIC
+    crop = cv2.resize(rgb[top : top + side, left : left + side], (target, target), interpolation=interpolation)
+    scale = target / side
+    moved = (landmarks - np.array([left - 0.5, top - 0.5, 0], np.float32)) * scale - np.array([0.5, 0.5, 0], np.float32)
+    return crop, moved.astype(np.float32)
+
+
+def turn(landmarks: Float) -> tuple[float, float]:
+    """Yaw and pitch [rad] of a face away from the camera, from the plane through eyes and chin."""
+    across = landmarks[263] - landmarks[33]
+    down = landmarks[CHIN] - landmarks[10]
+    unit = eye_distance_px(landmarks)
+    normal = np.cross(across, down) / unit**2
+    return float(np.arctan2(normal[0], abs(normal[2]))), float(np.arctan2(normal[1], abs(normal[2])))

@@ -1,0 +1,104 @@
+"""A portrait that can be rendered: a square photo with its landmarks and person mask, and the library of them.
+
+Runs on: any thread. Enrolment takes about a second; nothing here runs per frame.
+"""
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from styletalk_core.rendering.arrays import Float, Image, Index
+from styletalk_core.rendering.portrait.person_mask import person_mask
+
+_PICTURE_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """One face, ready to be rendered at any size."""
+
+    name: str
+    title: str
+    size: int  # side of the output it was enrolled for, px
+    image: Image  # (T, T, 3) RGB; T may exceed ``size`` for sharpness
+    mask: Image  # (T, T) 0 background .. 255 person
+    landmarks: Float  # (478, 3) px of ``picture``
+    triangles: Index  # (F, 3) of the face mesh, eyes and mouth filled in
+
+    def encoded(self) -> bytes:
+        """Return the content of a portrait's file."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            about=np.frombuffer(json.dumps({"title": self.title, "size": self.size}).encode(), np.uint8),
+            picture=cv2.imencode(".jpg", cv2.cvtColor(self.image, cv2.COLOR_RGB2BGR), _PICTURE_OPTIONS)[1],
+            mask=cv2.imencode(".png", self.mask)[1],
+            landmarks=self.landmarks,
+            triangles=self.triangles.astype(np.int16),
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def decoded(cls, name: str, data: bytes) -> "Portrait":
+        """Return the portrait in the content of a file; raises one of `DAMAGE` where it holds none."""
+        with np.load(io.BytesIO(data)) as stored:
+            about = json.loads(stored["about"].tobytes())
+            return cls(
+                name=name,
+                title=about["title"],
+                size=about["size"],
+                image=cv2.cvtColor(_decoded(stored["picture"], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB),
+                mask=_decoded(stored["mask"], cv2.IMREAD_GRAYSCALE),
+                landmarks=stored["landmarks"],
+                triangles=stored["triangles"].astype(np.int32),
+            )
+
+    def thumbnail(self, side: int = 512) -> bytes:
+        """Returns a JPEG of ``side`` x ``side`` pixels."""
+        resized = cv2.resize(self.image, (side, side), interpolation=cv2.INTER_AREA)
+        encoded = cv2.imencode(".jpg", cv2.cvtColor(resized, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
+        return bytes(encoded)
+
+
+def _decoded(data: Image, flags: int) -> Image:
+    try:
+        image = cv2.imdecode(data, flags)
+    except cv2.error as error:
+        raise ValueError("not the bytes of a picture") from error
+    if image is None:
+        raise ValueError("not a picture")
+    return image
+
+
+def enrol(image_path: Path, name: str | None = None, title: str | None = None, size: int = 512) -> Portrait:
+    """Makes a portrait of the largest face in a photo.
+
+    Args:
+        image_path: any still picture that Pillow reads.
+        name: short name in the library; the file's own by default.
+        title: name shown to people.
+        size: side of the output picture, px.
+
+    Raises:
+        InputError: no picture, or no face in it that could be made to speak; the sentence says why.
+    """
+    # Only enrolment needs the face tracker: a server that shows stored portraits never loads it.
+    from styletalk_core.rendering.face_mesh import face_triangles
+    from styletalk_core.rendering.portrait import photo
+    from styletalk_core.rendering.portrait.image_file import load
+
+    name = name or Path(image_path).stem
+    rgb, landmarks = photo.cropped_face(load(Path(image_path)), size)
+    return Portrait(
+        name=name,
+        title=title or name.replace("_", " ").replace("-", " ").title(),
+        size=size,
+        image=rgb,
+        mask=np.round(person_mask(rgb) * 255).astype(np.uint8),
+        landmarks=landmarks,
+        triangles=face_triangles(),
+    )

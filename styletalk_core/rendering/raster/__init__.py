@@ -1,0 +1,1 @@
+"""Triangles, sampling and compositing by the pixel."""

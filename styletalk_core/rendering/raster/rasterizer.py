@@ -1,0 +1,195 @@
+"""Triangles to pixels: to a backward map, or at once to the picture that they show.
+
+Runs on: any thread; pure. Compiled once by numba and cached beside the module.
+"""
+
+from typing import Any, Final
+
+import numba
+import numpy as np
+
+from styletalk_core.rendering.arrays import Float, Image, Index
+from styletalk_core.rendering.raster.sampling import FRACTION_BITS, GAIN_BITS
+from styletalk_core.rendering.span import OPAQUE, PIXEL, draw_shaded_span, draw_span, lay_over, request
+from styletalk_core.rendering.triangle import BOX, EDGES, SLOPES, columns, compiled, outline, plane, whole
+
+SKIPPED: Final = 0
+"""A triangle that shows nothing."""
+PLAIN: Final = 1
+SHADED: Final = 2
+"""A triangle whose colours are multiplied by gains."""
+
+_FAR: Final = 1 << 18
+"""Limit of places in the texture and of their slopes, px, for triangles that are nearly lines."""
+_EVEN: Final = 1.0
+"""Square px, twice the area of a triangle too thin for gains that change over it."""
+_AHEAD: Final = 1
+"""Rows ahead of which the texture is asked for."""
+_TILE: Final = 8
+"""Side of the tiles, px, in which triangles that cover each other are drawn in order."""
+
+
+@numba.njit(
+    numba.void(
+        numba.float32[:, ::1], numba.float32[:, ::1], numba.int32[:, ::1], numba.float32[:, ::1], numba.float32[:, ::1]
+    ),
+    cache=True,
+    fastmath=True,
+    nogil=True,
+)
+def fill_triangles(target: Float, source: Float, triangles: Index, map_x: Float, map_y: Float) -> None:
+    """Writes into ``map_x, map_y`` (H, W) the source position of every pixel that a triangle covers.
+
+    Args:
+        target: (V, 2) vertex positions in the output, pixels; pixel centres are whole numbers.
+        source: (V, 2) vertex positions in the source picture, pixels.
+        triangles: (F, 3) vertex indices, painted in order: later ones cover earlier ones, so that one folded over
+            by a turn of the head disappears behind what is nearer.
+    """
+    box, edges, slopes = np.empty(BOX, np.int64), np.empty(EDGES, np.int64), np.empty(SLOPES)
+    for f in range(len(triangles)):
+        outline(target, triangles, f, map_x.shape, box, edges, slopes)
+        a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+        across_x, down_x, start_x = plane(slopes, source[a, 0], source[b, 0], source[c, 0])
+        across_y, down_y, start_y = plane(slopes, source[a, 1], source[b, 1], source[c, 1])
+        for row in range(box[1] + 1 - box[0]):
+            first, last = columns(box, edges, row)
+            for x in range(first, last + 1):
+                map_x[box[0] + row, x] = across_x * (x - box[2]) + (down_x * row + start_x)
+                map_y[box[0] + row, x] = across_y * (x - box[2]) + (down_y * row + start_y)
+
+
+@compiled  # type: ignore[untyped-decorator]
+def _place(slopes: Any, a: Any, b: Any, c: Any) -> tuple[int, int, int]:
+    """`plane` of a place in the texture, as `bilinear` takes it."""
+    across, down, start = plane(slopes, a, b, c)
+    return whole(across, FRACTION_BITS, _FAR), whole(down, FRACTION_BITS, _FAR), whole(start, FRACTION_BITS, _FAR)
+
+
+@compiled  # type: ignore[untyped-decorator]
+def _gain(slopes: Any, even: bool, a: Any, b: Any, c: Any) -> tuple[int, int, int]:
+    """`plane` of a gain, as `bilinear_shaded` takes it; with ``even`` the gain is ``a`` all over."""
+    if even:
+        return 0, 0, whole(a, GAIN_BITS, _FAR)
+    across, down, start = plane(slopes, a, b, c)
+    return whole(across, GAIN_BITS, _FAR), whole(down, GAIN_BITS, _FAR), whole(start, GAIN_BITS, _FAR)
+
+
+@compiled  # type: ignore[untyped-decorator]
+def _draw(
+    triangles: Any,
+    f: int,
+    area: float,
+    box: Any,
+    edges: Any,
+    slopes: Any,
+    source: Any,
+    gains: Any,
+    shaded: bool,
+    texture: Any,
+    behind: Any,
+    layer: Any,
+) -> None:
+    """Draws one triangle; see `draw_triangles` and `outline`."""
+    a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+    address, stride, greatest = texture.ctypes.data, texture.strides[0], ((texture.shape[0] - 1) << FRACTION_BITS) - 1
+    across_x, down_x, x = _place(slopes, source[a, 0], source[b, 0], source[c, 0])
+    across_y, down_y, y = _place(slopes, source[a, 1], source[b, 1], source[c, 1])
+    across_red_green = down_red_green = red_green = across_blue = down_blue = blue = 0
+    if shaded:
+        even = abs(area) < _EVEN
+        across_blue, down_blue, blue = _gain(slopes, even, gains[a, 2], gains[b, 2], gains[c, 2])
+        across_red, down_red, red = _gain(slopes, even, gains[a, 0], gains[b, 0], gains[c, 0])
+        across_green, down_green, green = _gain(slopes, even, gains[a, 1], gains[b, 1], gains[c, 1])
+        # Where red is negative it borrows from green, which gives it back at every pixel of the triangle.
+        across_red_green, down_red_green = across_red + (across_green << 32), down_red + (down_green << 32)
+        red_green = red + (green << 32)
+    out, under = layer.ctypes.data + PIXEL * box[2], behind.ctypes.data + PIXEL * box[2]
+    for row in range(box[1] + 1 - box[0]):
+        first, last = columns(box, edges, row)
+        count, offset = last + 1 - first, first - box[2]
+        if count <= 0:
+            continue
+        at = (box[0] + row) * layer.strides[0] + PIXEL * offset
+        at_x, at_y = x + row * down_x + offset * across_x, y + row * down_y + offset * across_y
+        request(address, stride, at_x + _AHEAD * down_x, at_y + _AHEAD * down_y, across_x, across_y, count)
+        if shaded:
+            common = draw_shaded_span(
+                out + at, count, address, stride, greatest, at_x, at_y, across_x, across_y,
+                red_green + row * down_red_green + offset * across_red_green,
+                blue + row * down_blue + offset * across_blue, across_red_green, across_blue,
+            )  # fmt: skip
+        else:
+            common = draw_span(out + at, count, address, stride, greatest, at_x, at_y, across_x, across_y)
+        if common != OPAQUE and len(behind) > 0:
+            lay_over(out + at, under + at, count)
+
+
+@compiled  # type: ignore[untyped-decorator]
+def _tiles(target: Any, triangles: Any, f: int, folded: Any, mark: bool) -> bool:
+    """Whether triangle ``f`` lies in one of the ``folded`` (rows, columns) tiles; with ``mark`` it makes them so."""
+    a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
+    left, right = min(target[a, 0], target[b, 0], target[c, 0]) - 1, max(target[a, 0], target[b, 0], target[c, 0]) + 1
+    top, bottom = min(target[a, 1], target[b, 1], target[c, 1]) - 1, max(target[a, 1], target[b, 1], target[c, 1]) + 1
+    found = False
+    for row in range(max(0, int(top) // _TILE), min(len(folded) - 1, int(bottom) // _TILE) + 1):
+        for column in range(max(0, int(left) // _TILE), min(folded.shape[1] - 1, int(right) // _TILE) + 1):
+            found |= folded[row, column]
+            folded[row, column] |= mark
+    return found
+
+
+@numba.njit(
+    numba.void(
+        numba.float32[:, ::1], numba.float32[:, ::1], numba.float32[:, ::1], numba.int32[:, ::1], numba.int32[::1],
+        numba.int8[::1], numba.uint8[::1], numba.uint8[:, :, ::1], numba.uint32[:, ::1], numba.uint32[:, ::1],
+    ),
+    cache=True, fastmath=True, nogil=True,
+)  # fmt: skip
+def draw_triangles(
+    target: Float,
+    source: Float,
+    gains: Float,
+    triangles: Index,
+    order: Index,
+    facing: Index,
+    kinds: Index,
+    texture: Image,
+    behind: Index,
+    layer: Index,
+) -> None:
+    """Draws a textured mesh: the picture that `fill_triangles` maps.
+
+    Neighbours are drawn one after another, since it is the memory of a large texture that takes the time. Only where
+    a triangle has turned its back do others cover each other, and there all are drawn again in their own order.
+
+    Args:
+        target, source, triangles: as of `fill_triangles`.
+        gains: (V, 3) by which red, green and blue of `SHADED` triangles are multiplied, above 0 and below 16.
+        order: (F,) the triangles, neighbours together.
+        facing: (F,) int8, sign of the area of each triangle that has not turned its back; 0 for those that cannot.
+        kinds: (F,) uint8 `SKIPPED`, `PLAIN` or `SHADED`.
+        texture: (T, T, 4) uint8 RGBA, continued beyond its edges.
+        behind: (H, W) uint32 RGBA, red in the lowest byte, what the mesh is laid over; (0, W) for nothing.
+        layer: (H, W) likewise; is overwritten: with the colours that are seen, and the mesh's own alpha.
+    """
+    height, width = layer.shape
+    box, edges, slopes = np.empty(BOX, np.int64), np.empty(EDGES, np.int64), np.empty(SLOPES)
+    folded, folds = np.zeros((height // _TILE + 1, width // _TILE + 1), np.bool_), False
+    for y in range(height):
+        for x in range(width):
+            layer[y, x] = behind[y, x] if len(behind) > 0 else np.uint32(0)
+    for turn in range(2 * len(order)):
+        again = turn >= len(order)
+        if again and not folds:
+            break
+        f = turn - len(order) if again else order[turn]
+        if again and (kinds[f] == SKIPPED or not _tiles(target, triangles, f, folded, False)):
+            continue
+        area = outline(target, triangles, f, layer.shape, box, edges, slopes)
+        if area * facing[f] < 0 and not again:
+            _tiles(target, triangles, f, folded, True)
+            folds = True
+        if kinds[f] != SKIPPED:
+            shaded = kinds[f] == SHADED
+            _draw(triangles, f, area, box, edges, slopes, source, gains, shaded, texture, behind, layer)
