@@ -7,7 +7,7 @@ of the window's centre is computed, because only the centre becomes coefficients
 
 Deviation: with ``own_rest`` a linear map of the style code gives the style's resting expression, to which the decoder
 adds; minutes of data teach a style's mean expression in hundreds of steps that way, not in many thousands. The
-official networks have none; `tests/unit/test_styletalk.py` shows that it is all that differs.
+official networks have none; `test_styletalk.py` shows that it is all that differs.
 
 Runs on: any torch device; pure.
 """

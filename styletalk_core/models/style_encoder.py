@@ -1,7 +1,7 @@
 """Style encoder E_s: a clip of expression coefficients becomes one style code (section 3.2, equation 1).
 
 Deviation: with ``statistics`` the code ends in the clip's mean and log deviation, coefficient by coefficient, so that
-people never trained on keep their own mouth; `tests/unit/test_styletalk.py` shows that they do.
+people never trained on keep their own mouth; `test_styletalk.py` shows that they do.
 
 Runs on: any torch device; pure. In: up to 256 frames of 64 coefficients at 30 fps with a padding mask; out: (B, C).
 """

@@ -4,7 +4,7 @@ Owns the three networks and the cached style.
 
 Deviation: where the style code ends in the clip's mean and deviation, the decoders say how far the face goes from that
 mean in units of that deviation, see `in_style`: people never trained on keep their own mouth and their own range. The
-official networks have none of it; `tests/unit/test_styletalk.py` shows that it is all that differs.
+official networks have none of it; `test_styletalk.py` shows that it is all that differs.
 
 Runs on: any torch device; pure. Bad input raises `InputError`, a `ValueError` that carries the value.
 """

@@ -3,7 +3,7 @@
 The processor bends the meshes and paints the small patches of eyes and mouths, with the same code as for one session;
 the device finds for every pixel the triangle that shows it, samples the photos, lays the patches and the person over
 the background and turns the pictures into yuv420p.
-Runs on: worker thread, any torch device. `tests/unit/test_batch_renderer.py` holds it to the processor's pictures.
+Runs on: worker thread, any torch device. `test_batch_renderer.py` holds it to the processor's pictures.
 """
 
 from collections import OrderedDict

@@ -47,6 +47,8 @@ def test_crowding_is_measured() -> None:
 
 
 def test_real_clients_and_real_clocks_are_marked(request: pytest.FixtureRequest) -> None:
-    assert is_real_time(Path("tests/integration/test_call.py")) and is_real_time(Path("tests/unit/test_worker.py"))
-    assert not is_real_time(Path("tests/unit/test_session.py")), "its time is virtual"
+    assert is_real_time(Path("tests/integration/test_call.py")) and is_real_time(
+        Path("tests/unit/streaming/scheduling/test_worker.py")
+    )
+    assert not is_real_time(Path("tests/unit/streaming/test_session.py")), "its time is virtual"
     assert request.node.get_closest_marker("real_time") is None

@@ -3,7 +3,7 @@
 Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
 
 Deviation: SSIM is taken over time within a clip, coefficient by coefficient, because its contrast term then asks for
-the true range of motion, which L1 alone halves; `tests/unit/test_objectives.py` proves it. `lips` (the same two
+the true range of motion, which L1 alone halves; `test_objectives.py` proves it. `lips` (the same two
 measures on the lip landmarks), `manner` (the mean expression that speech has in a style), `contact` (lips that meet on
 P, B and M in every style), `jitter`, `closure_loss` and the share of the mean position are this project's additions.
 

@@ -1,6 +1,6 @@
 """The style encoder E_s in NumPy (section 3.2, equation 1), and the windows that a style clip is read in.
 
-The same numbers as `StyleTalk.encode_style`, to within 1e-4; `tests/unit/test_numpy_style_encoder.py` shows it.
+The same numbers as `StyleTalk.encode_style`, to within 1e-4; `test_numpy_style_encoder.py` shows it.
 Runs on: any thread; pure.
 """
 

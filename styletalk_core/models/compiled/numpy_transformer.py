@@ -1,7 +1,7 @@
 """The blocks of `transformer` in NumPy, for what is computed once per style on machines that load no network library.
 
 Each function takes the tensors of a network and the name of its part. (B, T, C) float32 in and out.
-Runs on: any thread; pure. `tests/unit/test_numpy_style_encoder.py` holds it to the modules.
+Runs on: any thread; pure. `test_numpy_style_encoder.py` holds it to the modules.
 """
 
 import math

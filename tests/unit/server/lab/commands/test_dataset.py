@@ -10,7 +10,7 @@ from face_videos import noise_frames, talking_frames, write_video
 from server.cli import main
 from styletalk_core.audio import read_audio
 
-SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
+SPEECH = Path(__file__).parents[4] / "data" / "speech" / "two_sentences.flac"
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from styletalk_core.phones import PHONES
 from styletalk_core.recognizer.backends import open_backend
 from styletalk_core.weights import MOTION_WEIGHTS
 
-SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
+SPEECH = Path(__file__).parents[4] / "data" / "speech" / "two_sentences.flac"
 LIPS = LipMap.of(FaceModel.load())
 
 

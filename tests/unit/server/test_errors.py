@@ -12,7 +12,7 @@ from server.errors import Refusal
 from streaming.errors import ControlFailed, StreamingError, is_refusal
 from styletalk_core.errors import InputError, NotFound, StyleTalkError
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
+DOCUMENT = (Path(__file__).parents[3] / "docs" / "protocol.md").read_text()
 CODES = set(re.findall(r"`([a-z_]+)`", "\n".join(re.findall(r"^\| (`.*?) \|", DOCUMENT, re.M))))
 
 

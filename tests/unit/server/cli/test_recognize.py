@@ -8,7 +8,7 @@ import pytest
 from server.cli import main
 from styletalk_core.phones import PHONES
 
-SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
+SPEECH = Path(__file__).parents[3] / "data" / "speech" / "two_sentences.flac"
 
 
 def test_people_and_programs_are_told_the_same_phones(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from styletalk_core.lab.recognizer.noise import NOISES
 from styletalk_core.phones import CLOSED_LIPS, SIL_INDEX
 from styletalk_core.recognizer.stream import Recognizer, RecognizerStream, frame_labels, recognize
 
-SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
+SPEECH = Path(__file__).parents[3] / "data" / "speech" / "two_sentences.flac"
 TEXT = (
     "hello my name is emma maybe we should move the big blue map above the table "
     "people who live by the water buy more boats and five fishermen were working here this morning"

@@ -21,7 +21,7 @@ from styletalk_core.lab.dataset import (
 )
 from styletalk_core.lab.training.label_phones import label_clips, labels_path, posteriors_path
 
-SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
+SPEECH = Path(__file__).parents[3] / "data" / "speech" / "two_sentences.flac"
 HEADER = "clip\tsplit\tsource\tspeaker\tstyle\taudio\tfps\tframes\tsize\tface_px\tlicence\ttext\n"
 
 

@@ -20,7 +20,7 @@ from styletalk_core.recognizer.transcriber import (
 from styletalk_core.recognizer.vosk import Speller, VoskRecognizer
 from styletalk_core.recognizer.vosk_model import VoskModel
 
-KOREAN = Path(__file__).parents[2].parent / "shared/data/robustness/korean1.ogg"
+KOREAN = Path(__file__).parents[4].parent / "shared/data/robustness/korean1.ogg"
 RECORDED = """{
   "result" : [{
       "conf" : 1.000000, "end" : 1.110000, "start" : 0.870000, "word" : "what"

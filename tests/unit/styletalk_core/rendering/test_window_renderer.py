@@ -15,7 +15,7 @@ from styletalk_core.models.pirenderer import RADIUS, PIRenderer
 from styletalk_core.rendering.window_renderer import MotionWindow, WindowRenderer, network_for
 from tests.equivalence.make_golden import TINY_RENDERER, seeded
 
-SHAPES = Path(__file__).parents[3] / "shared" / "golden" / "official_state_dict_shapes.json"
+SHAPES = Path(__file__).parents[5] / "shared" / "golden" / "official_state_dict_shapes.json"
 REST, STILL = np.zeros(64, np.float32), np.zeros(6, np.float32)
 
 

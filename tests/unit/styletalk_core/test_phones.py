@@ -8,7 +8,7 @@ import pytest
 
 from styletalk_core import phones
 
-OFFICIAL = Path(__file__).parents[3] / "shared/data/official_dev/phindex.json"
+OFFICIAL = Path(__file__).parents[4] / "shared/data/official_dev/phindex.json"
 
 
 def test_every_phone_belongs_to_exactly_one_viseme_class() -> None:

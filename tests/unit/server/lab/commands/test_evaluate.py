@@ -11,7 +11,7 @@ from face_videos import noise_frames, talking_frames, write_video
 from server.cli import main
 from styletalk_core.audio import read_audio
 
-SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
+SPEECH = Path(__file__).parents[4] / "data" / "speech" / "two_sentences.flac"
 CONTRACT = {
     "opening_correlation", "best_lag_frames", "opening_std_ratio", "lip_error_px", "lip_error_mean_mouth_px",
     "lip_error_still_px", "closure_recall", "closure_precision", "f_lmd", "m_lmd", "ssim", "cpbd",

@@ -10,7 +10,7 @@ import pytest
 from styletalk_core.audio import read_audio
 from styletalk_core.recognizer.vad import CONTEXT, WINDOW, GateState, VoiceDetector
 
-SPEECH = Path(__file__).parents[1] / "data" / "speech" / "two_sentences.flac"
+SPEECH = Path(__file__).parents[3] / "data" / "speech" / "two_sentences.flac"
 
 
 def original(windows: np.ndarray) -> list[float]:
