@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 
 from server.cli.subcommands import add_subcommands
 from server.priority import ONE_THREAD
@@ -22,13 +23,17 @@ COMMANDS = {
     "avatar": ("server.cli.avatar", "add, list, show or remove portraits"),
     "background": ("server.cli.background", "add, list or remove pictures to stand behind a portrait"),
     "recognize": ("server.cli.recognize", "print the phone labels of an audio file, one per video frame"),
-    "dataset": ("server.lab.commands.dataset", "track clips and label their phones for training"),
-    "train": ("server.lab.commands.train", "train a shipped weight file from the data folder"),
-    "evaluate": ("server.lab.commands.evaluate", "judge generated motion against tracked clips"),
-    "bench": ("server.lab.commands.bench", "measure speed, latency and capacity"),
-    "results": ("server.lab.commands.results", "write measured figures into docs/results.md and the README"),
     "doctor": ("server.cli.doctor", "check this machine and say how to fix what is missing"),
 }
+
+
+GROUP = "styletalk.commands"
+"""Entry points of further subcommands, such as those of the laboratory: each a module and a summary."""
+
+
+def commands() -> dict[str, tuple[str, str]]:
+    """Return every subcommand of this installation by name: the module and a summary."""
+    return COMMANDS | {point.name: point.load() for point in entry_points(group=GROUP)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     input, 130 when interrupted.
     """
     parser = argparse.ArgumentParser(prog="styletalk", description="Real-time streaming avatar server.")
-    add_subcommands(parser, COMMANDS)
+    words = sys.argv[1:] if argv is None else argv
+    add_subcommands(parser, COMMANDS if words and words[0] in COMMANDS else commands())
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")  # read when the command's module imports NumPy
     args = parser.parse_args(argv)

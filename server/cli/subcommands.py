@@ -14,6 +14,7 @@ Run = Callable[[argparse.Namespace], dict[str, Any]]
 Around = Callable[[Run], Run]
 """Makes one ``run`` of another."""
 
+OWN_PACKAGES = ("server", "streaming", "styletalk_core")
 OLD_SPELLINGS = {"recogniser": "recognizer"}
 """Accepted, not listed: names that subcommands had in the last release."""
 
@@ -26,9 +27,18 @@ class _LazyParser(argparse.ArgumentParser):
         self._module: str | None = module
         self._around = around
 
+    def _imported(self, name: str) -> Any:
+        """Import the module; end with the way to install it where a package of the laboratory is missing."""
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] in OWN_PACKAGES:
+                raise
+            self.exit(2, f"{self.prog}: the package {error.name} is missing: pip install 'styletalk-live[lab]'\n")
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         if self._module is not None:
-            module = importlib.import_module(self._module)
+            module = self._imported(self._module)
             self._module = None
             module.add_arguments(self)
             if hasattr(module, "run"):

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from styletalk_core.extras import import_lab
 from styletalk_core.library.styles import Style
 from styletalk_core.models import weight_file
 from styletalk_core.models.compiled.numpy_style_encoder import encode_style
@@ -60,9 +61,7 @@ def main_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def draw_map(places: Sequence[StylePosition], path: Path) -> None:
     """Draws places as labelled dots; the file's suffix says whether as PNG or SVG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 5.5), layout="constrained")
+    figure = import_lab("matplotlib.figure").Figure(figsize=(7, 5.5), layout="constrained")
     axes = figure.subplots()
     axes.scatter([place.x for place in places], [place.y for place in places], s=60, color=_DOT)
     for place in places:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from styletalk_core.errors import InputError
+from styletalk_core.extras import import_lab
 from styletalk_core.recognizer.stream import PhoneRecognizer, Recognizer, RecognizerStream
 
 BACKENDS: Final = ("neural", "pocketsphinx", "vosk")
@@ -17,6 +18,7 @@ def open_backend(name: str, vosk_model: str | None = None) -> PhoneRecognizer:
     if name == "neural":
         return RecognizerStream(Recognizer.load())
     if name == "pocketsphinx":
+        import_lab("pocketsphinx")
         from styletalk_core.recognizer.pocketsphinx import PocketsphinxRecognizer
 
         return PocketsphinxRecognizer()

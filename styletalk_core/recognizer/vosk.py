@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from styletalk_core.audio import SPEECH_RATE
 from styletalk_core.errors import InputError
+from styletalk_core.extras import import_lab
 from styletalk_core.phones import INDEX, NSN_INDEX, PHONES, SIL_INDEX
 from styletalk_core.recognizer.stream import COLUMN_TICKS, STEP_SAMPLES, Recognition
 from styletalk_core.recognizer.transcriber import Transcriber, Transcript, Word
@@ -25,9 +26,8 @@ class Speller:
     """English words in CMU phones, by the dictionary that `pocketsphinx` carries."""
 
     def __init__(self) -> None:
-        from pocketsphinx import Decoder
 
-        self._dictionary = Decoder(loglevel="FATAL")
+        self._dictionary = import_lab("pocketsphinx").Decoder(loglevel="FATAL")
 
     def phones(self, word: str) -> list[int]:
         """Phone ids; one noise symbol for a word that is not in the dictionary."""

