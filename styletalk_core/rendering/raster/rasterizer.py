@@ -10,7 +10,7 @@ import numpy as np
 
 from styletalk_core.rendering.arrays import Float, Image, Index
 from styletalk_core.rendering.raster.sampling import FRACTION_BITS, GAIN_BITS
-from styletalk_core.rendering.span import OPAQUE, PIXEL, draw_shaded_span, draw_span, lay_over, request
+from styletalk_core.rendering.span import PIXEL, draw_shaded_span, draw_span, lay_over
 from styletalk_core.rendering.triangle import BOX, EDGES, SLOPES, columns, compiled, outline, plane, whole
 
 SKIPPED: Final = 0
@@ -23,8 +23,6 @@ _FAR: Final = 1 << 18
 """Limit of places in the texture and of their slopes, px, for triangles that are nearly lines."""
 _EVEN: Final = 1.0
 """Square px, twice the area of a triangle too thin for gains that change over it."""
-_AHEAD: Final = 1
-"""Rows ahead of which the texture is asked for."""
 _TILE: Final = 8
 """Side of the tiles, px, in which triangles that cover each other are drawn in order."""
 
@@ -87,7 +85,6 @@ def _draw(
     gains: Any,
     shaded: bool,
     texture: Any,
-    behind: Any,
     layer: Any,
 ) -> None:
     """Draws one triangle; see `draw_triangles` and `outline`."""
@@ -104,7 +101,7 @@ def _draw(
         # Where red is negative it borrows from green, which gives it back at every pixel of the triangle.
         across_red_green, down_red_green = across_red + (across_green << 32), down_red + (down_green << 32)
         red_green = red + (green << 32)
-    out, under = layer.ctypes.data + PIXEL * box[2], behind.ctypes.data + PIXEL * box[2]
+    out = layer.ctypes.data + PIXEL * box[2]
     for row in range(box[1] + 1 - box[0]):
         first, last = columns(box, edges, row)
         count, offset = last + 1 - first, first - box[2]
@@ -112,17 +109,14 @@ def _draw(
             continue
         at = (box[0] + row) * layer.strides[0] + PIXEL * offset
         at_x, at_y = x + row * down_x + offset * across_x, y + row * down_y + offset * across_y
-        request(address, stride, at_x + _AHEAD * down_x, at_y + _AHEAD * down_y, across_x, across_y, count)
         if shaded:
-            common = draw_shaded_span(
+            draw_shaded_span(
                 out + at, count, address, stride, greatest, at_x, at_y, across_x, across_y,
                 red_green + row * down_red_green + offset * across_red_green,
                 blue + row * down_blue + offset * across_blue, across_red_green, across_blue,
             )  # fmt: skip
         else:
-            common = draw_span(out + at, count, address, stride, greatest, at_x, at_y, across_x, across_y)
-        if common != OPAQUE and len(behind) > 0:
-            lay_over(out + at, under + at, count)
+            draw_span(out + at, count, address, stride, greatest, at_x, at_y, across_x, across_y)
 
 
 @compiled  # type: ignore[untyped-decorator]
@@ -176,9 +170,7 @@ def draw_triangles(
     height, width = layer.shape
     box, edges, slopes = np.empty(BOX, np.int64), np.empty(EDGES, np.int64), np.empty(SLOPES)
     folded, folds = np.zeros((height // _TILE + 1, width // _TILE + 1), np.bool_), False
-    for y in range(height):
-        for x in range(width):
-            layer[y, x] = behind[y, x] if len(behind) > 0 else np.uint32(0)
+    layer[:] = 0
     for turn in range(2 * len(order)):
         again = turn >= len(order)
         if again and not folds:
@@ -192,4 +184,6 @@ def draw_triangles(
             folds = True
         if kinds[f] != SKIPPED:
             shaded = kinds[f] == SHADED
-            _draw(triangles, f, area, box, edges, slopes, source, gains, shaded, texture, behind, layer)
+            _draw(triangles, f, area, box, edges, slopes, source, gains, shaded, texture, layer)
+    if len(behind) > 0:
+        lay_over(layer.ctypes.data, behind.ctypes.data, layer.size)
