@@ -232,8 +232,8 @@ class MeshRenderer:
     def _within_grid(self) -> Index:
         """(N,) the vertices around which nothing reaches beyond the grid of the retouching."""
         place = self.texture_points @ self.retouch.to_grid[:, :2].T + self.retouch.to_grid[:, 2]
-        beyond = ~((place > 0) & (place < self.retouch.grid - 1)).all(axis=1)
-        around = self.mesh.triangles[beyond[self.mesh.triangles].any(axis=1)]
+        beyond = np.flatnonzero((place.min(axis=1) <= 0) | (place.max(axis=1) >= self.retouch.grid - 1))
+        around = self.mesh.triangles[np.isin(self.mesh.triangles, beyond).any(axis=1)]
         return np.setdiff1d(np.arange(len(place), dtype=np.int32), around)
 
     def _triangle_kinds(self) -> Index:

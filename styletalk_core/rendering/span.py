@@ -1,4 +1,4 @@
-"""The pixels of a triangle in one row: sampled from a texture, perhaps shaded, perhaps laid over what is behind.
+"""The pixels of a triangle in one row, sampled from a texture and perhaps shaded, and a layer over what is behind it.
 
 Pictures are given as addresses of RGBA pixels of 32 bits, red in the lowest byte: arrays are copied when they are
 passed on, which takes as long as a pixel.

@@ -29,7 +29,7 @@ compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True, error_model="n
 
 
 @compiled  # type: ignore[untyped-decorator]
-def outline(target: Any, triangles: Any, f: int, shape: Any, box: Any, edges: Any, slopes: Any) -> float:
+def outline(target: Any, triangles: Any, f: int, shape: Any, box: Any, edges: Any, slopes: Any) -> Any:
     """Finds where triangle ``f`` lies in a picture of ``shape`` (rows, columns).
 
     Args:

@@ -58,19 +58,10 @@ def fill_triangles(target: Float, source: Float, triangles: Index, map_x: Float,
 
 
 @compiled  # type: ignore[untyped-decorator]
-def _place(slopes: Any, a: Any, b: Any, c: Any) -> tuple[int, int, int]:
-    """`plane` of a place in the texture, as `bilinear` takes it."""
+def _whole_plane(slopes: Any, a: Any, b: Any, c: Any, bits: int) -> tuple[int, int, int]:
+    """`plane` in whole numbers of 1 / 2**``bits``."""
     across, down, start = plane(slopes, a, b, c)
-    return whole(across, FRACTION_BITS, _FAR), whole(down, FRACTION_BITS, _FAR), whole(start, FRACTION_BITS, _FAR)
-
-
-@compiled  # type: ignore[untyped-decorator]
-def _gain(slopes: Any, even: bool, a: Any, b: Any, c: Any) -> tuple[int, int, int]:
-    """`plane` of a gain, as `bilinear_shaded` takes it; with ``even`` the gain is ``a`` all over."""
-    if even:
-        return 0, 0, whole(a, GAIN_BITS, _FAR)
-    across, down, start = plane(slopes, a, b, c)
-    return whole(across, GAIN_BITS, _FAR), whole(down, GAIN_BITS, _FAR), whole(start, GAIN_BITS, _FAR)
+    return whole(across, bits, _FAR), whole(down, bits, _FAR), whole(start, bits, _FAR)
 
 
 @compiled  # type: ignore[untyped-decorator]
@@ -90,14 +81,15 @@ def _draw(
     """Draws one triangle; see `draw_triangles` and `outline`."""
     a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
     address, stride, greatest = texture.ctypes.data, texture.strides[0], ((texture.shape[0] - 1) << FRACTION_BITS) - 1
-    across_x, down_x, x = _place(slopes, source[a, 0], source[b, 0], source[c, 0])
-    across_y, down_y, y = _place(slopes, source[a, 1], source[b, 1], source[c, 1])
+    across_x, down_x, x = _whole_plane(slopes, source[a, 0], source[b, 0], source[c, 0], FRACTION_BITS)
+    across_y, down_y, y = _whole_plane(slopes, source[a, 1], source[b, 1], source[c, 1], FRACTION_BITS)
     across_red_green = down_red_green = red_green = across_blue = down_blue = blue = 0
     if shaded:
-        even = abs(area) < _EVEN
-        across_blue, down_blue, blue = _gain(slopes, even, gains[a, 2], gains[b, 2], gains[c, 2])
-        across_red, down_red, red = _gain(slopes, even, gains[a, 0], gains[b, 0], gains[c, 0])
-        across_green, down_green, green = _gain(slopes, even, gains[a, 1], gains[b, 1], gains[c, 1])
+        if abs(area) < _EVEN:
+            b = c = a
+        across_blue, down_blue, blue = _whole_plane(slopes, gains[a, 2], gains[b, 2], gains[c, 2], GAIN_BITS)
+        across_red, down_red, red = _whole_plane(slopes, gains[a, 0], gains[b, 0], gains[c, 0], GAIN_BITS)
+        across_green, down_green, green = _whole_plane(slopes, gains[a, 1], gains[b, 1], gains[c, 1], GAIN_BITS)
         # Where red is negative it borrows from green, which gives it back at every pixel of the triangle.
         across_red_green, down_red_green = across_red + (across_green << 32), down_red + (down_green << 32)
         red_green = red + (green << 32)
