@@ -10,8 +10,8 @@ import numpy as np
 
 from styletalk_core.rendering.arrays import Float, Image, Index
 from styletalk_core.rendering.raster.sampling import FRACTION_BITS, GAIN_BITS
-from styletalk_core.rendering.span import PIXEL, draw_shaded_span, draw_span, lay_over
-from styletalk_core.rendering.triangle import BOX, EDGES, SLOPES, columns, compiled, outline, plane, whole
+from styletalk_core.rendering.raster.span import PIXEL, draw_shaded_span, draw_span, lay_over
+from styletalk_core.rendering.raster.triangle import BOX, EDGES, SLOPES, columns, compiled, outline, plane, whole
 
 SKIPPED: Final = 0
 """A triangle that shows nothing."""

@@ -5,12 +5,12 @@ passed on, which takes as long as a pixel.
 Runs on: any thread; pure. Compiled into the functions that call it.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from styletalk_core.rendering.raster.sampling import bilinear, bilinear_shaded, load, store
-from styletalk_core.rendering.triangle import compiled
+from styletalk_core.rendering.raster.triangle import compiled
 
 PIXEL: Final = 4
 """Bytes of a pixel."""
