@@ -22,8 +22,12 @@ import av
 import cv2
 import numpy as np
 
+from server.processors import available_cores
+
 FEATURES: Final = ("sse4_1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "asimd")
 """Instruction sets, by the kernel's names, on which the speed of kernels depends."""
+VECTORS: Final = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "asimd": "NEON"}
+"""Vector instructions by their feature, the widest first."""
 SIZE: Final = 512
 CHANNELS: Final = 4
 WARM_UP: Final = 3
@@ -46,7 +50,15 @@ class Machine:
         flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)", told, re.M)
         found = set(flags[1].split()) if flags else set()
         cores = os.cpu_count() or 1
-        return cls(processor_name(), tuple(name for name in FEATURES if name in found), cores, core_limit())
+        return cls(
+            processor_name(), tuple(name for name in FEATURES if name in found), cores, round(available_cores(), 2)
+        )
+
+    @property
+    def name(self) -> str:
+        """The processor with its widest vectors, which processors of one name may differ in."""
+        widest = next((told for feature, told in VECTORS.items() if feature in self.features), "")
+        return f"{self.processor} ({widest})" if widest else self.processor
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,20 +119,6 @@ def processor_name() -> str:
     """The processor's name."""
     found = re.search(r"model name\s*:\s*(.+)", _read("/proc/cpuinfo"))
     return found[1].strip() if found else platform.processor() or platform.machine()
-
-
-def core_limit() -> float:
-    """How many cores the program may use: those it may run on, or what its control groups leave of them."""
-    usable = float(len(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else float(os.cpu_count() or 1)
-    own = re.search(r"^0::(.+)$", _read("/proc/self/cgroup"), re.M)
-    for folder in {"/sys/fs/cgroup", f"/sys/fs/cgroup{own[1]}" if own else "/sys/fs/cgroup"}:
-        quota, _, period = _read(f"{folder}/cpu.max").strip().partition(" ")
-        if quota.isdigit():
-            usable = min(usable, int(quota) / int(period or 100_000))
-    quota, period = (_read(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us").strip() for name in ("quota", "period"))
-    if quota.isdigit() and period.isdigit():
-        usable = min(usable, int(quota) / int(period))
-    return round(usable, 2)
 
 
 def _described(machine: Machine) -> str:

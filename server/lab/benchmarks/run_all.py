@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from server.lab.benchmarks.machine import processor_name
+from server.lab.benchmarks.machine import Machine
 
 RUNS: Final = {
     "decoder": ["decoder"],
@@ -56,7 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Runs them; one that fails is told and does not stop the others."""
-    result: dict[str, Any] = {"machine": processor_name(), "cores": os.cpu_count(), "python": platform.python_version()}
+    here = Machine.here()
+    result: dict[str, Any] = {"machine": here.name, "cores": here.cores, "python": platform.python_version()}
     taken = {"commit": _commit(), "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
     path = None
     if args.out is not None:
