@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from styletalk_core.rendering.arrays import Float, Image, Index
-from styletalk_core.rendering.raster.sampling import FRACTION_BITS, GAIN_BITS
+from styletalk_core.rendering.raster.sampling import FRACTION_BITS, GAIN_BITS, prefetch
 from styletalk_core.rendering.raster.span import PIXEL, draw_shaded_span, draw_span, lay_over
 from styletalk_core.rendering.raster.triangle import BOX, EDGES, SLOPES, columns, compiled, outline, plane, whole
 
@@ -23,6 +23,10 @@ _FAR: Final = 1 << 18
 """Limit of places in the texture and of their slopes, px, for triangles that are nearly lines."""
 _EVEN: Final = 1.0
 """Square px, twice the area of a triangle too thin for gains that change over it."""
+_AHEAD: Final = 2
+"""Rows ahead of which the texture, about two pixels for each pixel drawn, is asked for."""
+_LINE: Final = 64
+"""Bytes of a line of memory."""
 _TILE: Final = 8
 """Side of the tiles, px, in which triangles that cover each other are drawn in order."""
 
@@ -101,6 +105,11 @@ def _draw(
             continue
         at = (box[0] + row) * layer.strides[0] + PIXEL * offset
         at_x, at_y = x + row * down_x + offset * across_x, y + row * down_y + offset * across_y
+        ahead_x, ahead_y = at_x + _AHEAD * down_x, at_y + _AHEAD * down_y
+        line = address + (ahead_y >> FRACTION_BITS) * stride + (ahead_x >> FRACTION_BITS) * PIXEL
+        for part in range(0, 2 * PIXEL * count, _LINE):
+            prefetch(line + part)
+            prefetch(line + part + stride)
         if shaded:
             draw_shaded_span(
                 out + at, count, address, stride, greatest, at_x, at_y, across_x, across_y,

@@ -10,6 +10,7 @@ import numba
 import numpy as np
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 FRACTION_BITS: Final = 32
@@ -145,6 +146,22 @@ def store(_: Any, address: Any, value: Any) -> tuple[Any, Any]:
         return context.get_dummy_value()
 
     return types.void(types.intp, types.uint32), generate
+
+
+@_intrinsic  # type: ignore[untyped-decorator]
+def prefetch(_: Any, address: Any) -> tuple[Any, Any]:
+    """Asks for a line of memory that will soon be read."""
+
+    def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
+        pointer, flag = _BYTE.as_pointer(), _SHORT
+        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag]), "llvm.prefetch.p0i8"
+        )
+        read, soon, data = ir.Constant(flag, 0), ir.Constant(flag, 3), ir.Constant(flag, 1)
+        builder.call(function, [builder.inttoptr(arguments[0], pointer), read, soon, data])
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
 
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
