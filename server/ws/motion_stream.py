@@ -1,6 +1,6 @@
 """The face's motion as messages, for a client that draws a 3D avatar itself.
 
-Runs on: event loop, a tenth of a millisecond per frame. A frame is told when its motion is known, some 50 ms before it
+Runs on: event loop, a tenth of a millisecond per frame. A frame is told when its motion is known, 10 to 50 ms before it
 is due, so that a client has time to draw it.
 """
 

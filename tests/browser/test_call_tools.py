@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from browser.conftest import start_call, wait_until
-from browser.test_own_style import PATIENCE
+from browser.test_upload_style import PATIENCE
 
 OpenPage = Callable[..., Page]
 CORNER = """() => {

@@ -12,7 +12,7 @@ import pytest
 from face_videos import noise_frames
 from playwright.sync_api import Browser, Page, expect
 
-from browser.test_own_style import PATIENCE
+from browser.test_upload_style import PATIENCE
 from styletalk_core.library.styles import EMOTIONS
 
 OWN_STYLES = (

@@ -7,7 +7,7 @@ import cv2
 from playwright.sync_api import Page, expect
 
 from browser.conftest import start_call, wait_until
-from browser.test_own_style import PATIENCE
+from browser.test_upload_style import PATIENCE
 from styletalk_core.library.avatars import AvatarLibrary
 
 DROP = """async ([name, base64]) => {

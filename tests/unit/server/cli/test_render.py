@@ -112,9 +112,9 @@ def _broken() -> None:
     [
         ("render", _broken, 1, "the renderer failed: no triangle is left"),
         ("decode", _broken, 1, "the decoder failed: no triangle is left"),
-        ("picture", _full, 2, "out.mp4 cannot be written (No space left on device)"),
+        ("write_frame", _full, 2, "out.mp4 cannot be written (No space left on device)"),
         ("render", _interrupt, 130, ""),
-        ("picture", _interrupt, 130, ""),
+        ("write_frame", _interrupt, 130, ""),
     ],
 )
 def test_an_early_end_leaves_neither_a_file_nor_a_thread(

@@ -46,7 +46,7 @@ def test_of_a_picture_with_its_mask_the_person_is_kept() -> None:
     luma = np.repeat([10, 20], size * size).reshape(2 * size, size)
     chroma = np.repeat([30, 40, 50, 60], size * size // 4).reshape(size, size)
     doubled = np.concatenate([luma, chroma]).astype(np.uint8)
-    kept = person(doubled, size)
+    kept = person(doubled)
     assert kept.shape == (12, 8)
     assert [int(kept[row, 0]) for row in (0, 7, 8, 10)] == [10, 10, 30, 50]
-    assert person(kept, size) is kept
+    assert person(kept) is kept

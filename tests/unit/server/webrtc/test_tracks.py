@@ -12,7 +12,7 @@ from streaming.media import RenderedFrame
 @pytest.mark.parametrize("size", [256, 384, 512])
 def test_a_picture_is_handed_over_without_a_copy(size: int) -> None:
     yuv = np.random.default_rng(size).integers(0, 256, (size * 3 // 2, size), np.uint8)
-    frame = video_frame(RenderedFrame(30, 0, yuv))
+    frame = video_frame(RenderedFrame(48_000, 0, yuv))
     assert (frame.width, frame.height, frame.format.name) == (size, size, "yuv420p")
     assert frame.pts is not None and frame.pts * Fraction(1, 90_000) == 1 and frame.time_base == Fraction(1, 90_000)
     assert np.array_equal(frame.to_ndarray(), yuv)

@@ -143,7 +143,7 @@ def test_what_a_session_has_adapted_is_told() -> None:
     for now in (9_120, 7_680):
         delay.follow(now)
     session = argparse.Namespace(stats=SessionStats(delay, size_changes=2), size=384)
-    told = Adaptation.of(argparse.Namespace(session=session))  # type: ignore[arg-type]
+    told = Adaptation.of(argparse.Namespace(media_session=session))  # type: ignore[arg-type]
     assert told == Adaptation(384, 2, {"first": 150.0, "largest": 190.0, "last": 160.0})
 
 

@@ -22,7 +22,7 @@ def test_nested_figures_become_nested_lists(tmp_path: Path) -> None:
 
 def test_the_trained_networks_say_what_went_in_and_under_which_terms() -> None:
     folder = weights.FOLDER
-    for name in ("recogniser", "styletalk"):
+    for name in ("recognizer", "styletalk"):
         card = read_card(folder / f"{name}.safetensors")
         assert "research use" in card["terms"] and "GRID" in str(card)
 

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from styletalk_core.face.head_pose import rotation_matrix
 from styletalk_core.lab.evaluation.fidelity import cpbd, ssim
 from styletalk_core.lab.evaluation.reenactment import motion_of_landmarks
 from styletalk_core.library.avatars import AvatarLibrary
@@ -34,8 +35,9 @@ def test_motion_read_from_landmarks_puts_them_back_where_they_were() -> None:
     scale = 256 / PORTRAIT.image.shape[0]
     landmarks = PORTRAIT.landmarks * scale
     landmarks[:, :2] += 0.5 * scale - 0.5
-    moved = renderer._posed(np.vstack([landmarks, renderer.mesh.vertices[478:]]), pose)[None, :478]
-    motion = motion_of_landmarks(renderer, moved)
+    moved = (landmarks - renderer.pivot) @ rotation_matrix(*pose[:3]).T * (1 + pose[5] / 10) + renderer.pivot
+    moved[:, :2] += pose[3:5] * renderer.unit
+    motion = motion_of_landmarks(renderer, moved[None].astype(np.float32))
     assert np.abs(motion.pose[0] - pose).max() < 0.01
     assert np.abs(motion.offsets[0] + renderer.resting_offsets).max() < 0.01
     assert np.abs(motion.gaze).max() < 0.02
