@@ -20,7 +20,7 @@ from streaming.engine import Engine
 from streaming.frames.drawing import Drawing, DrawingWorker
 from streaming.latency import LatencyPlan
 from streaming.media import AudioChunk, RenderedFrame
-from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.jobs import JobKind
 from streaming.session import Session, Settings
 from streaming.units import FRAME_TICKS, PACKET_TICKS, Tick
 from streaming.virtual_time import VirtualTimeLoop

@@ -8,7 +8,6 @@ where there is no time for them, they become smaller and fewer.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from streaming.audio.drift import DriftFollower
 from streaming.audio.phoneme_stream import PhonemeStream
@@ -22,7 +21,6 @@ from streaming.frames.pipeline import FramePipeline, MotionTap, SpeechEvent
 from streaming.latency import LatencyPlan
 from streaming.media import AudioChunk, RenderedFrame
 from streaming.queues import BoundedQueue
-from streaming.scheduling.scheduler import JobKind
 from streaming.scheduling.slots import SlotLease
 from streaming.scheduling.worker import Worker
 from streaming.stats import SessionStats
@@ -95,8 +93,9 @@ class Session:
         """
         slot, wanted, size = self.lease.slot, self.settings, self._size
         await self._worker.prepare(wanted.avatar, size)
-        await self._control(
-            lambda engine: engine.open(slot, wanted.avatar, wanted.style, wanted.intensity, wanted.background, size)
+        await self._worker.control(
+            self.lease,
+            lambda engine: engine.open(slot, wanted.avatar, wanted.style, wanted.intensity, wanted.background, size),
         )
 
     def start(self, preroll: Tick | None = None) -> None:
@@ -218,14 +217,18 @@ class Session:
             await self._shown.wait()
             self._shown.clear()
             if (size := self._worker.ladder.rung.size) != self._size:
-                await self._worker.prepare(self.settings.avatar, size)
-                await self._control(lambda engine, size=size: engine.set_size(self.lease.slot, size))
-                self._size = size
-                self.stats.size_changes += 1
+                await self._resize(size)
             wanted = {(self.settings.avatar, rung.size) for rung in self._worker.ladder.rungs if rung.size < self._size}
             for avatar, smaller in sorted(wanted - prepared, reverse=True)[:1]:
                 prepared.add((avatar, smaller))
                 await self._worker.prepare(avatar, smaller)
+
+    async def _resize(self, size: int) -> None:
+        slot = self.lease.slot
+        await self._worker.prepare(self.settings.avatar, size)
+        await self._worker.control(self.lease, lambda engine: engine.set_size(slot, size))
+        self._size = size
+        self.stats.size_changes += 1
 
     # Control
 
@@ -255,9 +258,9 @@ class Session:
             ControlFailed: the engine failed.
         """
         slot = self.lease.slot
-        return await self._change(
-            lambda engine: engine.set_style(slot, style, intensity, fade_s), style=style, intensity=intensity
-        )
+        await self._worker.control(self.lease, lambda engine: engine.set_style(slot, style, intensity, fade_s))
+        self.settings = replace(self.settings, style=style, intensity=intensity)
+        return self._next_frame
 
     async def set_avatar(self, avatar: str) -> int:
         """Shows another portrait.
@@ -271,7 +274,9 @@ class Session:
         """
         slot = self.lease.slot
         await self._worker.prepare(avatar, self._size)
-        return await self._change(lambda engine: engine.set_avatar(slot, avatar), avatar=avatar)
+        await self._worker.control(self.lease, lambda engine: engine.set_avatar(slot, avatar))
+        self.settings = replace(self.settings, avatar=avatar)
+        return self._next_frame
 
     async def set_background(self, background: str) -> int:
         """Shows something else behind the person.
@@ -284,16 +289,14 @@ class Session:
             ControlFailed: the engine failed.
         """
         slot = self.lease.slot
-        return await self._change(lambda engine: engine.set_background(slot, background), background=background)
+        await self._worker.control(self.lease, lambda engine: engine.set_background(slot, background))
+        self.settings = replace(self.settings, background=background)
+        return self._next_frame
 
-    async def _change(self, operation: Any, **settings: Any) -> int:
-        """Carries out a change of what is shown, and keeps it; returns the first frame that shows it."""
-        await self._control(operation)
-        self.settings = replace(self.settings, **settings)
+    @property
+    def _next_frame(self) -> int:
+        """The frame that is begun next."""
         return self._pipeline.next_tick // FRAME_TICKS
-
-    async def _control(self, operation: Any) -> None:
-        await self._worker.submit(JobKind.CONTROL, self.lease, operation, self.clock.now())
 
 
 def _from(chunk: AudioChunk, tick: Tick) -> AudioChunk:

@@ -6,13 +6,14 @@ result: offline rendering and the timing tests are built on it.
 
 import asyncio
 import selectors
-from typing import Any
 
 from streaming.engine import Engine
+from streaming.scheduling.jobs import AnyJob
 from streaming.scheduling.overload import OverloadLadder
 from streaming.scheduling.plan import FRAME_RATES, Rung
-from streaming.scheduling.scheduler import Job, JobKind, run_batch
+from streaming.scheduling.scheduler import run_batch
 from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.worker import Worker
 
 
 class _JumpingSelector(selectors.SelectSelector):
@@ -42,10 +43,11 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         return self._jumping.now
 
 
-class InlineWorker:
+class InlineWorker(Worker):
     """Runs every job at once on the caller's thread; in virtual time a model takes no time."""
 
     def __init__(self, engine: Engine) -> None:
+        super().__init__(lambda: asyncio.get_running_loop().time())
         self.engine = engine
         self.ladder = OverloadLadder([Rung(engine.size, FRAME_RATES[0])])
         self._generation = 0
@@ -59,9 +61,7 @@ class InlineWorker:
         """Loads a portrait for pictures of a size."""
         self.engine.prepare(avatar, size)
 
-    def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
+    def submit(self, job: AnyJob) -> None:
         """Runs the job now; an error of the engine is raised here."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        job = Job(kind, lease, payload, deadline, future.set_result, deadline)
-        job.deliver(run_batch(self.engine, [job])[0])
-        return future
+        for answer in run_batch(self.engine, [job]):
+            answer.deliver()

@@ -5,7 +5,6 @@ The worker runs one batch at a time, as the real one does, with the real schedul
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from deterministic_engine import DeterministicEngine
@@ -13,11 +12,12 @@ from deterministic_engine import DeterministicEngine
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
 from streaming.media import AudioChunk, RenderedFrame
+from streaming.scheduling.jobs import AnyJob, JobKind, expected
 from streaming.scheduling.overload import OverloadLadder
 from streaming.scheduling.plan import Rung, StageCosts, plan_for
-from streaming.scheduling.scheduler import Job, JobKind, Schedule, run_batch
+from streaming.scheduling.scheduler import Schedule, run_batch
 from streaming.scheduling.slots import SlotLease
-from streaming.scheduling.worker import expected
+from streaming.scheduling.worker import Worker
 from streaming.session import Session, Settings
 from streaming.units import PACKET_TICKS, TICK_RATE, Tick
 from streaming.virtual_time import VirtualTimeLoop
@@ -28,13 +28,13 @@ Slowness = Callable[[float, JobKind], float]
 """How many times longer than its costs a batch takes that begins at a moment."""
 
 
-class VirtualWorker:
-    """Implements `streaming.scheduling.worker.Worker`."""
+class VirtualWorker(Worker):
+    """Runs one batch at a time."""
 
     def __init__(self, slowness: Slowness, spare: Callable[[float], float | None] = lambda now: None) -> None:
+        super().__init__(asyncio.get_running_loop().time)
         self.engine = DeterministicEngine(size=512)
         self.plan = plan_for(COSTS, 2.0)
-        self._now = asyncio.get_running_loop().time
         self.ladder = OverloadLadder(self.plan.rungs(), COSTS, cores=2.0, spare=lambda: spare(self._now()))
         self._slowness = slowness
         self._schedule = Schedule()
@@ -48,12 +48,9 @@ class VirtualWorker:
     async def prepare(self, avatar: str, size: int) -> None:
         self.engine.prepare(avatar, size)
 
-    def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        deliver = lambda result: None if future.done() else future.set_result(result)  # noqa: E731
-        self._schedule.add(Job(kind, lease, payload, deadline, deliver, self._now()))
+    def submit(self, job: AnyJob) -> None:
+        self._schedule.add(job)
         self._filled.set()
-        return future
 
     async def run(self) -> None:
         while True:
@@ -61,13 +58,13 @@ class VirtualWorker:
                 self._filled.clear()
                 await self._filled.wait()
             jobs = self._schedule.take()
-            results = run_batch(self.engine, jobs)
-            cost = expected(COSTS, jobs, results)
+            answers = run_batch(self.engine, jobs)
+            cost = expected(COSTS, answers)
             took = cost * self._slowness(self._now(), jobs[0].kind)
             await asyncio.sleep(took)
             self.ladder.ran(self._now(), took, cost)
-            for job, result in zip(jobs, results, strict=True):
-                job.deliver(result)
+            for answer in answers:
+                answer.deliver()
 
 
 class VirtualCall:

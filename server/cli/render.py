@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from server.paths import user_folder
 from server.sessions.mp4 import Mp4Writer
 from streaming.offline import OfflineFrame, render
-from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.jobs import JobKind
 from streaming.session import Settings
 from streaming.units import FRAME_TICKS, TICK_RATE
 from styletalk_core.audio import read_pcm

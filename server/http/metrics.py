@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from server.service import Service
 from server.sessions.live_session import LiveSession
 from streaming.media import to_ms
-from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.jobs import JobKind
 
 CAUGHT = (*(kind.value for kind in JobKind), "http", "channel", "upload")
 FRAMES = ("fresh", "overdue", "missing", "left_out")

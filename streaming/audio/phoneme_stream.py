@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from streaming.audio.decimator import Decimator
 from streaming.audio.phone_timeline import SILENT_COLUMN, PhoneTimeline
-from streaming.engine import RecognizedHops
 from streaming.media import AudioChunk
 from streaming.queues import BoundedQueue, OnFull
-from streaming.scheduling.scheduler import JobKind
 from streaming.scheduling.slots import SlotLease
 from streaming.scheduling.worker import Worker
 from streaming.units import MODEL_SAMPLE_TICKS, Tick
@@ -75,9 +73,7 @@ class PhonemeStream:
             while len(self._waiting) and len(chunks) < PACKETS_AT_ONCE:
                 chunks.append(await self._waiting.get())
             audio = np.concatenate([self._feed(chunk) for chunk in chunks])
-            hops: RecognizedHops = await self._worker.submit(
-                JobKind.RECOGNIZE, self._lease, audio, self._now() + RECOGNIZE_WITHIN
-            )
+            hops = await self._worker.recognize(self._lease, audio, self._now() + RECOGNIZE_WITHIN)
             for row, (column, speech) in enumerate(zip(hops.posteriors, hops.speech, strict=True)):
                 tick = self._session_tick(hops.start + row * hops.hop)
                 stale = tick < self._stale_before

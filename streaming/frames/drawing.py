@@ -6,19 +6,19 @@ it. The frames are the same for any number of threads.
 Runs on: the caller's thread; the drawing on a thread pool of its own.
 """
 
-import asyncio
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streaming.engine import Engine
 from streaming.errors import EngineFailure
-from streaming.scheduling.scheduler import Job, JobKind, run_batch
-from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.jobs import AnyJob, ControlJob, JobKind, RenderJob
+from streaming.scheduling.scheduler import render_batch, run_batch
 from streaming.virtual_time import InlineWorker
 
 THREAD_NAME = "drawing"
@@ -42,26 +42,21 @@ class DrawingWorker(InlineWorker):
         self._shape: tuple[int, ...] | None = None
         self._cpu_seconds = cpu_seconds
 
-    def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
+    def submit(self, job: AnyJob) -> None:
         """Runs the job, or begins to draw; the first frame is drawn at once and tells the shape of the others.
 
         Raises:
             EngineFailure: the engine failed.
         """
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        job = Job(kind, lease, payload, deadline, future.set_result, deadline)
-        if kind is JobKind.RENDER and self._shape is not None:
-            frame = np.empty(self._shape, np.uint8)
-            self._begun.append(self._pool.submit(self._draw, job, frame))
-            job.deliver(frame)
-            return future
+        if isinstance(job, RenderJob):
+            job.deliver(self._begin(job))
+            return
         began = time.thread_time()
-        result = self._run(job)
-        self._cpu_seconds[kind] += time.thread_time() - began
-        if kind is JobKind.RENDER:
-            self._shape = result.shape
-        job.deliver(result)
-        return future
+        with _engine_failures(job):
+            answers = run_batch(self.engine, [job])
+        self._cpu_seconds[job.kind] += time.thread_time() - began
+        for answer in answers:
+            answer.deliver()
 
     def begun(self) -> list[Drawing]:
         """The drawings that were begun since the last call."""
@@ -83,16 +78,35 @@ class DrawingWorker(InlineWorker):
         for slot in range(self._generation):
             self.engine.close(slot)
 
-    def _draw(self, job: Job, frame: NDArray[np.uint8]) -> float:
+    def _begin(self, job: RenderJob) -> NDArray[np.uint8]:
+        """The frame of a job; a thread fills it in, unless it is the first."""
+        if self._shape is None:
+            began = time.thread_time()
+            frame = self._picture(job)
+            self._cpu_seconds[JobKind.RENDER] += time.thread_time() - began
+            self._shape = frame.shape
+            return frame
+        frame = np.empty(self._shape, np.uint8)
+        self._begun.append(self._pool.submit(self._draw, job, frame))
+        return frame
+
+    def _draw(self, job: RenderJob, frame: NDArray[np.uint8]) -> float:
         """Fills ``frame``; returns the processor time that it took."""
         began = time.thread_time()
-        frame[:] = self._run(job)
+        frame[:] = self._picture(job)
         return time.thread_time() - began
 
-    def _run(self, job: Job) -> Any:
-        try:
-            return run_batch(self.engine, [job])[0]
-        except Exception as error:
-            if job.kind is JobKind.CONTROL and isinstance(error, ValueError):  # a refusal, such as an unknown style
-                raise
-            raise EngineFailure(f"the {job.kind.value} failed: {error}") from error
+    def _picture(self, job: RenderJob) -> NDArray[np.uint8]:
+        with _engine_failures(job):
+            return render_batch(self.engine, [job])[0].result
+
+
+@contextmanager
+def _engine_failures(job: AnyJob) -> Iterator[None]:
+    """Tells every error as an EngineFailure, apart from refusals, such as of an unknown style."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(job, ControlJob) and isinstance(error, ValueError):
+            raise
+        raise EngineFailure(f"the {job.kind.value} failed: {error}") from error

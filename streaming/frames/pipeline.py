@@ -19,7 +19,6 @@ from streaming.frames.frame_buffer import FrameBuffer
 from streaming.frames.frame_clock import FrameClock
 from streaming.media import MotionFrame, RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
-from streaming.scheduling.scheduler import JobKind
 from streaming.scheduling.slots import SlotLease
 from streaming.scheduling.worker import Worker
 from streaming.units import CONTEXT, FRAME_TICKS, Tick
@@ -107,7 +106,7 @@ class FramePipeline:
     async def _make(self, tick: Tick) -> None:
         due, epoch = self._frame_clock.due(tick), self._epoch
         window, _ = self._timeline.window(tick)
-        decoded = await self._worker.submit(JobKind.DECODE, self._lease, window, due)
+        decoded = await self._worker.decode(self._lease, window, due)
         speech = any(self._timeline.speech(tick + ahead * FRAME_TICKS) for ahead in range(SPEECH_AHEAD))
         if speech != (self.speaking_since is not None):
             self._emit_speech(tick, speech)
@@ -116,7 +115,7 @@ class FramePipeline:
         self._motions.append(motion)
         for tap in self.taps:
             tap(motion, window[CONTEXT])
-        yuv = await self._worker.submit(JobKind.RENDER, self._lease, motion, due)
+        yuv = await self._worker.render(self._lease, motion, due)
         self._frames.put(RenderedFrame(tick, epoch, yuv))
 
     def _emit_speech(self, tick: Tick, started: bool) -> None:

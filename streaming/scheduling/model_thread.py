@@ -10,17 +10,19 @@ import asyncio
 import logging
 import threading
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVarTuple
 
 from streaming.engine import Engine
 from streaming.errors import ControlFailed, EngineFailure, StreamingError, is_refusal
+from streaming.scheduling.jobs import AnyAnswer, AnyJob, JobKind
 from streaming.scheduling.plan import StageCosts
-from streaming.scheduling.scheduler import Job, JobKind, Schedule, run_batch
+from streaming.scheduling.scheduler import Schedule, run_batch
 from streaming.scheduling.slots import SlotLease
 from streaming.scheduling.timing import StageTimings
 
 logger = logging.getLogger(__name__)
+Arguments = TypeVarTuple("Arguments")
 
 FAILURES_TO_RESTART = 3
 RESTART_PAUSE = 2.0  # seconds between two attempts to build an engine
@@ -35,8 +37,11 @@ class ModelEvents(Protocol):
     def engine_lost(self) -> None:
         """The engine has failed too often; a new one is being built."""
 
-    def batch_done(self, jobs: list[Job], results: list[Any], seconds: float) -> None:
-        """One result, or exception, per job of a batch that took ``seconds``."""
+    def batch_done(self, answers: Sequence[AnyAnswer], seconds: float) -> None:
+        """A batch has taken ``seconds``."""
+
+    def batch_failed(self, jobs: list[AnyJob], error: Exception, seconds: float) -> None:
+        """A batch has failed after ``seconds``."""
 
 
 class ModelThread:
@@ -80,7 +85,7 @@ class ModelThread:
         self._thread = threading.Thread(target=self._thread_main, name="model-worker", daemon=True)
         self._thread.start()
 
-    async def stop(self) -> list[Job]:
+    async def stop(self) -> list[AnyJob]:
         """Ends the thread after the batch it is working on; returns the jobs that were waiting."""
         with self._condition:
             self._stopping = True
@@ -89,18 +94,18 @@ class ModelThread:
             await asyncio.to_thread(self._thread.join)
         return self._schedule.remove_all()
 
-    def add(self, job: Job) -> None:
+    def add(self, job: AnyJob) -> None:
         """Queues a job."""
         with self._condition:
             self._schedule.add(job)
             self._condition.notify()
 
-    def remove(self, lease: SlotLease) -> list[Job]:
+    def remove(self, lease: SlotLease) -> list[AnyJob]:
         """Takes out the waiting jobs of a session."""
         with self._condition:
             return self._schedule.remove(lease)
 
-    def remove_all(self) -> list[Job]:
+    def remove_all(self) -> list[AnyJob]:
         """Takes out every waiting job."""
         with self._condition:
             return self._schedule.remove_all()
@@ -133,18 +138,23 @@ class ModelThread:
                     return
                 began = self._now()
                 jobs = self._schedule.take()
-            results: list[Any]
             try:
-                results = run_batch(engine, jobs, self._pad)
-                failures = 0
+                answers = run_batch(engine, jobs, self._pad)
             except Exception as error:
-                results = [self._thread_failure(jobs, error)] * len(jobs)
                 failures += not _concerns_one_request(jobs, error)
-            seconds = self._now() - began
-            self.timings.add(jobs[0].kind, max(began - job.submitted for job in jobs), seconds, len(jobs))
-            self._thread_notify(self._events.batch_done, jobs, results, seconds)
+                failure = self._thread_failure(jobs, error)
+                self._thread_notify(self._events.batch_failed, jobs, failure, self._thread_time(jobs, began))
+            else:
+                failures = 0
+                self._thread_notify(self._events.batch_done, answers, self._thread_time(jobs, began))
 
-    def _thread_failure(self, jobs: list[Job], error: Exception) -> Exception:
+    def _thread_time(self, jobs: list[AnyJob], began: float) -> float:
+        """Notes how long a batch has waited and run; returns the latter in seconds."""
+        seconds = self._now() - began
+        self.timings.add(jobs[0].kind, max(began - job.submitted for job in jobs), seconds, len(jobs))
+        return seconds
+
+    def _thread_failure(self, jobs: list[AnyJob], error: Exception) -> Exception:
         """Return the error for the sessions of a failed batch: a refused control job keeps its own."""
         kind = jobs[0].kind
         if kind is JobKind.CONTROL and is_refusal(error):
@@ -154,11 +164,11 @@ class ModelThread:
         failure: type[StreamingError] = ControlFailed if kind is JobKind.CONTROL else EngineFailure
         return failure(f"the {kind.value} failed")
 
-    def _thread_notify(self, callback: Callable[..., None], *args: Any) -> None:
+    def _thread_notify(self, callback: Callable[[*Arguments], None], *args: *Arguments) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(callback, *args)
 
 
-def _concerns_one_request(jobs: list[Job], error: Exception) -> bool:
+def _concerns_one_request(jobs: list[AnyJob], error: Exception) -> bool:
     """True for a control job that stumbled over its own values, which says nothing about the engine."""
     return jobs[0].kind is JobKind.CONTROL and isinstance(error, ValueError)

@@ -4,39 +4,29 @@ Pure. The earliest deadline is taken, jobs of the same kind join it into a batch
 session waits for one frame at a time, so there is never a newer one that would make an overdue one worthless.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from streaming.engine import Engine
-from streaming.media import MotionFrame
+from streaming.engine import Engine, RecognizedHops
+from streaming.scheduling.jobs import (
+    Answer,
+    AnyAnswer,
+    AnyJob,
+    ControlJob,
+    DecodeJob,
+    Job,
+    JobKind,
+    RecognizeJob,
+    RenderJob,
+    Result,
+)
 from streaming.scheduling.slots import SlotLease
 
 MAX_BATCH: Final = 32
-
-
-class JobKind(Enum):
-    """What a job asks of the engine; the value is its name in the metrics."""
-
-    RECOGNIZE = "recogniser"
-    DECODE = "decoder"
-    RENDER = "renderer"
-    CONTROL = "control"
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """One session's part of a batch. ``payload`` depends on the kind; ``deliver`` gets the result or an exception."""
-
-    kind: JobKind
-    lease: SlotLease
-    payload: Any
-    deadline: float
-    deliver: Callable[[Any], None]
-    submitted: float
+Kind = TypeVar("Kind", RecognizeJob, DecodeJob, RenderJob)
 
 
 class Schedule:
@@ -44,18 +34,18 @@ class Schedule:
 
     def __init__(self, max_batch: int = MAX_BATCH) -> None:
         self._max_batch = max_batch
-        self._jobs: list[Job] = []
+        self._jobs: list[AnyJob] = []
 
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def add(self, job: Job) -> None:
+    def add(self, job: AnyJob) -> None:
         self._jobs.append(job)
 
-    def take(self) -> list[Job]:
+    def take(self) -> list[AnyJob]:
         """Removes and returns the next batch: jobs of one kind, at most one per slot."""
-        batch: list[Job] = []
-        waiting: list[Job] = []
+        batch: list[AnyJob] = []
+        waiting: list[AnyJob] = []
         slots: set[int] = set()
         for job in sorted(self._jobs, key=lambda job: job.deadline):
             if not batch or self._joins(batch, job, slots):
@@ -66,7 +56,7 @@ class Schedule:
         self._jobs = waiting
         return batch
 
-    def _joins(self, jobs: list[Job], job: Job, slots: set[int]) -> bool:
+    def _joins(self, jobs: list[AnyJob], job: AnyJob, slots: set[int]) -> bool:
         return (
             job.kind is jobs[0].kind
             and job.kind is not JobKind.CONTROL
@@ -74,42 +64,65 @@ class Schedule:
             and len(jobs) < self._max_batch
         )
 
-    def remove(self, lease: SlotLease) -> list[Job]:
+    def remove(self, lease: SlotLease) -> list[AnyJob]:
         """Takes out the jobs of a session that has ended."""
         removed = [job for job in self._jobs if job.lease == lease]
         self._jobs = [job for job in self._jobs if job.lease != lease]
         return removed
 
-    def remove_all(self) -> list[Job]:
+    def remove_all(self) -> list[AnyJob]:
         """Empties the schedule, for a worker that stops or starts anew."""
         jobs, self._jobs = self._jobs, []
         return jobs
 
 
-def run_batch(engine: Engine, jobs: list[Job], pad: bool = False) -> list[Any]:
-    """Runs jobs of one kind on the engine in one call; the results are in the order of the jobs.
+def run_batch(engine: Engine, jobs: Sequence[AnyJob], pad: bool = False) -> Sequence[AnyAnswer]:
+    """Runs jobs of one kind on the engine in one call; the answers are in the order of the jobs.
 
     With ``pad``, stateless kinds are filled up to the next power of two by repeating the last job, so that a device
     that prepares its work per shape sees six shapes only.
     """
-    kind = jobs[0].kind
-    if kind is JobKind.CONTROL:
-        return [jobs[0].payload(engine)]
+    first = jobs[0]
+    if isinstance(first, ControlJob):
+        first.operation(engine)
+        return [Answer(first, None)]
+    if isinstance(first, RecognizeJob):
+        return _recognize(engine, _alike(jobs, RecognizeJob))
+    if isinstance(first, DecodeJob):
+        return _decode(engine, _alike(jobs, DecodeJob))
+    return render_batch(engine, _alike(jobs, RenderJob), pad)
+
+
+def _recognize(engine: Engine, jobs: list[RecognizeJob]) -> list[Answer[RecognizedHops]]:
+    return _answers(jobs, engine.recognize(_slots(jobs), [job.audio for job in jobs]))
+
+
+def _decode(engine: Engine, jobs: list[DecodeJob]) -> list[Answer[NDArray[np.float32]]]:
+    return _answers(jobs, engine.decode(_slots(jobs), np.stack([job.window for job in jobs])))
+
+
+def render_batch(engine: Engine, jobs: list[RenderJob], pad: bool = False) -> list[Answer[NDArray[np.uint8]]]:
+    """Draws the pictures of all jobs in one call; ``pad`` as for `run_batch`."""
     rows = len(jobs)
-    if pad and kind is JobKind.RENDER:
-        jobs = jobs + [jobs[-1]] * ((1 << (rows - 1).bit_length()) - rows)
-    slots = [job.lease.slot for job in jobs]
-    if kind is JobKind.RECOGNIZE:
-        results: Any = engine.recognize(slots, [job.payload for job in jobs])
-    elif kind is JobKind.DECODE:
-        results = engine.decode(slots, np.stack([job.payload for job in jobs]))
-    else:
-        motion: list[MotionFrame] = [job.payload for job in jobs]
-        results = engine.render(
-            slots,
-            np.stack([frame.expression for frame in motion]),
-            np.stack([frame.pose for frame in motion]),
-            np.stack([frame.gaze for frame in motion]),
-            np.array([frame.blink for frame in motion], dtype=np.float32),
-        )
-    return list(results[:rows])
+    padded = jobs + [jobs[-1]] * ((1 << (rows - 1).bit_length()) - rows) if pad else jobs
+    pictures = engine.render(
+        _slots(padded),
+        np.stack([job.motion.expression for job in padded]),
+        np.stack([job.motion.pose for job in padded]),
+        np.stack([job.motion.gaze for job in padded]),
+        np.array([job.motion.blink for job in padded], dtype=np.float32),
+    )
+    return _answers(jobs, pictures[:rows])
+
+
+def _alike(jobs: Sequence[AnyJob], kind: type[Kind]) -> list[Kind]:
+    """The jobs of a kind, which are all of a batch."""
+    return [job for job in jobs if isinstance(job, kind)]
+
+
+def _slots(jobs: Sequence[AnyJob]) -> list[int]:
+    return [job.lease.slot for job in jobs]
+
+
+def _answers(jobs: Sequence[Job[Result]], results: Iterable[Result]) -> list[Answer[Result]]:
+    return [Answer(job, result) for job, result in zip(jobs, results, strict=True)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.jobs import JobKind
 
 TIMINGS_KEPT = 512
 

@@ -6,36 +6,91 @@ cost on this machine.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from streaming.clock import monotonic
-from streaming.engine import Engine, StylePosition
+from streaming.engine import Engine, RecognizedHops, StylePosition
 from streaming.errors import ControlFailed, EngineFailure, WorkerFull
+from streaming.media import MotionFrame
+from streaming.scheduling.jobs import (
+    AnyAnswer,
+    AnyJob,
+    ControlJob,
+    ControlOperation,
+    DecodeJob,
+    RecognizeJob,
+    RenderJob,
+    expected,
+)
 from streaming.scheduling.measurement import PictureEncoder, measure
 from streaming.scheduling.model_thread import ModelThread
 from streaming.scheduling.overload import OverloadLadder
 from streaming.scheduling.plan import SIZES, MachinePlan, StageCosts, plan_for
-from streaming.scheduling.scheduler import Job, JobKind
 from streaming.scheduling.slots import SlotLease, Slots
 from streaming.scheduling.timing import StageTiming
-from streaming.units import MODEL_SAMPLE_TICKS, TICK_RATE
 
 
-class Worker(Protocol):
-    """What a session needs of a worker; the threaded one serves live sessions, the inline one virtual time."""
+class Worker(ABC):
+    """What a session needs of a worker; the threaded one serves live sessions, the inline one virtual time.
 
-    @property
-    def ladder(self) -> OverloadLadder:
-        """How large and how many pictures are; is told how they fare."""
+    What a session asks for is queued when it asks. The future that it gets raises EngineFailure when the session's
+    slot was taken away or the engine failed.
 
+    Args:
+        now: seconds on the clock of the deadlines.
+    """
+
+    ladder: OverloadLadder
+    """How large and how many pictures are; is told how they fare."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+
+    @abstractmethod
     async def prepare(self, avatar: str, size: int) -> None:
         """Loads a portrait for pictures of ``size`` beside the running work."""
 
-    def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
-        """Queues a job. The future raises EngineFailure, or what a control job is refused with."""
+    @abstractmethod
+    def submit(self, job: AnyJob) -> None:
+        """Sees to it that a job is answered, now or later."""
+
+    def recognize(
+        self, lease: SlotLease, audio: NDArray[np.float32], deadline: float
+    ) -> "asyncio.Future[RecognizedHops]":
+        """Feeds ``audio`` (n,) float32 16 kHz to the session's recognizer."""
+        job = RecognizeJob(lease, deadline, self._now(), asyncio.get_running_loop().create_future(), audio)
+        self.submit(job)
+        return job.answer
+
+    def decode(
+        self, lease: SlotLease, window: NDArray[np.float32], deadline: float
+    ) -> "asyncio.Future[NDArray[np.float32]]":
+        """Decodes a phone window (11, 41) float32 into an expression (64,) float32."""
+        job = DecodeJob(lease, deadline, self._now(), asyncio.get_running_loop().create_future(), window)
+        self.submit(job)
+        return job.answer
+
+    def render(self, lease: SlotLease, motion: MotionFrame, deadline: float) -> "asyncio.Future[NDArray[np.uint8]]":
+        """Draws a motion frame as a picture (H*3//2, W) uint8 yuv420p."""
+        job = RenderJob(lease, deadline, self._now(), asyncio.get_running_loop().create_future(), motion)
+        self.submit(job)
+        return job.answer
+
+    def control(self, lease: SlotLease, operation: ControlOperation) -> "asyncio.Future[None]":
+        """Changes what the engine keeps for the session; also raises the engine's refusal, or ControlFailed."""
+        job = self._control_job(lease, operation)
+        self.submit(job)
+        return job.answer
+
+    def _control_job(self, lease: SlotLease, operation: ControlOperation) -> ControlJob:
+        now = self._now()
+        return ControlJob(lease, now, now, asyncio.get_running_loop().create_future(), operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +116,7 @@ class Machine:
         return plan_for(costs, self.cores, self.sizes, self.fixed)
 
 
-class BatchWorker:
+class BatchWorker(Worker):
     """Leases slots and runs jobs.
 
     Args:
@@ -80,6 +135,7 @@ class BatchWorker:
         now: Callable[[], float] = monotonic,
         machine: Machine | None = None,
     ) -> None:
+        super().__init__(now)
         self.ready = False
         self.recognizer_delay = 0
         self.machine = machine or Machine()
@@ -88,7 +144,6 @@ class BatchWorker:
         self.ladder = OverloadLadder(self.plan.rungs())
         self._costs: StageCosts | None = None
         self._engine: Engine | None = None
-        self._now = now
         self._thread = ModelThread(make_engine, self, pad, now, self._thread_measure)
         self._became_ready = asyncio.Event()
         self._slots = Slots(slots)
@@ -106,7 +161,7 @@ class BatchWorker:
         waiting = await self._thread.stop()
         self.ready = False
         for job in waiting:
-            job.deliver(EngineFailure("the server is shutting down"))
+            job.fail(EngineFailure("the server is shutting down"))
         self._slots.forget_all()
 
     def make_ladder(self, plan: MachinePlan, costs: StageCosts) -> OverloadLadder:
@@ -155,10 +210,12 @@ class BatchWorker:
             return
         self._slots.give_back(lease)
         for job in self._thread.remove(lease):
-            job.deliver(EngineFailure("the session has ended"))
+            job.fail(EngineFailure("the session has ended"))
+        closing = self._control_job(lease, lambda engine: engine.close(lease.slot))
+        self._thread.add(closing)
         try:
             with suppress(EngineFailure, ControlFailed):  # logged by the thread; the next session opens the slot anew
-                await self._enqueue(JobKind.CONTROL, lease, lambda engine: engine.close(lease.slot), self._now())
+                await closing.answer
         finally:
             self._slots.cleared(lease)
 
@@ -175,32 +232,12 @@ class BatchWorker:
         """Where the styles lie in the plane, computed beside the running work; nothing while there is no engine."""
         return () if self._engine is None else await asyncio.to_thread(self._engine.style_map)
 
-    def submit(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
-        """Queues a job.
-
-        Returns:
-            A future of the kind's result; raises EngineFailure when the lease has ended or the engine
-            failed, or for a control job the engine's refusal or ControlFailed.
-        """
-        if not self._slots.holds(lease):
-            failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            failed.set_exception(EngineFailure("the session's slot was taken away"))
-            return failed
-        return self._enqueue(kind, lease, payload, deadline)
-
-    def _enqueue(self, kind: JobKind, lease: SlotLease, payload: Any, deadline: float) -> "asyncio.Future[Any]":
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-
-        def deliver(result: Any) -> None:
-            if future.done():
-                return
-            if isinstance(result, BaseException):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-
-        self._thread.add(Job(kind, lease, payload, deadline, deliver, self._now()))
-        return future
+    def submit(self, job: AnyJob) -> None:
+        """Queues a job, unless its lease has ended."""
+        if self._slots.holds(job.lease):
+            self._thread.add(job)
+        else:
+            job.fail(EngineFailure("the session's slot was taken away"))
 
     def failures(self) -> dict[str, int]:
         """Batches that failed unexpectedly, by the name of their kind."""
@@ -229,23 +266,18 @@ class BatchWorker:
         self._became_ready.clear()
         self._slots.forget_all()
         for job in self._thread.remove_all():
-            job.deliver(EngineFailure("the model worker is starting anew"))
+            job.fail(EngineFailure("the model worker is starting anew"))
 
-    def batch_done(self, jobs: list[Job], results: list[Any], seconds: float) -> None:
+    def batch_done(self, answers: Sequence[AnyAnswer], seconds: float) -> None:
         """Hands the results to who waits for them."""
-        for job, result in zip(jobs, results, strict=True):
-            job.deliver(result)
+        for answer in answers:
+            answer.deliver()
         if self._costs is not None:
-            self.ladder.ran(self._now(), seconds, expected(self._costs, jobs, results))
+            self.ladder.ran(self._now(), seconds, expected(self._costs, answers))
 
-
-def expected(costs: StageCosts, jobs: Sequence[Job], results: Sequence[Any]) -> float:
-    """Seconds that a batch takes by its ``costs``; 0 for a change of settings and for one that failed."""
-    kind = jobs[0].kind
-    if kind is JobKind.CONTROL or isinstance(results[0], BaseException):
-        return 0.0
-    if kind is JobKind.RECOGNIZE:
-        return sum(len(job.payload) for job in jobs) * MODEL_SAMPLE_TICKS / TICK_RATE * costs.recognize
-    if kind is JobKind.DECODE:
-        return len(jobs) * costs.decode
-    return sum(costs.render[picture.shape[1]] for picture in results)
+    def batch_failed(self, jobs: list[AnyJob], error: Exception, seconds: float) -> None:
+        """Tells everybody who waits for the batch."""
+        for job in jobs:
+            job.fail(error)
+        if self._costs is not None:
+            self.ladder.ran(self._now(), seconds, 0.0)

@@ -6,7 +6,6 @@ times a second, at its own moment within the frame; a frame that is not rendered
 
 import argparse
 import asyncio
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,10 +18,11 @@ from server.priority import raise_priority
 from streaming.clock import MediaClock, monotonic
 from streaming.frames.composer import Composer
 from streaming.latency import LatencyPlan
-from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.jobs import ControlOperation
 from streaming.scheduling.slots import SlotLease
 from streaming.scheduling.timing import StageTiming
 from streaming.scheduling.worker import BatchWorker
+from streaming.session import Settings
 from streaming.units import FRAME_TICKS, PHONES, TICK_RATE, WINDOW
 from styletalk_core.errors import InputError
 
@@ -97,7 +97,7 @@ async def _measure_all(config: ServerConfig, counts: list[int], seconds: float) 
             leases = [worker.lease() for _ in range(count)]
             for lease in leases:
                 await worker.prepare(settings.avatar, worker.size)
-                await worker.submit(JobKind.CONTROL, lease, _opening(lease, settings, worker.size), monotonic())
+                await worker.control(lease, _opening(lease, settings, worker.size))
             steps.append(await _measure(worker, leases, seconds, config.device))
             for lease in leases:
                 await worker.release(lease)
@@ -106,7 +106,7 @@ async def _measure_all(config: ServerConfig, counts: list[int], seconds: float) 
         await worker.aclose()
 
 
-def _opening(lease: SlotLease, settings: Any, size: int) -> Callable[[Any], None]:
+def _opening(lease: SlotLease, settings: Settings, size: int) -> ControlOperation:
     return lambda engine: engine.open(
         lease.slot, settings.avatar, settings.style, settings.intensity, settings.background, size
     )
@@ -156,9 +156,9 @@ async def _speak(worker: BatchWorker, lease: SlotLease, began: float, seconds: f
         await clock.wait_until(start)
         due = start + budget
         place = index % (len(phones) - WINDOW)
-        decoded = await worker.submit(JobKind.DECODE, lease, phones[place : place + WINDOW], due)
+        decoded = await worker.decode(lease, phones[place : place + WINDOW], due)
         motion = composer.compose(index * FRAME_TICKS, 0, decoded, True, 0.1)
-        await worker.submit(JobKind.RENDER, lease, motion, due)
+        await worker.render(lease, motion, due)
         late += counted and monotonic() > due
     return late, made
 

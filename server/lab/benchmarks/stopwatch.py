@@ -16,8 +16,7 @@ from server.sessions.microphone_session import MicrophoneSession
 from server.webrtc.vp8_encoder import VIDEO_CLOCK_RATE
 from streaming.clock import monotonic
 from streaming.media import AudioChunk, RenderedFrame
-from streaming.scheduling.scheduler import JobKind
-from streaming.scheduling.slots import SlotLease
+from streaming.scheduling.jobs import AnyJob, DecodeJob, RenderJob
 from streaming.scheduling.worker import BatchWorker
 from streaming.units import FRAME_TICKS, TICK_RATE, Tick
 
@@ -103,18 +102,16 @@ class Stopwatch:
             self._quiet += len(chunk.samples)
         deliver(chunk)
 
-    def _submit(
-        self, submit: Callable[..., Any], kind: JobKind, lease: SlotLease, payload: Any, deadline: float
-    ) -> Any:
+    def _submit(self, submit: Callable[[AnyJob], None], job: AnyJob) -> None:
         began = self.now()
-        future = submit(kind, lease, payload, deadline)
-        if kind is JobKind.DECODE:
-            future.add_done_callback(lambda _: self._decoding.update({deadline: (began, self.now())}))
-        elif kind is JobKind.RENDER:
-            decoding, decoded = self._decoding.pop(deadline, (0.0, 0.0))
-            frame = self.frames[payload.tick] = FrameMoments(self.captured(payload.tick), decoding, decoded, began)
-            future.add_done_callback(lambda _: setattr(frame, "rendered", self.now()))
-        return future
+        submit(job)
+        if isinstance(job, DecodeJob):
+            job.answer.add_done_callback(lambda _: self._decoding.update({job.deadline: (began, self.now())}))
+        elif isinstance(job, RenderJob):
+            decoding, decoded = self._decoding.pop(job.deadline, (0.0, 0.0))
+            tick = job.motion.tick
+            frame = self.frames[tick] = FrameMoments(self.captured(tick), decoding, decoded, began)
+            job.answer.add_done_callback(lambda _: setattr(frame, "rendered", self.now()))
 
     async def _next_frame(self, next_frame: Callable[[], Awaitable[RenderedFrame]]) -> RenderedFrame:
         frame = await next_frame()

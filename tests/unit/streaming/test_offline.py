@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streaming import offline
 from streaming.errors import EngineFailure
 from streaming.frames import drawing
-from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.jobs import JobKind
 from streaming.session import Settings
 
 RECORDING = np.zeros(3 * 48_000, np.int16)

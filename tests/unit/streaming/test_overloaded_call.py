@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from virtual_machine import COSTS, VirtualCall, call, speech
 
+from streaming.scheduling.jobs import JobKind
 from streaming.scheduling.plan import Rung
-from streaming.scheduling.scheduler import JobKind
 from streaming.units import STEP_TICKS
 
 BEGIN, END = 5.0, 20.0

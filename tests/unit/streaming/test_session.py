@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
+from numpy.typing import NDArray
 
 from streaming.audio.drift import DriftFollower
 from streaming.clock import MediaClock
 from streaming.errors import EngineFailure
 from streaming.latency import LatencyPlan
-from streaming.media import AudioChunk, RenderedFrame
+from streaming.media import AudioChunk, MotionFrame, RenderedFrame
+from streaming.scheduling.jobs import AnyJob
+from streaming.scheduling.slots import SlotLease
 from streaming.session import Session, Settings
 from streaming.units import FRAME_TICKS, PACKET_TICKS
 from streaming.virtual_time import InlineWorker, VirtualTimeLoop
@@ -277,16 +280,14 @@ class SlowWorker(InlineWorker):
         self._delay = delay
         self._count = 0
 
-    def submit(self, kind: Any, lease: Any, payload: Any, deadline: float) -> Any:
-        done = super().submit(kind, lease, payload, deadline)
-        if kind.name != "RENDER":
-            return done
+    def render(self, lease: SlotLease, motion: MotionFrame, deadline: float) -> asyncio.Future[NDArray[np.uint8]]:
+        picture = super().render(lease, motion, deadline)
         self._count += 1
         wait = self._delay(self._count)
 
-        async def later() -> Any:
+        async def later() -> NDArray[np.uint8]:
             await asyncio.sleep(wait)
-            return await done
+            return await picture
 
         return asyncio.ensure_future(later())
 
@@ -320,7 +321,7 @@ def test_every_picture_that_is_made_is_shown_however_slow_the_renderer() -> None
 class FailingWorker(InlineWorker):
     """Every job fails."""
 
-    def submit(self, *args: Any) -> Any:
+    def submit(self, job: AnyJob) -> None:
         raise EngineFailure("the decoder failed")
 
 

@@ -1,6 +1,6 @@
 """Proves that stage timings are medians in milliseconds per kind of job."""
 
-from streaming.scheduling.scheduler import JobKind
+from streaming.scheduling.jobs import JobKind
 from streaming.scheduling.timing import StageTimings
 
 

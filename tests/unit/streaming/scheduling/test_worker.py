@@ -11,7 +11,6 @@ import pytest
 from deterministic_engine import DeterministicEngine
 
 from streaming.errors import ControlFailed, EngineFailure, WorkerFull
-from streaming.scheduling.scheduler import JobKind
 from streaming.scheduling.slots import SlotLease
 from streaming.scheduling.worker import BatchWorker, Machine
 from styletalk_core.errors import NotFound
@@ -33,7 +32,7 @@ async def running(engine: DeterministicEngine, slots: int = 4) -> AsyncIterator[
 
 async def opened(worker: BatchWorker) -> SlotLease:
     lease = worker.lease()
-    await worker.submit(JobKind.CONTROL, lease, lambda e: e.open(lease.slot, "ada", "calm", 1.0), time.monotonic())
+    await worker.control(lease, lambda e: e.open(lease.slot, "ada", "calm", 1.0))
     return lease
 
 
@@ -56,9 +55,9 @@ async def test_jobs_that_wait_together_run_as_one_batch() -> None:
     engine = DeterministicEngine(cost={"decode": 0.05})
     async with running(engine) as worker:
         leases = [await opened(worker) for _ in range(4)]
-        blocker = worker.submit(JobKind.DECODE, leases[0], WINDOW, soon())
+        blocker = worker.decode(leases[0], WINDOW, soon())
         await asyncio.sleep(0.01)
-        rest = [worker.submit(JobKind.DECODE, lease, WINDOW, soon()) for lease in leases[1:]]
+        rest = [worker.decode(lease, WINDOW, soon()) for lease in leases[1:]]
         await asyncio.gather(blocker, *rest)
     assert [len(slots) for kind, slots in engine.calls if kind == "decode"] == [1, 3]
 
@@ -69,7 +68,7 @@ async def test_a_job_of_an_ended_session_is_not_run() -> None:
         lease = await opened(worker)
         await worker.release(lease)
         with pytest.raises(EngineFailure):
-            await worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+            await worker.decode(lease, WINDOW, soon())
     assert not [call for call in engine.calls if call[0] == "decode"]
 
 
@@ -77,9 +76,9 @@ async def test_jobs_that_wait_when_their_session_ends_are_not_run() -> None:
     engine = DeterministicEngine(cost={"decode": 0.05})
     async with running(engine) as worker:
         lease, other = await opened(worker), await opened(worker)
-        blocker = worker.submit(JobKind.DECODE, other, WINDOW, soon())
+        blocker = worker.decode(other, WINDOW, soon())
         await asyncio.sleep(0.01)
-        waiting = worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+        waiting = worker.decode(lease, WINDOW, soon())
         await worker.release(lease)
         with pytest.raises(EngineFailure, match="ended"):
             await waiting
@@ -90,7 +89,7 @@ async def test_jobs_that_wait_when_their_session_ends_are_not_run() -> None:
 async def test_a_frame_whose_time_has_passed_is_made_all_the_same() -> None:
     async with running(DeterministicEngine()) as worker:
         lease = await opened(worker)
-        assert (await worker.submit(JobKind.DECODE, lease, WINDOW, time.monotonic() - 1)).shape == (64,)
+        assert (await worker.decode(lease, WINDOW, time.monotonic() - 1)).shape == (64,)
 
 
 async def test_a_failed_batch_ends_its_own_session_only() -> None:
@@ -99,8 +98,8 @@ async def test_a_failed_batch_ends_its_own_session_only() -> None:
         victim, other = await opened(worker), await opened(worker)
         engine.fail_next["decode"] = 1
         with pytest.raises(EngineFailure, match="decoder"):
-            await worker.submit(JobKind.DECODE, victim, WINDOW, soon())
-        assert (await worker.submit(JobKind.DECODE, other, WINDOW, soon())).shape == (64,)
+            await worker.decode(victim, WINDOW, soon())
+        assert (await worker.decode(other, WINDOW, soon())).shape == (64,)
         assert worker.ready
 
 
@@ -109,7 +108,7 @@ async def test_asking_for_the_impossible_is_not_a_failure() -> None:
         lease = worker.lease()
         for _ in range(5):
             with pytest.raises(NotFound, match="nobody"):
-                await worker.submit(JobKind.CONTROL, lease, lambda e: e.open(lease.slot, "nobody", "calm", 1.0), soon())
+                await worker.control(lease, lambda e: e.open(lease.slot, "nobody", "calm", 1.0))
         assert worker.ready
 
 
@@ -119,7 +118,7 @@ async def test_a_stray_value_error_of_a_control_job_is_logged_and_counted(caplog
         lease = await opened(worker)
         for _ in range(4):
             with pytest.raises(ControlFailed):
-                await worker.submit(JobKind.CONTROL, lease, lambda _: np.zeros(3).reshape(2, 2), soon())
+                await worker.control(lease, lambda _: np.zeros(3).reshape(2, 2))
         assert worker.ready and worker.failures() == {"control": 4}
     assert caplog.text.count("ValueError: cannot reshape array of size 3") == 4
 
@@ -131,13 +130,13 @@ async def test_three_failures_in_a_row_turn_the_worker_unready_and_start_it_anew
         engine.fail_next.update(decode=3, warmup=1)
         for _ in range(3):
             with pytest.raises(EngineFailure):
-                await worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+                await worker.decode(lease, WINDOW, soon())
         async with asyncio.timeout(5):
             while worker.ready:
                 await asyncio.sleep(0.005)
             await worker.wait_ready()
         with pytest.raises(EngineFailure, match="taken away"):
-            await worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+            await worker.decode(lease, WINDOW, soon())
         assert worker.free_slots == 4
 
 
@@ -145,7 +144,7 @@ async def test_timing_is_kept_per_stage() -> None:
     async with running(DeterministicEngine(cost={"decode": 0.01})) as worker:
         lease = await opened(worker)
         for _ in range(5):
-            await worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+            await worker.decode(lease, WINDOW, soon())
         timing = worker.timings()["decoder"]
     assert 9 < timing.run_p50 < 60 and timing.batch == 1
 
@@ -154,9 +153,9 @@ async def test_closing_answers_waiting_jobs() -> None:
     engine = DeterministicEngine(cost={"decode": 0.2})
     async with running(engine) as worker:
         lease, other = await opened(worker), await opened(worker)
-        running_job = worker.submit(JobKind.DECODE, lease, WINDOW, soon())
+        running_job = worker.decode(lease, WINDOW, soon())
         await asyncio.sleep(0.02)
-        waiting = worker.submit(JobKind.DECODE, other, WINDOW, soon())
+        waiting = worker.decode(other, WINDOW, soon())
     assert (await running_job).shape == (64,)
     with pytest.raises(EngineFailure, match="shutting down"):
         await waiting

@@ -14,7 +14,6 @@ from server.lab.benchmarks.adaptation import Adaptation
 from server.lab.benchmarks.busy import busy_loops
 from streaming.frames.elastic_delay import DelaySeen
 from streaming.media import RenderedFrame
-from streaming.scheduling.scheduler import JobKind
 from streaming.scheduling.worker import BatchWorker
 from streaming.stats import SessionStats
 from streaming.units import FRAME_TICKS
@@ -51,7 +50,7 @@ async def test_the_batch_benchmark_tells_a_device_that_keeps_up_from_one_that_do
         leases = [worker.lease() for _ in range(2)]
         for lease in leases:
             slot = lease.slot
-            await worker.submit(JobKind.CONTROL, lease, lambda e, slot=slot: e.open(slot, "ada", "calm", 1.0), 0)
+            await worker.control(lease, lambda e, slot=slot: e.open(slot, "ada", "calm", 1.0))
         step = await batch._measure(worker, leases, 1.5, "cpu")
     finally:
         await worker.aclose()
