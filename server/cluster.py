@@ -160,9 +160,8 @@ async def _while_present(client: Client) -> AsyncIterator[ClientSettings]:
     while loop.time() - last_seen < ARRIVAL_SECONDS:
         if client.present:
             last_seen = loop.time()
-        settings = client.settings if client.session is None else client.session.media_session.settings
         viewers = 0 if client.session is None else len(client.session.viewers.by_id)
-        yield ClientSettings(settings, client.fade_s, client.presents_as, viewers)
+        yield ClientSettings(client.settings, client.fade_s, client.presents_as, viewers)
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -7,7 +7,7 @@ where there is no time for them, they become smaller and fewer.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from streaming.audio.drift import DriftFollower
 from streaming.audio.phoneme_stream import PhonemeStream
@@ -24,7 +24,7 @@ from streaming.queues import BoundedQueue
 from streaming.scheduling.slots import SlotLease
 from streaming.scheduling.worker import Worker
 from streaming.stats import SessionStats
-from streaming.units import FRAME_TICKS, PACKET_TICKS, TICK_RATE, Tick
+from streaming.units import FRAME_TICKS, PACKET_TICKS, Tick
 
 AudioTap = Callable[[AudioChunk], None]
 
@@ -47,7 +47,7 @@ class Session:
         lease: the session's slot on it.
         plan: where the delay goes.
         clock: not yet started.
-        settings: avatar and style to open with.
+        settings: what to open with; who changes them later keeps them.
         seed: of the idle motion.
     """
 
@@ -57,7 +57,6 @@ class Session:
         self.lease = lease
         self.plan = plan
         self.clock = clock
-        self.settings = settings
         self.stats = SessionStats(DelaySeen.of(plan.delay))
         self.level = 0.0
         """Root mean square of the newest microphone packet, full scale = 1."""
@@ -65,6 +64,8 @@ class Session:
         self.audio_taps: list[AudioTap] = []
         """Get the microphone's sound as it comes."""
         self._worker = worker
+        self._opening = settings
+        self._avatar = settings.avatar
         self._started = asyncio.Event()
         self._ring = AudioRing()
         self._phonemes = PhonemeStream(worker, lease, clock.now)
@@ -91,7 +92,7 @@ class Session:
             ControlFailed: the engine failed.
             EngineFailure: the session has ended.
         """
-        slot, wanted, size = self.lease.slot, self.settings, self._size
+        slot, wanted, size = self.lease.slot, self._opening, self._size
         await self._worker.prepare(wanted.avatar, size)
         await self._worker.control(
             self.lease,
@@ -208,7 +209,7 @@ class Session:
         """Changes D where pictures ask for it."""
         if step := self._elastic.step(self.clock.now(), quiet=self._pipeline.speaking_since is None):
             self.clock.delay += step
-            self.stats.delay_ms.follow(self.clock.delay)
+            self.stats.delay.follow(self.clock.delay)
 
     async def _follow_size(self) -> None:
         """Makes the pictures as large as the worker says; smaller ones are prepared while there is time."""
@@ -218,25 +219,25 @@ class Session:
             self._shown.clear()
             if (size := self._worker.ladder.rung.size) != self._size:
                 await self._resize(size)
-            wanted = {(self.settings.avatar, rung.size) for rung in self._worker.ladder.rungs if rung.size < self._size}
+            wanted = {(self._avatar, rung.size) for rung in self._worker.ladder.rungs if rung.size < self._size}
             for avatar, smaller in sorted(wanted - prepared, reverse=True)[:1]:
                 prepared.add((avatar, smaller))
                 await self._worker.prepare(avatar, smaller)
 
     async def _resize(self, size: int) -> None:
         slot = self.lease.slot
-        await self._worker.prepare(self.settings.avatar, size)
+        await self._worker.prepare(self._avatar, size)
         await self._worker.control(self.lease, lambda engine: engine.set_size(slot, size))
         self._size = size
         self.stats.size_changes += 1
 
     # Control
 
-    def interrupt(self) -> float:
+    def interrupt(self) -> Tick:
         """Stops the avatar: silence from the next packet, the mouth closes from what is on screen.
 
         Returns:
-            Milliseconds of the current utterance that were really played.
+            Ticks of the current utterance that were really played.
         """
         since = self._pipeline.speaking_since
         played = 0 if since is None else max(0, self._played - since)
@@ -245,7 +246,7 @@ class Session:
         self._ring.silence(self._played, self._ring.end)
         self._phonemes.forget(self._stale_before)
         self._pipeline.interrupt(self.epoch)
-        return played * 1000 / TICK_RATE
+        return played
 
     async def set_style(self, style: StyleChoice, intensity: float, fade_s: float) -> int:
         """Cross-fades to a style.
@@ -259,7 +260,6 @@ class Session:
         """
         slot = self.lease.slot
         await self._worker.control(self.lease, lambda engine: engine.set_style(slot, style, intensity, fade_s))
-        self.settings = replace(self.settings, style=style, intensity=intensity)
         return self._next_frame
 
     async def set_avatar(self, avatar: str) -> int:
@@ -275,7 +275,7 @@ class Session:
         slot = self.lease.slot
         await self._worker.prepare(avatar, self._size)
         await self._worker.control(self.lease, lambda engine: engine.set_avatar(slot, avatar))
-        self.settings = replace(self.settings, avatar=avatar)
+        self._avatar = avatar
         return self._next_frame
 
     async def set_background(self, background: str) -> int:
@@ -290,7 +290,6 @@ class Session:
         """
         slot = self.lease.slot
         await self._worker.control(self.lease, lambda engine: engine.set_background(slot, background))
-        self.settings = replace(self.settings, background=background)
         return self._next_frame
 
     @property

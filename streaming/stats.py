@@ -10,7 +10,7 @@ from streaming.units import Tick
 class SessionStats:
     """Counters since the start."""
 
-    delay_ms: DelaySeen
+    delay: DelaySeen
     """The delay D."""
     fresh: int = 0
     """Pictures that left in time."""

@@ -43,7 +43,11 @@ class MessageSink(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """A session id, what it has chosen, and its call."""
+    """A session id, what it has chosen, and its call.
+
+    Attributes:
+        settings: what is shown, or will be; a call is opened with them and told of changes, and is never asked.
+    """
 
     id: str
     settings: Settings
@@ -163,7 +167,6 @@ class Clients:
             problem = await session.run()
         finally:
             if client.session is session:
-                client.settings = session.media_session.settings
                 client.session = client.task = None
             self._littered = True
             if problem is not None:

@@ -13,7 +13,7 @@ from streaming.errors import EngineFailure
 from streaming.scheduling.worker import BatchWorker
 from streaming.session import Session
 from streaming.speaker import Interruption
-from streaming.units import FRAME_TICKS, TICK_RATE
+from streaming.units import FRAME_TICKS
 
 
 class LiveSession:
@@ -33,7 +33,7 @@ class LiveSession:
 
     def interrupt(self) -> Interruption:
         """Stops the avatar: silence from the next packet on."""
-        played = round(self.media_session.interrupt() * TICK_RATE / 1000)
+        played = self.media_session.interrupt()
         return Interruption(None, played, self.media_session.played_tick // FRAME_TICKS, ())
 
     async def work(self) -> None:

@@ -150,7 +150,7 @@ class ClientChannel(MessageChannel):
             raise NotFound(f"There is no style named {unknown[0]!r}.")
         frame = 0 if session is None else await session.set_style(style, intensity, fade_s)
         client.fade_s = fade_s
-        client.settings = replace(settings, style=style, intensity=intensity)
+        client.settings = replace(client.settings, style=style, intensity=intensity)
         self.send(StyleApplied(*style_fields(style), intensity, frame))
 
     async def _set_avatar(self, avatar: str) -> None:

@@ -10,7 +10,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from streaming.media import to_ms
 from streaming.units import Tick
 
 DELAY_STEP: Tick = 480  # 10 ms
@@ -29,20 +28,20 @@ SECONDS_BETWEEN_SHRINKS: Final = 0.5
 
 @dataclass(slots=True)
 class DelaySeen:
-    """The delay D of a session in ms: when it began, at its largest, and now."""
+    """The delay D of a session in ticks: when it began, at its largest, and now."""
 
-    first: float
-    largest: float
-    last: float
+    first: Tick
+    largest: Tick
+    last: Tick
 
     @classmethod
     def of(cls, delay: Tick) -> "DelaySeen":
         """That of a session which begins with ``delay``."""
-        return cls(to_ms(delay), to_ms(delay), to_ms(delay))
+        return cls(delay, delay, delay)
 
     def follow(self, delay: Tick) -> None:
         """The delay is ``delay`` from now on."""
-        self.last = to_ms(delay)
+        self.last = delay
         self.largest = max(self.largest, self.last)
 
 

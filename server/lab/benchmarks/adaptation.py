@@ -7,6 +7,7 @@ import argparse
 from dataclasses import asdict, dataclass
 
 from server.sessions.microphone_session import MicrophoneSession
+from streaming.media import to_ms
 
 AUTO = "auto"
 
@@ -23,7 +24,8 @@ class Adaptation:
     def of(cls, live_session: MicrophoneSession) -> "Adaptation":
         """That of a call so far."""
         session = live_session.media_session
-        return cls(session.size, session.stats.size_changes, asdict(session.stats.delay_ms))
+        delay_ms = {name: to_ms(delay) for name, delay in asdict(session.stats.delay).items()}
+        return cls(session.size, session.stats.size_changes, delay_ms)
 
 
 def add_size(parser: argparse.ArgumentParser) -> None:

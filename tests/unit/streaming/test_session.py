@@ -17,7 +17,7 @@ from streaming.media import AudioChunk, MotionFrame, RenderedFrame
 from streaming.scheduling.jobs import AnyJob
 from streaming.scheduling.slots import SlotLease
 from streaming.session import Session, Settings
-from streaming.units import FRAME_TICKS, PACKET_TICKS
+from streaming.units import FRAME_TICKS, PACKET_TICKS, TICK_RATE
 from streaming.virtual_time import InlineWorker, VirtualTimeLoop
 
 
@@ -164,7 +164,7 @@ def test_after_ten_seconds_without_sound_the_avatar_speaks_again_at_once() -> No
 
 
 def test_an_interruption_is_silent_from_the_next_packet_and_closes_the_mouth() -> None:
-    async def scenario() -> tuple[Drive, float, float]:
+    async def scenario() -> tuple[Drive, float, int]:
         engine = DeterministicEngine()
         drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm"))
         await drive.start(np.concatenate([silence(0.5), tone(1.5)]))
@@ -174,7 +174,7 @@ def test_an_interruption_is_silent_from_the_next_packet_and_closes_the_mouth() -
         await drive.stop()
         return drive, moment, played
 
-    drive, moment, played_ms = virtually(scenario)
+    drive, moment, played = virtually(scenario)
     d = (drive.session.plan.delay) / 48_000
     stale = [t for t, chunk in drive.audio if t > moment and t < moment + d - 0.03 and chunk.samples.any()]
     assert stale == []
@@ -183,7 +183,7 @@ def test_an_interruption_is_silent_from_the_next_packet_and_closes_the_mouth() -
     after = [t for t, chunk in drive.audio if t > moment + d + 0.1 and chunk.samples.any()]
     assert after, "what was spoken after the interruption is heard"
     assert [chunk.start for _, chunk in drive.audio] == list(range(0, len(drive.audio) * 960, 960))
-    assert played_ms == pytest.approx((1.5 - 0.5 - d) * 1000, abs=120)
+    assert played == pytest.approx((1.5 - 0.5 - d) * TICK_RATE, abs=0.12 * TICK_RATE)
 
 
 def test_speech_is_announced_with_the_frame_that_shows_it() -> None:
@@ -218,7 +218,6 @@ def test_style_and_avatar_change_with_the_frame_that_was_promised() -> None:
     shown = next(t for t, image in drive.frames if image.index == style)
     assert shown - 1.005 < drive.session.plan.delay / 48_000 + 0.08
     assert [image.index for _, image in drive.frames] == list(range(len(drive.frames)))
-    assert drive.session.settings == Settings("bob", "happy", 1.0)
 
 
 def test_a_background_is_shown_from_the_frame_that_was_promised() -> None:
@@ -238,7 +237,6 @@ def test_a_background_is_shown_from_the_frame_that_was_promised() -> None:
     drive, frame = virtually(scenario)
     heights = {image.index: len(image.yuv) for _, image in drive.frames}
     assert (heights[frame - 1], heights[frame]) == (96, 192)
-    assert drive.session.settings == Settings("ada", "calm", 1.0, "transparent")
 
 
 def test_sessions_that_share_an_engine_do_not_hear_or_show_each_other() -> None:

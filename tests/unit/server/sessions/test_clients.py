@@ -1,11 +1,17 @@
-"""Proves when a client counts as gone: its place is to be free within five seconds, a stall is to be sat out."""
+"""Proves when a client counts as gone, and that what he has chosen is his and not his call's.
 
+His place is to be free within five seconds; a stall is to be sat out.
+"""
+
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from server.sessions.clients import Clients
 from server.sessions.microphone_session import CHANNEL_TIMEOUT_SECONDS, MicrophoneSession
+from streaming.session import Settings
 
 WATCH_SECONDS = 0.5
 """How often it is looked for clients that are gone."""
@@ -32,3 +38,19 @@ def test_a_call_that_never_connects_is_given_up() -> None:
     assert not gone(9.0, heard=None, message=None)
     assert gone(11.0, heard=None, message=None)
     assert not gone(11.0, heard=None, message=10.5)
+
+
+async def test_what_a_client_has_chosen_outlives_a_call_that_was_opened_with_something_else() -> None:
+    clients, ended = Clients(), asyncio.Event()
+    client = clients.get_or_create(None, Settings("ada", "calm"), "")
+
+    async def until_ended() -> None:
+        await ended.wait()
+
+    opened = SimpleNamespace(settings=client.settings)
+    call: Any = SimpleNamespace(id="call", began=0.0, run=until_ended, media_session=opened, ended=ended)
+    task = clients.start(client, call)
+    client.settings = Settings("bob", "happy")
+    await clients.end(client)
+    await task
+    assert client.session is None and client.settings == Settings("bob", "happy")

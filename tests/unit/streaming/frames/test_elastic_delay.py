@@ -45,8 +45,8 @@ def test_it_never_grows_by_more_than_a_tenth_of_a_second() -> None:
     assert changes[-1][1] == MAX_ADDED_DELAY_TICKS and len(changes) == MAX_ADDED_DELAY_TICKS // DELAY_STEP
 
 
-def test_what_was_seen_of_the_delay_is_told_in_milliseconds() -> None:
+def test_the_first_the_largest_and_the_last_delay_are_kept() -> None:
     seen = DelaySeen.of(9_600)
     seen.follow(12_000)
     seen.follow(10_080)
-    assert (seen.first, seen.largest, seen.last) == (200.0, 250.0, 210.0)
+    assert (seen.first, seen.largest, seen.last) == (9_600, 12_000, 10_080)
