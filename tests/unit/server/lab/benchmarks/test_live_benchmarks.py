@@ -1,8 +1,11 @@
 """Proves that the benchmarks of the running system refuse senseless options and count late frames."""
 
 import argparse
+import asyncio
+import itertools
 import os
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,11 +15,13 @@ from deterministic_engine import DeterministicEngine
 from server.lab.benchmarks import batch, capacity, churn, interruption, latency, soak, stopwatch, switch
 from server.lab.benchmarks.adaptation import Adaptation
 from server.lab.benchmarks.busy import busy_loops
+from streaming.frames.composer import Composer
 from streaming.frames.elastic_delay import DelaySeen
 from streaming.media import RenderedFrame
 from streaming.scheduling.worker import BatchWorker
 from streaming.stats import SessionStats
 from streaming.units import FRAME_TICKS
+from streaming.virtual_time import InlineWorker
 from styletalk_core.errors import InputError
 
 
@@ -154,3 +159,19 @@ def test_what_a_session_costs_is_told_even_where_no_rate_is_held() -> None:
     told = capacity._summary([slow], empty=500.0)
     assert (told["sessions"], told["at_full_rate"], told["cpu_per_session"]) == (0, False, 0.6)
     assert (told["fps"], told["memory_mb_per_session"]) == (6.5, 100.0)
+
+
+async def test_a_frame_is_timed_from_its_decoding_to_its_picture() -> None:
+    engine = DeterministicEngine()
+    worker, moments = InlineWorker(engine), itertools.count(1)
+    lease = worker.lease()
+    engine.open(lease.slot, "ada", "calm", 1.0)
+    watch: Any = argparse.Namespace(
+        now=lambda: float(next(moments)), captured=lambda tick: tick / 48_000, frames={}, _decoding={}
+    )
+    worker.submit = partial(stopwatch.Stopwatch._submit, watch, worker.submit)  # type: ignore[method-assign]
+    decoded = await worker.decode(lease, np.zeros((11, 41), np.float32), 0.5)
+    await asyncio.sleep(0)  # the callbacks of a future that is done run in the next turn of the loop
+    await worker.render(lease, Composer(0).compose(4_800, 0, decoded, True, 0.1), 0.5)
+    await asyncio.sleep(0)
+    assert watch.frames == {4_800: stopwatch.FrameMoments(0.1, 1.0, 2.0, 3.0, 4.0)}
