@@ -7,12 +7,12 @@ STAMP  := $(VENV)/.installed
 CHROMIUM := $(or $(shell command -v chromium),$(shell command -v chromium-browser),$(shell command -v google-chrome))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-libraries serve test test-without-browser test-in-browser lint coverage bench fuzz chromium clean
+.PHONY: help setup system-libraries serve test test-without-browser test-in-browser lint lint-python lint-javascript coverage bench fuzz chromium clean
 
 help:
 	@echo "make serve     install what is missing and start the server on 127.0.0.1:8080"
 	@echo "make test      run every test, with a real browser where there is one"
-	@echo "make lint      ruff and mypy"
+	@echo "make lint      ruff and mypy; eslint and TypeScript where there is npm"
 	@echo "make coverage  branches of server/ and streaming/ that the tests without a browser reach"
 	@echo "make bench     speed, latency, capacity and quality into docs/bench/ and docs/results.md"
 	@echo "make fuzz      100,000 malformed offers, messages and files, about 20 minutes"
@@ -61,10 +61,24 @@ ifeq ($(CHROMIUM),)
 	fi
 endif
 
-lint: setup
+lint: lint-python lint-javascript
+
+lint-python: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+ifeq ($(shell command -v npm),)
+lint-javascript:
+	@echo "no npm found: the JavaScript is not checked"
+else
+lint-javascript: node_modules/.package-lock.json
+	npm run --silent lint
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+endif
 
 coverage: setup
 	$(BIN)/python -m pytest -m "not browser and not benchmark" --cov --cov-report=term-missing:skip-covered
@@ -78,4 +92,4 @@ fuzz: setup
 	cd tests && ../$(BIN)/python -m fuzzing --cases 100000
 
 clean:
-	rm -rf $(VENV) build *.egg-info
+	rm -rf $(VENV) node_modules build *.egg-info

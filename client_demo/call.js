@@ -67,6 +67,7 @@ export class Call {
     this.peer.close();
   }
 
+  /** @returns {Promise<void>} resolves when connected @throws {Problem} connection_lost */
   #connected() {
     return new Promise((resolve, reject) => {
       const timeout = setTimeout(() => reject(connectionLost()), CONNECT_TIMEOUT);
@@ -93,6 +94,7 @@ function offerVp8(transceiver) {
   transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => ["video/vp8", "video/rtx"].includes(mimeType.toLowerCase())));
 }
 
+/** @param {RTCPeerConnection} peer @returns {Promise<void>} */
 function gathered(peer) {
   if (peer.iceGatheringState === "complete") return Promise.resolve();
   return new Promise((resolve) => {

@@ -6,6 +6,11 @@
  * the sender's time now playing, per track, on the sender's one media clock.
  */
 
+/**
+ * @typedef {{roundTripMs: number | null, jitterMs: number | null, fps: number | null, playoutMs: number | null,
+ *   skewMs: number | null, lost: number}} Figures null where unknown; jitter is of the sound; skew > 0: picture late
+ */
+
 const FRAMES_KEPT = 60; // two seconds
 
 export class CallStatistics {
@@ -27,10 +32,7 @@ export class CallStatistics {
     this.#video.cancelVideoFrameCallback?.(this.#frameRequest);
   }
 
-  /**
-   * @returns {Promise<{roundTripMs: number | null, jitterMs: number | null, fps: number | null, playoutMs: number | null,
-   *   skewMs: number | null, lost: number}>} null where unknown; jitter is of the sound; skew > 0: picture late
-   */
+  /** @returns {Promise<Figures>} */
   async sample() {
     const reports = [...(await this.#peer.getStats()).values()];
     const incoming = (kind) => reports.find((report) => report.type === "inbound-rtp" && report.kind === kind);

@@ -9,6 +9,8 @@
 import { decode, encode } from "./msgpack.js";
 import { connectionLost, refused, retryAfterSeconds, serverFull, serverGone } from "./problems.js";
 
+/** @typedef {{type: string, [field: string]: any}} Message as docs/protocol.md lists them */
+
 const PING_INTERVAL = 1000; // ms
 const OPEN_TIMEOUT = 5000; // ms until session.created must have come
 
@@ -28,9 +30,9 @@ export class ControlChannel {
   /**
    * Opens the channel and waits for `session.created`.
    * @param {string | null} session id to resume, null for a new one
-   * @param {{onMessage: (message: object) => void, onClose: () => void}} listener
+   * @param {{onMessage: (message: Message) => void, onClose: () => void}} listener
    * @param {{url: string, token: string | null}} place the server to ask
-   * @returns {Promise<{channel: ControlChannel, created: object}>}
+   * @returns {Promise<{channel: ControlChannel, created: Message}>}
    * @throws {Problem} server_full, server_gone, connection_lost or the server's own code
    */
   static open(session, listener, place = { url: document.baseURI, token: null }) {

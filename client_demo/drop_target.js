@@ -13,7 +13,7 @@ export function installDropTarget(target, hint, take) {
     hint.hidden = false;
   });
   target.addEventListener("dragleave", (event) => {
-    if (!target.contains(event.relatedTarget)) hint.hidden = true;
+    if (!target.contains(/** @type {Node | null} */ (event.relatedTarget))) hint.hidden = true;
   });
   target.addEventListener("drop", (event) => {
     if (!event.dataTransfer.files.length) return;

@@ -3,7 +3,7 @@
 // The page's origin must be among the server's --allow-origins; a server with a key wants a token (docs/protocol.md).
 // Events of the presenter (marks, captions ...) are dispatched on the figure as "styletalk" with the message as detail.
 {
-  const script = document.currentScript;
+  const script = /** @type {HTMLScriptElement} */ (document.currentScript);
   const home = new URL(".", script.src);
   const presenter = script.dataset.presenter ?? new URLSearchParams(location.search).get("presenter");
   const token = script.dataset.token;
@@ -35,13 +35,17 @@
     for (const kind of ["audio", "video"]) peer.addTransceiver(kind, { direction: "recvonly" });
     peer.ontrack = ({ track }) => stream.addTrack(track);
     await peer.setLocalDescription();
-    await new Promise((done) => {
+    await /** @type {Promise<void>} */ (new Promise((done) => {
       peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && done();
       setTimeout(done, 1000);
-    });
+    }));
     const body = peer.localDescription.sdp;
     const answer = await fetch(new URL(`whep/${presenter}`, home), { method: "POST", headers, body });
-    if (!answer.ok) return peer.close(), again();
+    if (!answer.ok) {
+      peer.close();
+      again();
+      return;
+    }
     peer.onconnectionstatechange = () => ["failed", "closed"].includes(peer.connectionState) && events.close();
     await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
 

@@ -5,6 +5,11 @@
  * receipt of a frame to its display. The server names the parts of its delay; the rest is measured by the browser.
  */
 
+/**
+ * @typedef {{delay_ms: number, parts?: Record<string, number>, size?: number, frame_rate?: number, added_delay_ms?: number,
+ *   planned?: {size: number, frame_rate: number}}} Metrics the server's message `metrics`
+ */
+
 const COLOURS = 10; // in style.css
 const OWN_TITLES = { capture: "Microphone", network: "Network", playout: "Display" };
 
@@ -25,8 +30,8 @@ export class LatencyPanel {
   }
 
   /**
-   * @param {{delay_ms: number, parts: Record<string, number>} | null} metrics the server's last
-   * @param {object} figures of CallStatistics.sample
+   * @param {Metrics | null} metrics the server's last
+   * @param {import("./call_statistics.js").Figures} figures the browser's last
    * @param {number} captureMs what the microphone track tells about itself
    * @returns {{totalMs: number, parts: [string, number][]} | null} what is shown
    */
@@ -38,14 +43,16 @@ export class LatencyPanel {
     this.#say(metrics ? qualityWords(metrics) : "");
     if (!metrics || figures.playoutMs === null) return null;
 
-    const parts = [
+    /** @type {[string, number][]} */
+    const known = [
       ["capture", captureMs],
       ["network", figures.roundTripMs ?? 0],
       ...serverParts(metrics),
       ["playout", figures.playoutMs],
-    ].filter(([, value]) => value >= 0.5);
+    ];
+    const parts = known.filter(([, value]) => value >= 0.5);
     const totalMs = parts.reduce((sum, [, value]) => sum + value, 0);
-    this.#total.textContent = Math.round(totalMs);
+    this.#total.textContent = String(Math.round(totalMs));
     this.#total.removeAttribute("data-unknown");
     this.#bar.replaceChildren(...parts.map(([, value], index) => segment(value / totalMs, index)));
     this.#legend.replaceChildren(...parts.map(([name, value], index) => legendItem(OWN_TITLES[name] ?? name, value, index)));
@@ -73,7 +80,7 @@ export class LatencyPanel {
 
 /**
  * What a busy server has changed, in plain words; nothing when all is as planned.
- * @param {{size?: number, frame_rate?: number, added_delay_ms?: number, planned?: {size: number, frame_rate: number}}} metrics
+ * @param {Omit<Metrics, "delay_ms">} metrics
  */
 export function qualityWords({ size, frame_rate: rate, added_delay_ms: added, planned }) {
   if (!planned) return "";
@@ -85,7 +92,10 @@ export function qualityWords({ size, frame_rate: rate, added_delay_ms: added, pl
   return changes.length ? `The server is busy: ${changes.join(", ")}.` : "";
 }
 
-/** The parts add up to the server's delay but for its rounding: a larger rest gets a name too. */
+/**
+ * The parts add up to the server's delay but for its rounding: a larger rest gets a name too.
+ * @param {Metrics} metrics @returns {[string, number][]}
+ */
 function serverParts({ delay_ms: delay, parts }) {
   const known = Object.entries(parts ?? {});
   const rest = delay - known.reduce((sum, [, value]) => sum + value, 0);
@@ -94,18 +104,18 @@ function serverParts({ delay_ms: delay, parts }) {
 
 function segment(share, index) {
   const element = document.createElement("i");
-  element.style.flexGrow = share;
-  element.dataset.part = index % COLOURS;
+  element.style.flexGrow = String(share);
+  element.dataset.part = String(index % COLOURS);
   return element;
 }
 
 function legendItem(title, value, index) {
   const item = document.createElement("li");
-  item.dataset.part = index % COLOURS;
+  item.dataset.part = String(index % COLOURS);
   const name = document.createElement("span");
   name.textContent = title[0].toUpperCase() + title.slice(1);
   const figure = document.createElement("b");
-  figure.textContent = Math.round(value);
+  figure.textContent = String(Math.round(value));
   item.append(name, figure);
   return item;
 }

@@ -26,6 +26,8 @@ const EVENTS_KEPT = 200;
 const LIST_RETRY = 3000; // ms between attempts to load the styles while the server starts
 
 const element = (id) => document.getElementById(id);
+const button = (id) => /** @type {HTMLButtonElement} */ (element(id));
+const dialog = (id) => /** @type {HTMLDialogElement} */ (element(id));
 const preferences = loadPreferences();
 const stage = new Stage(document);
 const meter = new LevelMeter(element("meter"));
@@ -43,7 +45,7 @@ let liveSince = 0;
 
 async function start() {
   stage.clearNotice();
-  element("start").disabled = true;
+  button("start").disabled = true;
   try {
     meter.listen(await microphone.open());
     session.configure({ avatar: settings.avatar?.name ?? null, background: settings.background, ...settings.style });
@@ -51,7 +53,7 @@ async function start() {
   } catch (error) {
     stage.showNotice(error instanceof Problem ? error.message : `The page failed: ${error.message}.`);
   } finally {
-    element("start").disabled = false;
+    button("start").disabled = false;
   }
 }
 
@@ -64,14 +66,14 @@ const toggleSession = () => (session.state === "idle" ? start() : stop());
 
 // ---- session -> page
 
-session.addEventListener("state", ({ detail: { state } }) => {
+session.addEventListener("state", (/** @type {CustomEvent} */ { detail: { state } }) => {
   const idle = state === "idle";
   element("connection").dataset.state = state;
   element("connection-text").textContent = STATE_TEXT[state];
   element("start").textContent = idle ? "Start" : "Stop";
   element("start").classList.toggle("running", !idle);
-  element("interrupt").disabled = state !== "live";
-  element("record").disabled = state !== "live" || !Recorder.supported;
+  button("interrupt").disabled = state !== "live";
+  button("record").disabled = state !== "live" || !Recorder.supported;
   stage.setState(state);
   if (state === "live") {
     stage.clearNotice();
@@ -89,13 +91,13 @@ session.addEventListener("state", ({ detail: { state } }) => {
   }
 });
 
-session.addEventListener("stream", ({ detail: { stream } }) => {
+session.addEventListener("stream", (/** @type {CustomEvent} */ { detail: { stream } }) => {
   statistics?.stop();
   statistics = new CallStatistics(session.peer, stage.video);
   stage.play(stream);
 });
 
-session.addEventListener("problem", ({ detail: { problem, retryIn } }) => stage.showNotice(problem.message, retryIn));
+session.addEventListener("problem", (/** @type {CustomEvent} */ { detail: { problem, retryIn } }) => stage.showNotice(problem.message, retryIn));
 
 const onMessage = {
   metrics: (message) => (view.metrics = message),
@@ -111,7 +113,7 @@ const onMessage = {
   },
 };
 
-session.addEventListener("message", ({ detail: message }) => {
+session.addEventListener("message", (/** @type {CustomEvent} */ { detail: message }) => {
   onMessage[message.type]?.(message);
   if (message.type === "metrics" || message.type === "pong") return;
   view.events = [...view.events, { ...message, at: performance.now() }].slice(-EVENTS_KEPT);
@@ -124,11 +126,17 @@ setInterval(async () => {
   const figures = await statistics.sample();
   if (session.state !== "live") return;
   view.statistics = figures;
-  view.latency = latencyPanel.show(view.metrics, figures, (microphone.track?.getSettings().latency ?? 0) * 1000);
+  view.latency = latencyPanel.show(view.metrics, figures, captureMs());
   element("connection-delay").textContent = view.latency ? `${Math.round(view.latency.totalMs)} ms` : "";
 }, STATISTICS_INTERVAL);
 
-microphone.addEventListener("track", ({ detail: { track } }) => {
+/** What the microphone's track tells about itself, which not every browser knows. @returns {number} ms */
+function captureMs() {
+  const settings = /** @type {(MediaTrackSettings & {latency?: number}) | undefined} */ (microphone.track?.getSettings());
+  return (settings?.latency ?? 0) * 1000;
+}
+
+microphone.addEventListener("track", (/** @type {CustomEvent} */ { detail: { track } }) => {
   if (session.state === "idle") return;
   meter.listen(track);
   session.replaceMicrophone(track);
@@ -141,10 +149,11 @@ microphone.addEventListener("ended", () => {
 
 // ---- controls
 
-function toggle(button, apply) {
+/** @param {HTMLElement} control @param {(pressed: boolean) => void} apply */
+function toggle(control, apply) {
   return () => {
-    const pressed = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", pressed);
+    const pressed = control.getAttribute("aria-pressed") !== "true";
+    control.setAttribute("aria-pressed", String(pressed));
     apply(pressed);
   };
 }
@@ -168,27 +177,32 @@ element("silence").addEventListener("click", toggleSilence);
 element("interrupt").addEventListener("click", interrupt);
 element("captions").addEventListener("click", toggleCaptions);
 element("record").addEventListener("click", toggleRecording);
-connectMicrophone(microphone, element("microphone"), element("voice-processing"), (problem) => stage.showNotice(problem.message));
-element("shortcuts-open").addEventListener("click", () => element("shortcuts").showModal());
+connectMicrophone(
+  microphone,
+  /** @type {HTMLSelectElement} */ (element("microphone")),
+  /** @type {HTMLInputElement} */ (element("voice-processing")),
+  (problem) => stage.showNotice(problem.message),
+);
+element("shortcuts-open").addEventListener("click", () => dialog("shortcuts").showModal());
 
-installNetworkTest(element("network-test"), element("network-checks"), element("network-test-open"), () => session.peer);
+installNetworkTest(dialog("network-test"), element("network-checks"), button("network-test-open"), () => session.peer);
 
-recorder.addEventListener("state", ({ detail: { recording } }) => {
-  element("record").setAttribute("aria-pressed", recording);
+recorder.addEventListener("state", (/** @type {CustomEvent} */ { detail: { recording } }) => {
+  element("record").setAttribute("aria-pressed", String(recording));
   stage.setRecording(recording);
 });
 
-settings.addEventListener("style", ({ detail }) => {
+settings.addEventListener("style", (/** @type {CustomEvent} */ { detail }) => {
   session.setStyle(detail);
   if (session.state !== "live") settings.settle();
 });
 
-settings.addEventListener("avatar", ({ detail: avatar }) => {
+settings.addEventListener("avatar", (/** @type {CustomEvent} */ { detail: avatar }) => {
   stage.setPoster(avatar);
   session.setAvatar(avatar.name);
 });
 
-settings.addEventListener("background", ({ detail: { name } }) => session.setBackground(name));
+settings.addEventListener("background", (/** @type {CustomEvent} */ { detail: { name } }) => session.setBackground(name));
 
 installShortcuts({
   s: () => element("start").click(),
@@ -200,7 +214,7 @@ installShortcuts({
   "[": () => settings.stepIntensity(-1),
   "]": () => settings.stepIntensity(1),
   ...Object.fromEntries(Array.from({ length: 9 }, (_, index) => [String(index + 1), () => settings.chooseStyle(index)])),
-}, element("shortcuts"));
+}, dialog("shortcuts"));
 
 window.addEventListener("pagehide", () => session.stop());
 
@@ -210,7 +224,7 @@ async function loadLists() {
   try {
     await settings.load(preferences);
     if (settings.avatar) stage.setPoster(settings.avatar);
-    element("start").disabled = false;
+    button("start").disabled = false;
     stage.clearNotice();
   } catch {
     stage.showNotice("The server does not answer.", LIST_RETRY / 1000);
@@ -218,7 +232,7 @@ async function loadLists() {
   }
 }
 
-window.styletalk = Object.freeze({
+const styletalk = Object.freeze({
   get state() { return session.state; },
   get session() { return session.id; },
   get peer() { return session.peer; },
@@ -228,10 +242,11 @@ window.styletalk = Object.freeze({
   get latency() { return view.latency; },
   get events() { return view.events; },
 });
+Object.assign(window, { styletalk });
 
 if (preferences.silenced) toggleSilence();
 if (preferences.captions) toggleCaptions();
-element("start").disabled = true;
+button("start").disabled = true;
 const unsupported = unsupportedReason();
 if (unsupported) stage.showNotice(unsupported.message);
 else loadLists();

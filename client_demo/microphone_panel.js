@@ -15,7 +15,7 @@ export function connectMicrophone(microphone, picker, processing, onProblem) {
     savePreferences({ processing: processing.checked });
     microphone.setProcessing(processing.checked).catch(onProblem);
   });
-  microphone.addEventListener("devices", ({ detail: { devices } }) => {
+  microphone.addEventListener("devices", (/** @type {CustomEvent} */ { detail: { devices } }) => {
     const chosen = picker.value;
     const known = devices.filter(({ deviceId }) => deviceId);
     const options = known.map(({ deviceId, label }, index) => new Option(label || `Microphone ${index + 1}`, deviceId));

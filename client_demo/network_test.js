@@ -9,6 +9,12 @@ import { CallStatistics } from "./call_statistics.js";
 import { ControlChannel } from "./control_channel.js";
 import { serverGone } from "./problems.js";
 
+/** @typedef {{state: "good" | "poor" | "failed", said: string}} Result */
+/**
+ * @typedef {{created: import("./control_channel.js").Message | null, channel: ControlChannel | null,
+ *   opened: {close: () => unknown}[]}} Visit what the checks have opened, to be closed at their end
+ */
+
 const ROUNDS = 5;
 const LISTENING = 4000; // ms
 const FEW_FRAMES = 15; // per second
@@ -21,9 +27,11 @@ const SLOW_ROUND_TRIP = 200; // ms
  * @param {AbortSignal} cancelled
  */
 export async function testNetwork(running, show, cancelled) {
-  const visit = { created: null, opened: [] };
+  /** @type {Visit} */
+  const visit = { created: null, channel: null, opened: [] };
   const close = () => visit.opened.splice(0).forEach((one) => one.close());
   cancelled.addEventListener("abort", close);
+  /** @type {[string, () => Promise<Result>][]} */
   const checks = [
     ["Server", answers],
     ["Control channel", () => (running ? inUse() : control(visit))],
@@ -31,7 +39,7 @@ export async function testNetwork(running, show, cancelled) {
   ];
   for (const [name, check] of checks) {
     show({ name, state: "running", said: "…" });
-    const result = await check().catch((error) => ({ state: "failed", said: error.message }));
+    const result = await check().catch(failed);
     if (cancelled.aborted) break;
     show({ name, ...result });
     if (result.state === "failed") break;
@@ -39,6 +47,7 @@ export async function testNetwork(running, show, cancelled) {
   close();
 }
 
+/** @returns {Promise<Result>} */
 async function answers() {
   const took = [];
   for (let round = 0; round < ROUNDS; round++) {
@@ -50,12 +59,15 @@ async function answers() {
   return judged(`answers in ${milliseconds(median(took))}`, median(took) > SLOW_ROUND_TRIP, "it is slow, a nearer one would delay the face less");
 }
 
+/** @returns {Promise<Result>} */
 async function inUse() {
   return { state: "good", said: "in use by the running call" };
 }
 
+/** @param {Visit} visit @returns {Promise<Result>} */
 async function control(visit) {
   const took = [];
+  /** @type {(value?: unknown) => void} */
   let pong = () => {};
   const { channel, created } = await ControlChannel.open(null, { onMessage: ({ type }) => type === "pong" && pong(), onClose: () => pong() });
   visit.opened.push(channel);
@@ -72,7 +84,7 @@ async function control(visit) {
   return judged(`round trip ${milliseconds(median(took))}`, median(took) > SLOW_ROUND_TRIP, "changes of style will come late");
 }
 
-/** A call with a silent microphone, which ends when the visit closes what it has opened. */
+/** A call with a silent microphone, which ends when the visit closes what it has opened. @param {Visit} visit @returns {Promise<Result>} */
 async function trialCall(visit) {
   const context = new AudioContext();
   const silence = context.createMediaStreamDestination().stream.getAudioTracks()[0];
@@ -82,7 +94,7 @@ async function trialCall(visit) {
   return media(call.peer, call.stream);
 }
 
-/** @param {RTCPeerConnection} peer @param {MediaStream | null} stream where nothing plays it yet: only then are pictures decoded */
+/** @param {RTCPeerConnection} peer @param {MediaStream | null} stream where nothing plays it yet: only then are pictures decoded @returns {Promise<Result>} */
 async function media(peer, stream = null) {
   const video = document.createElement("video");
   video.muted = true;
@@ -106,8 +118,14 @@ async function packets(peer) {
   return reports.reduce((sum, { packetsReceived }) => sum + packetsReceived, 0);
 }
 
+/** @param {string} said @param {boolean} poor @param {string} advice @returns {Result} */
 function judged(said, poor, advice) {
   return poor ? { state: "poor", said: `${said}: ${advice}` } : { state: "good", said };
+}
+
+/** @param {Error} error @returns {Result} */
+function failed(error) {
+  return { state: "failed", said: error.message };
 }
 
 function milliseconds(value) {

@@ -5,10 +5,12 @@
 const KEY = "styletalk.preferences";
 
 /**
- * @returns {{avatar?: string, background?: string, style?: string | null, point?: {x: number, y: number},
- *   view?: "presets" | "map", intensity?: number, fadeMs?: number, silenced?: boolean, captions?: boolean, processing?: boolean, microphone?: string}}
+ * @typedef {{avatar?: string, background?: string, style?: string | null, point?: {x: number, y: number},
+ *   view?: "presets" | "map", intensity?: number, fadeMs?: number, silenced?: boolean, captions?: boolean, processing?: boolean, microphone?: string}} Preferences
  *   style null: the blend at `point` of the style map
  */
+
+/** @returns {Preferences} */
 export function loadPreferences() {
   try {
     return JSON.parse(localStorage.getItem(KEY)) ?? {};

@@ -37,7 +37,7 @@ const MICROPHONE_SENTENCES = {
   AbortError: ["microphone_busy", "The microphone cannot be read: close other programs that use it, then press Start again."],
 };
 
-/** @param {unknown} error what getUserMedia threw */
+/** @param {{name?: string} | null | undefined} error what getUserMedia threw */
 export function microphoneProblem(error) {
   const [code, sentence] = MICROPHONE_SENTENCES[error?.name] ?? ["microphone_failed", "The microphone did not start: reload the page and try again."];
   return new Problem(code, sentence, { lasting: true });

@@ -41,7 +41,10 @@ export function spread(wait) {
   return wait * (1 + 0.2 * Math.random());
 }
 
-/** Ends early when the caller stops, and when it is likely that the network is back. */
+/**
+ * Ends early when the caller stops, and when it is likely that the network is back.
+ * @param {number} milliseconds @param {AbortSignal} stopped @returns {Promise<void>}
+ */
 export function pause(milliseconds, stopped) {
   return new Promise((resolve) => {
     const ended = new AbortController();

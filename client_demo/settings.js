@@ -24,32 +24,33 @@ export class Settings extends EventTarget {
   #backgrounds;
   #files;
 
-  /** @param {Document} page @param {object} preferences as loaded */
+  /** @param {Document} page @param {import("./preferences.js").Preferences} preferences as loaded */
   constructor(page, preferences) {
     super();
     const element = (id) => page.getElementById(id);
+    const input = (id) => /** @type {HTMLInputElement} */ (element(id));
     this.#page = page;
-    this.#styles = new StylePanel(element("styles"), element("intensity"), element("fade"));
+    this.#styles = new StylePanel(element("styles"), input("intensity"), input("fade"));
     this.#map = new StyleMap(page);
     this.#avatars = new AvatarPanel(element("avatars"));
     this.#files = new UserUploads(page);
     this.#styles.setSliders(preferences);
-    this.#styles.addEventListener("change", ({ detail }) => {
+    this.#styles.addEventListener("change", (/** @type {CustomEvent} */ { detail }) => {
       if (detail.style) this.#map.show(detail.style);
       this.#choose(detail);
     });
-    this.#map.addEventListener("blend", ({ detail: { weights } }) => {
+    this.#map.addEventListener("blend", (/** @type {CustomEvent} */ { detail: { weights } }) => {
       this.#styles.blend(weights);
       this.#choose({ ...this.#styles.value, fadeMs: BLEND_FADE });
     });
     this.#avatars.addEventListener("change", () => this.#chooseAvatar());
-    this.#backgrounds = new BackgroundPanel(element("backgrounds"), element("background-colour"));
+    this.#backgrounds = new BackgroundPanel(element("backgrounds"), input("background-colour"));
     this.#backgrounds.addEventListener("change", () => this.#chooseBackground());
     for (const view of ["presets", "map"]) element(`view-${view}`).addEventListener("click", () => this.#show(view));
     this.#show(preferences.view ?? "presets");
-    this.#files.addEventListener("style", ({ detail: { name } }) => this.#reloadStyles(name));
-    this.#files.addEventListener("background", ({ detail: { name } }) => this.#reloadBackgrounds(name));
-    this.#files.addEventListener("avatar", ({ detail: { name } }) => this.#reloadAvatars(name));
+    this.#files.addEventListener("style", (/** @type {CustomEvent} */ { detail: { name } }) => this.#reloadStyles(name));
+    this.#files.addEventListener("background", (/** @type {CustomEvent} */ { detail: { name } }) => this.#reloadBackgrounds(name));
+    this.#files.addEventListener("avatar", (/** @type {CustomEvent} */ { detail: { name } }) => this.#reloadAvatars(name));
   }
 
   get style() {
@@ -64,7 +65,7 @@ export class Settings extends EventTarget {
     return this.#backgrounds.value;
   }
 
-  /** @param {object} preferences what to choose at first */
+  /** @param {import("./preferences.js").Preferences} preferences what to choose at first */
   async load(preferences) {
     const kinds = ["styles", "avatars", "backgrounds"];
     const [styles, avatars, backgrounds] = await Promise.all(kinds.map((kind) => fetchList(`api/${kind}`, kind)));

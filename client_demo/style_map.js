@@ -28,7 +28,7 @@ export function blendWeights(point, places) {
     .sort((a, b) => a.distance - b.distance);
   const reach = near[NEIGHBOURS]?.distance ?? Infinity;
   const pull = (distance) => (reach === Infinity ? 1 / distance : (reach - distance) / (reach * distance));
-  const shares = near.slice(0, NEIGHBOURS).map(({ name, distance }) => [name, pull(distance)]);
+  const shares = near.slice(0, NEIGHBOURS).map(/** @returns {[string, number]} */ ({ name, distance }) => [name, pull(distance)]);
   const total = shares.reduce((sum, [, share]) => sum + share, 0);
   if (total === 0) return { [near[0].name]: 1 };
   const kept = shares.filter(([, share]) => share / total >= MIN_SHARE);
@@ -151,7 +151,8 @@ export class StyleMap extends EventTarget {
   #change(point) {
     if (!this.#places.length) return;
     this.moveTo(point);
-    this.#timer ||= setTimeout(() => {
+    if (this.#timer) return;
+    this.#timer = setTimeout(() => {
       this.#timer = 0;
       this.dispatchEvent(new CustomEvent("blend", { detail: { weights: this.weights } }));
     }, SEND_INTERVAL);
@@ -191,7 +192,7 @@ function placeElement({ x, y }, title, kind) {
 
 function lineElement(from, to) {
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-  for (const [name, value] of Object.entries({ x1: from.x, y1: from.y, x2: to.x, y2: to.y })) line.setAttribute(name, value * 100);
+  for (const [name, value] of Object.entries({ x1: from.x, y1: from.y, x2: to.x, y2: to.y })) line.setAttribute(name, String(value * 100));
   return line;
 }
 

@@ -29,7 +29,7 @@ export class StylePanel extends EventTarget {
     list.addEventListener("change", (event) => {
       this.#weights = null;
       this.settle();
-      event.target.parentElement.classList.add("pending");
+      /** @type {HTMLInputElement} */ (event.target).parentElement.classList.add("pending");
       this.#tell();
     });
     for (const slider of [intensity, fade]) {

@@ -5,8 +5,6 @@
  * its position or its result. Out: event "added" {name} when the server has one.
  */
 
-import { StatusLines } from "./status_lines.js";
-
 const MAX_NAME_CHARACTERS = 40;
 const PROGRESS_INTERVAL = 500; // ms
 
@@ -18,7 +16,7 @@ export class Upload extends EventTarget {
   #names = new Set();
 
   /**
-   * @param {{kind: string, button: HTMLButtonElement, input: HTMLInputElement, lines: StatusLines, working: string,
+   * @param {{kind: string, button: HTMLButtonElement, input: HTMLInputElement, lines: import("./status_lines.js").StatusLines, working: string,
    *   done: (answer: object) => string}} parts `kind` is "style", "avatar" or "background"; `working` is said while the
    *   server looks at a file, `done` says what came of it
    */

@@ -40,7 +40,7 @@ export class UserUploads extends EventTarget {
   #upload(kind, words) {
     const part = (id) => this.#page.getElementById(id);
     const upload = new Upload({ kind, button: part(`upload-${kind}`), input: part(`upload-${kind}-file`), lines: this.#lines[kind], ...words });
-    upload.addEventListener("added", ({ detail: { name } }) => this.#tell(kind, name));
+    upload.addEventListener("added", (/** @type {CustomEvent} */ { detail: { name } }) => this.#tell(kind, name));
     return upload;
   }
 
