@@ -65,7 +65,7 @@ export class CallStatistics {
   }
 
   #watchFrames() {
-    this.#frameRequest = this.#video.requestVideoFrameCallback((now, { expectedDisplayTime, receiveTime }) => {
+    this.#frameRequest = this.#video.requestVideoFrameCallback((_now, { expectedDisplayTime, receiveTime }) => {
       if (receiveTime) this.#inBrowser = [...this.#inBrowser, expectedDisplayTime - receiveTime].slice(-FRAMES_KEPT);
       this.#watchFrames();
     });
