@@ -5,10 +5,14 @@ measured there.
 
 Matrix products keep to one thread, as in the program itself: where other programs take the processors, a second thread
 makes every product wait for its turn.
+
+`--without-lab` runs what an installation without the extra `lab` must pass: see `without_lab/hidden_lab.py`.
 """
 
 import os
+import sys
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
@@ -17,11 +21,43 @@ from server.priority import ONE_THREAD
 for _name in ONE_THREAD:
     os.environ.setdefault(_name, "1")  # read when NumPy and PyTorch are imported
 
+WITHOUT_LAB = str(Path(__file__).with_name("without_lab"))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds `--without-lab`."""
+    parser.addoption("--without-lab", action="store_true", help="hide the extra `lab`; leave its tests out")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hides the laboratory from this process and from those that it starts."""
+    if config.option.without_lab:
+        paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([WITHOUT_LAB, *filter(None, paths)]))
+        sys.path.insert(0, WITHOUT_LAB)
+        from hidden_lab import hide
+
+        hide()
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves the laboratory's own tests out where it is hidden."""
+    if config.option.without_lab:
+        from hidden_lab import needs_lab
+
+        return needs_lab(collection_path) or None
+    return None
+
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests that measure real time."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks the tests that measure real time, and leaves those out that need a laboratory which is hidden."""
     from real_time import is_real_time
+
+    if config.option.without_lab:
+        hidden = [item for item in items if item.get_closest_marker("lab")]
+        config.hook.pytest_deselected(items=hidden)
+        items[:] = [item for item in items if item not in hidden]
 
     for item in items:
         if is_real_time(item.path):

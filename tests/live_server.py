@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import msgpack
@@ -23,7 +23,6 @@ from websockets.asyncio.client import ClientConnection, connect
 from server.app import create_app
 from server.catalogue import AvatarEntry, StyleEntry
 from server.config import ServerConfig
-from server.lab.benchmarks.udp_relay import UdpRelay
 from server.service import Service
 from server.webrtc.tracks import OpusEncoder, audio_packet
 from streaming.scheduling.overload import OverloadLadder
@@ -31,6 +30,9 @@ from streaming.scheduling.plan import FRAME_RATES, MachinePlan, Rung, StageCosts
 from streaming.scheduling.worker import BatchWorker, Machine
 from styletalk_core.errors import NotFound
 from styletalk_core.library.backgrounds import BackgroundEntry
+
+if TYPE_CHECKING:
+    from server.lab.benchmarks.udp_relay import UdpRelay
 
 
 class FixedCatalogue:
@@ -263,7 +265,7 @@ class RtcClient:
                 self.frames.append((loop.time(), frame.time, frame.to_ndarray(format="yuv420p")))
 
     async def call(
-        self, server: LiveServer, session: str | None = None, relay: UdpRelay | None = None, path: str = "/whip"
+        self, server: LiveServer, session: str | None = None, relay: "UdpRelay | None" = None, path: str = "/whip"
     ) -> int:
         """Calls, through a relay when there is one; returns the HTTP status."""
         await self.peer.setLocalDescription(await self.peer.createOffer())

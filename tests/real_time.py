@@ -8,14 +8,17 @@ got none. On a quiet machine it fails.
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from server.lab.benchmarks.machine import OtherPrograms
+try:
+    from server.lab.benchmarks.machine import OtherPrograms
+except ModuleNotFoundError:  # without the laboratory, what other programs take is not known
+    OtherPrograms = None
 
 OTHERS_SHARE: Final = 0.5
 WAITED_SHARE: Final = 0.1
@@ -55,7 +58,7 @@ def crowding() -> Iterator[Crowding]:
     """Is filled when the block ends."""
     seen, began, waited = Crowding(), time.monotonic(), _waited()
     try:
-        with OtherPrograms.watched(_test_run()) as others:
+        with OtherPrograms.watched(_test_run()) if OtherPrograms else nullcontext(seen) as others:
             yield seen
     finally:
         seen.seconds, seen.waited, seen.others_share = time.monotonic() - began, _waited() - waited, others.share

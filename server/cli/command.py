@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from server.cli.subcommands import add_subcommands
 from server.priority import ONE_THREAD
@@ -33,7 +33,16 @@ GROUP = "styletalk.commands"
 
 def commands() -> dict[str, tuple[str, str]]:
     """Return every subcommand of this installation by name: the module and a summary."""
-    return COMMANDS | {point.name: point.load() for point in entry_points(group=GROUP)}
+    return COMMANDS | {point.name: _module_and_summary(point) for point in entry_points(group=GROUP)}
+
+
+def _module_and_summary(point: EntryPoint) -> tuple[str, str]:
+    """Read an entry point; without the laboratory, its module is one whose import says what to install."""
+    try:
+        module, summary = point.load()
+    except ModuleNotFoundError:
+        return point.module, "needs the extra `lab`"
+    return module, summary
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -32,7 +32,8 @@ class _LazyParser(argparse.ArgumentParser):
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
-            if error.name is None or error.name.split(".")[0] in OWN_PACKAGES:
+            parts = (error.name or "").split(".")
+            if not error.name or (parts[0] in OWN_PACKAGES and "lab" not in parts):
                 raise
             self.exit(2, f"{self.prog}: the package {error.name} is missing: pip install 'styletalk-live[lab]'\n")
 

@@ -42,10 +42,12 @@ def test_a_group_without_a_word_is_refused(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_subcommand_is_found_by_the_spelling_of_the_last_release_which_help_does_not_list(
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "recognizer_command.py").write_text(MODULE.format(more="pass"))
+    monkeypatch.syspath_prepend(tmp_path)
     parser = argparse.ArgumentParser(prog="tool")
-    add_subcommands(parser, {"recognizer": ("styletalk_core.lab.benchmarks.recognizer", "the recognizer")})
+    add_subcommands(parser, {"recognizer": ("recognizer_command", "the recognizer")})
     assert parser.parse_args(["recogniser"]).run is parser.parse_args(["recognizer"]).run
     with pytest.raises(SystemExit):
         parser.parse_args(["--help"])

