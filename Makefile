@@ -7,11 +7,11 @@ STAMP  := $(VENV)/.installed
 CHROMIUM := $(or $(shell command -v chromium),$(shell command -v chromium-browser),$(shell command -v google-chrome))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-libraries serve test test-without-browser test-in-browser lint lint-python lint-javascript coverage bench fuzz chromium clean
+.PHONY: help setup system-libraries serve test test-without-browser test-without-lab test-in-browser lint lint-python lint-javascript coverage bench fuzz chromium clean
 
 help:
 	@echo "make serve     install what is missing and start the server on 127.0.0.1:8080"
-	@echo "make test      run every test, with a real browser where there is one"
+	@echo "make test      run every test, with a real browser where there is one, and many again without the extra lab"
 	@echo "make lint      ruff and mypy; eslint and TypeScript where there is npm"
 	@echo "make coverage  branches of server/ and streaming/ that the tests without a browser reach"
 	@echo "make bench     speed, latency, capacity and quality into docs/bench/ and docs/results.md"
@@ -41,12 +41,19 @@ system-libraries:
 serve: setup
 	@$(BIN)/styletalk serve $(SERVE_OPTIONS)
 
-# Both halves are run, whatever becomes of the first.
+# Each part is run, whatever becomes of those before it.
 test: setup chromium
-	@$(MAKE) --no-print-directory --keep-going --jobs=1 test-without-browser test-in-browser
+	@$(MAKE) --no-print-directory --keep-going --jobs=1 test-without-browser test-without-lab test-in-browser
 
 test-without-browser:
 	$(BIN)/python -m pytest -m "not browser and not benchmark"
+
+# What an installation without the extra `lab` must do: serve, take uploads, render.
+WITHOUT_LAB := tests/unit/test_without_lab.py tests/unit/test_startup.py tests/unit/test_docs.py tests/unit/server \
+	tests/unit/styletalk_core/library tests/unit/styletalk_core/recognizer tests/integration/test_uploads.py
+
+test-without-lab:
+	$(BIN)/python -m pytest -m "not browser and not benchmark" --without-lab $(WITHOUT_LAB)
 
 test-in-browser:
 	$(BIN)/python -m pytest -m "browser and not benchmark"

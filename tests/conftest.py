@@ -21,7 +21,8 @@ from server.priority import ONE_THREAD
 for _name in ONE_THREAD:
     os.environ.setdefault(_name, "1")  # read when NumPy and PyTorch are imported
 
-WITHOUT_LAB = str(Path(__file__).with_name("without_lab"))
+TESTS = Path(__file__).parent
+WITHOUT_LAB = str(TESTS / "without_lab")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +46,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.without_lab:
         from hidden_lab import needs_lab
 
-        return needs_lab(collection_path) or None
+        return needs_lab(collection_path, TESTS) or None
     return None
 
 

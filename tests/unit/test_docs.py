@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from server.cli import main
+from server.cli.command import COMMANDS, main
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -15,7 +15,9 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "styletalk_core").rglob("*.md")),
 ]
-FOLDERS = tuple(f"{path.name}/" for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+FOLDERS = tuple(
+    f"{path.name}/" for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith((".", "node_modules"))
+)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"^```.*?^```$|`[^`\n]+`", re.M | re.S)
 SOURCE = re.compile(r"[\w./-]+\.(?:py|js|toml|yaml|md|safetensors|tflite|service)$")
@@ -41,7 +43,9 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @cache
 def names() -> set[str]:
     """Names of all files of the repository."""
-    return {path.name for top in (ROOT, *(ROOT / folder for folder in FOLDERS)) for path in top.rglob("*.*")}
+    return {path.name for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")} | {
+        path.name for path in ROOT.iterdir()
+    }
 
 
 @EACH_PAGE
@@ -75,7 +79,10 @@ def commands(page: Path) -> list[str]:
     return [line.strip("` ") for line in lines if line.strip("` ").startswith("styletalk ")]
 
 
-SAID = sorted({command for page in PAGES for command in commands(page)})
+SAID = [
+    pytest.param(command, marks=[pytest.mark.lab] if command.split()[1] not in COMMANDS else [])
+    for command in sorted({command for page in PAGES for command in commands(page)})
+]
 
 
 @pytest.mark.parametrize("command", SAID)

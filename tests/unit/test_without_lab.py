@@ -12,9 +12,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests/without_lab"
 sys.path.append(str(FOLDER))
-from hidden_lab import PACKAGES, needs_lab  # noqa: E402
+from hidden_lab import OWN, PACKAGES, needs_lab  # noqa: E402
 
 BROUGHT_BY_OTHERS = {"matplotlib"}  # MediaPipe
+NEED_EXTRAS = {"server.cli.__main__", "styletalk_core.recognizer.pocketsphinx"}
+"""A program, and the back end that is imported once its package was found."""
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -36,6 +38,15 @@ def test_what_is_hidden_is_what_only_the_extra_installs() -> None:
 def test_a_hidden_module_cannot_be_imported(name: str) -> None:
     ended = run("-c", f"import {name}")
     assert ended.returncode == 1 and "ModuleNotFoundError: No module named" in ended.stderr
+
+
+def test_everything_else_can_be_imported() -> None:
+    sources = (path.relative_to(ROOT) for package in OWN for path in (ROOT / package).rglob("*.py"))
+    modules = {
+        ".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in sources if "lab" not in path.parts
+    }
+    ended = run("-c", "\n".join(f"import {name}" for name in sorted(modules - NEED_EXTRAS)))
+    assert ended.returncode == 0, ended.stderr
 
 
 @pytest.mark.parametrize("command", ["bench", "dataset", "evaluate", "results", "train"])
@@ -61,4 +72,9 @@ def test_help_still_lists_the_commands_of_the_laboratory() -> None:
 def test_a_module_that_imports_from_the_laboratory_is_known(tmp_path: Path, source: str, needed: bool) -> None:
     module = tmp_path / "test_module.py"
     module.write_text(source)
-    assert needs_lab(module) is needed
+    assert needs_lab(module, tmp_path) is needed
+
+
+def test_what_lies_in_a_folder_of_the_laboratory_is_known() -> None:
+    assert needs_lab(ROOT / "tests/unit/server/lab", ROOT / "tests")
+    assert not needs_lab(ROOT / "tests/unit/server/test_config.py", ROOT / "tests")

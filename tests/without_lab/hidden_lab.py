@@ -43,6 +43,8 @@ def hide() -> None:
         sys.meta_path.insert(0, HiddenLab())
 
 
-def needs_lab(path: Path) -> bool:
-    """Whether a test module is one of the laboratory's, or imports from it."""
-    return path.suffix == ".py" and ("lab" in path.parts or bool(IMPORT.search(path.read_text())))
+def needs_lab(path: Path, tests: Path) -> bool:
+    """Whether a file or folder below `tests` is one of the laboratory's, or a module that imports from it."""
+    return "lab" in path.relative_to(tests).parts or (
+        path.suffix == ".py" and IMPORT.search(path.read_text()) is not None
+    )

@@ -14,7 +14,10 @@ def test_help_names_every_command_without_importing_one(capsys: pytest.CaptureFi
     assert all(name in output for name in commands())
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["bench"], ["bench", "nonsense"], ["doctor", "--bogus"]])
+OF_THE_LABORATORY = [pytest.param(words, marks=pytest.mark.lab) for words in (["bench"], ["bench", "nonsense"])]
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["doctor", "--bogus"], *OF_THE_LABORATORY])
 def test_unknown_words_exit_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
