@@ -15,8 +15,8 @@ sys.path.append(str(FOLDER))
 from hidden_lab import OWN, PACKAGES, needs_lab  # noqa: E402
 
 BROUGHT_BY_OTHERS = {"matplotlib"}  # MediaPipe
-NEED_EXTRAS = {"server.cli.__main__", "styletalk_core.recognizer.pocketsphinx"}
-"""A program, and the back end that is imported once its package was found."""
+NEED_EXTRAS = {"server.cli.__main__", "server.cluster", "styletalk_core.recognizer.pocketsphinx"}
+"""A program, and what is imported once its extra was found."""
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
