@@ -1,8 +1,7 @@
-"""The media clock: where a tick of the session lies on the wall clock. The only reader of the wall clock.
+"""Media clock: maps session ticks to wall-clock time. The only module that reads the wall clock.
 
-Runs on: event loop. The clock counts the microphone's samples; the wall clock only says when they are due. It moves
-against the wall clock by slips, which follow the microphone, and playback by changes of the delay as well; both shift
-sound and picture alike.
+Runs on: event loop. The clock counts microphone samples; the wall clock only determines when they are due. Slips keep
+it aligned with the microphone's clock, and changes of the delay shift playback; both affect audio and video alike.
 """
 
 import asyncio
@@ -15,22 +14,22 @@ EARLY = 0.0005  # seconds; event loop timers have a resolution of one millisecon
 
 
 def monotonic() -> float:
-    """Seconds on the machine's steady clock."""
+    """Seconds on the monotonic clock."""
     return time.monotonic()
 
 
 def unix_seconds() -> float:
-    """Seconds since 1970, for what has to mean the same on every machine."""
+    """Seconds since 1970, for times that must be comparable across machines."""
     return time.time()
 
 
 class MediaClock:
-    """Maps ticks to moments.
+    """Maps ticks to points in time.
 
     Args:
-        delay: ticks between a sample being spoken and being played back (D); may be changed at any time.
-        now: seconds on a steady clock.
-        sleep: waits for a number of seconds on that clock.
+        delay: ticks between the capture of a sample and its playback (D); may be changed at any time.
+        now: returns seconds on a monotonic clock.
+        sleep: sleeps for a number of seconds on that clock.
     """
 
     def __init__(
@@ -48,10 +47,10 @@ class MediaClock:
 
     @property
     def anchor(self) -> float:
-        """Moment at which tick 0 was captured.
+        """Time at which tick 0 was captured.
 
         Raises:
-            RuntimeError: the clock was not started.
+            RuntimeError: the clock has not been started.
         """
         if self._anchor is None:
             raise RuntimeError("the media clock has not been started")
@@ -62,28 +61,28 @@ class MediaClock:
         return self._anchor is not None
 
     def start(self, preroll: Tick = 0) -> None:
-        """Makes tick 0 due for playback in ``preroll`` ticks; what is spoken now has tick ``delay - preroll``."""
+        """Schedules tick 0 for playback in ``preroll`` ticks; audio captured now has tick ``delay - preroll``."""
         self._anchor = self.now() + (preroll - self.delay) / TICK_RATE
         self._unix_offset = time.time() - self.now()
 
     def capture_tick(self) -> Tick:
-        """Tick of the sound that is being spoken now."""
+        """Tick of the audio being captured now."""
         return round((self.now() - self.anchor) * TICK_RATE)
 
     def deadline(self, tick: Tick) -> float:
-        """Moment at which ``tick`` is played."""
+        """Time at which ``tick`` is played."""
         return self.anchor + (tick + self.delay) / TICK_RATE
 
     def unix_deadline(self, tick: Tick) -> float:
-        """Like `deadline`, in seconds since 1970 by the clock as it was set when the session started."""
+        """Like `deadline`, in seconds since 1970; the offset is taken once, when the clock starts."""
         return self._unix_offset + self.deadline(tick)
 
     async def wait_until(self, moment: float) -> None:
-        """Returns at ``moment``, at once when it has passed."""
+        """Sleeps until ``moment``; returns at once if it has passed."""
         while (remaining := moment - self.now()) > EARLY:
             await self._sleep(remaining)
 
     def slip(self, ticks: Tick) -> None:
-        """Plays everything from here on ``ticks`` later (earlier when negative)."""
+        """Shifts all further playback by ``ticks``: later if positive, earlier if negative."""
         self._anchor = self.anchor + ticks / TICK_RATE
         self.slipped += ticks

@@ -1,6 +1,6 @@
-"""What a session needs from the models. The core implements it; tests use a deterministic one.
+"""Engine protocol: the interface between sessions and models. Implemented by the core; tests use a deterministic fake.
 
-Runs on: worker thread only, apart from `prepare`, `style_map` and the constants, which are read after warm-up.
+Runs on: worker thread only, except `prepare`, `style_map` and the constants, which are read after warm-up.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from streaming.units import Tick
 
 StyleChoice = str | Mapping[str, float]
-"""A style by its name, or a blend: the shares, which add up to 1, of several styles by name."""
+"""A style name, or a blend: style name to weight; the weights sum to 1."""
 
 
 class RecognizedHops(Protocol):
-    """The fields of `styletalk_core.recognizer.stream.Recognition`, whoever made it."""
+    """Structural type of `styletalk_core.recognizer.stream.Recognition`."""
 
     @property
     def start(self) -> Tick: ...
@@ -29,7 +29,7 @@ class RecognizedHops(Protocol):
 
 
 class StylePosition(Protocol):
-    """Where a style lies on the map: x and y in -1..1."""
+    """Position of a style on the style map: x and y in -1..1."""
 
     @property
     def name(self) -> str: ...
@@ -42,61 +42,60 @@ class StylePosition(Protocol):
 class Engine(Protocol):
     """Recognizer, decoder and renderer for numbered slots; slot k holds the streaming state of one session.
 
-    An avatar, style or background that does not exist is refused with an error that `streaming.errors.is_refusal`
-    recognizes.
+    An unknown avatar, style or background raises an error for which `streaming.errors.is_refusal` is true.
     """
 
     @property
     def recognizer_delay_ticks(self) -> Tick:
-        """Ticks from the first sample of a hop to the moment its phone column is out."""
+        """Ticks from the first sample of a hop until its phone column is available."""
 
     @property
     def size(self) -> int:
-        """Width and height of a picture in pixels, where no other is asked for."""
+        """Default width and height of a frame in pixels."""
 
     @property
     def avatars(self) -> Sequence[str]:
-        """Names of the portraits; there is at least one."""
+        """Names of the avatars; at least one."""
 
     @property
     def styles(self) -> Sequence[str]:
-        """Names of the styles; there is at least one."""
+        """Names of the styles; at least one."""
 
     def worked(self) -> float:
-        """Seconds of work so far: the calling thread's processor time, or the time that passes where a device works."""
+        """Seconds of work so far: CPU time of the calling thread, or elapsed time if an accelerator does the work."""
 
     def warmup(self) -> None:
-        """Makes the first real batch as fast as every later one."""
+        """Compiles and warms up the models, so that the first batch runs at full speed."""
 
     def prepare(self, avatar: str, size: int) -> None:
-        """Loads a portrait for pictures of ``size``, so that showing it is instant. Runs on any thread."""
+        """Loads an avatar for frames of ``size`` in advance, so that switching to it is instant. Runs on any thread."""
 
     def open(self, slot: int, avatar: str, style: StyleChoice, intensity: float, background: str, size: int) -> None:
-        """Prepares ``slot`` for a new session with fresh recognizer state and pictures of ``size``."""
+        """Prepares ``slot`` for a new session with fresh recognizer state and frames of ``size``."""
 
     def close(self, slot: int) -> None:
-        """Forgets everything about ``slot``."""
+        """Discards the state of ``slot``."""
 
     def set_style(self, slot: int, style: StyleChoice, intensity: float, fade_s: float) -> None:
-        """Cross-fades to ``style`` within ``fade_s`` seconds of decoded frames."""
+        """Cross-fades to ``style`` over ``fade_s`` seconds of decoded frames."""
 
     def style_map(self) -> Sequence[StylePosition]:
-        """Where every style lies in the plane, similar ones near each other. Runs on any thread."""
+        """Return the 2-D position of every style; similar styles are close. Runs on any thread."""
 
     def set_avatar(self, slot: int, avatar: str) -> None:
-        """Shows another portrait from the next rendered frame on."""
+        """Switches to another avatar from the next rendered frame on."""
 
     def set_size(self, slot: int, size: int) -> None:
-        """Makes pictures of another size from the next rendered frame on."""
+        """Changes the frame size from the next rendered frame on."""
 
     def set_background(self, slot: int, background: str) -> None:
-        """Shows something else behind the person from the next rendered frame on."""
+        """Switches to another background from the next rendered frame on."""
 
     def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> Sequence[RecognizedHops]:
-        """Feeds ``audio[i]`` (n,) float32 16 kHz to slot ``slots[i]``; ticks count from the slot's first sample."""
+        """Feeds ``audio[i]``, (n,) float32 16 kHz, to slot ``slots[i]``; ticks count from the slot's first sample."""
 
     def decode(self, slots: Sequence[int], posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Phone windows (N, 11, 41) to expressions (N, 64)."""
+        """Decodes phone windows (N, 11, 41) to expressions (N, 64)."""
 
     def render(
         self,
@@ -106,7 +105,7 @@ class Engine(Protocol):
         gaze: NDArray[np.float32],
         blink: NDArray[np.float32],
     ) -> Sequence[NDArray[np.uint8]]:
-        """Motion (N, 64), (N, 6), (N, 2), (N,) to pictures (H*3//2, W) uint8 yuv420p.
+        """Renders motion (N, 64), (N, 6), (N, 2), (N,) to frames (H*3//2, W) uint8 yuv420p.
 
-        Before a transparent background a picture is twice as high, its lower half the mask: (H*3, W).
+        With a transparent background a frame is twice as high, (H*3, W); the lower half is an alpha mask.
         """

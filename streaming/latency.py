@@ -1,7 +1,7 @@
-"""The delay D between a spoken sample and its playback, computed from the look-aheads in use.
+"""Latency budget: the delay D between capture and playback of a sample, computed from the look-aheads in use.
 
-Pure. A picture is ready after the sum of named parts. Its sound leaves a little earlier, because receivers hold sound
-longer than pictures. While the machine is busy with other things D may grow (`elastic_delay.py`).
+Pure. A frame is ready after the sum of named parts. Its audio is sent slightly earlier, because receivers buffer audio
+longer than video. D may grow while the machine is overloaded (`elastic_delay.py`).
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ from streaming.units import CONTEXT, FRAME_TICKS, PACKET_TICKS, TICK_RATE, Tick
 
 @dataclass(frozen=True, slots=True)
 class LatencyPlan:
-    """Where the delay goes, in ticks.
+    """Parts of the delay, in ticks.
 
     Attributes:
-        recognizer: from the first sample of a hop to the moment its column is out.
-        future_frames: frames of phone context after the decoded frame that are waited for (0..5).
-        receive: allowance for reordered or late microphone packets, and for recognizing them. A hop is a packet, cut
-            at the same places, so that waiting for a packet's end costs nothing more.
-        budget: from the start of a frame's decoding until its picture must be there: batch wait, decode, render.
-        frame_lag: how much later than the sound of its frame a picture goes to the encoder. Browsers hold sound about
-            20 ms longer than pictures and leave differences below 30 ms as they are.
+        recognizer: from the first sample of a hop until its phone column is available.
+        future_frames: look-ahead in frames of phone context after the decoded frame (0..5).
+        receive: allowance for reordered or late microphone packets, and for recognizing them. Hops and packets have
+            the same length and boundaries, so waiting for the end of a packet adds nothing.
+        budget: from the start of decoding until the frame must be ready: batch wait, decode, render.
+        frame_lag: time by which a frame goes to the encoder after its audio. Browsers buffer audio about 20 ms longer
+            than video and do not correct differences below 30 ms.
     """
 
     recognizer: Tick
@@ -35,7 +35,7 @@ class LatencyPlan:
 
     @property
     def phone_column(self) -> Tick:
-        """From the start of a frame to its centre, where the hop that gives its phone has begun at the latest."""
+        """From the start of a frame to its centre, the latest start of the hop that provides its phone."""
         return FRAME_TICKS // 2
 
     @property
@@ -54,11 +54,11 @@ class LatencyPlan:
 
     @property
     def preroll(self) -> Tick:
-        """From the start of the clock to its tick 0: time to make the first picture."""
+        """From the start of the clock to playback of tick 0: time to render the first frame."""
         return FRAME_TICKS + self.budget - self.frame_lag
 
     def parts(self) -> dict[str, float]:
-        """Name to milliseconds; the values add up to D and the picture's lag (but for the rounding)."""
+        """Part name to milliseconds; up to rounding, the values sum to D plus the frame lag."""
         ticks = {
             "receive": self.receive,
             "phone column": self.phone_column,

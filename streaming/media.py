@@ -1,4 +1,4 @@
-"""What flows through a session: audio chunks, motion, rendered frames. Pure."""
+"""Data types of a session: audio chunks, motion, rendered frames. Pure."""
 
 from dataclasses import dataclass
 
@@ -9,13 +9,13 @@ from streaming.units import FRAME_TICKS, TICK_RATE, Tick
 
 
 def to_ms(ticks: Tick) -> float:
-    """Ticks in milliseconds, to a tenth."""
+    """Converts ticks to milliseconds, rounded to 0.1 ms."""
     return round(ticks * 1000 / TICK_RATE, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class AudioChunk:
-    """Sound: ``samples`` (n,) int16 mono 48 kHz, the first one at tick ``start``."""
+    """Audio: ``samples`` (n,) int16 mono 48 kHz, the first one at tick ``start``."""
 
     start: Tick
     epoch: int
@@ -28,7 +28,7 @@ class AudioChunk:
 
 @dataclass(frozen=True, slots=True)
 class MotionFrame:
-    """What the face does in the frame that begins at ``tick``.
+    """Face motion of the frame that starts at ``tick``.
 
     ``expression`` (64,) float32; ``pose`` (6,) float32: pitch, yaw, roll in rad, tx, ty, tz in inter-ocular
     distances; ``gaze`` (2,) float32: eye yaw, pitch in rad; ``blink`` 0 open .. 1 closed.
@@ -43,13 +43,13 @@ class MotionFrame:
 
     @property
     def index(self) -> int:
-        """Number of the frame at 30 fps."""
+        """Frame number at 30 fps."""
         return self.tick // FRAME_TICKS
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedFrame:
-    """The picture of the frame that begins at ``tick``; ``yuv`` (H*3//2, W) uint8 yuv420p."""
+    """Rendered frame that starts at ``tick``; ``yuv`` (H*3//2, W) uint8 yuv420p."""
 
     tick: Tick
     epoch: int
@@ -57,5 +57,5 @@ class RenderedFrame:
 
     @property
     def index(self) -> int:
-        """Number of the frame at 30 fps."""
+        """Frame number at 30 fps."""
         return self.tick // FRAME_TICKS

@@ -1,8 +1,8 @@
-"""The live path without a network: a recording goes through a session in virtual time.
+"""Offline rendering: runs a recording through a live session in virtual time.
 
-Every frame is made exactly as in a call, with the same look-ahead and the same windows; only the drawing, which
-nothing else depends on, is spread over threads.
-Runs on: the caller's thread, and threads that draw.
+Every frame is computed exactly as in a live session, with the same look-ahead and windows; only drawing, on which
+nothing else depends, is spread over threads.
+Runs on: the caller's thread and the drawing threads.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from streaming.units import FRAME_TICKS, PACKET_TICKS, Tick
 from streaming.virtual_time import VirtualTimeLoop
 
 FRAMES_PER_THREAD: Final = 4
-"""Frames that are being drawn or wait for it, for each thread: it has work while the session is busy with speech."""
+"""Frames being drawn or queued per thread, so that drawing continues while the session processes speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfflineFrame:
-    """One frame: ``yuv`` (H*3//2, W) uint8 yuv420p and the sound that belongs to it, (1600,) int16 48 kHz."""
+    """One frame: ``yuv`` (H*3//2, W) uint8 yuv420p and its audio, (1600,) int16 48 kHz."""
 
     index: int
     yuv: NDArray[np.uint8]
@@ -50,16 +50,16 @@ def render(
     """Yields the frames of a recording, ceil(n / 1600) of them.
 
     Args:
-        engine: need not be warm; its `render` must be callable from ``threads`` threads at once.
+        engine: need not be warm; `render` must be safe to call from ``threads`` threads at once.
         samples: (n,) int16 mono 48 kHz.
         settings: avatar, style, intensity.
         future_frames: look-ahead as in `streaming.latency.LatencyPlan`.
-        seed: of the idle motion.
-        threads: frames that are drawn at the same time; the frames are the same for any number.
-        cpu_seconds: adds up the processor time that each kind of job takes.
+        seed: random seed of the idle motion.
+        threads: drawing threads; the frames do not depend on the number.
+        cpu_seconds: accumulates the CPU time of each kind of job.
 
     Raises:
-        Exception: of the engine; there is no such avatar or style, for example.
+        Exception: raised by the engine, for example for an unknown avatar or style.
     """
     usage = defaultdict[JobKind, float](float) if cpu_seconds is None else cpu_seconds
     with (
@@ -82,7 +82,7 @@ def render(
 
 @dataclass(frozen=True, slots=True)
 class _Unfinished:
-    """A frame, and what was begun to be drawn since the one before; its own drawing is no later than that."""
+    """A frame and the drawings started since the previous one, which include its own at the latest."""
 
     frame: OfflineFrame
     drawings: list[Drawing]
@@ -100,7 +100,7 @@ class _Unfinished:
 async def _begin(
     worker: DrawingWorker, plan: LatencyPlan, settings: Settings, seed: int, samples: NDArray[np.int16]
 ) -> tuple[Session, asyncio.Task[None]]:
-    """Opens a session that hears the recording; returns it and the task that it runs in."""
+    """Opens a session fed with the recording; returns it and the task that runs it."""
     loop = asyncio.get_running_loop()
     session = Session(worker, worker.lease(), plan, MediaClock(plan.delay, loop.time), settings, seed)
     await session.open()
@@ -109,14 +109,14 @@ async def _begin(
 
 
 async def _run(session: Session, samples: NDArray[np.int16]) -> None:
-    """Makes the frames of what is spoken, until it is cancelled."""
+    """Runs the session and feeds it with the recording, until cancelled."""
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(session.run(), name="offline frames")
         tasks.create_task(_speak(session, samples), name="offline microphone")
 
 
 async def _next(session: Session, running: asyncio.Task[None]) -> RenderedFrame:
-    """The next picture, or the error that ended the session."""
+    """Return the next frame; raises the error that ended the session."""
     image = asyncio.ensure_future(session.next_frame())
     await asyncio.wait({image, running}, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
@@ -126,14 +126,14 @@ async def _next(session: Session, running: asyncio.Task[None]) -> RenderedFrame:
 
 
 def _first(error: BaseException | None) -> BaseException:
-    """The first single error of a group."""
+    """Return the first leaf exception of a group."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    return error or RuntimeError("the session has ended before the recording")
+    return error or RuntimeError("the session ended before the recording")
 
 
 async def _speak(session: Session, samples: NDArray[np.int16]) -> None:
-    """Pushes the recording as a microphone would: a packet when its last sample has been spoken."""
+    """Pushes the recording like a microphone: each packet once its last sample has been captured."""
     clock, end = session.clock, _frames(samples) * FRAME_TICKS
     for start in range(0, end, PACKET_TICKS):
         chunk = AudioChunk(start, 0, _cut(samples, start, min(PACKET_TICKS, end - start)))
@@ -142,11 +142,11 @@ async def _speak(session: Session, samples: NDArray[np.int16]) -> None:
 
 
 def _frames(samples: NDArray[np.int16]) -> int:
-    """Frames of a recording, the last one filled up with silence."""
+    """Number of frames of a recording; the last one is padded with silence."""
     return -(-len(samples) // FRAME_TICKS)
 
 
 def _cut(samples: NDArray[np.int16], start: Tick, length: int) -> NDArray[np.int16]:
-    """Samples from ``start`` on, (length,), silence after the end."""
+    """Return samples from ``start`` on, (length,), padded with silence."""
     cut = samples[start : start + length]
     return np.concatenate([cut, np.zeros(length - len(cut), np.int16)]) if len(cut) < length else cut

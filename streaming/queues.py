@@ -1,4 +1,4 @@
-"""A queue with a name, a bound, a policy and a drop counter.
+"""Bounded asyncio queue with a name, an overflow policy and a drop counter.
 
 Runs on: event loop.
 """
@@ -12,18 +12,18 @@ T = TypeVar("T")
 
 
 class OnFull(Enum):
-    """What happens to a new item when the queue is full."""
+    """Policy for a new item when the queue is full."""
 
     WAIT = "wait"
     DROP_OLDEST = "drop oldest"
 
 
 class BoundedQueue(Generic[T]):
-    """First in, first out, never longer than ``capacity``; ``dropped`` counts what the policy threw away."""
+    """FIFO queue of at most ``capacity`` items; ``dropped`` counts the items discarded by the policy."""
 
     def __init__(self, name: str, capacity: int, on_full: OnFull) -> None:
         if capacity < 1:
-            raise ValueError(f"queue {name} needs room for one item, not {capacity}")
+            raise ValueError(f"queue {name} needs a capacity of at least 1, not {capacity}")
         self.name = name
         self.capacity = capacity
         self.on_full = on_full
@@ -36,10 +36,10 @@ class BoundedQueue(Generic[T]):
         return len(self._items)
 
     def offer(self, item: T) -> None:
-        """Adds ``item`` at once, in place of the oldest when there is no room.
+        """Adds ``item`` without waiting; drops the oldest item if the queue is full.
 
         Raises:
-            asyncio.QueueFull: there is no room and the policy is to wait.
+            asyncio.QueueFull: the queue is full and the policy is to wait.
         """
         if len(self._items) == self.capacity:
             if self.on_full is OnFull.WAIT:
@@ -50,14 +50,14 @@ class BoundedQueue(Generic[T]):
         self._filled.set()
 
     async def put(self, item: T) -> None:
-        """Adds ``item``; with the policy to wait, waits for room."""
+        """Adds ``item``; waits for room if that is the policy."""
         while self.on_full is OnFull.WAIT and len(self._items) == self.capacity:
             self._room.clear()
             await self._room.wait()
         self.offer(item)
 
     async def get(self) -> T:
-        """Removes and returns the oldest item; waits for one."""
+        """Removes and returns the oldest item; waits until there is one."""
         while not self._items:
             self._filled.clear()
             await self._filled.wait()
@@ -65,7 +65,7 @@ class BoundedQueue(Generic[T]):
         return self._items.popleft()
 
     def drain(self) -> list[T]:
-        """Removes and returns everything that is there."""
+        """Removes and returns all items."""
         items = list(self._items)
         self._items.clear()
         self._room.set()

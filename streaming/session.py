@@ -1,8 +1,8 @@
-"""One session: sound goes in, the same sound comes out D later together with the face that speaks it.
+"""Live session: delays incoming audio by D and plays it back in sync with the rendered face.
 
-Runs on: event loop, models on the worker. Pull by clock: frame f is made because its deadline comes, with what is
-known then. Sound never waits for pictures; one that is late is shown late. Where pictures often are, D grows for both;
-where there is no time for them, they become smaller and fewer.
+Runs on: event loop; models run on the worker. The pipeline is pulled by the clock: frame f is rendered when its
+deadline approaches, from the audio recognized by then. Audio never waits for frames; a late frame is sent late. If
+frames are often late, D grows for both; if the machine is overloaded, frame size and rate are reduced.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ AudioTap = Callable[[AudioChunk], None]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the viewer chose."""
+    """Settings chosen by the client."""
 
     avatar: str
     style: StyleChoice
@@ -40,7 +40,7 @@ class Settings:
 
 
 class Session:
-    """The pipeline of one viewer.
+    """Audio and video pipeline of one client.
 
     Args:
         worker: runs the models.
@@ -62,7 +62,7 @@ class Session:
         """Root mean square of the newest microphone packet, full scale = 1."""
         self.epoch = 0
         self.audio_taps: list[AudioTap] = []
-        """Get the microphone's sound as it comes."""
+        """Callbacks that receive microphone audio as it arrives."""
         self._worker = worker
         self._opening = settings
         self._avatar = settings.avatar
@@ -82,13 +82,13 @@ class Session:
         self._arrived: Tick = 0
         self._stale_before: Tick = 0
 
-    # Life cycle
+    # Lifecycle
 
     async def open(self) -> None:
         """Prepares the slot.
 
         Raises:
-            Exception: of the engine; there is no such avatar, style or background, for example.
+            Exception: raised by the engine, for example for an unknown avatar, style or background.
             ControlFailed: the engine failed.
             EngineFailure: the session has ended.
         """
@@ -100,15 +100,15 @@ class Session:
         )
 
     def start(self, preroll: Tick | None = None) -> None:
-        """Starts the clock; tick 0 is due in ``preroll`` ticks, by default as soon as there can be a picture."""
+        """Starts the clock; tick 0 is due in ``preroll`` ticks, by default as soon as the first frame can be ready."""
         self.clock.start(self.plan.preroll if preroll is None else preroll)
         self._started.set()
 
     async def run(self) -> None:
-        """Works until it is cancelled.
+        """Runs the session until cancelled.
 
         Raises:
-            ExceptionGroup: of one EngineFailure; the session is over.
+            ExceptionGroup: containing one EngineFailure; the session has ended.
         """
         await self._started.wait()
         name = f"session {self.lease.slot}"
@@ -117,10 +117,10 @@ class Session:
             tasks.create_task(self._pipeline.run(), name=f"{name} frames")
             tasks.create_task(self._follow_size(), name=f"{name} size")
 
-    # Sound in
+    # Audio input
 
     def push_audio(self, chunk: AudioChunk) -> None:
-        """Takes microphone sound, in order, with gaps where packets were lost; ignored before the clock runs."""
+        """Accepts microphone audio in order, with gaps where packets were lost; ignored before the clock is started."""
         if not self._started.is_set():
             return
         if chunk.start < self._arrived:
@@ -144,52 +144,52 @@ class Session:
 
     @property
     def events(self) -> BoundedQueue[SpeechEvent]:
-        """Beginnings and ends of speech."""
+        """Speech start and stop events."""
         return self._pipeline.events
 
     @property
     def motion_taps(self) -> list[MotionTap]:
-        """Get a frame's motion and its phone column (41,) once they are known, before the picture is made."""
+        """Callbacks that receive a frame's motion and its phone column (41,) before the frame is rendered."""
         return self._pipeline.taps
 
     @property
     def shown_index(self) -> int:
-        """The newest frame that was handed out."""
+        """Index of the most recently sent frame, -1 before the first."""
         return -1 if self._frames.shown is None else self._frames.shown.index
 
     @property
     def size(self) -> int:
-        """Width and height of the pictures in pixels."""
+        """Width and height of the frames in pixels."""
         return self._size
 
     @property
     def frame_rate(self) -> int:
-        """Pictures a second that are meant to be shown."""
+        """Target frame rate in frames per second."""
         return self._worker.ladder.rung.frame_rate
 
     @property
     def added_delay(self) -> Tick:
-        """By how much D is longer than planned."""
+        """Ticks by which D currently exceeds the planned delay."""
         return self._elastic.added
 
     @property
     def played_tick(self) -> Tick:
-        """Tick after the newest sample that was handed out."""
+        """Tick after the last sample sent."""
         return self._played
 
     @property
     def arrived_tick(self) -> Tick:
-        """Tick after the newest sample that has come."""
+        """Tick after the last sample received."""
         return self._arrived
 
     def capture_tick(self) -> Tick:
-        """Tick of the sound that is being spoken now."""
+        """Tick of the audio being captured now; 0 before the clock is started."""
         return self.clock.capture_tick() if self.clock.started else 0
 
-    # Sound and pictures out
+    # Audio and video output
 
     async def next_audio(self) -> AudioChunk:
-        """Waits until the next packet is due and returns it, (960,) int16; silence where no sound came."""
+        """Waits until the next packet is due and returns it, (960,) int16; silence where no audio arrived."""
         await self._started.wait()
         self._stretch()
         start = self._played
@@ -199,20 +199,20 @@ class Session:
         return AudioChunk(start, self.epoch, self._ring.take(start, PACKET_TICKS))
 
     async def next_frame(self) -> RenderedFrame:
-        """Waits until the next picture is due and ready, and returns it."""
+        """Waits until the next frame is due and ready, and returns it."""
         await self._started.wait()
         frame = await self._frames.next(lambda: self.epoch)
         self._shown.set()
         return frame
 
     def _stretch(self) -> None:
-        """Changes D where pictures ask for it."""
+        """Adjusts D to the lateness of recent frames."""
         if step := self._elastic.step(self.clock.now(), quiet=self._pipeline.speaking_since is None):
             self.clock.delay += step
             self.stats.delay.follow(self.clock.delay)
 
     async def _follow_size(self) -> None:
-        """Makes the pictures as large as the worker says; smaller ones are prepared while there is time."""
+        """Follows the frame size set by the worker; prepares smaller sizes in advance."""
         prepared = set[tuple[str, int]]()
         while True:
             await self._shown.wait()
@@ -252,10 +252,10 @@ class Session:
         """Cross-fades to a style.
 
         Returns:
-            The first frame that is made with it.
+            Index of the first frame rendered with it.
 
         Raises:
-            Exception: of the engine; there is no such style, for example.
+            Exception: raised by the engine, for example for an unknown style.
             ControlFailed: the engine failed.
         """
         slot = self.lease.slot
@@ -263,13 +263,13 @@ class Session:
         return self._next_frame
 
     async def set_avatar(self, avatar: str) -> int:
-        """Shows another portrait.
+        """Switches to another avatar.
 
         Returns:
-            The first frame that shows it.
+            Index of the first frame that shows it.
 
         Raises:
-            Exception: of the engine; there is no such avatar, for example.
+            Exception: raised by the engine, for example for an unknown avatar.
             ControlFailed: the engine failed.
         """
         slot = self.lease.slot
@@ -279,13 +279,13 @@ class Session:
         return self._next_frame
 
     async def set_background(self, background: str) -> int:
-        """Shows something else behind the person.
+        """Switches to another background.
 
         Returns:
-            The first frame that shows it.
+            Index of the first frame that shows it.
 
         Raises:
-            Exception: of the engine; there is no such background, for example.
+            Exception: raised by the engine, for example for an unknown background.
             ControlFailed: the engine failed.
         """
         slot = self.lease.slot
@@ -299,6 +299,6 @@ class Session:
 
 
 def _from(chunk: AudioChunk, tick: Tick) -> AudioChunk:
-    """The part of ``chunk`` from ``tick`` on."""
+    """Return the part of ``chunk`` from ``tick`` on."""
     skip = min(max(0, tick - chunk.start), len(chunk.samples))
     return AudioChunk(chunk.start + skip, chunk.epoch, chunk.samples[skip:])

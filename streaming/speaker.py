@@ -1,8 +1,8 @@
-"""A program that speaks through a session: a microphone whose sound was written in advance.
+"""Speaker: plays queued utterances through a session in place of a microphone.
 
-Runs on: event loop. Sound may come much faster than it is spoken; the speaker hands it to the session packet by
-packet, as a microphone would, and knows for every tick that is played what it belongs to. So a mark is reported when
-its place has been heard, and an interruption tells what was really heard.
+Runs on: event loop. Audio may be supplied much faster than real time; the speaker feeds it to the session packet by
+packet and tracks which utterance every played tick belongs to. A mark is therefore reported when its position has been
+played, and an interruption reports exactly how much was played.
 """
 
 import asyncio
@@ -18,12 +18,12 @@ from streaming.speech_queue import Excerpt, Mark, Sentence, SpeechQueue, Utteran
 from streaming.units import FRAME_TICKS, PACKET_TICKS, TICK_RATE, Tick
 
 TRAIL: Tick = TICK_RATE
-"""Silence that follows the last sound, so that the recognizer and the mouth come to rest."""
+"""Trailing silence, so that the recognizer drains and the mouth closes."""
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceStarted:
-    """The first sample of an utterance is heard in frame ``frame``."""
+    """The first sample of an utterance is played in frame ``frame``."""
 
     utterance: int
     frame: int
@@ -31,7 +31,7 @@ class UtteranceStarted:
 
 @dataclass(frozen=True, slots=True)
 class MarkReached:
-    """Everything before a mark, ``played`` ticks of the utterance, has been heard; ``frame`` shows its place."""
+    """A mark, ``played`` ticks into the utterance, has been played; ``frame`` is the frame at its position."""
 
     utterance: int
     frame: int
@@ -41,7 +41,7 @@ class MarkReached:
 
 @dataclass(frozen=True, slots=True)
 class UtteranceEnded:
-    """All ``played`` ticks of an utterance have been heard."""
+    """An utterance of ``played`` ticks has been played completely."""
 
     utterance: int
     frame: int
@@ -53,9 +53,9 @@ SpokenEvent = UtteranceStarted | MarkReached | UtteranceEnded
 
 @dataclass(frozen=True, slots=True)
 class Interruption:
-    """What was cut off: ``played`` ticks of ``utterance`` were heard (None: nothing was being said).
+    """Result of an interruption: ``played`` ticks of ``utterance`` were played (None: nothing was playing).
 
-    ``frame`` is the first frame that is silent, ``marks`` are the names of those that were not reached.
+    ``frame`` is the first silent frame; ``marks`` are the names of the marks not reached.
     """
 
     utterance: int | None
@@ -66,7 +66,7 @@ class Interruption:
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Ticks of the session that belong to an utterance, from ``offset`` of it on."""
+    """Session ticks that play an utterance from its ``offset`` on."""
 
     start: Tick
     count: Tick
@@ -75,7 +75,7 @@ class _Span:
 
 
 class Speaker:
-    """Says what is in its queue through one session."""
+    """Plays its queue of utterances through one session."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -90,27 +90,27 @@ class Speaker:
 
     @property
     def waiting(self) -> Tick:
-        """Ticks of sound that wait to be said."""
+        """Ticks of audio queued for playback."""
         return self._queue.waiting
 
     @property
     def room(self) -> Tick:
-        """Ticks of sound that may still be added."""
+        """Ticks of audio that can still be added."""
         return self._queue.room
 
-    # What to say
+    # Input
 
     def open(self) -> Utterance:
-        """Begins an utterance behind all others. Raises: QueueFull."""
+        """Opens an utterance at the end of the queue. Raises: QueueFull."""
         return self._queue.open()
 
     def append(self, utterance: Utterance, samples: NDArray[np.int16]) -> None:
-        """Adds (n,) int16 mono 48 kHz. Raises: QueueFull: there is no room for all of it."""
+        """Appends (n,) int16 mono 48 kHz. Raises: QueueFull: there is not enough room."""
         self._queue.append(utterance, samples)
         self._supplied.set()
 
     def mark(self, utterance: Utterance, mark: Mark, place: Tick | None = None) -> None:
-        """Puts a mark at a place of the newest utterance, by default behind what it has so far. Raises: QueueFull."""
+        """Adds a mark at a position of the newest utterance, by default its current end. Raises: QueueFull."""
         if utterance.finished:
             event = MarkReached(utterance.id, self._end // FRAME_TICKS, mark, utterance.length)
             self._due.append((self._end, event))
@@ -119,25 +119,25 @@ class Speaker:
             self._supplied.set()
 
     def close(self, utterance: Utterance) -> None:
-        """Nothing more comes of this utterance."""
+        """Marks an utterance as complete."""
         utterance.closed = True
         self._supplied.set()
 
     def clear(self) -> int:
-        """Forgets the utterances that have not begun; returns how many."""
+        """Removes the utterances that have not started; returns their number."""
         self._drained.set()
         return self._queue.clear(begun=False)
 
     async def wait_for_room(self, ticks: Tick) -> None:
-        """Returns when ``ticks`` more have room."""
+        """Waits until there is room for ``ticks`` more."""
         while self.room < ticks:
             self._drained.clear()
             await self._drained.wait()
 
     def interrupt(self) -> Interruption:
-        """Falls silent with the next packet and forgets everything that was to be said.
+        """Stops playback with the next packet and clears the queue.
 
-        Call `played` before: what it returns was heard.
+        Call `played` first: the events it returns were played.
         """
         heard = self._session.played_tick
         for span in self._spans:
@@ -155,19 +155,19 @@ class Speaker:
         self._position = self._next_packet()
         return Interruption(utterance, played, heard // FRAME_TICKS, tuple(unreached))
 
-    # Saying it
+    # Playback
 
     async def run(self) -> None:
-        """Speaks until it is cancelled; the session's clock runs."""
+        """Plays the queue until cancelled; the session's clock must be running."""
         clock = self._session.clock
         trail = TRAIL
         while True:
             if self._session.capture_tick() - self._position > clock.delay - 2 * PACKET_TICKS:
-                self._position = self._next_packet()  # so late that it would come after its time: begin anew
+                self._position = self._next_packet()  # too late to be played on time: start over
             start = self._position
             await clock.wait_until(clock.deadline(start + PACKET_TICKS - clock.delay))
             if start != self._position:
-                continue  # interrupted meanwhile: what was due then is not said
+                continue  # interrupted in the meantime: skip this packet
             samples, excerpts = self._queue.take(PACKET_TICKS)
             self._drained.set()
             for excerpt in excerpts:
@@ -182,12 +182,12 @@ class Speaker:
                 self._position = self._next_packet()
 
     def _next_packet(self) -> Tick:
-        """The first packet that begins after what has been captured and taken so far."""
+        """Return the start of the first packet after all audio captured and received so far."""
         session = self._session
         return -(-max(session.arrived_tick, session.capture_tick()) // PACKET_TICKS) * PACKET_TICKS
 
     def _schedule(self, packet: Tick, excerpt: Excerpt) -> None:
-        """Notes what is heard when the packet that starts at tick ``packet`` is played."""
+        """Schedules the events of an excerpt of the packet that starts at tick ``packet``."""
         utterance, start = excerpt.utterance, packet + excerpt.at
         self._end = start + excerpt.count
         if excerpt.count:
@@ -196,13 +196,13 @@ class Speaker:
                 self._due.append((start + 1, UtteranceStarted(utterance.id, start // FRAME_TICKS)))
         for place, mark in excerpt.marks:
             tick = start + max(place - excerpt.offset, 0)
-            heard = tick + isinstance(mark, Sentence)  # it begins with a sample
+            heard = tick + isinstance(mark, Sentence)  # a sentence starts with its first sample
             self._due.append((heard, MarkReached(utterance.id, tick // FRAME_TICKS, mark, place)))
         if utterance.finished:
             self._due.append((self._end, UtteranceEnded(utterance.id, self._end // FRAME_TICKS, utterance.length)))
 
     def played(self) -> list[SpokenEvent]:
-        """What has been heard since the last call, in order."""
+        """Return the events played since the last call, in order."""
         heard, events = self._session.played_tick, list[SpokenEvent]()
         while self._spans and self._spans[0].start + self._spans[0].count <= heard:
             span = self._spans.popleft()

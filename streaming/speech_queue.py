@@ -1,7 +1,7 @@
-"""What a presenter has still to say: utterances in order, each sound with marks at places in it.
+"""Presenter's speech queue: utterances in order, each with audio and marks at positions in it.
 
-Pure. Utterances play in the order in which they were opened, without a gap between them; one that is still open and
-has run dry holds up those behind it. The queue is bounded, and says how much room it has.
+Pure. Utterances play in the order in which they were opened, without gaps; an open utterance that has run out of audio
+blocks those after it. The queue is bounded and reports its free room.
 """
 
 from bisect import insort
@@ -15,29 +15,29 @@ from streaming.errors import StreamingError
 from streaming.units import TICK_RATE, Tick
 
 CAPACITY: Tick = 60 * TICK_RATE
-"""Sound that may wait: one minute."""
+"""Maximum queued audio: one minute."""
 MAX_UTTERANCES = 256
 MAX_MARKS = 1_024
-"""Marks that may wait in one utterance."""
+"""Maximum number of pending marks per utterance."""
 AT_END: Tick = 1 << 62
-"""Place of a mark behind everything that is still to come of an utterance."""
+"""Position of a mark at the end of an utterance, wherever that will be."""
 HEAD_START: Tick = TICK_RATE // 10
-"""Sound an open utterance must have before it begins or goes on, so that an uneven supply does not stutter."""
+"""Audio that an open utterance must have buffered before it starts or resumes, to avoid stutter on uneven supply."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A mark of our own: from here on this is said; for captions."""
+    """Internal mark at the start of a sentence; for captions."""
 
     text: str
 
 
 Mark = str | Sentence
-"""A program's mark, by its name, or one of our own."""
+"""The name of a client's mark, or an internal mark."""
 
 
 class QueueFull(StreamingError):
-    """There is no room for it; the message says what to do."""
+    """The queue is full; the message says how to proceed."""
 
     code = "buffer_full"
     status = 503
@@ -45,7 +45,7 @@ class QueueFull(StreamingError):
 
 @dataclass(slots=True, eq=False)
 class Utterance:
-    """One thing to say. ``length`` ticks of it are known, ``taken`` of them are on their way to be heard."""
+    """One utterance: ``length`` ticks received so far, ``taken`` of them passed on for playback."""
 
     id: int
     closed: bool = False
@@ -56,18 +56,18 @@ class Utterance:
 
     @property
     def waiting(self) -> Tick:
-        """Ticks that were not taken yet."""
+        """Ticks not taken yet."""
         return self.length - self.taken
 
     @property
     def finished(self) -> bool:
-        """True when nothing more can come of it."""
+        """True when it is complete and has been taken entirely."""
         return self.closed and not self.waiting
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Ticks ``offset`` to ``offset + count`` of an utterance, ``at`` ticks into a packet, and the marks passed."""
+    """Ticks ``offset`` to ``offset + count`` of an utterance, placed ``at`` ticks into a packet, and its marks."""
 
     utterance: Utterance
     at: Tick
@@ -77,7 +77,7 @@ class Excerpt:
 
 
 class SpeechQueue:
-    """First opened, first said."""
+    """FIFO queue of utterances."""
 
     def __init__(self) -> None:
         self._utterances: deque[Utterance] = deque()
@@ -86,23 +86,23 @@ class SpeechQueue:
 
     @property
     def waiting(self) -> Tick:
-        """Ticks of sound that wait."""
+        """Ticks of audio queued."""
         return sum(utterance.waiting for utterance in self._utterances)
 
     @property
     def room(self) -> Tick:
-        """Ticks of sound that may still be added."""
+        """Ticks of audio that can still be added."""
         return CAPACITY - self.waiting
 
     def unreached_marks(self) -> list[str]:
-        """Names of the program's marks that were not taken, in order."""
+        """Names of the client's marks not taken yet, in order."""
         return [mark for utterance in self._utterances for _, mark in utterance.marks if isinstance(mark, str)]
 
     def open(self) -> Utterance:
-        """Begins a new utterance behind all others.
+        """Opens a new utterance at the end of the queue.
 
         Raises:
-            QueueFull: too many wait.
+            QueueFull: too many utterances are queued.
         """
         if len(self._utterances) >= MAX_UTTERANCES:
             raise QueueFull(f"{MAX_UTTERANCES} utterances are waiting; send more when some have been spoken.")
@@ -112,10 +112,10 @@ class SpeechQueue:
         return utterance
 
     def append(self, utterance: Utterance, samples: NDArray[np.int16]) -> None:
-        """Adds (n,) int16 mono 48 kHz to an utterance; ignored when it has been cleared.
+        """Appends (n,) int16 mono 48 kHz to an utterance; ignored if it has been cleared.
 
         Raises:
-            QueueFull: there is no room for all of it; nothing was taken.
+            QueueFull: there is not enough room; nothing was added.
         """
         if len(samples) > self.room:
             raise QueueFull(
@@ -126,17 +126,17 @@ class SpeechQueue:
             utterance.length += len(samples)
 
     def mark(self, utterance: Utterance, mark: Mark, place: Tick | None = None) -> None:
-        """Puts a mark at a place of an utterance, by default behind what it has so far.
+        """Adds a mark at a position of an utterance, by default its current end.
 
         Raises:
-            QueueFull: too many wait.
+            QueueFull: too many marks are pending.
         """
         if len(utterance.marks) >= MAX_MARKS:
             raise QueueFull(f"{MAX_MARKS} marks are waiting in this utterance.")
         insort(utterance.marks, (utterance.length if place is None else place, mark), key=lambda pair: pair[0])
 
     def take(self, count: Tick) -> tuple[NDArray[np.int16], list[Excerpt]]:
-        """Removes the next ``count`` ticks: (count,) int16, silence where nothing is there, and what they are."""
+        """Takes the next ``count`` ticks: (count,) int16, padded with silence, and the excerpts they consist of."""
         samples, excerpts, at = np.zeros(count, np.int16), list[Excerpt](), 0
         while self._utterances:
             utterance = self._utterances[0]
@@ -158,7 +158,7 @@ class SpeechQueue:
         return samples, excerpts
 
     def clear(self, begun: bool) -> int:
-        """Forgets the utterances that have not begun, and those that have too when ``begun``; returns how many."""
+        """Removes the utterances that have not started, with ``begun`` all of them; returns their number."""
         kept = [utterance for utterance in self._utterances if utterance.taken and not begun]
         for utterance in self._utterances:
             if utterance not in kept:
@@ -172,7 +172,7 @@ class SpeechQueue:
 
 
 def _passed(place: Tick, mark: Mark, taken: Tick) -> bool:
-    """A mark ends what is before it; a sentence begins with a sample."""
+    """True once a mark's position is reached, or the first sample of a sentence has been taken."""
     return place < taken if isinstance(mark, Sentence) else place <= taken
 
 

@@ -1,4 +1,4 @@
-"""What a session counts. Pure."""
+"""Session statistics. Pure."""
 
 from dataclasses import dataclass
 
@@ -13,29 +13,29 @@ class SessionStats:
     delay: DelaySeen
     """The delay D."""
     fresh: int = 0
-    """Pictures that left in time."""
+    """Frames sent on time."""
     overdue: int = 0
-    """Pictures that left late."""
+    """Frames sent late."""
     missing: int = 0
-    """Pictures of the frame rate in force that were never made."""
+    """Frames of the current frame rate that were never rendered."""
     left_out: float = 0.0
-    """Frames at 30 a second that a lower rate has left out on purpose."""
+    """Frames at 30 fps skipped deliberately by a lower frame rate."""
     size_changes: int = 0
-    """Times that the picture has become smaller or larger."""
+    """Number of frame size changes."""
     packets: int = 0
-    """Sound packets played."""
+    """Audio packets played."""
     concealed: Tick = 0
-    """Ticks of sound that never came."""
+    """Ticks of audio that never arrived."""
     slips: int = 0
 
     @property
     def shown(self) -> int:
-        """Pictures that left."""
+        """Frames sent."""
         return self.fresh + self.overdue
 
     @property
     def late(self) -> int:
-        """Frames whose picture left late or was never made."""
+        """Frames sent late or never rendered."""
         return self.overdue + self.missing
 
     @property

@@ -1,6 +1,6 @@
-"""The units of time and the sizes of a session.
+"""Units of time and constants of a session.
 
-Owns the tick (1/48000 s) and the integer rates derived from it. Pure: no I/O, no clock.
+Defines the tick (1/48000 s) and the integer rates derived from it. Pure: no I/O, no clock.
 """
 
 from typing import Final
@@ -19,7 +19,7 @@ FRAME_TICKS: Final = 1_600  # one video frame at 30 fps
 
 
 STEP_TICKS: Final = 800
-"""Pictures begin at multiples of this, so that 30, 20, 15 and 10 a second are all evenly spaced."""
+"""Grid of frame start times, so that frames at 30, 20, 15 and 10 fps are all evenly spaced."""
 
 
 MODEL_SAMPLE_TICKS: Final = 3  # one sample at 16 kHz
@@ -29,7 +29,7 @@ HOP_TICKS: Final = 960  # one recognizer column, 20 ms
 
 
 PHONES: Final = 41
-"""Symbols in a phone column; the order is that of the core's phone table."""
+"""Symbols in a phone column, in the order of `styletalk_core.phones`."""
 
 
 SILENCE: Final = 31
@@ -37,13 +37,13 @@ SILENCE: Final = 31
 
 
 CONTEXT: Final = 5
-"""Frames of phone context on either side of the decoded frame."""
+"""Frames of phone context on each side of the decoded frame."""
 
 
 WINDOW: Final = 2 * CONTEXT + 1
 
 if TICK_RATE % FRAME_TICKS or TICK_RATE % PACKET_TICKS or FRAME_TICKS % STEP_TICKS:
-    raise AssertionError("frame and packet must divide one second, and the step a frame")
+    raise AssertionError("one second must be a multiple of frame and packet, and a frame a multiple of the step")
 
 
 FULL_SCALE = 32_768.0

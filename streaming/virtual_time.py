@@ -1,7 +1,7 @@
 """Virtual time: an event loop whose clock jumps to the next timer instead of waiting for it.
 
-Runs on: the caller's thread. The same sessions run here faster or slower than real time, and always with the same
-result: offline rendering and the timing tests are built on it.
+Runs on: the caller's thread. Sessions run here faster or slower than real time with deterministic results; the basis of
+offline rendering and of the timing tests.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from streaming.scheduling.worker import Worker
 
 
 class _JumpingSelector(selectors.SelectSelector):
-    """Never sleeps while a timer is due: it moves the clock on instead."""
+    """Advances the clock instead of sleeping until the next timer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class _JumpingSelector(selectors.SelectSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop that starts at time 0 and takes no time to wait."""
+    """Event loop that starts at time 0 and never blocks on timers."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
@@ -53,12 +53,12 @@ class InlineWorker(Worker):
         self._generation = 0
 
     def lease(self) -> SlotLease:
-        """A slot of its own for each session."""
+        """Return a new slot for each session."""
         self._generation += 1
         return SlotLease(self._generation - 1, self._generation)
 
     async def prepare(self, avatar: str, size: int) -> None:
-        """Loads a portrait for pictures of a size."""
+        """Loads an avatar for frames of ``size``."""
         self.engine.prepare(avatar, size)
 
     def submit(self, job: AnyJob) -> None:
