@@ -1,4 +1,4 @@
-"""From the session's 48 kHz down to the recognizer's 16 kHz. Pure."""
+"""Decimator from the session's 48 kHz to the recognizer's 16 kHz. Pure."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ FILTER_CUTOFF = 0.15  # cycles per sample, 7.2 kHz; 800 Hz of transition below t
 class Decimator:
     """48 kHz int16 to 16 kHz float32, causal: output sample k depends on input up to sample 3k.
 
-    A windowed-sinc low-pass delays the sound by 30 ticks (0.6 ms).
+    The windowed-sinc low-pass filter delays the audio by 30 ticks (0.6 ms).
     """
 
     def __init__(self) -> None:

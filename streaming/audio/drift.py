@@ -1,8 +1,8 @@
-"""Follows the microphone's clock: how far the playback anchor must slip so that sound is neither late nor hoarded.
+"""Clock drift compensation: slips the playback clock so that audio neither arrives late nor accumulates.
 
-Pure. The sender's crystal differs from ours by up to a few hundred millionths, and a network path may become longer.
-Lateness is measured per packet against the clock; what counts is its minimum (clock drift) and, on a path that
-jitters more than the receive allowance covers, its 95th percentile.
+Pure. The sender's clock differs from ours by up to a few hundred ppm, and the network delay may change. The lateness of
+every packet is measured against the clock; the slip follows its minimum (clock drift) and, if jitter exceeds the
+receive allowance, its 95th percentile.
 """
 
 import numpy as np
@@ -15,17 +15,17 @@ TOLERANCE: Tick = 240  # 5 ms
 MAX_SLIP_TICKS: Tick = PACKET_TICKS
 DISPLACED: Tick = 5 * PACKET_TICKS
 MAX_JUMP_TICKS: Tick = 10 * PACKET_TICKS
-"""Sound that is off by more than `DISPLACED` has not drifted there: the path has changed. The same holds at the start,
-when packets that waited for the connection come in a burst."""
+"""An offset above `DISPLACED` is not drift: the network path has changed. The same holds at the start, when packets
+buffered during connection setup arrive in a burst."""
 URGENT: Tick = PACKET_TICKS
-"""Beyond this the slip does not wait for silence."""
+"""Larger slips do not wait for silence."""
 
 
 class DriftFollower:
-    """Watches the lateness of one session's packets.
+    """Tracks the lateness of one session's packets.
 
     Args:
-        allowance: lateness that the delay D has room for.
+        allowance: lateness covered by the delay D, in ticks.
     """
 
     def __init__(self, allowance: Tick) -> None:
@@ -36,10 +36,10 @@ class DriftFollower:
         self._due: Tick = 0
 
     def arrived(self, lateness: Tick, quiet: bool) -> Tick:
-        """One packet has come ``lateness`` ticks after the clock expected it.
+        """Records a packet that arrived ``lateness`` ticks after the clock expected it.
 
         Args:
-            quiet: nobody is heard right now, a slip would not be noticed.
+            quiet: nobody is speaking, so that a slip is inaudible.
 
         Returns:
             Ticks to slip by: positive plays later; 0 most of the time.
@@ -59,9 +59,9 @@ class DriftFollower:
         return slip
 
     def _off_by(self) -> Tick:
-        """What the last window says, 0 when it is within the tolerance.
+        """Return the offset over the last window in ticks, 0 if within the tolerance.
 
-        A stall makes many packets late and soon passes, so jitter moves the clock by no more than a packet at a time.
+        A stall makes many packets late but soon passes, so jitter moves the clock by at most one packet at a time.
         """
         window = np.array(self._lateness)
         ticks = int(window.min())

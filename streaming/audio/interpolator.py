@@ -1,6 +1,6 @@
-"""The way up from a program's sample rate to the session's 48 kHz.
+"""Interpolator from a client's sample rate to the session's 48 kHz.
 
-Pure and causal: what comes out does not depend on how the sound was cut, and n samples become exactly n * 48000 / rate.
+Pure and causal: the output does not depend on how the audio is split, and n samples become exactly n * 48000 / rate.
 """
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from streaming.units import TICK_RATE
 
 RATES = (16_000, 24_000, 48_000)
-"""Sample rates that divide the tick rate and that speech comes in."""
+"""Supported sample rates; each divides the tick rate."""
 TAPS_PER_PHASE = 20
 PASSBAND = 0.92  # share of the old Nyquist frequency that passes
 

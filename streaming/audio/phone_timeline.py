@@ -1,8 +1,8 @@
-"""Phone columns on the grid on which pictures begin.
+"""Phone timeline: recognized phone columns on the grid of frame start times.
 
-Pure. The recognizer speaks in hops of 20 ms; a frame takes the hop that lies under its centre, which does not depend
-on how the sound was cut into packets. A frame that nobody has recognized yet is silence. Frames may begin at every
-multiple of `STEP_TICKS`; the columns of a window are 1/30 s apart whatever the frame rate.
+Pure. The recognizer outputs hops of 20 ms; a frame takes the hop under its centre, independent of how the audio was
+split into packets. Frames not recognized yet are silence. Frames may start at any multiple of `STEP_TICKS`; the columns
+of a window are 1/30 s apart at any frame rate.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ AROUND = np.arange(-CONTEXT, CONTEXT + 1) * STEPS_PER_FRAME
 
 
 class PhoneTimeline:
-    """Remembers the columns of the last ``capacity`` steps."""
+    """Ring buffer of the columns of the last ``capacity`` steps."""
 
     def __init__(self, capacity: int = 256) -> None:
         self._capacity = capacity
@@ -26,7 +26,7 @@ class PhoneTimeline:
         self._known_until = 0
 
     def put(self, begin: Tick, hop: Tick, column: NDArray[np.float32], speech: bool) -> None:
-        """Places one recognized hop: ``column`` (41,) holds for ``hop`` ticks from ``begin`` on."""
+        """Stores one recognized hop: ``column`` (41,) is valid for ``hop`` ticks from ``begin`` on."""
         first = max(0, _first_step_from(begin))
         for step in range(first, _first_step_from(begin + hop)):
             place = step % self._capacity
@@ -36,10 +36,10 @@ class PhoneTimeline:
             self._known_until = max(self._known_until, step + 1)
 
     def window(self, tick: Tick) -> tuple[NDArray[np.float32], int]:
-        """Columns around the frame that begins at ``tick``.
+        """Return the columns around the frame that starts at ``tick``.
 
         Returns:
-            ((11, 41) float32, how many of the columns after the frame's own are known).
+            ((11, 41) float32, number of known columns after the frame's own).
         """
         steps = tick // STEP_TICKS + AROUND
         places = steps % self._capacity
@@ -49,19 +49,19 @@ class PhoneTimeline:
         return columns, int(np.clip(ahead, 0, CONTEXT))
 
     def speech(self, tick: Tick) -> bool:
-        """True when somebody speaks in the frame that begins at ``tick``, as far as is known."""
+        """True if speech was detected in the frame that starts at ``tick``; False if not recognized yet."""
         step = tick // STEP_TICKS
         place = step % self._capacity
         return bool(self._step[place] == step and self._speech[place])
 
     def silence_all(self) -> None:
-        """Makes everything recognized so far silent; used when the speaker is interrupted."""
+        """Replaces all columns by silence; used on interruption."""
         self._columns[:] = SILENT_COLUMN
         self._speech[:] = False
 
 
 def first_frame_from(tick: Tick) -> Tick:
-    """Where the first frame begins, at a multiple of `STEP_TICKS`, whose centre is not before ``tick``."""
+    """Return the start of the first frame on the grid of `STEP_TICKS` whose centre is not before ``tick``."""
     return _first_step_from(tick) * STEP_TICKS
 
 

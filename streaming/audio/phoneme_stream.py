@@ -1,7 +1,7 @@
-"""From the microphone's sound to phones on the frame grid: down to 16 kHz, through the recognizer, onto the timeline.
+"""Phoneme stream: decimates microphone audio to 16 kHz, recognizes it and puts the phones on the timeline.
 
-Runs on: event loop, the recognizer on the worker. The recognizer counts the samples it was given and knows nothing
-of gaps; this is the place where its ticks become the session's again.
+Runs on: event loop; the recognizer runs on the worker. The recognizer counts the samples it has received and ignores
+gaps; this module converts its ticks back to session ticks.
 """
 
 from collections import deque
@@ -20,20 +20,20 @@ from streaming.scheduling.worker import Worker
 from streaming.units import MODEL_SAMPLE_TICKS, Tick
 
 MAX_FILL_TICKS: Tick = 4_800
-"""A gap in the sound up to 100 ms is fed to the recognizer as silence; a longer one is left out."""
+"""Gaps of up to 100 ms are fed to the recognizer as silence; longer ones are skipped."""
 PACKETS_WAITING: Final = 50
 PACKETS_AT_ONCE: Final = 5
-"""Of those that wait, so many are recognized in one job: the frames that wait behind it must not wait for long."""
-RECOGNIZE_WITHIN = 0.01  # seconds; where sound stands among the worker's deadlines
+"""Maximum number of packets per recognition job, so that frames queued after it are not delayed for long."""
+RECOGNIZE_WITHIN = 0.01  # seconds; deadline of a recognition job
 
 
 class PhonemeStream:
-    """The ears of one session.
+    """Phoneme recognition of one session.
 
     Args:
         worker: runs the recognizer.
         lease: the session's slot on it.
-        now: seconds on the session's clock.
+        now: returns seconds on the session's clock.
     """
 
     def __init__(self, worker: Worker, lease: SlotLease, now: Callable[[], float]) -> None:
@@ -47,10 +47,10 @@ class PhonemeStream:
         self._stale_before: Tick = 0
         self._fed: Tick = 0
         self._cuts: deque[tuple[Tick, Tick]] = deque([(0, 0)])
-        """(tick of the recognizer, what is to be added to it from there on to get the session's)."""
+        """(recognizer tick, offset to session ticks from there on)."""
 
     def put(self, chunk: AudioChunk) -> None:
-        """Takes sound in order; a short gap before it becomes silence."""
+        """Queues audio, in order; a short gap before it becomes silence."""
         gap = chunk.start - self._arrived
         if self._arrived and 0 < gap <= MAX_FILL_TICKS:
             self._waiting.offer(AudioChunk(self._arrived, chunk.epoch, np.zeros(gap, dtype=np.int16)))
@@ -58,12 +58,12 @@ class PhonemeStream:
         self._waiting.offer(chunk)
 
     def forget(self, before: Tick) -> None:
-        """Makes silence of everything that was spoken earlier than ``before``, recognized or not."""
+        """Replaces all speech before tick ``before`` by silence, recognized or not."""
         self._stale_before = before
         self.timeline.silence_all()
 
     async def run(self) -> None:
-        """Feeds the recognizer with what has arrived, several packets at a time when they wait.
+        """Feeds queued audio to the recognizer, several packets at a time if available.
 
         Raises:
             EngineFailure: the recognizer failed.
@@ -80,7 +80,7 @@ class PhonemeStream:
                 self.timeline.put(tick, hops.hop, SILENT_COLUMN if stale else column, bool(speech) and not stale)
 
     def _feed(self, chunk: AudioChunk) -> NDArray[np.float32]:
-        """Brings a chunk to 16 kHz and notes where the recognizer's ticks part from the session's."""
+        """Decimates a chunk to 16 kHz and records the offset of recognizer ticks to session ticks."""
         usable = len(chunk.samples) - len(chunk.samples) % MODEL_SAMPLE_TICKS
         offset = chunk.start - self._fed
         if offset != self._cuts[-1][1]:
@@ -89,7 +89,7 @@ class PhonemeStream:
         return self._decimator.push(chunk.samples[:usable])
 
     def _session_tick(self, tick: Tick) -> Tick:
-        """The session's tick of the recognizer's; ticks must not go back."""
+        """Converts a recognizer tick to a session tick; calls must be in tick order."""
         while len(self._cuts) > 1 and self._cuts[1][0] <= tick:
             self._cuts.popleft()
         return tick + self._cuts[0][1]

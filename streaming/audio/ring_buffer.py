@@ -1,6 +1,6 @@
-"""The delay line of the returned sound and the way down to the recognizer's sample rate.
+"""Ring buffer that delays the audio played back to the client.
 
-Pure. What was never written is silence; what was read is silence when its place is used again.
+Pure. Ticks never written are silent; samples are cleared when taken.
 """
 
 import numpy as np
@@ -10,38 +10,38 @@ from streaming.units import FULL_SCALE, Tick
 
 
 class AudioRing:
-    """Holds the last ``capacity`` ticks of int16 sound at 48 kHz, addressed by tick."""
+    """Ring buffer of the last ``capacity`` ticks of int16 audio at 48 kHz, addressed by tick."""
 
     def __init__(self, capacity: Tick = 1 << 17) -> None:
         self._samples = np.zeros(capacity, dtype=np.int16)
         self._capacity = capacity
         self.end: Tick = 0
-        """Tick after the newest sample ever written."""
+        """Tick after the newest sample written."""
 
     def _places(self, start: Tick, count: int) -> NDArray[np.intp]:
         return np.arange(start, start + count) % self._capacity
 
     def write(self, start: Tick, samples: NDArray[np.int16]) -> None:
-        """Stores ``samples`` (n,) at ticks ``start``..; n must not exceed the capacity."""
+        """Writes ``samples`` (n,) from tick ``start`` on; n must not exceed the capacity."""
         self._samples[self._places(start, len(samples))] = samples
         self.end = max(self.end, start + len(samples))
 
     def peek(self, start: Tick, count: int) -> NDArray[np.int16]:
-        """The samples of ``count`` ticks from ``start`` on."""
+        """Return ``count`` samples from tick ``start`` on."""
         return self._samples[self._places(start, count)]
 
     def take(self, start: Tick, count: int) -> NDArray[np.int16]:
-        """Like `peek`, and forgets them."""
+        """Like `peek`, and clears them."""
         places = self._places(start, count)
         samples = self._samples[places]
         self._samples[places] = 0
         return samples
 
     def silence(self, start: Tick, end: Tick) -> None:
-        """Forgets the ticks from ``start`` up to ``end``."""
+        """Clears the ticks from ``start`` up to ``end``."""
         self._samples[self._places(start, min(end - start, self._capacity))] = 0
 
     def level(self, start: Tick, count: int) -> float:
-        """Root mean square of ``count`` ticks from ``start`` on, full scale = 1."""
+        """Return the RMS of ``count`` ticks from ``start`` on, full scale = 1."""
         samples = self.peek(start, count).astype(np.float32)
         return float(np.sqrt(np.mean(samples * samples))) / FULL_SCALE

@@ -1,8 +1,8 @@
-"""The motion composer: decoded speech on top of idle motion.
+"""Motion composer: combines decoded expressions with idle motion.
 
-Pure. The decoder moves the face, and rests it in the style's own way where the phones are silent; lips that people keep
-apart between two phrases come together when nobody speaks. Head, eyes and lids come from idle motion, tied to loudness
-and phrase ends. After an interruption the face returns from what is on screen.
+Pure. The decoder drives the face, also at rest in the manner of the style; lips that stay parted between phrases are
+closed in silence. Head, gaze and blinks come from idle motion, driven by loudness and phrase ends. After an
+interruption the face blends from the last displayed expression.
 """
 
 import numpy as np
@@ -12,31 +12,31 @@ from streaming.frames.idle_motion import IdleMotion
 from streaming.media import MotionFrame
 from streaming.units import FRAME_TICKS, Tick
 
-ATTACK = 1 / 3  # share per frame: how fast the head takes to speaking
+ATTACK = 1 / 3  # share per frame: onset of speaking motion
 RELEASE = 1 / 5
 OPENING = 0  # the coefficient that opens the lips, from 0 for closed
-CLOSING = 1 / 5  # share per frame: an interrupted mouth is closed after 170 ms
+CLOSING = 1 / 5  # share per frame: after an interruption the mouth closes within 170 ms
 QUIET = 0.003  # root mean square of a quiet room
 LOUD = 0.2
 MAX_LEAP_FRAMES = 30
-"""Frames of 1/30 s between two pictures that are lived through at most."""
+"""Maximum number of idle-motion steps of 1/30 s between two frames."""
 
 
 def loudness(level: float) -> float:
-    """Root mean square 0..1 to perceived loudness 0..1 (logarithmic)."""
+    """Maps RMS 0..1 to perceived loudness 0..1 (logarithmic)."""
     return float(np.clip(np.log(max(level, 1e-6) / QUIET) / np.log(LOUD / QUIET), 0.0, 1.0))
 
 
 class InterpolatedIdleMotion:
-    """Idle motion at any tick: it moves 30 times a second, and between two of its moments on a straight line."""
+    """Idle motion at any tick: computed at 30 Hz and linearly interpolated."""
 
     def __init__(self, idle_motion: IdleMotion) -> None:
         self._idle_motion = idle_motion
-        self._moment = -1  # number of the newer one
+        self._moment = -1  # index of the newer step
         self._older = self._newer = np.zeros(9, np.float32)
 
     def at(self, tick: Tick, speaking: float, energy: float) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Pose (6,), gaze (2,) and blink at ``tick``, which must not go back; see `IdleMotion.step`."""
+        """Return pose (6,), gaze (2,) and blink at ``tick``, which must not decrease; see `IdleMotion.step`."""
         wanted = -(-tick // FRAME_TICKS)
         self._moment = max(self._moment, wanted - MAX_LEAP_FRAMES)
         while self._moment < wanted:
@@ -49,7 +49,7 @@ class InterpolatedIdleMotion:
 
 
 class Composer:
-    """Makes one motion frame after the other for one session."""
+    """Composes the motion frames of one session."""
 
     def __init__(self, seed: int) -> None:
         self._idle_motion = IdleMotion(seed)
@@ -62,20 +62,20 @@ class Composer:
         self._closing = 0.0
 
     def interrupt(self, on_screen: MotionFrame | None) -> None:
-        """Returns to rest from the expression on the viewer's screen."""
+        """Blends back to rest from the displayed expression."""
         self._interrupted = self._last if on_screen is None else on_screen.expression
         self._closing = 1.0
         self._spoke = False
 
     def compose(self, tick: Tick, epoch: int, decoded: NDArray[np.float32], speech: bool, level: float) -> MotionFrame:
-        """Motion of the frame that begins at ``tick``.
+        """Composes the motion of the frame that starts at ``tick``.
 
         Args:
-            tick: later than the one before; life in between is lived through.
-            epoch: epoch of the sound it belongs to.
+            tick: must increase; idle motion is advanced over skipped frames.
+            epoch: epoch of the audio it belongs to.
             decoded: (64,) float32 from the decoder.
-            speech: somebody speaks in this frame or is about to.
-            level: root mean square of the frame's sound, 0..1.
+            speech: True if there is speech in this frame or in the next few.
+            level: RMS of the frame's audio, 0..1.
         """
         if self._spoke and not speech:
             self._idle_motion.phrase_ended()
@@ -90,13 +90,13 @@ class Composer:
         return MotionFrame(tick, epoch, expression, pose, gaze, blink)
 
     def _resting(self, decoded: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The decoded expression, its lips the nearer to closed the longer nobody speaks."""
+        """Return the decoded expression with its lips closing as silence goes on."""
         expression = decoded.copy()
         expression[OPENING] = min(decoded[OPENING], np.float32(self._speaking) * decoded[OPENING])
         return expression
 
     def _returning(self, decoded: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The decoded expression, mixed with the interrupted one while that fades."""
+        """Return the decoded expression, blended with the interrupted one while that fades out."""
         if self._interrupted is None or not self._closing:
             return decoded
         share = np.float32(self._closing * self._closing * (3 - 2 * self._closing))

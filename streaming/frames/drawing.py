@@ -1,9 +1,9 @@
-"""A worker for virtual time that draws frames on threads while the session goes on.
+"""Worker for virtual time that draws frames on a thread pool while the session continues.
 
-Recognition and decoding run at once, in the session's order, since each depends on what came before. Drawing depends
-on the motion alone, so a RENDER job is answered at once with a frame that a thread fills in later; `finish` waits for
-it. The frames are the same for any number of threads.
-Runs on: the caller's thread; the drawing on a thread pool of its own.
+Recognition and decoding depend on earlier jobs and run immediately, in order. Drawing depends on the motion alone, so a
+RENDER job returns at once a frame that a thread fills in later; `finish` waits for it. The frames do not depend on the
+number of threads.
+Runs on: the caller's thread; drawing on its own thread pool.
 """
 
 import time
@@ -23,16 +23,16 @@ from streaming.virtual_time import InlineWorker
 
 THREAD_NAME = "drawing"
 Drawing = Future[float]
-"""A frame that is being drawn; the result is the processor time that it took, seconds."""
+"""Frame being drawn; the result is its CPU time in seconds."""
 
 
 class DrawingWorker(InlineWorker):
-    """Runs every job but RENDER on the caller's thread.
+    """Runs every job except RENDER on the caller's thread.
 
     Args:
-        engine: its `render` must be callable from ``threads`` threads at once.
-        threads: frames drawn at the same time; one keeps them in order, for a renderer that remembers the last ones.
-        cpu_seconds: adds up the processor time of every kind of job.
+        engine: `render` must be safe to call from ``threads`` threads at once.
+        threads: drawing threads; a renderer that depends on previous frames needs exactly one.
+        cpu_seconds: accumulates the CPU time of each kind of job.
     """
 
     def __init__(self, engine: Engine, threads: int, cpu_seconds: defaultdict[JobKind, float]) -> None:
@@ -59,12 +59,12 @@ class DrawingWorker(InlineWorker):
             answer.deliver()
 
     def begun(self) -> list[Drawing]:
-        """The drawings that were begun since the last call."""
+        """Return the drawings started since the last call."""
         begun, self._begun = self._begun, []
         return begun
 
     def finish(self, drawings: list[Drawing]) -> None:
-        """Returns when these drawings are done.
+        """Waits for drawings.
 
         Raises:
             EngineFailure: the renderer failed.
@@ -73,7 +73,7 @@ class DrawingWorker(InlineWorker):
             self._cpu_seconds[JobKind.RENDER] += drawing.result()
 
     def close(self) -> None:
-        """Ends the threads, without the drawings that wait for one, and closes the slots."""
+        """Stops the threads, cancels pending drawings and closes the slots."""
         self._pool.shutdown(cancel_futures=True)
         for slot in range(self._generation):
             self.engine.close(slot)

@@ -1,8 +1,8 @@
-"""How much longer than planned a session's delay D has to be, because its pictures take longer than planned.
+"""Elastic delay: extends the delay D of a session while its frames take longer than planned.
 
-Pure: time is an argument. What is wanted follows from when pictures were ready; it is given in steps of 10 ms, one per
-packet while nobody speaks, else so slowly that a receiver stretches the sound by a few per cent.
-Sound and picture move together, and no sample is lost.
+Pure: time is an argument. The extension follows from when frames were ready. It changes in steps of 10 ms: one per
+packet in silence; during speech so slowly that the receiver stretches the audio by a few percent only. Audio and video
+move together, and no sample is lost.
 """
 
 import math
@@ -14,16 +14,16 @@ from streaming.units import Tick
 
 DELAY_STEP: Tick = 480  # 10 ms
 MAX_ADDED_DELAY_TICKS: Tick = 4_800
-"""100 ms more than planned."""
+"""Maximum extension: 100 ms."""
 GROWING: Final = 10
-"""Pictures that are looked at for more delay."""
+"""Number of recent frames considered for increasing the delay."""
 SHRINKING: Final = 90
-"""Pictures that are looked at for less."""
+"""Number of recent frames considered for decreasing the delay."""
 OUTLIERS: Final = 3
-"""The latest of them, which are forgiven: a stall makes one picture late, and some more behind what has waited."""
+"""Number of latest frames ignored: a stall delays one frame and a few after it."""
 SECONDS_BETWEEN_GROWTHS: Final = 0.15
 SECONDS_BETWEEN_SHRINKS: Final = 0.5
-"""While somebody speaks."""
+"""During speech."""
 
 
 @dataclass(slots=True)
@@ -46,29 +46,29 @@ class DelaySeen:
 
 
 class ElasticDelay:
-    """One session's."""
+    """Delay extension of one session."""
 
     def __init__(self) -> None:
         self.added: Tick = 0
-        """Ticks by which D is longer than planned."""
+        """Ticks by which D exceeds the planned delay."""
         self._needed: deque[Tick] = deque(maxlen=SHRINKING)
         self._stepped = float("-inf")
 
     @property
     def exhausted(self) -> bool:
-        """True when D is as long as it may become."""
+        """True when D has reached its maximum."""
         return self.added >= MAX_ADDED_DELAY_TICKS
 
     def ready(self, lateness: Tick) -> None:
-        """A picture was ready ``lateness`` ticks after it was due, before when negative."""
+        """Records a frame that was ready ``lateness`` ticks after its due time; negative if early."""
         self._needed.append(lateness + self.added)
 
     def step(self, now: float, quiet: bool) -> Tick:
-        """Ticks by which D has to become longer from this packet on, shorter when negative; 0 most of the time.
+        """Return the ticks by which D changes from this packet on; negative to shorten, mostly 0.
 
         Args:
             now: seconds on the session's clock.
-            quiet: nobody is heard right now.
+            quiet: nobody is speaking.
         """
         grown, shrunk = self._wanted(GROWING), self._wanted(SHRINKING)
         full = len(self._needed) == SHRINKING
@@ -82,7 +82,7 @@ class ElasticDelay:
         return step
 
     def _wanted(self, pictures: int) -> Tick:
-        """What would have sufficed for the last so many pictures, but for outliers, in whole steps."""
+        """Return the extension, in whole steps, sufficient for the last ``pictures`` frames except outliers."""
         recent = sorted(list(self._needed)[-pictures:])
         if len(recent) <= OUTLIERS:
             return 0

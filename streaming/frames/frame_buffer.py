@@ -1,6 +1,6 @@
-"""Hands out the finished pictures of one session, each at its time, and judges how late they are.
+"""Frame buffer: releases the finished frames of one session when they are due, and measures their lateness.
 
-Runs on: event loop. A picture that is ready too late is shown late, once; of several that are overdue, the newest.
+Runs on: event loop. A frame that is ready late is sent late; of several overdue frames only the newest is sent.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from streaming.units import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick
 
 FRAMES_HELD: Final = 8
 IN_TIME: Tick = 480
-"""A picture that leaves up to 10 ms after it was due is in time."""
+"""A frame sent up to 10 ms after its due time is on time."""
 TROUBLING: Tick = 720
-"""15 ms; from here on a receiver's viewers see that sound and picture part."""
+"""15 ms; beyond this, audio and video are visibly out of sync."""
 UNEVEN: Final = 1.4
-"""Intervals between two pictures, in terms of the rate's, from which on one is missing."""
+"""Interval between two frames, in frame periods, from which on a frame counts as missing."""
 MAX_FRAMES_BEHIND: Tick = 7_200
-"""A picture that leaves later than this, 150 ms, gets the time of its leaving, or a receiver would wait that long."""
+"""150 ms; a frame later than this is re-stamped with its send time, or the receiver would buffer that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,18 @@ class _Finished:
 
 
 class FrameBuffer:
-    """One session's.
+    """Frame buffer of one session.
 
     Args:
-        frame_clock: says when pictures are due.
-        worker: whose overload ladder is told how it went.
-        delay: is told when pictures were ready.
-        stats: counts.
+        frame_clock: due times of frames.
+        worker: its overload ladder receives the outcome of every frame.
+        delay: receives the lateness of every frame.
+        stats: counters to update.
     """
 
     def __init__(self, frame_clock: FrameClock, worker: Worker, delay: ElasticDelay, stats: SessionStats) -> None:
         self.shown: RenderedFrame | None = None
-        """The newest picture that was handed out."""
+        """The last frame sent."""
         self._grid = frame_clock
         self._worker = worker
         self._delay = delay
@@ -55,12 +55,12 @@ class FrameBuffer:
         self._handed_out: float | None = None
 
     def put(self, frame: RenderedFrame) -> None:
-        """Takes a finished picture, newer than those before."""
+        """Adds a finished frame; frames arrive in order."""
         self._finished.append(_Finished(frame, self._grid.clock.now()))
         self._arrived.set()
 
     async def next(self, epoch: Callable[[], int]) -> RenderedFrame:
-        """Waits until a picture is due and ready; pictures of another than the present epoch are stale."""
+        """Waits until a frame is due and ready, and returns it; skips frames of other epochs as stale."""
         clock, asked = self._grid.clock, self._grid.clock.now()
         if self.shown is not None and self._handed_out is not None:
             self._worker.ladder.sent(asked, asked - self._handed_out, self.shown.yuv.shape[1])
@@ -73,7 +73,7 @@ class FrameBuffer:
                 return self._hand_out(newest, max(asked, newest.moment))
 
     def _take(self, until: Tick, epoch: int) -> _Finished | None:
-        """Removes what is due; the newest of it that is not stale."""
+        """Removes the frames due; returns the newest that is not stale."""
         newest = None
         while self._finished and self._finished[0].picture.tick <= until:
             finished = self._finished.popleft()
@@ -86,7 +86,7 @@ class FrameBuffer:
         interval = self._grid.stride if self.shown is None else frame.tick - self.shown.tick
         self._delay.ready(round((ready - due) * TICK_RATE))
         behind = round((now - due) * TICK_RATE)
-        # where a longer delay would not have made it punctual
+        # a longer delay would not have made it punctual
         helpless = self._delay.exhausted or ready <= due or behind > MAX_FRAMES_BEHIND
         troubled = interval >= UNEVEN * self._grid.stride or (behind > TROUBLING and helpless)
         self._worker.ladder.frame(now, troubled)

@@ -1,8 +1,8 @@
-"""When the frames of a session are begun and shown, and at which ticks.
+"""Frame clock: start ticks, start times and due times of a session's frames.
 
-Pure but for the clock that it reads. Frames are evenly spaced at the rate of the overload ladder. Where one frame takes
-longer than that, the next is the one that will be due when it is ready: so every frame that is made is shown in time,
-as evenly as they can be made.
+Pure except for reading the clock. Frames are evenly spaced at the rate of the overload ladder. If a frame takes longer
+than its period, frames in between are skipped: the next one is the one that will be due when it is ready, so every
+rendered frame is on time and frames are as even as possible.
 """
 
 from typing import Final
@@ -13,11 +13,11 @@ from streaming.scheduling.worker import Worker
 from streaming.units import STEP_TICKS, TICK_RATE, Tick
 
 MAX_BUDGET_SHARE: Final = 0.9
-PUNCTUAL: Tick = 48  # 1 ms; timers are no more exact
+PUNCTUAL: Tick = 48  # 1 ms, the timer resolution
 
 
 class FrameClock:
-    """The frames of one session; ``worker`` says how many a second there are."""
+    """Frame timing of one session; the frame rate is that of ``worker``."""
 
     def __init__(self, clock: MediaClock, plan: LatencyPlan, worker: Worker) -> None:
         self.clock = clock
@@ -25,21 +25,21 @@ class FrameClock:
         self._worker = worker
 
     def begin(self, tick: Tick) -> float:
-        """Moment at which the frame of ``tick`` is decoded with what is known then."""
+        """Return the time at which decoding of the frame at ``tick`` starts."""
         return self.due(tick) - self._budget
 
     def due(self, tick: Tick) -> float:
-        """Moment at which the picture of the frame that begins at ``tick`` goes to the encoder."""
+        """Return the time at which the frame at ``tick`` goes to the encoder."""
         return self.clock.deadline(tick) + self._plan.frame_lag / TICK_RATE
 
     def due_by(self, moment: float) -> Tick:
-        """The newest tick whose picture is due at ``moment``."""
+        """Return the newest tick whose frame is due at ``moment``."""
         return int((moment - self.due(0)) * TICK_RATE) + PUNCTUAL
 
     def next(self, previous: Tick, seconds: float) -> Tick:
-        """Where the frame after the one of ``previous`` begins, when it takes ``seconds`` from now on.
+        """Return the start tick of the frame after ``previous``, if rendering takes ``seconds`` from now on.
 
-        What would take longer than the budget counts as less, so that a frame which is begun in time has its chance.
+        ``seconds`` is capped just below the budget, so that a frame started on time is never skipped in advance.
         """
         ready = self.clock.now() + min(seconds, MAX_BUDGET_SHARE * self._budget)
         soonest = (ready - self.due(0)) * TICK_RATE
@@ -47,10 +47,10 @@ class FrameClock:
 
     @property
     def stride(self) -> Tick:
-        """Ticks from one frame to the next."""
+        """Ticks per frame."""
         return TICK_RATE // self._worker.ladder.rung.frame_rate
 
     @property
     def _budget(self) -> float:
-        """Seconds for a frame: those of the plan, and by how much the delay has grown since."""
+        """Seconds per frame: the planned budget plus the growth of the delay since."""
         return (self._plan.budget + self.clock.delay - self._plan.delay) / TICK_RATE

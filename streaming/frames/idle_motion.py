@@ -1,8 +1,8 @@
-"""Idle motion: what a face does by itself. Blinks, glances, breathing, sway of the head, nods.
+"""Idle motion: blinks, glances, breathing, head sway and nods.
 
-Pure: seeded, advanced one frame at a time, never reads a clock. Rates follow the literature on people in
-conversation: a blink every three to four seconds (more often while speaking, and at phrase ends), closing twice as
-fast as opening; fixations of half a second to two seconds; fifteen breaths a minute.
+Pure: seeded, advanced one frame at a time, never reads a clock. Rates follow the literature on conversation: a blink
+every three to four seconds (more often during speech and at phrase ends) that closes twice as fast as it opens;
+fixations of 0.5 to 2 s; 15 breaths per minute.
 """
 
 from dataclasses import dataclass
@@ -40,12 +40,12 @@ class Blinks:
         return max(MIN_BLINK_INTERVAL_SECONDS, float(median * np.exp(BLINK_SPREAD * self._random.standard_normal())))
 
     def phrase_ended(self) -> None:
-        """People like to blink when they have finished a phrase."""
+        """Often triggers a blink, as people do at phrase ends."""
         if self._random.random() < BLINK_AT_PHRASE_END:
             self._wait = min(self._wait, float(self._random.uniform(0.05, 0.3)))
 
     def step(self, speaking: float) -> float:
-        """Closure of the next frame; ``speaking`` 0..1 makes blinks more frequent."""
+        """Return the eyelid closure of the next frame; ``speaking`` 0..1 makes blinks more frequent."""
         if self._frame < len(BLINK_SHAPE):
             closure = BLINK_SHAPE[self._frame]
             self._frame += 1
@@ -59,7 +59,7 @@ class Blinks:
 
 
 class Glances:
-    """Eye direction (2,): yaw, pitch in rad. Mostly at the viewer, with small fixational shifts; now and then away."""
+    """Gaze direction (2,): yaw, pitch in rad; mostly at the viewer with small fixational shifts, sometimes away."""
 
     def __init__(self, random: np.random.Generator) -> None:
         self._random = random
@@ -69,7 +69,7 @@ class Glances:
         self._gaze = np.zeros(2)
 
     def step(self, speaking: float) -> NDArray[np.float64]:
-        """Gaze of the next frame; a speaker looks away more often than a listener."""
+        """Return the gaze of the next frame; a speaker looks away more often than a listener."""
         self._wait -= FRAME_SECONDS
         if self._wait <= 0:
             self._away = not self._away and bool(self._random.random() < 0.06 + 0.12 * speaking)
@@ -85,7 +85,7 @@ class Glances:
 
 
 class Sway:
-    """Slow wandering of the head (6,), the sum of a few sines with random phases."""
+    """Slow head sway (6,): a sum of sines with random phases."""
 
     def __init__(self, random: np.random.Generator) -> None:
         self._phases = random.uniform(0, 2 * np.pi, (6, len(SWAY_RATES)))
@@ -94,7 +94,7 @@ class Sway:
         self._time = 0.0
 
     def step(self, speaking: float) -> NDArray[np.float64]:
-        """Pose offset of the next frame; ``speaking`` 0..1 widens the sway."""
+        """Return the pose offset of the next frame; ``speaking`` 0..1 widens the sway."""
         self._time += FRAME_SECONDS
         waves = np.sin(2 * np.pi * self._rates * self._time + self._phases) @ SWAY_WEIGHTS
         pose: NDArray[np.float64] = waves * (SWAY_IDLE + (SWAY_SPEAKING - SWAY_IDLE) * speaking)
@@ -105,9 +105,9 @@ class Sway:
 
 @dataclass(slots=True)
 class Nods:
-    """Head movement that belongs to speech: beats on stressed syllables, a nod at the end of a phrase.
+    """Speech-related head motion: beats on stressed syllables, a nod at the end of a phrase.
 
-    The head is a critically damped spring of 2.2 Hz that follows the loudness, so that it never jumps.
+    The head follows the loudness as a critically damped spring of 2.2 Hz, so that it never jumps.
     """
 
     random: np.random.Generator
@@ -121,9 +121,9 @@ class Nods:
         self._impulse = float(self.random.uniform(0.02, 0.035))
 
     def step(self, speaking: float, energy: float) -> float:
-        """Pitch of the next frame in rad, positive chin down; ``energy`` 0..1 is the loudness of this frame."""
+        """Return the pitch of the next frame in rad, positive chin down; ``energy`` 0..1 is the frame's loudness."""
         self._wait -= FRAME_SECONDS
-        if self._wait <= 0:  # a listener nods too
+        if self._wait <= 0:  # listeners nod too
             self._impulse = max(self._impulse, float(self.random.uniform(0.012, 0.025)) * (1 - speaking))
             self._wait = float(self.random.uniform(5.0, 11.0))
         self._mean += 0.04 * (energy - self._mean)
@@ -137,7 +137,7 @@ class Nods:
 
 
 class IdleMotion:
-    """All of it together."""
+    """Combined idle motion of one face."""
 
     def __init__(self, seed: int) -> None:
         random = np.random.default_rng(seed)
@@ -148,12 +148,12 @@ class IdleMotion:
         self._turn = 0.0
 
     def phrase_ended(self) -> None:
-        """Somebody has just stopped speaking."""
+        """Signals the end of a phrase."""
         self._blinks.phrase_ended()
         self._nods.phrase_ended()
 
     def step(self, speaking: float, energy: float) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Pose (6,), gaze (2,) and blink of the next frame.
+        """Return pose (6,), gaze (2,) and blink of the next frame.
 
         Args:
             speaking: 0 listening .. 1 speaking.

@@ -1,7 +1,7 @@
-"""Makes the pictures of a session: phones to expression, expression to motion, motion to picture.
+"""Frame pipeline of a session: phones to expression, expression to motion, motion to frame.
 
-Runs on: event loop, decoder and renderer on the worker. A frame is made because its time comes; what has been begun is
-finished, and the frames whose time passes meanwhile are not begun.
+Runs on: event loop; decoder and renderer run on the worker. The clock triggers frames. A frame once started is always
+finished; frames whose time passes in the meantime are skipped.
 """
 
 from collections import deque
@@ -24,32 +24,32 @@ from streaming.scheduling.worker import Worker
 from streaming.units import CONTEXT, FRAME_TICKS, Tick
 
 SPEECH_AHEAD: Final = 3
-"""Frames by which the mouth knows that speech is coming."""
+"""Look-ahead in frames for the detection of speech onset."""
 MOTIONS_KEPT: Final = 8
 FRAMES_TIMED: Final = 5
-"""The median of so many tells how long frames take."""
+"""Number of recent frames whose median gives the frame time."""
 MotionTap = Callable[[MotionFrame, NDArray[np.float32]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechEvent:
-    """Speech starts (or stops) with frame ``frame``, about to be shown."""
+    """Start or stop of speech at frame ``frame``."""
 
     frame: int
     started: bool
 
 
 class FramePipeline:
-    """The face of one session.
+    """Frame pipeline of one session.
 
     Args:
         worker: runs decoder and renderer.
         lease: the session's slot on it.
-        frame_clock: says when frames are made.
-        timeline: the phones.
-        ring: the sound, for its loudness.
-        frames: takes the pictures.
-        seed: of the idle motion.
+        frame_clock: start and due times of frames.
+        timeline: recognized phones.
+        ring: audio, for its loudness.
+        frames: receives the rendered frames.
+        seed: random seed of the idle motion.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class FramePipeline:
         self.events: BoundedQueue[SpeechEvent] = BoundedQueue("speech events", 16, OnFull.DROP_OLDEST)
         self.taps: list[MotionTap] = []
         self.next_tick: Tick = 0
-        """Where the next frame to be begun starts."""
+        """Start tick of the next frame to be rendered."""
         self.speaking_since: Tick | None = None
-        """Where the frame begins with which the present speech began; None in silence."""
+        """Start tick of the frame in which the current speech started; None in silence."""
         self._worker = worker
         self._lease = lease
         self._frame_clock = frame_clock
@@ -80,7 +80,7 @@ class FramePipeline:
         self._took: deque[float] = deque([0.0], maxlen=FRAMES_TIMED)  # seconds
 
     async def run(self) -> None:
-        """Makes every frame as its time comes.
+        """Renders frames as they fall due, until cancelled.
 
         Raises:
             EngineFailure: decoder or renderer failed.
@@ -96,7 +96,7 @@ class FramePipeline:
             self._took.append(clock.now() - began)
 
     def interrupt(self, epoch: int) -> None:
-        """Closes the mouth from what is on screen; pictures from here on belong to ``epoch``."""
+        """Closes the mouth from the last displayed frame; frames from here on belong to ``epoch``."""
         self._epoch = epoch
         shown = -1 if self._frames.shown is None else self._frames.shown.tick
         self._composer.interrupt(next((motion for motion in self._motions if motion.tick == shown), None))

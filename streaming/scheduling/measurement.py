@@ -1,7 +1,7 @@
-"""What one frame of every stage costs on this machine, measured when the models are warm.
+"""Stage cost measurement: cost of one frame of every stage on this machine, with warm models.
 
-Runs on: worker thread, before the first session. Medians of the engine's own clock, which other programs do not move
-where the work is done by this thread.
+Runs on: worker thread, before the first session. Medians of the engine's own clock, which on a CPU is not affected by
+other processes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,24 +16,24 @@ from streaming.scheduling.plan import StageCosts
 from streaming.units import HOP_TICKS, MODEL_SAMPLE_TICKS, PHONES, TICK_RATE, WINDOW
 
 SAMPLES: Final = 15
-"""Frames of each stage that are measured; a few before them are not."""
+"""Measured runs per stage, after `UNCOUNTED` warm-up runs."""
 UNCOUNTED: Final = 3
 HEARD_AT_ONCE: Final = 2 * HOP_TICKS
-"""Ticks of sound that are recognized at a time: a recognizer may work on two hops together."""
+"""Ticks of audio recognized per run; a recognizer may process two hops together."""
 SLOT: Final = -1
-"""Of the engine; sessions have others."""
+"""Engine slot used for measuring; never used by sessions."""
 
 PictureEncoder = Callable[[NDArray[np.uint8]], object]
-"""Encodes one picture after the other of one size, (H*3//2, W) uint8 yuv420p."""
+"""Encodes successive frames of one size, (H*3//2, W) uint8 yuv420p."""
 
 
 def measure(engine: Engine, sizes: Sequence[int], encoder_of: Callable[[int], PictureEncoder]) -> StageCosts:
     """Measures every stage.
 
     Args:
-        engine: warm.
-        sizes: of pictures, px.
-        encoder_of: makes an encoder for pictures of a size.
+        engine: engine after warm-up.
+        sizes: frame sizes in pixels.
+        encoder_of: creates an encoder for frames of a size.
     """
     random = np.random.default_rng(0)
     speech = iter(random.normal(0, 0.1, (SAMPLES + UNCOUNTED, HEARD_AT_ONCE // MODEL_SAMPLE_TICKS)).astype(np.float32))
@@ -62,7 +62,7 @@ def _encode_next(encode: PictureEncoder, pictures: Iterator[NDArray[np.uint8]]) 
 
 
 class _Moving:
-    """A speaking face: another picture every time."""
+    """Renders a speaking face; every frame differs from the last."""
 
     def __init__(self, engine: Engine, expressions: list[NDArray[np.float32]], images: list[NDArray[np.uint8]]) -> None:
         self._engine = engine
@@ -70,7 +70,7 @@ class _Moving:
         self._pictures = images
 
     def render(self) -> None:
-        """The next picture."""
+        """Renders the next frame."""
         at = len(self._pictures)
         turned = np.full((1, 6), 0.03 * np.sin(at), np.float32)
         blink = np.array([at % 5 == 0], np.float32)
@@ -79,7 +79,7 @@ class _Moving:
 
 
 def _median(engine: Engine, run: Callable[[], object]) -> float:
-    """Seconds that ``run`` takes, by the engine's clock."""
+    """Return the median time of ``run`` in seconds, by the engine's clock."""
     seconds = []
     for _ in range(UNCOUNTED + SAMPLES):
         began = engine.worked()

@@ -1,9 +1,9 @@
-"""The one thread per device that builds the engine and runs batches on it.
+"""Model thread: one thread per device that builds the engine and runs batches on it.
 
 Runs on: worker thread (everything named ``_thread_*``) and event loop (the rest); the two share the schedule under
 one lock. A batch's results return to the loop with a single ``call_soon_threadsafe``.
 
-A batch that fails is answered with the failure. Three failures in a row make the thread build a new engine.
+The jobs of a failed batch receive the error. After three consecutive failures the thread builds a new engine.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ RESTART_PAUSE = 2.0  # seconds between two attempts to build an engine
 
 
 class ModelEvents(Protocol):
-    """What the thread tells; called on the event loop."""
+    """Callbacks of the model thread, called on the event loop."""
 
     def engine_ready(self, engine: Engine, costs: StageCosts) -> None:
-        """The engine is warm, and its stages cost so much."""
+        """Called when the engine is warm, with the measured stage costs."""
 
     def engine_lost(self) -> None:
-        """The engine has failed too often; a new one is being built."""
+        """Called when the engine has failed too often and is being rebuilt."""
 
     def batch_done(self, answers: Sequence[AnyAnswer], seconds: float) -> None:
         """A batch has taken ``seconds``."""
@@ -49,10 +49,10 @@ class ModelThread:
 
     Args:
         make_engine: builds the engine; called on the thread.
-        events: is told on the event loop.
-        pad: fill batches up to a power of two; for devices that prepare their work per shape.
-        now: seconds on a steady clock.
-        measure: finds out what the stages of a warm engine cost; called on the thread.
+        events: receives the callbacks on the event loop.
+        pad: pad batches to a power of two, for devices that compile per shape.
+        now: returns seconds on a monotonic clock.
+        measure: measures the stage costs of a warm engine; called on the thread.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ModelThread:
     ) -> None:
         self.timings = StageTimings()
         self.failures: Counter[str] = Counter()
-        """Batches that failed unexpectedly, by the name of their kind."""
+        """Number of unexpected batch failures by job kind."""
         self._make_engine = make_engine
         self._events = events
         self._pad = pad
@@ -80,7 +80,7 @@ class ModelThread:
     # Event loop
 
     def start(self) -> None:
-        """Starts the thread; it reports to the running loop."""
+        """Starts the thread; callbacks run on the current event loop."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._thread_main, name="model-worker", daemon=True)
         self._thread.start()
@@ -119,7 +119,7 @@ class ModelThread:
                 engine.warmup()
                 costs = self._measure(engine)
             except Exception:
-                logger.exception("the engine could not be built; trying again in %.0f s", RESTART_PAUSE)
+                logger.exception("building the engine failed; retrying in %.0f s", RESTART_PAUSE)
                 with self._condition:
                     self._condition.wait_for(lambda: self._stopping, RESTART_PAUSE)
                 continue
@@ -129,7 +129,7 @@ class ModelThread:
                 self._thread_notify(self._events.engine_lost)
 
     def _thread_serve(self, engine: Engine) -> None:
-        """Runs batches until the thread is stopped or the engine has failed three times in a row."""
+        """Runs batches until the thread is stopped or the engine has failed `FAILURES_TO_RESTART` times in a row."""
         failures = 0
         while failures < FAILURES_TO_RESTART:
             with self._condition:

@@ -1,8 +1,8 @@
-"""The overload ladder: how good a picture all sessions of a worker get, and when new ones are turned away.
+"""Overload ladder: frame size and rate for all sessions of a worker, and admission of new ones.
 
-Pure: time is an argument. Sound and delay are not its business (`elastic_delay.py`). It goes down when frames have been
-in trouble for about a second, which no single stall can bring about, to the first rung whose work fits the time it
-takes now. It goes up when the work of a better rung would fit, and finds out by trying whether it does.
+Pure: time is an argument. Audio and delay are handled elsewhere (`elastic_delay.py`). The ladder steps down when frames
+have been late for about a second, longer than a single stall, to the first rung whose load fits at the current speed.
+It steps up tentatively when the load of a better rung is expected to fit.
 """
 
 from collections import deque
@@ -14,29 +14,29 @@ from streaming.scheduling.plan import Rung, StageCosts
 
 BUSY_WINDOW: Final = 2.0  # seconds
 TROUBLE_WINDOW: Final = 1.2
-"""Seconds of frames that are looked at for trouble."""
+"""Seconds of recent frames that are checked for trouble."""
 TROUBLE_SPAN: Final = 0.6
-"""The troubled frames among them must be this far apart."""
+"""Minimum time in seconds between the first and the last troubled frame."""
 TROUBLE_SHARE: Final = 0.25
 FEWEST_TROUBLED: Final = 3
 PACE_WINDOW: Final = 1.0
-"""Seconds of work from which it is told how slow the machine is."""
+"""Seconds of recent work from which the slowness is computed."""
 FITS: Final = 0.85
-"""Load (`StageCosts.load`), as slow as the machine is now, up to which a rung is expected to do."""
+"""Maximum load (`StageCosts.load` times slowness) at which a rung is expected to hold."""
 PATIENCE: Final = 1.5
-"""Seconds without trouble before a try to go up. Every try that fails doubles them, unless things have improved."""
+"""Seconds without trouble before trying to step up; doubled by every failed try unless conditions have improved."""
 MAX_PATIENCE_SECONDS: Final = 60.0
 TOO_EARLY: Final = 6.0
-"""A rung that is left again within this many seconds was taken too early."""
+"""Seconds; a step up that is undone within this time counts as a failed try."""
 IMPROVED_PACE: Final = 0.8
-"""Slowness, in terms of that before the try that failed, from which on things have improved."""
+"""Conditions count as improved when slowness is at most this fraction of that before the failed try."""
 IMPROVED_SPARE: Final = 0.3
-"""Processors that must have become free since then, to say the same."""
+"""Conditions also count as improved when this many more CPU cores are idle than before the failed try."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """Seconds that a piece of work took, and those that it should have taken by the costs at the start."""
+    """Measured and expected duration of a piece of work in seconds; expected by the costs at startup."""
 
     moment: float
     took: float
@@ -44,41 +44,41 @@ class _Work:
 
 
 class _Pace:
-    """How slow work is that comes in pieces."""
+    """Sliding-window slowness of a series of work items."""
 
     def __init__(self) -> None:
         self._work: deque[_Work] = deque()
 
     def add(self, work: _Work) -> None:
-        """One more piece, done now."""
+        """Adds a finished work item."""
         self._work.append(work)
         while self._work[0].moment <= work.moment - PACE_WINDOW:
             self._work.popleft()
 
     @property
     def slowness(self) -> float:
-        """How many times longer than expected the work of the last second took."""
+        """Ratio of measured to expected time over the last second."""
         expected = sum(work.expected for work in self._work)
         return sum(work.took for work in self._work) / expected if expected else 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Conditions:
-    """How slow the machine is, and how many processors have nothing to do."""
+    """Slowness of the machine and number of idle CPU cores."""
 
     slowness: float
     spare: float | None
 
 
 class OverloadLadder:
-    """One worker's.
+    """Overload ladder of one worker.
 
     Args:
         rungs: best first.
-        costs: of the stages when nothing else ran; None where there is nothing to go by, as with a single rung.
-        sessions: how many there are.
-        cores: processors that may be used.
-        spare: how many processors have nothing to do; None where that is not known.
+        costs: stage costs on the idle machine; None if unknown, as with a single rung.
+        sessions: returns the number of sessions.
+        cores: usable CPU cores.
+        spare: returns the number of idle CPU cores, None if unknown.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class OverloadLadder:
         self.rungs = tuple(rungs)
         self.level = 0
         self.changes = 0
-        """Times that the rung has changed."""
+        """Number of rung changes."""
         self._costs = costs
         self._sessions = sessions
         self._cores = cores
@@ -101,7 +101,7 @@ class OverloadLadder:
         self.reset()
 
     def reset(self) -> None:
-        """Begins anew on the best rung."""
+        """Restarts on the best rung."""
         self.level = 0
         self._outcomes: deque[tuple[float, bool]] = deque()
         self._forget_pace()
@@ -117,16 +117,16 @@ class OverloadLadder:
 
     @property
     def busy_share(self) -> float:
-        """Share of the last two seconds in which the device was at work."""
+        """Fraction of the last two seconds in which the device was busy."""
         return sum(seconds for _, seconds in self._busy) / BUSY_WINDOW
 
     @property
     def slowness(self) -> float:
-        """How many times longer the models take than their costs at the start."""
+        """Ratio of the models' current run time to their costs at startup."""
         return self._models.slowness
 
     def ran(self, now: float, took: float, expected: float) -> None:
-        """The device was busy for ``took`` seconds up to ``now`` with work that costs ``expected``; 0: not known."""
+        """Records ``took`` seconds of device time ending at ``now`` for work with ``expected`` cost; 0: unknown."""
         self._busy.append((now, took))
         while self._busy[0][0] <= now - BUSY_WINDOW:
             self._busy.popleft()
@@ -134,12 +134,12 @@ class OverloadLadder:
             self._models.add(_Work(now, took, expected))
 
     def sent(self, now: float, took: float, size: int) -> None:
-        """A picture of ``size`` px was encoded and sent, which took one session ``took`` seconds."""
+        """Records ``took`` seconds spent by one session on encoding and sending a frame of ``size`` px."""
         if self._costs is not None and (expected := self._costs.encode[size]):
             self._senders.add(_Work(now, took, expected))
 
     def frame(self, now: float, troubled: bool) -> None:
-        """A picture was handed out; ``troubled``: after one that is missing, or too late for the delay to help."""
+        """Records a sent frame; ``troubled``: preceded by a missing one, or too late for a longer delay to help."""
         self._outcomes.append((now, troubled))
         while len(self._outcomes) > FEWEST_TROUBLED and self._outcomes[0][0] <= now - max(TROUBLE_WINDOW, PATIENCE):
             self._outcomes.popleft()
@@ -152,7 +152,7 @@ class OverloadLadder:
         recent = [(moment, troubled) for moment, troubled in self._outcomes if moment > now - TROUBLE_WINDOW]
         newest = list(self._outcomes)[-FEWEST_TROUBLED:]
         if len(recent) < FEWEST_TROUBLED and len(newest) == FEWEST_TROUBLED:
-            recent = newest  # pictures are so rare that there is nothing else to go by
+            recent = newest  # the frame rate is too low for the window
         moments = [moment for moment, troubled in recent if troubled]
         enough = len(moments) >= max(FEWEST_TROUBLED, TROUBLE_SHARE * len(recent))
         return enough and moments[-1] - moments[0] >= TROUBLE_SPAN
@@ -183,7 +183,7 @@ class OverloadLadder:
             self._step(now, target)
 
     def _improved(self) -> bool:
-        """True when things are better than before the last try, which failed."""
+        """True when conditions are better than before the last failed try."""
         if self._failed is None:
             return False
         spare, before = self._spare(), self._failed.spare
@@ -191,7 +191,7 @@ class OverloadLadder:
         return freed or self.slowness <= IMPROVED_PACE * self._failed.slowness
 
     def _fits(self, rung: Rung) -> bool:
-        """Whether all sessions' work on a rung can be done, as slow as the machine is now."""
+        """True when the load of all sessions on a rung fits at the current slowness."""
         if self._costs is None:
             return True
         models = self.slowness * max(1, self._sessions()) * self._costs.load(rung, self._cores)

@@ -1,7 +1,7 @@
-"""The plan made for one machine: how large and how many its pictures are, from what one frame of every stage costs.
+"""Machine plan: frame size and rate for this machine, chosen from the measured stage costs.
 
-Pure. Choices are tried in the order of the overload ladder: smaller pictures first, then fewer. The first one whose
-work fits the processors with room to spare is taken, so a slower machine never gets larger pictures or more of them.
+Pure. Options are tried in the order of the overload ladder: smaller frames first, then lower rates. The first one whose
+load fits the CPU with headroom is taken, so a slower machine never gets larger frames or a higher rate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,26 +11,26 @@ from typing import Final
 from streaming.units import TICK_RATE, Tick
 
 SIZES: Final = (512, 384, 256)
-"""Widths and heights of pictures in pixels, largest first."""
+"""Frame widths and heights in pixels, largest first."""
 FRAME_RATES: Final = (30, 20, 15, 10)
-"""Pictures a second, most first; each divides the ticks of a second into whole steps."""
+"""Frame rates in fps, highest first; each gives a whole number of steps per frame."""
 MAX_LOAD_SHARE: Final = 0.65
-"""Share of the worker's time, and of all processors, that one session may take; see `StageCosts.load`."""
+"""Maximum load of one session on the worker and on all CPU cores; see `StageCosts.load`."""
 HOPELESS: Final = 0.85
-"""Load of the smallest pictures at the lowest rate from which on calls make no sense."""
+"""Load of the smallest frames at the lowest rate above which live sessions are not feasible."""
 CALL_WORK: Final = 0.05
-"""Seconds of work per second for what is not measured: packets in and out, Opus, encryption."""
+"""Seconds of CPU time per second for unmeasured work: packet I/O, Opus, encryption."""
 MIN_BUDGET_TICKS: Tick = 1_440  # 30 ms
 MAX_BUDGET_TICKS: Tick = 7_200  # 150 ms
 BUDGET_MARGIN: Final = 2.0
-"""Times what a frame takes: it may have to wait for another stage, or another program, as long again."""
+"""Budget in multiples of the frame time: a frame may wait for another stage or process as long again."""
 HANDOVER: Tick = 384
-"""8 ms on the way from the clock to the worker and back."""
+"""8 ms of overhead from the clock to the worker and back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """How good a picture is: ``size`` pixels, ``frame_rate`` a second; ``admits``: new sessions are taken."""
+    """Quality level: frame ``size`` in pixels, ``frame_rate`` in fps; ``admits``: new sessions are accepted."""
 
     size: int
     frame_rate: int
@@ -39,9 +39,9 @@ class Rung:
 
 @dataclass(frozen=True, slots=True)
 class StageCosts:
-    """What the stages of one session cost, in seconds of work.
+    """Costs of the stages of one session, in seconds of work.
 
-    ``recognize`` per second of sound; ``decode``, and ``render`` and ``encode`` by picture size, per picture.
+    ``recognize`` per second of audio; ``decode`` per frame; ``render`` and ``encode`` per frame, by frame size.
     """
 
     recognize: float
@@ -51,20 +51,20 @@ class StageCosts:
 
     @classmethod
     def nothing(cls, sizes: Sequence[int]) -> "StageCosts":
-        """Of a machine that takes no time."""
+        """Return zero costs."""
         free = dict.fromkeys(sizes, 0.0)
         return cls(0.0, 0.0, free, free)
 
     def frame(self, size: int) -> float:
-        """Seconds on the worker for one picture."""
+        """Return the seconds of worker time for one frame."""
         return self.decode + self.render[size]
 
     def all_work(self, rung: Rung) -> float:
-        """Seconds of work per second on all threads."""
+        """Return the seconds of work per second on all threads."""
         return self._model_work(rung) + rung.frame_rate * self.encode[rung.size] + CALL_WORK
 
     def load(self, rung: Rung, cores: float) -> float:
-        """Share of what there is on ``cores`` processors: of the one that the worker's thread can use, or of all."""
+        """Return the larger of the load on the worker thread's core and the load on all ``cores``, as fractions."""
         return max(self._model_work(rung) / min(1.0, cores), self.all_work(rung) / cores)
 
     def _model_work(self, rung: Rung) -> float:
@@ -73,15 +73,15 @@ class StageCosts:
 
 @dataclass(frozen=True, slots=True)
 class MachinePlan:
-    """What sessions start with.
+    """Initial quality of sessions.
 
     Attributes:
-        best: picture size and rate.
-        budget: ticks from the start of a frame's decoding until its picture must be there.
-        work: seconds of work of all stages for one picture.
-        cores: processors that it was made for.
-        feasible: False where even the smallest pictures at the lowest rate are too much.
-        sizes: of pictures that may be shown, largest first.
+        best: frame size and rate.
+        budget: ticks from the start of decoding until the frame must be ready.
+        work: seconds of work of all stages per frame.
+        cores: CPU cores assumed.
+        feasible: False if even the smallest frames at the lowest rate are too slow.
+        sizes: allowed frame sizes, largest first.
     """
 
     best: Rung
@@ -92,12 +92,12 @@ class MachinePlan:
     sizes: tuple[int, ...]
 
     def rungs(self) -> list[Rung]:
-        """The best and everything below it: smaller, then fewer, then no more sessions."""
+        """Return the best rung and all below it: smaller frames, then lower rates, then no new sessions."""
         below = _downwards(self.best, self.sizes)
         return [*below, replace(below[-1], admits=False)]
 
     def described(self) -> str:
-        """In plain words, such as "512 px at 30 frames a second, 11 ms of 33 ms"."""
+        """Return a summary such as "512 px at 30 frames per second, 11 ms of 33 ms"."""
         best = self.best
         if not self.feasible:
             return (
@@ -109,13 +109,13 @@ class MachinePlan:
 
 
 def plan_for(costs: StageCosts, cores: float, sizes: Sequence[int] = SIZES, fixed: bool = False) -> MachinePlan:
-    """Chooses for one session on ``cores`` processors, which may be a fraction.
+    """Chooses frame size and rate for one session.
 
     Args:
-        costs: of the stages.
-        cores: processors that this program may use.
-        sizes: picture sizes, largest first; ``costs`` knows each.
-        fixed: start with the largest whatever it costs, at the highest rate that fits where one does.
+        costs: stage costs.
+        cores: CPU cores available to this process; may be a fraction.
+        sizes: frame sizes, largest first; ``costs`` must include each.
+        fixed: prefer the largest size, at the highest rate that fits, if there is one.
     """
     choices = _downwards(Rung(sizes[0], FRAME_RATES[0]), sizes)
     if fixed:
@@ -127,7 +127,7 @@ def plan_for(costs: StageCosts, cores: float, sizes: Sequence[int] = SIZES, fixe
 
 
 def _downwards(best: Rung, sizes: Sequence[int]) -> list[Rung]:
-    """From ``best`` on smaller and smaller pictures, then the smallest at lower and lower rates."""
+    """Return the rungs from ``best`` down: ever smaller frames, then the smallest at ever lower rates."""
     smaller = [Rung(size, best.frame_rate) for size in sizes if size <= best.size]
     return smaller + [Rung(sizes[-1], rate) for rate in FRAME_RATES if rate < best.frame_rate]
 

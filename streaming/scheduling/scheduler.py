@@ -1,7 +1,7 @@
-"""Which jobs run next, and in which company.
+"""Earliest-deadline-first batch scheduler.
 
-Pure. The earliest deadline is taken, jobs of the same kind join it into a batch. A deadline orders and nothing else: a
-session waits for one frame at a time, so there is never a newer one that would make an overdue one worthless.
+Pure. The job with the earliest deadline is taken, and jobs of the same kind are batched with it. Deadlines only order
+jobs; overdue jobs still run, because a session waits for one frame at a time and no newer one can replace it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ Kind = TypeVar("Kind", RecognizeJob, DecodeJob, RenderJob)
 
 
 class Schedule:
-    """The jobs that wait for the device."""
+    """Pending jobs of one device."""
 
     def __init__(self, max_batch: int = MAX_BATCH) -> None:
         self._max_batch = max_batch
@@ -79,8 +79,8 @@ class Schedule:
 def run_batch(engine: Engine, jobs: Sequence[AnyJob], pad: bool = False) -> Sequence[AnyAnswer]:
     """Runs jobs of one kind on the engine in one call; the answers are in the order of the jobs.
 
-    With ``pad``, stateless kinds are filled up to the next power of two by repeating the last job, so that a device
-    that prepares its work per shape sees six shapes only.
+    With ``pad``, batches of stateless kinds are padded to the next power of two by repeating the last job, so that a
+    device that compiles per shape sees only six shapes.
     """
     first = jobs[0]
     if isinstance(first, ControlJob):

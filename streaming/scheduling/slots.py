@@ -1,6 +1,6 @@
-"""The places of a worker: who holds which, and which are still being cleared.
+"""Session slots of a worker: leased, free, or being cleared.
 
-Pure. A lease carries a generation, so that a result of a session that has ended finds nobody.
+Pure. A lease carries a generation number, so that late results of an ended session are discarded.
 """
 
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from streaming.errors import WorkerFull
 
 @dataclass(frozen=True, slots=True)
 class SlotLease:
-    """The right to use ``slot`` until it is released; a result of an older generation is thrown away."""
+    """Lease of ``slot``; results of an older generation are discarded."""
 
     slot: int
     generation: int
 
 
 class Slots:
-    """``count`` numbered places."""
+    """``count`` numbered slots."""
 
     def __init__(self, count: int) -> None:
         self.count = count
@@ -31,14 +31,14 @@ class Slots:
 
     @property
     def used(self) -> int:
-        """Places that are leased."""
+        """Number of leased slots."""
         return len(self._leases)
 
     def take(self) -> SlotLease:
-        """Leases the lowest free place.
+        """Leases the lowest free slot.
 
         Raises:
-            WorkerFull: there is none.
+            WorkerFull: no slot is free.
         """
         if not self.free:
             raise WorkerFull(f"{self.used} of {self.count} sessions are in use")
@@ -48,19 +48,19 @@ class Slots:
         return lease
 
     def holds(self, lease: SlotLease) -> bool:
-        """True until the lease is given back."""
+        """True until the lease is returned."""
         return self._leases.get(lease.slot) == lease
 
     def give_back(self, lease: SlotLease) -> None:
-        """Ends the lease; the place is free again after `cleared`."""
+        """Ends the lease; the slot is free again after `cleared`."""
         del self._leases[lease.slot]
         self._clearing.add(lease.slot)
 
     def cleared(self, lease: SlotLease) -> None:
-        """The engine has forgotten what was in the place."""
+        """Frees a slot whose state the engine has discarded."""
         self._clearing.discard(lease.slot)
 
     def forget_all(self) -> None:
-        """Every place is free; for a worker that stops or starts anew."""
+        """Frees all slots, when the worker stops or restarts."""
         self._leases.clear()
         self._clearing.clear()

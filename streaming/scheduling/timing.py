@@ -1,6 +1,6 @@
-"""How long the stages of the pipeline take.
+"""Timing statistics of the pipeline stages.
 
-Pure. The worker thread adds, anybody may read.
+Pure. The worker thread writes; any thread may read.
 """
 
 from collections import defaultdict, deque
@@ -15,7 +15,7 @@ TIMINGS_KEPT = 512
 
 @dataclass(frozen=True, slots=True)
 class StageTiming:
-    """Milliseconds of one kind of job: waiting for the device and running on it, per batch; mean jobs per batch."""
+    """Wait and run time per batch of one job kind, in milliseconds, and the mean number of jobs per batch."""
 
     wait_p50: float
     run_p50: float
@@ -25,17 +25,17 @@ class StageTiming:
 
 
 class StageTimings:
-    """The newest `TIMINGS_KEPT` batches of each kind of job."""
+    """Timings of the last `TIMINGS_KEPT` batches of each job kind."""
 
     def __init__(self) -> None:
         self._rows: dict[JobKind, deque[tuple[float, float, int]]] = defaultdict(lambda: deque(maxlen=TIMINGS_KEPT))
 
     def add(self, kind: JobKind, wait: float, run: float, jobs: int) -> None:
-        """One batch of ``jobs`` has waited and run for so many seconds."""
+        """Records a batch of ``jobs`` jobs; ``wait`` and ``run`` in seconds."""
         self._rows[kind].append((wait, run, jobs))
 
     def summary(self) -> dict[str, StageTiming]:
-        """By the kind's name."""
+        """Return the statistics by job kind."""
         result = {}
         for kind, rows in list(self._rows.items()):
             wait, run, size = np.array(list(rows)).T

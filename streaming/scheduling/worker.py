@@ -1,8 +1,8 @@
-"""A device's worker as the sessions see it: places, jobs with deadlines, and whether there is too much to do.
+"""Batch worker of one device: slots, jobs with deadlines, overload handling.
 
-Runs on: event loop; the models run on its `ModelThread`. A batch that fails ends the sessions in it. When the engine
-has to be built anew the worker is unready and every session ends. What is shown at best follows from what the stages
-cost on this machine.
+Runs on: event loop; the models run on its `ModelThread`. A failed batch ends the sessions in it. While the engine is
+rebuilt the worker is not ready, and all sessions end. The best frame size and rate follow from the measured stage
+costs.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ class Worker(ABC):
 
     @abstractmethod
     async def prepare(self, avatar: str, size: int) -> None:
-        """Loads a portrait for pictures of ``size`` beside the running work."""
+        """Loads an avatar for frames of ``size`` in the background."""
 
     @abstractmethod
     def submit(self, job: AnyJob) -> None:
@@ -95,14 +95,14 @@ class Worker(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a worker runs on.
+    """Resources of a worker.
 
     Attributes:
-        cores: processors that this program may use, maybe a fraction.
-        spare: how many of the machine's have nothing to do just now; None where that is not known.
-        sizes: pictures that may be made, largest first.
-        fixed: start with the largest, whatever it costs.
-        encoder_of: makes an encoder of pictures of a size, to measure what it costs.
+        cores: CPU cores available to this process; may be a fraction.
+        spare: returns the number of idle cores of the machine, None if unknown.
+        sizes: allowed frame sizes, largest first.
+        fixed: start with the largest size regardless of its cost.
+        encoder_of: creates an encoder for frames of a size, to measure its cost.
     """
 
     cores: float = 1.0
@@ -112,7 +112,7 @@ class Machine:
     encoder_of: Callable[[int], PictureEncoder] = lambda size: lambda image: None
 
     def plan(self, costs: StageCosts) -> MachinePlan:
-        """What sessions start with where the stages cost this much."""
+        """Return the initial quality of sessions for these stage costs."""
         return plan_for(costs, self.cores, self.sizes, self.fixed)
 
 
@@ -121,10 +121,10 @@ class BatchWorker(Worker):
 
     Args:
         make_engine: builds the engine; called on the worker thread.
-        slots: sessions served at the same time.
-        pad: fill batches up to a power of two; for devices that prepare their work per shape.
-        now: seconds on a steady clock.
-        machine: what it runs on.
+        slots: maximum number of concurrent sessions.
+        pad: pad batches to a power of two, for devices that compile per shape.
+        now: returns seconds on a monotonic clock.
+        machine: resources of the worker.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class BatchWorker(Worker):
         self.recognizer_delay = 0
         self.machine = machine or Machine()
         self.plan = self.machine.plan(StageCosts.nothing(self.machine.sizes))
-        """What sessions start with; the best there is until the stages have been measured."""
+        """Initial quality of sessions; the maximum until the stages have been measured."""
         self.ladder = OverloadLadder(self.plan.rungs())
         self._costs: StageCosts | None = None
         self._engine: Engine | None = None
@@ -153,11 +153,11 @@ class BatchWorker(Worker):
         self._thread.start()
 
     async def wait_ready(self) -> None:
-        """Returns when the engine is warm."""
+        """Waits until the engine is warm."""
         await self._became_ready.wait()
 
     async def aclose(self) -> None:
-        """Stops the thread after the batch it is working on; waiting jobs are cancelled."""
+        """Stops the thread after its current batch; pending jobs fail."""
         waiting = await self._thread.stop()
         self.ready = False
         for job in waiting:
@@ -165,7 +165,7 @@ class BatchWorker(Worker):
         self._slots.forget_all()
 
     def make_ladder(self, plan: MachinePlan, costs: StageCosts) -> OverloadLadder:
-        """What decides how good pictures are while sessions run."""
+        """Creates the overload ladder for a plan."""
         machine = self.machine
         return OverloadLadder(plan.rungs(), costs, lambda: self._slots.used, machine.cores, machine.spare)
 
@@ -174,12 +174,12 @@ class BatchWorker(Worker):
 
     @property
     def size(self) -> int:
-        """Width and height of the largest pictures, in pixels."""
+        """Width and height of the largest frames, in pixels."""
         return self.plan.best.size
 
     @property
     def slots(self) -> int:
-        """Sessions served at the same time."""
+        """Maximum number of concurrent sessions."""
         return self._slots.count
 
     @property
@@ -188,8 +188,8 @@ class BatchWorker(Worker):
 
     @property
     def accepting(self) -> bool:
-        """True when a new session would be served."""
-        calm = self.ladder.rung.admits or not self._slots.used  # without a session nothing brings the ladder back
+        """True when a new session would be accepted."""
+        calm = self.ladder.rung.admits or not self._slots.used  # without sessions the ladder never steps up
         return self.ready and self.plan.feasible and calm and self._slots.free > 0
 
     def lease(self) -> SlotLease:
@@ -205,7 +205,7 @@ class BatchWorker(Worker):
         return self._slots.take()
 
     async def release(self, lease: SlotLease) -> None:
-        """Gives the slot back; returns when the engine has closed it."""
+        """Returns the slot; waits until the engine has closed it."""
         if not self._slots.holds(lease):
             return
         self._slots.give_back(lease)
@@ -220,16 +220,16 @@ class BatchWorker(Worker):
             self._slots.cleared(lease)
 
     async def prepare(self, avatar: str, size: int) -> None:
-        """Loads a portrait for pictures of ``size`` on a thread of its own.
+        """Loads an avatar for frames of ``size`` on a background thread.
 
         Raises:
-            Exception: of the engine; there is no such avatar, for example.
+            Exception: raised by the engine, for example for an unknown avatar.
         """
         if self._engine is not None:
             await asyncio.to_thread(self._engine.prepare, avatar, size)
 
     async def style_map(self) -> Sequence[StylePosition]:
-        """Where the styles lie in the plane, computed beside the running work; nothing while there is no engine."""
+        """Return the positions of the styles, computed on a background thread; empty while there is no engine."""
         return () if self._engine is None else await asyncio.to_thread(self._engine.style_map)
 
     def submit(self, job: AnyJob) -> None:
@@ -240,17 +240,17 @@ class BatchWorker(Worker):
             job.fail(EngineFailure("the session's slot was taken away"))
 
     def failures(self) -> dict[str, int]:
-        """Batches that failed unexpectedly, by the name of their kind."""
+        """Return the number of unexpected batch failures by job kind."""
         return dict(self._thread.failures)
 
     def timings(self) -> dict[str, StageTiming]:
-        """Recent timing per kind of job, by the kind's name."""
+        """Return recent timing statistics by job kind."""
         return self._thread.timings.summary()
 
-    # What the thread tells
+    # Callbacks of the model thread
 
     def engine_ready(self, engine: Engine, costs: StageCosts) -> None:
-        """New sessions are served from now on."""
+        """Starts accepting sessions."""
         self.recognizer_delay = engine.recognizer_delay_ticks
         self._costs = costs
         self.plan = self.machine.plan(costs)
@@ -260,7 +260,7 @@ class BatchWorker(Worker):
         self._became_ready.set()
 
     def engine_lost(self) -> None:
-        """Every session ends; new ones must wait for the next engine."""
+        """Ends every session; new ones are rejected until the engine is rebuilt."""
         self.ready = False
         self._engine = None
         self._became_ready.clear()
