@@ -1,4 +1,4 @@
-"""Reads the sound of any audio or video file as mono float32 samples.
+"""Audio decoding: reads any audio or video file as mono samples.
 
 Pure apart from reading the file.
 """
@@ -16,28 +16,28 @@ from styletalk_core.errors import InputError
 from styletalk_core.media_file import open_media
 
 SPEECH_RATE: Final = 16_000
-"""Samples per second that the recognizer hears."""
+"""Sample rate of the recognizer in Hz."""
 TICKS_PER_SAMPLE: Final = 48_000 // SPEECH_RATE
 RATES: Final = range(4_000, 400_000)
-"""Sample rates that are read; a header may claim any, and the resampler's memory grows with it."""
+"""Accepted sample rates; a header may claim any rate, and the resampler's memory grows with it."""
 MAX_AUDIO_SECONDS: Final = 7_200
-"""A short file may unpack to days of silence."""
+"""Length limit; a small file may decode to days of silence."""
 
 
 def read_audio(path: str | Path, rate: int = SPEECH_RATE) -> NDArray[np.float32]:
     """Decodes the first audio stream of ``path``, mixed to mono and resampled.
 
     Returns:
-        (n,) float32 in about [-1, 1], `rate` samples per second; what is not a finite number is 0.
+        (n,) float32 in about [-1, 1], `rate` samples per second; non-finite samples are replaced by 0.
 
     Raises:
-        InputError: the file is missing, is no media file, or holds no sound, or too much.
+        InputError: the file is missing, not a media file, has no audio, or is too long.
     """
     return np.concatenate(list(_blocks(path, rate)))
 
 
 def read_pcm(path: str | Path, rate: int) -> NDArray[np.int16]:
-    """As `read_audio`, but (n,) int16, clipped: an hour at 48 kHz takes 350 MB."""
+    """Like `read_audio`, but returns clipped (n,) int16; an hour at 48 kHz takes 350 MB."""
     pcm = bytearray()
     for block in _blocks(path, rate):
         pcm += np.round(np.clip(block, -1.0, 1.0) * 32767).astype(np.int16).tobytes()
@@ -45,7 +45,7 @@ def read_pcm(path: str | Path, rate: int) -> NDArray[np.int16]:
 
 
 def _blocks(path: str | Path, rate: int) -> Iterator[NDArray[np.float32]]:
-    """The sound of ``path`` as it is decoded, in pieces of any length; at least one."""
+    """Yields the decoded audio of ``path`` in blocks of any length, at least one."""
     if not Path(path).is_file():
         raise InputError(f"{path} does not exist")
     length, decoded = 0, False
@@ -53,7 +53,7 @@ def _blocks(path: str | Path, rate: int) -> Iterator[NDArray[np.float32]]:
         with open_media(path) as container:
             if not container.streams.audio:
                 raise InputError(f"{path} has no sound")
-            claimed = getattr(container.streams.audio[0], "rate", 0)  # there is none where there is no decoder
+            claimed = getattr(container.streams.audio[0], "rate", 0)  # missing if there is no decoder
             if claimed not in RATES:
                 raise InputError(f"{path} claims {claimed} samples per second")
             resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)

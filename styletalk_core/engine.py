@@ -1,8 +1,8 @@
-"""The models at work: recognizer, style-controllable decoder and renderer for numbered slots, one per session.
+"""Model engine: recognizer, style-controllable decoder and renderer for numbered slots, one per session.
 
-Owns what a session keeps between frames: the recognizer's state, the mixed style and its cross-fade, the portrait.
+Holds the per-session state between frames: recognizer state, mixed style and its cross-fade, avatar.
 
-Runs on: worker thread only (the one place that runs models). Ticks are 1/48000 s from a slot's first sample.
+Runs on: worker thread only, the only thread that runs models. Ticks are 1/48000 s from a slot's first sample.
 """
 
 import time
@@ -29,41 +29,41 @@ from styletalk_core.rendering.motion import Motion, draw
 from styletalk_core.rendering.portrait.portrait import Portrait
 from styletalk_core.weights import MOTION_WEIGHTS
 
-if TYPE_CHECKING:  # they need PyTorch, which only a GPU and the paper's renderer load
+if TYPE_CHECKING:  # these import PyTorch, needed only on a GPU or for the paper's renderer
     from styletalk_core.models.pirenderer import PIRenderer
     from styletalk_core.rendering.batch_renderer import BatchRenderer
     from styletalk_core.rendering.window_renderer import MotionWindow, WindowRenderer
 
 RENDERERS_KEPT = 12
-"""Renderers that stay ready when nobody uses them; one takes half a second to build and up to 8 MB."""
+"""Unused renderers kept in memory; one takes half a second to build and up to 8 MB."""
 AVATARS_READY = 8
-"""Avatars whose renderers are built before anybody calls."""
+"""Avatars whose renderers are built during warm-up."""
 
 
 @dataclass(slots=True)
 class _Slot:
-    """One session."""
+    """State of one session."""
 
     recognizer: RecognizerStream
     avatar: str
     state: Any
-    """The decoder's state of the style shown now."""
+    """Decoder state for the current style."""
     code: NDArray[np.float32]
-    """(1, C) of the style shown now; the cross-fade goes from `start` to `target`."""
+    """(1, C) code of the current style; the cross-fade runs from `start` to `target`."""
     start: NDArray[np.float32]
     target: NDArray[np.float32]
     background: str
     size: int
     behind: Image | None
-    """Picture behind the person; None for transparency."""
+    """Background image; None for transparency."""
     fade_frames: int = 0
     faded: int = 0
     window: "MotionWindow | None" = None
-    """What the paper's renderer needs to know of the past."""
+    """Motion history for the paper's renderer."""
 
 
 class ModelEngine:
-    """Implements the engine protocol of the streaming side with the real networks."""
+    """Implements `streaming.engine.Engine` with the real networks."""
 
     def __init__(
         self,
@@ -78,8 +78,8 @@ class ModelEngine:
     ) -> None:
         """Loads the networks.
 
-        Without ``backgrounds`` there are those that need no file of the user's; ``pirenderer`` draws instead of the
-        mesh renderer. ``size`` is that of pictures where no other is asked for.
+        Without ``backgrounds`` only the built-in ones are available. ``pirenderer``, if given, replaces the mesh
+        renderer. ``size`` is the default frame size in pixels.
         """
         self.size = size
         self._avatars = avatars
@@ -99,12 +99,12 @@ class ModelEngine:
 
     @property
     def recognizer_delay_ticks(self) -> int:
-        """Ticks between a sample being heard and its phone column being out."""
+        """Ticks from the arrival of a sample until its phone column is available."""
         return self._recognizer.delay_ticks
 
     @property
     def avatars(self) -> list[str]:
-        """Names of the portraits."""
+        """Names of the avatars."""
         return self._avatars.names()
 
     @property
@@ -113,11 +113,11 @@ class ModelEngine:
         return self._styles.names()
 
     def worked(self) -> float:
-        """Seconds of work so far: the calling thread's processor time, on a GPU the time that passes."""
+        """Return seconds of work so far: CPU time of the calling thread, or elapsed time on a GPU."""
         return time.perf_counter() if self._on_gpu else time.thread_time()
 
     def warmup(self) -> None:
-        """Runs every model once on silence, so that the first real frame is as fast as the next."""
+        """Runs every model once on silence, so that the first frame runs at full speed."""
         if self._pirenderer is not None or self._on_gpu:
             import torch
 
@@ -132,12 +132,12 @@ class ModelEngine:
         still = [np.zeros(shape, np.float32) for shape in ((1, 6), (1, 2), (1,))]
         self.render([slot], expression, *still)
         self.close(slot)
-        self.style_map()  # leaves the code of every style ready
+        self.style_map()  # caches the code of every style
         for avatar in self._avatars.names()[:AVATARS_READY]:
-            self.prepare(avatar)  # so that changing to it takes no longer than changing the style
+            self.prepare(avatar)  # makes switching avatars as fast as switching styles
 
     def prepare(self, avatar: str, size: int | None = None) -> None:
-        """Builds the renderer of an avatar for a size, so that showing it costs the worker nothing. Runs on any thread.
+        """Builds the renderer of an avatar for a size in advance, off the worker thread. Runs on any thread.
 
         Raises:
             InputError: there is no such avatar.
@@ -145,7 +145,7 @@ class ModelEngine:
         self._renderer(avatar, size or self.size)
 
     def style_map(self) -> list[StylePosition]:
-        """Where every style lies in the plane, by the codes that are blended. Runs on any thread."""
+        """Return the 2-D position of every style, computed from the style codes. Runs on any thread."""
         return self._codes.places()
 
     def open(
@@ -157,7 +157,7 @@ class ModelEngine:
         background: str = KEEP,
         size: int | None = None,
     ) -> None:
-        """Prepares ``slot`` with fresh recognizer state and pictures of ``size``; ``style`` as for `set_style`.
+        """Prepares ``slot`` with fresh recognizer state and frames of ``size``; ``style`` as for `set_style`.
 
         Raises:
             InputError: there is no such avatar, style or background.
@@ -170,18 +170,18 @@ class ModelEngine:
         self._slots[slot] = _Slot(stream, avatar, state, code, code, code, background, size, behind)
 
     def close(self, slot: int) -> None:
-        """Forgets ``slot`` and the renderers that nobody else uses."""
+        """Releases ``slot`` and renderers no longer in use."""
         self._slots.pop(slot, None)
         self._release_renderers()
 
     def set_style(self, slot: int, style: str | Mapping[str, float], intensity: float, fade_s: float) -> None:
-        """Cross-fades to ``style`` within ``fade_s`` seconds of decoded frames, from whatever is shown now.
+        """Cross-fades from the current style to ``style`` over ``fade_s`` seconds of decoded frames.
 
         Args:
-            slot: of the session.
-            style: name of one, or shares by name of several, which add up to 1: their codes are blended.
-            intensity: 0 is neutral, 1 the style as it was recorded.
-            fade_s: seconds.
+            slot: slot of the session.
+            style: a style name, or name to weight of several styles whose codes are blended; weights sum to 1.
+            intensity: 0 is neutral, 1 the style as recorded.
+            fade_s: duration of the cross-fade in seconds.
 
         Raises:
             InputError: there is no such style.
@@ -191,7 +191,7 @@ class ModelEngine:
         session.fade_frames, session.faded = max(1, round(fade_s * FPS)), 0
 
     def set_avatar(self, slot: int, avatar: str) -> None:
-        """Shows another portrait from the next rendered frame on.
+        """Switches to another avatar from the next rendered frame on.
 
         Raises:
             InputError: there is no such avatar.
@@ -202,14 +202,14 @@ class ModelEngine:
         self._release_renderers()
 
     def set_size(self, slot: int, size: int) -> None:
-        """Makes pictures of another size from the next rendered frame on."""
+        """Changes the frame size from the next rendered frame on."""
         session = self._slots[slot]
         session.behind = self._behind(session.background, session.avatar, size)
         session.size, session.window = size, None
         self._release_renderers()
 
     def set_background(self, slot: int, background: str) -> None:
-        """Shows something else behind the person from the next rendered frame on; see `BackgroundLibrary`.
+        """Switches to another background from the next rendered frame on; see `BackgroundLibrary`.
 
         Raises:
             InputError: there is no such background.
@@ -219,7 +219,7 @@ class ModelEngine:
         session.background = background
 
     def recognize(self, slots: Sequence[int], audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
-        """Feeds ``audio[i]`` (n,) float32 16 kHz to slot ``slots[i]``; returns the phone columns that became known."""
+        """Feeds ``audio[i]``, (n,) float32 16 kHz, to slot ``slots[i]``; returns the new phone columns."""
         return self._recognizer.push([self._slots[slot].recognizer for slot in slots], audio)
 
     def decode(self, slots: Sequence[int], posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -235,9 +235,9 @@ class ModelEngine:
         gaze: NDArray[np.float32],
         blink: NDArray[np.float32],
     ) -> list[NDArray[np.uint8]]:
-        """Renders motion (N, 64), (N, 6), (N, 2), (N,) into pictures (H*3//2, W) uint8 yuv420p.
+        """Renders motion (N, 64), (N, 6), (N, 2), (N,) into frames (H*3//2, W) uint8 yuv420p.
 
-        Before a transparent background a picture is twice as high, its lower half the mask: (H*3, W).
+        With a transparent background a frame is twice as high, (H*3, W); the lower half is an alpha mask.
         """
         pictures: dict[int, NDArray[np.uint8]] = {}
         motions: dict[int, dict[int, Motion]] = {}
@@ -255,7 +255,7 @@ class ModelEngine:
         return [pictures[i] for i in range(len(slots))]
 
     def _draw(self, size: int, motions: list[Motion]) -> list[NDArray[np.uint8]]:
-        """Pictures of one size."""
+        """Renders frames of one size."""
         if not self._on_gpu:
             return [draw(motion) for motion in motions]
         if size not in self._batches:
@@ -267,7 +267,7 @@ class ModelEngine:
         return self._batches[size].render(motions)
 
     def _advance(self, session: _Slot) -> Any:
-        """Moves a session's cross-fade on by one frame; the experts are mixed anew only while it lasts."""
+        """Advances a session's cross-fade by one frame; the experts are re-mixed only during a cross-fade."""
         if session.faded < session.fade_frames:
             session.faded += 1
             session.code = fade(session.start, session.target, session.faded / session.fade_frames)
@@ -294,7 +294,7 @@ class ModelEngine:
         return WindowRenderer(portrait, self._pirenderer, size)
 
     def _release_renderers(self) -> None:
-        """Forgets the renderers that were built longest ago and that nobody uses, down to `RENDERERS_KEPT`."""
+        """Evicts unused renderers, oldest first, down to `RENDERERS_KEPT`."""
         used = {session.avatar for session in self._slots.values()}
         for key in [(avatar, size) for avatar, size in self._renderers if avatar not in used]:
             if len(self._renderers) <= RENDERERS_KEPT:

@@ -1,25 +1,25 @@
-"""The error tree of StyleTalk Live.
+"""Exception hierarchy of StyleTalk Live.
 
-Every error carries a ``code`` for programs, the HTTP ``status`` it is answered with, and a sentence with the offending
-value and the way out. `streaming.errors` has the same two attributes on a tree of its own: that package imports nothing
-of this one. An error without them is unexpected: it is logged with its traceback and told as `INTERNAL`.
+Every error has a machine-readable ``code``, an HTTP ``status``, and a message with the offending value and a remedy.
+`streaming.errors` defines the same attributes in a separate hierarchy, because that package does not import this one.
+An error without them is unexpected: it is logged with its traceback and reported as `INTERNAL`.
 """
 
 from typing import Final
 
 INTERNAL: Final = "internal"
-"""Code of everything unexpected."""
+"""Code of unexpected errors."""
 
 
 class StyleTalkError(Exception):
-    """Base class of every error that StyleTalk Live raises on purpose."""
+    """Base class of all errors raised deliberately by StyleTalk Live."""
 
     code: str = INTERNAL
     status: int = 500
 
 
 class InputError(StyleTalkError, ValueError):
-    """Input that cannot be used: the command line exits with status 2, HTTP answers 4xx, with this one sentence."""
+    """Invalid input; the command line exits with status 2 and HTTP responds 4xx, with this message."""
 
     code = "bad_request"
     status = 400
@@ -33,4 +33,4 @@ class NotFound(InputError):
 
 
 class CheckpointError(StyleTalkError):
-    """A weight file that does not fit: the message names the tensor."""
+    """A weight file that does not match the network; the message names the tensor."""

@@ -1,4 +1,4 @@
-"""Packages of the extra `lab`, imported where they are needed."""
+"""Lazy imports of packages from the `lab` extra."""
 
 import importlib
 from typing import Any
@@ -7,10 +7,10 @@ from styletalk_core.errors import InputError
 
 
 def import_lab(name: str) -> Any:
-    """Imports a module of a package that only the laboratory installs.
+    """Imports a module of a package that only the `lab` extra installs.
 
     Raises:
-        InputError: it is not installed.
+        InputError: the package is not installed.
     """
     try:
         return importlib.import_module(name)

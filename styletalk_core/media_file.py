@@ -1,7 +1,7 @@
-"""Opens sound and video files whose origin nobody knows.
+"""Safe opening of untrusted audio and video files.
 
-Only formats that hold their own sound and pictures are read: FFmpeg also reads playlists, and those make it open other
-files and addresses. Pure apart from reading the file.
+Only self-contained formats are accepted: FFmpeg also reads playlists, which make it open other files and URLs. Pure
+apart from reading the file.
 """
 
 from pathlib import Path
@@ -17,14 +17,14 @@ FORMATS: Final = (
     "nut,ogg,rm,tta,w64,wav,wv,"
     "bmp_pipe,image2,jpeg_pipe,png_pipe,tiff_pipe,webp_pipe"
 )
-"""Names of FFmpeg's demuxers; those of pictures are there so that callers can say what is wrong with one."""
+"""Accepted FFmpeg demuxers; image formats are included so that callers can report them specifically."""
 
 
 def open_media(path: str | Path) -> "InputContainer":
     """Opens a file for reading.
 
     Raises:
-        av.error.FFmpegError, OSError: it is none of these formats, damaged or not there.
+        av.error.FFmpegError, OSError: the file has another format, is damaged or missing.
     """
     options = {"format_whitelist": FORMATS, "protocol_whitelist": "file"}
     return av.open(str(path), options=options, metadata_errors="replace")

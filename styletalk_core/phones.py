@@ -1,13 +1,13 @@
 """The paper's 41 phone symbols (39 CMU + SIL + NSN), their viseme classes and the frame rate (section 3.1).
 
-Owns the symbol order of the official checkpoints. Pure constants.
+Defines the symbol order of the official checkpoints. Pure constants.
 """
 
 from typing import Final
 
 FPS: Final = 30
 CONTEXT: Final = 5
-"""w: frames of context on either side of the frame being decoded."""
+"""w: frames of context on each side of the decoded frame."""
 WINDOW: Final = 2 * CONTEXT + 1
 
 PHONES: Final[tuple[str, ...]] = (
@@ -34,7 +34,7 @@ VISEME_CLASSES: Final[dict[str, tuple[str, ...]]] = {
     "open": ("AA", "AH", "AE", "AW", "AY"),
     "spread": ("EH", "EY", "IH", "IY"),
 }
-"""Phones that look alike on the lips."""
+"""Groups of phones with similar lip shapes."""
 
 VISEME_OF_PHONE: Final[tuple[int, ...]] = tuple(
     next(i for i, members in enumerate(VISEME_CLASSES.values()) if phone in members) for phone in PHONES

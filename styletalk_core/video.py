@@ -1,6 +1,6 @@
-"""Reads the pictures of any video file with their true times, turned upright.
+"""Video decoding: reads the frames of any video file, upright and with timestamps.
 
-Pure apart from reading the file. Variable frame rates need no care by the caller: every frame carries its time.
+Pure apart from reading the file. Variable frame rates are supported, since every frame carries its timestamp.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _PICTURE_FORMATS = ("image2", "_pipe")
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What the container says before anything is decoded; `seconds` and `frames` are 0 where it says nothing."""
+    """Video metadata from the container header; `seconds` and `frames` are 0 if unknown."""
 
     seconds: float
     frames: int
@@ -28,7 +28,7 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class VideoFrame:
-    """One upright picture: `time` in seconds since the first frame, `image` (H, W, 3) uint8 RGB."""
+    """One upright frame: `time` in seconds since the first frame, `image` (H, W, 3) uint8 RGB."""
 
     time: float
     image: NDArray[np.uint8]
@@ -38,7 +38,7 @@ def probe_video(path: str | Path) -> VideoInfo:
     """Reads the header of a video file.
 
     Raises:
-        InputError: the file is missing, unreadable, a picture, or holds no video stream.
+        InputError: the file is missing, unreadable, an image, or has no video stream.
     """
     with _open(path) as container:
         stream = container.streams.video[0]
@@ -51,10 +51,10 @@ def probe_video(path: str | Path) -> VideoInfo:
 
 
 def read_frames(path: str | Path) -> Iterator[VideoFrame]:
-    """Decodes the first video stream of ``path``, frame by frame; a damaged tail ends the video.
+    """Decodes the first video stream of ``path`` frame by frame; a damaged tail ends the video.
 
     Raises:
-        InputError: the file is missing, unreadable, a picture, or not one frame of it can be decoded.
+        InputError: the file is missing, unreadable, an image, or no frame of it can be decoded.
     """
     start: float | None = None
     with _open(path) as container:
@@ -71,10 +71,10 @@ def read_frames(path: str | Path) -> Iterator[VideoFrame]:
         except av.error.FFmpegError as error:
             if count == 0:
                 raise InputError(
-                    f"{Path(path).name} is damaged: no picture of it can be decoded ({error.strerror})"
+                    f"{Path(path).name} is damaged: no frame of it can be decoded ({error.strerror})"
                 ) from error
     if count == 0:
-        raise InputError(f"{Path(path).name} is damaged: no picture of it can be decoded")
+        raise InputError(f"{Path(path).name} is damaged: no frame of it can be decoded")
 
 
 def _open(path: str | Path) -> "av.container.InputContainer":
@@ -86,9 +86,9 @@ def _open(path: str | Path) -> "av.container.InputContainer":
         raise InputError(f"{Path(path).name} is not a readable video file ({error.strerror})") from error
     problem = ""
     if any(part in container.format.name for part in _PICTURE_FORMATS):
-        problem = "is a picture; a video clip of somebody talking is needed"
+        problem = "is an image; a video of a person talking is needed"
     elif not container.streams.video:
-        problem = "has sound but no picture" if container.streams.audio else "has no picture"
+        problem = "has audio but no video" if container.streams.audio else "has no video"
     if problem:
         container.close()
         raise InputError(f"{Path(path).name} {problem}")

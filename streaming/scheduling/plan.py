@@ -101,11 +101,11 @@ class MachinePlan:
         best = self.best
         if not self.feasible:
             return (
-                f"This machine is too slow for calls: a picture of {best.size} px takes {self.work * 1000:.0f} ms of "
-                f"work, and {best.frame_rate} a second cannot be made with {self.cores:g} processors."
+                f"This machine is too slow for calls: a frame of {best.size} px takes {self.work * 1000:.0f} ms of work, "
+                f"and {self.cores:g} CPU cores cannot render {best.frame_rate} frames per second."
             )
         period = 1000 / best.frame_rate
-        return f"{best.size} px at {best.frame_rate} frames a second, {self.work * 1000:.0f} ms of {period:.0f} ms"
+        return f"{best.size} px at {best.frame_rate} frames per second, {self.work * 1000:.0f} ms of {period:.0f} ms"
 
 
 def plan_for(costs: StageCosts, cores: float, sizes: Sequence[int] = SIZES, fixed: bool = False) -> MachinePlan:

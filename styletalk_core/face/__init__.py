@@ -1,1 +1,1 @@
-"""The face: landmarks, tracking, head pose, the linear face model and its maps."""
+"""Face landmarks, tracking, head pose, the linear face model and its maps."""

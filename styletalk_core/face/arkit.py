@@ -1,7 +1,7 @@
-"""Expression coefficients as the 52 ARKit blendshapes and the 15 Oculus visemes, for driving 3D avatars.
+"""Conversion of expression coefficients to 52 ARKit blendshapes and 15 Oculus visemes, for driving 3D avatars.
 
-Blendshapes come from a linear map that was fitted to MediaPipe's scores of the tracked clips. Visemes are the mixture
-of 15 measured mouth shapes that comes nearest the lower face. Runs on: any thread; pure NumPy.
+Blendshapes come from a linear map fitted to MediaPipe's scores of the tracked clips. Visemes are the mixture of 15
+measured mouth shapes closest to the lower face. Runs on: any thread; pure NumPy.
 """
 
 from functools import cached_property
@@ -31,9 +31,9 @@ ARKIT: Final = (
     "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight",
     "noseSneerLeft", "noseSneerRight", "tongueOut",
 )
-"""ARKit's names in MediaPipe's order; "left" is the person's left. The tracker cannot see the tongue: it stays 0."""
+"""ARKit names in MediaPipe order; "left" is the person's left. The tracker does not detect the tongue: always 0."""
 VISEMES: Final = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")
-"""Oculus' visemes in Oculus' order."""
+"""Oculus viseme names in Oculus order."""
 PHONES_OF_VISEME: Final[dict[str, tuple[str, ...]]] = {
     "sil": ("SIL", "NSN"), "PP": ("P", "B", "M"), "FF": ("F", "V"), "TH": ("TH", "DH"), "DD": ("T", "D"),
     "kk": ("K", "G", "NG", "HH"), "CH": ("CH", "JH", "SH", "ZH"), "SS": ("S", "Z"), "nn": ("N", "L"), "RR": ("R", "ER"),
@@ -42,22 +42,22 @@ PHONES_OF_VISEME: Final[dict[str, tuple[str, ...]]] = {
 }
 # fmt: on
 _MEDIAPIPE_SHAPES: Final = len(ARKIT) - 1
-"""MediaPipe has a score "_neutral" before, and none for the tongue behind."""
+"""Offset into MediaPipe's scores, which start with "_neutral" and have none for the tongue."""
 _MAX_GAZE: Final = 0.5
-"""Radians of eye turn that ARKit calls 1."""
+"""Eye rotation in radians at an ARKit value of 1."""
 
 
 def viseme_of_phones() -> NDArray[np.int64]:
-    """(41,) index in `VISEMES` of every phone."""
+    """Return the (41,) index in `VISEMES` of every phone."""
     index = {phone: VISEMES.index(name) for name, phones in PHONES_OF_VISEME.items() for phone in phones}
     return np.array([index[phone] for phone in PHONES])
 
 
 class FaceDriver:
-    """Maps coefficients to what 3D avatars are driven by.
+    """Maps expression coefficients to ARKit blendshapes and Oculus visemes.
 
     Args:
-        model: the face model; the packaged one by default.
+        model: face model; the packaged one by default.
         visemes: file of viseme shapes; the packaged one by default.
     """
 
@@ -66,12 +66,12 @@ class FaceDriver:
         self._file = visemes
 
     def blendshapes(self, coefficients: Array, gaze: Array | None = None, blink: Array | None = None) -> Array:
-        """ARKit values of an expression.
+        """Return the ARKit blendshapes of expressions.
 
         Args:
             coefficients: (T, 64).
             gaze: (T, 2) eye yaw and pitch in radians, towards the image's right and down; straight ahead if None.
-            blink: (T,) how far the lids are shut beyond the expression, 0 to 1.
+            blink: (T,) eyelid closure in addition to the expression, 0 to 1.
 
         Returns:
             (T, 52) float32 in 0..1, in the order of `ARKIT`; a neutral face is all 0.
@@ -81,7 +81,7 @@ class FaceDriver:
         values[:, :_MEDIAPIPE_SHAPES] = (coefficients @ self._model.to_scores[:, 1:]) / (1 - np.minimum(rest, 0.9))
         look = np.zeros((len(coefficients), 2), np.float32) if gaze is None else gaze / _MAX_GAZE
         right, down = look[:, 0], look[:, 1]
-        # The person's left eye is on the image's right: looking there turns it outwards.
+        # The person's left eye is on the image's right; looking there rotates it outwards.
         for name, amount in (("Down", down), ("Up", -down)):
             self._set(values, f"eyeLook{name}Left", amount)
             self._set(values, f"eyeLook{name}Right", amount)
@@ -94,13 +94,13 @@ class FaceDriver:
         return np.clip(values, 0, 1)
 
     def visemes(self, coefficients: Array) -> Array:
-        """Oculus viseme weights of an expression.
+        """Return the Oculus viseme weights of expressions.
 
         Args:
-            coefficients: (T, 64); only the lower face counts.
+            coefficients: (T, 64); only the lower face is used.
 
         Returns:
-            (T, 15) float32 in 0..1, in the order of `VISEMES`; every row adds up to 1, a closed mouth at rest is "sil".
+            (T, 15) float32 in 0..1, in the order of `VISEMES`; rows sum to 1, a closed mouth at rest is "sil".
         """
         weights = np.zeros((len(coefficients), len(VISEMES)), np.float32)
         for row, lower in zip(weights, coefficients[:, :LOWER].astype(np.float64), strict=True):
@@ -112,7 +112,7 @@ class FaceDriver:
 
     @cached_property
     def _shapes(self) -> NDArray[np.float64]:
-        """(15, 13) lower-face coefficients of every viseme; those of "sil" are 0."""
+        """Lower-face coefficients of every viseme, (15, 13); those of "sil" are 0."""
         return load_file(self._file)["shapes"].astype(np.float64)
 
     @staticmethod

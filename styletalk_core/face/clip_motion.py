@@ -1,4 +1,4 @@
-"""From a track to coefficients: whose face it is, what it looks like at rest, and how it moves at 30 fps.
+"""Conversion of a track to coefficients: the person's neutral face and its motion at 30 fps.
 
 Runs on: any thread; pure apart from `save` and `load`.
 """
@@ -19,25 +19,25 @@ from styletalk_core.face.track import Track, lip_gap
 from styletalk_core.phones import FPS
 
 _POOL: Final = 600
-"""Frames that a person's face is estimated from, at most."""
+"""Maximum number of frames used to estimate a person's face."""
 _CALM_SHARE: Final = 1 / 6
 _MIN_CALM_FRAMES: Final = 5
 _MAX_BIAS: Final = 0.02
-"""Inter-ocular distances that a tracker may see between closed lips; more than that is an open mouth."""
+"""Largest lip gap tracked on a closed mouth, in inter-ocular distances; more is an open mouth."""
 _CLOSED_PERCENTILE: Final = 3
 _HELD: Final = 0.85
-"""Share of the expression read from the scores that is believed: scores differ between people at rest, too."""
+"""Fraction applied of the expression read from the scores, since scores also differ between people at rest."""
 _BLINKS: Final = slice(9, 11)
-"""MediaPipe's scores eyeBlinkLeft and eyeBlinkRight."""
+"""Indices of MediaPipe's scores eyeBlinkLeft and eyeBlinkRight."""
 _EVEN: Final = 1e-3
-"""Regularisation that spreads the closing of the lips over the coefficients."""
+"""Regularisation that distributes lip closure over the coefficients."""
 
 
 @dataclass(frozen=True, slots=True)
 class PersonFace:
     """One person's canonical face: `shape` (478, 3) is the rigid reference, `neutral` (468, 3) the face at rest.
 
-    `scores` (52,) are the blendshape scores of the calmest frames.
+    `scores` (52,) are the blendshape scores of the frames closest to rest.
     """
 
     shape: Array
@@ -47,10 +47,10 @@ class PersonFace:
 
 @dataclass(frozen=True, slots=True)
 class ClipMotion:
-    """How a face moves; T frames at 30 fps.
+    """Face motion of a clip; T frames at 30 fps.
 
     `coefficients` (T, 64) float32; `pose` (T, 6) and `gaze` (T, 2) relative to the clip's median; `valid` (T,) whether
-    a face was seen, all else is 0 where not; `gap` (T,) tracked inner-lip gap in inter-ocular distances.
+    a face was detected, other fields are 0 where not; `gap` (T,) tracked inner-lip gap in inter-ocular distances.
     """
 
     coefficients: Array
@@ -60,7 +60,7 @@ class ClipMotion:
     gap: Array
 
     def save(self, path: Path) -> None:
-        """Writes an ``.npz`` file in one step."""
+        """Writes an ``.npz`` file atomically."""
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as file:
             np.savez(file, **{name: getattr(self, name) for name in self.__slots__}, fps=FPS)
@@ -68,7 +68,7 @@ class ClipMotion:
 
     @classmethod
     def load(cls, path: Path) -> "ClipMotion":
-        """Reads what `save` wrote."""
+        """Reads a file written by `save`."""
         with np.load(path) as file:
             values: dict[str, Any] = {name: file[name] for name in cls.__slots__}
         return cls(**values)
@@ -77,16 +77,16 @@ class ClipMotion:
 def person_face(
     tracks: Sequence[Track], model: FaceModel, neutral: bool = False, shape: Array | None = None
 ) -> PersonFace:
-    """Estimates a person's face at rest from clips of this person alone.
+    """Estimates a person's face at rest from clips of that person.
 
-    The calmest frames with the smallest lip gap give a face; the expression that the blendshape scores tell of is taken
-    out of it; then its lips are closed.
+    The face is averaged over the calmest frames with the smallest lip gap; the expression indicated by the blendshape
+    scores is removed; then the lips are closed.
 
     Args:
-        tracks: clips with at least one tracked frame between them.
-        model: the face model.
-        neutral: whether the person is known to hold no expression in these clips.
-        shape: the person's `head_pose.clip_shape` where it is known already.
+        tracks: clips with at least one tracked frame in total.
+        model: face model.
+        neutral: whether the person is known to show no expression in these clips.
+        shape: the person's `head_pose.clip_shape`, if already known.
     """
     landmarks, scores = pool_tracks(tracks)
     shape = _in_orientation(clip_shape(landmarks) if shape is None else shape, model.mean)
@@ -102,13 +102,13 @@ def person_face(
 
 
 def encode_track(track: Track, face: PersonFace, model: FaceModel) -> ClipMotion:
-    """Reads the coefficients of a clip at 30 fps from its track."""
+    """Computes the coefficients of a clip at 30 fps from its track."""
     track = track.resampled(FPS)
     motion = fit_head(track.landmarks, face.shape)
     canonical, valid = motion.remove(track.landmarks), track.tracked
     turn = euler_angles(motion.rotation)
     usual = np.asarray(np.nanmedian(turn, axis=0), np.float32)
-    # The neutral was seen in the person's usual pose: only turning away from it leaks into the face.
+    # The neutral was captured in the person's usual pose; only rotation away from it leaks into the face.
     coefficients = model.encode(canonical, face.neutral, turn - usual)
     parts = (coefficients, track.pose, track.gaze, lip_gap(canonical))
     coefficients, pose, gaze, gap = (np.nan_to_num(part).astype(np.float32) for part in parts)
@@ -116,24 +116,24 @@ def encode_track(track: Track, face: PersonFace, model: FaceModel) -> ClipMotion
 
 
 def calm_frames(canonical: Array, scores: Array) -> NDArray[np.int64]:
-    """Indices of the frames of (T, 478, 3) faces that look most like rest: lips together and still, eyes open."""
+    """Return the indices of the frames of (T, 478, 3) closest to rest: lips together and still, eyes open."""
     stillness = np.abs(np.gradient(canonical[:, list(LIPS)], axis=0)).mean(axis=(1, 2)) if len(canonical) > 1 else [0.0]
     unrest = rankdata(lip_gap(canonical)) + rankdata(stillness) / 2 + rankdata(scores[:, _BLINKS].mean(axis=1)) / 2
     return np.argsort(unrest)[: max(_MIN_CALM_FRAMES, int(len(canonical) * _CALM_SHARE))]
 
 
 def inner_gaps(faces: Array) -> Array:
-    """(..., >=468, 3) canonical faces -> (..., 9) vertical distances of the inner lips."""
+    """Return the vertical distances of the inner lips (..., 9) of canonical faces (..., >=468, 3)."""
     return faces[..., LOWER_LIPS, 1] - faces[..., UPPER_LIPS, 1]
 
 
 def close_lips(face: Array, gaps: Array, model: FaceModel) -> Array:
-    """Moves the lips of a canonical face (>=468, 3) together by the smallest expression that does it.
+    """Closes the lips of a canonical face (>=468, 3) by the smallest expression that does so.
 
     Args:
-        face: the face, lips apart or together.
-        gaps: (9,) what is left between the lips, in inter-ocular distances.
-        model: whose lower-face directions are used.
+        face: face with lips apart or together.
+        gaps: (9,) remaining gaps between the lips, in inter-ocular distances.
+        model: face model that provides the lower-face directions.
     """
     excess = inner_gaps(face) - gaps
     opening = inner_gaps(model.directions[:LOWER])
@@ -142,7 +142,7 @@ def close_lips(face: Array, gaps: Array, model: FaceModel) -> Array:
 
 
 def pool_tracks(tracks: Sequence[Track]) -> tuple[Array, Array]:
-    """Landmarks and scores of tracked frames of several clips; clips of different size are brought to one."""
+    """Return landmarks and scores of the tracked frames of several clips, rescaled to one size."""
     landmarks = [track.landmarks[track.tracked] for track in tracks if track.tracked.any()]
     landmarks = [part / np.median(eye_distance(part)) for part in landmarks]
     scores = np.concatenate([track.blendshapes[track.tracked] for track in tracks])
@@ -152,7 +152,7 @@ def pool_tracks(tracks: Sequence[Track]) -> tuple[Array, Array]:
 
 
 def _in_orientation(shape: Array, mean: Array) -> Array:
-    """Turns a (478, 3) shape the way the mean face looks, keeping its own size."""
+    """Rotates a (478, 3) shape to the orientation of the mean face, keeping its size."""
     turned = fit_head(shape[None], mean).remove(shape[None])[0]
     turned = turned - turned[:MESH_POINTS].mean(axis=0)
     return np.asarray(turned / eye_distance(turned), np.float32)

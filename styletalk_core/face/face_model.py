@@ -1,4 +1,4 @@
-"""The linear face model `mesh64`: 64 coefficients move the 468 vertices of the face mesh away from a person's neutral.
+"""Linear face model `mesh64`: 64 coefficients displace the 468 face mesh vertices from a person's neutral.
 
 Canonical space: head pose removed, unit = distance between the outer eye corners of the neutral face, x to the image
 right, y down, z away from the camera. Coefficients 0..12 are the lower face, 13..63 the upper face; each has about
@@ -21,29 +21,29 @@ from styletalk_core.weights import FOLDER
 
 COEFFICIENTS: Final = 64
 LOWER: Final = 13
-"""Coefficients of the lower face; the others move the upper face."""
+"""Number of lower-face coefficients; the others move the upper face."""
 
 _DEPTH: Final = 0.5
-"""Trust in z, which the tracker guesses, against x and y."""
+"""Weight of z, which the tracker only estimates, relative to x and y."""
 _LIP_GAP: Final = 8.0
-"""Weight of the nine inner-lip gaps against a vertex of the cheek, so that closed lips come back closed."""
+"""Weight of the nine inner-lip gaps relative to a cheek vertex, so that closed lips are reconstructed closed."""
 UPPER_LIPS, LOWER_LIPS = (list(side) for side in zip(*INNER_LIP_PAIRS, strict=True))
 
 
 @dataclass(frozen=True)
 class FaceModel:
-    """Mean shape, expression directions, and how an expression is read from a face."""
+    """Mean shape, expression directions and the inverse map from faces to coefficients."""
 
     mean: NDArray[np.float32]
     """(478, 3): mean neutral face, centred on its 468 mesh vertices."""
     directions: NDArray[np.float32]
     """(64, 478, 3): displacement per unit of each coefficient; iris rows are zero."""
     lower_share: NDArray[np.float32]
-    """(468,): share of each vertex's motion that belongs to the lower face, 0 to 1."""
+    """(468,): fraction of each vertex's motion that belongs to the lower face, 0 to 1."""
     weight: NDArray[np.float32]
-    """(468,): how much each vertex counts when coefficients are read from a face."""
+    """(468,): weight of each vertex when coefficients are fitted to a face."""
     pose_leak: NDArray[np.float32]
-    """(6, 468, 3): displacement that the tracker shows when only the head turns; see `pose_terms`."""
+    """(6, 468, 3): spurious displacement from the tracker when only the head turns; see `pose_terms`."""
     rest_scores: NDArray[np.float32]
     """(52,): MediaPipe's blendshape scores of neutral faces."""
     from_scores: NDArray[np.float32]
@@ -57,22 +57,22 @@ class FaceModel:
         return cls(**load_file(path))
 
     def save(self, path: Path) -> None:
-        """Writes what `load` reads."""
+        """Saves the model."""
         save_file({field.name: np.ascontiguousarray(getattr(self, field.name)) for field in fields(self)}, path)
 
     def offsets(self, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Displacements (B, 478, 3) from the neutral face for coefficients (B, 64)."""
+        """Return displacements (B, 478, 3) from the neutral face for coefficients (B, 64)."""
         return (coefficients @ self.directions.reshape(COEFFICIENTS, -1)).reshape(-1, *self.mean.shape)
 
     def encode(
         self, vertices: NDArray[np.float32], neutral: NDArray[np.float32], turn: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
-        """Reads coefficients from canonical faces.
+        """Fits coefficients to canonical faces.
 
         Args:
             vertices: (T, >=468, 3) canonical faces.
-            neutral: (>=468, 3) the same person's neutral.
-            turn: (T, 3) pitch, yaw, roll away from the pose of the neutral in radians, if the faces were tracked.
+            neutral: (>=468, 3) neutral face of the same person.
+            turn: (T, 3) pitch, yaw, roll relative to the pose of the neutral in radians, for tracked faces.
 
         Returns:
             (T, 64) float32.
@@ -84,7 +84,7 @@ class FaceModel:
 
     @cached_property
     def _projector(self) -> NDArray[np.float32]:
-        """(1404, 64): weighted least squares on the lower and the upper directions, each on its share of the motion."""
+        """(1404, 64) weighted least-squares projector, separate for lower and upper directions and their motion."""
         parts = []
         shares = (self.lower_share, 1 - self.lower_share)
         for part, share in zip((slice(0, LOWER), slice(LOWER, COEFFICIENTS)), shares, strict=True):
@@ -95,11 +95,11 @@ class FaceModel:
 
 
 def fit_features(displacement: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What is compared when faces are fitted: weighted vertices and the nine inner-lip gaps.
+    """Return the features compared when fitting faces: weighted vertices and the nine inner-lip gaps.
 
     Args:
         displacement: (B, 468, 3) from the neutral.
-        weight: (468,) of each vertex.
+        weight: (468,) weight per vertex.
 
     Returns:
         (B, 1431), linear in the displacement.
@@ -111,6 +111,6 @@ def fit_features(displacement: NDArray[np.float32], weight: NDArray[np.float32])
 
 
 def pose_terms(turn: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(T, 3) pitch, yaw, roll -> (T, 6) terms that `FaceModel.pose_leak` weighs."""
+    """Return the (T, 6) terms weighted by `FaceModel.pose_leak` for pitch, yaw, roll (T, 3)."""
     pitch, yaw, roll = turn.T
     return np.stack((pitch, yaw, roll, pitch**2, yaw**2, pitch * yaw), axis=1)

@@ -1,8 +1,8 @@
-"""Takes the head's motion out of tracked landmarks and puts it back: rotation, scale and shift without perspective.
+"""Head pose: removes head motion from tracked landmarks and restores it (rotation, scale and shift, no perspective).
 
-Owns the pose convention: pitch, yaw, roll in radians (chin down, face towards the image's right, clockwise on screen),
-then shifts to the right, down and nearer in inter-ocular distances; the size on screen is 1 + nearer / 10. Coordinates
-are the image's: x right, y down, z away from the camera. Pure.
+Defines the pose convention: pitch, yaw, roll in radians (chin down, face towards the image's right, clockwise on
+screen), then shifts right, down and towards the camera in inter-ocular distances; the size on screen is
+1 + nearer / 10. Image coordinates: x right, y down, z away from the camera. Pure.
 """
 
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from styletalk_core.face.landmarks import EYE_OUTER_CORNERS, MESH_POINTS, MIRROR
 Array = NDArray[np.float32]
 
 NEARER_PER_SCALE: Final = 10.0
-"""Inter-ocular distances nearer the camera that double the size of the head on screen."""
+"""Distance towards the camera that doubles the head's size on screen, in inter-ocular distances."""
 _ROUNDS: Final = 3
 _OUTLIER: Final = 0.02
-"""Inter-ocular distances of misfit at which a point counts half in the rigid fit."""
+"""Residual at which a point has half weight in the rigid fit, in inter-ocular distances."""
 _SAMPLE: Final = 150
-"""Frames that the rigid shape of a clip is estimated from, at most."""
+"""Maximum number of frames used to estimate the rigid shape of a clip."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeadMotion:
-    """Where a shape lies in every frame: ``scale * shape @ rotation.T + shift``.
+    """Pose of a shape in every frame: ``scale * shape @ rotation.T + shift``.
 
-    `rotation` (T, 3, 3), `scale` (T,) px per unit, `shift` (T, 3) px, `misfit` (T,) root mean square distance of the
-    rigid points from the fit, in units of the shape.
+    `rotation` (T, 3, 3), `scale` (T,) px per unit, `shift` (T, 3) px, `misfit` (T,) RMS residual of the rigid points,
+    in units of the shape.
     """
 
     rotation: Array
@@ -38,16 +38,16 @@ class HeadMotion:
     misfit: Array
 
     def remove(self, landmarks: Array) -> Array:
-        """(T, K, 3) px -> (T, K, 3) in the units and orientation of the shape."""
+        """Transforms (T, K, 3) px to (T, K, 3) in the units and orientation of the shape."""
         return np.asarray((landmarks - self.shift[:, None]) @ self.rotation / self.scale[:, None, None], np.float32)
 
     def restore(self, canonical: Array) -> Array:
-        """The inverse of `remove`."""
+        """Inverse of `remove`."""
         turned = canonical @ self.rotation.transpose(0, 2, 1)
         return np.asarray(turned * self.scale[:, None, None] + self.shift[:, None], np.float32)
 
     def poses(self) -> Array:
-        """(T, 6) float32 poses relative to the median of the clip; frames without a face stay NaN."""
+        """Return poses (T, 6) float32 relative to the clip's median; frames without a face stay NaN."""
         angles = euler_angles(self.rotation)
         scale = np.nanmedian(self.scale)
         shift = (self.shift - np.nanmedian(self.shift, axis=0)) / scale
@@ -57,7 +57,7 @@ class HeadMotion:
 
 
 def rotation_matrix(pitch: float, yaw: float, roll: float) -> Array:
-    """(3, 3) rotation ``Rz(roll) @ Ry(-yaw) @ Rx(pitch)`` of column vectors."""
+    """Return the (3, 3) rotation ``Rz(roll) @ Ry(-yaw) @ Rx(pitch)`` of column vectors."""
     (cp, cy, cr), (sp, sy, sr) = np.cos((pitch, yaw, roll)), np.sin((pitch, yaw, roll))
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
@@ -66,7 +66,7 @@ def rotation_matrix(pitch: float, yaw: float, roll: float) -> Array:
 
 
 def euler_angles(rotation: Array) -> Array:
-    """(T, 3, 3) rotations -> (T, 3) pitch, yaw, roll; the inverse of `rotation_matrix` for |yaw| < pi / 2."""
+    """Return pitch, yaw, roll (T, 3) of rotations (T, 3, 3); inverse of `rotation_matrix` for |yaw| < pi / 2."""
     pitch = np.arctan2(rotation[:, 2, 1], rotation[:, 2, 2])
     yaw = np.arcsin(np.clip(rotation[:, 2, 0], -1, 1))
     roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
@@ -74,7 +74,7 @@ def euler_angles(rotation: Array) -> Array:
 
 
 def fit_head(landmarks: Array, shape: Array) -> HeadMotion:
-    """Fits a rigid, scaled ``shape`` to every frame by the points of the skull (`landmarks.RIGID`), robustly.
+    """Robustly fits a rigid, scaled ``shape`` to every frame by the skull points (`landmarks.RIGID`).
 
     Args:
         landmarks: (T, >=468, 3) px; frames without a face are NaN and stay NaN.
@@ -97,7 +97,7 @@ def fit_head(landmarks: Array, shape: Array) -> HeadMotion:
 
 
 def clip_shape(landmarks: Array) -> Array:
-    """The person's median face in a clip, frontal, in inter-ocular distances, centred on its mesh points.
+    """Return the person's median face in a clip: frontal, in inter-ocular distances, centred on its mesh points.
 
     Args:
         landmarks: (T, 478, 3) px, at least one frame without NaN.
@@ -114,7 +114,7 @@ def clip_shape(landmarks: Array) -> Array:
 
 
 def frontal(shape: Array) -> Array:
-    """Turns a (478, 3) shape until its left and right halves mirror each other best."""
+    """Rotates a (478, 3) shape for the best left-right symmetry."""
     for _ in range(_ROUNDS):
         symmetric = mirrored(shape) / 2 + shape / 2
         shape = _normalised(fit_head(shape[None], np.asarray(symmetric, np.float32)).remove(shape[None])[0])
@@ -122,12 +122,12 @@ def frontal(shape: Array) -> Array:
 
 
 def mirrored(shape: Array) -> Array:
-    """(478, 3) canonical shape -> the same seen in a mirror."""
+    """Return the mirror image of a canonical shape (478, 3)."""
     return np.asarray((shape * np.array([-1, 1, 1]))[MIRROR], np.float32)
 
 
 def eye_distance(landmarks: Array) -> Array:
-    """(..., 478, 3) -> (...,) distance of the outer eye corners in space."""
+    """Return the 3-D distance of the outer eye corners, (..., 478, 3) to (...,)."""
     left, right = EYE_OUTER_CORNERS
     return np.asarray(np.linalg.norm(landmarks[..., left, :] - landmarks[..., right, :], axis=-1), np.float32)
 
@@ -140,7 +140,7 @@ def _normalised(shape: Array) -> Array:
 def _similarity(
     points: NDArray[np.float64], model: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Weighted least squares similarity of (T, K, 3) ``points`` on (K, 3) ``model`` (Umeyama 1991, equations 40-42)."""
+    """Weighted least-squares similarity of ``points`` (T, K, 3) to ``model`` (K, 3) (Umeyama 1991, equations 40-42)."""
     share = (weights / weights.sum(axis=1, keepdims=True))[..., None]
     centre, origin = (share * points).sum(axis=1), (share * model).sum(axis=1)
     from_model, from_points = model - origin[:, None], points - centre[:, None]

@@ -1,4 +1,4 @@
-"""Named points of the MediaPipe face mesh: which of the 478 landmarks are lips, eyelids, irises, brows and outline.
+"""Named points of the 478-landmark MediaPipe face mesh: lips, eyelids, irises, brows and outline.
 
 "Left" and "right" are the image's own: the image-left eye is the person's right eye. Pure constants.
 """
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MESH_POINTS: Final = 468
-"""Vertices of the face mesh; the landmarks after them are the irises."""
+"""Number of face mesh vertices; the landmarks after them are the irises."""
 LANDMARKS: Final = 478
 
 # fmt: off
@@ -18,7 +18,7 @@ LIPS_OUTER: Final = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 
 LIPS_INNER: Final = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 """Inner lip contour in the same order as `LIPS_OUTER`."""
 LIPS: Final = LIPS_OUTER + LIPS_INNER
-"""The 40 lip landmarks that lip error is measured on."""
+"""The 40 lip landmarks used for lip error metrics."""
 INNER_LIP_UPPER: Final = 13
 INNER_LIP_LOWER: Final = 14
 """The inner-lip gap is the distance between these two."""
@@ -35,7 +35,7 @@ UPPER_LID_LEFT: Final = (246, 161, 160, 159, 158, 157, 173)
 LOWER_LID_LEFT: Final = (7, 163, 144, 145, 153, 154, 155)
 UPPER_LID_RIGHT: Final = (466, 388, 387, 386, 385, 384, 398)
 LOWER_LID_RIGHT: Final = (249, 390, 373, 374, 380, 381, 382)
-"""Lid points in matching order: entry i above closes onto entry i below."""
+"""Lid points in matching order: entry i of the upper lid meets entry i of the lower lid."""
 EYE_OUTER_CORNERS: Final = (33, 263)
 """Their distance in a neutral face is the unit of length of the face model."""
 IRIS_LEFT: Final = (468, 469, 470, 471, 472)

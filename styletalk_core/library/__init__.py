@@ -1,1 +1,1 @@
-"""Styles, avatars and backgrounds: packaged ones and the user's own."""
+"""Libraries of styles, avatars and backgrounds: packaged and user-added."""

@@ -1,4 +1,4 @@
-"""The library of portraits: packaged presenters and the user's own avatars."""
+"""Avatar library: packaged presenters and user-added avatars."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -8,11 +8,11 @@ from styletalk_core.library.user_library import UserLibrary
 from styletalk_core.rendering.portrait.portrait import Portrait
 
 FIRST: Final = "clara"
-"""The presenter that a new client meets."""
+"""Default avatar of a new client."""
 
 
 class AvatarLibrary(UserLibrary[Portrait]):
-    """Built-in presenters, and the portraits a user added."""
+    """Library of built-in presenters and user-added portraits."""
 
     noun = "avatar"
     suffix = "/portrait.npz"

@@ -1,7 +1,7 @@
-"""What stands behind the person: the photo's own background, a blur of it, a colour, a picture, or nothing.
+"""Backgrounds: the photo's own, blurred, a solid colour, an image, or transparent.
 
-A background is named by one word, so that it fits into an option, a message or a setting: `KEEP`, `BLUR`,
-`TRANSPARENT`, a colour such as ``#2b3a4a``, or the name of a picture, drawn here or added by the user.
+A background is identified by a single word: `KEEP`, `BLUR`, `TRANSPARENT`, a colour such as ``#2b3a4a``, or the name of
+an image, generated here or added by the user.
 Runs on: any thread, when a background is chosen; nothing here runs per frame.
 """
 
@@ -23,19 +23,19 @@ KEEP: Final = "keep"
 BLUR: Final = "blur"
 TRANSPARENT: Final = "transparent"
 SUGGESTED: Final = {"#20262e": "Slate", "#e8e4dc": "Linen", "#00b140": "Green screen"}
-"""Colours that a list offers; every other ``#rrggbb`` works as well."""
+"""Suggested colours; any other ``#rrggbb`` works as well."""
 
 _COLOR: Final = re.compile(r"#[0-9a-fA-F]{6}")
 _BLUR: Final = 1 / 22
-"""Standard deviation of the blur in sides of the picture."""
+"""Standard deviation of the blur, as a fraction of the image side."""
 _STORED_SIDE: Final = 1024
-"""Side of a stored picture, px."""
+"""Side of a stored image in pixels."""
 _LIGHTS: Final = 46
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundEntry:
-    """One choice; ``kind`` is "keep", "blur", "transparent", "color", "picture", or "user" for an added picture."""
+    """List entry; ``kind`` is "keep", "blur", "transparent", "color", "picture", or "user" for an added image."""
 
     name: str
     title: str
@@ -44,23 +44,23 @@ class BackgroundEntry:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture that a user added."""
+    """User-added background image."""
 
     name: str
     rgb: Image  # (S, S, 3)
 
     @classmethod
     def of(cls, path: Path, name: str) -> "Picture":
-        """Take the middle square of a picture file.
+        """Loads the central square of an image file.
 
         Raises:
-            InputError: it is not a picture.
+            InputError: the file is not an image.
         """
         return cls(name, _covering(load(path), _STORED_SIDE))
 
 
 class BackgroundLibrary(UserLibrary[Picture]):
-    """Every background: the general ones, the drawn pictures and the user's own."""
+    """Library of all backgrounds: general, generated and user-added."""
 
     noun = "background"
     suffix = ".jpg"
@@ -79,7 +79,7 @@ class BackgroundLibrary(UserLibrary[Picture]):
         return name in (KEEP, BLUR, TRANSPARENT, *_DRAWN)
 
     def entries(self) -> list[BackgroundEntry]:
-        """In the order to show them."""
+        """Return all backgrounds in display order."""
         return [
             BackgroundEntry(KEEP, "As in the photo", "keep"),
             BackgroundEntry(BLUR, "Blurred", "blur"),
@@ -90,11 +90,11 @@ class BackgroundLibrary(UserLibrary[Picture]):
         ]
 
     def names(self) -> list[str]:
-        """Names of all backgrounds but the colors, in the order to show them."""
+        """Return the names of all backgrounds except colours, in display order."""
         return [entry.name for entry in self.entries() if entry.kind != "color"]
 
     def check(self, name: str) -> None:
-        """Make sure that ``name`` can be shown.
+        """Checks that a background exists.
 
         Raises:
             NotFound: there is no such background.
@@ -104,7 +104,7 @@ class BackgroundLibrary(UserLibrary[Picture]):
             raise NotFound(f"there is no background called {name!r}; there are: {names}, and colours as #2b3a4a")
 
     def behind(self, name: str, own: Image) -> Image | None:
-        """The picture (S, S, 3) behind a person whose own background is ``own`` (S, S, 3); None for transparency.
+        """Return the image (S, S, 3) behind a person; ``own`` (S, S, 3) is the photo's background. None: transparent.
 
         Raises:
             NotFound: there is no such background.
@@ -126,7 +126,7 @@ class BackgroundLibrary(UserLibrary[Picture]):
 
 
 def _covering(image: Image, side: int) -> Image:
-    """The largest square in the middle of (H, W, 3), resized to (side, side, 3)."""
+    """Return the largest central square of (H, W, 3), resized to (side, side, 3)."""
     square = min(image.shape[:2])
     top, left = ((length - square) // 2 for length in image.shape[:2])
     crop = image[top : top + square, left : left + square]
@@ -136,7 +136,7 @@ def _covering(image: Image, side: int) -> Image:
 
 @lru_cache(maxsize=4)
 def _studio(side: int) -> Image:
-    """A grey-blue studio wall, lit from one side."""
+    """Generates a grey-blue studio wall, lit from one side."""
     x, y = _plane(side)
     light = np.exp(-((x - 0.36) ** 2 + (y - 0.40) ** 2) / 0.30)[..., None]
     wall = np.array([58, 64, 74], np.float32) + light * np.array([104, 106, 106], np.float32)
@@ -145,7 +145,7 @@ def _studio(side: int) -> Image:
 
 @lru_cache(maxsize=4)
 def _evening(side: int) -> Image:
-    """The lights of a street at dusk, far out of focus."""
+    """Generates out-of-focus street lights at dusk."""
     generator = np.random.default_rng(5)
     x, y = _plane(side)
     sky = np.array([36, 40, 66], np.float32) + y[..., None] * np.array([34, 18, 2], np.float32)
@@ -160,13 +160,13 @@ def _evening(side: int) -> Image:
 
 
 def _plane(side: int) -> tuple[Float, Float]:
-    """Positions (x, y), each (side, side), 0 .. 1."""
+    """Return pixel positions x and y, each (side, side), 0 .. 1."""
     y, x = np.mgrid[:side, :side].astype(np.float32) / side
     return x, y
 
 
 def _dithered(image: Float) -> Image:
-    """Rounds (H, W, 3) with a grain that hides the steps of its gradients."""
+    """Quantises (H, W, 3) with dithering, to hide banding in gradients."""
     grain = np.random.default_rng(0).uniform(-0.5, 0.5, image.shape[:2])[..., None]
     return np.asarray((image + grain).round().clip(0, 255), np.uint8)
 

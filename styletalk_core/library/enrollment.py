@@ -1,6 +1,6 @@
-"""Makes a style of a clip, an avatar of a photo and a background of a picture, and adds it to its library.
+"""Enrolment: creates styles from clips, avatars from photos and backgrounds from images, and stores them.
 
-The command line and the process of an upload call these functions.
+Called by the command line and by the upload process.
 
 Runs on: any thread; a photo takes about a second, a clip of ten seconds about five.
 """
@@ -18,13 +18,13 @@ from styletalk_core.library.styles import Style, StyleLibrary
 from styletalk_core.rendering.portrait.portrait import enrol
 
 SIZES: Final = range(256, 1025)
-"""Sides of an avatar's video, px."""
+"""Allowed sizes of an avatar's video in pixels."""
 DEFAULT_SIZE: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
 class StyleSummary:
-    """Description of a style without its motion; see `Style`."""
+    """Style metadata without the motion; see `Style`."""
 
     name: str
     kind: str
@@ -35,24 +35,24 @@ class StyleSummary:
 
     @classmethod
     def of(cls, library: StyleLibrary, style: Style) -> "StyleSummary":
-        """Describe a style of a library."""
+        """Return the metadata of a style of a library."""
         kind = library.kind(style.name)
         return cls(style.name, kind, style.source, style.frames_used, style.tracked_share, style.motion_energy)
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolledStyle(StyleSummary):
-    """A style that was added."""
+    """Result of adding a style."""
 
     seconds: float
-    """Time it took."""
+    """Processing time in seconds."""
     notes: tuple[str, ...]
-    """Facts about the clip that its owner should know."""
+    """Notes on the clip for its owner."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolledAvatar:
-    """An avatar that was added; ``size`` is the side of its video in px, ``seconds`` the time it took."""
+    """Result of adding an avatar; ``size`` of its video in pixels, processing time in ``seconds``."""
 
     name: str
     size: int
@@ -61,7 +61,7 @@ class EnrolledAvatar:
 
 @dataclass(frozen=True, slots=True)
 class EnrolledBackground:
-    """A background that was added; ``seconds`` is the time it took."""
+    """Result of adding a background; processing time in ``seconds``."""
 
     name: str
     seconds: float
@@ -70,18 +70,18 @@ class EnrolledBackground:
 def enroll_style(
     library: StyleLibrary, name: str, clip: Path, progress: Callable[[float], None] | None = None
 ) -> EnrolledStyle:
-    """Add a style made of a clip.
+    """Creates a style from a clip and adds it.
 
     Args:
-        library: to add to.
-        name: of the style.
+        library: library to add to.
+        name: name of the style.
         clip: a video of one person talking.
         progress: is told the share that is done, 0 to 1.
 
     Raises:
         InputError: the name or the clip cannot be used; the sentence says why.
     """
-    # MediaPipe takes a second to import: nothing else waits for it.
+    # MediaPipe takes a second to import, so it is imported only here.
     from styletalk_core.library.style_clip import style_from_video
 
     library.check_name(name)
@@ -104,17 +104,17 @@ def enroll_style(
 def enroll_avatar(
     library: AvatarLibrary, name: str, photo: Path, title: str | None = None, size: int = DEFAULT_SIZE
 ) -> EnrolledAvatar:
-    """Add an avatar made of a photo.
+    """Creates an avatar from a photo and adds it.
 
     Args:
-        library: to add to.
-        name: of the avatar.
-        photo: a picture of a face that looks into the camera.
-        title: name shown to people; made of ``name`` by default.
-        size: side of the video, px.
+        library: library to add to.
+        name: name of the avatar.
+        photo: image of a face looking into the camera.
+        title: display name; derived from ``name`` by default.
+        size: side of the video in pixels.
 
     Raises:
-        InputError: the name, the size or the photo cannot be used; the sentence says why.
+        InputError: the name, the size or the photo cannot be used; the message says why.
     """
     library.check_name(name)
     if size not in SIZES:
@@ -125,10 +125,10 @@ def enroll_avatar(
 
 
 def enroll_background(library: BackgroundLibrary, name: str, picture: Path) -> EnrolledBackground:
-    """Add a picture as a background.
+    """Adds an image as a background.
 
     Raises:
-        InputError: the name or the picture cannot be used; the sentence says why.
+        InputError: the name or the image cannot be used; the message says why.
     """
     library.check_name(name)
     started = time.perf_counter()

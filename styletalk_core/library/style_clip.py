@@ -1,4 +1,4 @@
-"""Turns a video of somebody talking into a style: checks the clip, tracks the face, reads its expression.
+"""Style extraction: checks a video of a person talking, tracks the face and fits its expression.
 
 Runs on: a worker thread or the command line; a clip of ten seconds takes about five.
 """
@@ -19,14 +19,14 @@ from styletalk_core.video import probe_video
 MIN_CLIP_SECONDS: Final = 2.0
 MAX_CLIP_SECONDS: Final = 300.0
 USED_SECONDS: Final = 30.0
-"""Of a longer clip the middle is used."""
+"""Only the middle of a longer clip is used."""
 MIN_TRACKED_SHARE: Final = 0.5
-"""Share of frames with a face below which a clip is refused."""
+"""Minimum fraction of frames with a face; clips below are rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class StyleClip:
-    """A style and what its owner should know about the clip it was made of."""
+    """A style and notes on its clip for the owner."""
 
     style: Style
     notes: tuple[str, ...]
@@ -35,16 +35,16 @@ class StyleClip:
 def style_from_video(
     path: str | Path, name: str, progress: Callable[[float], None] | None = None, model: FaceModel | None = None
 ) -> StyleClip:
-    """Makes a style of a clip; stores nothing.
+    """Creates a style from a clip without storing it.
 
     Args:
         path: a video of one person talking, 2 seconds to 5 minutes, at most 200 MB.
-        name: of the style.
-        progress: is told the share that is done, 0 to 1.
+        name: name of the style.
+        progress: called with the completed fraction, 0 to 1.
         model: face model; the packaged one by default.
 
     Raises:
-        InputError: the clip cannot be used; the sentence says why and what would help.
+        InputError: the clip cannot be used; the message gives the reason and a remedy.
     """
     path = Path(path)
     seconds = checked_length(path)
@@ -73,7 +73,7 @@ def style_from_video(
 
 
 def checked_length(path: Path) -> float:
-    """Seconds of a clip that is neither too large, too short nor too long."""
+    """Return the length of a clip in seconds; rejects clips that are too large, too short or too long."""
     if path.is_file() and path.stat().st_size > MAX_CLIP_MEGABYTES * 1_000_000:
         size, limit = path.stat().st_size / 1e6, MAX_CLIP_MEGABYTES
         raise InputError(f"{path.name} has {size:.0f} MB; at most {limit} MB are allowed, cut a part of it")

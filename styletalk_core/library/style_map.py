@@ -1,4 +1,4 @@
-"""Styles in the plane: their codes on the two axes along which they differ most, and a picture of it.
+"""Style map: 2-D PCA of the style codes, and its plot.
 
 Runs on: the command line or a worker thread.
 """
@@ -23,7 +23,7 @@ _DOT: Final = "#2563eb"
 
 @dataclass(frozen=True, slots=True)
 class StylePosition:
-    """Where a style lies: x and y in -1..1."""
+    """Position of a style on the map: x and y in -1..1."""
 
     name: str
     x: float
@@ -31,18 +31,18 @@ class StylePosition:
 
 
 def style_codes(styles: Sequence[Style]) -> NDArray[np.float32]:
-    """Codes (S, 256) of styles, as the packaged network reads them."""
+    """Encodes styles with the packaged network, (S, 256)."""
     weights = weight_file.read(MOTION_WEIGHTS)
     return np.stack([encode_style(style.coefficients, weights) for style in styles])
 
 
 def map_styles(styles: Sequence[Style]) -> list[StylePosition]:
-    """Places styles by their codes."""
+    """Return the positions of styles."""
     return places([style.name for style in styles], style_codes(styles))
 
 
 def places(names: Sequence[str], codes: NDArray[np.float32]) -> list[StylePosition]:
-    """Places styles by the two main components of their codes (S, C), the widest axis scaled to -1..1."""
+    """Return positions by the two principal components of the codes (S, C), the widest axis scaled to -1..1."""
     points = main_components(codes)
     return [
         StylePosition(name, round(float(x), 4), round(float(y), 4)) for name, (x, y) in zip(names, points, strict=True)
@@ -50,7 +50,7 @@ def places(names: Sequence[str], codes: NDArray[np.float32]) -> list[StylePositi
 
 
 def main_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(S, C) -> (S, 2) principal components with a fixed sign, the largest coordinate 1."""
+    """Return the first two principal components (S, 2) of (S, C), sign fixed, largest coordinate 1."""
     centred = codes - codes.mean(axis=0)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
     points = np.zeros((len(codes), 2), np.float32)
@@ -60,7 +60,7 @@ def main_components(codes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def draw_map(places: Sequence[StylePosition], path: Path) -> None:
-    """Draws places as labelled dots; the file's suffix says whether as PNG or SVG."""
+    """Plots positions as labelled dots; PNG or SVG by the file's suffix."""
     figure = import_lab("matplotlib.figure").Figure(figsize=(7, 5.5), layout="constrained")
     axes = figure.subplots()
     axes.scatter([place.x for place in places], [place.y for place in places], s=60, color=_DOT)

@@ -1,4 +1,4 @@
-"""What a style looks like: a portrait's face that wears the style's mean expression, a little stronger than in speech.
+"""Style thumbnails: a portrait with the style's mean expression, slightly exaggerated.
 
 Runs on: any thread, one at a time for each object.
 """
@@ -14,16 +14,16 @@ from styletalk_core.rendering.mesh_renderer import MeshRenderer
 from styletalk_core.rendering.portrait.portrait import Portrait
 
 SIDE: Final = 160
-"""Of the picture, px."""
+"""Side of the thumbnail in pixels."""
 _RENDERED: Final = 384
 _STRENGTH: Final = 1.35
-"""A mean of talking is milder than the look that a style is known by."""
+"""Exaggeration; the mean expression during speech is weaker than the style's typical look."""
 _MARGIN: Final = 0.06
-"""Heights of the face on each side of it."""
+"""Margin around the face, in face heights."""
 
 
 class StyleThumbnails:
-    """Pictures of styles on one portrait."""
+    """Renders thumbnails of styles on one portrait."""
 
     def __init__(self, portrait: Portrait) -> None:
         self._renderer = MeshRenderer(portrait, _RENDERED)
@@ -35,7 +35,7 @@ class StyleThumbnails:
         self._side = round(2 * reach)
 
     def image(self, style: Style) -> Image:
-        """The face alone, (160, 160, 3) uint8 RGB."""
+        """Renders the cropped face, (160, 160, 3) uint8 RGB."""
         expression = (_STRENGTH * style.coefficients.mean(axis=0)).astype(np.float32)
         still = np.zeros(6, np.float32), np.zeros(2, np.float32), 0.0
         whole = self._renderer.render_rgb(expression, *still)
@@ -43,6 +43,6 @@ class StyleThumbnails:
         return np.asarray(cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
 
     def jpeg(self, style: Style) -> bytes:
-        """The picture as a file."""
+        """Return the thumbnail as a JPEG file."""
         bgr = cv2.cvtColor(self.image(style), cv2.COLOR_RGB2BGR)
         return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 86])[1])

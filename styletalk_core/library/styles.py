@@ -1,6 +1,6 @@
-"""Speaking styles: up to 256 frames of somebody's expression, and the library of packaged and added ones.
+"""Speaking styles: up to 256 frames of a person's expression, and the library of packaged and user-added styles.
 
-A style keeps coefficients, not the network's style code: a retrained style encoder reads the same presets.
+A style stores coefficients, not the network's style code, so that presets stay valid for a retrained style encoder.
 
 Runs on: any thread; reads and writes small files.
 """
@@ -19,24 +19,24 @@ from styletalk_core.face.face_model import COEFFICIENTS
 from styletalk_core.library.user_library import UserLibrary
 
 STYLE_FRAMES: Final = 256
-"""Frames at 30 fps that the style encoder reads, at most."""
+"""Maximum number of frames at 30 fps read by the style encoder."""
 MAX_CLIP_MEGABYTES: Final = 200
-"""Size of the video that a style may be made of."""
+"""Maximum size of a video for a new style."""
 MAX_INTENSITY: Final = 2.0
-"""Strongest style: 0 is neutral, 1 the style as it was recorded."""
+"""Maximum intensity: 0 is neutral, 1 the style as recorded."""
 EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised", "fearful", "disgusted", "contemptuous")
-"""The presets that are emotions, in the order to show them; intensity is measured from the first."""
+"""Emotion presets in display order; the first is intensity 0."""
 
 StyleKind = Literal["emotion", "manner", "user"]
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """One manner of speaking.
+    """A speaking style.
 
     `coefficients` (L <= 256, 64) float32 at 30 fps; `source` the name of the clip; `frames_used` L; `tracked_share`
-    share of the clip's frames in which a face was seen; `motion_energy` root mean square of how far the coefficients
-    move about their mean, about 1 for lively speech.
+    fraction of the clip's frames with a detected face; `motion_energy` RMS deviation of the coefficients from their
+    mean, about 1 for lively speech.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Style:
     def of_motion(
         cls, name: str, coefficients: NDArray[np.float32], valid: NDArray[np.bool_], source: str, tracked_share: float
     ) -> "Style":
-        """Takes the most typical 256 frames of a clip: coefficients (T, 64) with a face where `valid` (T,)."""
+        """Creates a style from the most typical 256 frames of a clip: coefficients (T, 64), faces where `valid` (T,)."""
         chosen = typical_part(coefficients, valid)
         energy = float(np.sqrt(chosen.var(axis=0).mean()))
         return cls(name, chosen, source, len(chosen), round(float(tracked_share), 4), round(energy, 4))
@@ -64,7 +64,7 @@ class Style:
 
     @classmethod
     def decoded(cls, name: str, data: bytes) -> "Style":
-        """Return the style in the content of a file; raises one of `DAMAGE` where it holds none."""
+        """Decodes a style file; raises one of `DAMAGE` if it is invalid."""
         with np.load(io.BytesIO(data)) as stored:
             about = json.loads(str(stored["about"]))
             coefficients = stored["coefficients"].astype(np.float32)
@@ -75,7 +75,7 @@ class Style:
 
 
 def typical_part(coefficients: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """The 256 frames whose mean and spread are nearest those of all frames with a face; lost frames are left out."""
+    """Return the 256 frames whose mean and spread are closest to those of all frames with a face."""
     seen = coefficients[valid]
     if len(seen) <= STYLE_FRAMES:
         return seen
@@ -87,7 +87,7 @@ def typical_part(coefficients: NDArray[np.float32], valid: NDArray[np.bool_]) ->
 
 
 class StyleLibrary(UserLibrary[Style]):
-    """The packaged presets and the styles that a user added."""
+    """Library of packaged presets and user-added styles."""
 
     noun = "style"
     suffix = ".style.npz"
@@ -102,11 +102,11 @@ class StyleLibrary(UserLibrary[Style]):
         return Style.decoded(name, data)
 
     def builtin_order(self, name: str) -> tuple[int, str]:
-        """Emotions first, "neutral" before all; then manners of speaking."""
+        """Return the sort key: emotions first, starting with "neutral", then manners of speaking."""
         return (EMOTIONS.index(name) if name in EMOTIONS else len(EMOTIONS)), name
 
     def kind(self, name: str) -> StyleKind:
-        """Whether a style is an emotion or a manner from the package, or the user's own."""
+        """Return the kind of a style: packaged emotion or manner, or user-added."""
         if self.is_added(name):
             return "user"
         return "emotion" if name in EMOTIONS else "manner"

@@ -1,4 +1,4 @@
-"""Files that a user adds, by name: one folder layout, one rule for names and one atomic write for every kind of entry.
+"""User library: named files with one folder layout, one naming rule and one atomic write for every kind of entry.
 
 The libraries of styles, avatars and backgrounds derive from `UserLibrary`. An entry is one file, ``NAME`` + suffix; an
 entry of the user hides a built-in one of the same name.
@@ -19,13 +19,13 @@ from styletalk_core.errors import InputError, NotFound
 
 MAX_NAME_LENGTH: Final = 40
 UNFINISHED: Final = ".part"
-"""Suffix of a file that is being written; a process that is killed while it writes leaves it behind."""
+"""Suffix of a file being written; left behind by a process killed while writing."""
 DAMAGE: Final = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error)
-"""Exceptions of a decoder on a file that is not what `UserLibrary.encode` returned."""
+"""Exceptions raised by a decoder on a file not written by `UserLibrary.encode`."""
 
 
 class Named(Protocol):
-    """An entry of a library."""
+    """Library entry with a name."""
 
     @property
     def name(self) -> str: ...
@@ -35,12 +35,12 @@ T = TypeVar("T", bound=Named)
 
 
 class UserLibrary(ABC, Generic[T]):
-    """Built-in entries and those that a user added."""
+    """Library of built-in and user-added entries."""
 
     noun: ClassVar[str]
-    """Kind of the entries in sentences, such as "style"."""
+    """Name of an entry's kind in messages, such as "style"."""
     suffix: ClassVar[str]
-    """Path of an entry in its folder after its name, such as ".jpg"."""
+    """Path suffix of an entry after its name, such as ".jpg"."""
 
     def __init__(self, user_dir: Path | None, builtin_dir: Path | None = None) -> None:
         """Neither folder need exist; without ``user_dir`` nothing can be added."""
@@ -49,50 +49,50 @@ class UserLibrary(ABC, Generic[T]):
 
     @abstractmethod
     def encode(self, entry: T) -> bytes:
-        """Return the content of the file of an entry."""
+        """Encodes an entry as file content."""
 
     @abstractmethod
     def decode(self, name: str, data: bytes) -> T:
-        """Return the entry in the content of a file.
+        """Decodes an entry from file content.
 
         Raises:
-            Exception: one of `DAMAGE`; this is not what `encode` returned.
+            Exception: one of `DAMAGE`; the content was not written by `encode`.
         """
 
     def is_reserved(self, name: str) -> bool:
-        """True for a name that no added entry may have."""
+        """True for a name that cannot be used for new entries."""
         return False
 
     def builtin_order(self, name: str) -> Any:
-        """Sort key of a built-in name."""
+        """Return the sort key of a built-in name."""
         return name
 
     def builtin_names(self) -> list[str]:
-        """Names of the built-in entries, in the order to show them."""
+        """Return the names of the built-in entries in display order."""
         return sorted(self._names_in(self._builtin_dir), key=self.builtin_order)
 
     def added_names(self) -> list[str]:
-        """Names of the user's entries in alphabetical order; some may hide built-in ones."""
+        """Return the names of user-added entries in alphabetical order; some may hide built-in ones."""
         return sorted(self._names_in(self._user_dir))
 
     def names(self) -> list[str]:
-        """Names of all entries, first the built-in ones."""
+        """Return the names of all entries, built-in ones first."""
         return list(dict.fromkeys([*self.builtin_names(), *self.added_names()]))
 
     def is_added(self, name: str) -> bool:
-        """True where ``name`` stands for an entry of the user's."""
+        """True if ``name`` is a user-added entry."""
         path = self._path(self._user_dir, name)
         return path is not None and path.is_file()
 
     def is_builtin(self, name: str) -> bool:
-        """True where ``name`` stands for a built-in entry, and not for one of the user's."""
+        """True if ``name`` is a built-in entry not hidden by a user-added one."""
         return not self.is_added(name) and self._find(name) is not None
 
     def get(self, name: str) -> T:
-        """Load an entry.
+        """Loads an entry.
 
         Raises:
-            NotFound: there is none of this name, or its file is damaged.
+            NotFound: there is no such entry, or its file is damaged.
         """
         data = self._read(name)
         try:
@@ -101,15 +101,15 @@ class UserLibrary(ABC, Generic[T]):
             raise NotFound(f"the {self.noun} {name} is damaged: add it again") from error
 
     def stamp(self, name: str) -> int:
-        """Return a number that changes when another entry is added under this name; 0 where there is none."""
+        """Return a number that changes whenever the entry is replaced; 0 if there is no such entry."""
         path = self._find(name)
         return 0 if path is None else path.stat().st_mtime_ns
 
     def check_name(self, name: str) -> None:
-        """Make sure that an entry can be added under this name.
+        """Checks that an entry can be added under this name.
 
         Raises:
-            InputError: it cannot.
+            InputError: the name cannot be used.
         """
         if not _is_safe(name):
             letters = f"up to {MAX_NAME_LENGTH} letters, digits, '-' and '_'"
@@ -118,7 +118,7 @@ class UserLibrary(ABC, Generic[T]):
             raise InputError(f"{name!r} is not a name for a new {self.noun}: it is built in, use another one")
 
     def add(self, entry: T) -> Path:
-        """Store an entry of the user's and return its file, replacing one of the same name.
+        """Stores a user-added entry, replacing one of the same name; returns its file.
 
         Raises:
             InputError: the name cannot be used.
@@ -127,20 +127,20 @@ class UserLibrary(ABC, Generic[T]):
         return self._store(entry.name, self.encode(entry))
 
     def copy(self, name: str, source: "UserLibrary[T]") -> Path:
-        """Store an entry that the user, or another process, added to another library.
+        """Copies an entry from another library.
 
         Raises:
-            InputError: the name cannot be used, or there is no whole entry of this name.
+            InputError: the name cannot be used, or there is no valid entry of this name.
         """
         self.check_name(name)
-        source.get(name)  # nothing that cannot be read is stored
+        source.get(name)  # rejects damaged entries
         return self._store(name, source._read(name))
 
     def remove(self, name: str) -> None:
-        """Delete an entry of the user's.
+        """Deletes a user-added entry.
 
         Raises:
-            NotFound: it is built in, or there is none of this name.
+            NotFound: the entry is built in or does not exist.
         """
         path = self._path(self._user_dir, name)
         if path is None or not path.is_file():
@@ -148,7 +148,7 @@ class UserLibrary(ABC, Generic[T]):
             raise NotFound(f"the {self.noun} {name!r} {reason}")
         path.unlink()
         if path.parent != self._user_dir:
-            with suppress(OSError):  # somebody keeps something else there
+            with suppress(OSError):  # the folder contains other files
                 path.parent.rmdir()
 
     def _read(self, name: str) -> bytes:
@@ -175,16 +175,16 @@ class UserLibrary(ABC, Generic[T]):
         return folder / (name + self.suffix) if folder is not None and _is_safe(name) else None
 
     def _find(self, name: str) -> Path | None:
-        """Return the file that a name stands for."""
+        """Return the file of an entry."""
         paths = (self._path(folder, name) for folder in (self._user_dir, self._builtin_dir))
         return next((path for path in paths if path is not None and path.is_file()), None)
 
 
 def write_atomically(path: Path, data: bytes, scratch: Path) -> None:
-    """Write a file, whole or not at all, also where the power fails.
+    """Writes a file atomically and durably, even on power loss.
 
     Args:
-        path: of the file; folders are made as needed.
+        path: path of the file; folders are created as needed.
         data: content.
         scratch: folder on the same file system for the unfinished file.
     """
@@ -207,6 +207,6 @@ def write_atomically(path: Path, data: bytes, scratch: Path) -> None:
 
 
 def _is_safe(name: str) -> bool:
-    """True for a name that is a file of a folder, and of that folder only, on every system."""
+    """True for a name that is a valid file name on every system and cannot leave its folder."""
     letters = all(character.isalnum() or character in "-_" for character in name)
     return 0 < len(name) <= MAX_NAME_LENGTH and name[0].isalnum() and letters

@@ -1,1 +1,1 @@
-"""The paper's networks, their weight files, and the decoder's compiled and captured forms."""
+"""The paper's networks, their weight files, and compiled and captured versions of the decoder."""

@@ -22,13 +22,13 @@ from styletalk_core.models.styletalk import StyleState, StyleTalk
 from styletalk_core.phones import PHONES, WINDOW
 
 SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128)
-"""Batches are filled up to the next of these; larger ones are decoded in several."""
+"""Captured batch sizes; batches are padded to the next one, larger ones are split."""
 _WARM_UP: Final = 3
-"""Runs before a capture, which must not be the first to choose kernels or to allocate."""
+"""Warm-up runs before a capture, so that kernel selection and allocation are done."""
 
 
 class CapturedStyleTalk:
-    """A loaded network, ready to decode batches frame by frame on its device."""
+    """Loaded network that decodes batches frame by frame on its device."""
 
     def __init__(self, model: StyleTalk, sizes: Sequence[int] = SIZES) -> None:
         self.device = model.order.device
@@ -49,7 +49,7 @@ class CapturedStyleTalk:
         return self._model.mix_style(torch.from_numpy(code).to(self.device, self._dtype))
 
     def join(self, states: Sequence[StyleState]) -> list[StyleState]:
-        """Leaves the states apart: the rows of a batch take them one by one."""
+        """Return the states unchanged; they are copied into the rows of a batch one by one."""
         return list(states)
 
     @torch.inference_mode()
@@ -58,13 +58,13 @@ class CapturedStyleTalk:
 
         Args:
             phones: (B, 11) integer ids or (B, 11, 41) float probability columns, 30 fps.
-            state: B states of one style each; row i decodes phones[i].
+            state: B states of one style each; state i decodes phones[i].
 
         Returns:
             (B, 64) float32 expression coefficients.
 
         Raises:
-            InputError: an id outside 0..40, a probability that is not finite, or shapes that do not fit.
+            InputError: an id outside 0..40, a non-finite probability, or mismatched shapes.
         """
         columns = torch.from_numpy(probability_columns(phones))
         if len(columns) != len(state):
@@ -87,7 +87,7 @@ class CapturedStyleTalk:
 
 
 class _CapturedBatch:
-    """The memory of one batch size and the graph that computes on it."""
+    """Buffers and CUDA graph of one batch size."""
 
     def __init__(self, model: StyleTalk, size: int, dtype: torch.dtype) -> None:
         device = model.order.device
@@ -101,7 +101,7 @@ class _CapturedBatch:
         self._frame: Callable[[], Tensor] = _captured(frame) if device.type == "cuda" else frame
 
     def decode(self, columns: Tensor, states: Sequence[StyleState]) -> Tensor:
-        """Decodes up to as many rows as the batch has."""
+        """Decodes at most as many rows as the batch has."""
         for row, state in enumerate(states):
             if self._rows[row] is not state:
                 self._rows[row] = state
@@ -112,7 +112,7 @@ class _CapturedBatch:
 
 
 def _captured(frame: Callable[[], Tensor]) -> Callable[[], Tensor]:
-    """A call that replays what ``frame`` does."""
+    """Return a function that replays ``frame`` as a CUDA graph."""
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -131,7 +131,7 @@ def _captured(frame: Callable[[], Tensor]) -> Callable[[], Tensor]:
 
 
 def _tensors(part: Any) -> Iterator[Tensor]:
-    """The tensors of a state, in the order of its fields."""
+    """Return the tensors of a state in field order."""
     if isinstance(part, Tensor):
         yield part
         return

@@ -1,7 +1,7 @@
-"""Weight files: the official StyleTalk and PIRenderer checkpoints and this project's own safetensors.
+"""Checkpoints: official StyleTalk and PIRenderer checkpoints, and this project's safetensors format.
 
-Official files are read with ``weights_only=True`` and strictly: every tensor either lands in the network or is named
-as ignored. Own files carry the network's dimensions and a model card in their header; float16 storage is allowed.
+Official files are loaded strictly and with ``weights_only=True``: every tensor is either loaded into the network or
+explicitly ignored. Own files store the network's dimensions and a model card in the header; float16 is allowed.
 
 Runs on: any thread; reads and writes files.
 """
@@ -38,7 +38,7 @@ _NAMES: Final = (
     ("linear1.dynamic_conv.attention.net", "linear1.attention"),
     ("linear1.dynamic_conv", "linear1"),
 )
-"""Official tensor names and ours, applied in this order."""
+"""Official tensor names to ours, applied in this order."""
 _RENDERER_NAMES: Final = (
     (r"^mapping_net\.first\.0", "mapping.first"),
     (r"^mapping_net\.encoder(\d+)\.1", r"mapping.layers.\1"),
@@ -56,25 +56,25 @@ _RENDERER_NAMES: Final = (
     (r"\.mlp_shared\.0\.", ".shared."),
     (r"\.mlp_(gamma|beta)\.", r".\1."),
 )
-"""Official renderer tensor names, as patterns, and ours."""
+"""Patterns of official renderer tensor names to ours."""
 _RENDERER_UNUSED: Final = re.compile(r"^editing_net\.decoder\.res\d+\.res\d+\.(conv|norm)1\.")
-"""Tensors of the branch whose result the official code overwrites."""
+"""Tensors of the branch whose result is overwritten in the official code."""
 _POSITIONS: Final = "pos_embed.pos_table"
-"""Sinusoid tables of the official file; they are computed here and checked against the file."""
+"""Sinusoid tables of the official file; computed here and verified against the file."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A network as it was stored."""
+    """Stored network."""
 
     model: StyleTalk
     card: dict[str, Any]
 
 
 def save(model: StyleTalk, card: Mapping[str, Any], path: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Writes an own weight file; the old one stays in place until the new one is complete."""
+    """Saves a weight file atomically."""
     tensors = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
     header = {
         "format": weight_file.FORMAT,
@@ -87,7 +87,7 @@ def save(model: StyleTalk, card: Mapping[str, Any], path: Path, dtype: torch.dty
 
 
 def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
-    """Reads an own weight file.
+    """Loads a weight file of this project.
 
     Raises:
         CheckpointError: as `weight_file.read`.
@@ -99,7 +99,7 @@ def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
 
 
 def weights_of(model: StyleTalk) -> weight_file.Weights:
-    """The numbers of a network, as `weight_file.read` gives those of a file."""
+    """Return the weights of a network in the form of `weight_file.read`."""
     tensors = {name: value.float().numpy(force=True) for name, value in model.state_dict().items()}
     return weight_file.Weights(model.dimensions, tensors, {})
 
@@ -124,12 +124,12 @@ def load_official(path: Path) -> StyleTalk:
 
 
 def from_official(tensors: Mapping[str, Tensor], source: str, heads: int = 8, temperature: float = 30.0) -> StyleTalk:
-    """Builds the network that official tensors describe, and fills it with them.
+    """Builds the network described by official tensors and loads them.
 
-    Heads and temperature leave no trace in the tensors' shapes; the defaults are those of the published file.
+    Heads and temperature cannot be inferred from tensor shapes; the defaults are those of the published file.
 
     Raises:
-        CheckpointError: a tensor is missing, unknown or misshapen, or a position table is no sinusoid table.
+        CheckpointError: a tensor is missing, unknown or misshapen, or a position table is not a sinusoid table.
     """
     renamed, positions = {}, {}
     for name, value in tensors.items():
@@ -161,7 +161,7 @@ def load_official_renderer(path: Path) -> PIRenderer:
 
 
 def renderer_from_official(tensors: Mapping[str, Tensor], dimensions: RendererDimensions, source: str) -> PIRenderer:
-    """Builds a renderer of known dimensions and fills it with official tensors.
+    """Builds a renderer of given dimensions and loads official tensors.
 
     Raises:
         CheckpointError: a tensor is missing, unknown or misshapen.
@@ -210,7 +210,7 @@ def read_pickle(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read as a weight file: {error.strerror}") from error
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        # PyTorch's own message advises to load the file unsafely.
+        # PyTorch's message suggests loading the file unsafely.
         raise CheckpointError(
             f"{path} cannot be read as a weight file: it is damaged or holds more than tensors"
         ) from error

@@ -1,7 +1,7 @@
-"""Content encoder E_a: a window of phones becomes a window of content features (section 3.1).
+"""Content encoder E_a: window of phones to window of content features (section 3.1).
 
-Runs on: any torch device; pure. In: phone ids or probability columns at 30 fps; out: (…, 11, C) features.
-A probability column enters as the expected phone embedding, so that a one-hot column is exactly its id.
+Runs on: any torch device; pure. Input: phone ids or probability columns at 30 fps; output: (…, 11, C) features.
+A probability column is embedded as the expected phone embedding, so that a one-hot column is equivalent to its id.
 """
 
 from torch import Tensor, nn
@@ -32,5 +32,5 @@ class ContentEncoder(nn.Module):
         return x.reshape(*leading, window, width)
 
     def table(self) -> Tensor:
-        """(41, C): each phone behind embedding and projection, which are linear: the expected row is one product."""
+        """Projected embedding of every phone, (41, C); both maps are linear, so an expectation is a single product."""
         return self.project(self.embedding.weight)  # type: ignore[no-any-return]

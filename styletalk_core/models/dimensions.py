@@ -1,4 +1,4 @@
-"""Sizes of a StyleTalk network, as its weight file stores them, and which coefficients its two decoders give.
+"""Dimensions of a StyleTalk network, as stored in its weight file, and the coefficients of its two decoders.
 
 Runs on: any thread; pure.
 """
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 OPENING: Final = 0
-"""The coefficient of `mesh64` that opens the lips, from 0 for closed; no other does so by a tenth as much."""
+"""Index of the `mesh64` coefficient that opens the lips, 0 for closed; no other has a tenth of its effect."""
 PRESSED: Final = 0.05
 """How much closed lips give when they are told to close further."""
 MESH64_LOWER: Final = tuple(range(13))
@@ -18,7 +18,7 @@ BFM64_LOWER: Final = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14)
 
 @dataclass(frozen=True, slots=True)
 class Dimensions:
-    """Sizes of a StyleTalk network, stored in its checkpoint; the defaults are the paper's."""
+    """Dimensions of a StyleTalk network, stored in its checkpoint; defaults as in the paper."""
 
     width: int = 256
     heads: int = 8
@@ -36,7 +36,7 @@ class Dimensions:
 
     @property
     def upper(self) -> tuple[int, ...]:
-        """Coefficients of the upper face: all that are not `lower`."""
+        """Number of upper-face coefficients, all except `lower`."""
         return tuple(index for index in range(self.coefficients) if index not in self.lower)
 
     @property

@@ -25,7 +25,7 @@ from styletalk_core.models.transformer import Attention, sinusoid_positions
 
 @dataclass(frozen=True, slots=True)
 class MixedLinear:
-    """Feed-forward weights already mixed for B styles."""
+    """Feed-forward weights mixed for B styles."""
 
     weight: Tensor
     """(B, out, in)"""
@@ -38,7 +38,7 @@ class MixedLinear:
 
 
 class AdaptiveLinear(nn.Module):
-    """K parallel linear layers whose weights are averaged under an attention that the style code controls."""
+    """K parallel linear layers whose weights are averaged by style-controlled attention."""
 
     def __init__(self, inputs: int, outputs: int, style: int, experts: int, ratio: int, temperature: float) -> None:
         super().__init__()
@@ -89,16 +89,16 @@ class DecoderLayer(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class PartState:
-    """What one part decoder needs to know about B styles."""
+    """State of one part decoder for B styles."""
 
     linear1: tuple[MixedLinear, ...]
     """Mixed feed-forward weights, one per layer."""
     target: Tensor
-    """(B, W, C): the first layer's target behind its self-attention, which no phone has reached yet."""
+    """(B, W, C): the first layer's target after self-attention, before any phone is attended to."""
     query: Tensor
     """(B, W, C): the same, projected for the first layer's attention to the content."""
     rest: Tensor
-    """(B, outputs): the style's own expression, added to what the phones ask for; zero in the paper's network."""
+    """(B, outputs): resting expression of the style, added to the output; zero in the paper's network."""
 
     @staticmethod
     def join(states: "Sequence[PartState]") -> "PartState":
@@ -146,7 +146,7 @@ class PartDecoder(nn.Module):
         self.register_buffer("positions", sinusoid_positions(window, width), persistent=False)
 
     def mix(self, style: Tensor) -> PartState:
-        """Prepares everything that depends on style (B, C) alone."""
+        """Computes everything that depends on style (B, C) alone."""
         tokens = style[:, None, :] + self.positions
         layers = cast("list[DecoderLayer]", list(self.layers))
         target = layers[0].attend_target(tokens, tokens)

@@ -1,4 +1,4 @@
-"""What a decoder accepts as phones: windows of ids, or of probability columns.
+"""Validation of decoder inputs: windows of phone ids or of probability columns.
 
 Runs on: any thread; pure.
 """
@@ -29,7 +29,7 @@ def check_phones(phones: NDArray[Any]) -> None:
 
 
 def probability_columns(phones: NDArray[Any]) -> NDArray[np.float32]:
-    """Checked phones as probabilities: (…, 11) ids become (…, 11, 41) float32 one-hot columns."""
+    """Converts checked phones to probabilities: ids (…, 11) become one-hot columns (…, 11, 41) float32."""
     check_phones(phones)
     if phones.dtype.kind == "f":
         return np.asarray(phones, np.float32)

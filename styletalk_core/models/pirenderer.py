@@ -1,11 +1,11 @@
-"""PIRenderer E_r: a portrait and a window of motion become a picture (section 3.4 of the paper; Ren et al. 2021).
+"""PIRenderer E_r: portrait and motion window to frame (section 3.4 of the paper; Ren et al. 2021).
 
 Three networks: mapping (motion window -> descriptor), warping (portrait, descriptor -> flow, warped portrait) and
-editing (portrait, warped portrait, descriptor -> picture). What depends on the portrait alone is computed once, in
-`prepare`.
+editing (portrait, warped portrait, descriptor -> frame). Everything that depends on the portrait alone is computed once,
+in `prepare`.
 
 Deviation: in the official editing network the first half of every residual block is computed and then overwritten.
-Here it is neither computed nor kept; `tests/equivalence/test_pirenderer.py` shows the same pictures.
+Here it is neither computed nor kept; `tests/equivalence/test_pirenderer.py` shows identical output.
 
 Runs on: any torch device; pure.
 """
@@ -22,14 +22,14 @@ from styletalk_core.errors import InputError
 COEFFICIENTS: Final = 73
 """64 expression, 3 angles, 3 translation and 3 crop coefficients of the Basel model."""
 RADIUS: Final = 13
-"""Motion frames on either side of the frame being drawn."""
+"""Motion frames on each side of the rendered frame."""
 SLOPE: Final = 0.1
 _NORM_HIDDEN: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
 class RendererDimensions:
-    """Widths of the three networks; the defaults are the published ones."""
+    """Widths of the three networks; defaults as published."""
 
     descriptor: int = 256
     widest: int = 256
@@ -44,18 +44,18 @@ class RendererDimensions:
 
 @dataclass(frozen=True, slots=True)
 class PortraitState:
-    """A portrait and what the networks derive from it alone."""
+    """A portrait and the features derived from it alone."""
 
     image: Tensor
     """(1, 3, H, W), -1..1"""
     warping: Tensor
     """Features of the warping network's first layer."""
     editing: Tensor
-    """The portrait's share in the editing network's first layer."""
+    """The portrait's contribution to the editing network's first layer."""
 
 
 class AdaptiveNorm(nn.Module):
-    """Instance norm whose scale and shift follow the descriptor (AdaIN)."""
+    """Instance norm with scale and shift from the descriptor (AdaIN)."""
 
     def __init__(self, channels: int, descriptor: int) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ class MappingNet(nn.Module):
 
 
 class DownBlock(nn.Module):
-    """Halves the resolution under the descriptor."""
+    """Downsampling by 2, conditioned on the descriptor."""
 
     def __init__(self, inputs: int, outputs: int, descriptor: int) -> None:
         super().__init__()
@@ -118,7 +118,7 @@ class DownBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Doubles the resolution under the descriptor, with a learned shortcut."""
+    """Upsampling by 2, conditioned on the descriptor, with a learned shortcut."""
 
     def __init__(self, inputs: int, outputs: int, descriptor: int) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class UpBlock(nn.Module):
 
 
 class WarpingNet(nn.Module):
-    """Hourglass that finds where each pixel of the picture comes from in the portrait."""
+    """Hourglass network that estimates the flow from output pixels to the portrait."""
 
     def __init__(self, d: RendererDimensions) -> None:
         super().__init__()
@@ -179,12 +179,12 @@ class ConvBlock(nn.Module):
         return self.activate(self.conv(x))
 
     def activate(self, x: Tensor) -> Tensor:
-        """What follows the convolution."""
+        """Applies the layers after the convolution."""
         return F.leaky_relu(self.norm(x), SLOPE)
 
 
 class ResidualBlock(nn.Module):
-    """The half of the official residual block that reaches its output."""
+    """The half of the official residual block that affects its output."""
 
     def __init__(self, channels: int, descriptor: int) -> None:
         super().__init__()
@@ -197,7 +197,7 @@ class ResidualBlock(nn.Module):
 
 
 class EditingNet(nn.Module):
-    """Repaints the warped portrait: what warping cannot move, such as teeth and shadows."""
+    """Editing network: adds to the warped portrait what warping cannot produce, such as teeth and shadows."""
 
     def __init__(self, d: RendererDimensions) -> None:
         super().__init__()
@@ -228,7 +228,7 @@ class EditingNet(nn.Module):
 
 
 class PIRenderer(nn.Module):
-    """The three networks together."""
+    """PIRenderer with its three networks."""
 
     def __init__(self, dimensions: RendererDimensions | None = None) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""What sessions need of the network of `styletalk`, and the fastest implementation for a device.
+"""Decoder interface used by sessions, and selection of the fastest implementation for a device.
 
-Arrays are NumPy's on every device; PyTorch is loaded for a GPU only.
+Arrays are NumPy arrays on every device; PyTorch is imported for a GPU only.
 Runs on: any thread.
 """
 
@@ -18,7 +18,7 @@ Float = NDArray[np.float32]
 
 
 class StyleDecoder(Protocol):
-    """Style clips to codes, and phones in the style of a code to coefficients; states are of its own kind."""
+    """Encodes style clips and decodes phones with a style code; the state type is implementation-specific."""
 
     def encode_style(self, clip: Float) -> Float:
         """Encodes a style clip (L, 64) of at least a second into its code (C,)."""
@@ -38,7 +38,7 @@ def load_decoder(path: Path, device: str = "cpu") -> StyleDecoder:
 
     Raises:
         CheckpointError: as `weight_file.read`.
-        InputError: on a processor, a width of the network fits no kernel.
+        InputError: on a CPU, a width of the network is not supported by any kernel.
     """
     if device.startswith("cuda"):
         from styletalk_core.models import checkpoint

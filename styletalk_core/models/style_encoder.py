@@ -1,4 +1,4 @@
-"""Style encoder E_s: a clip of expression coefficients becomes one style code (section 3.2, equation 1).
+"""Style encoder E_s: clip of expression coefficients to one style code (section 3.2, equation 1).
 
 Deviation: with ``statistics`` the code ends in the clip's mean and log deviation, coefficient by coefficient, so that
 people never trained on keep their own mouth; `test_styletalk.py` shows that they do.

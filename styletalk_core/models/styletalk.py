@@ -1,6 +1,6 @@
-"""StyleTalk: phones and a style code become expression coefficients (section 3).
+"""StyleTalk network: phones and style code to expression coefficients (section 3).
 
-Owns the three networks and the cached style.
+Contains the three networks and the cached style state.
 
 Deviation: where the style code ends in the clip's mean and deviation, the decoders say how far the face goes from that
 mean in units of that deviation, see `in_style`: people never trained on keep their own mouth and their own range. The
@@ -27,16 +27,16 @@ from styletalk_core.phones import WINDOW
 
 @dataclass(frozen=True, slots=True)
 class StyleState:
-    """B styles, ready to decode with: their codes and what the decoders derive from them."""
+    """Decoder state for B styles: their codes and everything derived from them."""
 
     code: Tensor
     """(B, C)"""
     upper: PartState
     lower: PartState
     mean: Tensor
-    """(B, 64): mean of the style clip where the code tells it, else zero."""
+    """(B, 64): mean of the style clip if the code contains it, else zero."""
     std: Tensor
-    """(B, 64): deviation of the style clip where the code tells it, else one."""
+    """(B, 64): deviation of the style clip if the code contains it, else one."""
 
     @staticmethod
     def join(states: "Sequence[StyleState]") -> "StyleState":
@@ -98,7 +98,7 @@ class StyleTalk(nn.Module):
             (B, 64), or (B, N, 64), expression coefficients.
 
         Raises:
-            InputError: an id outside 0..40, a probability that is not finite, or shapes that do not fit.
+            InputError: an id outside 0..40, a non-finite probability, or mismatched shapes.
         """
         check_phones(phones.numpy(force=True))
         frame_axis = 3 if phones.is_floating_point() else 2

@@ -1,4 +1,4 @@
-"""Own weight files of StyleTalk, read without a network library: tensors by name, dimensions and model card.
+"""Reader of StyleTalk weight files without PyTorch: tensors by name, dimensions and model card.
 
 Runs on: any thread; reads files. float16 storage is allowed; in memory everything is float32.
 """
@@ -20,12 +20,12 @@ from styletalk_core.phones import PHONES
 FORMAT: Final = "styletalk-live/1"
 
 Tensors = Mapping[str, NDArray[np.float32]]
-"""Weights by the name that `StyleTalk.state_dict` gives them."""
+"""Weights by name, as in `StyleTalk.state_dict`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A network as numbers."""
+    """Weights and metadata of a network."""
 
     dimensions: Dimensions
     tensors: Tensors
@@ -33,11 +33,11 @@ class Weights:
 
 
 def read(path: Path) -> Weights:
-    """Reads an own weight file.
+    """Reads a weight file.
 
     Raises:
-        CheckpointError: the file is no own weight file, is damaged, or a tensor is missing, unknown, misshapen or not
-            finite; the message names it.
+        CheckpointError: the file is not a StyleTalk weight file, is damaged, or a tensor is missing, unknown, of the
+            wrong shape or not finite; the message names it.
     """
     try:
         with safe_open(path, framework="np") as file:
@@ -64,7 +64,7 @@ Shape = tuple[int, ...]
 
 
 def check_tensors(found: Mapping[str, Shape], wanted: Mapping[str, Shape], source: str) -> None:
-    """Compares the shapes of tensors with those that a network has.
+    """Checks tensor shapes against the network's.
 
     Raises:
         CheckpointError: a tensor is missing, unknown or misshapen; the message names it.
@@ -80,7 +80,7 @@ def check_tensors(found: Mapping[str, Shape], wanted: Mapping[str, Shape], sourc
 
 
 def tensor_shapes(d: Dimensions) -> dict[str, Shape]:
-    """Shapes of the tensors of a network of these dimensions."""
+    """Return the tensor shapes of a network of these dimensions."""
     shapes: dict[str, Shape] = {"content_encoder.embedding.weight": (len(PHONES), d.phone_embedding)}
     _add_linear(shapes, "content_encoder.project", d.width, d.phone_embedding)
     _add_linear(shapes, "style_encoder.project", d.width, d.coefficients)
@@ -115,7 +115,7 @@ def _add_part(shapes: dict[str, Shape], part: str, outputs: int, d: Dimensions) 
 
 
 def _add_block(shapes: dict[str, Shape], name: str, d: Dimensions, attentions: tuple[str, ...]) -> None:
-    """What encoder and decoder layers share: attentions, second feed-forward layer, a norm behind each."""
+    """Adds the shapes shared by encoder and decoder layers: attentions, second feed-forward layer, norms."""
     for attention in attentions:
         shapes[f"{name}.{attention}.in_proj_weight"] = (3 * d.width, d.width)
         shapes[f"{name}.{attention}.in_proj_bias"] = (3 * d.width,)

@@ -1,1 +1,1 @@
-"""Streaming phoneme recognition: sound in, a probability column over the paper's 41 symbols out (section 3.1)."""
+"""Streaming phoneme recognition: audio to probability columns over the paper's 41 symbols (section 3.1)."""

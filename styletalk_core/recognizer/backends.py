@@ -1,4 +1,4 @@
-"""The recognizer back ends by name."""
+"""Registry of recognizer back ends."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ BACKENDS: Final = ("neural", "pocketsphinx", "vosk")
 
 
 def open_backend(name: str, vosk_model: str | None = None) -> PhoneRecognizer:
-    """Returns the back end with this name, ready to hear; vosk needs ``vosk_model``, a folder or a name.
+    """Creates a back end by name; vosk needs ``vosk_model``, a folder or a model name.
 
     Raises:
         InputError: there is no such back end, or its model is not installed.
@@ -26,4 +26,4 @@ def open_backend(name: str, vosk_model: str | None = None) -> PhoneRecognizer:
         from styletalk_core.recognizer.vosk import VoskRecognizer
 
         return VoskRecognizer(vosk_model)
-    raise InputError(f"there is no recognizer back end {name!r}: choose one of {', '.join(BACKENDS)}")
+    raise InputError(f"unknown recognizer back end {name!r}: choose one of {', '.join(BACKENDS)}")

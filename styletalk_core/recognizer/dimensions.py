@@ -1,4 +1,4 @@
-"""The dimensions of a recognizer network, as its weight file stores them. Pure constants."""
+"""Dimensions of a recognizer network, as stored in its weight file. Pure constants."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from styletalk_core.recognizer.affine import OUTPUTS
 
 STACK: Final = 2
-"""Feature frames in one step."""
+"""Feature frames per step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +16,8 @@ class RecognizerConfig:
     width: int = 256
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1)
     delays: tuple[int, ...] = (2, 3, 4, 6)
-    """Steps of 20 ms from the start of a column to the moment it comes out, one head each."""
+    """Delays of the output heads: steps of 20 ms from the start of a column to its output."""
 
     def __post_init__(self) -> None:
         if self.width % OUTPUTS:
-            raise ValueError(f"width {self.width} is no multiple of {OUTPUTS}")
+            raise ValueError(f"width {self.width} is not a multiple of {OUTPUTS}")

@@ -1,7 +1,7 @@
-"""The causal recognizer network: residual dilated convolutions with one output head per delay, in torch, for training.
+"""Causal recognizer network in PyTorch, for training: residual dilated convolutions with one output head per delay.
 
-Two feature frames make one 20 ms step. A head with delay d names, after step m, the phone of the column that
-began d steps before the end of step m. `step_network` runs the same weights live.
+Two feature frames make one 20 ms step. After step m, a head with delay d predicts the phone of the column that started
+d steps before the end of step m. `step_network` runs the same weights live.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from styletalk_core.recognizer.features import MELS
 from styletalk_core.recognizer.weights import PACKAGED, load_weights
 
 DROPOUT: Final = 0.25
-"""Share of a block's hidden channels that an excerpt trains without, from its start to its end."""
+"""Dropout rate of a block's hidden channels; the same channels over a whole excerpt."""
 
 
 class Block(nn.Module):
@@ -34,7 +34,7 @@ class Block(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, width) -> (B, T, width), causal; before the start lies zero."""
+        """Maps (B, T, width) to (B, T, width), causal, zero-padded at the start."""
         normed = self.norm(x)
         padded = functional.pad(normed, (0, 0, 2 * self.dilation, 0))
         length = x.shape[1]
@@ -47,7 +47,7 @@ class Block(nn.Module):
 
 
 class RecognizerNetwork(nn.Module):
-    """Features in, phone logits out."""
+    """Phone recognizer: features to phone logits."""
 
     def __init__(self, config: RecognizerConfig) -> None:
         super().__init__()
@@ -58,13 +58,13 @@ class RecognizerNetwork(nn.Module):
         self.heads = nn.Linear(config.width, len(config.delays) * len(PHONES))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Logits after every step.
+        """Computes the logits after every step.
 
         Args:
             features: (B, 2 T, 80) float32 at 100 Hz.
 
         Returns:
-            (B, T, heads, 41): entry [:, m, h] is about column m + 1 - delays[h].
+            (B, T, heads, 41): entry [:, m, h] predicts column m + 1 - delays[h].
         """
         batch, frames, _ = features.shape
         x = self.stem(features.reshape(batch, frames // STACK, STACK * MELS))
@@ -75,17 +75,17 @@ class RecognizerNetwork(nn.Module):
 
 
 def save_network(network: RecognizerNetwork, path: Path, card: dict[str, str]) -> None:
-    """Writes the weights as float16 with the dimensions and ``card`` as metadata."""
+    """Saves the weights as float16 with the dimensions and ``card`` as metadata."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().half().contiguous() for name, tensor in network.state_dict().items()}
     save_file(tensors, path, {"config": json.dumps(dataclasses.asdict(network.config))} | card)
 
 
 def load_network(path: Path = PACKAGED) -> RecognizerNetwork:
-    """Reads a network in float32, ready for inference.
+    """Loads a network in float32, ready for inference.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or holds other tensors than its dimensions ask for.
+        CheckpointError: the file is missing or damaged, or its tensors do not match its dimensions.
     """
     weights = load_weights(path)
     network = RecognizerNetwork(weights.config)

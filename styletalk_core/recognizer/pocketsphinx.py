@@ -1,6 +1,6 @@
-"""Back end `pocketsphinx`: its phone loop over the acoustic model of its own wheel. A baseline, slow and coarse.
+"""Back end `pocketsphinx`: phone loop over the acoustic model of its wheel. A slow and coarse baseline.
 
-Every 100 ms the best path so far is read off, half a second behind the sound, where it rarely changes any more.
+Every 100 ms the best path so far is read, half a second behind the audio, where it rarely changes any more.
 """
 
 from typing import Final
@@ -14,13 +14,13 @@ from styletalk_core.phones import INDEX, NSN_INDEX, PHONES, SIL_INDEX
 from styletalk_core.recognizer.stream import COLUMN_TICKS, STEP_SAMPLES, Recognition
 
 LAG_STEPS: Final = 25
-"""Steps of 20 ms that a column waits for its sound's future."""
+"""Look-ahead of a column in steps of 20 ms."""
 READING_STEPS: Final = 5
 RESTART_STEPS: Final = 750
-"""Steps after which the decoder begins anew, so that reading the path stays cheap: 15 s."""
+"""Steps after which the decoder restarts, so that reading the path stays cheap: 15 s."""
 FRAME_RATE: Final = 100
 LABEL_LAG: Final = 0.014
-"""Seconds by which the official labels lag the middle of the decoder's frames."""
+"""Seconds by which the official labels lag the centre of the decoder's frames."""
 
 
 class PocketsphinxRecognizer:
@@ -41,18 +41,18 @@ class PocketsphinxRecognizer:
 
     @property
     def delay_ticks(self) -> int:
-        """Most ticks from the start of a column to the moment it comes out."""
+        """Maximum ticks from the start of a column to its output."""
         return (LAG_STEPS + READING_STEPS) * COLUMN_TICKS
 
     def reset(self) -> None:
-        """Forgets everything; tick 0 is the next sample."""
+        """Resets the state; tick 0 is the next sample."""
         self._decoder.end_utt()
         self._pending = np.zeros(0, np.int16)
         self._columns = 0
         self._begin()
 
     def push(self, samples: NDArray[np.float32]) -> Recognition:
-        """Hears (n,) float32 16 kHz samples; returns the columns that became known, maybe none."""
+        """Processes (n,) float32 16 kHz samples; returns the new columns, possibly none."""
         heard = (np.clip(np.nan_to_num(samples), -1, 1) * 32767).astype(np.int16)
         self._pending = np.concatenate([self._pending, heard])
         piece = READING_STEPS * STEP_SAMPLES
@@ -69,7 +69,7 @@ class PocketsphinxRecognizer:
         return _recognition(first, ids)
 
     def flush(self) -> Recognition:
-        """Returns the columns of everything heard so far."""
+        """Returns the columns of all audio received so far."""
         first = self._columns
         if len(self._pending):
             self._decoder.process_raw(self._pending.tobytes())
@@ -85,7 +85,7 @@ class PocketsphinxRecognizer:
         self._decoder.start_utt()
 
     def _read(self, until: int) -> NDArray[np.int64]:
-        """Ids of the columns up to step ``until`` of this utterance that were not read before."""
+        """Return the phone ids of columns not read yet, up to step ``until`` of this utterance."""
         frames = np.full(2 * self._steps + 8, SIL_INDEX)
         for segment in self._decoder.seg() or ():
             name = segment.word
@@ -100,7 +100,7 @@ class PocketsphinxRecognizer:
 
 
 def _recognition(first: int, ids: list[NDArray[np.int64]]) -> Recognition:
-    """One-hot columns from step ``first`` on."""
+    """Return one-hot columns from step ``first`` on."""
     flat = np.concatenate([np.zeros(0, np.int64), *ids])
     columns = np.eye(len(PHONES), dtype=np.float32)[flat]
     return Recognition(first * COLUMN_TICKS, COLUMN_TICKS, columns, flat != SIL_INDEX)

@@ -1,4 +1,4 @@
-"""Words as they are spoken, by Vosk: what is likely so far, and what was said when a phrase is over.
+"""Live transcription with Vosk: partial results during a phrase, the final result at its end.
 
 Needs a model, in any language. Runs on: any single thread.
 """
@@ -23,7 +23,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """``final``: what was said in a phrase, with its words; otherwise what is likely so far, without."""
+    """Transcript of a phrase: ``final`` with its words, or a partial result without."""
 
     text: str
     final: bool
@@ -31,19 +31,19 @@ class Transcript:
 
 
 class Transcriber:
-    """Hears one speaker."""
+    """Transcribes one speaker."""
 
     def __init__(self, model: VoskModel) -> None:
         self._model = model
         self.reset()
 
     def reset(self) -> None:
-        """Forgets everything; second 0 is the next sample."""
+        """Resets the state; second 0 is the next sample."""
         self._recognizer = self._model.recognizer()
         self._likely = ""
 
     def push(self, samples: NDArray[np.float32]) -> list[Transcript]:
-        """Hears (n,) float32 16 kHz samples; returns what changed: the end of a phrase, or what is likely now."""
+        """Processes (n,) float32 16 kHz samples; returns changed results: a final or a partial transcript."""
         pcm = (np.clip(np.nan_to_num(samples), -1, 1) * 32_767).astype(np.int16)
         if self._recognizer.AcceptWaveform(pcm.tobytes()):
             return self._final(self._recognizer.Result())
@@ -54,7 +54,7 @@ class Transcriber:
         return [Transcript(likely, final=False)]
 
     def finish(self) -> list[Transcript]:
-        """Ends the phrase; returns what was said, if anything was."""
+        """Ends the phrase; returns its final transcript unless it is empty."""
         return self._final(self._recognizer.FinalResult())
 
     def _final(self, result: str) -> list[Transcript]:
@@ -64,7 +64,7 @@ class Transcriber:
 
 
 def read_result(result: str) -> Transcript:
-    """A final result of Vosk, JSON with "text" and "result"."""
+    """Parses a final result of Vosk, JSON with "text" and "result"."""
     read = json.loads(result)
     words = tuple(Word(word["word"], word["start"], word["end"]) for word in read.get("result", ()))
     return Transcript(read.get("text", ""), True, words)

@@ -1,6 +1,6 @@
-"""Back end `vosk`: recognized words, spelled in CMU phones of even length. Needs a model of the user's own.
+"""Back end `vosk`: recognized words converted to CMU phones of equal length. Needs a model supplied by the user.
 
-Words are known only when a phrase is over, so this back end fits recordings, not live lips.
+Words are known only at the end of a phrase, so this back end suits recordings, not live lip sync.
 """
 
 import os
@@ -19,23 +19,23 @@ from styletalk_core.recognizer.vosk_model import VoskModel
 
 MODEL_VARIABLE: Final = "STYLETALK_VOSK_MODEL"
 MAX_STEPS: Final = 500
-"""Steps of 20 ms after which a phrase is ended by force: 10 s."""
+"""Maximum phrase length in steps of 20 ms: 10 s."""
 
 
 class Speller:
-    """English words in CMU phones, by the dictionary that `pocketsphinx` carries."""
+    """Converts English words to CMU phones, with the dictionary bundled with `pocketsphinx`."""
 
     def __init__(self) -> None:
 
         self._dictionary = import_lab("pocketsphinx").Decoder(loglevel="FATAL")
 
     def phones(self, word: str) -> list[int]:
-        """Phone ids; one noise symbol for a word that is not in the dictionary."""
+        """Return phone ids; one noise symbol for a word not in the dictionary."""
         spelling = self._dictionary.lookup_word(word.lower())
         return [INDEX[phone] for phone in spelling.split()] if spelling else [NSN_INDEX]
 
     def columns(self, words: tuple[Word, ...], first: int, end: int) -> NDArray[np.int64]:
-        """Phone ids of the steps of 20 ms from ``first`` up to ``end``; the phones of a word share its time evenly."""
+        """Return phone ids of 20 ms steps ``first`` up to ``end``; the phones of a word have equal length."""
         ids = np.full(end - first, SIL_INDEX)
         for word in words:
             phones = self.phones(word.text)
@@ -47,13 +47,13 @@ class Speller:
 
 
 class VoskRecognizer:
-    """Implements `PhoneRecognizer`; columns are one-hot and come out in bursts, a phrase at a time."""
+    """Implements `PhoneRecognizer`; columns are one-hot and are output one phrase at a time."""
 
     def __init__(self, model: str | None = None) -> None:
-        """Loads ``model``, a folder or a name; without it the one of the environment.
+        """Loads ``model``, a folder or a name; defaults to the one named by the environment.
 
         Raises:
-            InputError: no model is given, or it cannot be read or fetched.
+            InputError: no model is given, or it cannot be read or downloaded.
         """
         model = model or os.environ.get(MODEL_VARIABLE, "")
         if not model:
@@ -64,16 +64,16 @@ class VoskRecognizer:
 
     @property
     def delay_ticks(self) -> int:
-        """Most ticks from the start of a column to the moment it comes out."""
+        """Maximum ticks from the start of a column to its output."""
         return MAX_STEPS * COLUMN_TICKS
 
     def reset(self) -> None:
-        """Forgets everything; tick 0 is the next sample."""
+        """Resets the state; tick 0 is the next sample."""
         self._transcriber.reset()
         self._heard = self._given = 0
 
     def push(self, samples: NDArray[np.float32]) -> Recognition:
-        """Hears (n,) float32 16 kHz samples; returns the columns of the phrases that ended, maybe none."""
+        """Processes (n,) float32 16 kHz samples; returns the columns of finished phrases, possibly none."""
         first, ids = self._given, []
         for start in range(0, len(samples), STEP_SAMPLES):
             piece = samples[start : start + STEP_SAMPLES]
@@ -85,13 +85,13 @@ class VoskRecognizer:
         return self._recognition(first, ids)
 
     def flush(self) -> Recognition:
-        """Returns the columns of everything heard so far."""
+        """Returns the columns of all audio received so far."""
         self._heard = -(-self._heard // STEP_SAMPLES) * STEP_SAMPLES
         first, finals = self._given, self._transcriber.finish() or [Transcript("", True)]
         return self._recognition(first, [self._finish(transcript) for transcript in finals])
 
     def _finish(self, transcript: Transcript) -> NDArray[np.int64]:
-        """Phone ids of the steps since the last phrase."""
+        """Return the phone ids of the steps since the last phrase."""
         first, self._given = self._given, self._heard // STEP_SAMPLES
         return self._speller.columns(transcript.words, first, self._given)
 

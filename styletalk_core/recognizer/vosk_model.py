@@ -1,6 +1,6 @@
-"""Vosk models: a folder of the user's, or a name such as `en-us` that vosk's own loader fetches once.
+"""Vosk models: a local folder, or a name such as `en-us` that vosk's own loader downloads once.
 
-Runs on: any thread; fetching takes as long as the network does and shows its progress on standard error.
+Runs on: any thread; a download shows its progress on standard error.
 """
 
 import re
@@ -13,9 +13,9 @@ from styletalk_core.errors import InputError
 
 _NAME: Final = re.compile(r"[A-Za-z0-9.-]+")
 _FULL_NAME: Final = "vosk-model"
-"""Names of the loader's catalogue begin with it; a shorter one is a language, of which the small model is taken."""
+"""Prefix of model names in the loader's catalogue; other names are languages, for which the small model is used."""
 _PARTS: Final = ("am", "graph")
-"""Folders that every model has."""
+"""Folders present in every model."""
 
 
 class VoskRecognizer(Protocol):
@@ -31,13 +31,13 @@ class VoskRecognizer(Protocol):
 
 
 class VoskModel:
-    """A loaded model, shared by all transcribers."""
+    """Loaded model, shared by all transcribers."""
 
     def __init__(self, model: str) -> None:
-        """Loads the model in a folder or with a name.
+        """Loads a model from a folder or by name.
 
         Raises:
-            InputError: there is no such model, or it cannot be read or fetched.
+            InputError: there is no such model, or it cannot be read or downloaded.
         """
         import vosk
 
@@ -49,7 +49,7 @@ class VoskModel:
             raise InputError(f"{folder} holds a Vosk model that cannot be read") from error
 
     def recognizer(self) -> VoskRecognizer:
-        """A new recognizer of 16 kHz audio that gives word times."""
+        """Creates a recognizer for 16 kHz audio with word times."""
         import vosk
 
         recognizer: Any = vosk.KaldiRecognizer(self._model, SPEECH_RATE)
@@ -58,10 +58,10 @@ class VoskModel:
 
 
 def model_folder(model: str) -> Path:
-    """The folder of a model; one that is given by name is fetched where it is not on this machine yet.
+    """Return the folder of a model; a model given by name is downloaded if necessary.
 
     Raises:
-        InputError: there is no such model, or it cannot be fetched.
+        InputError: there is no such model, or it cannot be downloaded.
     """
     folder = Path(model)
     if not folder.is_dir() and _NAME.fullmatch(model):
@@ -74,12 +74,12 @@ def model_folder(model: str) -> Path:
 
 
 def _fetched(name: str) -> Path:
-    """Where vosk's loader has, or now puts, the model with this name."""
+    """Return the folder of a named model, downloading it with vosk's loader if necessary."""
     import requests
     import vosk
 
     class Loader(vosk.Model):  # type: ignore[misc]
-        """Finds and fetches, without loading."""
+        """Finds and downloads a model without loading it."""
 
         def __init__(self) -> None:
             pass
@@ -90,14 +90,14 @@ def _fetched(name: str) -> Path:
     full, language = (name, None) if name.startswith(_FULL_NAME) else (None, name)
     try:
         folder = Path(Loader().get_model_path(full, language))
-    except SystemExit as error:  # the loader ends the program where its catalogue has no such name
+    except SystemExit as error:  # the loader exits the process if its catalogue has no such name
         raise InputError(f"there is no Vosk model named {name!r}: see alphacephei.com/vosk/models") from error
     except (OSError, requests.RequestException, ValueError) as error:
         raise InputError(
             f"the Vosk model {name!r} cannot be fetched without a network connection to alphacephei.com; "
             "give the folder of one that was unpacked before"
         ) from error
-    if not all((folder / part).is_dir() for part in _PARTS):  # cut off while it was unpacked
+    if not all((folder / part).is_dir() for part in _PARTS):  # interrupted while unpacking
         shutil.rmtree(folder, ignore_errors=True)
         raise InputError(f"the Vosk model {name!r} was not fetched completely; try again")
     return folder

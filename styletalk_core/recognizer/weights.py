@@ -1,4 +1,4 @@
-"""The recognizer's weight file: safetensors with the network's dimensions and the model card in its header.
+"""Recognizer weight file: safetensors with the network's dimensions and the model card in its header.
 
 Pure apart from reading the file. `network` writes it.
 """
@@ -33,7 +33,7 @@ def load_weights(path: Path = PACKAGED) -> RecognizerWeights:
     """Reads a weight file.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or holds other tensors than its dimensions ask for.
+        CheckpointError: the file is missing or damaged, or its tensors do not match its dimensions.
     """
     try:
         with safe_open(path, "np") as file:

@@ -1,4 +1,4 @@
-"""Where the weight files lie that ship with the package."""
+"""Paths of the packaged weight files."""
 
 from pathlib import Path
 from typing import Final

@@ -1,4 +1,4 @@
-"""The decoder of `styletalk`, compiled: one call computes a frame of a batch of sessions without the interpreter.
+"""Compiled CPU decoder of `styletalk`: computes a frame for a batch of sessions in a single native call.
 
 Same weights and same arithmetic as `StyleTalk.decode` with cached styles, rounded as the kernel stores them. The
 shapes of the sizes below: B sessions, W = 11 columns of the window, C the network's width, L layers.

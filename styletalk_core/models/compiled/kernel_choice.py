@@ -1,4 +1,4 @@
-"""Chooses the kernel of the compiled decoder by measuring the candidates on this machine.
+"""Kernel autotuning: selects the kernel of the compiled decoder by measuring candidates on this machine.
 
 A storage of fewer bytes asks less of the memory and more of the arithmetic; which is faster depends on the processor
 and on whether the network fits its caches. So each storage is tried with weights of the network's size, then each tile

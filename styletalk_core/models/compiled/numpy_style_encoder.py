@@ -1,6 +1,6 @@
-"""The style encoder E_s in NumPy (section 3.2, equation 1), and the windows that a style clip is read in.
+"""Style encoder E_s in NumPy (section 3.2, equation 1), and the windows of a style clip.
 
-The same numbers as `StyleTalk.encode_style`, to within 1e-4; `test_numpy_style_encoder.py` shows it.
+Equal to `StyleTalk.encode_style` within 1e-4, verified by `test_numpy_style_encoder.py`.
 Runs on: any thread; pure.
 """
 

@@ -1,6 +1,6 @@
-"""The blocks of `transformer` in NumPy, for what is computed once per style on machines that load no network library.
+"""Transformer blocks in NumPy, for once-per-style computations without PyTorch.
 
-Each function takes the tensors of a network and the name of its part. (B, T, C) float32 in and out.
+Each function takes the tensors of a network and the name of a module. (B, T, C) float32 in and out.
 Runs on: any thread; pure. `test_numpy_style_encoder.py` holds it to the modules.
 """
 

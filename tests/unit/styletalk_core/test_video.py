@@ -44,7 +44,7 @@ def test_damaged_tail_ends_the_video(tmp_path: Path) -> None:
 def test_picture_is_called_a_picture(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     cv2.imwrite(str(path), noise_frames(1)[0])
-    with pytest.raises(InputError, match="is a picture"):
+    with pytest.raises(InputError, match="is an image"):
         probe_video(path)
 
 

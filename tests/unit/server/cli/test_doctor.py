@@ -75,7 +75,7 @@ def test_people_are_told_line_by_line_and_the_exit_is_clean(
 
 def test_the_plan_is_told_and_only_a_hopeless_machine_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     checks = dict(doctor._checks(ServerConfig(port=0)))
-    assert checks["pictures: 512 px at 30 frames a second, 11 ms of 33 ms"] == ""
+    assert checks["pictures: 512 px at 30 frames per second, 11 ms of 33 ms"] == ""
     monkeypatch.setattr(doctor, "plan_of", lambda config: plan_for(COSTS, 0.01))
     fix = fixes(ServerConfig(port=0))["pictures"]
     assert "use a faster CPU" in fix and "This machine is too slow for calls" in fix

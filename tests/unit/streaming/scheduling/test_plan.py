@@ -94,7 +94,7 @@ def test_every_rate_is_a_whole_number_of_steps() -> None:
 
 
 def test_a_plan_is_told_in_plain_words() -> None:
-    assert plan_for(FAST, 2).described() == "512 px at 30 frames a second, 10 ms of 33 ms"
+    assert plan_for(FAST, 2).described() == "512 px at 30 frames per second, 10 ms of 33 ms"
     hopeless = plan_for(slower(FAST, 100), 2)
     assert not hopeless.feasible
     assert hopeless.described() == (

@@ -92,7 +92,7 @@ def picture(path: Path) -> Path:
         (seldom, "in only"),
         (corrupt, "not a readable video"),
         (holed, "is damaged: 0.. s of it can be read"),
-        (picture, "is a picture; a video clip of somebody talking is needed"),
+        (picture, "is an image; a video of a person talking is needed"),
     ],
 )
 def test_unusable_clips_are_refused(tmp_path: Path, clip: Callable[[Path], Path], sentence: str) -> None:
