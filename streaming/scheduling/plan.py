@@ -101,7 +101,7 @@ class MachinePlan:
         best = self.best
         if not self.feasible:
             return (
-                f"This machine is too slow for calls: a frame of {best.size} px takes {self.work * 1000:.0f} ms of work, "
+                f"This machine is too slow for calls: a frame of {best.size} px takes {self.work * 1000:.0f} ms, "
                 f"and {self.cores:g} CPU cores cannot render {best.frame_rate} frames per second."
             )
         period = 1000 / best.frame_rate

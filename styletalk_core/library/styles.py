@@ -50,7 +50,7 @@ class Style:
     def of_motion(
         cls, name: str, coefficients: NDArray[np.float32], valid: NDArray[np.bool_], source: str, tracked_share: float
     ) -> "Style":
-        """Creates a style from the most typical 256 frames of a clip: coefficients (T, 64), faces where `valid` (T,)."""
+        """Creates a style from the most typical 256 frames of a clip: coefficients (T, 64), face where `valid` (T,)."""
         chosen = typical_part(coefficients, valid)
         energy = float(np.sqrt(chosen.var(axis=0).mean()))
         return cls(name, chosen, source, len(chosen), round(float(tracked_share), 4), round(energy, 4))

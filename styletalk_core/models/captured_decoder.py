@@ -1,9 +1,9 @@
-"""The decoder of `styletalk` on a GPU: half precision, and one CUDA graph for each of a few batch sizes.
+"""GPU decoder of `styletalk`: half precision, with one CUDA graph per batch size.
 
-A graph replays a frame's hundred kernels with one launch, always on the same memory. So each batch size owns its
-phones and the states of its rows; a state is copied into its row only when another style has taken that row.
+A graph replays the hundred kernels of a frame with one launch, always on the same memory. Each batch size therefore has
+its own buffers for phones and row states; a state is copied into its row only when the row's style has changed.
 
-Runs on: worker thread; CUDA. On a processor it computes the same without capturing, which is how it is tested.
+Runs on: worker thread; CUDA. On a CPU it computes the same without capturing, which is used for testing.
 """
 
 import copy

@@ -9,7 +9,7 @@ from typing import Final
 OPENING: Final = 0
 """Index of the `mesh64` coefficient that opens the lips, 0 for closed; no other has a tenth of its effect."""
 PRESSED: Final = 0.05
-"""How much closed lips give when they are told to close further."""
+"""Compliance of closed lips to further closing."""
 MESH64_LOWER: Final = tuple(range(13))
 """Lower-face coefficients of this project's face model."""
 BFM64_LOWER: Final = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14)

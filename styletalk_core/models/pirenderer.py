@@ -1,8 +1,8 @@
 """PIRenderer E_r: portrait and motion window to frame (section 3.4 of the paper; Ren et al. 2021).
 
 Three networks: mapping (motion window -> descriptor), warping (portrait, descriptor -> flow, warped portrait) and
-editing (portrait, warped portrait, descriptor -> frame). Everything that depends on the portrait alone is computed once,
-in `prepare`.
+editing (portrait, warped portrait, descriptor -> frame). Everything that depends on the portrait alone is computed
+once, in `prepare`.
 
 Deviation: in the official editing network the first half of every residual block is computed and then overwritten.
 Here it is neither computed nor kept; `tests/equivalence/test_pirenderer.py` shows identical output.

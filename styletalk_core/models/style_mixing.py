@@ -1,4 +1,4 @@
-"""What the compiled decoder derives from a style code: mixed feed-forward weights and the first layer's target.
+"""Style state of the compiled decoder: mixed feed-forward weights and the first layer's target of a style code.
 
 The same arithmetic as `StyleTalk.mix_style`. The experts lie in the order of the kernel, each output rounded to whole
 numbers of 16 bits of its own unit, so that a style change reads them once at half the bytes and copies nothing.
@@ -30,7 +30,7 @@ _MAX = 32_767
 
 @dataclass(frozen=True, slots=True)
 class PartStyle:
-    """What one part decoder knows of B styles before it hears a phone."""
+    """State of one part decoder for B styles, independent of phones."""
 
     first: tuple[tuple[PackedLinear, ...], ...]
     """Per style and layer the mixed first layer of the feed-forward."""

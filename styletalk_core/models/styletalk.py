@@ -134,7 +134,7 @@ class StyleTalk(nn.Module):
 def in_style(moved: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Moves a face by ``moved`` (…, 64) deviations ``std`` from the mean ``mean`` of its style, (…, 64).
 
-    The lips leave that scale where they are nearly closed, and are shut one deviation further on, whoever speaks.
+    The lips leave that scale where they are nearly closed, and are shut one deviation further on, for any speaker.
     """
     coefficients = mean + std * moved
     opening_mean, opening_std, opening = mean[..., OPENING], std[..., OPENING], moved[..., OPENING]

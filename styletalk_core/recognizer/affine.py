@@ -1,4 +1,4 @@
-"""Affine layers for the two rows of a live step: W x + b with weights of 16 bits and sums of 32.
+"""Affine layers for the two rows of a live step: W x + b with 16-bit weights and 32-bit sums.
 
 A step of 20 ms takes two rows (one stream, heard in two phases) through 2.4 million weights. That is too few rows for
 the matrix products of a library, and each step fetches all the weights anew from the outer cache: here every weight is

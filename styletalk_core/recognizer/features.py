@@ -1,4 +1,4 @@
-"""Causal log-mel features: 80 bands, 25 ms window, 10 ms hop, level normalised by what was heard so far.
+"""Causal log-mel features: 80 bands, 25 ms window, 10 ms hop, level normalised by the audio so far.
 
 A frame ends with the newest sample, so nothing is looked ahead. The same functions serve one stream, a batch
 of streams and training. Pure.
@@ -44,7 +44,7 @@ RELEASE_DB: Final = 0.05
 
 @dataclass(slots=True)
 class FeatureState:
-    """What B streams remember: tail (B, 240) float32 samples, level (B,) float32 dB."""
+    """State of B streams: tail (B, 240) float32 samples, level (B,) float32 dB."""
 
     tail: NDArray[np.float32]
     level: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Power spectra of overlapping frames, for the bins that are needed and no others.
+"""Power spectra of overlapping frames, computed only for the bins needed.
 
 The power of a bin does not depend on where time begins. Counted from the middle of a frame, where the window is
 symmetric, the real part needs only sums of samples at equal distance and the imaginary part only differences: two

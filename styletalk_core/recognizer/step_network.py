@@ -1,4 +1,4 @@
-"""The recognizer network as it runs live: one compiled call with explicit state, for any number of streams and steps.
+"""Live recognizer network: one compiled call with explicit state, for any number of streams and steps.
 
 Pure. Equal to `network.RecognizerNetwork` within the rounding of its weights to 16 bits, which a test proves.
 """
@@ -45,7 +45,7 @@ class StepNetwork:
         self._gain, self._shift = tensors["norm.weight"], tensors["norm.bias"]
         self._head = _layer(tensors, "heads", slice(head * len(PHONES), (head + 1) * len(PHONES)))
         self.memory_shape = (2 * sum(config.dilations), config.width)
-        """What one stream remembers: the normalised inputs that later taps reach back to, a ring for each block."""
+        """Shape of a stream's state: normalised inputs read by later taps, one ring buffer per block."""
 
     def advance(self, features: Array, memory: Array, taken: NDArray[np.int64]) -> Array:
         """Runs T steps.

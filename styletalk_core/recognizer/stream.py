@@ -1,10 +1,10 @@
-"""The live recognizer: 16 kHz sound in, in pieces of any length; one column of phone probabilities per 20 ms out.
+"""Live recognizer: 16 kHz audio in blocks of any length to one column of phone probabilities per 20 ms.
 
-Column k covers the ticks from 960 k on and comes out `delay_ticks` after its first sample was heard. The result
-does not depend on how the sound was cut into pieces, nor on who shares the batch.
+Column k covers the ticks from 960 k on and is output `delay_ticks` after its first sample was received. The result
+does not depend on the block boundaries or on other streams in the batch.
 
-The network hears every stream twice, in steps that lie half a step apart, and the two columns are averaged: one
-point more of right frames for the price of a batch of two.
+The network processes every stream twice, half a step apart, and the two columns are averaged: one percentage point more
+correct frames for the cost of a batch of two.
 
 Runs on: worker thread, or any single thread.
 """
@@ -63,25 +63,25 @@ class Recognition:
 
 
 class PhoneRecognizer(Protocol):
-    """A back end: sound of one speaker in, phone columns out, in order and without gaps."""
+    """Recognizer back end: audio of one speaker to phone columns, in order and without gaps."""
 
     @property
     def delay_ticks(self) -> int:
-        """Most ticks between a sample being heard and the column over it coming out."""
+        """Maximum ticks from the arrival of a sample to the output of its column."""
 
     def push(self, samples: NDArray[np.float32]) -> Recognition:
-        """Hears (n,) float32 16 kHz samples; returns the columns that became known, maybe none."""
+        """Processes (n,) float32 16 kHz samples; returns the new columns, possibly none."""
 
     def flush(self) -> Recognition:
-        """Returns the columns of everything heard so far, as if silence followed."""
+        """Returns the columns of all audio received so far, as if silence followed."""
 
     def reset(self) -> None:
-        """Forgets everything; tick 0 is the next sample."""
+        """Resets the state; tick 0 is the next sample."""
 
 
 @dataclass(slots=True)
 class _State:
-    """What one stream remembers: memory (2, rows, width) of the network in each phase, the last feature frame (80,)."""
+    """State of one stream: network memory (2, rows, width) in both phases, last feature frame (80,)."""
 
     memory: NDArray[np.float32]
     last: NDArray[np.float32] = field(default_factory=lambda: np.zeros(MELS, np.float32))
@@ -92,7 +92,7 @@ class _State:
 
 
 class Recognizer:
-    """The weights of the neural back end, shared by every stream."""
+    """Neural back end; its weights are shared by all streams."""
 
     def __init__(self, path: Path = PACKAGED, delay_steps: int = DELAY_STEPS) -> None:
         """Raises: CheckpointError: not a weight file. InputError: the network has no head with this delay."""
@@ -106,12 +106,12 @@ class Recognizer:
 
     @classmethod
     def load(cls) -> "Recognizer":
-        """The packaged weights with the usual delay."""
+        """Loads the packaged weights with the default delay."""
         return cls()
 
     @property
     def delay_ticks(self) -> int:
-        """Ticks from the first sample of a column to the moment the column comes out."""
+        """Ticks from the first sample of a column to its output."""
         return self._delay_steps * COLUMN_TICKS
 
     def state(self) -> _State:
@@ -172,7 +172,7 @@ class Recognizer:
         return posteriors, gates
 
     def _gates(self, states: Sequence[GateState], samples: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Whether B speakers speak in each of T steps (B, T), after samples (B, 320 T)."""
+        """Return the speech gates (B, T) of B speakers in T steps, after samples (B, 320 T)."""
         gates = np.empty((len(states), samples.shape[1] // STEP_SAMPLES), np.bool_)
         for step in range(gates.shape[1]):
             self._detector.advance(states, samples[:, step * STEP_SAMPLES : (step + 1) * STEP_SAMPLES])
@@ -194,7 +194,7 @@ def _clean(samples: Any, out: Any) -> None:
 
 
 class RecognizerStream:
-    """One speaker's sound on a shared `Recognizer`. Implements `PhoneRecognizer`."""
+    """Stream of one speaker on a shared `Recognizer`. Implements `PhoneRecognizer`."""
 
     def __init__(self, recognizer: Recognizer) -> None:
         self._recognizer = recognizer
@@ -202,20 +202,20 @@ class RecognizerStream:
 
     @property
     def delay_ticks(self) -> int:
-        """Ticks from the first sample of a column to the moment the column comes out."""
+        """Ticks from the first sample of a column to its output."""
         return self._recognizer.delay_ticks
 
     def push(self, samples: NDArray[np.float32]) -> Recognition:
-        """Hears (n,) float32 16 kHz samples; returns the columns that became known, maybe none."""
+        """Processes (n,) float32 16 kHz samples; returns the new columns, possibly none."""
         return self._recognizer.push([self], [samples])[0]
 
     def flush(self) -> Recognition:
-        """Returns the columns of everything heard so far, as if silence followed."""
+        """Returns the columns of all audio received so far, as if silence followed."""
         rest = -len(self.state.pending) % STEP_SAMPLES + self.delay_ticks // TICKS_PER_SAMPLE
         return self.push(np.zeros(rest, np.float32))
 
     def reset(self) -> None:
-        """Forgets everything; tick 0 is the next sample."""
+        """Resets the state; tick 0 is the next sample."""
         self.state = self._recognizer.state()
 
 

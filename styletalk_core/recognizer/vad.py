@@ -1,4 +1,4 @@
-"""The speech gate: silero-vad on windows of 32 ms, opened and closed with hysteresis and a hang-over.
+"""Voice activity detection: silero-vad on windows of 32 ms, with hysteresis and hang-over.
 
 One `VoiceDetector` serves every stream; each stream keeps a `GateState`. The network is silero-vad's, in one compiled
 call instead of ONNX Runtime's forty operators: the sums of a window take a fifth of the time. A test holds it against
@@ -40,7 +40,7 @@ UNITS: Final = 128
 
 @dataclass(slots=True)
 class GateState:
-    """What one stream remembers. ``open``: somebody speaks, or did a moment ago.
+    """Gate state of one stream. ``open``: speech is present, or was a moment ago.
 
     memory: (2, 128) float32, output and cell of the recurrent layer.
     """

@@ -1,6 +1,6 @@
-"""Names for the two kinds of array that the renderer passes around; shapes stand in the docstrings.
+"""Array type aliases of the renderer; shapes are given in docstrings.
 
-The element type is left open because OpenCV's type stubs know it only as "integer or floating".
+The element type is left open because OpenCV's type stubs declare it only as "integer or floating".
 """
 
 from typing import Any

@@ -1,9 +1,9 @@
-"""The mesh renderer for many sessions at once on a GPU: what costs by the pixel is done for all frames together.
+"""Batched mesh renderer on a GPU: performs per-pixel work for the frames of many sessions together.
 
-The processor bends the meshes and paints the small patches of eyes and mouths, with the same code as for one session;
-the device finds for every pixel the triangle that shows it, samples the photos, lays the patches and the person over
-the background and turns the pictures into yuv420p.
-Runs on: worker thread, any torch device. `test_batch_renderer.py` holds it to the processor's pictures.
+The CPU deforms the meshes and paints the small eye and mouth patches, with the same code as for one session; the GPU
+finds the visible triangle of every pixel, samples the photos, composites patches, person and background, and converts
+the frames to yuv420p.
+Runs on: worker thread, any torch device. `test_batch_renderer.py` compares it with the CPU's frames.
 """
 
 from collections import OrderedDict
@@ -21,7 +21,7 @@ from styletalk_core.rendering.motion import Motion
 from styletalk_core.rendering.raster.opening import Patch
 
 _PICTURES_KEPT: Final = 96
-"""Textures and backgrounds that stay on the device; a texture of 1024 x 1024 takes 4 MB."""
+"""Textures and backgrounds cached on the device; a texture of 1024 x 1024 takes 4 MB."""
 _FRAMES_AT_ONCE: Final = 8
 _MIN_TILE_PX: Final = 8
 _TO_YUV: Final = ((65.738, 129.057, 25.064), (-37.945, -74.494, 112.439), (112.439, -94.154, -18.285))
@@ -29,7 +29,7 @@ _TO_YUV: Final = ((65.738, 129.057, 25.064), (-37.945, -74.494, 112.439), (112.4
 
 
 class BatchRenderer:
-    """Draws frames of any portraits of one size."""
+    """Renders frames of any portraits at one size."""
 
     def __init__(self, size: int, device: torch.device) -> None:
         self._size = size
@@ -38,7 +38,7 @@ class BatchRenderer:
 
     @torch.inference_mode()
     def render(self, motions: Sequence[Motion]) -> list[Image]:
-        """The pictures that `draw` makes, to within a grey level."""
+        """Renders the same frames as `draw`, within one grey level."""
         return [
             image
             for start in range(0, len(motions), _FRAMES_AT_ONCE)
@@ -68,7 +68,7 @@ class BatchRenderer:
         return yuv
 
     def _backward_maps(self, renderers: Sequence[MeshRenderer], scenes: Sequence[Scene]) -> Tensor:
-        """Where every pixel of the output lies in its texture, (N, H, W, 2) px."""
+        """Return the texture position of every output pixel, (N, H, W, 2) px."""
         size, device = self._size, self._device
         corners, sources, frames, orders = [], [], [], []
         for frame, (renderer, scene) in enumerate(zip(renderers, scenes, strict=True)):
@@ -80,7 +80,7 @@ class BatchRenderer:
         target = torch.from_numpy(np.concatenate(corners)).to(device)
         source = torch.from_numpy(np.concatenate(sources)).to(device)
         frame_of = torch.from_numpy(np.concatenate(frames)).to(device)
-        # The triangle painted last is the one that is seen.
+        # The triangle painted last is the visible one.
         order = torch.from_numpy(np.concatenate(orders)).to(device)
         first = torch.tensor([0, *np.cumsum([len(part) for part in orders])[:-1]], device=device)
         barycentric, valid = _barycentric(target)
@@ -121,7 +121,7 @@ class BatchRenderer:
     def _retouched(
         self, places: Tensor, renderers: Sequence[MeshRenderer], scenes: Sequence[Scene]
     ) -> tuple[Tensor, Tensor]:
-        """The places (N, H, W, 2) displaced, and the gain (N, 3, H, W) of what they show."""
+        """Return the displaced positions (N, H, W, 2) and their colour gains (N, 3, H, W)."""
         to_grid = torch.from_numpy(np.stack([renderer.retouch.to_grid for renderer in renderers])).to(self._device)
         fields = torch.from_numpy(np.stack([scene.retouching for scene in scenes])).to(self._device)
         grid = torch.einsum("nij,nhwj->nhwi", to_grid[:, :, :2], places) + to_grid[:, None, None, :, 2]
@@ -152,7 +152,7 @@ class BatchRenderer:
             colors[frame, row, column] = (under + (sent[..., :3] - under) * sent[..., 3:] + 0.5).floor()
 
     def _on_device(self, image: Image) -> Tensor:
-        """``image`` on the device, where it stays while it is in use."""
+        """Return ``image`` on the device, cached while in use."""
         known = self._resident.pop(id(image), None)
         if known is None:
             known = (image, torch.from_numpy(image).to(self._device))
@@ -163,13 +163,13 @@ class BatchRenderer:
 
 
 def _sampled(pictures: Tensor, places: Tensor, beyond: str) -> Tensor:
-    """Values (N, C, H, W) of pictures (N, C, T, T) at places (N, H, W, 2) px."""
+    """Samples images (N, C, T, T) at positions (N, H, W, 2) px: (N, C, H, W)."""
     side = pictures.shape[-1]
     return F.grid_sample(pictures, places * (2 / (side - 1)) - 1, "bilinear", beyond, align_corners=True)
 
 
 def _barycentric(corners: Tensor) -> tuple[Tensor, Tensor]:
-    """Affine maps (M, 2, 3) from pixel positions to u and v in triangles (M, 3, 2), and which are not degenerate."""
+    """Return affine maps (M, 2, 3) from pixels to u, v in triangles (M, 3, 2), and a mask of the non-degenerate."""
     a, b, c = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0]
     valid = area.abs() >= 1e-6
@@ -181,7 +181,7 @@ def _barycentric(corners: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _yuv420p(rgb: Tensor) -> Tensor:
-    """(3, H, W) grey levels to (H*3//2, W) uint8; chroma is that of every other pixel, as OpenCV takes it."""
+    """Converts (3, H, W) RGB levels to (H*3//2, W) uint8; chroma is taken from every other pixel, as in OpenCV."""
     matrix = torch.tensor(_TO_YUV, device=rgb.device) / 256
     height, width = rgb.shape[1:]
     luma = torch.tensordot(matrix[0], rgb, 1) + 16

@@ -1,7 +1,7 @@
-"""The mesh a portrait is drawn on: 478 face landmarks inside, anchors for hair, neck and background around them.
+"""Head mesh of a portrait: 478 face landmarks, surrounded by anchors for hair, neck and background.
 
 Lengths are in pixels of the portrait, x right, y down, z away from the camera. Index names follow MediaPipe:
-"right" is the person's right, which is on the left of the picture.
+"right" is the person's right, on the left of the image.
 Runs on: any thread, at enrolment only; pure.
 """
 
@@ -32,7 +32,7 @@ LOWER_OUTER_LIP = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
 
 @dataclass(frozen=True, slots=True)
 class Eye:
-    """Landmark rows of one eye; lids run from the picture's left corner to the right one and share both corners."""
+    """Landmark rows of one eye; lids run from the image's left corner to the right one and share both corners."""
 
     upper_lid: tuple[int, ...]
     lower_lid: tuple[int, ...]
@@ -68,7 +68,7 @@ _TRUE_DEPTH, _MAX_DEPTH = 0.12, 0.42
 
 @dataclass(frozen=True, slots=True)
 class HeadMesh:
-    """Vertices and how each of them follows the face."""
+    """Mesh vertices and their weights for following the face."""
 
     vertices: Float  # (V, 3) px; rows 0..477 are the landmarks
     triangles: Index  # (F, 3), far ones first
@@ -78,7 +78,7 @@ class HeadMesh:
 
 @cache
 def face_triangles() -> Index:
-    """Returns (F, 3) the triangles of the MediaPipe face mesh, with the eyes and the mouth filled in."""
+    """Return the triangles (F, 3) of the MediaPipe face mesh, with eyes and mouth filled in."""
     from mediapipe.tasks.python.vision.face_landmarker import FaceLandmarksConnections
 
     edges = FaceLandmarksConnections.FACE_LANDMARKS_TESSELATION
@@ -89,7 +89,7 @@ def face_triangles() -> Index:
 
 
 def _strip(upper: tuple[int, ...], lower: tuple[int, ...]) -> list[list[int]]:
-    """Triangles between two rows of equal length that share their ends."""
+    """Return the triangles between two rows of equal length with common ends."""
     triangles = []
     for k in range(len(upper) - 1):
         if k > 0:
@@ -100,12 +100,12 @@ def _strip(upper: tuple[int, ...], lower: tuple[int, ...]) -> list[list[int]]:
 
 
 def eye_distance_px(landmarks: Float) -> float:
-    """Distance between the outer eye corners in the picture, px."""
+    """Return the distance between the outer eye corners in the image, px."""
     return float(np.linalg.norm(landmarks[RIGHT_EYE_OUTER, :2] - landmarks[LEFT_EYE_OUTER, :2]))
 
 
 def build_head_mesh(landmarks: Float, size: int, inside: Index) -> HeadMesh:
-    """Surrounds landmarks (478, 3) px and their triangles (F, 3) with anchors over a picture of ``size`` x ``size``."""
+    """Adds anchors over an image of ``size`` x ``size`` to landmarks (478, 3) px and their triangles (F, 3)."""
     unit = eye_distance_px(landmarks)
     landmarks = landmarks.copy()
     landmarks[:, 2] = _limited_depth(landmarks[:, 2], unit)
@@ -149,7 +149,7 @@ def _limited_depth(depth: Float, unit: float) -> Float:
 
 
 def _spread(vertices: Float, unit: float) -> Float:
-    """Anchors follow the nearest part of the face outline, less and less with distance."""
+    """Return the weights of anchors for following the nearest part of the face outline, decreasing with distance."""
     oval, anchors = vertices[list(FACE_OVAL), :2], vertices[LANDMARKS:, :2]
     distance = np.linalg.norm(anchors[:, None] - oval[None], axis=-1) / unit
     share = np.exp(-((distance / 0.25) ** 2) + (distance.min(1, keepdims=True) / 0.25) ** 2)

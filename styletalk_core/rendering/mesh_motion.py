@@ -1,4 +1,4 @@
-"""The mesh of one frame: expression, blink and pose bend it, in one compiled call on small arrays.
+"""Mesh deformation: applies expression, blink and pose of one frame, in one compiled call on small arrays.
 
 Besides the vertices it yields what the layers behind lips and lids are drawn by: the curves of the openings, how far
 the eyes have closed, and the maps that undo the head's motion.

@@ -1,4 +1,4 @@
-"""A portrait in motion: expression, pose, gaze and blink bend the face mesh, and the photo is resampled over it.
+"""Mesh renderer: deforms the face mesh by expression, pose, gaze and blink, and resamples the photo over it.
 
 Layers, back to front: the empty background; the person as one soft-edged layer, head and hair moving over still
 shoulders; the eyeballs between the lids; the inside of the mouth between the lips.
@@ -39,9 +39,9 @@ _SEEN_BESIDE = 3  # texture pixels beside a triangle of which its edge may show 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One frame before it is drawn."""
+    """Deformed mesh and patches of one frame, before drawing."""
 
-    vertices: Float  # (V, 2) px, where the mesh lies in the output
+    vertices: Float  # (V, 2) px, mesh position in the output
     patches: list[Patch]  # eyes and mouth, in the order in which they are laid over the face
     retouching: Float  # (G, G, 5), see `Retouch.fields`
 
@@ -52,15 +52,15 @@ class MeshRenderer:
     Attributes:
         size: side of the output, px.
         unit: inter-ocular distance in the output, px.
-        pivot: (3,) px, the point in the neck about which the head turns.
-        head: where the portrait's head lies in the output (one frame).
+        pivot: (3,) px, the point in the neck about which the head rotates.
+        head: position of the portrait's head in the output (one frame).
         background: (size, size, 3) uint8 RGB, the photo without the person.
-        mesh: what the photo is drawn on, px of the output.
+        mesh: head mesh, px of the output.
         person: (T, T, 4) uint8 RGBA, the texture.
-        texture_points: (V, 2) px of the texture, where the mesh's vertices lie in it.
+        texture_points: (V, 2) px, positions of the mesh's vertices in the texture.
         resting_face: (478, 3) canonical landmarks of the portrait with its mouth at rest.
         resting_offsets: (478, 3) canonical displacements from the portrait to `resting_face`.
-        retouch: what bends and shades the skin around the mouth.
+        retouch: deformation and shading of the skin around the mouth.
     """
 
     def __init__(self, portrait: Portrait, size: int = 512, face_model: FaceModel | None = None) -> None:
@@ -121,7 +121,7 @@ class MeshRenderer:
             pose: (6,) pitch, yaw, roll [rad] and shift [inter-ocular distances], relative to the portrait's own.
             gaze: (2,) yaw and pitch of the eyes [rad].
             blink: 0 open .. 1 closed.
-            behind: (H, W, 3) uint8 RGB what stands behind the person; the portrait's own background if None.
+            behind: (H, W, 3) uint8 RGB background; the portrait's own if None.
 
         Returns:
             (H*3//2, W) uint8, yuv420p.
@@ -130,20 +130,20 @@ class MeshRenderer:
         return yuv420p(self._drawn(scene, self._kinds, self._layer_of(self.background if behind is None else behind)))
 
     def render_with_alpha(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
-        """As `render`, but the person alone, and below it the mask as a grey picture: (H*3, W) uint8, yuv420p.
+        """Like `render`, with an alpha mask below the person: (H*3, W) uint8, yuv420p.
 
-        Video codecs for live use carry no alpha, so the picture is twice as high: whoever shows it lays row ``y`` over
-        anything with the brightness of row ``H + y`` as opacity.
+        Live video codecs have no alpha channel, so the frame is twice as high: the luma of row ``H + y`` is the opacity
+        of row ``y``.
         """
         scene = self.scene(self.offsets(expression), pose, gaze, blink)
-        # A video codec sees the colours of what is transparent as well.
+        # The codec also encodes the colours of transparent pixels.
         everything = np.maximum(self._kinds, PLAIN)
         return stacked_yuv420p(self._drawn(scene, everything, np.empty((0, self.size, 4), np.uint8)))
 
     def render_rgb(
         self, expression: Float, pose: Float, gaze: Float, blink: float, behind: Image | None = None
     ) -> Image:
-        """As `render`, but (H, W, 3) uint8 RGB."""
+        """Like `render`, but returns (H, W, 3) uint8 RGB."""
         return self.render_offsets(self.offsets(expression), pose, gaze, blink, behind=behind)
 
     def render_offsets(
@@ -161,11 +161,11 @@ class MeshRenderer:
         return without_alpha(self._drawn(plain, np.minimum(self._kinds, PLAIN), below, self._photo))
 
     def offsets(self, expression: Float) -> Float:
-        """Displacements (478, 3) of the landmarks that coefficients (64,) mean, canonical units."""
+        """Return the landmark displacements (478, 3) of coefficients (64,), in canonical units."""
         return np.asarray(self._model.offsets(np.asarray(expression, np.float32)[None])[0], np.float32)
 
     def scene(self, offsets: Float, pose: Float, gaze: Float, blink: float) -> Scene:
-        """Bends the mesh by displacements (478, 3) of the landmarks, and paints eyes and mouth."""
+        """Deforms the mesh by landmark displacements (478, 3), and paints eyes and mouth."""
         offsets, pose, gaze = (np.ascontiguousarray(part, np.float32) for part in (offsets, pose, gaze))
         state = self._motion(offsets, pose, float(blink))
         patches = [self._eye(state, side, gaze) for side in range(len(EYES))]
@@ -175,7 +175,7 @@ class MeshRenderer:
         return Scene(state.vertices, [patch for patch in patches if patch is not None], retouching)
 
     def _drawn(self, scene: Scene, kinds: Index, behind: Image, texture: Image | None = None) -> Image:
-        """A scene over what is ``behind`` it (H, W, 4), (0, W, 4) for nothing: (H, W, 4), see `draw_triangles`."""
+        """Draws a scene over ``behind`` (H, W, 4), or (0, W, 4) for none: (H, W, 4), see `draw_triangles`."""
         layer = np.empty((self.size, self.size, 4), np.uint8)
         source, gains = self.retouch.vertices(self.texture_points, self._retouched, scene.retouching)
         draw_triangles(
@@ -220,17 +220,17 @@ class MeshRenderer:
         return self._mouth.paint(opening, state.to_source[2], state.jaw, state.lips)
 
     def _layer_of(self, behind: Image) -> Image:
-        """``behind`` (H, W, 4), converted once as long as it is in use; it must not be written to meanwhile."""
+        """Return ``behind`` as (H, W, 4), cached while in use; the array must not be modified."""
         known = self._backgrounds.get(id(behind))
         if known is None or known[0]() is not behind:
             known = weakref.ref(behind), opaque(behind)
             in_use = {key: value for key, value in self._backgrounds.items() if value[0]() is not None}
-            # Replaced as a whole: other threads render meanwhile.
+            # Replaced as a whole, since other threads may be rendering.
             self._backgrounds = in_use | {id(behind): known}
         return known[1]
 
     def _within_grid(self) -> Index:
-        """(N,) the vertices around which nothing reaches beyond the grid of the retouching."""
+        """Return the vertices (N,) whose triangles lie entirely within the retouch grid."""
         place = self.texture_points @ self.retouch.to_grid[:, :2].T + self.retouch.to_grid[:, 2]
         beyond = np.flatnonzero((place.min(axis=1) <= 0) | (place.max(axis=1) >= self.retouch.grid - 1))
         around = self.mesh.triangles[np.isin(self.mesh.triangles, beyond).any(axis=1)]
@@ -250,7 +250,7 @@ class MeshRenderer:
 
 
 def _neighbourhood(triangles: Index, vertices: list[int], rings: int) -> Index:
-    """The triangles at ``vertices``, and at their neighbours, ``rings`` deep."""
+    """Return the triangles at ``vertices`` and at their neighbours up to ``rings`` rings away."""
     near = np.zeros(len(triangles), np.bool_)
     reached = np.unique(vertices)
     for _ in range(rings):

@@ -1,4 +1,4 @@
-"""One frame to draw, and how the processor draws it.
+"""Motion of one frame, and its rendering on the CPU.
 
 Runs on: any thread; pure.
 """
@@ -11,7 +11,7 @@ from styletalk_core.rendering.mesh_renderer import MeshRenderer
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """One frame of one session; the arguments of `MeshRenderer.render`, and ``behind`` None for transparency."""
+    """One frame of one session: the arguments of `MeshRenderer.render`; ``behind`` is None for transparency."""
 
     renderer: MeshRenderer
     expression: Float
@@ -22,7 +22,7 @@ class Motion:
 
 
 def draw(motion: Motion) -> Image:
-    """Draws one frame on the processor, (H*3//2, W) uint8 yuv420p; (H*3, W) with the mask below for transparency."""
+    """Renders one frame on the CPU, (H*3//2, W) uint8 yuv420p; for transparency (H*3, W) with an alpha mask below."""
     arguments = (motion.expression, motion.pose, motion.gaze, motion.blink)
     if motion.behind is None:
         return motion.renderer.render_with_alpha(*arguments)

@@ -1,7 +1,7 @@
-"""Weights of the retouching network as arrays, and its look at a portrait computed in NumPy.
+"""Weights of the retouching network as arrays, and its portrait branch in NumPy.
 
-The network is `retouch_network.RetouchNetwork`, which trains; here is what a portrait needs, without PyTorch.
-Runs on: any thread; pure but for `load`.
+`retouch_network.RetouchNetwork` is the trainable PyTorch version; portraits need only this module.
+Runs on: any thread; pure except for `load`.
 """
 
 import json
@@ -23,7 +23,7 @@ from styletalk_core.weights import FOLDER
 
 FORMAT: Final = "styletalk-live/mouth-1"
 CROP: Final = 64
-"""Side of the picture of the mouth that the network sees, px."""
+"""Side of the network's mouth image, px."""
 # fmt: off
 POINTS: Final = tuple(sorted({
     *LIPS,
@@ -32,20 +32,20 @@ POINTS: Final = tuple(sorted({
     216, 436, 212, 432, 214, 434, 57, 287,  # beside the mouth
 }))
 # fmt: on
-"""Landmarks whose motion tells what the mouth does."""
+"""Landmarks whose motion describes the mouth."""
 MAX_DISPLACEMENT: Final = 0.12
-"""Greatest displacement, half sides of the crop."""
+"""Maximum displacement, in half sides of the crop."""
 GAIN: Final = 0.8
-"""Greatest logarithm of a gain."""
+"""Maximum logarithm of a gain."""
 SLOPE: Final = 0.1
-"""Of the leaky rectifiers."""
+"""Negative slope of the leaky ReLUs."""
 _FADE: Final = 0.25
-"""Share of the half side over which the fields fade towards the border of the crop."""
+"""Width of the fade at the border of the crop, as a fraction of the half side."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetouchDimensions:
-    """Sizes, stored in the weight file."""
+    """Dimensions, stored in the weight file."""
 
     bases: int = 16
     grid: int = 16
@@ -53,7 +53,7 @@ class RetouchDimensions:
     channels: tuple[int, int, int] = (24, 40, 64)
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shapes of the tensors of a network of these dimensions."""
+        """Return the tensor shapes of a network of these dimensions."""
         first, second, third = self.channels
         flat = 2 * len(POINTS)
         layers = {
@@ -73,7 +73,7 @@ class RetouchDimensions:
         return shapes | lone | {"reach": ()}
 
     def fade(self) -> Float:
-        """(G, G) what the fields are multiplied with: 0 at the border, 1 inside."""
+        """Window (G, G) multiplied with the fields: 0 at the border, 1 inside."""
         ramp = np.clip((1 - np.abs(np.linspace(-1, 1, self.grid))) / _FADE, 0, 1)
         ramp = ramp * ramp * (3 - 2 * ramp)
         return (ramp[:, None] * ramp).astype(np.float32)
@@ -81,13 +81,13 @@ class RetouchDimensions:
 
 @dataclass(frozen=True, slots=True)
 class RetouchWeights:
-    """A trained network: its sizes, and its tensors by the names of its `state_dict`."""
+    """Trained network: dimensions, and tensors by their names in `state_dict`."""
 
     dimensions: RetouchDimensions
     tensors: Mapping[str, Float]
 
     def bases(self, mouth: Float, person: Float) -> Float:
-        """As `RetouchNetwork.bases` for one portrait.
+        """Computes `RetouchNetwork.bases` for one portrait.
 
         Args:
             mouth: (3, 64, 64) the photographed mouth, 0..1.
@@ -120,7 +120,7 @@ def _rectified(x: Float) -> Float:
 
 
 def _doubled(x: Float) -> Float:
-    """(C, H, W) -> (C, 2 H, 2 W), bilinear between the centres of the pixels."""
+    """Bilinear upsampling, (C, H, W) to (C, 2 H, 2 W), between pixel centres."""
     for axis in (1, 2):
         before, after = (np.take(x, _neighbours(x.shape[axis], step), axis) for step in (-1, 1))
         pair = np.stack([0.25 * before + 0.75 * x, 0.75 * x + 0.25 * after], axis + 1)

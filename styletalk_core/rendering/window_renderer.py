@@ -1,11 +1,11 @@
-"""The paper's renderer in the place of the mesh renderer: a portrait and 27 frames of motion become a picture.
+"""The paper's renderer as an alternative to the mesh renderer: portrait and 27 motion frames to one frame.
 
-Its weights are not part of this package: whoever has the published checkpoint gives it. It draws 256 x 256 px, which
-are enlarged; head, hair and background are repainted with the face. It knows neither gaze nor blinks.
+Its weights are not part of this package; the user supplies the published checkpoint. It renders 256 x 256 px, which are
+upscaled; head, hair and background are synthesized with the face. Gaze and blinks are not supported.
 
-The published network looks 13 frames (433 ms) ahead. A live picture cannot wait for them, so the newest motion is
-repeated in their place: nothing is delayed, and the lips are as smooth as a window of the past makes them.
-Runs on: worker thread, any torch device; over a second per picture on a processor.
+The published network looks 13 frames (433 ms) ahead. Live rendering does not wait for them but repeats the newest
+motion, so no delay is added, and the lips are smoothed by past frames only.
+Runs on: worker thread, any torch device; over a second per frame on a CPU.
 """
 
 from collections import deque
@@ -28,11 +28,11 @@ from styletalk_core.rendering.portrait.portrait import Portrait
 MESH, PIRENDERER = "mesh", "pirenderer"
 RENDERERS: Final = (MESH, PIRENDERER)
 SIDE: Final = 256
-"""Side of the pictures that the published network was trained on, px."""
+"""Frame size on which the published network was trained, px."""
 
 
 def network_for(renderer: str, weights: Path | None) -> PIRenderer | None:
-    """The network of one of `RENDERERS` from its published checkpoint; None for the mesh renderer, which needs none.
+    """Loads the network of one of `RENDERERS` from its published checkpoint; None for the mesh renderer.
 
     Raises:
         InputError: there is no such renderer, no checkpoint, or it does not fit.
@@ -50,27 +50,27 @@ def network_for(renderer: str, weights: Path | None) -> PIRenderer | None:
 
 
 class MotionWindow:
-    """The newest motion of one session."""
+    """Sliding window over the motion of one session."""
 
     def __init__(self) -> None:
         self._seen: deque[Float] = deque(maxlen=RADIUS + 1)
 
     def push(self, motion: Float) -> Float:
-        """Adds motion (73,) and returns the window (73, 27) about it; what is not known repeats its neighbour."""
+        """Adds motion (73,) and returns the window (73, 27) around it; unknown frames repeat their neighbour."""
         self._seen.append(motion)
         windows = motion_windows(torch.from_numpy(np.stack(self._seen)), known_future=0)
         return np.asarray(windows[-1].numpy(), np.float32)
 
 
 class WindowRenderer:
-    """Draws one portrait.
+    """Renders one portrait with the paper's network.
 
     Attributes:
-        background: (size, size, 3) uint8 RGB, the photo itself: the network paints what is behind the person as well.
+        background: (size, size, 3) uint8 RGB, the photo itself, since the network also synthesizes the background.
     """
 
     def __init__(self, portrait: Portrait, network: PIRenderer, size: int) -> None:
-        """Prepares a portrait for pictures of ``size`` px, on the device of ``network``."""
+        """Prepares a portrait for frames of ``size`` px, on the device of ``network``."""
         self._network, self._size = network, size
         photo = cv2.resize(portrait.image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         self.background: Image = cv2.resize(photo, (size, size), interpolation=cv2.INTER_CUBIC)
@@ -85,7 +85,7 @@ class WindowRenderer:
         self._unit = float(head.scale[0]) / side
 
     def motion(self, expression: Float, pose: Float) -> Float:
-        """The network's motion (73,) for expression (64,) and pose (6,), which are those of the mesh renderer."""
+        """Converts the mesh renderer's expression (64,) and pose (6,) to the network's motion (73,)."""
         head = head_features(
             (self._angles + pose[:3])[None],
             (self._center + pose[3:5] * self._unit)[None],
@@ -95,7 +95,7 @@ class WindowRenderer:
 
     @torch.inference_mode()
     def render(self, window: Float) -> Image:
-        """Draws motion (73, 27): (H*3//2, W) uint8, yuv420p."""
+        """Renders motion (73, 27): (H*3//2, W) uint8, yuv420p."""
         drawn = self._network.render(self._state, torch.from_numpy(window[None]).to(self._device))[0]
         rgb = ((drawn + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
         shown = cv2.resize(rgb, (self._size, self._size), interpolation=cv2.INTER_CUBIC)

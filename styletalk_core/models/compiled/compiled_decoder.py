@@ -97,7 +97,7 @@ class CompiledStyleTalk:
         """
         if not np.isfinite(code).all():
             raise InputError("the style code holds values that are not finite")
-        # One by one, so that a style has the same state whoever is mixed with it.
+        # One by one, so that the state of a style does not depend on the others in the batch.
         return self.join([self._mixed(one[None]) for one in code])
 
     def _mixed(self, code: Float) -> CompiledState:

@@ -1,4 +1,4 @@
-"""The steps of a frame, compiled: from the phones of a window to the coefficients of one part of the face.
+"""Compiled steps of the decoder: phones of a window to the coefficients of one part of the face.
 
 The same arithmetic as `ContentEncoder` and `PartDecoder`. The sizes below: B sessions, W = 11 columns of the window, C
 the network's width, L layers. ``addresses`` (L, `MATRICES`) are those of packed weights, 0 where a layer has none.

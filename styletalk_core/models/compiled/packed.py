@@ -1,4 +1,4 @@
-"""Linear layers whose weights wait in the order in which the register tile of a kernel reads them.
+"""Linear layers with weights packed in the order in which a kernel's register tile reads them.
 
 Whole numbers: each row and each output has a scale of its own, chosen so that no sum can leave 32 bits (Cauchy and
 Schwarz: at most the product of both lengths). The sums are then exact, and a row gives the same in any batch.

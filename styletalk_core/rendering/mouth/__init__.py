@@ -1,1 +1,1 @@
-"""The mouth: lips, teeth and the skin around them."""
+"""Mouth rendering: lips, teeth and surrounding skin."""

@@ -1,4 +1,4 @@
-"""Where palate, tongue and teeth show between parted lips, and how they are shaded; their colours come from elsewhere.
+"""Geometry and shading of palate, tongue and teeth between parted lips; colours are supplied by the caller.
 
 Lengths are inter-ocular distances (about 90 mm), x right and y down from the middle of the closed lips. The upper teeth
 are fixed to the head, the lower teeth and the tongue to the jaw. The row of teeth is a texture made of a synthetic face

@@ -1,4 +1,4 @@
-"""The inside of a portrait's mouth, drawn where the lips are apart.
+"""Mouth interior of a portrait, drawn between parted lips.
 
 Runs on: worker thread; built once per portrait.
 """
@@ -27,7 +27,7 @@ _OPAQUE = 0.08  # gap from which the mouth hides the stretched lips of the photo
 
 
 class MouthInterior:
-    """The mouth of one portrait."""
+    """Mouth interior of one portrait."""
 
     def __init__(self, image: Image, landmarks: Float, resting: Float, unit: float) -> None:
         """Prepares the mouth.
@@ -54,11 +54,11 @@ class MouthInterior:
 
     @property
     def shows_teeth(self) -> bool:
-        """Whether the photo shows some."""
+        """True if the photo shows teeth."""
         return self._upper_teeth is not None or self._lower_teeth is not None
 
     def paint(self, opening: Opening, to_source: Float, jaw: Float, lips: Float) -> Patch:
-        """The inside of the mouth as ``opening`` shows it.
+        """Paints the inside of the mouth within ``opening``.
 
         Args:
             to_source: (2, 3) affine map from output pixels to the portrait's, the head's motion undone.
@@ -93,7 +93,7 @@ class MouthInterior:
     def _with_own(
         self, inside: Float, to_window: Float, edges: Float, corners: Float, jaw: Float, widest: float
     ) -> Float:
-        """``inside`` (h, w, 3) with what the photo itself shows between its lips, as far as it fits.
+        """Blends the photographed mouth over ``inside`` (h, w, 3), where it fits.
 
         ``edges`` (2, w) are the rows of the lips, ``corners`` (2,) the columns where they meet.
         """
@@ -112,7 +112,7 @@ class MouthInterior:
 
 
 def cheek_color(image: Image, landmarks: Float, unit: float) -> Float:
-    """Median colour (3,) of the cheeks of a picture (H, W, 3) whose landmarks (478, >=2) are in px."""
+    """Return the median cheek colour (3,) of an image (H, W, 3) with landmarks (478, >=2) px."""
     reach = max(1, round(0.04 * unit))
     patches = []
     for x, y in landmarks[list(_CHEEKS), :2].round().astype(int):
@@ -122,7 +122,7 @@ def cheek_color(image: Image, landmarks: Float, unit: float) -> Float:
 
 
 def resting_line(landmarks: Float) -> tuple[Float, float]:
-    """Middle (2,) and half the width of the line between closed lips; landmarks (478, 2)."""
+    """Return centre (2,) and half width of the line between closed lips; landmarks (478, 2)."""
     line = (landmarks[list(UPPER_INNER_LIP)] + landmarks[list(LOWER_INNER_LIP)]) / 2
     middle = np.array([line[:, 0].mean(), line[3:8, 1].mean()], np.float32)
     return middle, float(np.linalg.norm(line[-1] - line[0])) / 2

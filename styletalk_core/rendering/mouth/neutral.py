@@ -1,4 +1,4 @@
-"""What a face would look like at rest: takes the smile and the open mouth out of a single photo.
+"""Neutral mouth estimation: removes smile and mouth opening from a single photo.
 
 Runs on: any thread, once per portrait; pure.
 """
@@ -12,14 +12,14 @@ from styletalk_core.face.landmarks import INNER_LIP_PAIRS, MOUTH_CORNERS
 from styletalk_core.rendering.arrays import Float
 
 _CLOSED: Final = 0.02
-"""Inter-ocular distances between the lips below which a mouth counts as closed."""
+"""Lip gap below which a mouth counts as closed, in inter-ocular distances."""
 _REGULARISATION: Final = 2e-3
 _SMILE: Final = 1.10
-"""Mouth width over the mean face's above which a face counts as smiling."""
+"""Mouth width relative to the mean face above which a face counts as smiling."""
 
 
 def resting_mouth(face: Float, model: FaceModel) -> Float:
-    """Coefficients (64,) of the mouth in a photo, to be subtracted: zero for closed, unsmiling lips.
+    """Return the mouth coefficients (64,) of a photo, to be subtracted; zero for closed, unsmiling lips.
 
     Args:
         face: (478, 3) canonical landmarks of the photo.

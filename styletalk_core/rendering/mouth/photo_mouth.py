@@ -1,6 +1,6 @@
-"""What a photo itself shows between its lips: kept while the mouth is about as far open as it was in the photo.
+"""Photographed mouth interior: used while the mouth is about as far open as in the photo.
 
-No painted mouth is as true as the photographed one, and at the photo's own expression the picture is the photo again.
+It is more accurate than any painted mouth, and at the photo's own expression the frame reproduces the photo.
 Runs on: worker thread; built once per portrait.
 """
 
@@ -15,7 +15,7 @@ from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.rendering.raster.opening import smooth_curve
 
 _OPEN: Final = 0.02
-"""Inter-ocular distances between the lips from which a photo shows something between them."""
+"""Minimum lip gap at which a photo shows the mouth interior, in inter-ocular distances."""
 _STRETCHED: Final = 1.7, 4.5
 """Gaps, in gaps of the photo, between which a mouth without teeth gives way to the painted one."""
 _WITH_TEETH: Final = 0.82, 1.3
@@ -25,7 +25,7 @@ _COLUMNS: Final = 33
 
 @dataclass(frozen=True, slots=True)
 class PhotoMouth:
-    """The open mouth of a portrait (T, T, 3)."""
+    """Open mouth of a portrait (T, T, 3)."""
 
     image: Image
     columns: Float  # (C,) px, from corner to corner of the mouth
@@ -35,7 +35,7 @@ class PhotoMouth:
 
     @classmethod
     def of(cls, image: Image, landmarks: Float, unit: float, has_teeth: bool) -> "PhotoMouth | None":
-        """The mouth of a portrait with landmarks (478, >=2) px and inter-ocular distance ``unit``; None if closed."""
+        """Extracts the mouth of a portrait; landmarks (478, >=2) px, inter-ocular distance ``unit``; None if closed."""
         upper, lower = (smooth_curve(landmarks[list(lip), :2]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
         columns = np.linspace(upper[0, 0], upper[-1, 0], _COLUMNS, dtype=np.float32)
         top, bottom = (np.interp(columns, lip[:, 0], lip[:, 1]).astype(np.float32) for lip in (upper, lower))
@@ -63,7 +63,7 @@ class PhotoMouth:
         return np.asarray(painted + (seen - painted) * np.float32(share), np.float32)
 
     def _share(self, opening: float) -> float:
-        """How much of the photographed mouth is seen at ``opening`` gaps of the photo."""
+        """Return the opacity of the photographed mouth at ``opening`` gaps of the photo."""
         if not self.has_teeth:
             low, high = _STRETCHED
             return float(np.clip((high - opening) / (high - low), 0, 1))

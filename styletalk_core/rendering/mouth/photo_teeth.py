@@ -1,7 +1,7 @@
-"""The teeth that a photo itself shows: kept where its mouth is open, so that a smile stays the person's own.
+"""Photographed teeth: extracted from a photo with an open mouth, to preserve the person's own smile.
 
-The bright, colourless places between the lips are teeth: those that begin near the upper lip are fixed to the head,
-the others to the jaw.
+Bright, colourless regions between the lips are teeth: those that start near the upper lip are attached to the head, the
+others to the jaw.
 Runs on: worker thread; built once per portrait.
 """
 
@@ -17,7 +17,7 @@ from styletalk_core.rendering.portrait.person_mask import fill_in
 from styletalk_core.rendering.raster.opening import smooth_curve
 
 _OPEN: Final = 0.075
-"""Inter-ocular distances between the lips from which a photo can show teeth."""
+"""Minimum lip gap at which a photo can show teeth, in inter-ocular distances."""
 _RANGE: Final = 0.22
 """Difference in whiteness between teeth and what is behind them, shares of the cheeks' lightness."""
 _REDNESS: Final = 1.2
@@ -31,14 +31,14 @@ _UPPER_STARTS: Final = 0.45
 _HIDDEN: Final = 0.015
 """Inter-ocular distances by which the teeth go on behind the lips, before the gum begins."""
 _GUM_ENDS: Final = 0.10
-"""Where the gum ends in the middle of the row; it is an arch."""
+"""Edge of the gum in the middle of the row; it forms an arch."""
 _LIP_SHADOW: Final = 0.012
 """Inter-ocular distances from the lip within which its shadow and its blur hide the true colour of teeth."""
 _END_FADE: Final = 0.02
 _TOOTH: Final = 0.06
 """Width of a tooth, inter-ocular distances."""
 _NOTCH: Final = 0.012
-"""How deep the notches between teeth are; deeper ones are shadows that were not recognized."""
+"""Maximum depth of the notches between teeth; deeper ones are undetected shadows."""
 _SEAM: Final = 0.010
 _SEAM_SHADE: Final = 0.85
 _GUM: Final = np.array([0.66, 0.40, 0.40], np.float32)  # of the cheeks
@@ -92,7 +92,7 @@ def photo_teeth(image: Image, landmarks: Float, unit: float, cheeks: Float) -> t
 
 
 def _recognized(patch: Float, between: Float, lips: Float, cheeks: Float) -> Float:
-    """Where teeth are seen ``between`` (H, W) the lips of a picture (H, W, 3); nowhere if they may be none."""
+    """Return the mask of teeth ``between`` (H, W) the lips of an image (H, W, 3); empty if they may not be teeth."""
     white = _whiteness(patch)
     dark, bright = np.percentile(white[between], (10, 92))
     lightness = float(_whiteness(cheeks.reshape(1, 1, 3))[0, 0])
@@ -137,7 +137,7 @@ def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum
 def with_closed_lips(image: Image, landmarks: Float, unit: float) -> Image:
     """A portrait (T, T, 4) whose open mouth is filled in with the colour of a seam between lips.
 
-    Without it the teeth that the photo shows would gleam through where the lips close.
+    Without it, teeth in the photo would be visible between closing lips.
     """
     upper, lower = _inner_lips(landmarks)
     low, window = _window(upper, lower, 0.1 * unit)
@@ -155,7 +155,7 @@ def with_closed_lips(image: Image, landmarks: Float, unit: float) -> Image:
 
 
 def _inner_lips(landmarks: Float) -> tuple[Float, Float]:
-    """The edges of the opening, upper and lower, each (N, 2) px."""
+    """Return the upper and lower edges of the opening, each (N, 2) px."""
     upper, lower = (smooth_curve(landmarks[list(lip), :2]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
     return upper, lower
 
@@ -168,7 +168,7 @@ def _window(upper: Float, lower: Float, margin: float) -> tuple[Float, tuple[sli
 
 
 def _lips(points: Float, shape: tuple[int, ...]) -> Float:
-    """Where the lips are, opening included, (H, W) bool."""
+    """Return the mask of the lips, including the opening, (H, W) bool."""
     outline = np.vstack([points[list(UPPER_OUTER_LIP)], points[list(LOWER_OUTER_LIP)][::-1]])
     inside = np.zeros(shape, np.uint8)
     cv2.fillPoly(inside, [outline.round().astype(np.int32)], 1)

@@ -1,4 +1,4 @@
-"""A portrait's own retouching: smooth fields that bend and shade its lips and the skin around them.
+"""Retouching of a portrait: smooth fields that deform and shade its lips and the surrounding skin.
 
 They lie over the photo, so that a crease or a shadow goes where the skin goes; they displace where the photo is
 sampled, which keeps it sharp, and lighten or darken it. At the photo's own expression they are zero. The network behind
@@ -114,7 +114,7 @@ def crop_frame(points: Float, side: int) -> Float:
 
 
 def person_features(face: Float, own: Float) -> Float:
-    """What the network is told of a person: (P,) of the resting face (478, 3) and the photo's own expression."""
+    """Return the network's person features (P,) of the resting face (478, 3) and the photo's own expression."""
     chosen = list(POINTS)
     return np.concatenate([_FACE_SCALE * face[chosen, :2].ravel(), _FEATURE_SCALE * own[chosen, :2].ravel()]).astype(
         np.float32
@@ -123,7 +123,7 @@ def person_features(face: Float, own: Float) -> Float:
 
 @_compiled  # type: ignore[untyped-decorator]
 def motion_features(offsets: Float, turn: Float) -> Float:
-    """What the network is told of a frame: (M,) of displacements (478, 3) and a turn of the head (3,)."""
+    """Return the network's motion features (M,) of displacements (478, 3) and head rotation (3,)."""
     features = np.empty(2 * len(_POINTS) + 3, np.float32)
     for k in range(len(_POINTS)):
         features[2 * k] = _FEATURE_SCALE * offsets[_POINTS[k], 0]

@@ -1,9 +1,9 @@
-"""The network that has learned from video how lips and the skin around them change beyond what the warped mesh shows.
+"""Retouching network: learned from video, models changes of the lips and surrounding skin beyond the warped mesh.
 
-It looks once at the photographed mouth and answers with basis fields; a perceptron turns every expression into their
-weights. A frame costs two small matrix products, and the fields vanish at the photo's own expression. They are smooth:
-they displace where the photo is sampled and lighten or darken it, and so can blur nothing.
-Trained by `styletalk train mouth`; portraits use its arrays (`retouch_weights`), the frame's share is in `retouch`.
+It maps the photographed mouth once to basis fields; a perceptron maps every expression to their weights. A frame costs
+two small matrix products, and the fields vanish at the photo's own expression. They are smooth displacements of the
+sampling positions and gains of the brightness, so they cannot blur the photo.
+Trained by `styletalk train mouth`; portraits use its arrays (`retouch_weights`), applied per frame by `retouch`.
 """
 
 import json
@@ -27,7 +27,7 @@ from styletalk_core.rendering.retouch_weights import (
 
 
 class RetouchNetwork(nn.Module):
-    """Portrait -> basis fields; expression -> their weights.
+    """Maps a portrait to basis fields and an expression to their weights.
 
     `reach` is the length of a vector of weights that training seldom saw exceeded.
     """
@@ -56,7 +56,7 @@ class RetouchNetwork(nn.Module):
         self.register_buffer("fade", torch.from_numpy(d.fade()), persistent=False)
 
     def bases(self, mouth: Tensor, person: Tensor) -> Tensor:
-        """Looks at photographed mouths (R, 3, 64, 64), 0..1, of people (R, P), see `retouch.person_features`.
+        """Computes basis fields of mouths (R, 3, 64, 64), 0..1, of people (R, P), see `retouch.person_features`.
 
         Returns:
             (R, K, 5, G, G) basis fields: displacement x, y in half sides of the crop, logarithms of R, G, B gains.
@@ -84,12 +84,12 @@ class RetouchNetwork(nn.Module):
 
 
 def weights_of(network: RetouchNetwork) -> RetouchWeights:
-    """The arrays of a network, for portraits."""
+    """Converts a network to arrays for portraits."""
     return RetouchWeights(network.dimensions, {k: v.detach().float().numpy() for k, v in network.state_dict().items()})
 
 
 def save(network: RetouchNetwork, card: dict[str, object], path: Path) -> None:
-    """Writes what `retouch_weights.load` reads, in half precision."""
+    """Saves a network in half precision, in the format of `retouch_weights.load`."""
     tensors = {name: value.detach().half().contiguous() for name, value in network.state_dict().items()}
     header = {"format": FORMAT, "dimensions": json.dumps(asdict(network.dimensions)), "card": json.dumps(card)}
     save_file(tensors, path, metadata=header)

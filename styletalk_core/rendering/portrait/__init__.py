@@ -1,1 +1,1 @@
-"""From a photo to a portrait: checks, crop, person mask."""
+"""Portrait enrolment from a photo: checks, crop, person mask."""

@@ -1,4 +1,4 @@
-"""The eyeball behind the lids: the portrait's own iris and white, completed where the lids hide them.
+"""Eyeball behind the lids: the portrait's own iris and sclera, completed where the lids hide them.
 
 The iris moves with the gaze while the corners of the eye stay; the lids are drawn over it by the face mesh.
 A portrait with open eyes does not show the skin of its upper lids; `Eyelid` unrolls it when they close.
@@ -19,7 +19,7 @@ from styletalk_core.rendering.raster.sampling import sample
 
 EYEBALL_RADIUS = 0.135  # inter-ocular distances (12 mm of 90 mm)
 LID_APPEARS = 0.1
-"""How far an eye has closed when its lid begins to be drawn."""
+"""Eye closure from which the lid is drawn."""
 _LID_SHADOW = 0.35
 _BROW, _MAKE_UP = 0.82, 0.5  # of the brightness around the eye
 _CORNER_FADE = 0.3  # share of the eye's width

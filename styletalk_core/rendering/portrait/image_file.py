@@ -1,4 +1,4 @@
-"""Reads a still picture, whatever the file is like: upright, RGB, 8 bits, of a size that can be worked on.
+"""Image loading: any supported file to upright 8-bit RGB of limited size.
 
 Runs on: any thread.
 """
@@ -14,17 +14,17 @@ from styletalk_core.errors import InputError
 from styletalk_core.rendering.arrays import Image
 
 FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
-"""What cameras, telephones and the web make; Pillow would also start other programs for some rare ones."""
+"""Accepted formats, common on cameras, phones and the web; for some rare ones Pillow starts external programs."""
 MAX_PIXELS: Final = 60_000_000
 WORKING_SIDE: Final = 2048
-"""Side in pixels to which longer pictures are reduced."""
+"""Maximum side in pixels; larger images are downscaled."""
 
 
 def load(path: Path) -> Image:
-    """Returns (H, W, 3) uint8 RGB, upright, whatever the file's colour space and depth.
+    """Loads an image as upright (H, W, 3) uint8 RGB, for any colour space and depth.
 
     Raises:
-        InputError: not a still picture.
+        InputError: the file is not an image.
     """
     try:
         with Pillow.open(path, formats=FORMATS) as image:

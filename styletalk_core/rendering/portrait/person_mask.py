@@ -1,7 +1,7 @@
-"""Who is person and who is background: a soft mask of a photo, the person's own colours, the empty background.
+"""Person segmentation: soft mask of a photo, foreground colours, and the empty background.
 
 The mask network is MediaPipe Selfie Segmentation (Apache-2.0, see weights/README.md), run by OpenCV; its 256 x 256
-answer is sharpened along the photo's own edges by a guided filter, so that hair keeps its outline.
+output is refined along the photo's edges by a guided filter, to preserve the outline of hair.
 Runs on: any thread, at enrolment only (about 50 ms for 1024 x 1024).
 """
 
@@ -23,7 +23,7 @@ def _network() -> Any:
 
 
 def person_mask(rgb: Image) -> Float:
-    """Returns (H, W) float32, 0 background .. 1 person, of a photo (H, W, 3) uint8 RGB."""
+    """Return the person mask (H, W) float32, 0 background .. 1 person, of a photo (H, W, 3) uint8 RGB."""
     network = _network()
     network.setInput(cv2.dnn.blobFromImage(rgb, 1 / 255.0, (_NETWORK_SIDE, _NETWORK_SIDE)))
     coarse = network.forward()[0, 0]
@@ -63,7 +63,7 @@ def guided_filter(guide: Float, values: Float, radius: int, epsilon: float) -> F
 def fill_in(image: Float, weight: Float) -> Float:
     """Keeps ``image`` (H, W, C) where ``weight`` (H, W) is 1 and fills the rest smoothly from what is kept.
 
-    Push-pull interpolation: averages down a pyramid, then back up wherever the finer level knows nothing.
+    Push-pull interpolation: averages down a pyramid, then fills gaps of each level from the coarser one.
     """
     levels = [(image * weight[..., None], weight)]
     while min(levels[-1][1].shape) > 2:
@@ -77,7 +77,7 @@ def fill_in(image: Float, weight: Float) -> Float:
 
 
 def foreground_colors(rgb: Image, mask: Float) -> Float:
-    """The person's colours, freed of the background at soft edges and defined everywhere, (H, W, 3) float32."""
+    """Return foreground colours, without background bleed at soft edges and defined everywhere, (H, W, 3) float32."""
     image = rgb.astype(np.float32)
     sure = (cv2.erode(mask, np.ones((3, 3))) > 0.95).astype(np.float32)
     keep = np.clip((mask - 0.75) / 0.2, 0, 1)[..., None]
@@ -85,7 +85,7 @@ def foreground_colors(rgb: Image, mask: Float) -> Float:
 
 
 def empty_background(rgb: Image, mask: Float) -> Float:
-    """The photo without the person, (H, W, 3) float32: the hole behind them is filled from around it."""
+    """Return the photo without the person, (H, W, 3) float32, inpainted from the surroundings."""
     reach = max(3, round(max(mask.shape) / 110)) | 1
     sure = (cv2.dilate(mask, np.ones((reach, reach))) < 0.02).astype(np.float32)
     if sure.mean() < 0.02:  # Hardly any background to learn from: a plain wall in its average colour.

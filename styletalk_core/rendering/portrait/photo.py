@@ -1,4 +1,4 @@
-"""A user's photo, checked and cropped: what the camera, the phone or the web made of it becomes a square RGB face.
+"""Photo preparation: checks a user's photo and crops it to a square RGB face.
 
 Runs on: any thread, at enrolment only.
 """
@@ -20,10 +20,10 @@ FACE_SHARE, FACE_CENTER = 0.46, 0.50
 
 
 def find_landmarks(rgb: Image) -> Float:
-    """Landmarks (478, 3) px of the largest face in a picture (H, W, 3).
+    """Return the landmarks (478, 3) px of the largest face in an image (H, W, 3).
 
     Raises:
-        InputError: there is no face.
+        InputError: no face was found.
     """
     with FaceTracker() as tracker:
         return tracker.track_image(rgb)
@@ -64,7 +64,7 @@ def cropped_face(rgb: Image, size: int) -> tuple[Image, Float]:
 
 
 def turn(landmarks: Float) -> tuple[float, float]:
-    """Yaw and pitch [rad] of a face away from the camera, from the plane through eyes and chin."""
+    """Return yaw and pitch [rad] of a face relative to the camera, from the plane through eyes and chin."""
     across = landmarks[263] - landmarks[33]
     down = landmarks[CHIN] - landmarks[10]
     unit = eye_distance_px(landmarks)

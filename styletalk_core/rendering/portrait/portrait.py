@@ -1,4 +1,4 @@
-"""A portrait that can be rendered: a square photo with its landmarks and person mask, and the library of them.
+"""Portrait: a square photo with landmarks and person mask, ready for rendering, and its enrolment.
 
 Runs on: any thread. Enrolment takes about a second; nothing here runs per frame.
 """
@@ -26,7 +26,7 @@ class Portrait:
     size: int  # side of the output it was enrolled for, px
     image: Image  # (T, T, 3) RGB; T may exceed ``size`` for sharpness
     mask: Image  # (T, T) 0 background .. 255 person
-    landmarks: Float  # (478, 3) px of ``picture``
+    landmarks: Float  # (478, 3) px of ``image``
     triangles: Index  # (F, 3) of the face mesh, eyes and mouth filled in
 
     def encoded(self) -> bytes:
@@ -44,7 +44,7 @@ class Portrait:
 
     @classmethod
     def decoded(cls, name: str, data: bytes) -> "Portrait":
-        """Return the portrait in the content of a file; raises one of `DAMAGE` where it holds none."""
+        """Decodes a portrait file; raises one of `DAMAGE` if it is invalid."""
         with np.load(io.BytesIO(data)) as stored:
             about = json.loads(stored["about"].tobytes())
             return cls(
@@ -75,18 +75,18 @@ def _decoded(data: Image, flags: int) -> Image:
 
 
 def enrol(image_path: Path, name: str | None = None, title: str | None = None, size: int = 512) -> Portrait:
-    """Makes a portrait of the largest face in a photo.
+    """Creates a portrait from the largest face in a photo.
 
     Args:
-        image_path: any still picture that Pillow reads.
-        name: short name in the library; the file's own by default.
-        title: name shown to people.
-        size: side of the output picture, px.
+        image_path: image file.
+        name: name in the library; the file's name by default.
+        title: display name.
+        size: frame size in pixels.
 
     Raises:
-        InputError: no picture, or no face in it that could be made to speak; the sentence says why.
+        InputError: not an image, or no usable face; the message says why.
     """
-    # Only enrolment needs the face tracker: a server that shows stored portraits never loads it.
+    # Only enrolment needs the face tracker; a server that only renders stored portraits never loads it.
     from styletalk_core.rendering.face_mesh import face_triangles
     from styletalk_core.rendering.portrait import photo
     from styletalk_core.rendering.portrait.image_file import load

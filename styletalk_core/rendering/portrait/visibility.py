@@ -1,8 +1,8 @@
-"""Whether a photo shows the eyes and the mouth that are to move: dark glasses, masks and hands cover them.
+"""Visibility check: rejects photos in which dark glasses, masks or hands cover the eyes or the mouth.
 
-The face mesh is fitted just as well over what covers a face, so the pixels must tell: eyes have a white and a pupil, a
-mouth has a dark line or an opening between lips that are redder than the skin. The limits lie between some 350 faces
-of all kinds and the same faces with glasses, masks and hands drawn over them.
+The face mesh is also fitted over occlusions, so they are detected from pixels: eyes have a white and a pupil; a mouth
+has a dark line or an opening between lips redder than the skin. The thresholds separate about 350 faces of all kinds
+from the same faces with glasses, masks and hands drawn over them.
 Runs on: any thread, at enrolment only; pure.
 """
 
@@ -29,10 +29,10 @@ _FLAT_MOUTH: Final = 0.30, 2.0
 
 
 def check_visible(rgb: Image, landmarks: Float) -> None:
-    """Makes sure that eyes and mouth of a face (478, >=2) px can be seen in a photo (H, W, 3).
+    """Checks that eyes and mouth of a face (478, >=2) px are visible in a photo (H, W, 3).
 
     Raises:
-        InputError: something covers them.
+        InputError: the eyes or the mouth are covered.
     """
     lab: Float = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     points, unit = landmarks[:, :2], eye_distance_px(landmarks)
@@ -48,7 +48,7 @@ def check_visible(rgb: Image, landmarks: Float) -> None:
 
 
 def _lightness(lab: Float, places: Float, reach: float) -> float:
-    """Median lightness around ``places`` (N, 2)."""
+    """Return the median lightness around ``places`` (N, 2)."""
     r = max(1, round(reach))
     around = [
         lab[max(y - r, 0) : y + r + 1, max(x - r, 0) : x + r + 1, 0].ravel() for x, y in places.round().astype(int)

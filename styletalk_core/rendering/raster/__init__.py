@@ -1,1 +1,1 @@
-"""Triangles, sampling and compositing by the pixel."""
+"""Rasterization, texture sampling and compositing."""

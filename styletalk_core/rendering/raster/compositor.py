@@ -1,4 +1,4 @@
-"""Between RGB pictures and the pixels of a layer, and from a layer to yuv420p.
+"""Conversion between RGB images and RGBA layers, and from layers to yuv420p.
 
 Runs on: any thread; pure.
 """
@@ -21,17 +21,17 @@ def opaque(rgb: Image) -> Image:
 
 
 def without_alpha(layer: Image) -> Image:
-    """The colours (H, W, 3) of a layer (H, W, 4)."""
+    """Return the colours (H, W, 3) of a layer (H, W, 4)."""
     return np.asarray(cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def yuv420p(layer: Image) -> Image:
-    """The colours of a layer (H, W, 4), even sides, as planes (H*3//2, W)."""
+    """Converts the colours of a layer (H, W, 4), even sides, to planes (H*3//2, W)."""
     return np.asarray(cv2.cvtColor(layer, cv2.COLOR_RGBA2YUV_I420), np.uint8)
 
 
 def stacked_yuv420p(layer: Image) -> Image:
-    """Planes (H*3, W) of a picture twice as high: the colours of a layer, and below them its alpha in grey."""
+    """Converts a layer to planes (H*3, W) of a frame twice as high; the lower half is the alpha mask."""
     height, width = layer.shape[:2]
     planes = yuv420p(layer)
     out = np.full((3 * height, width), _NO_COLOR, np.uint8)

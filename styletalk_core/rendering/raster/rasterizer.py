@@ -1,4 +1,4 @@
-"""Triangles to pixels: to a backward map, or at once to the picture that they show.
+"""Triangle rasterizer: renders triangles to a backward map, or directly to pixels.
 
 Runs on: any thread; pure. Compiled once by numba and cached beside the module.
 """

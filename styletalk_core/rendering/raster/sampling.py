@@ -1,4 +1,4 @@
-"""One pixel of a picture at any place: bilinear, all four channels in one vector register.
+"""Bilinear sampling of one pixel at any position, all four channels in one vector register.
 
 The sum is in whole numbers of 16 bits: places are known to 1/64 of a pixel, the result is rounded.
 Runs on: any thread; pure. Compiled into the functions that call it.

@@ -1,4 +1,4 @@
-"""The pixels of a triangle in one row, sampled from a texture and perhaps shaded, and a layer over what is behind it.
+"""Span rendering: pixels of a triangle in one row, sampled from a texture, optionally shaded, and composited.
 
 Pictures are given as addresses of RGBA pixels of 32 bits, red in the lowest byte: arrays are copied when they are
 passed on, which takes as long as a pixel.

@@ -1,4 +1,4 @@
-"""One triangle in whole numbers: the columns that each of its rows covers, and what changes evenly over it.
+"""Integer triangle setup: the columns covered in each row, and linear interpolation over the triangle.
 
 Rows of a triangle of the face are a few pixels long: what is done once per row must cost little more than a pixel.
 Runs on: any thread; pure. Compiled into the functions that call it.

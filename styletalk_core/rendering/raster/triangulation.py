@@ -1,4 +1,4 @@
-"""Delaunay triangulation of a few hundred points in the plane, without importing SciPy for it.
+"""Delaunay triangulation of a few hundred 2-D points, without SciPy.
 
 Pure; runs when a renderer is built, some fifty milliseconds for 300 points.
 """
@@ -17,7 +17,7 @@ _FAR: Final = 1e4
 
 
 def delaunay(points: Float) -> Index:
-    """Triangles (F, 3) over points (V, 2), in any order and orientation, by Bowyer's and Watson's insertion.
+    """Triangulates points (V, 2) by Bowyer-Watson insertion; triangles (F, 3) in any order and orientation.
 
     Deviation: of points within a millionth of their extent of a common line at the outline, a triangle may be missing.
     """
@@ -40,7 +40,7 @@ def delaunay(points: Float) -> Index:
 
 
 def _outline(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Edges (E, 2) that belong to one of the triangles only."""
+    """Return the edges (E, 2) that belong to exactly one triangle."""
     edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     keys, counts = np.unique(edges[:, 0] << 32 | edges[:, 1], return_counts=True)
     once = keys[counts == 1]
@@ -48,7 +48,7 @@ def _outline(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _circumcircles(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre and squared radius (F, 3) of the circles through corners (F, 3, 2)."""
+    """Return centre and squared radius (F, 3) of the circumcircles of triangles (F, 3, 2)."""
     a = corners[:, 0]
     b, c = corners[:, 1] - a, corners[:, 2] - a
     twice_area = 2 * (b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0])

@@ -98,6 +98,6 @@ def test_a_plan_is_told_in_plain_words() -> None:
     hopeless = plan_for(slower(FAST, 100), 2)
     assert not hopeless.feasible
     assert hopeless.described() == (
-        "This machine is too slow for calls: a picture of 256 px takes 550 ms of work, and 10 a second cannot be made "
-        "with 2 processors."
+        "This machine is too slow for calls: a frame of 256 px takes 550 ms, "
+        "and 2 CPU cores cannot render 10 frames per second."
     )
