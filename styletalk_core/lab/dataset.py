@@ -22,7 +22,7 @@ FREE_LICENCE: Final = "CC BY 4.0"
 """Licence of the clips that `--licence free` keeps."""
 _NEWS_FOLDER: Final = "news_ar"
 _NEUTRAL: Final = "neutral"
-"""How the style of a clip begins in which nobody holds an expression."""
+"""Style name prefix of clips without an acted expression."""
 
 _MIN_FRAMES: Final = 30
 """Shorter clips say nothing about how a face moves."""
@@ -95,12 +95,12 @@ def track_clips(clips: Iterable[VideoClip], cache: Path) -> Iterator[tuple[Video
 
 
 def track_path(cache: Path, clip: VideoClip) -> Path:
-    """Where the track of a clip lies."""
+    """Return the path of a clip's track."""
     return cache / "tracks" / f"{clip.name}.npz"
 
 
 def coefficients_path(cache: Path, clip: VideoClip) -> Path:
-    """Where the `ClipMotion` of a clip lies."""
+    """Return the path of a clip's `ClipMotion`."""
     return cache / "coefficients" / f"{clip.name}.npz"
 
 

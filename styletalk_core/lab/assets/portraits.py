@@ -43,7 +43,7 @@ REGIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a presenter is made of; names are files of the portraits folder."""
+    """Sources of a presenter; names are files of the portraits folder."""
 
     name: str
     title: str

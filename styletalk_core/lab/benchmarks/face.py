@@ -47,7 +47,7 @@ class HeldOut:
 
     @property
     def person(self) -> str:
-        """Who it is; where nobody knows, the clip's own name."""
+        """Name of the person; the clip's name if unknown."""
         return self.clip.speaker or self.clip.name
 
 
@@ -112,7 +112,7 @@ def reconstruction(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, floa
 
 
 def identity(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
-    """How often a linear classifier names the person, from landmarks and from coefficients of calm frames.
+    """Return the accuracy of a linear person classifier, on landmarks and on coefficients of calm frames.
 
     Every clip is cut into pieces, each read as a clip of its own; the classifier learns the even ones and is then
     asked about the odd ones.
@@ -141,7 +141,7 @@ def identity(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
 
 
 def retrieval(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
-    """How often the nearest style code is of the same person in the same manner; every clip gives two halves."""
+    """Return how often the nearest style code has the same person and manner; every clip gives two halves."""
     styles, labels = [], []
     for held in clips:
         motion = encode_track(held.track, held.face, model)

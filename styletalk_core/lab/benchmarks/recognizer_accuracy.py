@@ -88,7 +88,7 @@ def _held_out(cache: Path, source: str) -> Iterator[Reference]:
 
 
 def accuracy(backend: PhoneRecognizer, references: list[Reference]) -> dict[str, float]:
-    """How right the labels are, weighted by length: `mean_accuracy` of all references."""
+    """Return the label accuracy weighted by length: `mean_accuracy` over all references."""
     scores = [score(frame_labels(recognize(backend, one.samples), len(one.labels)), one.labels) for one in references]
     return mean_accuracy(scores, [len(one.labels) for one in references])
 

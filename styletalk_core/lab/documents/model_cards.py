@@ -32,7 +32,7 @@ def cards_page(folder: Path) -> str:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """What the header of a weight file tells people; empty when it tells nothing."""
+    """Return the model card in the header of a weight file; empty if there is none."""
     with safe_open(path, "np") as file:
         header = {name: _parsed(value) for name, value in sorted((file.metadata() or {}).items())}
     card = header.pop("card", {})
@@ -51,7 +51,7 @@ def _words(name: str) -> str:
 
 
 def _told(value: Any, depth: int = 1) -> str:
-    """What stands behind the colon: nested mappings become nested lists, the innermost one line."""
+    """Format the value after the colon: nested mappings become nested lists, the innermost one line."""
     if not isinstance(value, Mapping):
         return f" {'; '.join(map(str, value)) if isinstance(value, list) else value}"
     if any(isinstance(one, Mapping) for one in value.values()):

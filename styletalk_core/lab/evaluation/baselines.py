@@ -1,4 +1,4 @@
-"""What a figure must beat: motions that cost nothing, or that know the clip's own answer.
+"""Baseline motions: trivial ones, and ones that use the clip's ground truth.
 
 Runs on: any thread; pure.
 """

@@ -1,4 +1,4 @@
-"""How true the renderer is: real video in, its tracked motion on its own first frame out, picture against picture.
+"""Renderer fidelity: compares real video with its tracked motion rendered on its own first frame.
 
 The definitions are those of the CLI contract: SSIM (Wang 2004), CPBD (Narvekar and Karam 2011), mouth landmark distance
 on 256 x 256 faces, and mean absolute error around the mouth, also of the warp without the layers behind lips and lids.

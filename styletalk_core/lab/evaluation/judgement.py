@@ -80,7 +80,7 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class StyleFigures:
-    """What becomes of each style."""
+    """Results per style."""
 
     recognized: dict[str, float]
     """Share of clips whose style is recognized."""

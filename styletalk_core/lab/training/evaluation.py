@@ -28,7 +28,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class MotionFigures:
-    """What one clip's generated motion is worth; NaN where the clip offers nothing to judge."""
+    """Scores of one clip's generated motion; NaN where a score does not apply."""
 
     opening_correlation: float
     best_lag_frames: float
