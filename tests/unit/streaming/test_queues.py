@@ -41,5 +41,5 @@ async def test_a_consumer_waits_for_an_item() -> None:
 
 
 def test_a_queue_without_room_is_refused() -> None:
-    with pytest.raises(ValueError, match="room"):
+    with pytest.raises(ValueError, match="at least 1"):
         BoundedQueue("test", 0, OnFull.WAIT)
