@@ -1,6 +1,6 @@
 """The ASGI application: the page, the API, signalling and control.
 
-Runs on: event loop. `create_app` wires a service; starting and stopping the worker is the application's lifespan.
+Runs on: event loop. `create_app` wires a service; the application's lifespan starts and stops the worker.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ from styletalk_core.errors import InputError, StyleTalkError
 
 
 async def healthz(request: Request) -> Response:
-    """The process answers."""
+    """Liveness: the process responds."""
     return PlainTextResponse("ok")
 
 
 async def readyz(request: Request) -> Response:
-    """The models are warm and new calls are taken."""
+    """Readiness: the models are warm and new calls are accepted."""
     service: Service = request.app.state.service
     if service.draining or not service.worker.ready or not service.worker.plan.feasible:
         return signalling.busy(service)
@@ -49,7 +49,7 @@ async def readyz(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Figures for Prometheus."""
+    """Metrics for Prometheus."""
     return Response(exposition(request.app.state.service), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
@@ -60,21 +60,20 @@ async def schema(request: Request) -> Response:
 
 
 def _page_parts(page: Path) -> frozenset[str]:
-    """Paths of what the page loads: without secrets, and fetched by embedding pages that have no cookie here."""
+    """Paths of the page's files: they hold no secrets, and embedding pages fetch them without a cookie."""
     files = (path.relative_to(page).as_posix() for path in page.rglob("*") if path.suffix != ".html")
     return frozenset(f"/{file}" for file in files)
 
 
 async def _settle(service: Service) -> None:
-    """Hides what lives as long as the process from the garbage collector: looking through it takes 0.1 s every time,
-    in which no thread of the process does anything else."""
+    """Freezes the heap (`gc.freeze`): a full collection would take 0.1 s and stop every thread of the process."""
     await service.worker.wait_ready()
     gc.collect()
     gc.freeze()
 
 
 async def _draw_ahead(service: Service) -> None:
-    """Draws what pages ask for when an avatar is chosen, until somebody calls: during a call it would cost frames."""
+    """Draws the thumbnails of each avatar ahead of time, until a call starts: during a call this would cost frames."""
     await service.worker.wait_ready()
     shipped = [entry for entry in await asyncio.to_thread(service.catalogue.avatars) if entry.kind == "presenter"]
     for avatar, style in product(shipped, service.catalogue.styles()):
@@ -85,7 +84,7 @@ async def _draw_ahead(service: Service) -> None:
 
 
 def create_app(service: Service) -> Starlette:
-    """The application for a service whose worker has not been started."""
+    """Return the application for a service whose worker has not been started."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -120,11 +119,11 @@ def create_app(service: Service) -> Starlette:
 def build_app(
     service: Service, calls: Sequence[BaseRoute], lifespan: Lifespan[Starlette], media: Collection[str] = ()
 ) -> Starlette:
-    """The page and the lists, around the routes of calls.
+    """Return the application with the page, the lists and the given routes.
 
     Args:
-        calls: what is answered to who wants to talk or to watch.
-        media: where else than here the page may connect to.
+        calls: routes for clients and viewers.
+        media: further origins that the page may connect to.
     """
     with as_file(files("client_demo")) as page:
         app = Starlette(
@@ -162,7 +161,7 @@ def build_app(
             exception_handlers={HTTPException: refused, StyleTalkError: told, StreamingError: told, Exception: failed},
             lifespan=lifespan,
         )
-        # not a route: it would match every path before a route that matches all but the method
+        # not a route: it would match every path before a route that matches except for the method
         app.router.default = StaticFiles(directory=page, html=True)
     app.state.service = service
     return app

@@ -1,4 +1,4 @@
-"""Makes a service with its worker, and the socket that it listens on.
+"""Construction of the service, its worker and its listening socket.
 
 Runs on: the main thread. The models are imported and run on the worker thread only.
 """
@@ -32,7 +32,7 @@ CORES_PER_SESSION = 2
 
 
 def make_service(config: ServerConfig) -> "Service":
-    """The service with the packaged models and the user's libraries, its worker not started.
+    """Return the service with the packaged models and the user's libraries; its worker is not started.
 
     Raises:
         InputError: the device is not one of auto, cpu, cuda and cuda:N; there is no such voice, or no such model.
@@ -55,10 +55,10 @@ def make_service(config: ServerConfig) -> "Service":
 
 
 def listen(config: ServerConfig) -> socket.socket:
-    """A listening socket.
+    """Return a listening socket.
 
     Raises:
-        InputError: the address or the port cannot be had.
+        InputError: the address or the port cannot be bound.
     """
     try:
         family, kind, _, _, address = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
@@ -80,7 +80,7 @@ def listen(config: ServerConfig) -> socket.socket:
 def make_worker(
     config: ServerConfig, avatars: "AvatarLibrary", styles: "StyleLibrary", backgrounds: "BackgroundLibrary"
 ) -> "BatchWorker":
-    """The worker of the configured device, not started.
+    """Return the worker of the configured device, not started.
 
     Raises:
         InputError: the device is not one of auto, cpu, cuda and cuda:N, or the renderer lacks its weights.
@@ -112,7 +112,7 @@ def make_worker(
 
 
 def _has_gpu() -> bool:
-    """True where PyTorch can use a GPU; without NVIDIA's driver, PyTorch is not imported to find out."""
+    """True where PyTorch can use a GPU; without NVIDIA's driver PyTorch is not imported for this."""
     try:
         ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -123,7 +123,7 @@ def _has_gpu() -> bool:
 
 
 def machine_of(config: ServerConfig) -> "Machine":
-    """What a worker with these settings runs on."""
+    """Describes this machine to the scheduler, with these settings."""
     from server.processors import SpareProcessors, available_cores
     from streaming.scheduling.worker import Machine
 
@@ -133,7 +133,7 @@ def machine_of(config: ServerConfig) -> "Machine":
 
 
 def encoder_of_pictures(size: int) -> "Callable[[NDArray[np.uint8]], None]":
-    """Encodes pictures of ``size`` as a call does, to measure what that costs."""
+    """Encodes frames of ``size`` px as a call does, to measure the cost."""
     from server.webrtc.tracks import video_frame
     from server.webrtc.vp8_encoder import LiveVp8Encoder
     from streaming.media import RenderedFrame

@@ -1,6 +1,6 @@
-"""Which avatars, styles and backgrounds a viewer may choose from.
+"""Catalogue of the avatars, styles and backgrounds that a client may choose from.
 
-Runs on: any thread. The first look at a portrait reads its file, later ones do not.
+Runs on: any thread. A portrait's file is read once, on first use.
 """
 
 import logging
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 THUMBNAILS_KEPT = 256
-"""Pictures of styles that stay ready, 6 kB each."""
+"""Cached thumbnails of styles, 6 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class AvatarEntry:
     title: str
     kind: str
     stamp: int
-    """Another number when there is another portrait under this name."""
+    """Changes when the portrait under this name is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class StyleEntry:
     title: str
     kind: str
     stamp: int
-    """Another number when there is another style under this name."""
+    """Changes when the style under this name is replaced."""
 
 
 class BackgroundRow(Protocol):
@@ -58,33 +58,33 @@ class BackgroundRow(Protocol):
 
 
 class Catalogue(Protocol):
-    """What the web side asks about the core's libraries."""
+    """Read access of the web layer to the core's libraries."""
 
     def avatars(self) -> list[AvatarEntry]:
-        """In the order to show them; the first is the default."""
+        """In display order; the first is the default."""
 
     def styles(self) -> list[StyleEntry]:
-        """In the order to show them."""
+        """In display order."""
 
     def backgrounds(self) -> Sequence[BackgroundRow]:
-        """In the order to show them; any other colour ``#rrggbb`` may be chosen as well."""
+        """In display order; any other color ``#rrggbb`` may be chosen as well."""
 
     def check_background(self, name: str) -> None:
-        """Makes sure that a background can be shown.
+        """Checks that a background can be shown.
 
         Raises:
-            NotFound: it cannot.
+            NotFound: there is no such background, or its file is damaged.
         """
 
     def thumbnail(self, avatar: str) -> bytes:
-        """A small JPEG.
+        """Return a thumbnail of an avatar as JPEG.
 
         Raises:
             NotFound: there is no such avatar.
         """
 
     def style_thumbnail(self, style: str, avatar: str) -> bytes:
-        """A small JPEG of an avatar that wears a style.
+        """Return a thumbnail of an avatar with a style as JPEG.
 
         Raises:
             NotFound: there is no such style or avatar.
@@ -92,7 +92,7 @@ class Catalogue(Protocol):
 
 
 class LibraryCatalogue:
-    """The packaged and the user's own avatars, styles and backgrounds; what a user adds shows without a restart."""
+    """The packaged and the user's own avatars, styles and backgrounds; uploads appear without a restart."""
 
     def __init__(self, avatars: "AvatarLibrary", styles: "StyleLibrary", backgrounds: "BackgroundLibrary") -> None:
         self._avatars = avatars
@@ -108,7 +108,7 @@ class LibraryCatalogue:
         return [entry for name in self._avatars.names() if (entry := self._entry(name)) is not None]
 
     def _entry(self, name: str) -> AvatarEntry | None:
-        """What the list says of an avatar; None of one whose file is damaged."""
+        """Return the list entry of an avatar; None when its file is damaged."""
         stamp, known = self._avatars.stamp(name), self._entries.get(name)
         if known is not None and known.stamp == stamp:
             return known
@@ -149,7 +149,7 @@ class LibraryCatalogue:
             return self._style_thumbnails[key]
 
     def _wearing(self, avatar: str) -> "StyleThumbnails":
-        """Draws on this avatar; ready for the one that was asked for last."""
+        """Return the painter of thumbnails for this avatar; the most recent one is cached."""
         from styletalk_core.library.style_thumbnail import StyleThumbnails
 
         stamp = self._avatars.stamp(avatar)

@@ -1,9 +1,9 @@
-"""Several servers behind one gateway, on Ray Serve: `serve run server.cluster:application`.
+"""Cluster of servers behind one gateway, on Ray Serve: `serve run server.cluster:application`.
 
-A session is one request of Ray Serve that lasts as long as the session: so Ray places it on a replica that has a slot
-free, scales by the number of sessions, and waits for them before it takes a replica away. What flows through the
-request is only where the session is and what it has chosen; the client goes straight to the replica, which is a whole
-server with a port of its own.
+A session is one Ray Serve request that lasts as long as the session. Ray therefore places it on a replica with a free
+slot, scales by the number of sessions, and waits for them before it removes a replica. The request carries only the
+session's address and settings; the client connects directly to the replica, which is a complete server with its own
+port.
 
 Runs on: the event loops of Ray Serve's replicas.
 """
@@ -37,27 +37,27 @@ from server.sessions.clients import Client
 from styletalk_core.errors import InputError
 
 ARRIVAL_SECONDS = 15.0
-"""A client who has not come to his server after this long has gone elsewhere."""
+"""Seconds after which a client that has not connected to its server is given up."""
 LOOK_SECONDS = 0.25
 MAX_SERVERS_PER_NODE = 64
 BUSY_SHARE = 0.7
-"""Share of the places that may be taken before another server is started."""
+"""Share of the slots in use at which another server is started."""
 SERVERS = "servers"
 GATEWAY = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What the servers of a cluster share, besides the settings of each.
+    """Settings of a cluster, in addition to those of its servers.
 
     Attributes:
         config: of each server; ``port`` and ``udp_ports`` are those of the first server on a machine.
-        front: address under which the gateway is opened, such as https://avatar.example/.
+        front: public address of the gateway, such as https://avatar.example/.
         node: address of a server, with {ip} and {port} of its machine.
-        least, most: servers at the same time.
-        udp_ports_each: how many UDP ports a server has.
-        cpus, gpus: what Ray reserves for a server.
-        grow_seconds, shrink_seconds: how long more or fewer servers must have been wanted before they come or go.
+        least, most: number of servers at the same time.
+        udp_ports_each: number of UDP ports of a server.
+        cpus, gpus: resources that Ray reserves for a server.
+        grow_seconds, shrink_seconds: delay before servers are added or removed.
     """
 
     config: ServerConfig
@@ -73,10 +73,10 @@ class Cluster:
 
     @classmethod
     def of(cls, args: dict[str, Any]) -> "Cluster":
-        """Sorts arguments into those of the cluster and those of its servers.
+        """Splits arguments into those of the cluster and those of its servers.
 
         Raises:
-            InputError: one of them is unknown or impossible.
+            InputError: one of them is unknown or invalid.
         """
         own: dict[str, Any] = {f.name: type(f.default) for f in fields(cls) if f.name != "config"}
         given = checked({key: value for key, value in args.items() if key not in own}, "of the application")
@@ -90,12 +90,12 @@ class Cluster:
         return replace(cluster, config=replace(cluster.config, allow_origins=origins))
 
     def on_this_machine(self) -> tuple[ServerConfig, socket.socket]:
-        """The configuration of one more server on this machine, and its listening socket.
+        """Return the configuration of a further server on this machine, and its listening socket.
 
-        The TCP port that is free tells which range of UDP ports is.
+        The free TCP port determines the range of UDP ports.
 
         Raises:
-            InputError: all ports are taken.
+            InputError: no port is free.
         """
         ports = self.config.udp_range()
         for place in range(MAX_SERVERS_PER_NODE):
@@ -111,7 +111,7 @@ class Cluster:
 
 
 class Servers:
-    """One replica: a whole server, with the sessions that Ray sends here."""
+    """One replica: a complete server with the sessions that Ray sends to it."""
 
     async def __init__(self, cluster: Cluster, make: Callable[[ServerConfig], Service]) -> None:  # type: ignore[misc]
         config, listener = cluster.on_this_machine()
@@ -126,7 +126,7 @@ class Servers:
         await self._service.worker.wait_ready()
 
     async def acquire(self, session: str | None, client_settings: ClientSettings | None) -> SessionLease:
-        """A session's time here."""
+        """Holds a session; yields its address, then its settings whenever they change."""
         clients = self._service.clients
         chosen = client_settings or ClientSettings(self._service.first_settings(), 0.5)
         client = clients.preregister(session or secrets.token_urlsafe(12), chosen.settings, chosen.fade_s)
@@ -138,23 +138,23 @@ class Servers:
                 yield present
 
     def check_health(self) -> None:
-        """Called by Ray: raises where the server has stopped.
+        """Health check, called by Ray.
 
         Raises:
-            RuntimeError: it has.
+            RuntimeError: the server has stopped.
         """
         if self._serving.done():
             raise RuntimeError("the HTTP server has stopped")
 
     async def __del__(self) -> None:
-        """Called by Ray once no session is held here; one that the gateway has lost sight of may still be."""
+        """Shutdown, called by Ray once it holds no session here; a session that the gateway has lost may still run."""
         await self._service.drain(self._drain_seconds)
         self._server.should_exit = True
         await self._serving
 
 
 async def _while_present(client: Client) -> AsyncIterator[ClientSettings]:
-    """What a client has chosen, again and again until he has left."""
+    """Yield the client's settings until it disconnects."""
     loop = asyncio.get_running_loop()
     last_seen = loop.time()
     while loop.time() - last_seen < ARRIVAL_SECONDS:
@@ -166,7 +166,7 @@ async def _while_present(client: Client) -> AsyncIterator[ClientSettings]:
 
 
 def _front_app(cluster: Cluster, make: Callable[[ServerConfig], Service]) -> ASGIApp:
-    """The page, the lists and the way to the servers."""
+    """The ingress: the page, the lists and the redirects to the servers."""
     service = make(cluster.config)
     servers = serve.get_deployment_handle(SERVERS, app_name=serve.get_replica_context().app_name)
 
@@ -189,12 +189,12 @@ def _front_app(cluster: Cluster, make: Callable[[ServerConfig], Service]) -> ASG
 
     schemes = ("https:", "wss:") if cluster.node.startswith("https") else ("http:", "ws:")
     app: Any = build_app(service, gateway_routes(gateway, service.access), lifespan, media=schemes)
-    proxied: Any = ProxyHeadersMiddleware(app, cluster.config.trusted_proxies)  # the two libraries type ASGI apart
+    proxied: Any = ProxyHeadersMiddleware(app, cluster.config.trusted_proxies)  # the libraries type ASGI differently
     return cast(ASGIApp, proxied)
 
 
 def build(cluster: Cluster, make: Callable[[ServerConfig], Service] = make_service) -> Any:
-    """The application for `serve.run`."""
+    """Return the application for `serve.run`."""
     servers = serve.deployment(
         Servers,
         name=SERVERS,
@@ -222,9 +222,9 @@ def build(cluster: Cluster, make: Callable[[ServerConfig], Service] = make_servi
 
 
 def application(args: dict[str, Any]) -> Any:
-    """Called by Ray Serve with the arguments of its command line or configuration.
+    """Return the application; called by Ray Serve with the arguments of its command line or configuration.
 
     Raises:
-        InputError: one of them is unknown or impossible.
+        InputError: one of them is unknown or invalid.
     """
     return build(Cluster.of(args))

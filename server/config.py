@@ -1,6 +1,6 @@
-"""The server's settings: one frozen object from command line, environment and file, in that order of strength.
+"""Server settings: one frozen object from command line, environment and file, in that order of precedence.
 
-Pure but for reading the file. An unknown or impossible setting is an error that names it.
+Pure except for reading the file. An unknown or invalid setting is an error that names it.
 """
 
 import ipaddress
@@ -20,13 +20,13 @@ from styletalk_core.errors import InputError
 ENVIRONMENT_PREFIX = "STYLETALK_SERVE_"
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 SESSION_MINUTES, SESSIONS_PER_ADDRESS, DRAIN_SECONDS = 120, 4, 60
-"""Defaults of a server for others."""
+"""Defaults of a server that listens beyond loopback."""
 SECRETS = ("api_key", "turn_secret", "voice_key")
 
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """Everything that can be set.
+    """All settings of a server.
 
     Attributes:
         host: address to listen on; other than loopback needs ``api_key``.
@@ -35,24 +35,24 @@ class ServerConfig:
         api_key: required from every client when set.
         max_sessions: calls served at the same time; 0 chooses by the device.
         udp_ports: "A-B", the UDP ports media may use; empty for any.
-        size: width and height of the picture in pixels, 256, 384 or 512; "auto" chooses by what this machine can draw.
-            Under load pictures may be smaller.
+        size: width and height of the video in pixels, 256, 384 or 512; "auto" picks the largest that this machine can
+            draw. Under load frames may be smaller.
         renderer: "mesh", or "pirenderer", which needs ``renderer_weights``, its published checkpoint, and a GPU.
         future_frames: phone look-ahead in frames, 0 to 5.
-        avatar, style: what a new session starts with; empty for the first of the library.
+        avatar, style: defaults of a new session; empty for the first of the library.
         allow_origins: other web sites whose pages may use the server, "https://a.example,https://b.example".
         session_minutes: longest session; 0 for no limit on loopback, 120 elsewhere.
-        sessions_per_address: sessions of one network address; 0 for no limit on loopback, 4 elsewhere.
-        drain_seconds: how long calls may go on after SIGTERM; 0 for not at all on loopback, 60 elsewhere.
-        public_address: IP address under which the UDP ports are reached from outside, where it is not the machine's.
+        sessions_per_address: sessions per network address; 0 for no limit on loopback, 4 elsewhere.
+        drain_seconds: time that calls may continue after SIGTERM; 0 for none on loopback, 60 elsewhere.
+        public_address: IP address at which the UDP ports are reachable from outside, if not the machine's own.
         turn_urls: "turn:turn.example:3478?transport=udp,turns:turn.example:5349", relays for clients behind firewalls.
         turn_secret: the relays' shared secret (coturn's static-auth-secret).
         tls_certificate, tls_key: PEM files; browsers give the microphone to https pages only.
-        trusted_proxies: addresses whose X-Forwarded-For is believed.
-        log_format: "text" or "json", one object a line.
-        voice: what presenters speak text with: hibari, espeak-ng or flite; with ``voice_url`` a voice of that server.
-        voice_url: server with OpenAI's speech interface, up to the version: "https://api.openai.com/v1".
-        voice_key, voice_model: its key, and the model that is asked for.
+        trusted_proxies: addresses whose X-Forwarded-For is trusted.
+        log_format: "text" or "json", one object per line.
+        voice: text-to-speech voice: hibari, espeak-ng or flite; with ``voice_url`` a voice of that server.
+        voice_url: server with OpenAI's speech API, including the version: "https://api.openai.com/v1".
+        voice_key, voice_model: API key and model of that server.
         vosk_model: folder or name of a Vosk model; captions need one.
     """
 
@@ -92,12 +92,12 @@ class ServerConfig:
             if getattr(self, name) < 0:
                 raise InputError(f"{name} must not be negative, as {getattr(self, name)} is.")
         if str(self.size) not in ("auto", *map(str, SIZES)):
-            raise InputError(f"The picture size must be auto, 256, 384 or 512, not {self.size}.")
+            raise InputError(f"The video size must be auto, 256, 384 or 512, not {self.size}.")
         if not 0 <= self.future_frames <= 5:
             raise InputError(f"future_frames must be 0 to 5, not {self.future_frames}.")
         if not self.loopback and not self.api_key:
             raise InputError(
-                f"Listening on {self.host} lets others in: give --api-key or --api-key-file, or keep to 127.0.0.1."
+                f"Listening on {self.host} exposes the server: give --api-key or --api-key-file, or use 127.0.0.1."
             )
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise InputError("Give both --tls-certificate and --tls-key, or neither.")
@@ -128,21 +128,21 @@ class ServerConfig:
 
     @property
     def max_per_address(self) -> float:
-        """Sessions that one network address may have."""
+        """Maximum number of sessions per network address."""
         return self.sessions_per_address or (math.inf if self.loopback else SESSIONS_PER_ADDRESS)
 
     @property
     def drain_time(self) -> float:
-        """Seconds that calls may go on after SIGTERM."""
+        """Seconds that calls may continue after SIGTERM."""
         return float(self.drain_seconds or (0 if self.loopback else DRAIN_SECONDS))
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must not be told to anybody, the log included."""
+        """Values that must never appear in the log or in a response."""
         return tuple(getattr(self, name) for name in SECRETS)
 
     def origins(self) -> tuple[str, ...]:
-        """The other web sites whose pages may use the server.
+        """Other web sites whose pages may use the server.
 
         Raises:
             InputError: one is not a scheme and a host, such as https://example.org.
@@ -154,7 +154,7 @@ class ServerConfig:
         return origins
 
     def picture_sizes(self) -> tuple[int, ...]:
-        """Sizes of the pictures that may be made, largest first."""
+        """Allowed frame sizes in pixels, largest first."""
         return tuple(size for size in SIZES if self.size == "auto" or size <= int(self.size))
 
     def udp_range(self) -> range | None:
@@ -172,49 +172,49 @@ class ServerConfig:
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """An option for each setting; what is not given comes from the environment or the file."""
+    """Adds an option for each setting; missing ones come from the environment or the file."""
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, help="TCP port (8080)")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (auto)")
-    parser.add_argument("--api-key", help="key that every client must give")
-    parser.add_argument("--api-key-file", metavar="FILE", help="file that holds the key")
-    parser.add_argument("--max-sessions", type=int, metavar="N", help="calls served at the same time")
+    parser.add_argument("--api-key", help="API key required from every client")
+    parser.add_argument("--api-key-file", metavar="FILE", help="file with the API key")
+    parser.add_argument("--max-sessions", type=int, metavar="N", help="maximum number of simultaneous calls")
     parser.add_argument("--udp-ports", metavar="A-B", help="UDP ports for media")
-    parser.add_argument("--size", choices=("auto", *map(str, reversed(SIZES))), help="picture size (auto)")
+    parser.add_argument("--size", choices=("auto", *map(str, reversed(SIZES))), help="video size (auto)")
     parser.add_argument("--renderer", metavar="NAME", help="mesh or pirenderer (mesh)")
-    parser.add_argument("--renderer-weights", metavar="FILE", help="the pirenderer's published checkpoint")
+    parser.add_argument("--renderer-weights", metavar="FILE", help="published checkpoint of the pirenderer")
     parser.add_argument("--future-frames", type=int, metavar="F", help="phone look-ahead in frames, 0 to 5 (2)")
-    parser.add_argument("--public-address", metavar="IP", help="address under which the UDP ports are reached")
+    parser.add_argument("--public-address", metavar="IP", help="public IP address of the UDP ports")
     parser.add_argument("--allow-origins", metavar="URL,URL", help="other web sites whose pages may use the server")
-    parser.add_argument("--session-minutes", type=int, metavar="N", help="longest session (120; no limit on loopback)")
+    parser.add_argument("--session-minutes", type=int, metavar="N", help="maximum session (120; no limit on loopback)")
     parser.add_argument(
-        "--sessions-per-address", type=int, metavar="N", help="sessions of one address (4; no limit on loopback)"
+        "--sessions-per-address", type=int, metavar="N", help="maximum sessions per address (4; no limit on loopback)"
     )
     parser.add_argument(
-        "--drain-seconds", type=int, metavar="N", help="how long calls go on after SIGTERM (60; 0 on loopback)"
+        "--drain-seconds", type=int, metavar="N", help="time that calls may continue after SIGTERM (60; 0 on loopback)"
     )
-    parser.add_argument("--turn-urls", metavar="URL,URL", help="relays for clients behind firewalls")
-    parser.add_argument("--turn-secret-file", metavar="FILE", help="file that holds the relays' shared secret")
-    parser.add_argument("--tls-certificate", metavar="FILE.pem", help="certificate chain, for https")
-    parser.add_argument("--tls-key", metavar="FILE.pem", help="its private key")
-    parser.add_argument("--trusted-proxies", metavar="IP,IP", help="proxies whose X-Forwarded-For is believed")
-    parser.add_argument("--log-format", choices=("text", "json"), help="how to write the log (text)")
-    parser.add_argument("--voice", metavar="NAME", help="hibari, espeak-ng or flite: speaks text (hibari)")
-    parser.add_argument("--voice-url", metavar="URL", help="speech server in OpenAI's manner, up to /v1; speaks text")
-    parser.add_argument("--voice-key-file", metavar="FILE", help="file that holds its key")
-    parser.add_argument("--voice-model", metavar="NAME", help="model that it is asked for")
+    parser.add_argument("--turn-urls", metavar="URL,URL", help="TURN servers for clients behind firewalls")
+    parser.add_argument("--turn-secret-file", metavar="FILE", help="file with the TURN servers' shared secret")
+    parser.add_argument("--tls-certificate", metavar="FILE.pem", help="certificate chain for https")
+    parser.add_argument("--tls-key", metavar="FILE.pem", help="private key of the certificate")
+    parser.add_argument("--trusted-proxies", metavar="IP,IP", help="proxies whose X-Forwarded-For is trusted")
+    parser.add_argument("--log-format", choices=("text", "json"), help="log format (text)")
+    parser.add_argument("--voice", metavar="NAME", help="text-to-speech voice: hibari, espeak-ng or flite (hibari)")
+    parser.add_argument("--voice-url", metavar="URL", help="text-to-speech server with OpenAI's API, including /v1")
+    parser.add_argument("--voice-key-file", metavar="FILE", help="file with the key of the text-to-speech server")
+    parser.add_argument("--voice-model", metavar="NAME", help="model of the text-to-speech server")
     parser.add_argument("--vosk-model", metavar="MODEL", help="Vosk model for captions: a folder, or a name like en-us")
     parser.add_argument("--config", metavar="FILE.toml", help="settings file")
 
 
 def load(args: Namespace, environment: Mapping[str, str] = os.environ) -> ServerConfig:
-    """Puts the configuration together.
+    """Return the configuration from all sources.
 
     Args:
         args: attributes named like the settings, None where not given; ``config`` and ``api_key_file`` name files.
 
     Raises:
-        InputError: an unknown key, a value of the wrong kind, or a file that cannot be read.
+        InputError: an unknown key, a value of the wrong type, or a file that cannot be read.
     """
     values: dict[str, Any] = {}
     if args.config:
@@ -228,10 +228,10 @@ def load(args: Namespace, environment: Mapping[str, str] = os.environ) -> Server
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """The settings that the environment gives, such as ``STYLETALK_SERVE_API_KEY``.
+    """Return the settings from the environment, such as ``STYLETALK_SERVE_API_KEY``.
 
     Raises:
-        InputError: an unknown key, or a value of the wrong kind.
+        InputError: an unknown key, or a value of the wrong type.
     """
     prefix = ENVIRONMENT_PREFIX
     given = {key[len(prefix) :].lower(): value for key, value in environment.items() if key.startswith(prefix)}
@@ -247,16 +247,16 @@ def _is_address(text: str) -> bool:
 
 
 def checked(given: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Settings by name, of the kind that they have to be.
+    """Return settings by name, converted to their types.
 
     Raises:
-        InputError: an unknown key, or a value of the wrong kind.
+        InputError: an unknown key, or a value of the wrong type.
     """
     kinds: dict[str, type] = {f.name: type(f.default) for f in fields(ServerConfig)}
     values = {}
     for key, value in given.items():
         if key not in kinds:
-            raise InputError(f"There is no setting named {key!r} ({where}); known are {', '.join(kinds)}.")
+            raise InputError(f"Unknown setting {key!r} ({where}); valid settings are {', '.join(kinds)}.")
         try:
             values[key] = kinds[key](value)
         except ValueError as error:

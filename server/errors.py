@@ -1,4 +1,4 @@
-"""What every refused request is answered with: a status, a code for programs and a sentence for people.
+"""JSON error responses: a status, a code for programs and a sentence for people.
 
 Runs on: event loop.
 """
@@ -17,13 +17,13 @@ from styletalk_core.errors import INTERNAL, StyleTalkError
 logger = logging.getLogger(__name__)
 
 CODES = {404: "not_found", 405: "method_not_allowed"}
-"""Codes of what the router itself refuses."""
-SORRY = "The server could not do this; its log says why."
-"""The sentence for everything unexpected."""
+"""Codes of the errors that the router itself raises."""
+SORRY = "The server failed; see its log for the cause."
+"""Message of every unexpected error."""
 
 
 class Refusal(StyleTalkError, ValueError):
-    """Something that is not done; the text says why, ``code`` says it to programs."""
+    """A refused request; the text is for people, ``code`` for programs."""
 
     code = "refused"
     status = 400
@@ -35,12 +35,12 @@ class Refusal(StyleTalkError, ValueError):
 
 
 def problem(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    """An error as JSON: ``{"code", "message"}``."""
+    """Return an error as JSON: ``{"code", "message"}``."""
     return JSONResponse({"code": code, "message": message}, status, headers)
 
 
 async def refused(request: Request, error: Exception) -> Response:
-    """The answer to a request for which there is no route."""
+    """Answer a request without a matching route."""
     assert isinstance(error, HTTPException)
     code = CODES.get(error.status_code, "refused")
     headers = dict(error.headers or {})
@@ -50,7 +50,7 @@ async def refused(request: Request, error: Exception) -> Response:
 
 
 def _methods(request: Request) -> set[str]:
-    """What the routes of a path take together; empty where the page's files are."""
+    """Return the methods that a path accepts; empty for the page's files."""
     routes = [route for route in request.app.routes if isinstance(route, Route)]
     path = next((route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE), None)
     return {method for route in routes if route.path == path for method in route.methods or ()}
@@ -65,7 +65,7 @@ async def failed(request: Request, error: Exception) -> Response:
 
 async def told(request: Request, error: Exception) -> Response:
     """Answer a request whose route raised an error of the tree."""
-    if request.scope["type"] != "http":  # a channel tells its own errors
+    if request.scope["type"] != "http":  # a channel reports its own errors
         raise error
     if isinstance(error, ControlFailed):  # logged and counted where it failed
         return problem(error.status, error.code, SORRY)
@@ -75,6 +75,6 @@ async def told(request: Request, error: Exception) -> Response:
 
 
 def sentence(words: object) -> str:
-    """The words of an error as a sentence."""
+    """Return the text of an error as a sentence."""
     text = str(words)
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

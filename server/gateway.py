@@ -1,7 +1,7 @@
-"""The gateway of several servers: sends every session to a server with a free place, and remembers what it chose.
+"""Gateway of a cluster: assigns every session to a server with a free slot and keeps its settings.
 
-Runs on: event loop. Only the beginning of a session passes here: media and control flow straight to the server that
-took it. When that server is lost, the next one takes the session over with its settings.
+Runs on: event loop. Only the start of a session passes through: media and control messages go directly to its server.
+When that server fails, another one resumes the session with its settings.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ from streaming.session import Settings
 logger = logging.getLogger(__name__)
 
 ACQUIRE_TIMEOUT_SECONDS = 5.0
-"""How long a place is waited for."""
+"""Seconds to wait for a free slot."""
 ATTEMPTS = 3
 TOKEN_SECONDS = 60
-"""A client has this long to go from here to his server."""
+"""Lifetime in seconds of the token with which a client is redirected to its server."""
 REMEMBERED_SESSIONS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """What a session has chosen, and what others may know of it."""
+    """Settings of a session, and the name under which it presents."""
 
     settings: Settings
     fade_s: float
@@ -46,7 +46,7 @@ class ClientSettings:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a session is served: the address of its server, and its id there."""
+    """Placement of a session: the address of its server, and its id there."""
 
     session: str
     url: str
@@ -57,18 +57,18 @@ class NoCapacity(Exception):
 
 
 class ServerLost(Exception):
-    """The server that held a session is gone."""
+    """The server of a session has failed."""
 
 
 SessionLease = AsyncGenerator[Placement | ClientSettings, None]
-"""A session's time on a server: first where, then its choices whenever they change; it ends with the session."""
+"""Lease of a slot: yields the placement, then the settings whenever they change; it ends with the session."""
 
 
 class Gateway:
     """Places sessions.
 
     Args:
-        acquire: begins a stay: takes the session's id and choices, None for a new one. A stay raises ServerLost.
+        acquire: opens a lease from the session's id and settings, None for a new one. A lease raises ServerLost.
     """
 
     def __init__(self, acquire: Callable[[str | None, ClientSettings | None], SessionLease]) -> None:
@@ -79,14 +79,14 @@ class Gateway:
 
     @property
     def placed(self) -> int:
-        """Sessions that are on a server."""
+        """Number of sessions that have a server."""
         return len(self._placed)
 
     async def place(self, session: str | None) -> Placement:
-        """Where ``session`` is served; a new one where it is None or unknown.
+        """Return the placement of ``session``; a new one when it is None or unknown.
 
         Raises:
-            NoCapacity: nowhere.
+            NoCapacity: no server has a free slot.
         """
         if session is not None and session in self._placed:
             return self._placed[session]
@@ -124,21 +124,21 @@ class Gateway:
             self._placed.pop(session, None)
 
     def presenters(self) -> dict[str, tuple[Placement, ClientSettings]]:
-        """Who can be watched, by name."""
+        """Sessions that can be watched, by name."""
         present = ((placement, self._client_settings.get(session)) for session, placement in self._placed.items())
         return {
             c.presents_as: (placement, c) for placement, c in present if c is not None and c.presents_as is not None
         }
 
     async def aclose(self) -> None:
-        """Lets go of all stays; the sessions go on where they are."""
+        """Releases all leases; the sessions continue on their servers."""
         for task in self._leases:
             task.cancel()
         await asyncio.gather(*self._leases, return_exceptions=True)
 
 
 def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:
-    """What a gateway answers instead of a server: always with the way to one."""
+    """Routes of a gateway: each redirects to a server."""
 
     def token() -> str:
         return access.token(AccessScope.TALK, TOKEN_SECONDS).text
@@ -148,7 +148,7 @@ def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:
         return placement
 
     async def control(socket: WebSocket) -> None:
-        """Tells a client which server to open its channel at."""
+        """Redirects a client's control channel to its server."""
         await socket.accept()
         name = socket.query_params.get("watch")
         try:
@@ -157,14 +157,14 @@ def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:
             await reject(socket, "server_full", "The server is full; try again in a moment.")
             return
         if placement is None:
-            await reject(socket, "not_found", f"Nobody presents as {name!r} now.")
+            await reject(socket, "not_found", f"There is no presenter named {name!r}.")
             return
         placed = SessionPlaced(placement.session, placement.url, token())
         await socket.send(pack(encode(placed), wants_json(socket)))
         await socket.close()
 
     async def call(request: Request) -> Response:
-        """Sends an offer on to a server (RFC 9725, section 4.5)."""
+        """Redirects an offer to a server (RFC 9725, section 4.5)."""
         try:
             placement = await gateway.place(request.query_params.get("session"))
         except NoCapacity:
@@ -173,11 +173,11 @@ def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:
         return sent_on(placement, "whip", session=placement.session)
 
     async def watch(request: Request) -> Response:
-        """Sends a viewer on to the server of his presenter."""
+        """Redirects a viewer to the server of its presenter."""
         name = request.path_params["presenter"]
         placement = presenter(name)
         if placement is None:
-            return problem(404, "not_found", f"Nobody presents as {name!r} now.")
+            return problem(404, "not_found", f"There is no presenter named {name!r}.")
         return sent_on(placement, f"whep/{name}")
 
     def sent_on(placement: Placement, path: str, **query: str) -> Response:
@@ -185,7 +185,7 @@ def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:
         return Response(None, 307, {"Location": address})
 
     async def presenters(request: Request) -> Response:
-        """Who can be watched, on whichever server."""
+        """Lists the presenters of all servers."""
         found = [
             {"name": name, "avatar": client_settings.settings.avatar, "viewers": client_settings.viewers}
             for name, (_, client_settings) in gateway.presenters().items()
@@ -193,11 +193,11 @@ def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:
         return JSONResponse({"presenters": found})
 
     async def readiness(request: Request) -> Response:
-        """The desk answers; whether there is a place, an offer tells."""
+        """Readiness of the gateway; an offer shows whether a slot is free."""
         return PlainTextResponse("ready")
 
     async def metrics(request: Request) -> Response:
-        """How many sessions are placed; each server tells its own figures."""
+        """Number of placed sessions, for Prometheus; each server has its own metrics."""
         return PlainTextResponse(
             f"# TYPE styletalk_placed_sessions gauge\nstyletalk_placed_sessions {gateway.placed}\n"
         )

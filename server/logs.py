@@ -1,6 +1,6 @@
-"""The server's log: text for people or one JSON object a line, each with the session it is about, none with a secret.
+"""Server log: text, or one JSON object per line, with the session id and without secrets.
 
-Runs on: any thread. A task sets `session` once; whatever it logs from then on carries it.
+Runs on: any thread. A task sets `session` once; all its later records carry it.
 """
 
 import json
@@ -11,14 +11,14 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 
 session: ContextVar[str] = ContextVar("session", default="")
-"""Id of the session that the current task works for."""
+"""Session id of the current task."""
 
 HIDDEN = "[hidden]"
 CREDENTIALS = re.compile(r"(?i)((?:key|token|credential|secret|password)=|bearer |styletalk-token=)[^\s&\"';,]+")
 
 
 class _Secrets(logging.Filter):
-    """Adds the session to every record and takes what must stay secret out of it."""
+    """Adds the session id to every record and masks secrets."""
 
     def __init__(self, secrets: Collection[str]) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class _Json(logging.Formatter):
 
 
 def configure(format: str, secrets: Collection[str]) -> None:
-    """Sends everything that is logged to standard error, and nothing of ``secrets``.
+    """Sends the log to standard error, with ``secrets`` masked.
 
     Args:
         format: "text" or "json".

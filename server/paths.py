@@ -1,4 +1,4 @@
-"""Where a user's own portraits, styles and backgrounds live."""
+"""Folders of the user's own portraits, styles and backgrounds."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,6 @@ from platformdirs import user_data_path
 
 
 def user_folder(kind: str) -> Path:
-    """The folder of the user's "avatars", "styles" or "backgrounds"; it need not exist. ``STYLETALK_HOME`` moves it."""
+    """Return the folder of "avatars", "styles" or "backgrounds"; it need not exist. ``STYLETALK_HOME`` moves it."""
     home = os.environ.get("STYLETALK_HOME")
     return (Path(home) if home else user_data_path("styletalk")) / kind

@@ -1,22 +1,22 @@
-"""How soon the server's threads get a processor when other programs want it too.
+"""Scheduling priority of the server's threads.
 
-Runs on: the thread that starts all others, which inherit what is set here. The event loop and the model thread need
-less than a processor together, but need it on time. One priority for all of them: a model thread that has to stand
-back while it holds the interpreter keeps the event loop waiting with it. How long one thread may keep the interpreter
-stays Python's 5 ms: a tenth of that costs some processor time and shortened no block of the loop.
+Runs on: the main thread; all other threads inherit the priority. The event loop and the model thread together need
+less than one core, but need it on time. All threads share one priority: a model thread that is preempted while it
+holds the GIL blocks the event loop as well. The GIL switch interval stays at Python's 5 ms: 0.5 ms costs some CPU time
+and shortened no block of the loop.
 """
 
 import os
 
 PRIORITY = -5
-"""Where the system allows it, which takes root, CAP_SYS_NICE or a limit such as systemd's LimitNICE; 0 is usual."""
+"""Nice value of the server; needs root, CAP_SYS_NICE or a limit such as systemd's LimitNICE. The default is 0."""
 
 
 def raise_priority() -> int:
-    """Puts this thread, and those that it starts, before other programs; who has chosen a priority keeps it.
+    """Raises the priority of this thread and those that it starts, unless a priority has already been set.
 
     Returns:
-        The priority from now on; 0 where the system does not allow another.
+        The resulting nice value; 0 where the system does not allow a change.
     """
     if not hasattr(os, "setpriority"):
         return 0
@@ -29,4 +29,4 @@ def raise_priority() -> int:
 
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""The matrices of a frame are small: a second thread per product waits longer than it works, live above all."""
+"""The matrices of a frame are small: a second thread per product waits longer than it works."""

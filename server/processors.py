@@ -1,7 +1,7 @@
-"""How many processors this program may use, and how many have nothing to do.
+"""Number of CPU cores available to this program, and number of idle ones.
 
-Runs on: any thread. A container's limit may be a fraction of a processor; it stands in the control groups of Linux,
-version 1 or 2, of this process or of any group around it. Elsewhere the processors that the system names count.
+Runs on: any thread. A container's limit may be a fraction of a core; Linux keeps it in the control groups, version 1
+or 2, of this process or any parent group. Other systems report only their number of cores.
 """
 
 import os
@@ -18,16 +18,16 @@ SECONDS_BETWEEN_LOOKS: Final = 0.5
 
 
 def available_cores() -> float:
-    """Processors that this program may use: those that it may run on, or the limit of its control groups."""
+    """Return the cores that this program may use: its CPU affinity or the limit of its control groups."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(float(allowed), quota(GROUPS, _read(MEMBERSHIP)))
 
 
 def quota(groups: Path, membership: str) -> float:
-    """The strictest limit of the control groups, in processors; infinite without one.
+    """Return the strictest limit of the control groups, in cores; infinite without one.
 
     Args:
-        groups: where the control groups are mounted.
+        groups: mount point of the control groups.
         membership: text of /proc/self/cgroup, lines of ``number:controllers:path``.
     """
     limits = [float("inf")]
@@ -44,19 +44,19 @@ def quota(groups: Path, membership: str) -> float:
 
 
 def limit_v2(cpu_max: str) -> float:
-    """Processors of a ``cpu.max`` file: "50000 100000" is half a processor, "max 100000" or no file none at all."""
+    """Return the limit of a ``cpu.max`` file: "50000 100000" is half a core; "max 100000" or no file is no limit."""
     return limit_v1(*cpu_max.split()[:2]) if len(cpu_max.split()) == 2 else float("inf")
 
 
 def limit_v1(quota_us: str, period_us: str) -> float:
-    """Processors of ``cpu.cfs_quota_us`` and ``cpu.cfs_period_us``; infinite for a quota that is no positive number."""
+    """Return the limit of ``cpu.cfs_quota_us`` and ``cpu.cfs_period_us``; infinite unless the quota is positive."""
     if not quota_us.strip().isdigit() or not period_us.strip().isdigit() or int(quota_us) == 0 or int(period_us) == 0:
         return float("inf")
     return int(quota_us) / int(period_us)
 
 
 def _upwards(path: str) -> list[str]:
-    """A group and those around it, relative to the mount; a container may see its own group as the root."""
+    """Return a group and its parents, relative to the mount; a container may see its own group as the root."""
     group = PurePosixPath(path.lstrip("/"))
     return [str(group), *map(str, group.parents)]
 
@@ -69,11 +69,11 @@ def _read(path: Path) -> str:
 
 
 class SpareProcessors:
-    """Tells how many processors have had nothing to do of late; None where the system does not say.
+    """Measures the number of idle cores; None where the system does not report it.
 
     Args:
         read: text of /proc/stat.
-        now: seconds on a steady clock.
+        now: monotonic clock in seconds.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class SpareProcessors:
         self._spare: float | None = None
 
     def __call__(self) -> float | None:
-        """Between the last two looks, which are at least half a second apart."""
+        """Return the idle cores between the last two samples, which are at least half a second apart."""
         if self._before is not None and self._now() - self._looked >= SECONDS_BETWEEN_LOOKS:
             self._looked, before, self._before = self._now(), self._before, idle_ticks(self._read())
             if self._before is not None:
@@ -96,7 +96,7 @@ class SpareProcessors:
 
 
 def idle_ticks(statistics: str) -> tuple[int, int] | None:
-    """(ticks with nothing to do or waiting for a disk, all ticks) of all processors; None where it does not say."""
+    """Return (idle or I/O wait ticks, all ticks) of all cores; None where not reported."""
     fields = statistics.partition("\n")[0].split()
     if len(fields) < 6 or fields[0] != "cpu":
         return None

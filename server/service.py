@@ -1,4 +1,4 @@
-"""What the routes share: configuration, worker, catalogue and clients.
+"""Shared state of the routes: configuration, worker, catalogue and clients.
 
 Runs on: event loop.
 """
@@ -41,10 +41,10 @@ class Service:
     clients: Clients = field(init=False)
     access: Access = field(init=False)
     draining: bool = False
-    """True once the server takes no more calls because it is about to stop."""
+    """True once the server is shutting down and accepts no more calls."""
     captions: CaptionModel = field(init=False)
     internal_errors: Counter[str] = field(default_factory=Counter, init=False)
-    """Unexpected errors outside the worker, by where they were caught: http, channel or upload."""
+    """Unexpected errors outside the worker, by place: http, channel or upload."""
     _voice: Voice | None = field(default=None, init=False)
     _drawing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "drawing"), init=False)
 
@@ -54,58 +54,58 @@ class Service:
         self.clients = Clients(self.config.max_per_address, self.config.session_seconds)
 
     async def drain(self, seconds: float) -> None:
-        """Takes no more calls and returns when none is left, after ``seconds`` at the latest."""
+        """Stops accepting calls and returns when none is left, after ``seconds`` at the latest."""
         self.draining = True
         for client in self.clients:
             client.send(ServerDraining(round(seconds)))
         working = {client.task for client in self.clients if client.task is not None}
         if working:
             over, cut_off = await asyncio.wait(working, timeout=seconds)
-            logger.info("drained: %d calls came to their end, %d are cut off", len(over), len(cut_off))
+            logger.info("drained: %d calls ended by themselves, %d are terminated", len(over), len(cut_off))
 
     async def draw(self, picture: Callable[..., bytes], *names: str) -> bytes:
-        """Draws a small picture in a thread of its own.
+        """Draws a thumbnail on a dedicated thread.
 
-        A page asks for dozens at once, which would fill the event loop's pool, where the encoders of all calls work.
+        A page requests dozens at once, which would fill the event loop's pool, where the encoders of all calls run.
         """
         return await asyncio.get_running_loop().run_in_executor(self._drawing, picture, *names)
 
     def close(self) -> None:
-        """Gives the threads back."""
+        """Stops the threads."""
         self.captions.close()
         self._drawing.shutdown(wait=False, cancel_futures=True)
 
     def voice(self) -> Voice:
-        """What speaks text for presenters; opened when it is needed first.
+        """Return the text-to-speech voice, opened on first use.
 
         Raises:
-            InputError: it is not on this machine.
+            InputError: it is not installed.
         """
         if self._voice is None:
             self._voice = open_voice(self.config)
         return self._voice
 
     def plan(self) -> LatencyPlan:
-        """Where the delay of a call that starts now goes."""
+        """Return the parts of the delay of a call that starts now."""
         return LatencyPlan(self.worker.recognizer_delay, self.config.future_frames, budget=self.worker.plan.budget)
 
     async def tell_plan(self) -> None:
-        """Logs what pictures this machine can make, as soon as it is known; an error where it can make none."""
+        """Logs the frame size and rate of this machine once known; an error where it can draw none."""
         await self.worker.wait_ready()
         plan = self.worker.plan
         logger.log(logging.INFO if plan.feasible else logging.ERROR, "%s", plan.described())
 
     def first_settings(self) -> Settings:
-        """What a new client starts with."""
+        """Default settings of a new client."""
         config = self.config
         avatar = config.avatar or next((entry.name for entry in self.catalogue.avatars()), "")
         style = config.style or next((entry.name for entry in self.catalogue.styles()), "")
         return Settings(avatar, style)
 
     def ice_servers(self, label: str) -> list[dict[str, Any]]:
-        """The relays that a client may use, as browsers take them."""
+        """Return the TURN servers of a client, as ``iceServers`` of a browser."""
         return turn.ice_servers(self.config, label, unix_seconds())
 
     def media_path(self) -> MediaPath:
-        """Where media sockets are opened."""
+        """Addresses and ports of the media sockets."""
         return MediaPath.of(self.config)
