@@ -1,4 +1,4 @@
-"""What a client needs before it calls: a token, and relays for its media.
+"""Session tokens and ICE servers for clients.
 
 Runs on: event loop. Routes: POST /api/tokens (only with the key), GET /api/ice-servers.
 """
@@ -21,12 +21,12 @@ NOT_STORED = {"Cache-Control": "no-store"}
 
 
 async def post_token(request: Request) -> Response:
-    """A token to talk with, for a site that keeps its key to itself and hands tokens to its clients."""
+    """Return a session token, for sites that keep their key private and give tokens to their clients."""
     service: Service = request.app.state.service
     try:
         seconds = _wished_seconds(await read_body(request, MAX_TOKEN_REQUEST_BYTES))
     except BodyTooLarge:
-        return problem(413, "too_large", f"A wish has at most {MAX_TOKEN_REQUEST_BYTES} bytes.")
+        return problem(413, "too_large", f"The request body must be at most {MAX_TOKEN_REQUEST_BYTES} bytes.")
     except ValueError as error:
         return problem(400, "bad_request", str(error))
     token = service.access.token(AccessScope.TALK, seconds)
@@ -34,10 +34,10 @@ async def post_token(request: Request) -> Response:
 
 
 def _wished_seconds(body: bytes) -> int:
-    """How long the token is to last.
+    """Return the requested lifetime in seconds.
 
     Raises:
-        ValueError: the body is not such a wish.
+        ValueError: the body is not a valid request.
     """
     if not body:
         return TOKEN_SECONDS
@@ -54,7 +54,7 @@ def _wished_seconds(body: bytes) -> int:
 
 
 async def get_ice_servers(request: Request) -> Response:
-    """The relays that a client may use, with credentials of its own."""
+    """Return the TURN servers of a client, with its own credentials."""
     service: Service = request.app.state.service
     servers = service.ice_servers("client")
     return JSONResponse({"ice_servers": servers, "expires_in": CREDENTIAL_SECONDS}, headers=NOT_STORED)

@@ -1,4 +1,4 @@
-"""The HTTP server of a service: bounds on what it reads, and SIGTERM lets the calls come to their end.
+"""HTTP server with request limits, which drains calls on SIGTERM.
 
 Runs on: the main thread; signals arrive there between two steps of the event loop.
 """
@@ -21,7 +21,7 @@ MAX_CONNECTIONS = 1000
 
 
 def http_options(config: ServerConfig, app: ASGIApp) -> uvicorn.Config:
-    """How the application is served."""
+    """Return uvicorn's options for the application."""
     return uvicorn.Config(
         app,
         log_config=None,
@@ -39,7 +39,7 @@ def http_options(config: ServerConfig, app: ASGIApp) -> uvicorn.Config:
 
 
 class DrainingServer(uvicorn.Server):
-    """Stops at once on SIGINT and on a second signal; on SIGTERM when the calls are over or the time for it is."""
+    """Stops at once on SIGINT or a second signal; on SIGTERM when all calls have ended or the drain time is over."""
 
     def __init__(self, options: uvicorn.Config, service: Service) -> None:
         super().__init__(options)
@@ -48,7 +48,7 @@ class DrainingServer(uvicorn.Server):
         self._draining: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Remembers the loop that signals have to wake."""
+        """Keeps the loop that signals must wake."""
         self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
 

@@ -1,4 +1,4 @@
-"""The sandboxed process of an upload: makes an entry of a file and adds it to a library of its own.
+"""Sandboxed process of an upload: converts a file to an entry in a library of its own.
 
 The server copies the entry into the user's library once the process has ended: killed at any moment, it leaves nothing
 there. Request: ``kind`` ("style", "avatar" or "background"), ``name``, ``file``, and ``folder`` of its library.
@@ -20,11 +20,11 @@ def enroll(request: dict[str, Any], progress: Callable[[float], None]) -> dict[s
     """Add the entry and describe it.
 
     Raises:
-        InputError: the file cannot be used; the sentence says why.
+        InputError: the file cannot be used; the message says why.
     """
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
-    # Imports only now, within the bounds.
+    # Imported only now, within the limits.
     from styletalk_core.library import enrollment
     from styletalk_core.library.avatars import AvatarLibrary
     from styletalk_core.library.backgrounds import BackgroundLibrary

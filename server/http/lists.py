@@ -1,4 +1,4 @@
-"""What can be chosen and watched: avatars, styles, backgrounds, the style map, presenters.
+"""Lists of avatars, styles, backgrounds and presenters, the style map, and thumbnails.
 
 Runs on: event loop; libraries are read and thumbnails drawn on threads.
 """
@@ -14,11 +14,11 @@ from server.http import signalling
 from server.service import Service
 
 MAP_WITHIN_SECONDS = 30.0
-"""How long the style map waits for a server that warms up."""
+"""Seconds that the style map waits for the models to warm up."""
 
 
 async def avatars(request: Request) -> Response:
-    """All avatars with the address of their thumbnails, which is another one for another portrait."""
+    """Lists all avatars with their thumbnail URLs, which change with the portrait."""
     service: Service = request.app.state.service
     entries = await asyncio.to_thread(service.catalogue.avatars)
     return JSONResponse(
@@ -37,7 +37,7 @@ async def avatars(request: Request) -> Response:
 
 
 async def styles(request: Request) -> Response:
-    """All styles with the address of their thumbnails, which is another one for another motion."""
+    """Lists all styles with their thumbnail URLs, which change with the motion."""
     service: Service = request.app.state.service
     return JSONResponse(
         {
@@ -55,7 +55,7 @@ async def styles(request: Request) -> Response:
 
 
 async def backgrounds(request: Request) -> Response:
-    """All backgrounds; colours of the form ``#rrggbb`` that are not listed work as well."""
+    """Lists all backgrounds; any other color ``#rrggbb`` is accepted as well."""
     service: Service = request.app.state.service
     entries = await asyncio.to_thread(service.catalogue.backgrounds)
     return JSONResponse(
@@ -64,7 +64,7 @@ async def backgrounds(request: Request) -> Response:
 
 
 async def style_map(request: Request) -> Response:
-    """Where the styles lie in the plane, similar ones near each other; x and y in -1..1. Waits for the models."""
+    """Returns the positions of the styles in a 2D map, similar ones close together; x and y in -1..1."""
     service: Service = request.app.state.service
     try:
         async with asyncio.timeout(MAP_WITHIN_SECONDS):
@@ -76,7 +76,7 @@ async def style_map(request: Request) -> Response:
 
 
 async def presenters(request: Request) -> Response:
-    """Who can be watched at /whep/{name}."""
+    """Lists the presenters that can be watched at /whep/{name}."""
     service: Service = request.app.state.service
     return JSONResponse(
         {
@@ -90,13 +90,13 @@ async def presenters(request: Request) -> Response:
 
 
 async def thumbnail(request: Request) -> Response:
-    """A small picture of an avatar."""
+    """Returns the thumbnail of an avatar."""
     service: Service = request.app.state.service
     return await _drawn(service, service.catalogue.thumbnail, request.path_params["name"])
 
 
 async def style_thumbnail(request: Request) -> Response:
-    """A small picture of a style, on the avatar of the query or the first one."""
+    """Returns the thumbnail of a style, on the avatar of the query or the first one."""
     service: Service = request.app.state.service
     avatar = request.query_params.get("avatar") or service.first_settings().avatar
     return await _drawn(service, service.catalogue.style_thumbnail, request.path_params["name"], avatar)

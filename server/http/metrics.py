@@ -1,4 +1,4 @@
-"""The figures of a running server for Prometheus.
+"""Prometheus metrics of a running server.
 
 Runs on: event loop; a scrape reads counters and computes nothing but medians.
 """
@@ -18,13 +18,13 @@ FRAMES = ("fresh", "overdue", "missing", "left_out")
 
 
 class _Figures:
-    """Everything that is told about one service, read when it is asked for."""
+    """Collector of the metrics of one service, read at scrape time."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing in advance: stages appear as they are first run."""
+        """Describes nothing in advance: stages appear when they first run."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -33,12 +33,12 @@ class _Figures:
         worker, clients = service.worker, service.clients
         calls, live_sessions = clients.microphone_sessions(), clients.sessions()
         yield _gauge("ready", "1 while the models are warm", worker.ready)
-        yield _gauge("draining", "1 once no more calls are taken", service.draining)
-        yield _gauge("sessions", "Calls and presentations that are up", len(live_sessions))
-        yield _gauge("sessions_max", "Calls that can be up at the same time", worker.slots)
+        yield _gauge("draining", "1 once no more calls are accepted", service.draining)
+        yield _gauge("sessions", "Active calls and presentations", len(live_sessions))
+        yield _gauge("sessions_max", "Maximum number of simultaneous calls", worker.slots)
         yield _gauge("viewers", "Viewers of presenters", sum(len(on.viewers.by_id) for on in live_sessions))
         yield _gauge("control_channels", "Open control channels", clients.channels)
-        yield _counter("sessions_served", "Calls that were answered", clients.served)
+        yield _counter("sessions_served", "Answered calls", clients.served)
         yield _counter("sessions_failed", "Calls that ended because the engine failed", clients.failed)
         yield from self._quality(live_sessions)
         yield _gauge(
@@ -51,7 +51,7 @@ class _Figures:
         for where, count in (dict.fromkeys(CAUGHT, 0) | worker.failures() | service.internal_errors).items():
             errors.add_metric([where], count)
         yield errors
-        frames = GaugeMetricFamily("styletalk_frames", "Frames of the calls that are up", labels=["kind"])
+        frames = GaugeMetricFamily("styletalk_frames", "Frames of the active calls", labels=["kind"])
         for kind in FRAMES:
             frames.add_metric([kind], sum(getattr(session.media_session.stats, kind) for session in live_sessions))
         yield frames
@@ -60,28 +60,26 @@ class _Figures:
         )
         yield _gauge(
             "packets",
-            "Sound packets of the calls that are up",
+            "Audio packets of the active calls",
             sum(c.media_session.stats.packets for c in live_sessions),
         )
-        yield _gauge("microphone_lost", "Microphone packets that never came", sum(c.audio_receiver.lost for c in calls))
+        yield _gauge("microphone_lost", "Lost microphone packets", sum(c.audio_receiver.lost for c in calls))
 
     def _quality(self, live_sessions: list[LiveSession]) -> Iterator[Metric]:
-        """How good pictures are, and how good they can be here."""
+        """Yields the frame size and rate, now and without overload."""
         worker, sessions = self._service.worker, [live_session.media_session for live_session in live_sessions]
         ladder, best = worker.ladder, worker.plan.best
         added = max((session.added_delay for session in sessions), default=0)
         yield _gauge("overload_level", "Rung of the overload ladder, 0 for the best", ladder.level)
-        yield _gauge("picture_size", "Width and height of pictures in pixels", ladder.rung.size)
+        yield _gauge("picture_size", "Width and height of frames in pixels", ladder.rung.size)
         yield _gauge("picture_size_planned", "The same when there is no overload", best.size)
-        yield _gauge("frame_rate", "Pictures a second", ladder.rung.frame_rate)
+        yield _gauge("frame_rate", "Frames per second", ladder.rung.frame_rate)
         yield _gauge("frame_rate_planned", "The same when there is no overload", best.frame_rate)
-        yield _gauge("admits", "1 while the overload ladder lets new calls in", ladder.rung.admits)
-        yield _gauge("slowness", "Time that work takes, in terms of what it cost at the start", ladder.slowness)
+        yield _gauge("admits", "1 while the overload ladder admits new calls", ladder.rung.admits)
+        yield _gauge("slowness", "Duration of work relative to its measurement at start", ladder.slowness)
         yield _counter("quality_changes", "Steps on the overload ladder", ladder.changes)
-        yield _gauge("added_delay_ms", "The most by which the delay of a call has grown", to_ms(added))
-        yield _gauge(
-            "size_changes", "Changes of size in calls that are up", sum(s.stats.size_changes for s in sessions)
-        )
+        yield _gauge("added_delay_ms", "Largest added delay of a call", to_ms(added))
+        yield _gauge("size_changes", "Frame size changes in active calls", sum(s.stats.size_changes for s in sessions))
 
     def _stages(self) -> Iterator[Metric]:
         wait, run, slowest, batch = (
@@ -110,7 +108,7 @@ def _counter(name: str, text: str, value: float) -> Metric:
 
 
 def exposition(service: Service) -> bytes:
-    """All figures in the Prometheus text format."""
+    """Returns all metrics in the Prometheus text format."""
     registry = CollectorRegistry()
     registry.register(_Figures(service))
     ProcessCollector(registry=registry)

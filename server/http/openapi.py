@@ -1,6 +1,6 @@
-"""The REST part of the API as an OpenAPI 3.1 document, served at /api/openapi.json.
+"""OpenAPI 3.1 document of the REST API, served at /api/openapi.json.
 
-Pure. What goes over the WebSocket and inside SDP is told in docs/protocol.md.
+Pure. docs/protocol.md describes the WebSocket messages and SDP.
 """
 
 from importlib.metadata import version
@@ -15,11 +15,11 @@ PROBLEMS = {
     400: "The body cannot be used; the message says why.",
     401: "A key or a token is needed.",
     403: "The token does not allow this, or the request comes from another web site.",
-    404: "There is no such thing.",
+    404: "There is no such resource.",
     413: "The body is too large.",
-    415: "The body is of another media type.",
+    415: "The media type of the body is not supported.",
     429: "Too many requests or sessions; Retry-After says when to try again.",
-    503: "Full, warming up or about to stop; Retry-After says when to try again.",
+    503: "Full, warming up or shutting down; Retry-After says when to try again.",
 }
 EVERYWHERE = (401, 403, 429)
 TEXT: Json = {"type": "string"}
@@ -110,7 +110,7 @@ def _operation(
     body: Json | None = None,
     required: bool = True,
 ) -> Json:
-    """One operation; what `Guard` may answer is added to its ``problems``."""
+    """Return one operation, with the errors of `Guard` added to its ``problems``."""
     refusals = {status: _answer(PROBLEMS[status], _json("Problem")) for status in (*problems, *EVERYWHERE)}
     operation: Json = {
         "operationId": id,
@@ -125,13 +125,13 @@ def _operation(
 
 
 def _own(thing: str, making: str, name: Json) -> Json:
-    """Adding and deleting what clients bring."""
-    added = _answer("It can be chosen.", _json(f"New{thing}"), Location=f"Of the {thing.lower()}.")
+    """Return the operations that add and delete user uploads."""
+    added = _answer("It is available.", _json(f"New{thing}"), Location=f"Of the {thing.lower()}.")
     media = _bytes("application/octet-stream")
-    gone = {204: _answer("It is gone.")}
+    gone = {204: _answer("Deleted.")}
     return {
         "put": _operation(f"put{thing}", making, {201: added}, *(400, 413, 503), parameters=[name], body=media),
-        "delete": _operation(f"delete{thing}", f"Delete one's own {thing.lower()}", gone, 404, parameters=[name]),
+        "delete": _operation(f"delete{thing}", f"Delete a user {thing.lower()}", gone, 404, parameters=[name]),
     }
 
 
@@ -141,77 +141,77 @@ BACKGROUND_NAME = _path("name", "Of the background: letters, digits, '-' and '_'
 WEARER: Json = {
     "name": "avatar",
     "in": "query",
-    "description": "Who wears it; the first avatar without it.",
+    "description": "Avatar to draw it on; the first one by default.",
     "schema": {"type": "string", "pattern": f"^$|{NAME_PATTERN}"},
 }
 AVATAR_NAME = _path("name", "Of the avatar: letters, digits, '-' and '_'.", NAME_PATTERN)
-RECORDING = _path("id", "As the list or recording.started tells it.")
-PRESENTER = _path("presenter", "As the list tells it.")
+RECORDING = _path("id", "As in the list or in recording.started.")
+PRESENTER = _path("presenter", "As in the list.")
 SESSION: Json = {
     "name": "session",
     "in": "query",
     "description": "The id from session.created, or from X-Session to resume; without it a new session begins.",
     "schema": TEXT,
 }
-ELSEWHERE = _answer("Where several servers share the work: the same at Location.", Location="The server to ask.")
+ELSEWHERE = _answer("In a cluster: repeat the request at Location.", Location="Address of the server.")
 ANSWERED = _answer(
     "The SDP answer.",
     SDP,
-    Location="Where the call is ended (DELETE).",
+    Location="Resource of the call; DELETE ends it.",
     ETag="Of the call.",
-    Link="Relays for media, as RFC 9725 tells them; absent without relays.",
-    Digital_Source_Type="IPTC term: the picture is generated.",
+    Link="ICE servers as in RFC 9725; absent without TURN servers.",
+    Digital_Source_Type="IPTC term: the video is AI-generated.",
 )
 
 
 def _offer(id: str, summary: str, parameter: Json) -> Json:
-    """An operation that answers an SDP offer."""
+    """Return an operation that answers an SDP offer."""
     answers, problems = {201: ANSWERED, 307: ELSEWHERE}, (400, 404, 413, 415, 503)
     return _operation(id, summary, answers, *problems, parameters=[parameter], body=SDP)
 
 
 PATHS: Json = {
-    "/healthz": {"get": _operation("health", "The process answers", {200: _answer("ok", _bytes("text/plain"))})},
+    "/healthz": {"get": _operation("health", "The process is alive", {200: _answer("ok", _bytes("text/plain"))})},
     "/readyz": {
-        "get": _operation("readiness", "Calls are taken", {200: _answer("ready", _bytes("text/plain"))}, 503),
+        "get": _operation("readiness", "Calls are accepted", {200: _answer("ready", _bytes("text/plain"))}, 503),
     },
     "/metrics": {
-        "get": _operation("metrics", "Figures for Prometheus", {200: _answer("Figures.", _bytes("text/plain"))}),
+        "get": _operation("metrics", "Prometheus metrics", {200: _answer("Figures.", _bytes("text/plain"))}),
     },
     "/api/avatars": {
-        "get": _operation("listAvatars", "Who can speak", {200: _answer("All avatars.", _json("Avatars"))}),
+        "get": _operation("listAvatars", "List avatars", {200: _answer("All avatars.", _json("Avatars"))}),
     },
     "/api/avatars/{name}/thumbnail": {
         "get": _operation(
             "avatarThumbnail",
-            "A small picture of an avatar",
+            "Thumbnail of an avatar",
             {200: _answer("The picture.", _bytes("image/jpeg"))},
             404,
-            parameters=[_path("name", "As the list tells it.")],
+            parameters=[_path("name", "As in the list.")],
         ),
     },
     "/api/styles": {
-        "get": _operation("listStyles", "Manners of speaking", {200: _answer("All styles.", _json("Styles"))}),
+        "get": _operation("listStyles", "List speaking styles", {200: _answer("All styles.", _json("Styles"))}),
     },
     "/api/styles/map": {
         "get": _operation(
             "styleMap",
-            "The styles in the plane, similar ones near each other",
-            {200: _answer("Where each lies; x and y from -1 to 1.", _json("StyleMap"))},
+            "2D map of the styles, similar ones close together",
+            {200: _answer("Position of each style; x and y from -1 to 1.", _json("StyleMap"))},
             503,
         ),
     },
     "/api/styles/{name}/thumbnail": {
         "get": _operation(
             "getStyleThumbnail",
-            "A small picture of an avatar that wears the style",
+            "Thumbnail of a style on an avatar",
             {200: _answer("The picture.", _bytes("image/jpeg"))},
             404,
             parameters=[STYLE_NAME, WEARER],
         ),
     },
-    "/api/styles/{name}": _own("Style", "Make a style of a clip of somebody talking", STYLE_NAME),
-    "/api/avatars/{name}": _own("Avatar", "Make an avatar of a photo", AVATAR_NAME),
+    "/api/styles/{name}": _own("Style", "Create a style from a video of a person talking", STYLE_NAME),
+    "/api/avatars/{name}": _own("Avatar", "Create an avatar from a photo", AVATAR_NAME),
     "/api/uploads": {
         "get": _operation(
             "getUploads", "Position and progress of every upload", {200: _answer("Now.", _json("Uploads"))}
@@ -220,13 +220,13 @@ PATHS: Json = {
     "/api/backgrounds": {
         "get": _operation(
             "listBackgrounds",
-            "What can be behind the avatar",
-            {200: _answer("All backgrounds; any colour #rrggbb works as well.", _json("Backgrounds"))},
+            "List backgrounds",
+            {200: _answer("All backgrounds; any color #rrggbb is accepted as well.", _json("Backgrounds"))},
         ),
     },
-    "/api/backgrounds/{name}": _own("Background", "Let a picture stand behind the avatar", BACKGROUND_NAME),
+    "/api/backgrounds/{name}": _own("Background", "Create a background from an image", BACKGROUND_NAME),
     "/api/presenters": {
-        "get": _operation("listPresenters", "Who can be watched", {200: _answer("All.", _json("Presenters"))}),
+        "get": _operation("listPresenters", "List presenters", {200: _answer("All.", _json("Presenters"))}),
     },
     "/api/recordings": {
         "get": _operation("listRecordings", "Recordings", {200: _answer("Newest first.", _json("Recordings"))}),
@@ -240,13 +240,13 @@ PATHS: Json = {
             parameters=[RECORDING],
         ),
         "delete": _operation(
-            "deleteRecording", "Delete a recording", {204: _answer("It is gone.")}, 404, parameters=[RECORDING]
+            "deleteRecording", "Delete a recording", {204: _answer("Deleted.")}, 404, parameters=[RECORDING]
         ),
     },
     "/api/tokens": {
         "post": _operation(
             "makeToken",
-            "A token to talk with; only with the key",
+            "Create a session token; needs the API key",
             {201: _answer("The token.", _json("Token"))},
             *(400, 413),
             body=_json("TokenWish"),
@@ -254,22 +254,22 @@ PATHS: Json = {
         ),
     },
     "/api/ice-servers": {
-        "get": _operation("iceServers", "Relays for media", {200: _answer("All.", _json("IceServers"))}),
+        "get": _operation("iceServers", "ICE servers for media", {200: _answer("All.", _json("IceServers"))}),
     },
     "/whip": {
-        "post": _offer("call", "Hold a talking session: send a microphone, receive the avatar (RFC 9725)", SESSION),
+        "post": _offer("call", "Start a call: send microphone audio, receive the avatar (RFC 9725)", SESSION),
     },
     "/whip/{call}": {
         "patch": _operation(
             "trickle",
             "Add ICE candidates to a call (RFC 8840)",
-            {204: _answer("They are tried.")},
+            {204: _answer("Accepted.")},
             *(400, 404, 413, 415),
             parameters=[_path("call", "From Location.")],
             body=_bytes("application/trickle-ice-sdpfrag"),
         ),
         "delete": _operation(
-            "hangUp", "End a call", {200: _answer("It has ended.")}, 404, parameters=[_path("call", "From Location.")]
+            "hangUp", "End a call", {200: _answer("Ended.")}, 404, parameters=[_path("call", "From Location.")]
         ),
     },
     "/whep/{presenter}": {"post": _offer("watch", "Watch a presenter", PRESENTER)},
@@ -277,7 +277,7 @@ PATHS: Json = {
         "delete": _operation(
             "leave",
             "Stop watching",
-            {200: _answer("The viewer has left.")},
+            {200: _answer("Ended.")},
             404,
             parameters=[PRESENTER, _path("viewer", "From Location.")],
         ),
@@ -286,10 +286,10 @@ PATHS: Json = {
 
 
 def document(protected: bool) -> Json:
-    """The whole document.
+    """Return the document.
 
     Args:
-        protected: whether a key is needed.
+        protected: whether a key is required.
     """
     described: Json = {
         "openapi": "3.1.0",

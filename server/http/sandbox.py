@@ -1,11 +1,11 @@
-"""Runs work on files from outside in a process of its own, with bounds on all it may use.
+"""Sandbox: runs work on untrusted files in a separate process with resource limits.
 
-Decoders of photos, sound and video are large and old C libraries: what a crafted file can do to them, it does to a
-process that has little time, memory and file space, none of the server's secrets, and no part in its sessions.
+Decoders of images, audio and video are large C libraries. If a crafted file exploits one, it does so in a process with
+little time, memory and file space, without the server's secrets and without access to its sessions.
 
-The process gets one JSON object on its standard input and answers with frames, one JSON object a line: any number of
-``{"done": share}``, then ``{"result": object}`` or ``{"error": code, "message": sentence}``. Frames are checked here:
-they come from a process that a file may have taken over.
+The process reads one JSON object from standard input and writes frames, one JSON object per line: any number of
+``{"done": share}``, then ``{"result": object}`` or ``{"error": code, "message": sentence}``. The server validates the
+frames, because the process may have been compromised.
 
 Runs on: event loop (`run`); the other process (`serve`).
 """
@@ -26,21 +26,21 @@ from styletalk_core.errors import INTERNAL, InputError
 logger = logging.getLogger(__name__)
 
 NICENESS = 10
-"""How much less urgent the process is than the server."""
+"""Nice value of the process relative to the server."""
 MEMORY = 3 << 30
-"""Bytes of data that the process may have; the face tracker on a 4K video needs less than half."""
+"""Memory limit in bytes (RLIMIT_DATA); the face tracker on a 4K video needs less than half."""
 FILE_BYTES = 64 << 20
-"""Longest file that the process may write; avatars and styles have under 2 MB."""
+"""Largest file that the process may write, in bytes; avatars and styles have under 2 MB."""
 OPEN_FILES = 256
 FRAME_BYTES = 1 << 20
 """Longest frame."""
 LOG_BYTES = 1 << 16
-"""Length of the end of the standard error that is kept."""
+"""Length of the kept end of standard error."""
 KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "NUMBA_CACHE_DIR", "PATH", "TMPDIR", "USER")
 
 Json = dict[str, Any]
 Work = Callable[[Json, Callable[[float], None]], Json]
-"""Takes the request and a function that is told the share that is done; returns the result."""
+"""Takes the request and a callback for the share that is done; returns the result."""
 
 
 class TookTooLong(Exception):
@@ -56,7 +56,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the work returned."""
+    """Result of the work."""
 
     value: Json
 
@@ -74,11 +74,11 @@ Frame = Progress | Result | Failure
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a process ended.
+    """Outcome of a process.
 
     Attributes:
-        answer: its last frame; None where it crashed, was killed for its use of resources, or sent no proper frame.
-        status: its exit status; negative: the signal that killed it.
+        answer: its last frame; None when it crashed, exceeded its limits or sent an invalid frame.
+        status: its exit status; the negative signal number when it was killed.
         log: the end of its standard error.
     """
 
@@ -91,16 +91,16 @@ class Ended:
 
 
 async def run(module: str, request: Json, seconds: float, progress: Callable[[float], None] | None = None) -> Ended:
-    """Run a module that calls `serve`; cancelled, or late, its process is killed with all that it started.
+    """Run a module that calls `serve`; on cancellation or timeout its process group is killed.
 
     Args:
         module: name of the module.
         request: for its work.
-        seconds: how long it may take.
-        progress: is told the share that is done.
+        seconds: time limit.
+        progress: called with the share that is done.
 
     Raises:
-        TookTooLong: it took longer.
+        TookTooLong: the time limit was exceeded.
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, str(int(seconds) + 1)),
@@ -128,7 +128,7 @@ async def run(module: str, request: Json, seconds: float, progress: Callable[[fl
 async def _converse(
     process: asyncio.subprocess.Process, request: Json, progress: Callable[[float], None] | None
 ) -> Result | Failure | None:
-    """Send the request and read frames; returns the last one, None where there is no proper one."""
+    """Send the request and read frames; returns the last one, None when it is invalid."""
     assert process.stdin is not None and process.stdout is not None
     answer: Result | Failure | None = None
     try:
@@ -143,7 +143,7 @@ async def _converse(
             else:
                 answer = frame
     except (ValueError, ConnectionError) as error:
-        logger.warning("a sandboxed process broke off or sent no proper frame: %s", error)
+        logger.warning("a sandboxed process ended early or sent an invalid frame: %s", error)
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
         return None
@@ -154,7 +154,7 @@ def parse(line: bytes) -> Frame:
     """Return the frame in a line.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the line is not a frame.
     """
     match json.loads(line):
         case {"done": float() | int() as done} if 0 <= done <= 1:
@@ -163,7 +163,7 @@ def parse(line: bytes) -> Frame:
             return Result(value)
         case {"error": str() as code, "message": str() as message}:
             return Failure(code, message)
-    raise ValueError(f"{line[:80]!r} is no frame")
+    raise ValueError(f"{line[:80]!r} is not a frame")
 
 
 async def _tail(stream: asyncio.StreamReader | None) -> str:
@@ -176,7 +176,7 @@ async def _tail(stream: asyncio.StreamReader | None) -> str:
 
 
 def _environment(own: Mapping[str, str]) -> dict[str, str]:
-    """Return the part of the server's environment that the process sees: no key, no secret."""
+    """Return the environment of the process: the server's without keys and secrets."""
     return {name: own[name] for name in KEPT_VARIABLES if name in own}
 
 
@@ -184,9 +184,9 @@ def _environment(own: Mapping[str, str]) -> dict[str, str]:
 
 
 def serve(work: Work) -> None:
-    """Do the work that the server asked for, within the bounds; ``sys.argv[1]`` is its processor time in seconds.
+    """Do the requested work within the limits; ``sys.argv[1]`` is the CPU time limit in seconds.
 
-    Frames have the standard output to themselves: what libraries print goes to the standard error.
+    Standard output is reserved for frames: output of libraries goes to standard error.
     """
     restrict_process(int(sys.argv[1]))
     frames = os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -201,14 +201,14 @@ def serve(work: Work) -> None:
     except InputError as error:
         send({"error": error.code, "message": str(error)})
     except MemoryError:
-        raise  # the bound: the file asks for too much
+        raise  # the limit: the file needs too much memory
     except Exception:
         logger.exception("the work failed")
         send({"error": INTERNAL, "message": "the work failed"})
 
 
 def restrict_process(cpu_seconds: int) -> None:
-    """Puts the bounds on this process, for good."""
+    """Sets the limits of this process irrevocably."""
     os.nice(NICENESS)
     cores = os.cpu_count() or 1
     for kind, most in (

@@ -1,4 +1,4 @@
-"""WHIP (RFC 9725): a client posts an SDP offer and gets its avatar. WHEP: a viewer gets somebody else's.
+"""WHIP and WHEP signalling: a client posts an SDP offer and receives its avatar (RFC 9725), a viewer a presenter's.
 
 Runs on: event loop. Routes: POST /whip, PATCH and DELETE /whip/{id}; POST /whep/{presenter}, DELETE
 /whep/{presenter}/{id}.
@@ -28,13 +28,13 @@ MAX_SDP_BYTES = 64 * 1024
 
 
 def busy(service: Service) -> Response:
-    """503: come back later."""
+    """Return 503 with Retry-After."""
     if service.draining:
-        code, message = "draining", "The server is about to stop; try again in a moment."
+        code, message = "draining", "The server is shutting down; try again in a moment."
     elif service.worker.ready and not service.worker.plan.feasible:
         return problem(503, "machine_too_slow", service.worker.plan.described())
     elif service.worker.ready:
-        code, message = "server_full", f"All {service.worker.slots} places are taken; try again in a moment."
+        code, message = "server_full", f"The server is full ({service.worker.slots} sessions); try again in a moment."
     else:
         code, message = "warming_up", "The server is warming up; try again in a moment."
     return problem(503, code, message, {"Retry-After": str(RETRY_AFTER_SECONDS)})
@@ -46,19 +46,19 @@ def _no_port() -> Response:
 
 
 async def _read_offer(request: Request) -> str | Response:
-    """The SDP of a request, or the answer to a request without."""
+    """Return the SDP of a request, or the error response to an invalid one."""
     if request.headers.get("content-type", "").split(";")[0].strip() != "application/sdp":
         return problem(415, "unsupported_media_type", "The body must be application/sdp.")
     try:
         return (await read_body(request, MAX_SDP_BYTES)).decode()
     except BodyTooLarge:
-        return problem(413, "too_large", f"An offer has at most {MAX_SDP_BYTES} bytes.")
+        return problem(413, "too_large", f"The offer must be at most {MAX_SDP_BYTES} bytes.")
     except UnicodeDecodeError:
         return problem(400, "bad_offer", "The offer is not text.")
 
 
 async def post_offer(request: Request) -> Response:
-    """Answers an offer; ``?session=ID`` resumes a client's settings and replaces his call."""
+    """Answers an offer; ``?session=ID`` resumes a client's settings and replaces its call."""
     service: Service = request.app.state.service
     offer = await _read_offer(request)
     if isinstance(offer, Response):
@@ -72,7 +72,7 @@ async def post_offer(request: Request) -> Response:
         return problem(429, "too_many_sessions", str(error), {"Retry-After": str(RETRY_AFTER_SECONDS)})
     logs.session.set(client.id)
     try:
-        async with client.negotiating:  # one call per client, however often he asks
+        async with client.negotiating:  # one call per client, even with concurrent offers
             await service.clients.end(client)
             session = await MicrophoneSession.answer(
                 offer, service.worker, service.plan(), client.settings, service.media_path()
@@ -88,7 +88,7 @@ async def post_offer(request: Request) -> Response:
 
 
 def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -> Response:
-    """201 with the answer, the relays that the client may use, and the mark of a generated picture."""
+    """Return 201 with the answer, the client's ICE servers and the AI label."""
     if links := turn.link_headers(service.ice_servers(label)):
         headers |= {"Link": links}
     return Response(sdp, 201, headers | {"Digital-Source-Type": AI_LABEL["digital_source_type"]}, "application/sdp")
@@ -118,7 +118,7 @@ async def patch_candidates(request: Request) -> Response:
             elif line.startswith("a=end-of-candidates"):
                 await session.peer.addIceCandidate(None)
     except BodyTooLarge:
-        return problem(413, "too_large", f"A fragment has at most {MAX_SDP_BYTES} bytes.")
+        return problem(413, "too_large", f"The fragment must be at most {MAX_SDP_BYTES} bytes.")
     except (ValueError, AssertionError, IndexError):
         return problem(400, "bad_fragment", "The body is not an ICE fragment.")
     return Response(status_code=204)
@@ -143,7 +143,7 @@ async def post_viewer(request: Request) -> Response:
     name = request.path_params["presenter"]
     presenter = service.clients.presenters().get(name)
     if presenter is None or presenter.session is None or not presenter.session.media_session.clock.started:
-        return problem(404, "not_found", f"Nobody presents as {name!r} now.")
+        return problem(404, "not_found", f"There is no presenter named {name!r}.")
     viewers = presenter.session.viewers
     if len(viewers.by_id) >= MAX_VIEWERS:
         return problem(503, "server_full", "The server is full.", {"Retry-After": str(RETRY_AFTER_SECONDS)})
@@ -157,7 +157,7 @@ async def post_viewer(request: Request) -> Response:
 
 
 async def delete_viewer(request: Request) -> Response:
-    """A viewer leaves."""
+    """Disconnects a viewer."""
     service: Service = request.app.state.service
     presenter = service.clients.presenters().get(request.path_params["presenter"])
     viewers = {} if presenter is None or presenter.session is None else presenter.session.viewers.by_id

@@ -1,4 +1,4 @@
-"""The queue of uploads: a bounded number at a time, enrolled one after the other in the order in which they arrived.
+"""Bounded queue of uploads, enrolled one at a time in order of arrival.
 
 Runs on: event loop.
 """
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from styletalk_core.errors import StyleTalkError
 
 MAX_UPLOADS = 8
-"""Uploads at a time; each holds its file on the disk, up to 200 MB."""
+"""Maximum number of concurrent uploads; each keeps its file on disk, up to 200 MB."""
 
 
 class UploadQueueFull(StyleTalkError):
-    """`MAX_UPLOADS` files are being sent or wait."""
+    """`MAX_UPLOADS` files are being sent or are waiting."""
 
     code = "busy"
     status = 503
@@ -39,11 +39,11 @@ class UploadQueue:
         self._arrived: list[Ticket] = []
         self._turn = asyncio.Lock()
         self.done = 0.0
-        """Share of the newest enrollment."""
+        """Progress of the newest enrollment, 0 to 1."""
 
     @contextmanager
     def ticket(self, kind: str, name: str) -> Iterator[Ticket]:
-        """Admit an upload, from the first byte of its body to the answer.
+        """Admit an upload, from the first byte of its body to the response.
 
         Raises:
             UploadQueueFull: there are too many.
@@ -59,7 +59,7 @@ class UploadQueue:
 
     @asynccontextmanager
     async def turn(self, ticket: Ticket) -> AsyncIterator[None]:
-        """Wait for the turn of an upload whose file has arrived, and hold it."""
+        """Wait until a received upload is next, and keep its turn within the context."""
         self._arrived.append(ticket)
         try:
             async with self._turn:  # first come, first served
@@ -69,11 +69,11 @@ class UploadQueue:
             self._arrived.remove(ticket)
 
     def progress(self, ticket: Ticket, done: float) -> None:
-        """Note the share of an enrollment that is done."""
+        """Record the progress of an enrollment."""
         self.done = ticket.done = done
 
     def positions(self) -> list[tuple[Ticket, int | None]]:
-        """Return every upload with the number of uploads before it; None while its file is being sent."""
+        """Return every upload with the number of uploads ahead of it; None while its file is being sent."""
         place = {id(ticket): position for position, ticket in enumerate(self._arrived)}
         return [(ticket, place.get(id(ticket))) for ticket in self._tickets]
 

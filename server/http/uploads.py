@@ -1,9 +1,9 @@
-"""``PUT`` and ``DELETE`` of a user's styles, avatars and backgrounds.
+"""Uploads: ``PUT`` and ``DELETE`` of a user's styles, avatars and backgrounds.
 
 The body of ``PUT /api/styles/{name}`` is a video, of ``PUT /api/avatars/{name}`` a photo, of
-``PUT /api/backgrounds/{name}`` a picture. A sandboxed process makes an entry of it, one file at a time, so that the
-sessions of the server do not feel it; further uploads queue. The answer comes when the entry can be chosen. A client
-that goes away before leaves nothing behind.
+``PUT /api/backgrounds/{name}`` an image. A sandboxed process converts it to an entry, one file at a time, so that live
+sessions are not affected; further uploads queue. The response is sent when the entry is available. If the client
+disconnects earlier, nothing is stored.
 
 Runs on: event loop.
 """
@@ -38,19 +38,19 @@ logger = logging.getLogger(__name__)
 PROCESS = "server.http.enrollment_process"
 LOGGED_CHARACTERS = 2000
 CLIENT_GONE = 499
-"""Status of an answer that nobody reads, for the access log."""
+"""Status of a response to a client that has disconnected, for the access log."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a file may become.
+    """Kind of library entry that an upload creates.
 
     Attributes:
-        noun: "style", "avatar" or "background"; the address is its plural.
-        source: what messages call the file; a style remembers it as its source.
-        code: of the problem that the file cannot be used.
-        megabytes: largest file.
-        seconds: longest time that it may take.
+        noun: "style", "avatar" or "background"; its plural is part of the URL.
+        source: name of the file in messages; stored as the source of a style.
+        code: error code of an unusable file.
+        megabytes: size limit of the file.
+        seconds: time limit of the enrollment.
         library: opens the library in a folder.
     """
 
@@ -79,7 +79,7 @@ class Uploads:
 
     @property
     def routes(self) -> list[Route]:
-        """For the application."""
+        """Return the routes for the application."""
         kinds = (STYLE, AVATAR, BACKGROUND)
         return [*(route for kind in kinds for route in self._routes(kind)), Route("/api/uploads", self._progress)]
 
@@ -95,7 +95,7 @@ class Uploads:
         return [Route(path, put, methods=["PUT"]), Route(path, delete, methods=["DELETE"])]
 
     async def _put(self, kind: Kind, request: Request) -> Response:
-        """201 with the entry, 400 for a file that cannot be used, 413 for one too large, 503 for one too many."""
+        """Answer 201 with the entry, 400 for an unusable file, 413 for one too large, 503 when the queue is full."""
         name = request.path_params["name"]
         try:
             kind.user_library().check_name(name)
@@ -107,20 +107,20 @@ class Uploads:
         except UploadQueueFull as full:
             return problem(full.status, full.code, str(full), {"Retry-After": str(RETRY_AFTER_SECONDS)})
         except ClientDisconnect:
-            logger.info("the client that was sending the %s %s has gone", kind.noun, name)
+            logger.info("the client of the upload of %s %s has disconnected", kind.noun, name)
             return Response(status_code=CLIENT_GONE)
 
     async def _received(self, kind: Kind, ticket: Ticket, request: Request) -> Response:
         """Receive the file, wait for its turn and enroll it.
 
         Raises:
-            ClientDisconnect: the client has gone; nothing is stored.
+            ClientDisconnect: the client has disconnected; nothing is stored.
         """
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
         try:
             file = folder / kind.source
             if not await _write_body(request, file, kind.megabytes):
-                message = f"The {kind.source} has more than {kind.megabytes:g} MB; send a smaller one."
+                message = f"The {kind.source} is larger than {kind.megabytes:g} MB; send a smaller one."
                 return problem(413, "too_large", message)
             service: Service = request.app.state.service
             return await _while_connected(request, self._enroll(kind, ticket, file, service))
@@ -138,7 +138,7 @@ class Uploads:
                 if isinstance(ended.answer, Result):
                     await asyncio.to_thread(kind.user_library().copy, ticket.name, made)
         except sandbox.TookTooLong:
-            return problem(400, "too_slow", f"The {kind.source} takes too long to watch; send a smaller one.")
+            return problem(400, "too_slow", f"The {kind.source} takes too long to process; send a smaller one.")
         match ended.answer:
             case Result(value):
                 return JSONResponse(value, 201, {"Location": f"/api/{kind.noun}s/{ticket.name}"})
@@ -149,10 +149,10 @@ class Uploads:
             case Failure(_, message):
                 return problem(400, kind.code, sentence(message))
         logger.warning("an upload cannot be used (status %d): %s", ended.status, ended.log[-LOGGED_CHARACTERS:])
-        return problem(400, kind.code, f"The {kind.source} cannot be used; make it again with another program.")
+        return problem(400, kind.code, f"The {kind.source} cannot be used; export it again with another program.")
 
     async def _progress(self, request: Request) -> Response:
-        """Every upload with its position, 0 for the one that is being enrolled, and the share that is done."""
+        """List every upload with its position, 0 for the one being enrolled, and its progress."""
         uploads = [
             {"kind": ticket.kind, "name": ticket.name, "position": position, "done": ticket.done}
             for ticket, position in self._queue.positions()
@@ -161,10 +161,10 @@ class Uploads:
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
-    """Do work for as long as the client waits for it.
+    """Do work while the client waits for it.
 
     Raises:
-        ClientDisconnect: the client has gone; the work was cancelled.
+        ClientDisconnect: the client has disconnected; the work was cancelled.
     """
     working = asyncio.create_task(work, name="upload")
     watching = asyncio.create_task(_disconnected(request), name="upload client")
@@ -180,13 +180,13 @@ async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]
 
 
 async def _disconnected(request: Request) -> None:
-    """Return when the client of a request whose body has been read is gone."""
+    """Return when the client of a fully read request disconnects."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 async def _write_body(request: Request, path: Path, megabytes: float) -> bool:
-    """Writes the body to a file; False where it is too large, the rest is then not read."""
+    """Writes the body to a file; False when it is too large; the rest is then not read."""
     size = 0
     with await asyncio.to_thread(path.open, "wb") as file:
         async for part in request.stream():

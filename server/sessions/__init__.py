@@ -1,1 +1,1 @@
-"""A face at work: calls and presentations, who takes part in them, what is recorded and told of them."""
+"""Live sessions: calls and presentations, their clients and viewers, recordings and captions."""

@@ -1,7 +1,7 @@
-"""Captions in step with the face: what was said is told when the avatar says it, not when it was heard.
+"""Captions in sync with the avatar: words are sent when the avatar speaks them, not when they are recognized.
 
-Runs on: event loop; the recognizer on a thread, one for the whole server, because a late caption is better than a
-late frame. Speech is heard D before it is spoken by the avatar, which is time enough to recognize it.
+Runs on: event loop; the recognizer on one thread for the whole server, because a late caption is better than a late
+frame. Audio arrives D before the avatar speaks it, which leaves enough time to recognize it.
 """
 
 import asyncio
@@ -31,15 +31,15 @@ T = TypeVar("T")
 PACKETS_HELD = 500
 CAPTIONS_HELD = 64
 PIECE_SECONDS = 0.1
-"""Sound is recognized so much at a time."""
+"""Length of audio recognized at a time."""
 PAUSE_SECONDS = 0.6
-"""After so long without any sound a phrase is over."""
+"""Length of a pause in the audio that ends a phrase."""
 MAX_FILL_TICKS: Tick = TICK_RATE // 2
-"""A gap up to this length is heard as silence; after a longer one the recognizer begins anew."""
+"""A gap up to this length is filled with silence; after a longer one the recognizer is reset."""
 
 
 class CaptionModel:
-    """The server's recognizer; the model is read when the first client wants captions."""
+    """The server's word recognizer; its model is loaded when the first client enables captions."""
 
     def __init__(self, name: str) -> None:
         """``name``: of the model or its folder; empty for a server without captions."""
@@ -48,7 +48,7 @@ class CaptionModel:
         self._threads = ThreadPoolExecutor(1, "captions")
 
     def check(self) -> None:
-        """Makes sure that there is a model.
+        """Checks that there is a model.
 
         Raises:
             Refusal: the server has none.
@@ -57,11 +57,11 @@ class CaptionModel:
             raise Refusal("no_captions", "This server has no captions; start it with --vosk-model MODEL.")
 
     def close(self) -> None:
-        """Lets the thread end."""
+        """Stops the thread."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def transcriber(self) -> "Transcriber":
-        """A recognizer for one session; the first takes as long as reading the model.
+        """Return a recognizer for one session; the first call loads the model.
 
         Raises:
             InputError: the model cannot be read.
@@ -83,14 +83,14 @@ class CaptionModel:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A transcript that is told when ``tick`` is played; its words' seconds count from tick ``origin``."""
+    """A transcript to send when ``tick`` is played; its word times count in seconds from tick ``origin``."""
 
     tick: Tick
     origin: Tick
     transcript: "Transcript"
 
     def event(self) -> TranscriptPartial | TranscriptFinal:
-        """The message for clients."""
+        """Return the message for clients."""
         text, frame = self.transcript.text, self.tick // FRAME_TICKS
         if not self.transcript.final:
             return TranscriptPartial(text, frame)
@@ -105,7 +105,7 @@ class Caption:
 
 
 class Listening:
-    """Puts the sound of one session before a transcriber and its words on the session's ticks.
+    """Feeds the audio of one session to a transcriber and places its words on the session's ticks.
 
     Runs on: the recognizer's thread.
     """
@@ -117,7 +117,7 @@ class Listening:
         self._end: Tick | None = None
 
     def hear(self, chunks: list[AudioChunk]) -> list[Caption]:
-        """Hears sound in order; returns what was understood."""
+        """Takes audio in order; returns the recognized captions."""
         captions = list[Caption]()
         for chunk in chunks:
             gap = 0 if self._end is None else chunk.start - self._end
@@ -132,11 +132,11 @@ class Listening:
         return captions
 
     def pause(self) -> list[Caption]:
-        """The phrase is over."""
+        """Ends the phrase."""
         return self._captions([] if self._end is None else self._transcriber.finish())
 
     def restart(self) -> None:
-        """Forgets what was heard."""
+        """Discards the audio so far."""
         self._transcriber.reset()
         self._decimator = Decimator()
         self._end = None
@@ -163,7 +163,7 @@ class Captions:
         self._session: Session | None = None
 
     def follow(self, session: Session | None) -> None:
-        """Listens to this session from now on; to none for None."""
+        """Switches to the audio of this session; None for none."""
         if session is self._session:
             return
         if self._session is not None:
@@ -174,11 +174,11 @@ class Captions:
         self._session = session
 
     async def run(self) -> None:
-        """Works until it is cancelled."""
+        """Runs until it is cancelled."""
         try:
             listening = Listening(await self._model.transcriber())
         except InputError as error:
-            self._send(Error("no_captions", f"There are no captions: {error}."))
+            self._send(Error("no_captions", f"Captions are not available: {error}."))
             return
         self._send(CaptionsApplied(True))
         async with asyncio.TaskGroup() as tasks:
@@ -192,7 +192,7 @@ class Captions:
             session = self._session
             if session is None:
                 continue
-            if heard != (session, session.epoch):  # another call, or what was being said was cut off
+            if heard != (session, session.epoch):  # another call, or the speech was interrupted
                 heard = session, session.epoch
                 await self._model.run(listening.restart)
             captions = await self._model.run(partial(listening.hear, chunks) if chunks else listening.pause)
@@ -200,7 +200,7 @@ class Captions:
                 self._captions.offer((*heard, caption))
 
     async def _piece(self) -> list[AudioChunk]:
-        """Sound to recognize next; empty after a pause."""
+        """Return the next audio to recognize; empty after a pause."""
         try:
             async with asyncio.timeout(PAUSE_SECONDS):
                 first = await self._audio.get()

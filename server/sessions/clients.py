@@ -1,6 +1,6 @@
 """Clients and their sessions: admission, liveness, resumption.
 
-Runs on: event loop. A client is a session id with its settings; he has at most one call, which holds a slot of the
+Runs on: event loop. A client is a session id with its settings; it has at most one call, which holds a slot of the
 worker. Settings outlive a lost connection, slots do not.
 """
 
@@ -28,14 +28,14 @@ REMEMBERED_CLIENTS = 256
 
 
 class TooManySessions(StyleTalkError):
-    """One network address wants more sessions than it may have."""
+    """One network address has reached its limit of sessions."""
 
     code = "too_many_sessions"
     status = 429
 
 
 class MessageSink(Protocol):
-    """Tells a client what happens."""
+    """Sends messages to a client."""
 
     def send(self, event: Event) -> None:
         """Queues a message."""
@@ -67,7 +67,7 @@ class Client:
 
     @property
     def present(self) -> bool:
-        """True while the client has a channel or a call, or is about to have one."""
+        """True while the client has a channel or a call, or is opening one."""
         return self.channel is not None or self.session is not None or self.negotiating.locked()
 
     def gone(self, now: float) -> bool:
@@ -80,7 +80,7 @@ class Clients:
     """All clients, by id.
 
     Args:
-        max_per_address: how many of one network address may be present.
+        max_per_address: limit of present clients per network address.
         max_session_seconds: seconds after which a call is ended.
     """
 
@@ -96,24 +96,24 @@ class Clients:
         return iter(list(self._clients.values()))
 
     def microphone_sessions(self) -> list[MicrophoneSession]:
-        """The calls that are up."""
+        """Return the active calls."""
         return [session for session in self.sessions() if isinstance(session, MicrophoneSession)]
 
     def sessions(self) -> list[LiveSession]:
-        """The calls and presentations that are up."""
+        """Return the active calls and presentations."""
         return [client.session for client in self._clients.values() if client.session is not None]
 
     def presenters(self) -> dict[str, Client]:
-        """Who lets others watch, by the name he presents himself as."""
+        """Return the clients that can be watched, by their presenter name."""
         return {v.presents_as: v for v in self._clients.values() if v.presents_as is not None and v.session is not None}
 
     @property
     def channels(self) -> int:
-        """Clients whose control channel is open."""
+        """Return the number of clients whose control channel is open."""
         return sum(client.channel is not None for client in self._clients.values())
 
     def by_session(self, session_id: str) -> Client | None:
-        """The client whose call has this id."""
+        """Return the client whose call has this id."""
         return next(
             (
                 v
@@ -124,16 +124,16 @@ class Clients:
         )
 
     def get_or_create(self, id: str | None, settings: Settings, address: str) -> Client:
-        """The client with this id, or a new one with ``settings``; the longest absent one is forgotten.
+        """Return the client with this id, or a new one with ``settings``; drops the longest absent one when full.
 
         Raises:
-            TooManySessions: ``address`` has as many as it may have.
+            TooManySessions: ``address`` has reached its limit.
         """
         known = self._clients.get(id) if id is not None else None
         site = site_of(address)
         others = (v for v in self._clients.values() if v is not known and v.present and site_of(v.address) == site)
         if sum(1 for _ in others) >= self._max_per_address:
-            raise TooManySessions(f"At most {self._max_per_address:.0f} sessions of one network address are served.")
+            raise TooManySessions(f"At most {self._max_per_address:.0f} sessions per network address are allowed.")
         if known is not None:
             known.address = address
             self._clients[known.id] = self._clients.pop(known.id)
@@ -141,7 +141,7 @@ class Clients:
         return self._remember(Client(secrets.token_urlsafe(12), settings, address))
 
     def preregister(self, id: str, settings: Settings, fade_s: float) -> Client:
-        """A client who is about to come, with an id and choices that he has from another server."""
+        """Adds a client that will connect, with its id and settings from another server."""
         return self._clients.get(id) or self._remember(Client(id, settings, fade_s=fade_s))
 
     def _remember(self, client: Client) -> Client:
@@ -153,7 +153,7 @@ class Clients:
         return client
 
     def start(self, client: Client, session: LiveSession) -> "asyncio.Task[None]":
-        """Puts an answered call, or a presentation, to work; the task ends with it."""
+        """Starts the task of an answered call or a presentation; the task ends with it."""
         client.session = session
         client.last_ping = monotonic()
         self.served += 1
@@ -185,10 +185,10 @@ class Clients:
         await asyncio.gather(*(self.end(client) for client in self))
 
     async def watch(self) -> None:
-        """Ends calls that have lasted too long or whose clients have vanished; runs as long as the server.
+        """Ends calls that exceed the time limit or whose clients have vanished; runs as long as the server.
 
-        Also clears up after calls that have ended: a peer connection is a knot of cycles around megabytes of native
-        memory, and the garbage collector by itself counts objects, not bytes.
+        Also collects garbage after calls that have ended: a peer connection is a reference cycle that holds MB of
+        native memory, and the garbage collector counts objects, not bytes.
         """
         while True:
             await asyncio.sleep(0.5)
@@ -204,6 +204,6 @@ class Clients:
                 elif client.session is not None and now - client.session.began > self._max_session_seconds:
                     logger.info("the session has lasted %.0f s", self._max_session_seconds)
                     minutes = round(self._max_session_seconds / 60)
-                    words = f"A session lasts at most {minutes} minutes: press Start for another."
+                    words = f"The session reached its limit of {minutes} minutes; press Start for a new one."
                     client.send(Error("session_expired", words))
                     await self.end(client)

@@ -1,7 +1,7 @@
-"""A session at work: one slot of the worker, one clock, and an viewers that may watch.
+"""Base of live sessions: one slot of the worker, one clock, and optional viewers.
 
-Runs on: event loop. There are two kinds: a call, where a client speaks into a microphone, and a presentation, where
-a program says what is to be spoken.
+Runs on: event loop. There are two kinds: a call, driven by a client's microphone, and a presentation, driven by the
+audio or text that a program sends.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from streaming.units import FRAME_TICKS
 
 
 class LiveSession:
-    """Works in `run` until `ended` is set, and ends with it."""
+    """Runs in `run` until `ended` is set."""
 
     def __init__(self, session: Session, worker: BatchWorker) -> None:
         self.id = secrets.token_urlsafe(12)
@@ -28,7 +28,7 @@ class LiveSession:
         self._worker = worker
 
     def abandoned(self, now: float, last_message: float | None) -> bool:
-        """True when the client has vanished; ``last_message`` came over its control channel (None: it has none)."""
+        """True when the client has vanished; ``last_message`` is the time of its last message (None: no channel)."""
         return last_message is None
 
     def interrupt(self) -> Interruption:
@@ -37,14 +37,14 @@ class LiveSession:
         return Interruption(None, played, self.media_session.played_tick // FRAME_TICKS, ())
 
     async def work(self) -> None:
-        """What goes on all the time."""
+        """The coroutines that run for the whole session."""
         await self.media_session.run()
 
     async def run(self) -> str | None:
-        """Works until `ended` is set.
+        """Runs until `ended` is set.
 
         Returns:
-            What the client should be told, None when it went by itself.
+            The error for the client; None when it ended the session itself.
         """
         problem = None
         ended = asyncio.create_task(self.ended.wait(), name=f"performance {self.id} end")
@@ -63,13 +63,13 @@ class LiveSession:
         return problem
 
     async def aclose(self) -> None:
-        """Sends the viewers home and gives the slot back."""
+        """Disconnects the viewers and releases the slot."""
         await self.viewers.aclose()
         await self._worker.release(self.media_session.lease)
 
 
 def _first(failures: BaseExceptionGroup[EngineFailure]) -> BaseException:
-    """The first failure in a group of groups."""
+    """Return the first exception of nested groups."""
     error: BaseException = failures
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -17,23 +17,23 @@ from streaming.scheduling.worker import BatchWorker
 from streaming.session import Session, Settings
 
 CHANNEL_TIMEOUT_SECONDS = 4.0
-"""A client with a control channel that neither pings nor speaks for this long is gone; a second later his place is
-free."""
+"""Seconds without pings and audio after which a client with a control channel has vanished; its slot is free a second
+later."""
 
 
 MEDIA_TIMEOUT_SECONDS = 15.0
-"""The same for one that has no control channel."""
+"""The same for a client without a control channel."""
 
 
 CONNECT_SECONDS = 10.0
-"""A call that has no connection after this long is given up."""
+"""Seconds after which a call without a connection is given up."""
 
 
 ENDED_STATES = frozenset({"closed", "failed"})
 
 
 class MicrophoneSession(LiveSession):
-    """One peer connection with its session. Made by `MicrophoneSession.answer`, works in `run`, ends with it."""
+    """One peer connection with its session. Created by `MicrophoneSession.answer`; ends when `run` returns."""
 
     def __init__(self, session: Session, worker: BatchWorker) -> None:
         super().__init__(session, worker)
@@ -52,11 +52,11 @@ class MicrophoneSession(LiveSession):
         settings: Settings,
         path: MediaPath,
     ) -> "MicrophoneSession":
-        """Takes a slot and answers an offer of microphone sound and a picture to come back.
+        """Takes a slot and answers an offer to send microphone audio and to receive audio and video.
 
         Raises:
             WorkerFull: no slot is free.
-            OfferRefused: the offer is none, or lacks a microphone, VP8 or Opus.
+            OfferRefused: the offer is invalid, or lacks a microphone, VP8 or Opus.
             NotFound: there is no such avatar or style.
             ControlFailed: the engine failed.
             EngineFailure: the engine is lost.
@@ -93,7 +93,7 @@ class MicrophoneSession(LiveSession):
             self.ended.set()
 
     def abandoned(self, now: float, last_message: float | None) -> bool:
-        """True when neither the microphone nor the control channel gives a sign of life."""
+        """True when both the microphone and the control channel have been silent for too long."""
         heard = self.audio_receiver.last_arrival
         if heard is None and now - self.began > CONNECT_SECONDS:
             return last_message is None or now - last_message > CHANNEL_TIMEOUT_SECONDS
@@ -101,7 +101,7 @@ class MicrophoneSession(LiveSession):
         return now - max(signs) > (MEDIA_TIMEOUT_SECONDS if last_message is None else CHANNEL_TIMEOUT_SECONDS)
 
     async def aclose(self) -> None:
-        """Closes the connection and gives the slot back."""
+        """Closes the connection and releases the slot."""
         self.audio_receiver.close()
         await negotiation.close(self.peer)
         await super().aclose()

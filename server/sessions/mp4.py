@@ -1,6 +1,6 @@
-"""Writes pictures and sound that share one clock into an MP4 file that says that its face is generated.
+"""MP4 writer for frames and audio on one clock; the file is labelled as AI-generated.
 
-Runs on: any one thread at a time. H.264 and AAC; a missing picture holds the one before, missing sound is silence.
+Runs on: any one thread at a time. H.264 and AAC; a missing frame repeats the previous one, missing audio is silence.
 """
 
 from contextlib import suppress
@@ -19,19 +19,19 @@ from streaming.units import FRAME_TICKS, TICK_RATE, Tick
 FPS = TICK_RATE // FRAME_TICKS
 Preset = Literal["superfast", "ultrafast"]
 _RATE_FACTORS: Final[dict[Preset, str]] = {"superfast": "22", "ultrafast": "21"}
-"""Constant rate factors at which a face of 512 x 512 is 44 dB from what was drawn. "superfast" takes two thirds of the
-time of "veryfast" at 18 and half as much space again; "ultrafast" a third of the time and four times the space."""
+"""Constant rate factors at which a face of 512 x 512 px has 44 dB PSNR. Compared with "veryfast" at 18, "superfast"
+takes two thirds of the time and 1.5 times the space; "ultrafast" a third of the time and four times the space."""
 _ENCODER_THREADS: Final = 2
-"""Independent of the machine: the same frames make the same file everywhere."""
+"""Fixed, so that the same frames give the same file on every machine."""
 
 
 class Mp4Writer:
-    """One file, complete once it is closed.
+    """One MP4 file, complete once it is closed.
 
     Args:
         path: an .mp4 file.
-        width, height: of the pictures.
-        preset: of the encoder; live recording takes the fast one.
+        width, height: of the frames, in pixels.
+        preset: of the encoder; live recording uses the fast one.
     """
 
     def __init__(self, path: Path, width: int, height: int, preset: Preset = "superfast") -> None:
@@ -43,12 +43,12 @@ class Mp4Writer:
         self._video.width, self._video.height = width, height
         self._video.pix_fmt = "yuv420p"
         self._video.codec_context.thread_count = _ENCODER_THREADS
-        self._video.codec_context.thread_type = "FRAME"  # slices would be coded worse
+        self._video.codec_context.thread_type = "FRAME"  # slices would compress less
         self._audio = self._container.add_stream("aac", rate=TICK_RATE, layout="mono")
         self._shape = (height * 3 // 2, width)
         self._next_frame = 0
         self.ticks: Tick = 0
-        """Sound written so far."""
+        """Audio written so far."""
 
     def __enter__(self) -> Self:
         return self
@@ -58,12 +58,12 @@ class Mp4Writer:
     ) -> None:
         if error is None:
             self.close()
-        else:  # nobody will read the file: what still waits in the encoders is dropped
+        else:  # the file is discarded: drop what is still in the encoders
             with suppress(av.error.FFmpegError):
                 self._container.close()
 
     def write_frame(self, index: int, yuv: NDArray[np.uint8]) -> None:
-        """Adds frame ``index``, (H*3//2, W) uint8 yuv420p; ignored when it goes back or has another size."""
+        """Adds frame ``index``, (H*3//2, W) uint8 yuv420p; ignored when out of order or of another size."""
         if index < self._next_frame or yuv.shape != self._shape:
             return
         frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
@@ -72,7 +72,7 @@ class Mp4Writer:
         self._next_frame = index + 1
 
     def write_audio(self, start: Tick, samples: NDArray[np.int16]) -> None:
-        """Adds (n,) int16 mono 48 kHz from tick ``start`` on; what was written before is not written again."""
+        """Adds (n,) int16 mono 48 kHz from tick ``start`` on; samples already written are skipped."""
         gap = np.zeros(max(start - self.ticks, 0), np.int16)
         samples = np.concatenate([gap, samples[max(self.ticks - start, 0) :]])
         if not len(samples):

@@ -1,7 +1,7 @@
-"""A presentation: a program says what is to be spoken, one rendering is shown to everyone who watches.
+"""Presenter session: a program sends audio or text, and all viewers share one rendering.
 
-Runs on: event loop. The clock runs from the start whether anybody watches or not; between utterances the face idles.
-Text is spoken by a voice, sentence by sentence, in the order in which it came.
+Runs on: event loop. The clock runs from the start, with or without viewers; between utterances the face idles. Text is
+synthesized sentence by sentence, in order of arrival.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ from streaming.speech_queue import MAX_UTTERANCES, Sentence, Utterance
 from streaming.units import TICK_RATE
 
 PIECE_TICKS = TICK_RATE
-"""A voice's sound is queued in pieces of this length, so that it fits as soon as there is a little room."""
+"""Synthesized audio is queued in pieces of this length, so that a small free space is enough to continue."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """Words that wait for the voice."""
+    """Text that waits for synthesis."""
 
     utterance: Utterance
     words: str
@@ -40,20 +40,20 @@ class _Text:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Somebody who gets every packet and picture of a presentation, such as a recorder."""
+    """Receiver of every packet and frame of a presentation, such as a recorder."""
 
     audio: Callable[[AudioChunk], None]
     frame: Callable[[RenderedFrame], None]
 
 
 class PresenterSession(LiveSession):
-    """Made by `PresenterSession.open`, works in `run`.
+    """A presentation. Created by `PresenterSession.open`; ends when `run` returns.
 
     Args:
         session: open.
-        worker: where it has its slot.
-        on_event: is told what has been heard.
-        on_failure: is told in a sentence that the voice could not speak.
+        worker: that its slot belongs to.
+        on_event: called with each playback event.
+        on_failure: called with a sentence when speech synthesis fails.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class PresenterSession(LiveSession):
         super().__init__(session, worker)
         self.speaker = Speaker(session)
         self.guests = AsyncExitStack()
-        """What ends with the presentation, such as a recording."""
+        """Resources that are closed with the presentation, such as a recording."""
         self._texts: BoundedQueue[_Text] = BoundedQueue("texts to speak", MAX_UTTERANCES, OnFull.WAIT)
         self._listeners: list[Listener] = []
         self._on_event = on_event
@@ -81,7 +81,7 @@ class PresenterSession(LiveSession):
         on_event: Callable[[SpokenEvent], None],
         on_failure: Callable[[str], None],
     ) -> "PresenterSession":
-        """Takes a slot and prepares it.
+        """Acquires a slot and prepares it.
 
         Raises:
             WorkerFull: no slot is free.
@@ -98,7 +98,7 @@ class PresenterSession(LiveSession):
         return cls(session, worker, on_event, on_failure)
 
     def say(self, words: str, voice: Voice) -> Utterance:
-        """Queues words as an utterance of their own.
+        """Queues text as a separate utterance.
 
         Raises:
             QueueFull: too many utterances wait.
@@ -108,7 +108,7 @@ class PresenterSession(LiveSession):
         return utterance
 
     def clear(self) -> int:
-        """Forgets the utterances that have not begun; returns how many."""
+        """Discards the utterances that have not begun; returns their number."""
         forgotten = self.speaker.clear()
         for text in self._texts.drain():
             if not text.utterance.closed:
@@ -116,14 +116,14 @@ class PresenterSession(LiveSession):
         return forgotten
 
     def interrupt(self) -> Interruption:
-        """Falls silent with the next packet and forgets everything that was to be said."""
+        """Stops speaking with the next packet and discards all queued speech."""
         self._report_played()
         self._texts.drain()
         return self.speaker.interrupt()
 
     @contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
-        """Lets somebody listen in for a while."""
+        """Passes packets and frames to a listener within the context."""
         self._listeners.append(listener)
         try:
             yield
@@ -131,14 +131,14 @@ class PresenterSession(LiveSession):
             self._listeners.remove(listener)
 
     async def work(self) -> None:
-        """Speaks, shows and lives until it is cancelled."""
+        """Runs the presentation until it is cancelled."""
         self.media_session.start()
         async with asyncio.TaskGroup() as tasks:
             for part in (self.media_session.run, self.speaker.run, self._play, self._show, self._speak_texts):
                 tasks.create_task(part(), name=f"presentation {self.id} {part.__name__}")
 
     async def aclose(self) -> None:
-        """Ends what depends on it, and gives the slot back."""
+        """Closes dependent resources and releases the slot."""
         await self.guests.aclose()
         await super().aclose()
 

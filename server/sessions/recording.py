@@ -1,7 +1,7 @@
-"""Records a presentation into an MP4 file, and hands recordings out.
+"""Recording of presentations into MP4 files, and the routes that serve them.
 
-Runs on: event loop; encoding and the file run on threads, one step at a time. Recordings lie in the user's data folder
-under names that the server chooses. Routes: GET /api/recordings, GET and DELETE /api/recordings/{id}.
+Runs on: event loop; encoding and file access run on threads, one step at a time. Recordings are stored in the user's
+data folder under names chosen by the server. Routes: GET /api/recordings, GET and DELETE /api/recordings/{id}.
 """
 
 import asyncio
@@ -29,18 +29,18 @@ logger = logging.getLogger(__name__)
 
 MAX_RECORDINGS = 100
 ITEMS_HELD = 320
-"""Pictures and packets that wait for the encoder: four seconds."""
+"""Frames and packets queued for the encoder: four seconds."""
 MAX_RECORDING_SECONDS = 2 * 3600
 NAME = re.compile(r"[A-Za-z0-9_-]{16}")
 
 
 def recordings_folder() -> Path:
-    """Where recordings lie; it need not exist."""
+    """Return the folder of recordings; it need not exist."""
     return user_folder("recordings")
 
 
 class Recording:
-    """One recording; made by `Recording.start`, complete after `stop`."""
+    """One recording; created by `Recording.start`, complete after `stop`."""
 
     def __init__(self, session: PresenterSession, size: int) -> None:
         self.id = secrets.token_urlsafe(12)
@@ -54,7 +54,7 @@ class Recording:
 
     @classmethod
     async def start(cls, session: PresenterSession, size: int) -> "Recording":
-        """Records from the next frame on, pictures of ``size`` pixels.
+        """Starts recording with the next frame, in frames of ``size`` pixels.
 
         Raises:
             Refusal: there are too many recordings.
@@ -98,7 +98,7 @@ class Recording:
 
 
 def resized(yuv: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """A picture (S*3//2, S) as large as the recording, (size*3//2, size): a busy machine makes smaller ones."""
+    """Scales a frame (S*3//2, S) to the recording, (size*3//2, size): frames are smaller under load."""
     if yuv.shape[1] == size:
         return yuv
     frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p").reformat(size, size, interpolation="BICUBIC")
@@ -106,7 +106,7 @@ def resized(yuv: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def person(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The person in a picture (size*3//2, size); with a transparent background the mask lies below, (size*3, size)."""
+    """Return the visible part (size*3//2, size); with transparency an alpha mask follows, (size*3, size)."""
     size = yuv.shape[1]
     if len(yuv) != 3 * size:
         return yuv
@@ -120,14 +120,14 @@ def _count() -> int:
 
 
 def _path(request: Request) -> Path | None:
-    """The file of a recording that exists; None for anything else."""
+    """Return the file of a recording; None when it does not exist."""
     name = request.path_params["id"]
     path = recordings_folder() / f"{name}.mp4"
     return path if NAME.fullmatch(name) and path.is_file() else None
 
 
 async def _list(request: Request) -> Response:
-    """All recordings, the newest first."""
+    """Lists all recordings, newest first."""
     paths = await asyncio.to_thread(lambda: [(path, path.stat()) for path in recordings_folder().glob("*.mp4")])
     paths.sort(key=lambda pair: -pair[1].st_mtime)
     return JSONResponse(

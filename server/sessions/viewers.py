@@ -1,7 +1,7 @@
-"""Viewers of somebody else's call: they get the same sound and pictures at the same time.
+"""Viewers of a session: each receives the same audio and frames at the same time.
 
-Runs on: event loop. Sound is encoded once for all, pictures once for all who watch at the same bitrate. A viewer that
-cannot keep up loses the oldest, never the presenter's time.
+Runs on: event loop. Audio is encoded once for all viewers, video once per bitrate. A slow viewer loses its oldest
+items and never delays the presenter.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ MediaUnit = Union["av.VideoFrame", "av.packet.Packet[Any]"]
 
 
 class Broadcast(Generic[T]):
-    """Hands every item to each listener."""
+    """Passes every item to each listener."""
 
     def __init__(self, name: str, held: int) -> None:
         self._name = name
@@ -57,7 +57,7 @@ class Broadcast(Generic[T]):
 
 
 class _Track(MediaStreamTrack, Generic[T]):
-    """What a channel publishes, as a track."""
+    """A track of the items that a channel publishes."""
 
     def __init__(self, kind: str, channel: Broadcast[T], make: Callable[[T], MediaUnit]) -> None:
         super().__init__()
@@ -103,10 +103,10 @@ class Viewers:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def admit(self, offer: str, clock: MediaClock, size: int, path: MediaPath) -> Viewer:
-        """Answers a viewer's offer; he stays until he leaves or the call ends.
+        """Answers a viewer's offer; the viewer stays until it leaves or the session ends.
 
         Raises:
-            OfferRefused: the offer is none, or lacks VP8 or Opus.
+            OfferRefused: the offer is invalid, or lacks VP8 or Opus.
         """
         viewer = Viewer()
         self._streams = self._streams or shared_encodings(size)
@@ -138,7 +138,7 @@ class Viewers:
             await negotiation.close(viewer.peer)
 
     async def aclose(self) -> None:
-        """Sends everybody home."""
+        """Disconnects all viewers."""
         self.over.set()
         for viewer in list(self.by_id.values()):
             viewer.ended.set()

@@ -1,7 +1,7 @@
-"""A client's control channel: one WebSocket that controls its call or presentation.
+"""Control channel of a client: one WebSocket that controls its call or presentation.
 
-Runs on: event loop. What a presenter sends is handled in `presenter_channel`. The end of the channel is the end of the
-call. The messages are the classes of `server.protocol`; docs/protocol.md describes them.
+Runs on: event loop. Presenter messages are handled in `presenter_channel`. The call ends with the channel. The messages
+are the classes of `server.protocol`; docs/protocol.md describes them.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ MAX_CHANNELS = 128
 
 
 class ClientChannel(MessageChannel):
-    """One client's channel."""
+    """Control channel of one client."""
 
     def __init__(self, socket: WebSocket, service: Service, client: Client) -> None:
         super().__init__(socket, CLIENT_REQUESTS)
@@ -69,7 +69,7 @@ class ClientChannel(MessageChannel):
         self._client = client
 
     async def serve(self) -> None:
-        """Works until the client leaves."""
+        """Runs until the client disconnects."""
         client = self._client
         client.channel = self
         client.last_ping = monotonic()
@@ -99,18 +99,18 @@ class ClientChannel(MessageChannel):
                 await self._service.clients.end(client)
 
     def send(self, event: Event) -> None:
-        """Queues a message for the client, and for viewers where it concerns them."""
+        """Queues a message for the client, and for its viewers where it concerns them."""
         super().send(event)
         if event.shared and self._client.session is not None:
             self._client.session.viewers.events.publish(event)
 
     async def handle(self, request: Request) -> None:
-        """Does what the client asks for."""
+        """Handles one request."""
         self._client.last_ping = monotonic()
         match request:
             case Ping():
                 self.send(Pong(request.t))
-            case UpdateSession():  # before SetStyle, whose fields it has as well
+            case UpdateSession():  # before SetStyle, whose fields it includes
                 await self._update(request)
             case SetStyle():
                 await self._set_style(request)
@@ -169,7 +169,7 @@ class ClientChannel(MessageChannel):
         self.send(BackgroundApplied(background, frame))
 
     def _present(self, name: str | None) -> None:
-        """Lets others watch under ``name``; None ends it."""
+        """Lets viewers watch under ``name``; None ends it."""
         if name is not None:
             check_free(self._service, self._client, name)
         self._client.presents_as = name
@@ -188,7 +188,7 @@ class ClientChannel(MessageChannel):
                 await asyncio.sleep(0.1)
                 continue
             try:
-                async with asyncio.timeout(1.0):  # unlike wait_for, never takes a cancellation for an event
+                async with asyncio.timeout(1.0):  # unlike wait_for, never mistakes a cancellation for an event
                     event = await session.events.get()
             except TimeoutError:
                 continue
@@ -235,7 +235,7 @@ async def control(socket: WebSocket) -> None:
         await watch(socket, service, name)
         return
     if service.clients.channels >= MAX_CHANNELS:
-        await reject(socket, "server_full", "The server has too many clients.")
+        await reject(socket, "server_full", "The server has reached its limit of clients.")
         return
     address = socket.client.host if socket.client else ""
     try:

@@ -1,6 +1,6 @@
-"""One WebSocket that carries messages: out through a bounded queue, in one after the other, errors told.
+"""Message channel over a WebSocket: a bounded send queue, sequential requests, error replies.
 
-Runs on: event loop. Maps with a "type" in msgpack, or in JSON for ``?format=json``.
+Runs on: event loop. Messages are maps with a "type", in msgpack, or in JSON with ``?format=json``.
 """
 
 import asyncio
@@ -29,12 +29,12 @@ MESSAGES_PER_SECOND, MESSAGES_AT_ONCE = 200.0, 400.0
 
 
 def wants_json(socket: WebSocket) -> bool:
-    """Whether the client asked for text frames with JSON."""
+    """True when the client asked for JSON in text frames."""
     return socket.query_params.get("format") == "json"
 
 
 async def reject(socket: WebSocket, code: str, message: str) -> None:
-    """Tells a client why it cannot be served, and closes the channel."""
+    """Sends the reason of a rejection and closes the socket."""
     error = Error(code, message, RETRY_AFTER_SECONDS)
     await socket.send(pack(encode(error), wants_json(socket)))
     await socket.close(TRY_AGAIN_LATER)
@@ -45,7 +45,7 @@ class MessageChannel:
 
     Args:
         socket: accepted.
-        requests: the messages that the client may send.
+        requests: classes of the messages that the client may send.
     """
 
     def __init__(self, socket: WebSocket, requests: Sequence[type[Request]]) -> None:
@@ -56,12 +56,12 @@ class MessageChannel:
         self._allowance = Allowance(MESSAGES_PER_SECOND, MESSAGES_AT_ONCE)
 
     async def handle(self, request: Request) -> None:
-        """Does what a client asks for.
+        """Handles one request.
 
         Raises:
-            Refusal: it is not done.
+            Refusal: the request is refused.
             InputError: something that it names does not exist or cannot be used.
-            ControlFailed: the engine failed, the session goes on.
+            ControlFailed: the engine failed; the session continues.
             EngineFailure: the session has ended.
         """
         raise NotImplementedError
@@ -71,12 +71,12 @@ class MessageChannel:
         self._outgoing.offer(event)
 
     def send_if_read(self, event: Event) -> None:
-        """Queues a message that a client that does not keep up can do without."""
+        """Queues a message; dropped when the client is slow."""
         if len(self._outgoing) < OUTGOING_MESSAGES // 2:
             self.send(event)
 
     async def run(self, *work: Coroutine[Any, Any, None]) -> None:
-        """Exchanges messages until the client leaves; ``work`` runs meanwhile."""
+        """Exchanges messages until the client disconnects; ``work`` runs alongside."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 others = [tasks.create_task(part, name=f"channel {part}") for part in (self._send_queued(), *work)]
@@ -84,7 +84,7 @@ class MessageChannel:
                 for task in others:
                     task.cancel()
         except* (WebSocketDisconnect, ConnectionError, RuntimeError):
-            pass  # the client left while something was being sent
+            pass  # the client disconnected during a send
 
     async def _send_queued(self) -> None:
         while True:
@@ -97,7 +97,9 @@ class MessageChannel:
                 message = unpack(received)
                 if message is None:
                     return
-                await asyncio.sleep(self._allowance.take())  # the connection fills up until a flooding client waits
+                await asyncio.sleep(
+                    self._allowance.take()
+                )  # stops reading, so that back-pressure slows a flooding client
                 await self.handle(decode(message, self._requests))
             except Refusal as refusal:
                 self.send(Error(refusal.code, str(refusal), **refusal.fields))

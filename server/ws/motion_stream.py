@@ -1,4 +1,4 @@
-"""The face's motion as messages, for a client that draws a 3D avatar itself.
+"""Motion stream: the face's motion as messages, for clients that render their own 3D avatar.
 
 Runs on: event loop, a tenth of a millisecond per frame. A frame is told when its motion is known, 10 to 50 ms before it
 is due, so that a client has time to draw it.
@@ -24,7 +24,7 @@ DIGITS = 4
 
 @cache
 def face_driver() -> "FaceDriver":
-    """What turns expressions into blendshapes and visemes; reads its files when it is needed first."""
+    """Return the converter from expressions to blendshapes and visemes; loads its files on first use."""
     from styletalk_core.face.arkit import FaceDriver
 
     driver = FaceDriver()
@@ -33,7 +33,7 @@ def face_driver() -> "FaceDriver":
 
 
 def names(parts: tuple[str, ...]) -> dict[str, list[str]]:
-    """What the numbers of the parts stand for, in their order."""
+    """Return the names of the parts' values, in order."""
     from styletalk_core.face.arkit import ARKIT, VISEMES
     from styletalk_core.phones import PHONES
 
@@ -42,11 +42,11 @@ def names(parts: tuple[str, ...]) -> dict[str, list[str]]:
 
 
 class MotionStream:
-    """One client's.
+    """Motion stream of one client.
 
     Args:
         parts: of `MOTION_PARTS`.
-        send: sends a message, or leaves it out when the client does not keep up.
+        send: sends a message, or drops it when the client is slow.
     """
 
     def __init__(self, parts: tuple[str, ...], send: Callable[[Event], None]) -> None:
@@ -55,7 +55,7 @@ class MotionStream:
         self._session: Session | None = None
 
     def follow(self, session: Session | None) -> None:
-        """Tells of this session from now on; of none for None."""
+        """Switches to the motion of this session; None for none."""
         if session is self._session:
             return
         if self._session is not None:

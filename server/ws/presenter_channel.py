@@ -1,4 +1,4 @@
-"""The presenter's part of a control channel: a program pushes audio or text, and the avatar speaks it.
+"""Presenter requests of a control channel: a program pushes audio or text, and the avatar speaks it.
 
 Runs on: event loop.
 """
@@ -51,26 +51,26 @@ from streaming.units import TICK_RATE, Tick
 
 
 def milliseconds(ticks: Tick) -> int:
-    """Ticks as messages tell them."""
+    """Return ticks in the unit of the messages."""
     return round(ticks * 1000 / TICK_RATE)
 
 
 def check_free(service: Service, client: Client, name: str) -> None:
-    """Makes sure that ``client`` may present under ``name``.
+    """Checks that ``client`` may present under ``name``.
 
     Raises:
-        BadMessage: another client does.
+        BadMessage: another client uses this name.
     """
     if any(other.presents_as == name for other in service.clients if other is not client):
-        raise BadMessage(f"Another client presents as {name!r}; choose another name.")
+        raise BadMessage(f"The presenter name {name!r} is in use; choose another one.")
 
 
 class PresenterChannel:
-    """Carries out what one program says.
+    """Handles the presenter requests of one client.
 
     Args:
         service: of the server.
-        client: whose channel it is.
+        client: the owner of the channel.
         may_record: whether the client may write files that outlive its session.
     """
 
@@ -81,17 +81,17 @@ class PresenterChannel:
         self._utterance: Utterance | None = None
         """The newest."""
         self._pushed: Utterance | None = None
-        """The newest whose sound is pushed."""
+        """The newest utterance that takes audio."""
         self._interpolator = Interpolator(DEFAULT_RATE)
         self._recording: Recording | None = None
         self._attending: asyncio.Task[None] | None = None
 
     async def handle(self, request: PresenterRequest) -> None:
-        """Does what the program asks for.
+        """Handles one request.
 
         Raises:
-            Refusal: it is not done.
-            QueueFull: too much waits to be spoken.
+            Refusal: the request is refused.
+            QueueFull: the speech queue is full.
         """
         match request:
             case StartPresenter():
@@ -114,7 +114,7 @@ class PresenterChannel:
                 await self._stop_recording()
 
     def report(self) -> None:
-        """Sends how much waits, while something does; once a second."""
+        """Sends the length of the queue once a second while it is not empty."""
         presentation = self._client.session
         if isinstance(presentation, PresenterSession) and presentation.speaker.waiting:
             self._client.send(_buffer(presentation.speaker))
@@ -123,22 +123,22 @@ class PresenterChannel:
 
     @property
     def _presenter_session(self) -> PresenterSession:
-        """The presentation that is on.
+        """Return the active presentation.
 
         Raises:
             Refusal: there is none.
         """
         if not isinstance(self._client.session, PresenterSession):
-            raise Refusal("not_presenting", "Nothing is presented; send presenter.start first.")
+            raise Refusal("not_presenting", "There is no presentation; send presenter.start first.")
         return self._client.session
 
     async def _start(self, name: str) -> None:
         service, client = self._service, self._client
         check_free(service, client, name)
         if client.session is not None:
-            raise BadMessage("This session is on already; send presenter.stop, or end the call.")
+            raise BadMessage("This session is already active; send presenter.stop, or end the call.")
         async with client.negotiating:
-            client.presents_as = name  # before anybody else asks for it
+            client.presents_as = name  # before another client can take it
             try:
                 session = await self._open()
             except BaseException:
@@ -154,7 +154,7 @@ class PresenterChannel:
         service = self._service
         try:
             if service.draining:
-                raise WorkerFull("the server is about to stop")
+                raise WorkerFull("the server is shutting down")
             return await PresenterSession.open(
                 service.worker, service.plan(), self._client.settings, self._send_event, self._send_failure
             )
@@ -163,7 +163,7 @@ class PresenterChannel:
             raise Refusal("server_full", words, retry_after=RETRY_AFTER_SECONDS) from error
 
     async def _attend(self, task: "asyncio.Task[None]", name: str) -> None:
-        """Tidies up when the presentation is over."""
+        """Cleans up when the presentation has ended."""
         await asyncio.wait({task})
         await self._finish_recording()
         if self._client.presents_as == name:
@@ -175,7 +175,7 @@ class PresenterChannel:
             await self._service.clients.end(self._client)
             await self._attending
 
-    # Sound and text
+    # Audio and text
 
     def _append(self, request: AppendAudio) -> None:
         speaker, pcm = self._presenter_session.speaker, request.audio
@@ -186,7 +186,7 @@ class PresenterChannel:
             raise BadMessage("audio must be 16-bit samples: an even number of bytes.")
         if len(pcm) // 2 * (TICK_RATE // rate) > speaker.room:
             waiting, room = milliseconds(speaker.waiting), milliseconds(speaker.room)
-            sentence = "There is no room for this audio; wait for input_audio.buffer."
+            sentence = "The audio buffer is full; wait for input_audio.buffer."
             raise Refusal("buffer_full", sentence, buffered_ms=waiting, room_ms=room)
         if pushed is None:
             self._utterance = self._pushed = pushed = speaker.open()
@@ -240,15 +240,15 @@ class PresenterChannel:
 
     async def _start_recording(self) -> None:
         if not self._may_record:
-            raise Refusal("forbidden", "This token is for talking only; recording needs the key.")
+            raise Refusal("forbidden", "This token does not allow recording; use the API key.")
         if self._recording is not None:
-            raise BadMessage("This presentation is being recorded already.")
+            raise BadMessage("This presentation is already being recorded.")
         self._recording = await Recording.start(self._presenter_session, self._service.worker.size)
         self._client.send(RecordingStarted(self._recording.id))
 
     async def _stop_recording(self) -> None:
         if self._recording is None:
-            raise BadMessage("Nothing is being recorded; send recording.start first.")
+            raise BadMessage("There is no recording; send recording.start first.")
         await self._finish_recording()
 
     async def _finish_recording(self) -> None:

@@ -1,4 +1,4 @@
-"""What a client can be told beside the rest, when it asks for it: the face's motion, and captions.
+"""Optional subscriptions of a client: face motion and captions.
 
 Runs on: event loop.
 """
@@ -15,12 +15,12 @@ from streaming.session import Session
 
 
 class Subscriptions:
-    """Of one client.
+    """Subscriptions of one client.
 
     Args:
-        model: the server's recognizer of words.
+        model: the server's word recognizer.
         send: sends a message.
-        send_if_read: the same, unless the client does not keep up.
+        send_if_read: the same, but drops the message when the client is slow.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Subscriptions:
         self._session: Session | None = None
 
     def follow(self, session: Session | None) -> None:
-        """Tells of this session from now on; of none for None."""
+        """Switches to this session; None for none."""
         self._session = session
         if self._motion is not None:
             self._motion.follow(session)
@@ -48,7 +48,7 @@ class Subscriptions:
         await self.set_captions(False)
 
     async def set_motion(self, parts: tuple[str, ...]) -> None:
-        """Sends these parts of the motion from now on; none without parts."""
+        """Selects the parts of the motion to send; none without parts."""
         if self._motion is not None:
             self._motion.follow(None)
         self._motion = MotionStream(parts, self._send_if_read) if parts else None

@@ -1,4 +1,4 @@
-"""A viewer's channel: the events of a presenter's channel that concern its viewers, and motion on request.
+"""Channel of a viewer: the presenter's events that concern viewers, and motion on request.
 
 Runs on: event loop.
 """
@@ -30,7 +30,7 @@ class ViewerChannel(MessageChannel):
         self._subscriptions = Subscriptions(service.captions, self.send, self.send_if_read)
 
     async def serve(self) -> None:
-        """Works until the viewer leaves or the session ends."""
+        """Runs until the viewer disconnects or the session ends."""
         session, events = self._session.media_session, self._session.viewers.events
         self.send(WatchStarted(self._name, self._avatar, AI_LABEL))
         queue = events.listen()
@@ -42,7 +42,7 @@ class ViewerChannel(MessageChannel):
             await self._subscriptions.aclose()
 
     async def handle(self, request: Request) -> None:
-        """Does the few things that a viewer may ask for."""
+        """Handles one request of a viewer."""
         if isinstance(request, Ping):
             self.send(Pong(request.t))
         elif isinstance(request, UpdateViewer) and request.motion is not UNSET:
@@ -59,11 +59,11 @@ class ViewerChannel(MessageChannel):
 
 
 async def watch(socket: WebSocket, service: Service, name: str) -> None:
-    """``/ws?watch=NAME``, accepted: opens a viewer's channel, or says why not."""
+    """``/ws?watch=NAME``, accepted: opens a viewer's channel, or rejects it with a reason."""
     presenter = service.clients.presenters().get(name)
     if presenter is None or presenter.session is None:
-        await reject(socket, "not_found", f"Nobody presents as {name!r} now.")
+        await reject(socket, "not_found", f"There is no presenter named {name!r}.")
     elif len(presenter.session.viewers.events) >= MAX_VIEWERS:
-        await reject(socket, "server_full", "The server has no room for another viewer.")
+        await reject(socket, "server_full", "The server has reached its limit of viewers.")
     else:
         await ViewerChannel(socket, service, presenter).serve()
