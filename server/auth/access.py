@@ -1,7 +1,7 @@
-"""Who may do what: the API key, and short-lived tokens that its holder hands out.
+"""Access control: the API key and short-lived tokens derived from it.
 
-A token is ``scope.expiry.nonce.signature``, signed with a key derived from the API key: every server that has the API
-key knows the tokens of the others, and none has to remember them. Pure but for the clock given.
+A token is ``scope.expiry.nonce.signature``, signed with a key derived from the API key: servers with the same API key
+accept each other's tokens, and none stores them. Pure except for the given clock.
 """
 
 import base64
@@ -15,21 +15,21 @@ from dataclasses import dataclass
 from streaming.clock import unix_seconds
 
 PAGE_SECONDS = 12 * 3600
-"""How long a page that was opened with the key goes on working."""
+"""Seconds that a page opened with the key keeps working."""
 MAX_TOKEN_SECONDS = 3600
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class AccessScope(enum.Enum):
-    """What a client may do."""
+    """Permissions of a client."""
 
     FULL = "full"
-    """Everything, as the key itself."""
+    """All permissions, like the key itself."""
     TALK = "talk"
-    """Hold a session and watch presenters; change nothing that outlives it, read no figures or recordings list."""
+    """Hold a session and watch presenters; no lasting changes, no metrics, no list of recordings."""
 
     def allows(self, method: str, path: str) -> bool:
-        """Whether a request is within the scope."""
+        """True when a request is within the scope."""
         if self is AccessScope.FULL:
             return True
         if path in ("/metrics", "/api/recordings"):
@@ -39,14 +39,14 @@ class AccessScope(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and the seconds it is good for."""
+    """A token and its lifetime in seconds."""
 
     text: str
     seconds: int
 
 
 class Access:
-    """Knows the key and the tokens made of it."""
+    """Checks the API key and issues and checks tokens."""
 
     def __init__(self, api_key: str, now: Callable[[], float] = unix_seconds) -> None:
         self._key = api_key.encode()
@@ -55,16 +55,16 @@ class Access:
 
     @property
     def open(self) -> bool:
-        """True where no key is needed."""
+        """True when no key is required."""
         return not self._key
 
     def token(self, scope: AccessScope, seconds: int) -> Token:
-        """A new token, good for ``seconds`` from now."""
+        """Return a new token, valid for ``seconds`` from now."""
         claim = f"{scope.value}.{int(self._now()) + seconds}.{secrets.token_urlsafe(9)}"
         return Token(f"{claim}.{self._signature(claim)}", seconds)
 
     def scope(self, given: str) -> AccessScope | None:
-        """What the bearer of a key or token may do; None for one that is neither, or expired."""
+        """Return the scope of a key or token; None when it is invalid or expired."""
         if self.open or hmac.compare_digest(given.encode(), self._key):
             return AccessScope.FULL
         claim, _, signature = given.rpartition(".")

@@ -1,11 +1,11 @@
-"""The guard in front of the routes: who is let in, and what browsers are told about the answers.
+"""ASGI middleware for authentication, origin checks, rate limits and security headers.
 
-Runs on: event loop, as ASGI middleware.
+Runs on: event loop.
 
-A loopback server is open to every program of its machine, so it must not become open to every web site that the
-machine's browser shows: the Host header must name this machine (against DNS rebinding) and the Origin, if any, must be
-the server's own (against cross-site requests) or one that the owner allows. A server for others demands its key or a
-token, and answers each address only so often.
+A loopback server is open to every program on its machine, but must not be open to every web site in its
+browser: the Host header must name this machine (against DNS rebinding), and the Origin, if any, must be
+the server's own (against cross-site requests) or an allowed one. Any other server requires its key or a token, and limits the request
+rate per address.
 """
 
 import math
@@ -25,24 +25,24 @@ LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 COOKIE = "styletalk-token"
 PUBLIC_PATHS = frozenset({"/healthz", "/readyz"})
 FULL_ACCESS = "styletalk.full_access"
-"""Key of an ASGI scope under which the guard notes whether the key itself, or all it allows, was given."""
+"""Key of an ASGI scope for the guard's note whether the request has full access."""
 POLICY_VIOLATION = 1008  # WebSocket close code
 REQUESTS_PER_SECOND = 20.0
 REQUESTS_AT_ONCE = 200.0
 WRONG_KEY_COST = 20.0
-"""Requests that a wrong key counts for: after the burst, one guess a second."""
+"""Cost of a wrong key in requests: after the burst, one guess per second."""
 
 
 class Guard:
-    """Turns away what must not reach the routes, and adds the security headers to every answer.
+    """Rejects unauthorized requests and adds security headers to every response.
 
     Args:
-        app: what is guarded.
+        app: the guarded application.
         access: the key and its tokens.
-        loopback: whether the server is for this machine alone.
+        loopback: whether only this machine can connect.
         origins: other web sites whose pages may use the server.
         public: paths that need no key, besides health.
-        media: where else than here the page may connect to, for its content security policy.
+        media: further origins that the page may connect to, for its content security policy.
     """
 
     def __init__(
@@ -80,9 +80,9 @@ class Guard:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if self._rebindable and _hostname(host) not in LOOPBACK_NAMES:
-            return problem(421, "wrong_host", "This server is called by the name of this machine only.")
+            return problem(421, "wrong_host", "The Host header must name this machine.")
         if origin is not None and origin not in self._origins and _place(origin) != host:
-            return problem(403, "foreign_origin", "Requests from other web sites are not answered.")
+            return problem(403, "foreign_origin", "Requests from other web sites are not allowed.")
         if wait := self._spend(scope, 1.0):
             return _slow_down(wait)
         scope[FULL_ACCESS] = self._access.open
@@ -93,26 +93,28 @@ class Guard:
             wait = self._spend(scope, WRONG_KEY_COST)
             return _slow_down(wait) if wait else _unauthorized()
         if not any(one.allows(scope.get("method", "GET"), scope["path"]) for one in allowed):
-            return problem(403, "forbidden", "This token is for talking only.")
+            return problem(403, "forbidden", "This token allows sessions only.")
         scope[FULL_ACCESS] = AccessScope.FULL in allowed
         return None
 
     def _spend(self, scope: Scope, cost: float) -> float:
-        """Charges the address that asks; seconds until it may ask again."""
+        """Charges the client's address; returns the seconds until its next request is allowed."""
         if self._allowances is None or not scope.get("client"):
             return 0.0
         return self._allowances.of(scope["client"][0]).refuse(cost)
 
     def _welcome(self, scope: Scope) -> Response | None:
-        """Who opens the page with ?key= or ?token= is sent on without it, and has a cookie from then on.
+        """Redirects a page opened with ?key= or ?token= to the address without it, and sets a cookie.
 
-        A page cannot set headers on what it loads, and an address with a secret in it is kept and passed on.
+        A page cannot set headers on the files it loads, and a URL with a secret ends up in histories and logs.
         """
         query = dict(_query(scope))
         if self._access.open or scope["path"] != "/" or not query.keys() & {"key", "token"}:
             return None
         key, token = query.pop("key", ""), query.pop("token", "")
-        headers = {"Location": f"./?{urlencode(query)}" if query else "./"}  # behind a proxy we may lie below a path
+        headers = {
+            "Location": f"./?{urlencode(query)}" if query else "./"
+        }  # behind a proxy the server may be mounted below a path
         if key and self._access.scope(key) is AccessScope.FULL:
             token = self._access.token(AccessScope.FULL, PAGE_SECONDS).text
         if token and self._access.scope(token) is not None:
@@ -120,14 +122,14 @@ class Guard:
         return Response(None, 303, headers)
 
     def _cookie(self, token: str, secure: bool) -> str:
-        """What a page brings along with everything it loads; framed by another site only where that is allowed."""
+        """Return the page's cookie; it is sent inside frames of other sites only when they are allowed."""
         site = "None; Partitioned" if secure and self._origins else "Strict"
         ending = "; Secure" if secure else ""
         return f"{COOKIE}={quote(token)}; Path=/; HttpOnly; Max-Age={PAGE_SECONDS}; SameSite={site}{ending}"
 
 
 def security_headers(origins: Collection[str], media: Collection[str]) -> dict[str, str]:
-    """What every answer tells browsers; pages of ``origins`` may frame the page, which may connect to ``media``."""
+    """Return the security headers; pages of ``origins`` may frame the page, which may connect to ``media``."""
     connect = " ".join(("'self'", *media))
     frames = " ".join(origins) or "'none'"
     headers = {
@@ -156,12 +158,12 @@ def _slow_down(wait: float) -> Response:
 
 
 def _is_preflight(scope: Scope, headers: Headers) -> bool:
-    """A browser's question whether a page of another site may ask; it never carries a key."""
+    """True for a CORS preflight request, which never carries a key."""
     return scope.get("method") == "OPTIONS" and "access-control-request-method" in headers
 
 
 def _given(scope: Scope, headers: Headers) -> list[str]:
-    """Every key or token of a request."""
+    """Return every key or token of a request."""
     scheme, _, bearer = headers.get("authorization", "").partition(" ")
     query = dict(_query(scope))
     given = [bearer if scheme.lower() == "bearer" else "", query.get("key", ""), query.get("token", "")]
@@ -189,7 +191,7 @@ def _hostname(host: str) -> str | None:
 
 
 def _place(origin: str) -> str | None:
-    """Host and port of an origin."""
+    """Return host and port of an origin."""
     try:
         return urlsplit(origin).netloc
     except ValueError:

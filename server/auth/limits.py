@@ -1,6 +1,6 @@
-"""How much: sizes of bodies, and how often one address or one channel may ask.
+"""Limits on body sizes and request rates.
 
-Pure but for `read_body`, which runs on the event loop.
+Pure except for `read_body`, which runs on the event loop.
 """
 
 import ipaddress
@@ -13,7 +13,7 @@ from streaming.clock import monotonic
 
 ADDRESSES_REMEMBERED = 4096
 IPV6_SITE = 64
-"""Leading bits of an IPv6 address that one customer has for himself."""
+"""Prefix length of the IPv6 network of one customer."""
 
 
 class BodyTooLarge(Exception):
@@ -24,7 +24,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     """Reads a request body of at most ``limit`` bytes.
 
     Raises:
-        BodyTooLarge: there is more; the rest is not read.
+        BodyTooLarge: the body is longer; the rest is not read.
     """
     body = bytearray()
     async for part in request.stream():
@@ -35,7 +35,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 class Allowance:
-    """A budget that refills: ``rate`` per second, up to ``burst``."""
+    """Token bucket: refills at ``rate`` per second, up to ``burst``."""
 
     def __init__(self, rate: float, burst: float, now: Callable[[], float] = monotonic) -> None:
         self._rate = rate
@@ -45,10 +45,10 @@ class Allowance:
         self._at = now()
 
     def take(self, cost: float = 1.0) -> float:
-        """Spends ``cost``, on credit if need be.
+        """Spends ``cost``, on credit if necessary.
 
         Returns:
-            Seconds until the budget is out of debt; 0 where it is not in debt.
+            Seconds until the debt is repaid; 0 without debt.
         """
         now = self._now()
         self._left = min(self._burst, self._left + (now - self._at) * self._rate) - cost
@@ -56,10 +56,10 @@ class Allowance:
         return max(0.0, -self._left / self._rate)
 
     def refuse(self, cost: float = 1.0) -> float:
-        """As `take`, but spends nothing that is not there.
+        """Like `take`, but never goes into debt.
 
         Returns:
-            Seconds to wait before asking again; 0 where the cost was paid.
+            Seconds to wait before the next attempt; 0 when the cost was paid.
         """
         wait = self.take(cost)
         if wait:
@@ -68,7 +68,7 @@ class Allowance:
 
 
 class AddressAllowances:
-    """A budget for each address; the longest silent one is forgotten."""
+    """A budget for each address; the longest unused one is dropped."""
 
     def __init__(self, rate: float, burst: float, now: Callable[[], float] = monotonic) -> None:
         self._rate = rate
@@ -77,7 +77,7 @@ class AddressAllowances:
         self._allowances: OrderedDict[str, Allowance] = OrderedDict()
 
     def of(self, address: str) -> Allowance:
-        """The budget of ``address``."""
+        """Return the budget of ``address``."""
         site = site_of(address)
         if site not in self._allowances:
             self._allowances[site] = Allowance(self._rate, self._burst, self._now)
@@ -88,7 +88,7 @@ class AddressAllowances:
 
 
 def site_of(address: str) -> str:
-    """What counts as one place on the network: an IPv4 address, the first half of an IPv6 address."""
+    """Return the network that counts as one client: an IPv4 address, or the first half of an IPv6 address."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

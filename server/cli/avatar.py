@@ -1,4 +1,4 @@
-"""`styletalk avatar add|list|show|remove`: the portraits that can speak.
+"""`styletalk avatar add|list|show|remove`: portraits.
 
 Runs on: the main thread.
 """
@@ -37,14 +37,14 @@ COMMANDS = LibraryCommands("avatar", _library, _describe, _line)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the four actions."""
     actions = COMMANDS.actions(parser)
-    add = actions.add("add", "make an avatar of a photo", _add)
+    add = actions.add("add", "create an avatar from a photo", _add)
     add.add_argument("name", help="short name: letters, digits, '-' and '_'")
-    add.add_argument("photo", type=Path, help="a photo of a face that looks into the camera")
-    add.add_argument("--title", help="name shown to people")
+    add.add_argument("photo", type=Path, help="a photo of a face looking into the camera")
+    add.add_argument("--title", help="display name")
     size_help = f"side of the video in pixels, 256 to 1024 (default: {DEFAULT_SIZE})"
     add.add_argument("--size", type=int, default=DEFAULT_SIZE, help=size_help)
     COMMANDS.add_list(actions)
-    show = actions.add("show", "describe one avatar, or write its picture", _show)
+    show = actions.add("show", "describe one avatar, or write its portrait", _show)
     show.add_argument("name")
     show.add_argument("--output", type=Path, metavar="FILE.jpg", help="write the portrait as a JPEG file")
     COMMANDS.add_remove(actions, "an avatar")

@@ -1,4 +1,4 @@
-"""`styletalk background add|list|remove`: the pictures that can stand behind a portrait.
+"""`styletalk background add|list|remove`: background images.
 
 Runs on: the main thread.
 """
@@ -32,9 +32,9 @@ COMMANDS = LibraryCommands("background", _library, _describe, _line)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the three actions."""
     actions = COMMANDS.actions(parser)
-    add = actions.add("add", "store a picture", _add)
+    add = actions.add("add", "add an image", _add)
     add.add_argument("name", help="short name: letters, digits, '-' and '_'")
-    add.add_argument("picture", type=Path, help="a picture; its middle square is used")
+    add.add_argument("picture", type=Path, help="an image; its central square is used")
     COMMANDS.add_list(actions)
     COMMANDS.add_remove(actions, "a picture")
 

@@ -1,4 +1,4 @@
-"""The `styletalk` command: finds the subcommand, prints its result, turns bad input into one sentence.
+"""Entry point of the `styletalk` command: runs a subcommand, prints its result, reports bad input in one sentence.
 
 Runs on: the main thread.
 """
@@ -18,17 +18,17 @@ from styletalk_core.errors import InputError
 
 COMMANDS = {
     "serve": ("server.cli.serve", "start the avatar server"),
-    "render": ("server.cli.render", "make a video of a portrait speaking an audio file"),
+    "render": ("server.cli.render", "render a video of a portrait speaking an audio file"),
     "style": ("server.cli.style", "add, list, show, map or remove speaking styles"),
     "avatar": ("server.cli.avatar", "add, list, show or remove portraits"),
-    "background": ("server.cli.background", "add, list or remove pictures to stand behind a portrait"),
+    "background": ("server.cli.background", "add, list or remove backgrounds"),
     "recognize": ("server.cli.recognize", "print the phone labels of an audio file, one per video frame"),
-    "doctor": ("server.cli.doctor", "check this machine and say how to fix what is missing"),
+    "doctor": ("server.cli.doctor", "check this machine and suggest fixes"),
 }
 
 
 GROUP = "styletalk.commands"
-"""Entry points of further subcommands, such as those of the laboratory: each a module and a summary."""
+"""Entry points of further subcommands, such as those of `lab`: each a module and a summary."""
 
 
 def commands() -> dict[str, tuple[str, str]]:

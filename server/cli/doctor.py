@@ -1,6 +1,6 @@
-"""`styletalk doctor`: what this machine has, what it lacks and how to mend it. Changes nothing.
+"""`styletalk doctor`: checks this machine and suggests fixes. Changes nothing.
 
-Takes the options of `styletalk serve` and tells what a server with them would show on this machine.
+Takes the options of `styletalk serve` and checks a server with these options.
 """
 
 import argparse
@@ -30,21 +30,21 @@ NATIVE_LIBRARIES = {
     "torch": "pip install torch==2.13.0",
     "onnxruntime": "pip install --force-reinstall onnxruntime",
 }
-"""Packages that load native code -> the usual cure when they do not."""
+"""Packages with native code, and the usual fix when they do not load."""
 
 WEIGHTS = ("mesh64.safetensors", "recognizer.safetensors", "styletalk.safetensors")
 CODECS = {"libvpx": "calls", "libopus": "calls", "libx264": "files", "aac": "files"}
-"""Encoders -> what cannot be made without."""
+"""Encoders, and the use of each."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PORTS_PER_CALL = 2
-"""UDP ports a call needs: one for each address of the machine, two on most."""
+"""UDP ports per call: one for each address of the machine, two on most."""
 
 Check = tuple[str, str]
-"""What was looked at, and its fix: empty when nothing has to be mended."""
+"""A check and its fix, empty when it passed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options that the server will be started with."""
+    """Adds the options of the server."""
     settings.add_arguments(parser)
 
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Runs every check; returns ``checks``, a list of ``name``, ``ok`` and ``fix`` (empty when ok).
 
     Raises:
-        InputError: the options are not ones that a server would start with.
+        InputError: a server would not start with these options.
     """
     logging.getLogger("aioice").setLevel(logging.WARNING)
     checks = []
@@ -82,7 +82,7 @@ def _checks(config: ServerConfig) -> Iterator[Check]:
         yield from _media(config)
         yield _plan(config)
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    yield "Chromium for the browser tests", "" if browser else "apt-get install chromium (only the tests need it)"
+    yield "Chromium for the browser tests", "" if browser else "apt-get install chromium (needed only by the tests)"
 
 
 def _files(config: ServerConfig) -> Iterator[Check]:
@@ -111,13 +111,13 @@ def _media(config: ServerConfig) -> Iterator[Check]:
     if (ports := config.udp_range()) is not None:
         taken, needed = reachability.taken_ports(MediaPath.of(config)), PORTS_PER_CALL * max(1, config.max_sessions)
         enough = len(ports) - len(taken) >= needed
-        fix = f"{len(taken)} of them are taken and {needed} are needed: choose a wider range for --udp-ports"
+        fix = f"{len(taken)} of them are in use and {needed} are needed: choose a wider range for --udp-ports"
         yield f"UDP ports {config.udp_ports}", "" if enough else fix
     try:
         asyncio.run(reachability.call_within(config))
         yield "call within this machine (ICE, DTLS)", ""
     except reachability.Unreachable as error:
-        fix = f"let UDP through the firewall, {config.udp_ports or 'all ports'} ({error})"
+        fix = f"allow UDP in the firewall, {config.udp_ports or 'all ports'} ({error})"
         yield "call within this machine (ICE, DTLS)", fix
     for url in filter(None, config.turn_urls.split(",")):
         try:
@@ -128,7 +128,7 @@ def _media(config: ServerConfig) -> Iterator[Check]:
 
 
 def _plan(config: ServerConfig) -> Check:
-    """What pictures a server with these settings would make here."""
+    """Checks the frame size and rate of a server with these settings."""
     plan = plan_of(config)
     if plan.feasible:
         return f"pictures: {plan.described()}", ""
@@ -136,7 +136,7 @@ def _plan(config: ServerConfig) -> Check:
 
 
 def plan_of(config: ServerConfig) -> MachinePlan:
-    """Measures every stage as a starting server does."""
+    """Measures every stage, as a server does at start."""
     from server.bootstrap import machine_of
     from styletalk_core.engine import ModelEngine
     from styletalk_core.library.avatars import AvatarLibrary

@@ -1,4 +1,4 @@
-"""The actions that `styletalk style`, `avatar` and `background` share: list, show and remove entries of a library.
+"""Actions common to `styletalk style`, `avatar` and `background`: list, show and remove entries of a library.
 
 Runs on: the main thread.
 """
@@ -12,18 +12,18 @@ from styletalk_core.library.user_library import Named, UserLibrary
 
 T = TypeVar("T", bound=Named)
 Entry = Mapping[str, Any]
-"""Description of one entry as JSON."""
+"""Description of one entry, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
 class LibraryCommands(Generic[T]):
-    """The actions on one library.
+    """Actions on one library.
 
     Attributes:
         noun: kind of the entries, such as "style".
         open: opens the user's library.
-        describe: describes every entry, in the order to list them.
-        line: one entry as a line of a list.
+        describe: describes every entry, in display order.
+        line: formats one entry as a line of a list.
     """
 
     noun: str
@@ -40,7 +40,7 @@ class LibraryCommands(Generic[T]):
         actions.add("list", f"list the {self.noun}s", self._list)
 
     def add_remove(self, actions: "Actions", what: str) -> None:
-        """Add the action that deletes an added entry, which the help calls ``what``."""
+        """Add the action that deletes an added entry, called ``what`` in the help."""
         actions.add("remove", f"delete {what} that was added", self._remove).add_argument("name")
 
     def say_added(self, args: argparse.Namespace, details: str = "") -> None:
@@ -74,6 +74,6 @@ class Actions:
 
 
 def say(args: argparse.Namespace, sentence: str) -> None:
-    """Print a sentence for people, unless programs read the output."""
+    """Print a sentence, unless the output is JSON."""
     if not args.json:
         print(sentence)

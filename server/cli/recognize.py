@@ -12,11 +12,11 @@ from styletalk_core.recognizer.stream import frame_labels, recognize
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the file and the back end."""
+    """Adds the file and the backend."""
     parser.add_argument("audio", type=Path, help="audio or video file, any format and sample rate")
     parser.add_argument("--backend", choices=BACKENDS, default="neural", help="recognizer (default: neural)")
     parser.add_argument(
-        "--vosk-model", metavar="MODEL", help="model of the vosk back end: a folder, or a name like en-us"
+        "--vosk-model", metavar="MODEL", help="model of the vosk backend: a folder, or a name like en-us"
     )
 
 
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns ``fps``, ``labels`` (a phone id per frame), ``phones`` (their names), ``times`` and ``lookahead_ms``.
 
     Raises:
-        InputError: the file cannot be read or the back end has no model.
+        InputError: the file cannot be read, or the backend has no model.
     """
     samples = read_audio(args.audio)
     backend = open_backend(args.backend, args.vosk_model)

@@ -1,6 +1,6 @@
-"""`styletalk render`: a portrait speaks an audio file into an mp4, through the same session as a live call.
+"""`styletalk render`: renders a portrait speaking an audio file into an mp4, with the same session as a live call.
 
-Runs on: the main thread, in virtual time; frames are drawn on as many threads as there are cores and written by one.
+Runs on: the main thread, in virtual time; frames are drawn on one thread per core and written by one.
 """
 
 import argparse
@@ -40,38 +40,41 @@ MAX_SPEECH_SECONDS = 3600
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MESH: Final = "mesh"
 SIZES: Final = {"auto": 512, "256": 256, "384": 384, "512": 512}
-"""Sides of the frame in px by their option; offline there is time for the largest."""
+"""Frame size in px by option; "auto" is the largest, because offline there is time for it."""
 FRAMES_WAITING: Final = 8
-"""Frames that are drawn and wait for the encoder, at most."""
+"""Maximum number of drawn frames queued for the encoder."""
 WRITER_THREAD: Final = "mp4 writer"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
+    """Adds the options of the command."""
     parser.add_argument("--portrait", required=True, metavar="P", help="name of a portrait, or a photo")
-    parser.add_argument("--audio", required=True, type=Path, metavar="A", help="audio or video file that is spoken")
+    parser.add_argument("--audio", required=True, type=Path, metavar="A", help="audio or video file to speak")
     parser.add_argument("--style", default="neutral", metavar="S", help="speaking style (neutral)")
     parser.add_argument("--intensity", type=float, default=1.0, metavar="X", help="0 to 1.5 (1)")
-    parser.add_argument("--size", default="auto", choices=SIZES, help="picture size (auto: 512)")
+    parser.add_argument("--size", default="auto", choices=SIZES, help="video size (auto: 512)")
     parser.add_argument(
-        "--background", default=KEEP, metavar="B", help="keep, blur, transparent, #rrggbb or a picture's name (keep)"
+        "--background",
+        default=KEEP,
+        metavar="B",
+        help="keep, blur, transparent, #rrggbb or the name of a background (keep)",
     )
     parser.add_argument("--future-frames", type=int, default=2, metavar="F", help="phone look-ahead, 0 to 5 (2)")
     parser.add_argument("--renderer", default=MESH, metavar="NAME", help="mesh or pirenderer (mesh)")
-    parser.add_argument("--renderer-weights", type=Path, metavar="FILE", help="the pirenderer's published checkpoint")
-    parser.add_argument("--seed", type=int, default=0, help="of the idle motion (0)")
+    parser.add_argument("--renderer-weights", type=Path, metavar="FILE", help="published checkpoint of the pirenderer")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the idle motion (0)")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="out.mp4", help="video to write")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Renders; returns ``frames``, ``seconds`` taken and ``realtime_factor`` (below 1 is faster than real time).
 
-    Also ``cpu_seconds``: processor time for a second of video, by stage and in all; and ``parallel_efficiency``,
-    the share of all cores that was kept busy.
+    Also ``cpu_seconds``: CPU time per second of video, by stage and in total; and ``parallel_efficiency``, the
+    utilization of all cores.
 
     Raises:
-        InputError: an unknown portrait, style or background, a photo without a face, sound that cannot be read, weights
-            that do not fit, a bad option, or a file that cannot be written.
+        InputError: an unknown portrait, style or background, a photo without a face, unreadable audio, weights that do
+            not fit, a bad option, or a file that cannot be written.
         EngineFailure: a model failed.
     """
     _check(args)
@@ -82,7 +85,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         avatars, avatar = _portrait(args.portrait, Path(guests))
         engine = _engine(args, avatars, backgrounds)
         settings = Settings(avatar, args.style, args.intensity, args.background)
-        threads = cores if args.renderer == MESH else 1  # the pirenderer remembers the frames before
+        threads = cores if args.renderer == MESH else 1  # the pirenderer depends on the previous frames
         usage = _Usage()
         frames = render(engine, samples, settings, args.future_frames, args.seed, threads, usage.jobs)
         count = -(-len(samples) // FRAME_TICKS)
@@ -103,19 +106,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 class _Usage:
-    """Processor time of this process by stage, from now on; the caller's thread runs the session."""
+    """CPU time of this process by stage, from now on; the caller's thread runs the session."""
 
     def __init__(self) -> None:
         self.jobs: defaultdict[JobKind, float] = defaultdict(float)
-        """Seconds that the jobs of the session took, as `streaming.offline.render` adds them up."""
+        """Seconds of the session's jobs, as summed up by `streaming.offline.render`."""
         self._began = time.perf_counter(), time.process_time(), time.thread_time()
 
     def seconds(self) -> float:
-        """Seconds by the clock."""
+        """Elapsed seconds of wall-clock time."""
         return time.perf_counter() - self._began[0]
 
     def cpu_seconds(self, video_seconds: float) -> dict[str, float]:
-        """For a second of video; the encoder is what neither the caller's thread nor the drawing ones took."""
+        """Return CPU time per second of video; the encoder's is the rest after the caller's and the drawing threads."""
         total, own = time.process_time() - self._began[1], time.thread_time() - self._began[2]
         recognizer, decoder, renderer = (
             self.jobs[kind] for kind in (JobKind.RECOGNIZE, JobKind.DECODE, JobKind.RENDER)
@@ -132,7 +135,7 @@ class _Usage:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Makes sure that numbers and output can be used.
+    """Checks the numbers and the output path.
 
     Raises:
         InputError: they cannot.
@@ -146,15 +149,15 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _engine(args: argparse.Namespace, avatars: AvatarLibrary, backgrounds: BackgroundLibrary) -> "ModelEngine":
-    """The models, not warmed up: a rendering waits for its own portrait and style only."""
-    from styletalk_core.engine import ModelEngine  # bad options are refused before the networks are imported
+    """Return the models without warm-up: a rendering needs only its own portrait and style."""
+    from styletalk_core.engine import ModelEngine  # bad options fail before the networks are imported
 
-    cv2.setNumThreads(1)  # the cores draw a frame each
+    cv2.setNumThreads(1)  # each core draws its own frame
     network = None
     if args.renderer != MESH:
         from styletalk_core.rendering.window_renderer import network_for
@@ -165,7 +168,7 @@ def _engine(args: argparse.Namespace, avatars: AvatarLibrary, backgrounds: Backg
 
 
 def _portrait(name: str, guests: Path) -> tuple[AvatarLibrary, str]:
-    """A library that has the portrait, and its name there; a photo is enrolled in the folder ``guests``."""
+    """Return a library with the portrait, and its name there; a photo is enrolled in the folder ``guests``."""
     if Path(name).suffix.lower() not in PICTURE_SUFFIXES:
         return AvatarLibrary(user_folder("avatars")), name
     avatars = AvatarLibrary(guests)
@@ -174,7 +177,7 @@ def _portrait(name: str, guests: Path) -> tuple[AvatarLibrary, str]:
 
 
 def _spoken(path: Path) -> NDArray[np.int16]:
-    """Sound (n,) int16 mono 48 kHz."""
+    """Return the audio, (n,) int16 mono 48 kHz."""
     samples = read_pcm(path, TICK_RATE)
     if len(samples) > MAX_SPEECH_SECONDS * TICK_RATE:
         raise InputError(f"{path} is longer than {MAX_SPEECH_SECONDS // 60} minutes.")
@@ -182,7 +185,7 @@ def _spoken(path: Path) -> NDArray[np.int16]:
 
 
 def _with_progress(frames: Iterator[OfflineFrame], count: int, silent: bool) -> Iterator[OfflineFrame]:
-    """Shows on a terminal how far the frames have come."""
+    """Shows the progress of the frames on a terminal."""
     if silent:
         return frames
     from tqdm import tqdm
@@ -193,7 +196,7 @@ def _with_progress(frames: Iterator[OfflineFrame], count: int, silent: bool) -> 
 
 @contextmanager
 def _replaced(path: Path) -> Iterator[Path]:
-    """Lets the caller write a file beside ``path`` that takes its place when everything went well.
+    """Yields a temporary path beside ``path``; renames it to ``path`` on success.
 
     Raises:
         InputError: the file cannot be written.
@@ -209,7 +212,7 @@ def _replaced(path: Path) -> Iterator[Path]:
 
 
 def _write(path: Path, frames: Iterator[OfflineFrame], width: int, height: int) -> None:
-    """Muxes pictures and sound on a thread, in order; both start at zero and share the frame grid."""
+    """Muxes frames and audio on a thread, in order; both start at zero and share the frame grid."""
     with Mp4Writer(path, width, height) as writer, ExitStack() as stack:
         thread = ThreadPoolExecutor(1, thread_name_prefix=WRITER_THREAD)
         stack.callback(thread.shutdown, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""`styletalk serve`: listens, prints the address, warms the models up while it already answers.
+"""`styletalk serve`: runs the server; it responds while the models warm up.
 
 Runs on: the main thread. The models are imported and run on the worker thread only.
 """
@@ -16,11 +16,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Serves until it is interrupted.
 
     Raises:
-        InputError: bad settings, a host that cannot be bound, a port that is taken.
+        InputError: bad settings, a host that cannot be bound, or a port in use.
     """
     config = load(args)
     listener = listen(config)
-    # Bad settings are refused before the server is imported, which takes a second.
+    # Bad settings fail before the server is imported, which takes a second.
     from server import logs
     from server.app import create_app
     from server.http.draining import DrainingServer, http_options

@@ -1,4 +1,4 @@
-"""`styletalk style add|list|show|remove|map`: the speaking styles.
+"""`styletalk style add|list|show|remove|map`: speaking styles.
 
 Runs on: the main thread.
 """
@@ -15,7 +15,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.library.styles import StyleLibrary
 
 PROGRESS_STEP = 5
-"""Percent between two lines {"done": share} that `add --json` prints before its result."""
+"""Step in percent of the lines {"done": share} that `add --json` prints before its result."""
 MAP_SUFFIXES = (".png", ".svg")
 
 
@@ -40,13 +40,13 @@ COMMANDS = LibraryCommands("style", _library, _describe, _line)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the five actions."""
     actions = COMMANDS.actions(parser)
-    add = actions.add("add", "make a style of a video of somebody talking", _add)
+    add = actions.add("add", "create a style from a video of a person talking", _add)
     add.add_argument("name", help="short name: letters, digits, '-' and '_'")
     add.add_argument("clip", type=Path, help="2 seconds to 5 minutes of one person, at most 200 MB")
     COMMANDS.add_list(actions)
     actions.add("show", "describe one style", _show).add_argument("name")
     COMMANDS.add_remove(actions, "a style")
-    chart = actions.add("map", "place all styles in the plane, similar ones near each other", _map)
+    chart = actions.add("map", "map all styles in 2D, similar ones close together", _map)
     chart.add_argument("--output", type=Path, metavar="FILE.png|FILE.svg", help="draw the map")
 
 

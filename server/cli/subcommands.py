@@ -1,4 +1,4 @@
-"""Subcommands whose module is imported only when they are called, so that `styletalk --help` is instant.
+"""Subcommands that are imported on demand, so that `styletalk --help` is instant.
 
 A subcommand is a module with ``add_arguments(parser)`` and ``run(args) -> dict``; a group of subcommands
 (`styletalk bench`) has ``add_arguments`` alone. ``run`` prints its own report unless ``args.json``; then the
@@ -12,15 +12,15 @@ from typing import Any
 
 Run = Callable[[argparse.Namespace], dict[str, Any]]
 Around = Callable[[Run], Run]
-"""Makes one ``run`` of another."""
+"""Wraps a ``run`` function."""
 
 OWN_PACKAGES = ("server", "streaming", "styletalk_core")
 OLD_SPELLINGS = {"recogniser": "recognizer"}
-"""Accepted, not listed: names that subcommands had in the last release."""
+"""Hidden aliases: names of subcommands in the last release."""
 
 
 class _LazyParser(argparse.ArgumentParser):
-    """A parser that asks its module for arguments at the moment it has to parse."""
+    """Parser that takes the arguments from its module when it parses."""
 
     def __init__(self, *, module: str, around: Around | None = None, **options: Any) -> None:
         super().__init__(**options)
@@ -28,7 +28,7 @@ class _LazyParser(argparse.ArgumentParser):
         self._around = around
 
     def _imported(self, name: str) -> Any:
-        """Import the module; end with the way to install it where a package of the laboratory is missing."""
+        """Import the module; exit with an install command when a package of the `lab` extra is missing."""
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:

@@ -1,1 +1,1 @@
-"""Text to speech for presenters: one protocol, voices of this machine and of a server."""
+"""Text to speech for presenters: one protocol, with local and remote voices."""

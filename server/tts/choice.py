@@ -1,6 +1,6 @@
-"""Which voice a server's presenters have.
+"""Selection of the configured text-to-speech voice.
 
-Pure but for looking which programs are installed.
+Pure except for the search for installed programs.
 """
 
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ VOICES = (PACKAGED, *PROGRAMS)
 
 
 def open_voice(config: "ServerConfig") -> Voice:
-    """The configured voice: the server at ``voice_url`` if there is one, else a voice of this machine.
+    """Return the configured voice: the server at ``voice_url`` if set, else a local voice.
 
     Raises:
         InputError: there is no such voice on this machine.
@@ -26,7 +26,7 @@ def open_voice(config: "ServerConfig") -> Voice:
     if config.voice_url:
         return RemoteVoice(config.voice_url, config.voice_key, config.voice_model, config.voice or REMOTE_VOICE)
     if config.voice in ("", PACKAGED):
-        from server.tts.packaged import PackagedVoice  # loads a network's run time, which not every server needs
+        from server.tts.packaged import PackagedVoice  # loads an inference runtime that not every server needs
 
         return PackagedVoice()
     if config.voice not in PROGRAMS:

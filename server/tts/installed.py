@@ -1,6 +1,6 @@
-"""Voices of programs on this machine: espeak-ng (many languages) and flite (English).
+"""Voices of installed programs: espeak-ng (many languages) and flite (English).
 
-Runs on: event loop; the program is a process of its own. The text goes to it in a file, never on its command line.
+Runs on: event loop; the program is a separate process. It reads the text from a file, never from its command line.
 """
 
 import asyncio
@@ -21,9 +21,9 @@ PROGRAMS = {
     "espeak-ng": ("-f", "{text}", "-w", "{sound}"),
     "flite": ("-voice", "slt", "-f", "{text}", "-o", "{sound}"),
 }
-"""Program -> its arguments."""
+"""Arguments of each program."""
 MAX_SYNTHESIS_SECONDS = 30.0
-"""Time that a sentence may take."""
+"""Time limit per sentence."""
 
 
 class InstalledVoice:
@@ -35,7 +35,7 @@ class InstalledVoice:
 
     @staticmethod
     def found(program: str) -> bool:
-        """Whether the program is installed."""
+        """True when the program is installed."""
         return shutil.which(program) is not None
 
     async def speak(self, text: str) -> AsyncGenerator[NDArray[np.int16], None]:
@@ -47,7 +47,7 @@ class InstalledVoice:
             await self._run([argument.format(text=written, sound=sound) for argument in PROGRAMS[self.name]])
             samples = await asyncio.to_thread(read_audio, sound, TICK_RATE)
         except (OSError, InputError) as error:
-            raise VoiceFailed(f"The voice {self.name} gave no sound ({error}).") from error
+            raise VoiceFailed(f"The voice {self.name} returned no audio ({error}).") from error
         finally:
             await asyncio.to_thread(shutil.rmtree, folder)
         yield pcm(samples)

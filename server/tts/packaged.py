@@ -1,4 +1,4 @@
-"""The built-in voice: `hibari-tts`, a small English neural network inside its package. Nothing is downloaded.
+"""Built-in voice: `hibari-tts`, a small English neural network in its own package. Nothing is downloaded.
 
 Runs on: a thread per sentence, one at a time; about a tenth of real time on one core.
 """
@@ -35,6 +35,6 @@ class PackagedVoice:
             self._network = Hibari()
         try:
             samples: NDArray[np.float32] = self._network(text)
-        except Exception as error:  # whatever its spelling rules or its network stumble over
+        except Exception as error:  # its text rules and its network raise various exceptions
             raise VoiceFailed("The built-in voice cannot speak this text.") from error
         return samples

@@ -1,7 +1,7 @@
-"""A voice of another server that speaks OpenAI's ``POST /v1/audio/speech``: hosted ones, and many that run at home.
+"""Voice of a remote server with OpenAI's ``POST /v1/audio/speech``, hosted or self-hosted.
 
-Runs on: event loop; the blocking reads run on threads. The answer is asked for as PCM (24 kHz, 16 bit, mono) and is
-passed on as it comes.
+Runs on: event loop; the blocking reads run on threads. The response is PCM (24 kHz, 16 bit, mono) and is passed on as
+it arrives.
 """
 
 import asyncio
@@ -21,16 +21,16 @@ RATE = 24_000
 PIECE_BYTES = RATE // 5 * 2  # 200 ms
 REMOTE_VOICE = "alloy"
 TIMEOUT_SECONDS = 20.0
-"""Longest silence of the other server."""
+"""Read timeout of the remote server in seconds."""
 
 
 class RemoteVoice:
     """Implements `Voice`.
 
     Args:
-        base: address up to and with the version, such as ``https://api.openai.com/v1``.
-        key: sent as a bearer token when it is not empty.
-        model, voice: as the other server calls them.
+        base: URL including the version, such as ``https://api.openai.com/v1``.
+        key: sent as a bearer token unless empty.
+        model, voice: names on the remote server.
     """
 
     def __init__(self, base: str, key: str, model: str, voice: str) -> None:
@@ -40,7 +40,7 @@ class RemoteVoice:
         self._model = model
 
     async def speak(self, text: str) -> AsyncGenerator[NDArray[np.int16], None]:
-        """Yields the sound as it comes."""
+        """Yields the audio as it arrives."""
         wanted = {"model": self._model, "voice": self.name, "input": text, "response_format": "pcm"}
         request = Request(self._address, json.dumps(wanted).encode(), self._headers)
         interpolator, odd = Interpolator(RATE), b""
@@ -53,6 +53,6 @@ class RemoteVoice:
                     if whole:
                         yield interpolator.push(np.frombuffer(data[:whole], "<i2").astype(np.int16))
         except HTTPError as error:
-            raise VoiceFailed(f"The voice server refused with status {error.code}.") from error
+            raise VoiceFailed(f"The voice server answered with status {error.code}.") from error
         except (URLError, HTTPException, OSError) as error:
             raise VoiceFailed("The voice server cannot be reached.") from error

@@ -1,4 +1,4 @@
-"""What a voice is: text in, sound out in pieces, as early as it can.
+"""Protocol of text-to-speech voices: text in, audio out in pieces, as early as possible.
 
 Pure.
 """
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 SENTENCE_END = re.compile(r"(?<=[.!?…])[\"'”’)]*\s+|\n+")
 MAX_PIECE_CHARACTERS = 300
-"""Characters after which a text without sentences is cut at a space: the first sound should not wait for a page."""
+"""Length in characters at which text without sentences is cut at a space, so that the first audio comes early."""
 
 
 class VoiceFailed(Exception):
-    """The voice could not speak; the message is a sentence."""
+    """Speech synthesis failed; the message is a sentence."""
 
 
 class Voice(Protocol):
@@ -24,18 +24,18 @@ class Voice(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Name in messages."""
 
     def speak(self, text: str) -> AsyncGenerator[NDArray[np.int16], None]:
-        """Yields the sound of ``text``, (n,) int16 mono 48 kHz, piece by piece.
+        """Yields the audio of ``text``, (n,) int16 mono 48 kHz, piece by piece.
 
         Raises:
-            VoiceFailed: it cannot be spoken.
+            VoiceFailed: the text cannot be spoken.
         """
 
 
 def sentences(text: str) -> list[str]:
-    """Cuts a text into what is spoken, and captioned, at a time; control characters become spaces."""
+    """Splits text into units of speech and captions; control characters become spaces."""
     clean = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
     parts = (part.strip() for part in SENTENCE_END.split(clean))
     return [piece for part in parts if part for piece in _pieces(part)]
@@ -52,5 +52,5 @@ def _pieces(sentence: str) -> list[str]:
 
 
 def pcm(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Float samples in -1..1 as int16."""
+    """Return float samples in -1..1 as int16."""
     return np.rint(np.clip(samples, -1.0, 1.0) * 32_767).astype(np.int16)

@@ -1,17 +1,17 @@
-"""Everything this project changes about aiortc and aioice, in one place but for the sender's loop.
+"""All patches of aiortc and aioice, except for the sender's loop.
 
 Runs on: event loop. Every function works on one instance and touches private
 attributes of the pinned version; a name that has moved raises `PatchError` when a call is set up, and the tests run
 each function against the real library.
 
-What is changed, and why:
+Changes and their reasons:
 
-* The microphone's receive buffer costs 80 ms, and 300 ms for good after one lost packet: `tap_packets`.
-* Sender reports carry the time of sending, so that whatever makes pictures later than sound becomes a lip-sync error
-  that the browser never corrects: `report_content_time`.
-* The encoder is the library's choice, with settings for conference cameras: `use_encoder`, with a `LiveVp8Encoder`.
-* Every packet of a picture costs as much as the picture's header should: `packet_sending.py` beside this.
-* ICE leaves out loopback and cannot be told which ports to use: `offer_addresses`.
+* The microphone's receive buffer adds 80 ms, and 300 ms permanently after one lost packet: `tap_packets`.
+* Sender reports carry the time of sending, so that any delay of video relative to audio becomes a lip-sync error that
+  the browser never corrects: `report_content_time`.
+* The library chooses the encoder, with settings for conference cameras: `use_encoder`, with a `LiveVp8Encoder`.
+* Every packet repeats work that is needed once per frame: `packet_sending.py`.
+* ICE excludes loopback and has no port range: `offer_addresses`.
 """
 
 import asyncio
@@ -58,7 +58,7 @@ class _PacketTap:
 
 
 def tap_packets(receiver: RTCRtpReceiver, on_packet: Callable[[RtpPacket, bytes], None]) -> None:
-    """Hands every packet with its payload to ``on_packet`` the moment it arrives, instead of buffering it."""
+    """Passes every packet with its payload to ``on_packet`` on arrival, instead of buffering it."""
     _set_private(receiver, "_RTCRtpReceiver__jitter_buffer", _PacketTap(on_packet))
 
 
@@ -66,12 +66,12 @@ def tap_packets(receiver: RTCRtpReceiver, on_packet: Callable[[RtpPacket, bytes]
 
 
 def ntp_time(unix: float) -> int:
-    """Seconds since 1970 as a 64 bit NTP timestamp."""
+    """Return seconds since 1970 as a 64-bit NTP timestamp."""
     return int((unix + NTP_UNIX_OFFSET) * (1 << 32))
 
 
 def report_content_time(sender: RTCRtpSender, unix_of: Callable[[int], float]) -> None:
-    """Makes sender reports say when the last sent packet's content is due, not when it was sent.
+    """Makes sender reports carry the time when the last packet's content is due, not when it was sent.
 
     Args:
         unix_of: RTP time since the start of the track to seconds since 1970; the same clock for both tracks.
@@ -93,7 +93,7 @@ def report_content_time(sender: RTCRtpSender, unix_of: Callable[[int], float]) -
 
 
 def use_encoder(sender: RTCRtpSender, encoder: Encoder) -> None:
-    """Encodes with ``encoder`` instead of the library's choice; to be called before the first frame."""
+    """Encodes with ``encoder`` instead of the library's choice; call it before the first frame."""
     _set_private(sender, "_RTCRtpSender__encoder", encoder)
 
 
@@ -101,7 +101,7 @@ def use_encoder(sender: RTCRtpSender, encoder: Encoder) -> None:
 
 
 class NoMediaPort(StyleTalkError, OSError):
-    """All UDP ports that media may use are taken."""
+    """All UDP ports for media are in use."""
 
     code = "no_media_port"
     status = 503
@@ -112,11 +112,10 @@ def offer_addresses(
 ) -> None:
     """Limits the peer's host candidates to ``addresses``, bound to free UDP ports of ``ports`` (None: any).
 
-    To be called between setting the remote and the local description, which then raises NoMediaPort where no port is
-    free.
+    Call it between setting the remote and the local description, which then raises NoMediaPort when no port is free.
 
     Args:
-        public: an address under which the ports are reached from outside, offered as well.
+        public: an address at which the ports are reachable from outside, offered as well.
     """
     hosts = list(addresses)
     for connection in {t.receiver.transport.transport.iceGatherer._connection for t in peer.getTransceivers()}:
@@ -138,7 +137,7 @@ def offer_addresses(
 
 
 def _outside(candidates: list[aioice.Candidate], public: str) -> list[aioice.Candidate]:
-    """The first candidate of the same kind of address as ``public``, with that address; none without one."""
+    """Return the first candidate of the same IP version as ``public``, with that address; empty without one."""
     if not public or any(candidate.host == public for candidate in candidates):
         return []
     alike = [candidate for candidate in candidates if (":" in candidate.host) == (":" in public)]
@@ -158,7 +157,7 @@ def _host_candidate(component: int, address: str, port: int) -> aioice.Candidate
 
 
 async def _bind(connection: Any, component: int, host: str, ports: range | None) -> Any:
-    """A socket on ``host``, with its candidate; None when no address or port can be had."""
+    """Return a socket on ``host`` with its candidate; None when no address or port is available."""
     loop = asyncio.get_running_loop()
     for port in [0] if ports is None else random.sample(ports, len(ports)):
         try:

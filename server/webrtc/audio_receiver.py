@@ -1,8 +1,8 @@
-"""The microphone's own receive path: from RTP packets to sound in order, at once.
+"""Audio receiver of the microphone: from RTP packets to ordered audio, without delay.
 
-Runs on: event loop. A packet in order is released the moment it arrives. After a gap the path waits for one more
-packet (or 20 ms) in case of reordering, then conceals the loss. The RTP timestamp places every packet on the
-session's ticks, so that a loss leaves a gap and nothing moves.
+Runs on: event loop. A packet in order is released on arrival. After a gap the receiver waits for one more packet (or
+20 ms) in case of reordering, then conceals the loss. The RTP timestamp places every packet on the session's ticks, so
+that a loss leaves a gap and shifts nothing.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from streaming.units import PACKET_TICKS, TICK_RATE, Tick
 HELD_PACKETS = 2
 HOLD_SECONDS = 0.020
 FAR = 100
-"""A jump of more packets than this means that the sender has started anew."""
+"""A jump of more packets than this means that the sender has restarted."""
 FAR_TICKS: Tick = TICK_RATE // 2
 FAR_PATIENCE: Tick = TICK_RATE
-"""Sound that has been further than `FAR_TICKS` from the clock for this long is placed anew; until then it is left
-out, because a network that stalls and then delivers everything at once is soon back where it was."""
+"""Audio that has been further than `FAR_TICKS` from the clock for this long is placed again; until then it is dropped,
+because a network that stalls and then delivers everything at once soon recovers."""
 GRID: Tick = 48
 
 
@@ -35,7 +35,7 @@ class _Packet:
 
 
 class OpusDecoder:
-    """Opus packets to (n,) int16 mono 48 kHz."""
+    """Decodes Opus packets to (n,) int16 mono 48 kHz."""
 
     def __init__(self) -> None:
         self._codec = av.AudioCodecContext.create("libopus", "r")
@@ -55,11 +55,11 @@ class OpusDecoder:
 
 
 class AudioReceiver:
-    """One sender's sound.
+    """Audio of one sender.
 
     Args:
-        deliver: takes the sound in order; gaps between chunks are losses.
-        capture_tick: tick of the sound that is being spoken now; None before the session's clock runs.
+        deliver: receives the audio in order; gaps between chunks are losses.
+        capture_tick: tick of the audio being captured now; None before the session's clock runs.
     """
 
     def __init__(self, deliver: Callable[[AudioChunk], None], capture_tick: Callable[[], Tick | None]) -> None:
@@ -68,7 +68,7 @@ class AudioReceiver:
         self.late = 0
         self.last_arrival: float | None = None
         self.deliver = deliver
-        """Whoever wants to listen in puts himself in between."""
+        """Receives decoded audio; wrap it to intercept."""
         self._capture_tick = capture_tick
         self._decoder = OpusDecoder()
         self._source: int | None = None
@@ -82,7 +82,7 @@ class AudioReceiver:
         self._tail = np.zeros(0, dtype=np.int16)
 
     def close(self) -> None:
-        """Forgets held packets."""
+        """Discards held packets."""
         self._cancel_timer()
         self._held.clear()
 
@@ -107,7 +107,7 @@ class AudioReceiver:
             self._timer = asyncio.get_running_loop().call_later(HOLD_SECONDS, self._give_up)
 
     def _release(self) -> None:
-        """Passes on everything that is in order."""
+        """Releases all packets that are in order."""
         while self._expected is not None and (packet := self._held.pop(self._expected, None)):
             self._play(packet)
             self._expected += 1
@@ -117,7 +117,7 @@ class AudioReceiver:
                 self._expected &= 0xFFFF
 
     def _give_up(self) -> None:
-        """The missing packet is lost: goes on with the oldest that is there."""
+        """Gives up the missing packet and continues with the oldest held one."""
         self._cancel_timer()
         if self._held and self._expected is not None:
             oldest = min(self._held)
@@ -153,7 +153,7 @@ class AudioReceiver:
 
 
 def conceal(before: NDArray[np.int16], count: int) -> NDArray[np.int16]:
-    """Fills a gap of ``count`` samples with the sound before it, mirrored and faded out within one packet."""
+    """Fills a gap of ``count`` samples with the audio before it, mirrored and faded out within one packet."""
     mirrored = np.zeros(count, dtype=np.float32)
     length = min(count, len(before), PACKET_TICKS)
     mirrored[:length] = before[::-1][:length] * np.linspace(1.0, 0.0, length, dtype=np.float32)
@@ -161,7 +161,7 @@ def conceal(before: NDArray[np.int16], count: int) -> NDArray[np.int16]:
 
 
 def _ahead(sequence: int, expected: int) -> int:
-    """How many packets ``sequence`` is ahead of ``expected``, negative when behind; 16 bit."""
+    """Return the 16-bit distance of ``sequence`` ahead of ``expected`` in packets; negative when behind."""
     return (sequence - expected + 0x8000 & 0xFFFF) - 0x8000
 
 

@@ -1,6 +1,6 @@
-"""Answers an SDP offer: VP8 and Opus only, patched sender and receiver, the right addresses.
+"""SDP negotiation: VP8 and Opus only, patched sender and receiver, configured addresses.
 
-Runs on: event loop. Calls and viewers share it; what differs is the tracks, and whether a microphone comes in.
+Runs on: event loop. Calls and viewers share it; they differ in their tracks and in the microphone.
 """
 
 import logging
@@ -29,9 +29,9 @@ from styletalk_core.errors import StyleTalkError
 
 CODECS = {"audio": ("audio/opus", TICK_RATE), "video": ("video/VP8", VIDEO_CLOCK_RATE)}
 MAX_CANDIDATES = 64
-"""Every candidate of the client is tried with each address of the server."""
+"""Limit of candidates in an offer: ICE checks each one with every address of the server."""
 MAX_NAMED_CANDIDATES = 8
-"""Of them that browsers hide behind a name; each takes up to a second to look up."""
+"""Limit of mDNS candidates in an offer; each takes up to a second to resolve."""
 SENDING = ("sendrecv", "sendonly")
 
 
@@ -47,9 +47,9 @@ class OfferRefused(StyleTalkError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class MediaPath:
-    """Where media sockets are opened: on ``addresses``, in the range ``ports`` of UDP ports (None: any).
+    """Addresses of media sockets: on ``addresses``, in the range ``ports`` of UDP ports (None: any).
 
-    They are offered under ``public``, too, the address that a router or container host maps to this machine.
+    They are also offered at ``public``, the address that a router or container host maps to this machine.
     """
 
     addresses: Iterable[str]
@@ -58,10 +58,10 @@ class MediaPath:
 
     @classmethod
     def of(cls, config: ServerConfig) -> "MediaPath":
-        """The configured one.
+        """Return the configured one.
 
-        A browser on this machine may be unable to leave from 127.0.0.1 or to arrive at it, so a loopback server
-        offers its other addresses too; media flows only after a DTLS handshake with the client of this call.
+        A browser on this machine may be unable to send from or to 127.0.0.1, so a loopback server also offers its other
+        addresses; media flows only after a DTLS handshake with the client of this call.
         """
         found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if isinstance(ip.ip, str)]
         others = [address for address in found if not address.startswith("127.")]
@@ -78,24 +78,24 @@ async def answer(
     on_packet: Callable[[RtpPacket, bytes], None] | None = None,
     encoder: Encoder | None = None,
 ) -> int:
-    """Answers an offer with ``tracks`` (sound, picture); the answer is the peer's local description.
+    """Answers an offer with ``tracks`` (audio, video); the answer is the peer's local description.
 
     Args:
         clock: of the session the tracks belong to, for the sender reports.
-        size: of the picture in pixels.
-        on_packet: takes the microphone's packets; without it no sound is accepted.
-        encoder: of the pictures; by default one of this peer's own.
+        size: of the video in pixels.
+        on_packet: takes the microphone's packets; without it no audio is received.
+        encoder: of the video; by default one of this peer's own.
 
     Returns:
-        How many of the tracks the other side wants.
+        The number of tracks that the client accepts.
 
     Raises:
-        OfferRefused: the offer is none, or lacks a microphone, VP8 or Opus.
+        OfferRefused: the offer is invalid, or lacks a microphone, VP8 or Opus.
     """
     check(offer)
     try:
         await peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
-    except Exception as error:  # the library raises whatever it stumbles over
+    except Exception as error:  # the library raises various exceptions on bad input
         raise OfferRefused("The body is not an SDP offer this server understands.") from error
     transceivers = {transceiver.kind: transceiver for transceiver in peer.getTransceivers()}
     if any(transceiver.receiver.transport is None for transceiver in transceivers.values()):
@@ -119,34 +119,34 @@ async def answer(
 
 
 def check(offer: str) -> None:
-    """Makes sure that an offer describes one call, before anything is reserved for it.
+    """Checks that an offer describes one call, before any resource is reserved.
 
     Raises:
         OfferRefused: it does not.
     """
     try:
         described = SessionDescription.parse(offer)
-    except Exception as error:  # the library raises whatever its parser stumbles over
+    except Exception as error:  # the library's parser raises various exceptions on bad input
         raise OfferRefused("The body is not an SDP offer this server understands.") from error
     if sorted(media.kind for media in described.media if media.kind != "application") != ["audio", "video"]:
-        raise OfferRefused("The offer must have one section for sound and one for the picture.")
+        raise OfferRefused("The offer must have one audio and one video section.")
     addresses = [candidate.ip for media in described.media for candidate in media.ice_candidates]
     if len(addresses) > MAX_CANDIDATES or sum(name.endswith(".local") for name in addresses) > MAX_NAMED_CANDIDATES:
         raise OfferRefused(
-            f"The offer must have at most {MAX_CANDIDATES} ICE candidates, {MAX_NAMED_CANDIDATES} of them names."
+            f"The offer must have at most {MAX_CANDIDATES} ICE candidates, {MAX_NAMED_CANDIDATES} of them by name."
         )
 
 
 async def close(peer: RTCPeerConnection) -> None:
-    """Closes a connection, whatever state its negotiation was left in."""
+    """Closes a connection in any state of its negotiation."""
     try:
         await peer.close()
-    except Exception:  # the library has no state for an offer that it broke off at
-        logger.exception("a peer connection was left half closed")
+    except Exception:  # the library has no state for an interrupted offer
+        logger.exception("a peer connection was not closed completely")
 
 
 def _choose(transceiver: RTCRtpTransceiver, codec: str) -> None:
-    """Leaves one codec and its retransmission format in the answer."""
+    """Keeps only one codec and its retransmission format in the answer."""
     kind = transceiver.kind
     transceiver.setCodecPreferences(
         [
@@ -164,5 +164,5 @@ def _choose(transceiver: RTCRtpTransceiver, codec: str) -> None:
 
 
 def _content_time(clock: MediaClock, rate: int, rtp: int) -> float:
-    """When RTP time ``rtp`` of a track with clock rate ``rate`` is due, in seconds since 1970."""
+    """Return the time when RTP time ``rtp`` of a track with clock rate ``rate`` is due, in seconds since 1970."""
     return clock.unix_deadline(rtp * TICK_RATE // rate)

@@ -1,8 +1,8 @@
-"""The sender's loop of a call, in place of aiortc's: what all packets of a frame have in common is made once for all.
+"""RTP sender loop that replaces aiortc's: work common to the packets of a frame is done once.
 
-aiortc reads the clock and makes header extensions and log arguments for every packet. A picture is five of them, sent
-at the same moment, so they can share a send time; the receiver's estimate of the bandwidth takes them for one group
-anyway. What goes out is otherwise the same, bit by bit, and lost packets are sent again by the library itself.
+aiortc reads the clock and builds header extensions and log arguments for every packet. A frame has about five packets,
+sent at the same moment, so they can share a send time; the receiver's bandwidth estimate treats them as one group
+anyway. The output is otherwise bit-identical, and the library itself retransmits lost packets.
 
 Runs on: event loop. Touches private attributes of the pinned aiortc, as `aiortc_patches.py` does, and is tested against
 the real library.
@@ -38,7 +38,7 @@ _USED: Final = (
 
 
 def send_frames_at_once(sender: RTCRtpSender) -> None:
-    """Makes the sender work with this loop; to be called before it is started.
+    """Makes the sender use this loop; call it before the sender is started.
 
     Raises:
         PatchError: the installed aiortc is not the one that this was written for.
@@ -69,9 +69,13 @@ async def _run(sender: RTCRtpSender, codec: Any) -> None:
             if frame is not None:
                 timestamp = uint32_add(origin, frame.timestamp)
                 sequence = await _send(sender, codec.payloadType, frame, sequence, timestamp)
-    except (asyncio.CancelledError, ConnectionError, MediaStreamError):  # the library cancels it to stop the sender
+    except (
+        asyncio.CancelledError,
+        ConnectionError,
+        MediaStreamError,
+    ):  # the library cancels the loop to stop the sender
         pass
-    except Exception:  # a sender whose loop does not say that it has ended can never be stopped
+    except Exception:  # stopping a sender waits for this event
         logger.exception("sending has ended")
     if (track := _get(sender, "track")) is not None:
         track.stop()
@@ -94,7 +98,7 @@ async def _send(sender: RTCRtpSender, payload_type: int, frame: RTCEncodedFrame,
     for place, payload in enumerate(frame.payloads):
         packet = RtpPacket(payload_type, int(place == last), sequence, timestamp, source, payload)
         packet.extensions = extensions
-        history[sequence % RTP_HISTORY_SIZE] = packet  # in case it has to be sent again
+        history[sequence % RTP_HISTORY_SIZE] = packet  # for retransmission
         header = _HEADER.pack(first, packet.marker << 7 | payload_type, sequence, timestamp, source)
         await send(header + common + payload)
         sequence = uint16_add(sequence, 1)

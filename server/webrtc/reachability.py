@@ -1,6 +1,6 @@
-"""Whether media can get from here to a client and back: a call within this machine, and an allocation on each relay.
+"""Reachability checks for media: a call within this machine and an allocation on each TURN server.
 
-Runs on: an event loop of its own, in `styletalk doctor`. Everything is tried for real, with real sockets.
+Runs on: an event loop of its own, in `styletalk doctor`. The checks use real sockets.
 """
 
 import asyncio
@@ -23,11 +23,11 @@ TURN_PORT, TURNS_PORT = 3478, 5349
 
 
 class Unreachable(Exception):
-    """Media does not get there; the message says why."""
+    """Media cannot reach its destination; the message says why."""
 
 
 def taken_ports(path: MediaPath) -> list[int]:
-    """Those of the path's ports that cannot be bound on one of its addresses."""
+    """Return the ports of the path that cannot be bound on one of its addresses."""
     return [port for port in path.ports or () if any(not _free(address, port) for address in path.addresses)]
 
 
@@ -41,10 +41,10 @@ def _free(address: str, port: int) -> bool:
 
 
 async def call_within(config: ServerConfig) -> None:
-    """Connects a client on this machine to sockets as the server opens them: UDP, ICE and DTLS.
+    """Connects a client on this machine to sockets opened as in a call: UDP, ICE and DTLS.
 
     Raises:
-        Unreachable: they do not find each other.
+        Unreachable: no connection is established.
     """
     client, server = (RTCPeerConnection(RTCConfiguration(iceServers=[])) for _ in range(2))
     try:
@@ -73,14 +73,14 @@ async def call_within(config: ServerConfig) -> None:
 
 
 async def allocate(config: ServerConfig, url: str) -> None:
-    """Asks a relay for an address, as a client would.
+    """Requests an allocation from a TURN server, as a client would.
 
     Raises:
-        Unreachable: there is no such relay, or it does not accept the credential.
+        Unreachable: there is no such server, or it rejects the credentials.
     """
     parts = TURN_URL.fullmatch(url)
     if parts is None:
-        raise Unreachable("it is not of the form turn:HOST:PORT?transport=udp")
+        raise Unreachable("it must have the form turn:HOST:PORT?transport=udp")
     scheme, host, port, transport = parts.groups()
     secure = scheme == "turns"
     (credential,) = ice_servers(config, "doctor", unix_seconds())
@@ -98,6 +98,6 @@ async def allocate(config: ServerConfig, url: str) -> None:
     except TimeoutError as error:
         raise Unreachable(f"it does not answer within {SECONDS:.0f} s") from error
     except TransactionError as error:
-        raise Unreachable(f"it refuses: {error}") from error
+        raise Unreachable(f"it rejected the request: {error}") from error
     except OSError as error:
         raise Unreachable(str(error)) from error

@@ -1,8 +1,8 @@
-"""One VP8 stream for everyone who watches at the same bitrate.
+"""Shared VP8 encoding: one stream for all viewers at the same bitrate.
 
-Runs on: executor threads, those of all viewers at once; a lock each keeps the streams in order. A viewer takes the
-highest bitrate that his connection has room for. He may join a stream, or go on after he has missed a picture of it,
-only with a key frame: until then he is sent nothing.
+Runs on: executor threads, those of all viewers concurrently; each stream has a lock. A viewer takes the highest bitrate
+that its connection can carry. It joins a stream, or continues after a missed frame, only at a key frame: until then
+nothing is sent to it.
 """
 
 import threading
@@ -20,17 +20,17 @@ from server.webrtc.vp8_encoder import VIDEO_CLOCK_RATE, LiveVp8Encoder
 
 BITRATES: Final = (400_000, 1_200_000, 3_000_000)
 FIRST: Final = 1
-"""Index of the bitrate at which a viewer begins."""
+"""Index of a viewer's initial bitrate."""
 FRAMES_KEPT = 8
 KEY_FRAME_TICKS: Final = VIDEO_CLOCK_RATE // 2
-"""Key frames that nobody but latecomers needs are at least this far apart: half a second."""
+"""Minimum distance of key frames for joining viewers: half a second."""
 RAISE_TICKS: Final = 5 * VIDEO_CLOCK_RATE
-"""How long a viewer keeps a bitrate before he takes a higher one."""
+"""Minimum time at a bitrate before a viewer takes a higher one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A picture: its RTP payloads, whether it stands alone, and the time stamp of the one that it builds on."""
+    """An encoded frame: its RTP payloads, whether it is a key frame, and the timestamp of the frame it depends on."""
 
     payloads: list[bytes]
     key: bool
@@ -38,7 +38,7 @@ class Encoded:
 
 
 class SharedEncoding:
-    """The pictures of one performance at one bitrate, each encoded when the first viewer asks for it."""
+    """The frames of one session at one bitrate, each encoded when the first viewer requests it."""
 
     def __init__(self, size: int, bitrate: int) -> None:
         self._encoder = LiveVp8Encoder(size)
@@ -49,10 +49,10 @@ class SharedEncoding:
         self._last_key = 0
         self._key_wanted = False
         self.encoded = 0
-        """Pictures so far."""
+        """Number of encoded frames."""
 
     def get(self, frame: VideoFrame, key_wanted: bool) -> Encoded | None:
-        """The encoded frame; None for one that is older than all that are kept."""
+        """Return the encoded frame; None when it is older than all kept ones."""
         assert frame.pts is not None
         with self._lock:
             self._key_wanted |= key_wanted
@@ -77,7 +77,7 @@ class SharedEncoding:
 
 
 class SharedEncoder(Encoder):
-    """One viewer's place among the streams of a session; stands where a sender has its encoder.
+    """One viewer's access to the streams of a session; used by a sender as its encoder.
 
     Args:
         streams: of the session, one per bitrate of `BITRATES`.
@@ -92,7 +92,7 @@ class SharedEncoder(Encoder):
 
     @property
     def target_bitrate(self) -> int:
-        """Bits per second that the receiver can take; set from its estimates."""
+        """Bitrate that the receiver can take, in bit/s; set from its estimates."""
         return self._room
 
     @target_bitrate.setter
@@ -100,7 +100,7 @@ class SharedEncoder(Encoder):
         self._room = bitrate
 
     def encode(self, frame: Frame, force_keyframe: bool = False) -> tuple[list[bytes], int]:
-        """The frame's RTP payloads and its timestamp in 1/90000 s; no payloads where it cannot be shown."""
+        """Return the frame's RTP payloads and its timestamp in 1/90000 s; no payloads while it cannot be decoded."""
         assert isinstance(frame, VideoFrame) and frame.pts is not None
         self._climb(frame.pts)
         if force_keyframe:
@@ -113,11 +113,11 @@ class SharedEncoder(Encoder):
         return encoded.payloads, frame.pts
 
     def pack(self, packet: "Packet[Any]") -> tuple[list[bytes], int]:
-        """Not for viewers: their track gives pictures."""
-        raise TypeError("a viewer's track gives pictures, not packets")
+        """Not supported: a viewer's track yields frames."""
+        raise TypeError("a viewer's track yields frames, not packets")
 
     def _climb(self, pts: int) -> None:
-        """Goes down to a bitrate with enough room at once, up by a step after a while."""
+        """Lowers the bitrate to what fits at once, raises it by one step after a while."""
         fitting = max((rung for rung, bitrate in enumerate(BITRATES) if bitrate <= self._room), default=0)
         self._rung_since = pts if self._rung_since is None else self._rung_since
         if fitting > self._rung and pts - self._rung_since >= RAISE_TICKS:
@@ -128,11 +128,11 @@ class SharedEncoder(Encoder):
 
 
 def shared_encodings(size: int) -> tuple[SharedEncoding, ...]:
-    """One for each bitrate; those that nobody watches cost nothing."""
+    """Return a stream for each bitrate; unused ones cost nothing."""
     return tuple(SharedEncoding(size, bitrate) for bitrate in BITRATES)
 
 
 def is_key_frame(payloads: list[bytes]) -> bool:
-    """Whether a picture stands alone (RFC 6386, section 9.1)."""
+    """True for a key frame (RFC 6386, section 9.1)."""
     _, data = VpxPayloadDescriptor.parse(payloads[0]) if payloads else (None, b"\x01")
     return not data[0] & 1

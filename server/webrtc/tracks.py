@@ -1,7 +1,7 @@
-"""The two tracks of a call, paced by one clock.
+"""Audio and video tracks of a call, paced by one clock.
 
-Runs on: event loop. Sound is encoded here (a fifth of a millisecond per packet), pictures by the sender in an
-executor thread. Time stamps are the session's ticks, so that sound and picture share their zero.
+Runs on: event loop. Audio is encoded here (0.2 ms per packet), video by the sender in an executor thread. Timestamps
+are the session's ticks, so that audio and video share their zero.
 """
 
 from collections.abc import Callable
@@ -23,11 +23,11 @@ AUDIO_TIME_BASE = Fraction(1, TICK_RATE)
 VIDEO_TIME_BASE = Fraction(1, VIDEO_CLOCK_RATE)
 FRAME_RTP_TICKS = FRAME_TICKS * VIDEO_CLOCK_RATE // TICK_RATE
 if STEP_TICKS * VIDEO_CLOCK_RATE % TICK_RATE:
-    raise AssertionError("pictures must begin at whole ticks of RTP time")
+    raise AssertionError("frames must begin at whole ticks of RTP time")
 
 
 class StartBarrier:
-    """Starts a session when all its tracks have been asked for their first frame."""
+    """Starts a session once the first frame of every track has been requested."""
 
     def __init__(self, start: Callable[[], None]) -> None:
         self.parties = 2
@@ -42,7 +42,7 @@ class StartBarrier:
 
 
 class OpusEncoder:
-    """(960,) int16 mono 48 kHz to one Opus packet."""
+    """Encodes (960,) int16 mono 48 kHz to one Opus packet."""
 
     def __init__(self) -> None:
         self._codec = av.AudioCodecContext.create("libopus", "w")
@@ -62,7 +62,7 @@ class OpusEncoder:
 
 
 def audio_packet(start: Tick, encoded: bytes) -> "av.packet.Packet[Any]":
-    """An Opus packet whose first sample is due at tick ``start``."""
+    """Return an Opus packet whose first sample is due at tick ``start``."""
     packet = av.Packet(encoded)
     packet.pts = start
     packet.time_base = AUDIO_TIME_BASE
@@ -70,7 +70,7 @@ def audio_packet(start: Tick, encoded: bytes) -> "av.packet.Packet[Any]":
 
 
 def video_frame(rendered: RenderedFrame) -> av.VideoFrame:
-    """A picture with the time stamp of its frame; its pixels are not copied, and must never be written again."""
+    """Return a video frame with its timestamp; the pixels are shared and must not be modified afterwards."""
     frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(rendered.yuv), format="yuv420p")
     frame.pts = rendered.tick * VIDEO_CLOCK_RATE // TICK_RATE
     frame.time_base = VIDEO_TIME_BASE
@@ -78,7 +78,7 @@ def video_frame(rendered: RenderedFrame) -> av.VideoFrame:
 
 
 class AudioTrack(MediaStreamTrack):
-    """The microphone's own sound, D later, as Opus packets; ``publish`` gets them too."""
+    """Audio track: the microphone's audio, D later, as Opus packets; also passed to ``publish``."""
 
     kind = "audio"
 
@@ -90,7 +90,7 @@ class AudioTrack(MediaStreamTrack):
         self._encoder = OpusEncoder()
 
     async def recv(self) -> "av.packet.Packet[Any]":
-        """Waits for the next packet's time."""
+        """Waits until the next packet is due."""
         self._barrier.arrive(self)
         chunk = await self._session.next_audio()
         encoded = self._encoder.encode(chunk.samples, chunk.start)
@@ -99,7 +99,7 @@ class AudioTrack(MediaStreamTrack):
 
 
 class VideoTrack(MediaStreamTrack):
-    """The avatar; ``publish`` gets the pictures too."""
+    """Video track: the avatar's frames, also passed to ``publish``."""
 
     kind = "video"
 
@@ -110,7 +110,7 @@ class VideoTrack(MediaStreamTrack):
         self._publish = publish
 
     async def recv(self) -> av.VideoFrame:
-        """Waits for the next frame's time."""
+        """Waits until the next frame is due."""
         self._barrier.arrive(self)
         frame = await self._session.next_frame()
         self._publish(frame)

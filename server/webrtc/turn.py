@@ -1,8 +1,8 @@
 """ICE servers for clients, with credentials that expire: the REST convention of TURN servers (coturn's
 ``use-auth-secret``; draft-uberti-behave-turn-rest).
 
-The user name is the moment of expiry and a label, the password its HMAC-SHA1 under the secret that the TURN server
-shares, so that neither side stores anything. Pure.
+The user name is the time of expiry and a label, the password its HMAC-SHA1 with the secret shared with the TURN server,
+so that neither side stores anything. Pure.
 """
 
 import base64
@@ -13,14 +13,14 @@ from typing import Any
 from server.config import ServerConfig
 
 CREDENTIAL_SECONDS = 3600
-"""A relayed call goes on when its credential expires; only a new allocation needs a new one."""
+"""A relayed call continues when its credential expires; only a new allocation needs a new one."""
 
 
 def ice_servers(config: ServerConfig, label: str, now: float) -> list[dict[str, Any]]:
-    """What an RTCPeerConnection takes as ``iceServers``: empty where no relay is set.
+    """Return ``iceServers`` for an RTCPeerConnection; empty when no TURN server is configured.
 
     Args:
-        label: tells whose credential it is in the TURN server's log, such as the session id.
+        label: owner of the credential in the TURN server's log, such as the session id.
         now: seconds since 1970.
     """
     if not config.turn_urls:
@@ -32,7 +32,7 @@ def ice_servers(config: ServerConfig, label: str, now: float) -> list[dict[str, 
 
 
 def link_headers(servers: list[dict[str, Any]]) -> str:
-    """The same as the Link header of an answered offer (RFC 9725, section 4.6); empty without servers."""
+    """Return the same as a Link header of the SDP answer (RFC 9725, section 4.6); empty without servers."""
     return ", ".join(
         f'<{url}>; rel="ice-server"; username="{server["username"]}"; credential="{server["credential"]}"; '
         'credential-type="password"'

@@ -1,6 +1,6 @@
-"""VP8 for a face on a still background: one thread, fast presets, no denoiser.
+"""VP8 encoder for a face on a still background: one thread, fast presets, no denoiser.
 
-`OPTIONS` were chosen by the processor time they take: `styletalk bench encoder` measures them beside others.
+`OPTIONS` were chosen by CPU time: `styletalk bench encoder` compares them with others.
 
 Runs on: an executor thread, one frame at a time.
 """
@@ -30,20 +30,20 @@ OPTIONS: Final[Mapping[str, str]] = MappingProxyType(
         "static-thresh": "300",
     }
 )
-"""Of libvpx, besides the bitrate. ``static-thresh``: a block that changed less is copied unseen; most of a portrait is
-still, and at this height the error of what is skipped lies under that of the quantiser."""
+"""Options of libvpx besides the bitrate. ``static-thresh``: a block that changed less is skipped; most of a portrait
+is still, and at this threshold the error of skipped blocks is below that of the quantizer."""
 
 
 def first_bitrate(size: int) -> int:
-    """Bits per second for pictures of this size before the receiver has told what it can take."""
+    """Return the bitrate in bit/s for frames of this size before the receiver's first estimate."""
     return 1_200_000 if size > 256 else 800_000
 
 
 class LiveVp8Encoder(Vp8Encoder):
-    """Encodes pictures of any size; another size, like another bitrate, begins with a key frame.
+    """Encodes frames of any size; a new size, like a new bitrate, starts with a key frame.
 
-    libvpx takes a new bitrate only by starting anew with a key frame, so the receiver's estimate is followed when it
-    has moved by a third, down at once and up every few seconds.
+    libvpx applies a new bitrate only after a restart with a key frame, so the receiver's estimate is followed when it
+    has changed by a third, down at once and up every few seconds.
     """
 
     MIN_BITRATE = 400_000
@@ -60,7 +60,7 @@ class LiveVp8Encoder(Vp8Encoder):
 
     @property
     def target_bitrate(self) -> int:
-        """Bits per second that the receiver can take; set from its estimates."""
+        """Bitrate that the receiver can take, in bit/s; set from its estimates."""
         return self._bitrate
 
     @target_bitrate.setter
@@ -97,7 +97,9 @@ class LiveVp8Encoder(Vp8Encoder):
         codec.height = frame.height
         codec.bit_rate = self._bitrate
         codec.pix_fmt = "yuv420p"
-        codec.time_base = Fraction(1, VIDEO_CLOCK_RATE)  # the default is microseconds, to which frames would be moved
+        codec.time_base = Fraction(
+            1, VIDEO_CLOCK_RATE
+        )  # the default is microseconds, to which timestamps would be rounded
         codec.gop_size = 3000  # key frames come on request
         codec.qmin = 2
         codec.qmax = 56
