@@ -1,5 +1,5 @@
 /**
- * The avatars as thumbnails. Out: event "change".
+ * Avatar picker with thumbnails. Out: event "change".
  */
 
 import { choiceElement } from "./choices.js";

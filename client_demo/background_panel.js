@@ -1,5 +1,5 @@
 /**
- * What stands behind the person: chips, and a colour of one's own. Out: event "change".
+ * Background picker: chips and a custom color. Out: event "change".
  */
 
 import { choiceElement } from "./choices.js";

@@ -1,5 +1,5 @@
 /**
- * One WebRTC call over WHIP: the microphone goes up, the avatar's picture and the delayed sound come down.
+ * One WebRTC call over WHIP: sends the microphone, receives the avatar's video and the delayed audio.
  *
  * A call is used once. There is no ICE restart: when the path is lost (`onLost`), the session opens a new call.
  */
@@ -8,12 +8,12 @@ import { connectionLost, responseProblem, serverGone } from "./problems.js";
 
 const GATHERING_TIMEOUT = 1000; // ms; candidates known by then go into the offer
 const CONNECT_TIMEOUT = 10000; // ms from the offer to the first connected state
-const DISCONNECTED_GRACE = 3000; // ms that "disconnected" may heal by itself
+const DISCONNECTED_GRACE = 3000; // ms in which "disconnected" may recover by itself
 
 export class Call {
   /** @type {RTCPeerConnection} */
   peer;
-  /** Picture and sound of the avatar; its tracks arrive while `open` runs. */
+  /** Video and audio of the avatar; its tracks arrive while `open` runs. */
   stream = new MediaStream();
 
   #sender;
@@ -30,7 +30,7 @@ export class Call {
   }
 
   /**
-   * @param {URL} address where the session's offer is posted
+   * @param {URL} address to post the session's offer to
    * @throws {Problem} server_full, warming_up, server_gone, connection_lost or the server's own code
    */
   async open(address) {
@@ -49,13 +49,13 @@ export class Call {
     this.peer.onconnectionstatechange = () => this.#watch();
   }
 
-  /** Changes as long as sound arrives, silent or not; undefined before. */
+  /** Changes while audio arrives, silent or not; undefined before. */
   get heard() {
     const receiver = this.peer.getReceivers().find(({ track }) => track.kind === "audio");
     return receiver?.getSynchronizationSources()[0]?.rtpTimestamp;
   }
 
-  /** Another microphone without a new call. */
+  /** Replaces the microphone without a new call. */
   async replaceMicrophone(track) {
     await this.#sender.replaceTrack(track);
   }

@@ -1,8 +1,8 @@
 /**
- * What the browser knows about a running call, once a second.
+ * The browser's statistics of a running call, once a second.
  *
  * Network figures come from getStats; the time that a frame spends in the browser is measured per frame as
- * expected display minus receipt of its last packet. Lip sync is picture minus sound: the receiver's estimate of
+ * expected display minus receipt of its last packet. Lip sync is video minus audio: the receiver's estimate of
  * the sender's time now playing, per track, on the sender's one media clock.
  */
 

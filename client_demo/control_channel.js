@@ -2,8 +2,8 @@
  * The control WebSocket: session id, settings, events and liveness.
  *
  * In: maps to send. Out: every map from the server to `onMessage`, and one call of `onClose` when an opened channel
- * closes by itself. The server ends a session of which it hears nothing for 4 s. Where several servers share the work,
- * the one that the page came from only says which of them takes the session.
+ * closes by itself. The server ends a session after 4 s without messages. In a cluster, the gateway that served the page
+ * only redirects the session to one of its servers.
  */
 
 import { decode, encode } from "./msgpack.js";
@@ -12,16 +12,16 @@ import { connectionLost, refused, retryAfterSeconds, serverFull, serverGone } fr
 /** @typedef {{type: string, [field: string]: any}} Message as docs/protocol.md lists them */
 
 const PING_INTERVAL = 1000; // ms
-const OPEN_TIMEOUT = 5000; // ms until session.created must have come
+const OPEN_TIMEOUT = 5000; // ms in which session.created must arrive
 
 export class ControlChannel {
-  /** How many messages have come. */
+  /** Number of received messages. */
   heard = 0;
   #socket;
   #place;
   #pings = 0;
 
-  /** @param {WebSocket} socket @param {{url: string, token: string | null}} place the server it leads to */
+  /** @param {WebSocket} socket @param {{url: string, token: string | null}} place the session's server */
   constructor(socket, place) {
     this.#socket = socket;
     this.#place = place;
@@ -78,12 +78,12 @@ export class ControlChannel {
     return addressAt(this.#place, path, session);
   }
 
-  /** Sends one message; a channel that is already closing drops it, its `onClose` tells. */
+  /** Sends one message; a closing channel drops it, and `onClose` follows. */
   send(message) {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(encode(message));
   }
 
-  /** Closes for good: the server frees the place, `onClose` is not called. */
+  /** Closes permanently: the server frees the slot, `onClose` is not called. */
   close() {
     this.#socket.onmessage = null;
     this.#socket.onclose = null;

@@ -1,9 +1,9 @@
 /**
- * Files dropped anywhere on the page, told apart by their kind.
+ * Drop target for files anywhere on the page, sorted by type.
  */
 
 /**
- * @param {HTMLElement} target @param {HTMLElement} hint shown while files are held over the page
+ * @param {HTMLElement} target @param {HTMLElement} hint shown while files are dragged over the page
  * @param {{image: (file: File) => void, other: (file: File) => void}} take
  */
 export function installDropTarget(target, hint, take) {

@@ -1,6 +1,6 @@
 // Shows a presenter in any page:
 //   <script src="https://SERVER/embed.js" data-presenter="news" data-token="..." async></script>
-// The page's origin must be among the server's --allow-origins; a server with a key wants a token (docs/protocol.md).
+// The page's origin must be among the server's --allow-origins; a server with a key requires a token (docs/protocol.md).
 // Events of the presenter (marks, captions ...) are dispatched on the figure as "styletalk" with the message as detail.
 {
   const script = /** @type {HTMLScriptElement} */ (document.currentScript);
@@ -11,7 +11,7 @@
 
   const figure = document.createElement("figure");
   const video = Object.assign(document.createElement("video"), { autoplay: true, playsInline: true, muted: true });
-  const sound = Object.assign(document.createElement("button"), { type: "button", textContent: "Turn sound on" });
+  const sound = Object.assign(document.createElement("button"), { type: "button", textContent: "Unmute" });
   const badge = Object.assign(document.createElement("small"), { textContent: "AI-generated" });
   const caption = document.createElement("figcaption");
   figure.className = "styletalk";
@@ -25,7 +25,7 @@
   script.after(figure);
   sound.onclick = () => {
     video.muted = !video.muted;
-    sound.textContent = video.muted ? "Turn sound on" : "Turn sound off";
+    sound.textContent = video.muted ? "Unmute" : "Mute";
   };
 
   const watch = async () => {

@@ -1,5 +1,5 @@
 /**
- * Places for the labels of dots in a field, so that no label covers another one or a dot.
+ * Layout of the labels of dots in a field, without overlap between labels and dots.
  *
  * Pure. All lengths are in px of the field, whose origin is its left upper corner.
  */

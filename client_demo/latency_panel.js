@@ -1,5 +1,5 @@
 /**
- * One figure, "from your microphone to the face", and what it is made of.
+ * The total delay, "from your microphone to the avatar", and its parts.
  *
  * Figure = capture in the browser + network round trip (up and down) + the server's delay + time from
  * receipt of a frame to its display. The server names the parts of its delay; the rest is measured by the browser.
@@ -85,9 +85,9 @@ export class LatencyPanel {
 export function qualityWords({ size, frame_rate: rate, added_delay_ms: added, planned }) {
   if (!planned) return "";
   const changes = [
-    added > 0 && `everything comes ${Math.round(added)} ms later`,
-    size < planned.size && `the picture has ${size} instead of ${planned.size} lines`,
-    rate < planned.frame_rate && `it moves ${rate} instead of ${planned.frame_rate} times a second`,
+    added > 0 && `the delay is ${Math.round(added)} ms longer`,
+    size < planned.size && `the video has ${size} instead of ${planned.size} lines`,
+    rate < planned.frame_rate && `it has ${rate} instead of ${planned.frame_rate} frames per second`,
   ].filter(Boolean);
   return changes.length ? `The server is busy: ${changes.join(", ")}.` : "";
 }

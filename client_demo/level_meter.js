@@ -4,7 +4,7 @@
 
 const FLOOR = -60; // dB full scale, the left end
 const FALL = 26; // dB per second
-const DRAW_INTERVAL = 60; // ms; every drawing of the meter composes the whole page anew
+const DRAW_INTERVAL = 60; // ms; every redraw of the meter recomposes the whole page
 const ANNOUNCE_INTERVAL = 500; // ms between two values for assistive technology
 
 export class LevelMeter {

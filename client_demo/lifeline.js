@@ -1,19 +1,19 @@
 /**
- * Notices that the connections of a call are dead, long before the browser says so.
+ * Detects dead connections of a call long before the browser does.
  *
- * Silence alone may be a stall that passes. The connections are given up when the server answers on a new one while
- * they are still silent, as after a change of network, or when they have been silent for so long that the server has
- * given the place away.
+ * Silence alone may be a temporary stall. The connections are given up when the server answers on a new one while they
+ * are still silent, as after a network change, or when they have been silent for so long that the server has freed the
+ * slot.
  */
 
 import { serverAnswers } from "./reachability.js";
 
 const LOOK_INTERVAL = 100; // ms
-const SILENCE = 600; // ms; sound comes every 20 ms, whatever is said
+const SILENCE = 600; // ms; audio arrives every 20 ms, even in silence
 const ANSWER_WITHIN = 1250; // ms
-const LAST_CHANCE = 300; // ms for the old connections to speak up once a new one works
-const PLACE_LOST = 4000; // ms; the server's own patience with a silent client
-const ASLEEP = 2000; // ms without a look: the page stood still, not the network
+const LAST_CHANCE = 300; // ms for the old connections to recover once a new one works
+const PLACE_LOST = 4000; // ms; the server's own timeout for a silent client
+const ASLEEP = 2000; // ms without a check: the page was suspended, not the network
 
 export class Lifeline {
   #trace;
@@ -25,7 +25,7 @@ export class Lifeline {
   #askedAt = 0;
 
   /**
-   * @param {() => unknown} trace changes with every sign of life; null until the first one, which is waited for
+   * @param {() => unknown} trace changes with every message and audio packet; null until the first one
    * @param {() => void} onLost called once
    */
   constructor(trace, onLost) {

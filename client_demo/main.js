@@ -2,7 +2,7 @@
  * Wires the page together. Every module owns one concept; this file only passes their events on.
  *
  * For tests and curious users, `window.styletalk` shows the running state, read-only: `state`, `session` (id), `peer`
- * (RTCPeerConnection), `microphone` (MediaStreamTrack), `metrics` (the server's last), `statistics` (the browser's
+ * (RTCPeerConnection), `microphone` (MediaStreamTrack), `metrics` (the server's latest), `statistics` (the browser's
  * last), `latency` ({totalMs, parts}), `events` (the server's last 200 other messages, each with `at` in ms).
  */
 
@@ -144,7 +144,7 @@ microphone.addEventListener("track", (/** @type {CustomEvent} */ { detail: { tra
 
 microphone.addEventListener("ended", () => {
   stop();
-  stage.showNotice("The microphone was unplugged: pick another one, then press Start again.");
+  stage.showNotice("The microphone was unplugged: choose another one, then press Start again.");
 });
 
 // ---- controls

@@ -1,7 +1,7 @@
 /**
  * The microphone: permission, choice of device, mute and voice processing.
  *
- * Out: one live audio track at a time. Events: "track" {track} when another device or another processing replaces
+ * Out: one live audio track at a time. Events: "track" {track} when the device or the processing changes
  * it, "devices" {devices} when the list or its labels change, "ended" when the device is pulled out.
  */
 

@@ -1,12 +1,12 @@
 /**
- * The list of microphones and the voice processing switch.
+ * Microphone picker and voice processing switch.
  */
 
 import { savePreferences } from "./preferences.js";
 
 /**
  * @param {import("./microphone.js").Microphone} microphone @param {HTMLSelectElement} picker @param {HTMLInputElement} processing
- * @param {(problem: Error) => void} onProblem what the device refuses
+ * @param {(problem: Error) => void} onProblem errors of the device
  */
 export function connectMicrophone(microphone, picker, processing, onProblem) {
   processing.checked = microphone.processing;

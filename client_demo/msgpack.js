@@ -1,9 +1,9 @@
 /**
  * MessagePack codec for the control channel.
  *
- * Covers what the protocol uses: nil, bool, int, float, str, bin, array and map with string keys.
+ * Covers the types of the protocol: nil, bool, int, float, str, bin, array and map with string keys.
  * In and out: plain JavaScript values <-> Uint8Array. Bin is Uint8Array. A 64-bit integer is read as a
- * Number and must be a safe one. Extension types are refused.
+ * Number and must be a safe one. Extension types are rejected.
  */
 
 const utf8Encoder = new TextEncoder();
@@ -13,7 +13,7 @@ const MAX_DEPTH = 32;
 /**
  * @param {unknown} value
  * @returns {Uint8Array}
- * @throws {TypeError} when the value holds something MessagePack cannot say here (a function, undefined, a bigint).
+ * @throws {TypeError} when the value contains an unsupported type (a function, undefined, a bigint).
  */
 export function encode(value) {
   const writer = new Writer();

@@ -1,7 +1,7 @@
 /**
- * Tests the way to the server before a call: does it answer, does the control channel hold, do picture and sound arrive.
+ * Connection test before a call: the server's response, the control channel, and the arrival of video and audio.
  *
- * The last two open a short call with a silent microphone; while a call runs, that one is looked at instead.
+ * The last two open a short call with a silent microphone; during a call, they measure that call instead.
  */
 
 import { Call } from "./call.js";
@@ -35,7 +35,7 @@ export async function testNetwork(running, show, cancelled) {
   const checks = [
     ["Server", answers],
     ["Control channel", () => (running ? inUse() : control(visit))],
-    ["Picture and sound", () => (running ? media(running) : trialCall(visit))],
+    ["Video and audio", () => (running ? media(running) : trialCall(visit))],
   ];
   for (const [name, check] of checks) {
     show({ name, state: "running", said: "…" });
@@ -56,7 +56,7 @@ async function answers() {
     if (!response?.ok) throw serverGone();
     took.push(performance.now() - began);
   }
-  return judged(`answers in ${milliseconds(median(took))}`, median(took) > SLOW_ROUND_TRIP, "it is slow, a nearer one would delay the face less");
+  return judged(`answers in ${milliseconds(median(took))}`, median(took) > SLOW_ROUND_TRIP, "it is slow; a nearer server would reduce the delay");
 }
 
 /** @returns {Promise<Result>} */
@@ -81,7 +81,7 @@ async function control(visit) {
     });
     took.push(performance.now() - began);
   }
-  return judged(`round trip ${milliseconds(median(took))}`, median(took) > SLOW_ROUND_TRIP, "changes of style will come late");
+  return judged(`round trip ${milliseconds(median(took))}`, median(took) > SLOW_ROUND_TRIP, "style changes will be late");
 }
 
 /** A call with a silent microphone, which ends when the visit closes what it has opened. @param {Visit} visit @returns {Promise<Result>} */
@@ -107,10 +107,10 @@ async function media(peer, stream = null) {
   statistics.stop();
   video.srcObject = null;
   const lost = (last.lost - first.lost) / Math.max(later - received + last.lost - first.lost, 1);
-  if (!last.fps) throw new Error("Connected, but no picture comes: a firewall may stop UDP; ask for the server's ports to be opened.");
-  const said = `${Math.round(last.fps)} pictures/s, ${(100 * lost).toFixed(1)} % lost, round trip ${milliseconds(last.roundTripMs ?? 0)}`;
-  if (lost > MANY_LOST) return judged(said, true, "use a cable or come nearer to the access point");
-  return judged(said, last.fps < FEW_FRAMES, "close other programs, this machine or the server is busy");
+  if (!last.fps) throw new Error("Connected, but no video arrives: a firewall may block UDP; ask for the server's UDP ports to be opened.");
+  const said = `${Math.round(last.fps)} frames/s, ${(100 * lost).toFixed(1)} % lost, round trip ${milliseconds(last.roundTripMs ?? 0)}`;
+  if (lost > MANY_LOST) return judged(said, true, "use a cable or move closer to the access point");
+  return judged(said, last.fps < FEW_FRAMES, "this machine or the server is busy; close other programs");
 }
 
 async function packets(peer) {

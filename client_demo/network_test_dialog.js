@@ -1,5 +1,5 @@
 /**
- * The connection test as a dialog: one line per check, read aloud as it comes.
+ * Dialog of the connection test: one line per check, announced to screen readers.
  */
 
 import { testNetwork } from "./network_test.js";

@@ -1,5 +1,5 @@
 /**
- * The user's choices between visits. A browser that refuses storage just forgets them.
+ * Stored preferences of the user. Without browser storage they are lost on reload.
  */
 
 const KEY = "styletalk.preferences";

@@ -1,8 +1,8 @@
 /**
- * What can go wrong, each as one clear sentence that also says the way out.
+ * Errors for the user: one sentence each, with the way to fix it.
  *
- * A Problem is the only kind of error that reaches the user. `lasting` means that trying again by itself
- * cannot help; `retryAfter` is the server's own wish in seconds.
+ * A Problem is the only kind of error that reaches the user. `lasting` means that an automatic retry cannot help;
+ * `retryAfter` is the server's Retry-After in seconds.
  */
 
 export class Problem extends Error {
@@ -16,7 +16,7 @@ export class Problem extends Error {
   }
 }
 
-/** The reason why this browser cannot run the page, or null. */
+/** Returns the reason why this browser cannot run the page, or null. */
 export function unsupportedReason() {
   if (!window.isSecureContext) {
     return new Problem("insecure", "Browsers allow the microphone only on secure pages: open this one over https or from localhost.", { lasting: true });
@@ -32,9 +32,9 @@ const MICROPHONE_SENTENCES = {
   NotAllowedError: ["microphone_denied", "The microphone is blocked: allow it for this page in the address bar, then press Start again."],
   SecurityError: ["microphone_denied", "The microphone is blocked: allow it for this page in the address bar, then press Start again."],
   NotFoundError: ["microphone_missing", "No microphone was found: plug one in, then press Start again."],
-  OverconstrainedError: ["microphone_missing", "The chosen microphone is gone: pick another one, then press Start again."],
-  NotReadableError: ["microphone_busy", "The microphone cannot be read: close other programs that use it, then press Start again."],
-  AbortError: ["microphone_busy", "The microphone cannot be read: close other programs that use it, then press Start again."],
+  OverconstrainedError: ["microphone_missing", "The chosen microphone is not available: choose another one, then press Start again."],
+  NotReadableError: ["microphone_busy", "The microphone is in use: close other programs that use it, then press Start again."],
+  AbortError: ["microphone_busy", "The microphone is in use: close other programs that use it, then press Start again."],
 };
 
 /** @param {{name?: string} | null | undefined} error what getUserMedia threw */
@@ -45,7 +45,7 @@ export function microphoneProblem(error) {
 
 /** @param {number | null} retryAfter seconds */
 export function serverFull(retryAfter) {
-  return new Problem("server_full", "The server is full: every place is taken.", { retryAfter: retryAfter ?? 5 });
+  return new Problem("server_full", "The server is full.", { retryAfter: retryAfter ?? 5 });
 }
 
 export function serverGone() {
@@ -56,13 +56,13 @@ export function connectionLost() {
   return new Problem("connection_lost", "The connection was lost.");
 }
 
-/** @param {string} message the server's own sentence */
+/** @param {string} message the server's own message */
 export function refused(code, message) {
   return new Problem(code, message, { lasting: true });
 }
 
 /**
- * A refused HTTP answer as a Problem.
+ * Returns the Problem of an HTTP error response.
  * @param {Response} response with a JSON body {code, message}
  */
 export async function responseProblem(response) {

@@ -1,15 +1,15 @@
 /**
- * Whether the server can be reached at all, asked with one small request on a connection of its own.
+ * Reachability of the server, tested with small requests on new connections.
  *
- * A connection that hangs on a dead path stays dead long after the path is back, so that new questions are asked while
- * old ones still wait.
+ * A connection that hangs on a dead path stays dead long after the path has recovered, so new requests are sent while
+ * old ones are still pending.
  */
 
-const QUICK = { wait: 250, times: 40 }; // ms between questions, and how many of them: the first ten seconds
+const QUICK = { wait: 250, times: 40 }; // ms between requests, and their number: the first ten seconds
 const SLOW = { wait: 1000, times: 50 };
-const HANGING = 5; // questions that wait for an answer at the same time, at most
+const HANGING = 5; // maximum number of pending requests
 
-/** @param {number} patience ms @returns {Promise<boolean>} whether anything answers */
+/** @param {number} patience ms @returns {Promise<boolean>} whether anything responds */
 export async function serverAnswers(patience) {
   try {
     await fetch("healthz", { cache: "no-store", signal: AbortSignal.timeout(patience) });
@@ -20,9 +20,9 @@ export async function serverAnswers(patience) {
 }
 
 /**
- * Asks until the server answers, at once when the browser says that its network is back or the page is looked at again.
+ * Retries until the server responds; at once when the browser is online again or the page becomes visible.
  * @param {AbortSignal} stopped
- * @returns {Promise<boolean>} false when a minute has passed without an answer
+ * @returns {Promise<boolean>} false when a minute has passed without a response
  */
 export async function untilServerAnswers(stopped) {
   let found;
@@ -36,7 +36,7 @@ export async function untilServerAnswers(stopped) {
   return false;
 }
 
-/** Up to a fifth longer, so that many pages do not return at the same moment. @param {number} wait ms */
+/** Adds up to 20 % jitter, so that many pages do not reconnect at the same moment. @param {number} wait ms */
 export function spread(wait) {
   return wait * (1 + 0.2 * Math.random());
 }

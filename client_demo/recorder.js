@@ -1,7 +1,7 @@
 /**
- * Records what the avatar shows and says into a file, marked as AI-generated in its name and in its metadata.
+ * Records the avatar's video and audio into a file, labelled as AI-generated in its name and metadata.
  *
- * Out: event "state" {recording}, event "saved" {name} when the browser has been given the file.
+ * Out: event "state" {recording}, event "saved" {name} when the file has been passed to the browser.
  */
 
 import { withTags } from "./webm_tags.js";
@@ -9,7 +9,7 @@ import { withTags } from "./webm_tags.js";
 const FORMATS = ["video/webm;codecs=vp8,opus", "video/webm", "video/mp4"];
 const VIDEO_BITS = 2_500_000; // per second
 const PIECE = 1000; // ms
-const MARK = { TITLE: "AI-generated video", COMMENT: "This face is generated: StyleTalk Live avatar, no recording of a person." };
+const MARK = { TITLE: "AI-generated video", COMMENT: "AI-generated face: StyleTalk Live avatar, not a recording of a person." };
 
 export class Recorder extends EventTarget {
   #recorder = null;
@@ -35,7 +35,7 @@ export class Recorder extends EventTarget {
     this.#tell("state", { recording: true });
   }
 
-  /** Ends the recording, if any, and hands the file to the browser. */
+  /** Ends the recording, if any, and passes the file to the browser. */
   stop() {
     const recorder = this.#recorder;
     if (!recorder) return;

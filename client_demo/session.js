@@ -1,9 +1,9 @@
 /**
- * One talking session: control channel + call, kept alive until `stop`.
+ * A live session: control channel and call, kept connected until `stop`.
  *
- * States: idle -> connecting -> live -> (reconnecting -> live)* -> idle. A lost connection is opened again as soon as
- * the server can be reached, under the same session id, so that the server resumes avatar and style; a server that
- * answers but fails is asked with exponential back-off. What cannot heal ends in idle with a problem.
+ * States: idle -> connecting -> live -> (reconnecting -> live)* -> idle. A lost connection is reopened as soon as
+ * the server can be reached, with the same session id, so that the server resumes avatar and style; a server that
+ * responds with an error is retried with exponential back-off. A permanent error ends in idle with a problem.
  *
  * Events (CustomEvent): "state" {state}, "stream" {stream}, "message" {the server's map}, "problem" {problem,
  * retryIn: seconds or null}.
@@ -17,14 +17,14 @@ import { pause, spread, untilServerAnswers } from "./reachability.js";
 
 const FIRST_DELAY = 500; // ms
 const MAX_DELAY = 8000; // ms
-const MAX_ATTEMPTS = 8; // about 40 s; a server that names a time to come back is asked for as long as the user waits
+const MAX_ATTEMPTS = 8; // about 40 s; a server that sends Retry-After is retried for as long as the user waits
 const UNREACHABLE = ["connection_lost", "server_gone"];
 
 export class Session extends EventTarget {
   state = "idle";
   /** Server's id of this session, null before the first connection. */
   id = null;
-  /** Settings to speak with; the server confirms by style.applied and avatar.applied. */
+  /** Current settings; the server confirms them with style.applied and avatar.applied. */
   #settings = { avatar: null, background: null, style: null, weights: null, intensity: 1, fadeMs: 400 };
   #captions = false;
   #microphone = null;
@@ -38,7 +38,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * What the next start begins with; a blend has weights and no style.
+   * Sets the settings of the next start; a blend has weights and no style.
    * @param {{avatar: string | null, background: string | null, style: string | null, weights: Record<string, number> | null,
    *   intensity: number, fadeMs: number}} settings
    */
@@ -84,7 +84,7 @@ export class Session extends EventTarget {
     this.#channel?.send({ type: "session.update", background });
   }
 
-  /** Asks for transcripts in step with the face; the server may refuse with the error no_captions. @param {boolean} wanted */
+  /** Requests captions in sync with the avatar; the server may refuse with the error no_captions. @param {boolean} wanted */
   setCaptions(wanted) {
     this.#captions = wanted;
     this.#channel?.send({ type: "session.update", captions: wanted });
@@ -152,13 +152,13 @@ export class Session extends EventTarget {
     return { lost };
   }
 
-  /** Changes with every message and all sound from the server; null until there is sound. */
+  /** Changes with every message and audio packet from the server; null until there is audio. */
   get #heard() {
     const sound = this.#call?.heard ?? null;
     return sound && `${this.#channel.heard} ${sound}`;
   }
 
-  /** Sends what the user chose before the call where the server's start differs from it. */
+  /** Sends the settings chosen before the call that differ from the server's. */
   #applySettings(created) {
     const { avatar, background, style, weights, intensity, fadeMs } = this.#settings;
     if (avatar !== null && avatar !== created.avatar) this.setAvatar(avatar);

@@ -1,5 +1,5 @@
 /**
- * What the user chooses: style or blend, avatar, background, and the files he brings; remembered between visits.
+ * The user's settings: style or blend, avatar, background and uploads; stored as preferences.
  *
  * Out: events "style" {style, weights, intensity, fadeMs}, "avatar" {name, title, thumbnail} and "background" {name}.
  * In: `load` the lists, `applied` and `settle` as for the style panel.
@@ -13,7 +13,7 @@ import { savePreferences } from "./preferences.js";
 import { StyleMap } from "./style_map.js";
 import { StylePanel } from "./style_panel.js";
 
-const MAP_RETRY = 3000; // ms; a server that warms up has no map yet
+const MAP_RETRY = 3000; // ms; a server has no map while it warms up
 const BLEND_FADE = 200; // ms; while the point is dragged, a longer cross-fade would never arrive
 
 export class Settings extends EventTarget {
@@ -127,7 +127,7 @@ export class Settings extends EventTarget {
     savePreferences({ view });
   }
 
-  /** A style came or went: the new one is chosen, or the first one instead of what is gone. */
+  /** Selects an added style, or the first one after a removal. */
   async #reloadStyles(name) {
     const styles = await fetchList("api/styles", "styles");
     this.#styles.fill(styles, name ?? this.#styles.value.style);

@@ -1,5 +1,5 @@
 /**
- * Single-key shortcuts. They rest while a text field or a list has the focus and while a dialog is open.
+ * Single-key shortcuts. They are inactive while a text field or a list has the focus and while a dialog is open.
  */
 
 const TYPING = "select, textarea, input:not([type=range], [type=radio], [type=checkbox])";

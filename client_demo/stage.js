@@ -1,5 +1,5 @@
 /**
- * The stage: poster before the first frame, the video after it, messages above it, the speaking mark.
+ * Video area: poster before the first frame, then the video; notices and the speaking indicator.
  */
 
 const FIRST_FRAME_FALLBACK = "loadeddata"; // for browsers without requestVideoFrameCallback
@@ -74,7 +74,7 @@ export class Stage {
     this.#recording.hidden = !recording;
   }
 
-  /** What is being said; a finished sentence goes after a while. @param {string} text @param {boolean} final */
+  /** Shows a caption; a final one disappears after a while. @param {string} text @param {boolean} final */
   setCaption(text, final) {
     clearTimeout(this.#captionEnd);
     this.#caption.textContent = text;
@@ -91,7 +91,7 @@ export class Stage {
     clearInterval(this.#countdown);
     const text = this.#notice.querySelector("p");
     const wait = document.createElement("span");
-    wait.setAttribute("aria-hidden", "true"); // counting aloud would drown the sentence
+    wait.setAttribute("aria-hidden", "true"); // announcing the countdown would interrupt the message
     text.replaceChildren(sentence, " ", wait);
     this.#notice.hidden = false;
     if (retryIn === null) return;

@@ -1,18 +1,18 @@
 /**
- * Lines that say how things are going, one for each that is under way. Alone, a line needs no title; the lines of what
- * has ended go when something new begins.
+ * Status lines, one for each running task. A single line has no title; lines of finished tasks are removed when a new
+ * task begins.
  */
 
 export class StatusLines {
   #element;
   #lines = new Set();
 
-  /** @param {HTMLElement} element role=status; what it says at first stays until the first line */
+  /** @param {HTMLElement} element role=status; its initial text stays until the first line */
   constructor(element) {
     this.#element = element;
   }
 
-  /** @param {string} title what the line is about */
+  /** @param {string} title title of the line */
   open(title) {
     for (const line of this.#lines) if (line.ended) this.#lines.delete(line);
     const part = document.createElement("span");
@@ -28,7 +28,7 @@ export class StatusLines {
     return {
       /** @param {string} sentence */
       say: (sentence) => say(sentence, false),
-      /** The last sentence. @param {string} sentence */
+      /** Shows the final sentence. @param {string} sentence */
       close: (sentence, failed = false) => {
         line.ended = true;
         say(sentence, failed);

@@ -1,8 +1,8 @@
 /**
- * All styles in the plane, similar ones near each other; the point between them blends its nearest neighbours.
+ * 2D map of all styles, similar ones close together; the point blends its nearest neighbors.
  *
- * Out: event "blend" {weights: {style: share}} while the point moves, by pointer or arrow keys. In: the places that the
- * server knows, and the style that was chosen elsewhere.
+ * Out: event "blend" {weights: {style: share}} while the point moves, by pointer or arrow keys. In: the server's
+ * positions of the styles, and the style chosen elsewhere.
  */
 
 import { placeLabels } from "./label_layout.js";
@@ -12,11 +12,11 @@ const ASPECT = 1.45; // width of the field over its height, as in style_map.css
 const SEND_INTERVAL = 120; // ms between two blends while the point moves
 const STEP = 0.02; // of the field's width per arrow key
 const LONG_STEP = 0.1; // with Shift
-const MIN_SHARE = 0.015; // smaller shares are left out
+const MIN_SHARE = 0.015; // smaller shares are omitted
 
 /**
- * Shares of the nearest places, modified Shepard weights: 1 at a place itself, 0 at the distance of the first
- * neighbour that does not count, so that nothing jumps when a neighbour changes.
+ * Shares of the nearest places, modified Shepard weights: 1 at a place itself, 0 at the distance of the first excluded
+ * neighbor, so that shares change continuously when a neighbor changes.
  *
  * @param {{x: number, y: number}} point
  * @param {{name: string, x: number, y: number}[]} places x and y in 0..1 of the field
@@ -65,7 +65,7 @@ export class StyleMap extends EventTarget {
     new ResizeObserver(() => this.arrange()).observe(this.#field);
   }
 
-  /** Where the point is, {x, y} in 0..1 of the field. */
+  /** Position of the point, {x, y} in 0..1 of the field. */
   get point() {
     return { ...this.#at };
   }
@@ -85,7 +85,7 @@ export class StyleMap extends EventTarget {
     this.arrange();
   }
 
-  /** Puts every label where it covers no other one; needs the field to be visible. */
+  /** Lays the labels out without overlap; the field must be visible. */
   arrange() {
     const field = { width: this.#field.clientWidth, height: this.#field.clientHeight };
     if (!field.width) return;
@@ -97,7 +97,7 @@ export class StyleMap extends EventTarget {
     const sizes = labels.map((label) => ({ width: label.offsetWidth, height: label.offsetHeight }));
     const leaders = placeLabels(dots, sizes, field).map((free, index) => {
       const [label, dot, size] = [labels[index], dots[index], sizes[index]];
-      label.style.visibility = free ? "" : "hidden"; // the dot still tells its title
+      label.style.visibility = free ? "" : "hidden"; // the dot still has its title
       if (!free) return null;
       label.style.left = `${free.left - dot.x}px`;
       label.style.top = `${free.top - dot.y}px`;
@@ -108,13 +108,13 @@ export class StyleMap extends EventTarget {
     this.#leaders.replaceChildren(...leaders.filter((leader) => leader));
   }
 
-  /** Moves the point to a style that was chosen elsewhere. @param {string} name */
+  /** Moves the point to a style chosen elsewhere. @param {string} name */
   show(name) {
     const place = this.#places.find((candidate) => candidate.name === name);
     if (place) this.moveTo(place);
   }
 
-  /** Moves the point without telling. @param {{x: number, y: number}} point in 0..1 of the field */
+  /** Moves the point without an event. @param {{x: number, y: number}} point in 0..1 of the field */
   moveTo({ x, y }) {
     this.#at = { x: Math.min(Math.max(x, 0), 1), y: Math.min(Math.max(y, 0), 1) };
     this.#draw();
@@ -147,7 +147,7 @@ export class StyleMap extends EventTarget {
     this.#change({ x: this.#at.x + direction[0] * length, y: this.#at.y + direction[1] * length * ASPECT });
   }
 
-  /** Moves the point and tells, at most once per interval and always in the end. */
+  /** Moves the point and dispatches the event, at most once per interval and always at the end. */
   #change(point) {
     if (!this.#places.length) return;
     this.moveTo(point);

@@ -1,5 +1,5 @@
 /**
- * Styles as tiles with a picture each (emotions, manners, own), intensity 0-1.5 and cross-fade time.
+ * Style picker: tiles with thumbnails (emotions, manners, uploads), intensity 0-1.5 and cross-fade time.
  *
  * Out: event "change" {style, weights, intensity, fadeMs}; a blend has weights and no style. In: `applied` when the
  * server confirms; until then the chip is marked as pending, and it fills over the cross-fade time.
@@ -8,8 +8,8 @@
 import { choiceElement } from "./choices.js";
 
 const GROUPS = { emotion: "Emotions", manner: "Manners", user: "Yours" };
-const BLANK = "data:,"; // until it is known who wears the styles
-const SLIDER_PAUSE = 80; // ms of rest before a moved slider is sent
+const BLANK = "data:,"; // until the avatar is known
+const SLIDER_PAUSE = 80; // ms without movement before a slider is sent
 
 export class StylePanel extends EventTarget {
   #list;
@@ -71,7 +71,7 @@ export class StylePanel extends EventTarget {
     if (first) first.checked = true;
   }
 
-  /** Shows the styles on the face of this avatar. @param {string | null} avatar */
+  /** Shows the styles on this avatar. @param {string | null} avatar */
   wear(avatar) {
     this.#wearer = avatar;
     if (avatar === null) return;
@@ -98,7 +98,7 @@ export class StylePanel extends EventTarget {
     this.#intensity.dispatchEvent(new Event("input"));
   }
 
-  /** Takes a blend from the style map, without telling: a chip is lit only for one style alone. @param {Record<string, number>} weights */
+  /** Takes a blend from the style map, without an event; a chip is highlighted only for a single style. @param {Record<string, number>} weights */
   blend(weights) {
     const names = Object.keys(weights);
     for (const input of this.#list.querySelectorAll("input")) input.checked = names.length === 1 && input.value === names[0];

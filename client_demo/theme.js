@@ -1,7 +1,7 @@
 /**
  * Applies the chosen theme before the first paint: a plain script in the head, because modules run after it.
  *
- * Without a choice the system's theme holds.
+ * The default is the system's theme.
  */
 
 (() => {
@@ -21,7 +21,7 @@
       try {
         localStorage.setItem(KEY, root.dataset.theme);
       } catch {
-        // the choice holds until the page is closed
+        // the choice lasts until the page is closed
       }
     });
   });

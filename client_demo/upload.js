@@ -1,8 +1,8 @@
 /**
- * Sends files of the user's to the server, where each becomes something to choose: a photo an avatar, a clip a style.
+ * Uploads files to the server, which converts them: a photo to an avatar, a video to a style.
  *
- * Several may be on their way: the server enrolls them one after the other, and each has a line that says its progress,
- * its position or its result. Out: event "added" {name} when the server has one.
+ * Several may be pending: the server enrolls them one at a time, and each has a line with its progress, position or
+ * result. Out: event "added" {name} when an upload is available.
  */
 
 const MAX_NAME_CHARACTERS = 40;
@@ -38,7 +38,7 @@ export class Upload extends EventTarget {
     const name = nameOf(file.name, this.#names);
     const line = this.#lines.open(file.name);
     this.#names.add(name);
-    const request = new XMLHttpRequest(); // fetch cannot tell how much of a body has been sent
+    const request = new XMLHttpRequest(); // fetch does not report the progress of an upload
     let asking = 0;
     request.open("PUT", `api/${this.#kind}s/${encodeURIComponent(name)}`);
     request.responseType = "json";
@@ -60,12 +60,12 @@ export class Upload extends EventTarget {
     request.send(file);
   }
 
-  /** @returns {Promise<string | null>} how far the server is with a file that it has */
+  /** @returns {Promise<string | null>} the server's progress with a received file */
   async #progress(name) {
     const { uploads } = await fetch("api/uploads").then((response) => response.json()).catch(() => ({}));
     const upload = uploads?.find((candidate) => candidate.kind === this.#kind && candidate.name === name);
     if (!upload) return null;
-    if (upload.position) return `Waiting: ${upload.position === 1 ? "1 file comes" : `${upload.position} files come`} first.`;
+    if (upload.position) return `Waiting for ${upload.position === 1 ? "1 file" : `${upload.position} files`}.`;
     return upload.done ? `${this.#working} ${Math.round(100 * upload.done)} %` : null;
   }
 
@@ -79,7 +79,7 @@ export class Upload extends EventTarget {
   }
 }
 
-/** @param {string} file @param {Set<string>} taken @returns {string} a name that the server accepts, and not a taken one */
+/** @param {string} file @param {Set<string>} taken @returns {string} a valid name that is not in use */
 function nameOf(file, taken) {
   const plain = file.replace(/\.[^.]*$/, "").toLowerCase().replace(/[^a-z0-9]+/g, "_").replace(/^_+|_+$/g, "") || "mine";
   for (let number = 1; ; number++) {

@@ -1,8 +1,8 @@
 /**
- * What the user brings and takes away again: a photo becomes an avatar, a clip a style, dropped on the page or chosen; a
- * picture that is chosen becomes a background.
+ * Upload and removal of the user's files: a photo becomes an avatar, a video a style, dropped on the page or chosen; a
+ * chosen image becomes a background.
  *
- * Out: events "style", "avatar" and "background" {name} when the server has one, name null when one was removed.
+ * Out: events "style", "avatar" and "background" {name} when one was added; name is null when one was removed.
  */
 
 import { installDropTarget } from "./drop_target.js";
@@ -19,16 +19,16 @@ export class UserUploads extends EventTarget {
     this.#page = page;
     this.#lines = Object.fromEntries(["style", "avatar", "background"].map((kind) => [kind, new StatusLines(page.getElementById(`upload-${kind}-said`))]));
     const clip = this.#upload("style", {
-      working: "Watching the face…",
+      working: "Tracking the face…",
       done: ({ frames_used: frames, notes }) => [`Added from ${frames} frames`, ...notes].join("; ") + ".",
     });
     const photo = this.#upload("avatar", { working: "Finding the face…", done: () => "Added." });
-    this.#upload("background", { working: "Looking at the picture…", done: () => "Added." });
+    this.#upload("background", { working: "Processing the image…", done: () => "Added." });
     installDropTarget(page.body, page.getElementById("drop-hint"), { image: (file) => photo.send(file), other: (file) => clip.send(file) });
   }
 
   /**
-   * Offers to remove what is chosen where it is the user's own.
+   * Shows the remove button when the chosen entry is the user's own.
    * @param {"style" | "avatar" | "background"} kind @param {{name: string, kind: string} | null} chosen
    */
   offerRemoval(kind, chosen) {

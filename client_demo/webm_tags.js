@@ -1,8 +1,8 @@
 /**
- * Writes tags into a WebM file that MediaRecorder made, which leaves them out (Matroska, RFC 9559, section 5.1.8).
+ * Writes tags into a WebM file from MediaRecorder, which omits them (Matroska, RFC 9559, section 5.1.8).
  *
- * A live file has a segment of unknown size and no index, so an element put before its first cluster moves nothing that
- * others point to.
+ * A live file has a segment of unknown size and no index, so an element inserted before its first cluster
+ * invalidates no offsets.
  */
 
 const CLUSTER = [0x1f, 0x43, 0xb6, 0x75];

@@ -2,10 +2,10 @@
 
 Runs on: event loop.
 
-A loopback server is open to every program on its machine, but must not be open to every web site in its
-browser: the Host header must name this machine (against DNS rebinding), and the Origin, if any, must be
-the server's own (against cross-site requests) or an allowed one. Any other server requires its key or a token, and limits the request
-rate per address.
+A loopback server is open to every program on its machine, but must not be open to every web site in its browser: the
+Host header must name this machine (against DNS rebinding), and the Origin, if any, must be the server's own (against
+cross-site requests) or an allowed one. Any other server requires its key or a token, and limits the request rate per
+address.
 """
 
 import math

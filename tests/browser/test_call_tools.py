@@ -60,7 +60,7 @@ def test_the_connection_is_tested_before_a_call_and_during_one(page: Page) -> No
         expect(page.locator("#network-checks li:is([data-state=good], [data-state=poor])")).to_have_count(
             3, timeout=30_000
         )
-        expect(page.locator("#network-checks")).to_contain_text("pictures/s")
+        expect(page.locator("#network-checks")).to_contain_text("frames/s")
         page.get_by_role("dialog").get_by_role("button", name="Close").click()
         if page.evaluate("styletalk.state") == "idle":
             start_call(page)

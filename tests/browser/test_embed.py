@@ -103,7 +103,7 @@ def test_one_script_tag_shows_the_presenter_with_its_events_on_another_site(
     }}"""
     wait_until(page, f"() => ({brightness})() > 180")  # the mouth of the deterministic face is open
     assert page.get_by_text("AI-generated").is_visible()
-    page.get_by_role("button", name="Turn sound on").click()
+    page.get_by_role("button", name="Unmute").click()
     assert page.evaluate(f"() => {video}.muted") is False
     page.screenshot(path=artefacts / "embed.png")
     wait_until(page, "() => told.some((event) => event.type === 'mark' && event.name === 'the end')", timeout=30_000)
