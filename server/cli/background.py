@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("name", help="short name: letters, digits, '-' and '_'")
     add.add_argument("picture", type=Path, help="an image; its central square is used")
     COMMANDS.add_list(actions)
-    COMMANDS.add_remove(actions, "a picture")
+    COMMANDS.add_remove(actions, "a background")
 
 
 def _add(args: argparse.Namespace) -> dict[str, Any]:

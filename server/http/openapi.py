@@ -185,7 +185,7 @@ PATHS: Json = {
         "get": _operation(
             "avatarThumbnail",
             "Thumbnail of an avatar",
-            {200: _answer("The picture.", _bytes("image/jpeg"))},
+            {200: _answer("The thumbnail.", _bytes("image/jpeg"))},
             404,
             parameters=[_path("name", "As in the list.")],
         ),
@@ -205,7 +205,7 @@ PATHS: Json = {
         "get": _operation(
             "getStyleThumbnail",
             "Thumbnail of a style on an avatar",
-            {200: _answer("The picture.", _bytes("image/jpeg"))},
+            {200: _answer("The thumbnail.", _bytes("image/jpeg"))},
             404,
             parameters=[STYLE_NAME, WEARER],
         ),

@@ -68,7 +68,7 @@ class Kind:
 
 STYLE = Kind("style", "uploaded clip", "bad_clip", MAX_CLIP_MEGABYTES, 300.0, StyleLibrary)
 AVATAR = Kind("avatar", "uploaded photo", "bad_photo", 30, 60.0, AvatarLibrary)
-BACKGROUND = Kind("background", "uploaded picture", "bad_picture", 30, 60.0, BackgroundLibrary)
+BACKGROUND = Kind("background", "uploaded image", "bad_picture", 30, 60.0, BackgroundLibrary)
 
 
 class Uploads:
