@@ -1,4 +1,4 @@
-"""What a call has changed of itself to fit the machine: its picture size and its delay; and the size to ask for.
+"""Adaptation of a call to the machine: frame size and delay; and the option for the size.
 
 Runs on: the server's event loop for `Adaptation.of`.
 """
@@ -14,7 +14,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """Picture size in pixels, how often it has changed, and the delay D in ms: first, at its largest, last."""
+    """Frame size in pixels, its number of changes, and the delay D in ms: first, largest, last."""
 
     size: int
     size_changes: int
@@ -22,7 +22,7 @@ class Adaptation:
 
     @classmethod
     def of(cls, live_session: MicrophoneSession) -> "Adaptation":
-        """That of a call so far."""
+        """Return the adaptation of a call so far."""
         session = live_session.media_session
         delay_ms = {name: to_ms(delay) for name, delay in asdict(session.stats.delay).items()}
         return cls(session.size, session.stats.size_changes, delay_ms)
@@ -34,4 +34,4 @@ def add_size(parser: argparse.ArgumentParser) -> None:
     def size(text: str) -> int | str:
         return text if text == AUTO else int(text)
 
-    parser.add_argument("--size", type=size, choices=(AUTO, 256, 384, 512), default=AUTO, help="picture size (auto)")
+    parser.add_argument("--size", type=size, choices=(AUTO, 256, 384, 512), default=AUTO, help="video size (auto)")

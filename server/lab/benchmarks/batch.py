@@ -34,7 +34,7 @@ PHONE_FRAMES = 3
 
 @dataclass(frozen=True, slots=True)
 class BatchStep:
-    """How it went with ``sessions`` sessions: share of late frames, share of the time in which the device was at work,
+    """Result with ``sessions`` sessions: share of late frames, share of time in which the device was busy,
     mean batch size, 99th percentile of a batch's time per stage, resident memory and memory on the device."""
 
     sessions: int
@@ -51,16 +51,18 @@ class BatchStep:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
-    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="picture size (512)")
-    parser.add_argument("--sessions", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="how many (1 2 4)")
-    parser.add_argument("--seconds", type=float, default=10, help="how long each number is measured (10)")
+    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="video size (512)")
+    parser.add_argument(
+        "--sessions", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="numbers of sessions (1 2 4)"
+    )
+    parser.add_argument("--seconds", type=float, default=10, help="measurement time per number (10)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measures each number of sessions.
 
     Raises:
-        InputError: a senseless option, or a device that is not there.
+        InputError: an invalid option or a missing device.
     """
     if args.seconds < 2 or min(args.sessions) < 1:
         raise InputError("--seconds must be at least 2 and --sessions at least 1.")

@@ -1,4 +1,4 @@
-"""`styletalk bench capacity`: how many sessions hold full frame rate, and what one more costs.
+"""`styletalk bench capacity`: number of sessions at full frame rate, and the cost of each.
 
 Runs on: the main thread, the server in another, each client in a process of its own.
 """
@@ -31,7 +31,7 @@ SETTLE_SECONDS = 8
 
 @dataclass(frozen=True, slots=True)
 class CapacityStep:
-    """How it went with ``sessions`` sessions: slowest frame rate, share of late frames, server processor use in cores,
+    """Result with ``sessions`` sessions: slowest frame rate, share of late frames, CPU use of the server in cores,
     resident memory."""
 
     sessions: int
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Adds sessions until the frame rate breaks.
 
     Raises:
-        InputError: a senseless option, or clients that cannot connect.
+        InputError: an invalid option, or clients that cannot connect.
     """
     if args.seconds < 2 or args.most < 1:
         raise InputError("--seconds must be at least 2 and --most at least 1.")
@@ -107,7 +107,7 @@ def _summary(steps: Sequence[CapacityStep], empty: float) -> dict[str, Any]:
 
 
 def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
-    """The server is full: how one client more is answered, and how the others do while he keeps on asking."""
+    """Result at a full server: responses to a further client, and the others' frame rate while it retries."""
     answers: list[tuple[int, str]] = []
     over = threading.Event()
     offer = asyncio.run(_offer()).encode()
@@ -130,7 +130,7 @@ def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
 
 
 async def _offer() -> str:
-    """What a client offers, as SDP."""
+    """Return a client's SDP offer."""
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     peer.addTransceiver("audio", "sendrecv")
     peer.addTransceiver("video", "recvonly")
@@ -140,13 +140,13 @@ async def _offer() -> str:
 
 
 def memory_mb() -> float:
-    """Resident memory of this process."""
+    """Return the resident memory of this process."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 
 def cpu_seconds() -> float:
-    """Processor time of this process."""
+    """Return the CPU time of this process."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 

@@ -1,4 +1,4 @@
-"""`styletalk bench churn`: clients come and go; what do they leave behind?
+"""`styletalk bench churn`: resource leaks after many short calls.
 
 Runs on: the main thread, the server in another, the clients in processes of their own.
 """
@@ -27,7 +27,7 @@ CLEARING_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Belongings:
-    """What the server holds."""
+    """Resources held by the server."""
 
     memory_mb: float
     tasks: int
@@ -38,9 +38,9 @@ class Belongings:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
-    parser.add_argument("--cycles", type=int, default=500, metavar="N", help="calls that begin and end (500)")
-    parser.add_argument("--together", type=int, default=2, metavar="N", help="clients at the same time (2)")
-    parser.add_argument("--size", type=int, choices=(256, 512), default=256, help="picture size (256)")
+    parser.add_argument("--cycles", type=int, default=500, metavar="N", help="number of calls (500)")
+    parser.add_argument("--together", type=int, default=2, metavar="N", help="simultaneous clients (2)")
+    parser.add_argument("--size", type=int, choices=(256, 512), default=256, help="video size (256)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -82,7 +82,7 @@ def _visit(server: LiveServer, cycles: int, together: int) -> None:
     for process in processes:
         process.join()
     if any(process.exitcode for process in processes):
-        raise InputError("A client could not connect or saw no picture.")
+        raise InputError("A client could not connect or received no frame.")
     deadline = time.monotonic() + CLEARING_SECONDS
     while server.service.worker.free_slots < together and time.monotonic() < deadline:
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""`styletalk bench encoder`: processor time, quality and bitrate of VP8 under several settings, one thread.
+"""`styletalk bench encoder`: CPU time, quality and bitrate of VP8 with several settings, one thread.
 
 A portrait that talks, nods and blinks is rendered once and encoded under every setting in turn, several times over, so
 that whatever else the machine does falls on all alike. Quality is that of the luma against the rendered picture.
@@ -37,7 +37,7 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "error-resilient": {"error-resilient": "default"},
     "noise-sensitivity 1": {"noise-sensitivity": "1"},
 }
-"""What is changed of the options that a call uses."""
+"""Changes to the options of a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Figures:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the picture size and the number of frames."""
-    parser.add_argument("--size", type=int, choices=(256, 384, 512), default=512, help="picture size (512)")
-    parser.add_argument("--frames", type=int, default=150, help="frames to encode under each setting (150)")
+    parser.add_argument("--size", type=int, choices=(256, 384, 512), default=512, help="video size (512)")
+    parser.add_argument("--frames", type=int, default=150, help="frames to encode per setting (150)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`styletalk bench interruption`: how long a real browser still plays and shows what was interrupted.
+"""`styletalk bench interruption`: time until interrupted speech disappears in a real browser.
 
 Runs on: the main thread, the server in another. The microphone never pauses. The page interrupts again and again and
 notes when the returned sound falls silent; the server gives every other epoch a white corner, so that the page sees
@@ -62,7 +62,7 @@ PROBE = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--times", type=int, default=20, metavar="N", help="interruptions (20)")
-    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="picture size (512)")
+    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="video size (512)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

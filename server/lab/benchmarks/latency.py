@@ -29,7 +29,7 @@ from styletalk_core.errors import InputError
 
 SETTLE_SECONDS = 8
 RECOVERY_SECONDS = 15
-"""How long a call is watched after the load has ended."""
+"""Observation time after the load has ended."""
 FULL_RATE = 29
 """Frames within a second from which on a call has recovered: 30, with one that the second's ends cut off."""
 PROBE = (
@@ -77,10 +77,12 @@ PROBE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
-    parser.add_argument("--seconds", type=float, default=30, help="how long to measure (30)")
-    parser.add_argument("--loss", type=float, default=0, metavar="P", help="percent of packets lost both ways (0)")
+    parser.add_argument("--seconds", type=float, default=30, help="measurement time (30)")
+    parser.add_argument(
+        "--loss", type=float, default=0, metavar="P", help="packet loss in percent, in both directions (0)"
+    )
     add_size(parser)
-    parser.add_argument("--busy", type=int, default=0, metavar="N", help="then also beside N busy loops (0)")
+    parser.add_argument("--busy", type=int, default=0, metavar="N", help="measure again beside N busy loops (0)")
     parser.add_argument("--future-frames", type=int, default=2, help="phone look-ahead in frames (2)")
 
 
@@ -137,14 +139,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _seen(page: Any, seconds: float) -> dict[str, Any]:
-    """What the page shows and hears for so long."""
+    """Return the page's frames and audio onsets within this time."""
     options = {"seconds": seconds, "threshold": THRESHOLD, "quietSeconds": QUIET_SECONDS}
     seen: dict[str, Any] = page.evaluate(PROBE, options)
     return seen
 
 
 def _beside_busy_loops(page: Any, count: int, seconds: float) -> dict[str, Any]:
-    """How the call does beside busy loops, and how soon after they have ended it is what it was."""
+    """Return the figures beside busy loops, and the time to recover after they have ended."""
     with busy_loops(count):
         busy = _seen(page, seconds)
     ended = unix_seconds() * 1000
@@ -156,7 +158,7 @@ def _beside_busy_loops(page: Any, count: int, seconds: float) -> dict[str, Any]:
 
 
 def _moments(frames: list[tuple[float, int, bool]]) -> NDArray[np.float64]:
-    """When each picture was first displayed, in ms since 1970, whatever its size and the rate."""
+    """Return the time of first display of each frame in ms since 1970, at any size and rate."""
     first: dict[int, float] = {}
     for moment, rtp, _ in frames:
         first.setdefault(rtp, moment)
@@ -274,7 +276,7 @@ def _nearest(moments: NDArray[np.float64], moment: float) -> float:
 
 
 def _shown_frames(watch: Stopwatch, seen: list[tuple[float, int, bool]]) -> dict[Tick, float]:
-    """When the frame of each tick was displayed, in ms since 1970; the RTP time of tick 0 is told by the flashes."""
+    """Return the display time of each tick's frame in ms since 1970; the flashes give the RTP time of tick 0."""
     wrap = 1 << 32
     origins = Counter((rtp - _rtp(tick)) % wrap for _, rtp, flash in seen if flash for tick in watch.flashes)
     if not origins:

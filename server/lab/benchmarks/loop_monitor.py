@@ -1,4 +1,4 @@
-"""How long the event loop lets its clients wait, and why: its own doing, or a machine that had no time for it.
+"""Monitor of event loop delays that separates the program's own blocking from that of a busy machine.
 
 Runs on: event loop, as a task that sleeps for a few milliseconds again and again; a bystander in a process of its own
 does the same small piece of work again and again. When that takes ten times the usual processor time, the machine runs
@@ -46,7 +46,7 @@ class ProcessorWait:
 
 
 class Bystander:
-    """What the machine is like meanwhile; ``samples`` are there when it has ended.
+    """Measures the speed of the machine in the meantime; ``samples`` are available when it has ended.
 
     Attributes:
         samples: (n, 2) moment on the steady clock, processor time in seconds of a piece of work done then.
@@ -148,7 +148,7 @@ class LoopMonitor:
 
 
 def slowness(bystander: NDArray[np.float64], began: float, ended: float) -> float:
-    """How many times longer than usual the bystander's work took from ``began`` to ``ended``; 1 when it was usual."""
+    """Return the bystander's slowdown from ``began`` to ``ended``, relative to its usual time; at least 1."""
     during = (bystander[:, 0] >= began) & (bystander[:, 0] <= ended)
     if not during.any():
         return 1.0

@@ -1,4 +1,4 @@
-"""Which machine took a benchmark's figures, how fast it was in that run, and how much of it other programs took.
+"""Machine of a benchmark: its hardware, its speed in the run, and the load by other programs.
 
 Two machines are compared by reference times: work that no change of this program makes faster. Where a reference has
 doubled, a figure that has doubled says nothing about the program.

@@ -1,4 +1,4 @@
-"""`styletalk bench outage`: how soon a real browser is served again after the network was gone, or was another one.
+"""`styletalk bench outage`: recovery time of a real browser after an outage or a change of network.
 
 Runs on: the main thread, the server and the network between it and the page in another. The microphone never pauses.
 The page notes when sound is heard and pictures are shown. In an outage nothing gets through for a while; after a change
@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--times", type=int, default=3, metavar="N", help="outages, and as many changes of network (3)")
     parser.add_argument("--seconds", type=float, default=10, metavar="S", help="how long an outage lasts (10)")
-    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="picture size (512)")
+    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="video size (512)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

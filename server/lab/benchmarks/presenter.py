@@ -1,4 +1,4 @@
-"""`styletalk bench presenter`: what each further viewer of a presenter costs.
+"""`styletalk bench presenter`: cost of each further viewer of a presenter.
 
 Runs on: the main thread, the server in another, each viewer in a process of its own. The presenter speaks all the time.
 """
@@ -28,7 +28,7 @@ SETTLE_SECONDS = 2.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
-    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="picture size (512)")
+    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="video size (512)")
     parser.add_argument("--viewers", type=int, default=5, metavar="N", help="viewers in the end (5)")
     parser.add_argument("--seconds", type=float, default=5, help="how long each number of viewers is measured (5)")
 

@@ -73,7 +73,7 @@ def _groups(clips: list[VideoClip], most: int) -> dict[str, list[VideoClip]]:
 
 
 def _judged(clips: list[VideoClip], every: int, renderer_only: bool = False) -> dict[str, Any]:
-    """What `styletalk evaluate` says of these clips."""
+    """Return the figures of `styletalk evaluate` for these clips."""
     if not clips:
         raise InputError("The manifest has no spoken clip of the dev or test split in one of the groups.")
     with tempfile.TemporaryDirectory() as folder:

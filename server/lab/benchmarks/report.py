@@ -19,7 +19,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.lab.documents.markdown_page import table
 
 PAPER: Final = "paper.json"
-"""What the paper reports, beside the files of the machines."""
+"""Figures of the paper, beside the files of the machines."""
 _NONE: Final = "–"
 
 Figures = Mapping[str, Any]
@@ -256,7 +256,7 @@ def _origins(machines: Sequence[Machine], benchmarks: Sequence[str]) -> str:
 
 
 def command(benchmark: str) -> str:
-    """What measures it."""
+    """Return the benchmark that measures it."""
     return " ".join(["styletalk bench", *RUNS[benchmark]])
 
 
@@ -293,7 +293,7 @@ def beside_baselines(machine: Machine) -> str:
 
 
 def said_in_styles(machine: Machine) -> str:
-    """What becomes of every emotion when the clips' words are said in it."""
+    """Return the result of every emotion applied to the clips' words."""
     measured = machine.entries["quality"]["self_driven"]
     found = [measured[group]["styles"] for group in _GROUPS]
     rows = [

@@ -34,7 +34,7 @@ RUNS: Final = {
     "soak": ["soak", "--minutes", "10"],
     "quality": ["quality"],
 }
-"""What is run, and how; only `quality` needs clips that are not part of the repository."""
+"""Benchmarks and their arguments; only `quality` needs clips outside the repository."""
 MAX_BENCHMARK_SECONDS: Final = 1800
 """A benchmark that is not done by then is stopped."""
 _SHOWN: Final = {
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def measured(words: list[str]) -> dict[str, Any]:
-    """What `styletalk bench` with these words reports, or why it failed; whatever it started has ended then."""
+    """Return the report of `styletalk bench` with these arguments, or its error; all its processes have ended then."""
     command = [sys.executable, "-m", "server.cli", "bench", *words, "--json"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

@@ -39,7 +39,7 @@ class Onset:
 
 @dataclass(slots=True)
 class FrameMoments:
-    """When a frame passed the stages, in seconds since 1970; 0 where it did not."""
+    """Times at which a frame passed the stages, in seconds since 1970; 0 where it did not."""
 
     captured: float = 0.0
     decoding: float = 0.0
@@ -87,7 +87,7 @@ class Stopwatch:
         return monotonic() + clock.unix_deadline(0) - clock.deadline(0)
 
     def captured(self, tick: Tick) -> float:
-        """When the session's clock says that ``tick`` was spoken."""
+        """Return the time of ``tick`` by the session's clock."""
         clock = self.session.media_session.clock
         return clock.unix_deadline(tick) - clock.delay / TICK_RATE
 

@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--times", type=int, default=15, metavar="N", help="styles, and as many avatars, to choose (15)"
     )
-    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="picture size (512)")
+    parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="video size (512)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -129,5 +129,5 @@ def summary(choices: list[dict[str, Any]], begun: dict[int, float]) -> dict[str,
 
 
 def _begun(frame: int, begun: dict[int, float]) -> float:
-    """When the work on ``frame``, or on the first one after it that was not left out, began."""
+    """Return the start of the work on ``frame``, or on the first later one that was not skipped."""
     return begun[min(index for index in begun if index >= frame)]

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _with_machine(run: Run) -> Run:
-    """What the benchmark returns and prints, with the machine, reference times and load of its run."""
+    """Return the benchmark's report, with the machine, reference times and load of its run."""
 
     def measured(args: argparse.Namespace) -> dict[str, Any]:
         from server.lab.benchmarks.machine import measured_with_machine  # `--help` needs none of what it imports

@@ -47,7 +47,7 @@ def test_a_relay_and_a_firewall_that_let_nothing_through_are_told(monkeypatch: p
     monkeypatch.setattr(reachability, "call_within", unreachable)
     monkeypatch.setattr(reachability, "allocate", unreachable)
     found = fixes(ServerConfig(port=0, turn_urls="turn:127.0.0.1:9", turn_secret="s"))
-    assert "let UDP through the firewall" in found["call within this machine (ICE, DTLS)"]
+    assert "allow UDP in the firewall" in found["call within this machine (ICE, DTLS)"]
     assert "static-auth-secret" in found["relay turn:127.0.0.1:9"]
 
 

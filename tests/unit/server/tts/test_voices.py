@@ -50,7 +50,7 @@ async def test_a_program_that_fails_is_a_sentence() -> None:
     with pytest.raises(VoiceFailed, match="status 1"):
         await said(voice, "Hello.")
     voice._path = "/nonexistent/flite"
-    with pytest.raises(VoiceFailed, match="gave no sound"):
+    with pytest.raises(VoiceFailed, match="returned no audio"):
         await said(voice, "Hello.")
 
 
