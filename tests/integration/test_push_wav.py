@@ -58,5 +58,5 @@ async def test_a_file_of_another_kind_and_a_taken_name_are_sentences(tmp_path: P
     async with running_server() as server, server.control() as control:
         await control.send("presenter.start", name="wav")
         await control.expect("presenter.started")
-        with pytest.raises(SystemExit, match="The presenter name .* is in use"):
+        with pytest.raises(SystemExit, match=r"The presenter name .* is in use"):
             await asyncio.to_thread(example().push, path, "wav", f"ws://127.0.0.1:{server.port}")
