@@ -163,7 +163,7 @@ class Pong(Event):
 class ServerDraining(Event):
     """The server is about to stop."""
 
-    type = "server.http.draining"
+    type = "server.draining"
 
     seconds: Annotated[int, "until then"]
 

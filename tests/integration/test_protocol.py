@@ -159,7 +159,7 @@ async def test_a_client_written_from_the_document_works_and_gets_only_what_it_te
         for message in messages:
             assert message.keys() - {"type"} <= allowed | (documented_fields("`retry_after`")), (kind, message.keys())
     elsewhere = {
-        "server.http.draining",
+        "server.draining",
         "session.placed",
         "watch.started",
         "captions.applied",

@@ -142,7 +142,7 @@ async def test_a_draining_server_lets_calls_end_and_takes_no_more() -> None:
         assert await rtc_client.call(server, control.created["session"]) == 201
         await rtc_client.until_frame()
         draining = asyncio.create_task(server.service.drain(30))
-        assert (await control.expect("server.http.draining"))["seconds"] == 30
+        assert (await control.expect("server.draining"))["seconds"] == 30
         status, headers, body = await server.http("GET", "/readyz")
         assert (status, json.loads(body)["code"]) == (503, "draining") and "retry-after" in headers
         with pytest.raises(InvalidStatus, match="503"):
