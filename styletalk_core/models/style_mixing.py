@@ -25,7 +25,7 @@ from styletalk_core.models.compiled.tile_kernel import Kernel
 from styletalk_core.models.weight_file import Weights
 from styletalk_core.phones import WINDOW
 
-_MAX = 32_767
+_MAX_INT16 = 32_767
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _units(values: Float, kernel: Kernel) -> Float:
     """What a whole number is worth, per output: (tiles, 1, tile * together) of ordered weights."""
     tiles, _, width = values.shape
     largest = np.abs(values).max(axis=1).reshape(tiles, kernel.tile, -1).max(axis=2, keepdims=True)
-    units = np.maximum(largest / np.float32(_MAX), np.float32(1e-30))
+    units = np.maximum(largest / np.float32(_MAX_INT16), np.float32(1e-30))
     return np.repeat(units, width // kernel.tile, axis=2).reshape(tiles, 1, width)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 UNIT_ROUNDOFF: Final = 2.0**-24
 LAMBDA: Final = 4.0
 DRAWS: Final = 6
-MAX: Final = 1e-3
+MAX_DIFFERENCE: Final = 1e-3
 """A bound above this share of an output's own size would let errors of the code pass."""
 
 Outputs = Mapping[str, Tensor]
@@ -42,7 +42,7 @@ def rounding_bounds(model: M, run: Callable[..., Outputs], inputs: Sequence[Tens
         inputs: floating-point ones are rounded once, whole numbers are left alone.
 
     Raises:
-        AssertionError: rounding could hide errors, see `MAX`.
+        AssertionError: rounding could hide errors, see `MAX_DIFFERENCE`.
     """
     stream = torch.Generator().manual_seed(0)
     reference = exact(model)
@@ -57,7 +57,8 @@ def rounding_bounds(model: M, run: Callable[..., Outputs], inputs: Sequence[Tens
         for name, value in run(moved, *rounded).items():
             bounds[name] = max(bounds[name], float((value - wanted[name]).abs().max()))
     for name, bound in bounds.items():
-        assert bound < MAX * float(wanted[name].abs().max()), f"{name} is too sensitive to rounding: {bound:.2g}"
+        largest = float(wanted[name].abs().max())
+        assert bound < MAX_DIFFERENCE * largest, f"{name} is too sensitive to rounding: {bound:.2g}"
     return bounds
 
 

@@ -29,7 +29,7 @@ ROW_LENGTH: Final = np.float32(32_700)
 """Length of a row in whole numbers; so none of its values leaves 16 bits."""
 _WEIGHT_LENGTH: Final = np.float32(65_000)
 """Longest weights of an output in whole numbers; times `ROW_LENGTH` it stays below 2^31."""
-_MAX: Final = np.float32(32_767)
+_MAX_INT16: Final = np.float32(32_767)
 _MIN_UNIT: Final = np.float32(1e-30)
 """Of numbers that are all zero."""
 _LINE: Final = 64
@@ -119,7 +119,7 @@ def _store_whole(weights: Any, kept: Any, outputs: int) -> None:
         for output in range(outputs):
             length = np.float32(math.sqrt(squares[2 * output] + squares[2 * output + 1]))
             highest = max(largest[2 * output], largest[2 * output + 1])
-            units[output] = max(length / _WEIGHT_LENGTH, highest / _MAX, _MIN_UNIT)
+            units[output] = max(length / _WEIGHT_LENGTH, highest / _MAX_INT16, _MIN_UNIT)
             factors[2 * output] = factors[2 * output + 1] = 1 / units[output]
         for step in range(steps):
             row, whole = weights[tile, step], values[step * width : (step + 1) * width]
