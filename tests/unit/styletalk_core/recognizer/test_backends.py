@@ -6,7 +6,6 @@ import pytest
 from styletalk_core.errors import InputError
 from styletalk_core.lab.recognizer.noise import music
 from styletalk_core.recognizer.backends import open_backend
-from styletalk_core.recognizer.pocketsphinx import PocketsphinxRecognizer
 from styletalk_core.recognizer.stream import recognize
 
 
@@ -22,6 +21,9 @@ def test_vosk_without_a_model_says_how_to_get_one(monkeypatch: pytest.MonkeyPatc
 
 
 def test_pocketsphinx_gives_columns_without_gaps_within_its_delay() -> None:
+    pytest.importorskip("pocketsphinx", reason="the laboratory is not installed")
+    from styletalk_core.recognizer.pocketsphinx import PocketsphinxRecognizer
+
     audio = music(np.random.default_rng(0), 24_000)
     backend = PocketsphinxRecognizer()
     heard = end = 0
