@@ -7,7 +7,6 @@ import pytest
 
 from server.webrtc.tracks import video_frame
 from streaming.media import RenderedFrame
-from streaming.units import TICK_RATE
 
 
 @pytest.mark.parametrize("size", [256, 384, 512])
