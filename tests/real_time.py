@@ -58,10 +58,11 @@ def crowding() -> Iterator[Crowding]:
     """Is filled when the block ends."""
     seen, began, waited = Crowding(), time.monotonic(), _waited()
     try:
-        with OtherPrograms.watched(_test_run()) if OtherPrograms else nullcontext(seen) as others:
+        with OtherPrograms.watched(_test_run()) if OtherPrograms else nullcontext() as others:
             yield seen
     finally:
-        seen.seconds, seen.waited, seen.others_share = time.monotonic() - began, _waited() - waited, others.share
+        seen.seconds, seen.waited = time.monotonic() - began, _waited() - waited
+        seen.others_share = others.share if others else 0.0
 
 
 @contextmanager

@@ -95,7 +95,7 @@ async def test_a_viewer_sees_and_hears_a_presenter_until_he_leaves() -> None:
             await control.send("session.update", presenter="ann")
             assert (await control.expect("presenter.applied"))["presenter"] == "ann"
             await other.send("session.update", presenter="ann")
-            assert "Another client" in (await other.expect("error"))["message"]
+            assert "is in use" in (await other.expect("error"))["message"]
             viewer = RtcClient(None)
             assert await viewer.call(server, path="/whep/ann") == 201
             assert await RtcClient(None).call(server, path="/whep/nobody") == 404

@@ -22,10 +22,10 @@ class FaultyEngine(DeterministicEngine):
             np.zeros(3).reshape(2, 2)
         super().set_style(slot, style, intensity, fade_s)
 
-    def prepare(self, avatar: str) -> None:
+    def prepare(self, avatar: str, size: int) -> None:
         if avatar == "bob":
             np.zeros(3).reshape(2, 2)
-        super().prepare(avatar)
+        super().prepare(avatar, size)
 
 
 async def errors(server: LiveServer) -> dict[str, float]:

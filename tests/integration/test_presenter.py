@@ -197,7 +197,7 @@ async def test_a_presentation_ends_with_its_channel_and_its_name_is_free_again()
             await present(control)
             viewer = await watch(server)
             await other.send("presenter.start", name="news")
-            assert "Another client" in (await other.expect("error"))["message"]
+            assert "is in use" in (await other.expect("error"))["message"]
             await other.send("presenter.start", name="weather")
             refused = await other.expect("error")
             assert refused["code"] == "server_full" and refused["retry_after"] > 0

@@ -44,7 +44,7 @@ def test_16_bits_change_no_posterior_of_the_packaged_network_by_a_thousandth() -
 
 
 def test_a_width_that_the_kernel_cannot_take_is_refused() -> None:
-    with pytest.raises(ValueError, match="width 30 is no multiple of 4"):
+    with pytest.raises(ValueError, match="width 30 is not a multiple of 4"):
         RecognizerConfig(width=30)
 
 
