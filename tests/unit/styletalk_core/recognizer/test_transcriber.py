@@ -58,6 +58,7 @@ def speech() -> np.ndarray:
     return read_audio(KOREAN)[: 16_000 * 12]
 
 
+@pytest.mark.lab
 def test_english_words_become_phones_at_their_times() -> None:
     transcript = read_result(RECORDED)
     assert transcript.text == "what zero zero zero one" and transcript.final
@@ -69,6 +70,7 @@ def test_english_words_become_phones_at_their_times() -> None:
     assert names.count("OW") == pytest.approx(3 * 0.42 / 4 * 50, abs=3)
 
 
+@pytest.mark.lab
 def test_a_word_that_is_in_no_dictionary_is_noise_and_a_phrase_may_begin_earlier() -> None:
     columns = Speller().columns((Word("zzyzxq", 0.9, 1.1), Word("no", 1.2, 1.4)), 50, 80)
     names = [PHONES[phone] for phone in columns]
