@@ -38,6 +38,11 @@ SWITCHING = "synthetic"
 MAX_SECONDS = 12.5  # seconds of a speaker's file that are used
 
 
+PLANNED_DELAY = "[styletalk.metrics.delay_ms - styletalk.metrics.added_delay_ms, styletalk.latency]"
+"""The delay D without what a busy machine adds to it for a while."""
+MAX_ADDED_DELAY_MS = 100
+
+
 @dataclass(frozen=True)
 class Said:
     """A recording in one style, with what it is held against; ``positions`` (T,) are wrapped into the file."""
@@ -91,7 +96,7 @@ def call(
     avatar, style = (page.locator(f"#{group} input:checked").input_value() for group in ("avatars", "styles"))
     recordings = {style: record(page, seconds)}
     page.screenshot(path=artefacts / f"talking-{speaker}.png")
-    delay_ms, latency = page.evaluate("[styletalk.metrics.delay_ms, styletalk.latency]")
+    delay_ms, latency = page.evaluate(PLANNED_DELAY)
     applied, switch_intervals = None, None
     if speaker == SWITCHING:
         page.wait_for_timeout(2000)  # compressing the first recording has kept the page busy
@@ -155,11 +160,14 @@ def test_the_returned_sound_is_what_was_spoken(call: TalkingCall) -> None:
 
 
 def test_the_sound_returns_after_the_promised_delay(call: TalkingCall) -> None:
-    """Both taps of the recorder are equally late, so their difference is the delay from the microphone to the ear."""
+    """Both taps of the recorder are equally late, so their difference is the delay from the microphone to the ear.
+
+    It is at least the planned one, and longer by up to `MAX_ADDED_DELAY_MS` while the machine is busy.
+    """
     spoken = find_sound(call.first.recording.microphone, call.file, SOUND_RATE)
     length = len(call.file) / SOUND_RATE
     delay_ms = 1000 * ((np.median(spoken.offsets) - np.median(call.first.sound.offsets)) % length)
-    assert call.delay_ms <= delay_ms + 5 < call.delay_ms + 200
+    assert call.delay_ms <= delay_ms + 5 < call.delay_ms + MAX_ADDED_DELAY_MS + 200
 
 
 def test_picture_and_sound_are_in_sync(call: TalkingCall, artefacts: Path, request: pytest.FixtureRequest) -> None:

@@ -132,7 +132,7 @@ def test_two_uploads_at_once_queue_and_each_shows_its_position_and_result(page: 
         [
             "wall.png: Added.",
             "wall.png: Added.",
-            "broken.jpg: Uploaded picture is not a picture that can be read.",
+            "broken.jpg: Uploaded image is not an image that can be read.",
         ],
         timeout=PATIENCE,
     )

@@ -104,7 +104,7 @@ async def test_bad_photos_are_refused_in_a_sentence(tmp_path: Path) -> None:
         )
         assert await put(server, "mine", b"no photo at all", "avatars") == (
             400,
-            {"code": "bad_photo", "message": "Uploaded photo is not a picture that can be read."},
+            {"code": "bad_photo", "message": "Uploaded photo is not an image that can be read."},
         )
         assert (await put(server, ".mine", b"", "avatars"))[1]["code"] == "bad_name"
     assert AvatarLibrary(tmp_path / "home" / "avatars").names() == AvatarLibrary(tmp_path).names()

@@ -46,5 +46,5 @@ def load(path: Path) -> Image:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{Path(path).name} is not a picture that can be read") from error
+        raise InputError(f"{Path(path).name} is not an image that can be read") from error
     return np.array(rgb)
