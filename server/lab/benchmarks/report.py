@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from server.cli.subcommands import OLD_SPELLINGS
 from server.lab.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
 from server.lab.benchmarks.run_all import RUNS
 from styletalk_core.errors import InputError
@@ -57,7 +58,7 @@ SPEED: Final = (
 LATENCY: Final = (
     Row("microphone to displayed frame, p50 / p95 / p99", "latency", "{p50_ms:.0f} / {p95_ms:.0f} / {p99_ms:.0f} ms"),
     *(
-        Row(f"- {part}", "latency", f"{{parts[{part}]:.1f}} ms")
+        Row(f"- {OLD_SPELLINGS.get(part, part)}", "latency", f"{{parts[{part}]:.1f}} ms")
         for part in (
             "microphone and uplink", "room for late packets", "recogniser", "look-ahead", "decoder", "renderer",
             "waiting for its time", "encode", "downlink and display",

@@ -27,7 +27,8 @@ def cards_page(folder: Path) -> str:
     for path in sorted(folder.glob("*.safetensors")):
         if card := read_card(path):
             lines = "\n".join(f"- {_words(name)}:{_told(value)}" for name, value in card.items())
-            sections.append(f"## {path.name}\n\n{lines}\n")
+            # Weights of 0.1 spell it in the British way.
+            sections.append(f"## {path.name}\n\n{lines}\n".replace("ogniser", "ognizer"))
     return "\n".join(sections)
 
 

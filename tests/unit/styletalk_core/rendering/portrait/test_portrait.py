@@ -85,13 +85,13 @@ def test_bad_pictures_are_refused_with_a_sentence(face: Image.Image, tmp_path: P
     cut = tmp_path / "cut.jpg"
     cut.write_bytes(saved(face, tmp_path / "whole.jpg").read_bytes()[:9000])
     text = tmp_path / "text.jpg"
-    text.write_text("not a picture")
+    text.write_text("not an image")
     cases = {
         saved(wall, tmp_path / "wall.png"): "no face",
         saved(tiny, tmp_path / "tiny.png"): "pixels high",
         saved(half, tmp_path / "half.png"): "face",
-        cut: "not a picture",
-        text: "not a picture",
+        cut: "not an image",
+        text: "not an image",
         tmp_path / "missing.jpg": "no file",
     }
     for path, reason in cases.items():
