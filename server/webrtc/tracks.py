@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from server.webrtc.vp8_encoder import VIDEO_CLOCK_RATE
 from streaming.media import RenderedFrame
 from streaming.session import Session
-from streaming.units import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick
+from streaming.units import STEP_TICKS, TICK_RATE, Tick
 
 AUDIO_BITRATE = 64_000
 AUDIO_TIME_BASE = Fraction(1, TICK_RATE)
 VIDEO_TIME_BASE = Fraction(1, VIDEO_CLOCK_RATE)
-FRAME_RTP_TICKS = FRAME_TICKS * VIDEO_CLOCK_RATE // TICK_RATE
 if STEP_TICKS * VIDEO_CLOCK_RATE % TICK_RATE:
     raise AssertionError("frames must begin at whole ticks of RTP time")
 

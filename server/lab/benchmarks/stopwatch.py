@@ -141,11 +141,6 @@ class Stopwatch:
         sender._next_encoded_frame = next_encoded_frame  # type: ignore[method-assign]
 
 
-def begins(frame: Any) -> Tick:
-    """The tick at which a motion frame or a picture begins."""
-    return int(getattr(frame, "tick", frame.index * FRAME_TICKS))
-
-
 def flashing(frame: RenderedFrame) -> RenderedFrame:
     """The same picture with a white corner."""
     yuv, size = frame.yuv.copy(), frame.yuv.shape[1]
