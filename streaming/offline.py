@@ -7,8 +7,8 @@ Runs on: the caller's thread and the drawing threads.
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,14 +70,29 @@ def render(
         plan = LatencyPlan(engine.recognizer_delay_ticks, future_frames)
         session, running = loop.run_until_complete(_begin(worker, plan, settings, seed, samples))
         unfinished: deque[_Unfinished] = deque()
-        for index in range(_frames(samples)):
-            rendered = loop.run_until_complete(_next(session, running))
-            frame = OfflineFrame(index, rendered.yuv, _cut(samples, index * FRAME_TICKS, FRAME_TICKS))
-            unfinished.append(_Unfinished(frame, worker.begun()))
-            while unfinished and (unfinished[0].drawn or len(unfinished) > FRAMES_PER_THREAD * threads):
+        with _ended(loop, running):
+            for index in range(_frames(samples)):
+                rendered = loop.run_until_complete(_next(session, running))
+                frame = OfflineFrame(index, rendered.yuv, _cut(samples, index * FRAME_TICKS, FRAME_TICKS))
+                unfinished.append(_Unfinished(frame, worker.begun()))
+                while unfinished and (unfinished[0].drawn or len(unfinished) > FRAMES_PER_THREAD * threads):
+                    yield unfinished.popleft().finished(worker)
+            while unfinished:
                 yield unfinished.popleft().finished(worker)
-        while unfinished:
-            yield unfinished.popleft().finished(worker)
+
+
+@contextmanager
+def _ended(loop: asyncio.AbstractEventLoop, running: asyncio.Task[None]) -> Iterator[None]:
+    """Ends the session with the block, so that an interrupt is raised once and not logged by each of its tasks."""
+    try:
+        yield
+    finally:
+        running.cancel()
+        while not running.done():
+            with suppress(KeyboardInterrupt):  # each task that ends with it stops the loop once more
+                loop.run_until_complete(asyncio.wait({running}))
+        if not running.cancelled():
+            running.exception()
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class DrawingWorker(InlineWorker):
         self._cpu_seconds = cpu_seconds
 
     def submit(self, job: AnyJob) -> None:
-        """Runs the job, or begins to draw; the first frame is drawn at once and tells the shape of the others.
+        """Runs the job, or begins to draw; waits for the first frame, which determines the shape of the others.
 
         Raises:
             EngineFailure: the engine failed.
@@ -79,24 +79,28 @@ class DrawingWorker(InlineWorker):
             self.engine.close(slot)
 
     def _begin(self, job: RenderJob) -> NDArray[np.uint8]:
-        """The frame of a job; a thread fills it in, unless it is the first."""
+        """Return the frame of a job; a thread fills it in, unless it is the first."""
         if self._shape is None:
-            began = time.thread_time()
-            frame = self._picture(job)
-            self._cpu_seconds[JobKind.RENDER] += time.thread_time() - began
+            frame, seconds = self._pool.submit(self._first, job).result()
+            self._cpu_seconds[JobKind.RENDER] += seconds
             self._shape = frame.shape
             return frame
         frame = np.empty(self._shape, np.uint8)
         self._begun.append(self._pool.submit(self._draw, job, frame))
         return frame
 
-    def _draw(self, job: RenderJob, frame: NDArray[np.uint8]) -> float:
-        """Fills ``frame``; returns the processor time that it took."""
+    def _first(self, job: RenderJob) -> tuple[NDArray[np.uint8], float]:
+        """Return the first frame and the CPU time it took."""
         began = time.thread_time()
-        frame[:] = self._picture(job)
+        return self._image(job), time.thread_time() - began
+
+    def _draw(self, job: RenderJob, frame: NDArray[np.uint8]) -> float:
+        """Fills ``frame``; returns the CPU time it took."""
+        began = time.thread_time()
+        frame[:] = self._image(job)
         return time.thread_time() - began
 
-    def _picture(self, job: RenderJob) -> NDArray[np.uint8]:
+    def _image(self, job: RenderJob) -> NDArray[np.uint8]:
         with _engine_failures(job):
             return render_batch(self.engine, [job])[0].result
 
