@@ -18,30 +18,35 @@ class AudioRing:
         self.end: Tick = 0
         """Tick after the newest sample written."""
 
-    def _places(self, start: Tick, count: int) -> NDArray[np.intp]:
-        return np.arange(start, start + count) % self._capacity
+    def _spans(self, start: Tick, count: int) -> tuple[slice, slice]:
+        """Return where ``count`` ticks from ``start`` on lie: up to the end of the buffer, and from its beginning."""
+        first = start % self._capacity
+        wrapped = max(first + count - self._capacity, 0)
+        return slice(first, first + count - wrapped), slice(0, wrapped)
 
     def write(self, start: Tick, samples: NDArray[np.int16]) -> None:
         """Writes ``samples`` (n,) from tick ``start`` on; n must not exceed the capacity."""
-        self._samples[self._places(start, len(samples))] = samples
+        before, after = self._spans(start, len(samples))
+        split = before.stop - before.start
+        self._samples[before], self._samples[after] = samples[:split], samples[split:]
         self.end = max(self.end, start + len(samples))
 
     def peek(self, start: Tick, count: int) -> NDArray[np.int16]:
         """Return ``count`` samples from tick ``start`` on."""
-        return self._samples[self._places(start, count)]
+        return np.concatenate([self._samples[span] for span in self._spans(start, count)])
 
     def take(self, start: Tick, count: int) -> NDArray[np.int16]:
         """Like `peek`, and clears them."""
-        places = self._places(start, count)
-        samples = self._samples[places]
-        self._samples[places] = 0
+        samples = self.peek(start, count)
+        self.silence(start, start + count)
         return samples
 
     def silence(self, start: Tick, end: Tick) -> None:
         """Clears the ticks from ``start`` up to ``end``."""
-        self._samples[self._places(start, min(end - start, self._capacity))] = 0
+        for span in self._spans(start, min(max(end - start, 0), self._capacity)):
+            self._samples[span] = 0
 
     def level(self, start: Tick, count: int) -> float:
         """Return the RMS of ``count`` ticks from ``start`` on, full scale = 1."""
         samples = self.peek(start, count).astype(np.float32)
-        return float(np.sqrt(np.mean(samples * samples))) / FULL_SCALE
+        return float(np.sqrt(np.dot(samples, samples) / count)) / FULL_SCALE

@@ -70,9 +70,9 @@ class ElasticDelay:
             now: seconds on the session's clock.
             quiet: nobody is speaking.
         """
-        grown, shrunk = self._wanted(GROWING), self._wanted(SHRINKING)
-        full = len(self._needed) == SHRINKING
-        ticks = grown - self.added if grown > self.added else min(shrunk - self.added, 0) * full
+        ticks = max(self._wanted(GROWING) - self.added, 0)
+        if not ticks and self.added and len(self._needed) == SHRINKING:
+            ticks = min(self._wanted(SHRINKING) - self.added, 0)
         pause = 0.0 if quiet else SECONDS_BETWEEN_GROWTHS if ticks > 0 else SECONDS_BETWEEN_SHRINKS
         if not ticks or now - self._stepped < pause:
             return 0
