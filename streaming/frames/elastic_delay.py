@@ -1,7 +1,7 @@
 """Elastic delay: extends the delay D of a session while its frames take longer than planned.
 
-Pure: time is an argument. The extension follows from when frames were ready. It changes in steps of 10 ms: one per
-packet in silence; during speech so slowly that the receiver stretches the audio by a few percent only. Audio and video
+Pure: time is an argument. The extension follows from when frames were ready. It changes in steps of 10 ms: up to 10 a
+second in silence; during speech so slowly that the receiver stretches the audio by a few percent only. Audio and video
 move together, and no sample is lost.
 """
 
@@ -21,9 +21,12 @@ SHRINKING: Final = 90
 """Number of recent frames considered for decreasing the delay."""
 OUTLIERS: Final = 3
 """Number of latest frames ignored: a stall delays one frame and a few after it."""
-SECONDS_BETWEEN_GROWTHS: Final = 0.15
+SECONDS_BETWEEN_GROWTHS: Final = 0.4
+"""During speech. A receiver stretches audio by some 25 ms a second; growing faster drains its jitter buffer, and what it
+fills in for missing audio delays the audio against the video."""
 SECONDS_BETWEEN_SHRINKS: Final = 0.5
 """During speech."""
+SECONDS_BETWEEN_STEPS_IN_SILENCE: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -73,7 +76,13 @@ class ElasticDelay:
         ticks = max(self._wanted(GROWING) - self.added, 0)
         if not ticks and self.added and len(self._needed) == SHRINKING:
             ticks = min(self._wanted(SHRINKING) - self.added, 0)
-        pause = 0.0 if quiet else SECONDS_BETWEEN_GROWTHS if ticks > 0 else SECONDS_BETWEEN_SHRINKS
+        pause = (
+            SECONDS_BETWEEN_STEPS_IN_SILENCE
+            if quiet
+            else SECONDS_BETWEEN_GROWTHS
+            if ticks > 0
+            else SECONDS_BETWEEN_SHRINKS
+        )
         if not ticks or now - self._stepped < pause:
             return 0
         step = DELAY_STEP if ticks > 0 else -DELAY_STEP

@@ -28,16 +28,16 @@ def test_pictures_in_time_and_single_stalls_change_nothing() -> None:
 def test_while_somebody_speaks_the_delay_goes_step_by_step_and_no_further_than_needed() -> None:
     changes = drive(lambda now: 1_400 if 5 <= now < 10 else -500, 20, lambda now: False)
     grown, shrunk = [at for at in changes if at[0] < 10], [at for at in changes if at[0] >= 10]
-    assert [added for _, added in grown] == [480, 960, 1_440] and grown[-1][0] < 5.8
+    assert [added for _, added in grown] == [480, 960, 1_440] and grown[-1][0] < 6.0
     assert [added for _, added in shrunk] == [960, 480, 0] and 12 < shrunk[0][0] < shrunk[-1][0] < 15
     assert min(np.diff([moment for moment, _ in changes])) > 0.14
 
 
-def test_in_a_pause_it_goes_a_step_with_every_packet() -> None:
+def test_in_a_pause_it_goes_ten_steps_a_second() -> None:
     changes = drive(lambda now: 1_400 if 5 <= now < 10 else -500, 20, lambda now: True)
     moments = [moment for moment, _ in changes]
     assert [added for _, added in changes] == [480, 960, 1_440, 960, 480, 0]
-    assert moments[2] - moments[0] < 0.05 and moments[5] - moments[3] < 0.05
+    assert 0.19 < moments[2] - moments[0] < 0.25 and 0.19 < moments[5] - moments[3] < 0.25
 
 
 def test_it_never_grows_by_more_than_a_tenth_of_a_second() -> None:
