@@ -20,7 +20,7 @@ def drive(lateness: Callable[[float], Tick], end: float, quiet: Callable[[float]
     return changes
 
 
-def test_pictures_in_time_and_single_stalls_change_nothing() -> None:
+def test_frames_in_time_and_single_stalls_change_nothing() -> None:
     assert drive(lambda now: -500, 20, lambda now: False) == []
     assert drive(lambda now: 9_000 if 5 <= now < 5.05 or 9 <= now < 9.05 else -500, 20, lambda now: True) == []
 
