@@ -1,1 +1,1 @@
-"""The paper's self-driven protocol and the renderer's fidelity."""
+"""Self-driven evaluation of the paper, and fidelity of the renderer."""

@@ -1,4 +1,4 @@
-"""Baseline motions: trivial ones, and ones that use the clip's ground truth.
+"""Baseline motions for the evaluation: trivial ones, and ones derived from the clip's ground truth.
 
 Runs on: any thread; pure.
 """
@@ -16,12 +16,12 @@ Float = NDArray[np.float32]
 
 
 def still(clip: SelfDrivenClip, lips: LipMap) -> Float:
-    """The neutral face throughout: (T, 64)."""
+    """The neutral face in every frame: (T, 64)."""
     return np.zeros_like(clip.motion.coefficients)
 
 
 def mean_per_phone(clip: SelfDrivenClip, lips: LipMap) -> Float:
-    """For every phone the mean of the clip's own motion while it is heard: (T, 64); it has seen the answer."""
+    """The mean of the clip's own motion for each phone: (T, 64). Uses the ground truth."""
     assert clip.motion.phones is not None
     true, heard = clip.motion.coefficients, clip.motion.phones.argmax(axis=1)
     means = np.zeros((clip.motion.phones.shape[1], true.shape[1]), np.float32)
@@ -31,7 +31,7 @@ def mean_per_phone(clip: SelfDrivenClip, lips: LipMap) -> Float:
 
 
 def amplitude_jaw(clip: SelfDrivenClip, lips: LipMap) -> Float:
-    """The clip's mean face whose mouth opens with the loudness, by as much as the clip's own does: (T, 64)."""
+    """The clip's mean face with a mouth opening that follows the loudness, with the clip's own deviation: (T, 64)."""
     true = clip.motion.coefficients
     opening = lips.opening(true)
     moved = opening - opening.mean()

@@ -1,6 +1,6 @@
-"""Reads a video clip for the self-driven protocol: tracked motion, heard phones, loudness and some of its pictures.
+"""Reads a video clip for the self-driven evaluation: tracked motion, recognized phones, loudness and sampled frames.
 
-Runs on: the main thread; a clip of ten seconds takes about three.
+Runs on: the main thread; a ten-second clip takes about three seconds.
 """
 
 from dataclasses import dataclass
@@ -29,27 +29,27 @@ _SILENT_DB: Final = -60.0
 
 @dataclass(frozen=True, slots=True)
 class SelfDrivenClip:
-    """One clip: T frames of motion at 30 fps, K of its pictures."""
+    """One clip: T frames of motion at 30 fps, and K of its images."""
 
     motion: MotionClip
-    """Coefficients (T, 64) and phone columns (T, 41), as the training reads them."""
+    """Coefficients (T, 64) and phone columns (T, 41), in the format used for training."""
     loudness: Float
-    """(T,) level of the sound in each frame, dB."""
+    """(T,) audio level of each frame, dB."""
     frames: list[Image]
     """K faces (256, 256, 3) RGB, the first frame of the clip first."""
     landmarks: Float
-    """(K, 478, 3) px of those pictures."""
+    """(K, 478, 3) landmarks of those images, px."""
     moments: NDArray[np.int64]
-    """(K,) which of the T frames each picture shows."""
+    """(K,) frame index of each image, 0..T-1."""
 
 
 def read_clip(
     path: Path, tracker: FaceTracker, recognizer: PhoneRecognizer, model: FaceModel, every: int
 ) -> SelfDrivenClip:
-    """Tracks and hears a clip; keeps every ``every``-th picture.
+    """Tracks a clip and recognizes its phones; keeps every ``every``-th image.
 
     Raises:
-        InputError: it has no sound, is shorter than a second, or its face is seen in less than nine tenths of it.
+        InputError: it has no audio, is shorter than one second, or shows a face in less than 90 % of its frames.
     """
     samples = read_audio(path)
     track = tracker.track_video(path, fps=None)
@@ -58,7 +58,7 @@ def read_clip(
     if coefficients is None:
         length, share = len(motion.valid), float(motion.valid.mean())
         raise InputError(
-            f"{path.name} shows a face in {share:.0%} of {length} frames; nine tenths of at least {FPS} are needed"
+            f"{path.name} shows a face in {share:.0%} of {length} frames; at least 90 % of {FPS} or more are needed"
         )
     frames = len(coefficients)
     columns = frame_columns(recognizer, samples, frames)
@@ -72,7 +72,7 @@ def read_clip(
 
 
 def frame_loudness(samples: Float, frames: int) -> Float:
-    """Level (frames,) of 16 kHz sound (n,) in every frame at 30 fps, dB of full scale, never below -60."""
+    """Level (frames,) of 16 kHz audio (n,) in each frame at 30 fps, dBFS, never below -60."""
     edges = np.arange(frames + 1) * SPEECH_RATE // FPS
     padded = np.zeros(int(edges[-1]), np.float32)
     padded[: len(samples)] = samples[: len(padded)]

@@ -1,7 +1,7 @@
-"""Renderer fidelity: compares real video with its tracked motion rendered on its own first frame.
+"""Renderer fidelity: compares a real video with its tracked motion rendered on its first frame.
 
-The definitions are those of the CLI contract: SSIM (Wang 2004), CPBD (Narvekar and Karam 2011), mouth landmark distance
-on 256 x 256 faces, and mean absolute error around the mouth, also of the warp without the layers behind lips and lids.
+Metrics as the CLI contract defines them: SSIM (Wang 2004), CPBD (Narvekar and Karam 2011), mouth landmark distance on
+256 x 256 faces, and mean absolute error around the mouth, with and without the layers behind lips and eyelids.
 Runs on: any thread; seconds per clip.
 """
 
@@ -23,9 +23,9 @@ from styletalk_core.video import read_frames
 
 SIZE: Final = 256
 _CROP: Final = 1.9
-"""Side of the picture in face heights."""
+"""Side of the crop in face heights."""
 _MOUTH_MARGIN: Final = 6
-"""Pixels around the lips that belong to the mouth."""
+"""Margin around the lips in the mouth region, px."""
 _CPBD_BETA: Final = 3.6
 _CPBD_JUST_NOTICEABLE: Final = 0.63
 _CPBD_BLOCK: Final = 64
@@ -44,15 +44,15 @@ class Fidelity:
     mouth_l1_plain_warp: float
 
     def rounded(self) -> dict[str, float]:
-        """For printing."""
+        """The metrics rounded for display."""
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
 def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fidelity:
-    """Judges the renderer on every ``every``-th frame of a video.
+    """Evaluates the renderer on every ``every``-th frame of a video.
 
     Raises:
-        InputError: the file is no video, or a face is missing in more than half of it.
+        InputError: the file is not a video, or more than half of its frames show no face.
     """
     frames, landmarks = _face_frames(path, tracker, every)
     renderer = MeshRenderer(portrait_of_frame(frames[0], landmarks[0]), SIZE)
@@ -82,7 +82,7 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
 
 
 def _face_frames(path: str | Path, tracker: FaceTracker, every: int) -> tuple[list[Image], Float]:
-    """Square pictures (SIZE, SIZE, 3) around the face of every frame that shows one, and its landmarks."""
+    """Square crops (SIZE, SIZE, 3) around the face in every frame that shows one, and its landmarks."""
     frames = [frame.image for index, frame in enumerate(read_frames(path)) if index % every == 0]
     kept = []
     for image in frames:
@@ -94,14 +94,14 @@ def _face_frames(path: str | Path, tracker: FaceTracker, every: int) -> tuple[li
 
 
 def cut_faces(images: list[Image], landmarks: Float) -> tuple[list[Image], Float]:
-    """One square around a face in all frames of a clip.
+    """Crops the same square around the face in all frames of a clip.
 
     Args:
         images: (H, W, 3) each.
         landmarks: (T, 478, 3) px, of the same frames.
 
     Returns:
-        (pictures (SIZE, SIZE, 3), landmarks (T, 478, 3) px in them).
+        (crops (SIZE, SIZE, 3), their landmarks (T, 478, 3), px).
     """
     low, high = landmarks[..., :2].min((0, 1)), landmarks[..., :2].max((0, 1))
     height, width = images[0].shape[:2]
@@ -126,7 +126,7 @@ def _mouth_window(landmarks: Float) -> tuple[slice, slice]:
 
 
 def ssim(one: Image, other: Image) -> float:
-    """Mean structural similarity of the luminance of two pictures (H, W, 3), 11 x 11 Gaussian windows."""
+    """Mean structural similarity of the luminance of two images (H, W, 3), with 11 x 11 Gaussian windows."""
     a, b = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in (one, other))
 
     def mean(values: Float) -> Float:
@@ -141,7 +141,7 @@ def ssim(one: Image, other: Image) -> float:
 
 
 def cpbd(image: Image) -> float:
-    """Cumulative probability of blur detection of (H, W, 3): 0 all blurred .. 1 all sharp."""
+    """Cumulative probability of blur detection of an image (H, W, 3): 0 (blurred) to 1 (sharp)."""
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     edges = cv2.Canny(gray, 60, 150) > 0
     widths = _edge_widths(gray.astype(np.int16), edges)
@@ -160,7 +160,7 @@ def cpbd(image: Image) -> float:
 
 
 def _edge_widths(gray: Float, edges: Float) -> Float:
-    """Length of the brightness ramp through each near-vertical edge pixel, along its row (Marziliano 2002); else 0."""
+    """Width of the edge at each near-vertical edge pixel, along its row (Marziliano 2002); 0 elsewhere."""
     horizontal, vertical = (cv2.Sobel(gray, cv2.CV_32F, dx, dy) for dx, dy in ((1, 0), (0, 1)))
     widths = np.zeros(gray.shape, np.float32)
     for y, x in zip(*np.nonzero(edges & (np.abs(horizontal) > np.abs(vertical))), strict=True):

@@ -1,4 +1,4 @@
-"""Judges one clip, its baselines and its styles, in the keys of the CLI contract.
+"""Evaluates a clip, its baselines and the styles; result keys follow the CLI contract.
 
 Runs on: the main thread; pure apart from the tracker.
 """
@@ -26,26 +26,26 @@ Float = NDArray[np.float32]
 Figures = dict[str, float]
 
 _MAX_OFFSET_FRAMES: Final = 6
-"""Frames that sound and picture of a clip may be apart."""
+"""Maximum audio-video offset of a clip."""
 GENERATED: Final = "generated"
-"""Row of the network beside those of the baselines."""
+"""Row of the network, next to the rows of the baselines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Everything that is the same for every clip."""
+    """Evaluates clips; holds the models and settings shared by all of them."""
 
     network: StyleTalk
     model: FaceModel
     lips: LipMap
     tracker: FaceTracker
     future: int
-    """Future frames that the decoder knows, 0 to 5."""
+    """Look-ahead of the decoder in frames, 0 to 5."""
 
     def in_step(self, clip: SelfDrivenClip) -> tuple[SelfDrivenClip, int]:
-        """The clip with its sound moved to where the picture agrees best, and by how many frames sound came late.
+        """Shifts the audio to the best match with the video; returns the clip and the audio delay in frames.
 
-        Sound and picture of clips from the wild are frames apart, which is no merit or fault of what is judged.
+        In-the-wild clips have an audio-video offset of some frames, which must not affect the metrics.
         """
         opening = self.lips.opening(self._own(clip))
         _, late = best_correlation(opening, self.lips.opening(clip.motion.coefficients), _MAX_OFFSET_FRAMES)
@@ -55,7 +55,7 @@ class Judge:
         return replace(clip, motion=moved, loudness=clip.loudness[sooner]), late
 
     def clip(self, clip: SelfDrivenClip, late: int) -> dict[str, Figures]:
-        """Figures of the generated motion and of every baseline, by name; lags count from before `in_step`."""
+        """Metrics of the generated motion and of every baseline, by name; lags include the offset before `in_step`."""
         motions = {GENERATED: self._own(clip)}
         motions |= {name: make(clip, self.lips) for name, make in BASELINES.items()}
         reenactment = Reenactment(clip, self.tracker, self.model)
@@ -65,7 +65,7 @@ class Judge:
         }
 
     def _own(self, clip: SelfDrivenClip) -> Float:
-        """The clip's sound in the clip's own style: (T, 64)."""
+        """Motion (T, 64) generated from the clip's audio in its own style."""
         return generate(self.network, clip.motion, clip.motion.coefficients, self.future)
 
     def _motion_figures(self, motion: Float, clip: SelfDrivenClip, late: int) -> Figures:
@@ -74,7 +74,7 @@ class Judge:
         return figures | {"best_lag_frames": lag, "lag_ms": 1000 / FPS * lag, "offset_frames": float(late)}
 
     def styles(self, clips: Sequence[SelfDrivenClip], styles: Mapping[str, Float]) -> "StyleFigures":
-        """Says every clip in every style, (L, 64) real motion each."""
+        """Evaluates every clip in every style, each given as real motion (L, 64)."""
         return said_in(styles, [clip.motion for clip in clips], self.network, self.lips, self.future)
 
 
@@ -87,18 +87,18 @@ class StyleFigures:
     closure_recall: dict[str, float]
     """Share of P, B and M with closed lips."""
     opening_std_ratio: dict[str, float]
-    """Deviation of the mouth's opening, of that of the real motion in this style."""
+    """Deviation of the mouth's opening, relative to that of the real motion in this style."""
 
     @property
     def accuracy(self) -> float:
-        """Mean over the styles."""
+        """Recognition rate, averaged over the styles."""
         return float(np.mean(list(self.recognized.values())))
 
 
 def said_in(
     styles: Mapping[str, Float], clips: Sequence[MotionClip], network: StyleTalk, lips: LipMap, future: int
 ) -> StyleFigures:
-    """Says every clip in every style, (L, 64) real motion each, knowing ``future`` frames ahead."""
+    """Evaluates every clip in every style, each given as real motion (L, 64), with ``future`` frames of look-ahead."""
     classifier = StyleClassifier(styles)
     recognized: dict[str, float] = {}
     recalls: dict[str, float] = {}
@@ -113,7 +113,7 @@ def said_in(
 
 
 def shortened(clip: SelfDrivenClip, frames: int) -> SelfDrivenClip:
-    """The first frames of a clip's motion, without pictures: enough to try styles on."""
+    """The first frames of a clip's motion, without images, for the style evaluation."""
     motion = clip.motion
     assert motion.phones is not None
     part = replace(motion, coefficients=motion.coefficients[:frames], phones=motion.phones[:frames])

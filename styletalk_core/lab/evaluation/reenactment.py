@@ -1,6 +1,6 @@
-"""Drives a portrait by tracked landmarks instead of coefficients: what the renderer makes of the truth.
+"""Drives a portrait with tracked landmarks instead of coefficients: the renderer's output for ground-truth motion.
 
-Used to judge the renderer on real video, and to train what it learns from it.
+Used to evaluate the renderer on real video and to train its mouth retouching network.
 Runs on: any thread; pure.
 """
 
@@ -21,7 +21,7 @@ _EYEBALL = 0.133  # radius, inter-ocular distances
 
 @dataclass(frozen=True, slots=True)
 class DrivenMotion:
-    """What to give to `MeshRenderer.render_offsets`, frame by frame."""
+    """Inputs of `MeshRenderer.render_offsets` for T frames."""
 
     offsets: Float  # (T, 478, 3) canonical
     pose: Float  # (T, 6)
@@ -29,13 +29,13 @@ class DrivenMotion:
 
 
 def portrait_of_frame(frame: Image, landmarks: Float) -> Portrait:
-    """A portrait of a square video frame (S, S, 3) as it is, with its landmarks (478, 3) px."""
+    """Makes a portrait of a square video frame (S, S, 3), not cropped or resized, with its landmarks (478, 3) px."""
     mask = np.round(person_mask(frame) * 255).astype(np.uint8)
     return Portrait("frame", "Frame", frame.shape[0], frame, mask, landmarks.astype(np.float32), face_triangles())
 
 
 def motion_of_landmarks(renderer: MeshRenderer, landmarks: Float) -> DrivenMotion:
-    """The motion that puts the portrait's face where the landmarks (T, 478, 3), px of the output, are."""
+    """The motion that moves the portrait's face to the landmarks (T, 478, 3), in output px."""
     head, face = renderer.head, renderer.resting_face
     tracked = fit_head(landmarks, face)
     offsets = tracked.remove(landmarks) - face

@@ -1,10 +1,10 @@
-"""Figures of the rendered picture: the clip's first frame moves by some motion in the clip's own pose and gaze.
+"""Metrics on rendered frames: the clip's first frame, driven by a given motion with the clip's own pose and gaze.
 
-SSIM and CPBD as in `renderer.fidelity`; F-LMD and M-LMD are mean distances in px at 256 x 256 of the 68 landmarks of
-iBUG and of its 20 mouth points, found again in the rendered picture. Identity similarity correlates the brightness of
-the two faces after eyes and nose are brought to the same place: no face recognition network is needed or shipped.
+SSIM and CPBD as in `fidelity`. F-LMD and M-LMD are the mean distances, in px at 256 x 256, of the 68 iBUG landmarks and
+of their 20 mouth points, tracked in the rendered frame. Identity similarity is the correlation of the brightness of the
+two faces, aligned at eyes and nose; no face recognition network is needed or shipped.
 
-Runs on: any thread; about 25 ms per picture.
+Runs on: any thread; about 25 ms per frame.
 """
 
 from contextlib import suppress
@@ -28,14 +28,14 @@ Float = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
 _ALIGNED: Final = 64
-"""Side of the picture in which two faces are compared."""
+"""Side of the aligned faces, px."""
 _PLACES: Final = np.array([[14, 22], [50, 22], [32, 42]], np.float32)
-"""Where eye corners and nose lie in it."""
+"""Positions of the outer eye corners and the nose tip in an aligned face, px."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameFigures:
-    """Means over the pictures of a clip."""
+    """Means over the frames of a clip."""
 
     f_lmd: float
     m_lmd: float
@@ -45,7 +45,7 @@ class FrameFigures:
 
 
 class Reenactment:
-    """The first picture of a clip, ready to be moved."""
+    """Renders the first frame of a clip with given motion and compares the result with the clip."""
 
     def __init__(self, clip: SelfDrivenClip, tracker: FaceTracker, model: FaceModel) -> None:
         self._clip = clip
@@ -56,15 +56,15 @@ class Reenactment:
         self._real = [_aligned(*seen) for seen in zip(clip.frames, clip.landmarks, strict=True)]
 
     def render(self, motion: Float, index: int) -> Image:
-        """Picture number ``index`` of the clip with the expression that ``motion`` (T, 64) has at its moment."""
+        """Renders image ``index`` of the clip with the expression of ``motion`` (T, 64) in the same frame."""
         moments, true = self._clip.moments, self._clip.motion.coefficients
         wanted, held = self._model.offsets(np.stack([motion[moments[index]], true[moments[0]]]))
-        # The portrait already holds the expression of the first frame: only the way from there is to go.
+        # The portrait already has the expression of the first frame, so only the difference to it is applied.
         offsets = wanted - held - self._renderer.resting_offsets
         return self._renderer.render_offsets(offsets, self._driven.pose[index], self._driven.gaze[index], 0.0)
 
     def judge(self, motion: Float) -> FrameFigures:
-        """Renders ``motion`` (T, 64) at the moments of the pictures and compares."""
+        """Renders ``motion`` (T, 64) at the times of the clip's images and compares."""
         likeness, sharpness, distances, identities = [], [], [], []
         for index, (real, points) in enumerate(zip(self._clip.frames, self._clip.landmarks, strict=True)):
             image = self.render(motion, index)
@@ -86,7 +86,7 @@ class Reenactment:
 
 
 def _aligned(image: Image, landmarks: Float) -> Float:
-    """Brightness (64, 64) of a face with its eye corners and nose tip in fixed places."""
+    """Brightness (64, 64) of a face with its eye corners and nose tip at fixed positions."""
     found = landmarks[[*EYE_OUTER_CORNERS, NOSE_TIP], :2].astype(np.float32)
     placed = cv2.warpAffine(image, cv2.getAffineTransform(found, _PLACES), (_ALIGNED, _ALIGNED))
     return np.asarray(cv2.cvtColor(placed, cv2.COLOR_RGB2GRAY), np.float32)

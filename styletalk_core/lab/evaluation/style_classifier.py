@@ -1,7 +1,7 @@
-"""Which style does a motion have? A linear discriminant that has learnt from real clips only.
+"""Style classifier for the evaluation: linear discriminant analysis, trained on real clips only.
 
-Features are mean and deviation of the coefficients over stretches of a second; the covariance within styles is shrunk
-towards its diagonal, because real clips are short.
+Features are the mean and standard deviation of the coefficients over one-second windows; the within-style covariance is
+shrunk towards its diagonal, because real clips are short.
 
 Runs on: any thread; pure.
 """
@@ -23,7 +23,7 @@ class StyleClassifier:
     """Linear discriminant analysis with equal priors."""
 
     def __init__(self, real: Mapping[str, Float]) -> None:
-        """Learns from one real motion (L, 64) per style, L of at least 30 frames."""
+        """Trains on one real motion (L, 64) per style, with L of at least 30 frames."""
         self.names = list(real)
         features = [stretch_features(motion) for motion in real.values()]
         self._means = np.stack([rows.mean(axis=0) for rows in features])
@@ -33,13 +33,13 @@ class StyleClassifier:
         self._precision = np.linalg.inv((1 - _SHRINKAGE) * covariance + _SHRINKAGE * diagonal)
 
     def classify(self, motion: Float) -> str:
-        """The style of a motion (T, 64), T of at least 30 frames: most likely over all its stretches together."""
+        """The most likely style of a motion (T, 64), T of at least 30 frames, over all its windows."""
         away = stretch_features(motion).mean(axis=0) - self._means
         return self.names[int(np.einsum("kf,fg,kg->k", away, self._precision, away).argmin())]
 
 
 def stretch_features(motion: Float) -> NDArray[np.float64]:
-    """(T, 64) -> (N, 128): mean and deviation of every stretch of a second."""
+    """(T, 64) -> (N, 128): mean and standard deviation of every one-second window."""
     starts = range(0, len(motion) - _STRETCH + 1, _STEP)
     parts = np.stack([motion[start : start + _STRETCH] for start in starts]).astype(np.float64)
     return np.concatenate([parts.mean(axis=1), parts.std(axis=1)], axis=1)

@@ -1,10 +1,10 @@
-"""What each part is for: `styletalk train ablations` trains one network per missing part, all with the same budget.
+"""Ablation study, `styletalk train ablations`: one network per removed component, all with the same training budget.
 
-Rows as in Table 2 of the paper: without style-aware adaptive layers, with 4 or 16 experts, without each loss; also
-without the statistics that this project adds to the style code (or with them, where the full network has none), and the
-full network with another seed, to tell a difference from chance. Judges every network on people never trained on, adds
-the look-ahead curve of the shipped network, and writes both into ``docs/results.md`` with plots, each file of settings
-into a section of its own. A run that was stopped goes on where it was.
+Rows as in Table 2 of the paper: without style-aware adaptive layers, with 4 or 16 experts, without each loss. Two rows
+are added: one without the statistics that this project adds to the style code (or with them, if the full network has
+none), and the full network with another seed, which shows the variation due to chance. Every network is evaluated on
+people outside the training set. The tables, the look-ahead curve of the shipped network and the plots go into
+``docs/results.md``, one section per settings file. An interrupted run continues where it stopped.
 
 Runs on: the main thread of the command line.
 """
@@ -42,7 +42,7 @@ SETTINGS: Final = Path(__file__).with_name("ablations.toml")
 FULL: Final = "full"
 _LOSSES: Final = ("sync", "style", "temporal", "triplet")
 _FUTURE: Final = 2
-"""Future frames known, as the presenters use and `styletalk evaluate` judges."""
+"""Look-ahead in frames, the same as in presenter sessions and `styletalk evaluate`."""
 
 Rows = dict[str, dict[str, float]]
 
@@ -54,13 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, default=SETTINGS, help="settings of the full network, TOML")
     parser.add_argument("--data", type=Path, required=True, help="folder of `styletalk dataset build`")
     parser.add_argument("--manifest", type=Path, required=True, help="video/manifest.tsv of the data folder")
-    parser.add_argument("--output", type=Path, default=Path("artefacts/ablations"), help="folder of the figures so far")
-    parser.add_argument("--steps", type=int, help="training steps of every row (default: as in the settings)")
-    parser.add_argument("--results", type=Path, default=Path("docs/results.md"), help="page to write the tables into")
+    parser.add_argument("--output", type=Path, default=Path("artefacts/ablations"), help="folder of partial results")
+    parser.add_argument("--steps", type=int, help="training steps per row (default: from the settings)")
+    parser.add_argument("--results", type=Path, default=Path("docs/results.md"), help="page to write the tables to")
 
 
 def variants(full: Config) -> dict[str, Config]:
-    """The rows of the table: what is missing, and the settings without it."""
+    """Rows of the table: the name of each variant and its settings."""
     statistics = full.network.statistics
     rows = {
         FULL: full,
@@ -77,10 +77,10 @@ def variants(full: Config) -> dict[str, Config]:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Trains what is missing in ``--output`` and writes the page; returns the figures by row and by look-ahead.
+    """Trains the rows missing from ``--output`` and writes the page; returns the figures by row and by look-ahead.
 
     Raises:
-        InputError: settings or data cannot be used, or ``--output`` holds figures of other settings.
+        InputError: settings or data cannot be used, or ``--output`` holds results of other settings.
         DivergenceError: a loss is not finite.
     """
     full = settings.read(args.config)
@@ -124,7 +124,7 @@ def _experts(full: Config, experts: int) -> Config:
 
 
 def _trained(name: str, config: Config, clips: Sequence[MotionClip], lips: LipMap, state: Path) -> StyleTalk:
-    """The network after all steps; kept in ``state`` now and then, and continued from there."""
+    """Trains one network to its last step, saving to ``state`` regularly and resuming from it."""
     train = [clip for clip in clips if clip.split == "train"]
     batches = Batches(train, config.data, config.augmentation, lips, mirror_map(FaceModel.load()))
     training = MotionTraining(config, batches, lips, torch.device("cpu"))

@@ -1,8 +1,8 @@
-"""Offset between sound and picture of clips from the wild (section 4.1: the data must be in step).
+"""Audio-video offset of in-the-wild clips (section 4.1: training data must be synchronised).
 
-A ridge regression from phone windows to mouth opening, fitted on a source whose lag is known, predicts how the mouth
-should move; the lag at which the tracked mouth agrees best is the clip's offset. Clips of a second say little each,
-so their agreement is weighed against how often each lag occurs in the whole source.
+A ridge regression from phone windows to mouth opening, fitted on a source with a known lag, predicts the mouth's
+motion; the offset of a clip is the lag at which its tracked mouth correlates best with the prediction. One-second clips
+carry little evidence each, so it is combined with a prior: how often each lag occurs in the whole source.
 
 Runs on: any thread; pure apart from reading clips.
 """
@@ -20,18 +20,18 @@ from styletalk_core.lab.training.lips import LipMap
 
 REFERENCE: Final = "GRID"
 REFERENCE_LAG: Final = 1
-"""The lips of GRID close 0.7 frames after the middle of P, B and M (581 of them, by forced alignment)."""
+"""In GRID, lips close 0.7 frames after the middle of P, B and M (581 occurrences, by forced alignment)."""
 MAX_LAG: Final = 6
 _RIDGE: Final = 30.0
 _ROUNDS: Final = 8
 _FRAMES_PER_SAMPLE: Final = 4.0
-"""Neighbouring frames are alike: this many of them count as one independent observation."""
+"""Neighbouring frames are correlated: this many count as one independent observation."""
 
 Openings = dict[str, NDArray[np.float32]]
 
 
 def read_clips_in_step(folder: Path, manifest: Path, lips: LipMap, licence: str = "all") -> list[MotionClip]:
-    """The clips of `clips.read_clips`, the phones of each moved so that sound and picture agree.
+    """Reads the clips of `clips.read_clips` and shifts the phones of each to match its video.
 
     Raises:
         InputError: no clip can be used.
@@ -41,14 +41,15 @@ def read_clips_in_step(folder: Path, manifest: Path, lips: LipMap, licence: str 
 
 
 def estimate_lags(clips: Sequence[MotionClip], openings: Openings) -> dict[str, int]:
-    """Finds by how many frames the picture trails the sound.
+    """Estimates by how many frames the video lags behind the audio.
 
     Args:
-        clips: all clips; those without phones are passed over.
+        clips: all clips; those without phones are skipped.
         openings: mouth opening (T,) by clip name.
 
     Returns:
-        Lag in frames by clip name; the reference's is its known one, 0 for all without a reference to learn from.
+        Lag in frames by clip name. Clips of the reference source get its known lag; without any reference clips, all
+        others get 0.
     """
     lags = {clip.name: REFERENCE_LAG if clip.source == REFERENCE else 0 for clip in clips}
     reference = [clip for clip in spoken(clips, "train") if clip.source == REFERENCE]
@@ -88,7 +89,7 @@ def _fit(clips: Sequence[MotionClip], openings: Openings) -> NDArray[np.float32]
 
 
 def _evidence(clip: MotionClip, opening: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log likelihood of every lag in -MAX_LAG..MAX_LAG, for a Gaussian residual around the best scaling."""
+    """Log likelihood of every lag in -MAX_LAG..MAX_LAG, for a Gaussian residual at the best scale."""
     expected = _features(clip) @ weight
     result = []
     for lag in range(-MAX_LAG, MAX_LAG + 1):

@@ -1,7 +1,7 @@
 """Fits the map from mesh64 to the Basel coefficients of the published renderer: `styletalk train basel`.
 
 In: the coefficient files of the official samples and style clips, and the tracks and coefficients that
-`styletalk dataset build` made of the same videos. Runs on: the command line, in seconds.
+`styletalk dataset build` wrote for the same videos. Runs on: the command line, in seconds.
 """
 
 import argparse
@@ -28,7 +28,7 @@ _CROP: Final = slice(2, 5)
 """Columns of the official ``transform_params``."""
 _RIDGE: Final = 300.0
 _SIDE: Final = 256
-"""Side of the official pictures, px; some coefficients belong to larger ones, and their crops are left out."""
+"""Side of the official images, px; some coefficient files belong to larger images, whose crops are skipped."""
 _JUDGED_COEFFICIENTS: Final = 6
 """Expression directions whose correlation is reported."""
 _CARD: Final = {
@@ -47,17 +47,17 @@ class _Pair:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the folders."""
+    """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video and official_dev")
     parser.add_argument("--cache", type=Path, required=True, help="folder with tracks/ and coefficients/")
     parser.add_argument("--out", type=Path, default=FOLDER / "basel.safetensors")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Writes the map; returns ``correlation`` of the largest directions and ``angle_error_deg``, both on other people.
+    """Writes the map; returns ``correlation`` of the main directions and ``angle_error_deg``, both on unseen people.
 
     Raises:
-        InputError: there is no clip in both models.
+        InputError: no clip has coefficients in both models.
     """
     clips = {Path(clip.name).name: clip for clip in read_manifest(args.data)}
     train: list[_Pair] = []
@@ -94,7 +94,7 @@ def _pair(path: Path, clip: VideoClip, cache: Path) -> _Pair:
 
 
 def _fit(pairs: list[_Pair]) -> BaselMap:
-    """Least squares: expressions by how they change within a clip, since rest differs between people."""
+    """Least squares; expressions are fitted on changes within a clip, since the neutral face differs between people."""
     mesh, expression = (
         np.concatenate([part - part.mean(axis=0) for part in parts])
         for parts in ([pair.mesh for pair in pairs], [pair.basel[:, :EXPRESSION] for pair in pairs])
@@ -110,7 +110,7 @@ def _fit(pairs: list[_Pair]) -> BaselMap:
 
 
 def _judge(fitted: BaselMap, pairs: list[_Pair]) -> tuple[list[float], list[float]]:
-    """Correlation within clips of the largest expression directions, and root mean square errors of the angles."""
+    """Within-clip correlation of the main expression directions, and root mean square error of the angles."""
     made = [fitted.motion(pair.mesh, pair.head) for pair in pairs]
     a, b = (np.concatenate([part - part.mean(axis=0) for part in parts]) for parts in ([p.basel for p in pairs], made))
     largest = np.argsort(-a[:, :EXPRESSION].var(axis=0))[:_JUDGED_COEFFICIENTS]

@@ -1,6 +1,6 @@
 """Training batches: random spans of clips, augmented (section 4.1; the augmentations are this project's own).
 
-A batch is a function of the seed and its number alone, so that a resumed training continues exactly.
+A batch depends only on the seed and its number, so a resumed training run continues exactly.
 
 Runs on: any thread; pure.
 """
@@ -23,17 +23,17 @@ from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
 Array = NDArray[np.float32]
 
 _SHORT: Final = 30
-"""Length of the spans of a batch of short clips."""
+"""Span length in a batch of short clips, frames."""
 _MIN_STYLE_FRAMES: Final = 40
 """Frames of the shortest style clip."""
 _MANNER_FRAMES: Final = 4
 _CONTACT_FRAMES: Final = 2
 _SPREAD: Final = (0.6, 1.7)
-"""How far style transfer may scale a motion."""
+"""Range of the scale factor in style transfer."""
 _RAMP: Final = 4
-"""Frames in which the lips close and open around an added silence."""
+"""Frames over which the lips close before and open after an inserted silence."""
 SOURCE_WEIGHT: Final = {"GRID": 1.0, "Arabic newsreaders": 0.7}
-"""Frames of these sources count less, because they are many and alike."""
+"""Sampling weight per frame; lower for large, uniform sources."""
 USUAL_WEIGHT: Final = 3.0
 
 
@@ -47,19 +47,19 @@ class MotionBatch:
     target: Tensor
     """(S, N, 64) float32"""
     style: Tensor
-    """(S, L, 64) float32, the clip in whose style the target is."""
+    """(S, L, 64) float32, the style clip of the target."""
     other: Tensor
     """(S, L, 64) float32, another span of the same style."""
     label: Tensor
     """(S,) int64, index of the style, -1 where unknown."""
     manner: Tensor
-    """(K, L, 64) float32, clips of many more styles, known and unknown ones in equal parts."""
+    """(K, L, 64) float32, clips of many more styles, half of them from known people and half from unknown ones."""
     manner_phones: Tensor
-    """(K, M, 11, 41) float32, windows of speech from this batch to say in those styles."""
+    """(K, M, 11, 41) float32, phone windows of this batch to decode in those styles."""
     contact_phones: Tensor
-    """(K, C, 11, 41) float32, windows around the middle of a P, B or M from this batch to say in those styles."""
+    """(K, C, 11, 41) float32, windows of this batch centred on a P, B or M, to decode in those styles."""
     manner_mean: Tensor
-    """(K, 64) float32, mean coefficients of those styles' clips."""
+    """(K, 64) float32, mean coefficients of the clips of those styles."""
 
 
 class Batches:
@@ -153,7 +153,7 @@ class Batches:
         return cut, motion[decoded], spans[0], spans[1], label
 
     def _in_style_of(self, motion: Array, model: Array) -> Array:
-        """Re-expresses a motion with the mean and spread of another clip, keeping where the lips close."""
+        """Gives a motion the mean and deviation of another clip, keeping the frames in which the lips close."""
         spread = np.clip(model.std(axis=0) / (motion.std(axis=0) + 0.1), *_SPREAD)
         styled = (motion - motion.mean(axis=0)) * spread + model.mean(axis=0)
         opening = self._lips.opening(motion)
@@ -161,12 +161,12 @@ class Batches:
         return self._with_opening(styled, opening * scale)
 
     def _with_opening(self, motion: Array, opening: Array) -> Array:
-        """Moves a motion along the common direction of mouth opening until its gap is ``opening`` (T,)."""
+        """Moves a motion along the average direction of mouth opening until its gap is ``opening`` (T,)."""
         moved: Array = motion + (opening - self._lips.opening(motion))[:, None] * self._opens
         return moved
 
     def _with_silence(self, random: Generator, motion: Array, columns: Array) -> tuple[Array, Array]:
-        """Makes a span silent, with lips closed in the clip's mean expression."""
+        """Replaces a span with silence: the clip's mean expression with closed lips."""
         length = int(random.integers(10, max(11, len(motion) // 2)))
         begin = int(random.integers(len(motion) - length))
         time = np.arange(len(motion))
@@ -181,12 +181,12 @@ class Batches:
 
 
 def frame_weight(clip: MotionClip) -> float:
-    """What a frame of a clip counts, at most `USUAL_WEIGHT`."""
+    """Sampling weight of each frame of a clip, at most `USUAL_WEIGHT`."""
     return SOURCE_WEIGHT.get(clip.source, USUAL_WEIGHT)
 
 
 def _opening_direction(clips: Sequence[MotionClip], lips: LipMap) -> Array:
-    """Coefficients (64,) that move per unit of gap when mouths open, with a gap of exactly one."""
+    """Change of the coefficients (64,) per unit of mouth opening, scaled to a gap of exactly one."""
     motion = np.concatenate([clip.coefficients - clip.coefficients.mean(axis=0) for clip in clips])
     opening = lips.opening(motion)
     direction = (motion.T @ opening) / (opening @ opening)
@@ -195,7 +195,7 @@ def _opening_direction(clips: Sequence[MotionClip], lips: LipMap) -> Array:
 
 
 def _at_speed(motion: Array, columns: Array, speed: float, frames: int) -> tuple[Array, Array]:
-    """Plays motion and phones ``speed`` times as fast, but never shorter than ``frames``."""
+    """Resamples motion and phones to ``speed`` times the speed; the result has at least ``frames`` frames."""
     length = max(frames, round(len(motion) / speed))
     time = np.linspace(0, len(motion) - 1, length)
     before = time.astype(int)
@@ -205,7 +205,7 @@ def _at_speed(motion: Array, columns: Array, speed: float, frames: int) -> tuple
 
 
 def _noisy(random: Generator, columns: Array, a: AugmentationConfig) -> Array:
-    """Makes columns sharper or flatter and mixes in columns of other moments; a few clips become one-hot."""
+    """Sharpens or flattens columns and mixes in columns of other frames; a few clips become one-hot."""
     if random.random() < a.hard:
         certain: Array = np.eye(columns.shape[1], dtype=np.float32)[columns.argmax(axis=1)]
         return certain
@@ -218,7 +218,7 @@ def _noisy(random: Generator, columns: Array, a: AugmentationConfig) -> Array:
 
 
 def _at_closures(cut: Array) -> Array:
-    """Those of (N, 11, 41) windows in whose centre a P, B or M is heard, more surely than just before or after."""
+    """Selects the windows of (N, 11, 41) whose centre frame is the local maximum of P, B or M."""
     bilabial = cut[:, :, list(CLOSED_LIPS)].sum(axis=-1)
     before, now, after = (bilabial[:, CONTEXT + offset] for offset in (-1, 0, 1))
     heard = np.isin(cut[:, CONTEXT].argmax(axis=-1), CLOSED_LIPS)
@@ -227,7 +227,7 @@ def _at_closures(cut: Array) -> Array:
 
 
 def _span(random: Generator, motion: Array, length: int) -> Array:
-    """A random span of ``length`` frames; a shorter clip is repeated there and back."""
+    """A random span of ``length`` frames; a shorter clip is repeated forwards and backwards."""
     if len(motion) < length:
         there_and_back = np.concatenate([motion, motion[::-1]])
         motion = np.tile(there_and_back, (-(-length // len(there_and_back)) + 1, 1))

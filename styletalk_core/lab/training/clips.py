@@ -1,8 +1,8 @@
-"""Training clips: expression coefficients, phone columns and what the manifest says about them.
+"""Training clips: expression coefficients, phone columns and manifest metadata.
 
-Reads what `styletalk dataset build` and the recognizer wrote: ``coefficients/CLIP.npz``, ``posteriors/CLIP.npz``
-and, for clips whose words are known, ``labels/CLIP.npy``, all at 30 fps. A clip without sound has no phones and serves
-as a style only.
+Reads the output of `styletalk dataset build` and the recognizer: ``coefficients/CLIP.npz``, ``posteriors/CLIP.npz``
+and, for clips with a transcript, ``labels/CLIP.npy``, all at 30 fps. A clip without audio has no phones and is used
+only as a style clip.
 
 Runs on: any thread; reads files.
 """
@@ -22,7 +22,7 @@ from styletalk_core.phones import CONTEXT, FPS, PHONES, SIL_INDEX
 SILENCE = np.eye(len(PHONES), dtype=np.float32)[SIL_INDEX]
 
 _TRACKED = 0.9
-"""Smallest share of frames in which the tracker must have seen the face."""
+"""Minimum share of frames in which the tracker must have found the face."""
 
 logger = logging.getLogger(__name__)
 
@@ -34,23 +34,23 @@ class MotionClip:
     name: str
     source: str
     style: str
-    """Person and manner, the label of the style discriminator; empty where the person is unknown."""
+    """Person and speaking style, the label for the style discriminator; empty if the person is unknown."""
     split: str
     coefficients: NDArray[np.float32]
     """(T, 64), 30 fps."""
     phones: NDArray[np.float32] | None
-    """(T, 41) probability columns, or None without sound."""
+    """(T, 41) probability columns, or None without audio."""
     aligned: NDArray[np.float32] | None = None
-    """(T, 41) one-hot columns of the words that are said, or None where nobody knows them."""
+    """(T, 41) one-hot columns from forced alignment, or None without a transcript."""
 
 
 def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[MotionClip]:
-    """Reads every clip of the manifest that has been tracked; says how many were left out and why.
+    """Reads every tracked clip of the manifest; logs how many were skipped and why.
 
     Args:
-        folder: holds coefficients/, posteriors/ and labels/.
+        folder: contains coefficients/, posteriors/ and labels/.
         manifest: ``video/manifest.tsv``.
-        licence: "all", or "free" for clips that are not research only.
+        licence: "all", or "free" to exclude research-only clips.
 
     Raises:
         InputError: no clip can be used.
@@ -76,16 +76,14 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Motio
             aligned = _fitted(aligned, len(coefficients))
             style = "" if row["speaker"] == "?" else f"{row['speaker']} {row['style']}"
             clips.append(MotionClip(row["clip"], row["source"], style, row["split"], coefficients, phones, aligned))
-    logger.info(
-        "%d clips; left out: %d not tracked, %d too short or lost by the tracker", len(clips), untracked, unusable
-    )
+    logger.info("%d clips; skipped: %d not tracked, %d too short or poorly tracked", len(clips), untracked, unusable)
     if not clips:
         raise InputError(f"{folder} holds no tracked clip of {manifest}; run `styletalk dataset build` first")
     return clips
 
 
 def bridged(coefficients: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32] | None:
-    """Coefficients (T, 64) with the gaps of the tracker bridged; None when they are short, broken or mostly bridge."""
+    """Interpolates over untracked frames of (T, 64); None if the clip is too short, invalid or mostly untracked."""
     if len(coefficients) < FPS or valid.mean() < _TRACKED or not np.isfinite(coefficients[valid]).all():
         return None
     time = np.arange(len(coefficients))
@@ -109,7 +107,7 @@ def _read_aligned(folder: Path, name: str) -> NDArray[np.float32] | None:
 
 
 def _fitted(columns: NDArray[np.float32] | None, length: int) -> NDArray[np.float32] | None:
-    """The first ``length`` columns, silence behind their end."""
+    """The first ``length`` columns, padded with silence."""
     if columns is None:
         return None
     missing = max(0, length - len(columns))
@@ -119,7 +117,7 @@ def _fitted(columns: NDArray[np.float32] | None, length: int) -> NDArray[np.floa
 def windows(phones: NDArray[np.float32], future: int = CONTEXT) -> NDArray[np.float32]:
     """Cuts (T, 41) columns into (T, 11, 41) windows; columns more than ``future`` frames ahead are silence.
 
-    Silence is also what the streaming side puts where nothing is known yet, and what surrounds a clip.
+    Streaming sessions also use silence for frames not yet known, and clips are padded with silence.
     """
     edge = np.tile(SILENCE, (CONTEXT, 1))
     padded = np.concatenate([edge, phones, edge])
@@ -141,7 +139,7 @@ def shift(columns: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
 
 
 def in_step(clips: Iterable[MotionClip], lags: Mapping[str, int]) -> list[MotionClip]:
-    """The clips with each one's phones moved by its lag, so that sound and picture agree."""
+    """Shifts the phones of each clip by its lag, so that audio and video are synchronised."""
     return [
         replace(
             clip,

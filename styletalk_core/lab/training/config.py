@@ -1,4 +1,4 @@
-"""Settings of the motion training: a frozen tree read from TOML, unknown keys refused.
+"""Motion training settings: a frozen tree read from TOML; unknown keys are errors.
 
 Runs on: any thread; reads one file.
 """
@@ -30,7 +30,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True, slots=True)
 class DataConfig:
-    """Which clips, and how many of them in a batch."""
+    """Clip selection and batch composition."""
 
     folder: str = "dataset"
     licence: str = "all"
@@ -74,7 +74,7 @@ class ObjectiveConfig:
 
 @dataclass(frozen=True, slots=True)
 class OptimisationConfig:
-    """Length and rate of the training."""
+    """Training length, learning rate and regularisation."""
 
     steps: int = 3000
     rate: float = 1e-3
@@ -86,7 +86,7 @@ class OptimisationConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All settings of one training."""
+    """All settings of one training run."""
 
     network: NetworkConfig = field(default_factory=NetworkConfig)
     data: DataConfig = field(default_factory=DataConfig)
@@ -99,7 +99,8 @@ def read(path: Path) -> Config:
     """Reads a TOML file over the defaults.
 
     Raises:
-        InputError: the file is missing, no TOML, or holds an unknown table, key or a value of the wrong type.
+        InputError: the file is missing, is not TOML, or contains an unknown table, an unknown key or a value of the
+            wrong type.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -109,15 +110,15 @@ def read(path: Path) -> Config:
     known = {entry.name for entry in fields(Config)}
     for name in tables:
         if name not in known:
-            raise InputError(f"{path}: there is no table [{name}]; known are {', '.join(sorted(known))}")
+            raise InputError(f"{path}: unknown table [{name}]; known tables: {', '.join(sorted(known))}")
     licence = tables.get("data", {}).get("licence", defaults.data.licence)
     if licence not in ("all", "free"):
         raise InputError(f"{path}: data.licence must be all or free, not {licence!r}")
     config = Config(**{name: _table(path, name, getattr(defaults, name), tables.get(name, {})) for name in known})
     if config.objective.style > 0 and not 1 <= config.data.stride <= _MAX_STRIDE_FRAMES:
         raise InputError(
-            f"{path}: data.stride must be 1 or {_MAX_STRIDE_FRAMES}, not {config.data.stride}: with more, short clips "
-            "leave the style discriminator too few frames; or set objective.style = 0"
+            f"{path}: data.stride must be 1 or {_MAX_STRIDE_FRAMES}, not {config.data.stride}: a larger stride "
+            "leaves the style discriminator too few frames of short clips; or set objective.style = 0"
         )
     return config
 
@@ -126,7 +127,7 @@ def _table(path: Path, table: str, defaults: Any, values: Any) -> Any:
     known = {entry.name: getattr(defaults, entry.name) for entry in fields(defaults)}
     for key, value in values.items():
         if key not in known:
-            raise InputError(f"{path}: there is no key {key} in [{table}]; known are {', '.join(sorted(known))}")
+            raise InputError(f"{path}: unknown key {key} in [{table}]; known keys: {', '.join(sorted(known))}")
         wanted = type(known[key])
         if not isinstance(value, (wanted, int) if wanted is float else wanted):
             raise InputError(f"{path}: {table}.{key} must be {wanted.__name__}, not {value!r}")

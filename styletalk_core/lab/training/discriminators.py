@@ -1,4 +1,4 @@
-"""The three discriminators of the objective (section 3.4). All see coefficient or lip sequences at 30 fps.
+"""The three discriminators of the objective (section 3.4), on coefficient or lip sequences at 30 fps.
 
 Runs on: any torch device; pure.
 """
@@ -12,12 +12,12 @@ from torch.nn import functional as F
 from styletalk_core.phones import PHONES
 
 SYNC_FRAMES: Final = 5
-"""Frames that the lip-sync discriminator sees at a time."""
+"""Window length of the lip-sync discriminator."""
 _EMBEDDING: Final = 64
 
 
 class SyncDiscriminator(nn.Module):
-    """Judges whether lips and phones belong together: a PointNet over lip points, cosine probability (eq. 4-5)."""
+    """Lip-sync discriminator: a PointNet over lip points, probability from the cosine similarity (eq. 4-5)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -26,15 +26,15 @@ class SyncDiscriminator(nn.Module):
         self.phones = nn.Sequential(nn.Linear(SYNC_FRAMES * len(PHONES), 128), nn.ReLU(), nn.Linear(128, _EMBEDDING))
 
     def forward(self, points: Tensor, phones: Tensor) -> Tensor:
-        """Probability (B,) that points (B, 5, P, 3) fit phones (B, 5, 41)."""
-        # Points are in units of an eye distance; lips move by hundredths of it.
+        """Probability (B,) that points (B, 5, P, 3) match phones (B, 5, 41)."""
+        # Points are in inter-ocular distances; lips move by hundredths of that.
         seen = self.lips(self.point(20 * points).amax(dim=2).flatten(1))
         heard = self.phones(phones.flatten(1))
         return (1 + F.cosine_similarity(seen, heard)) / 2
 
 
 class StyleDiscriminator(nn.Module):
-    """Recognizes the style of a motion (B, N, 64) among known ones (eq. 6)."""
+    """Classifies a motion (B, N, 64) into the known styles (eq. 6)."""
 
     def __init__(self, styles: int) -> None:
         super().__init__()
@@ -44,12 +44,12 @@ class StyleDiscriminator(nn.Module):
         self.head = nn.Linear(96, styles)
 
     def forward(self, motion: Tensor) -> Tensor:
-        """Scores (B, styles)."""
+        """Logits (B, styles)."""
         return self.head(self.net(motion.mT).mean(dim=-1))  # type: ignore[no-any-return]
 
 
 class TemporalDiscriminator(nn.Module):
-    """PatchGAN over time: one realness score for each overlapping stretch of about half a second."""
+    """PatchGAN over time: one realness score per overlapping patch of about half a second."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,6 +62,6 @@ class TemporalDiscriminator(nn.Module):
         )
 
     def forward(self, motion: Tensor) -> Tensor:
-        """Realness (B, patches) of motion (B, N, 64), seen with its velocity."""
+        """Realness (B, patches) of motion (B, N, 64); its velocity is an additional input."""
         velocity = F.pad(motion[:, 1:] - motion[:, :-1], (0, 0, 1, 0))
         return self.net(torch.cat([motion, 4 * velocity], dim=-1).mT)[:, 0]  # type: ignore[no-any-return]

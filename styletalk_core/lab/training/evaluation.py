@@ -1,6 +1,6 @@
-"""Figures of generated motion against tracked motion (section 4.2; the definitions are those of the CLI contract).
+"""Compares generated with tracked motion (section 4.2; metrics as the CLI contract defines them).
 
-Coefficients in, figures out: the protocol that renders and re-tracks pictures uses the same `judge`.
+Works on coefficients; the evaluation that renders frames and re-tracks them uses the same `judge`.
 
 Runs on: any thread; pure.
 """
@@ -19,16 +19,16 @@ from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
 
 PIXELS: Final = 80.0
-"""Outer eye corners' distance in a 256 x 256 face crop."""
+"""Distance between the outer eye corners in a 256 x 256 face crop, px."""
 MAX_LAG: Final = 4
 _LONG_SILENCE: Final = 9
-"""Frames after which silence must have closed lips: 300 ms."""
+"""Silence longer than this (300 ms) must have closed lips; frames."""
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class MotionFigures:
-    """Scores of one clip's generated motion; NaN where a score does not apply."""
+    """Metrics of the generated motion of one clip; NaN where a metric does not apply."""
 
     opening_correlation: float
     best_lag_frames: float
@@ -49,13 +49,13 @@ class Evaluation:
     clips: dict[str, MotionFigures]
 
     def mean(self) -> dict[str, float]:
-        """Mean of every figure over the clips that have it, rounded for reading; without those that no clip has."""
+        """Mean of every metric over the clips that have it, rounded for display; without metrics that no clip has."""
         means = mean([asdict(figures) for figures in self.clips.values()])
         return {key: round(value, 3) for key, value in means.items() if np.isfinite(value)}
 
 
 def mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Mean of every figure over the rows that have it; NaN where none has."""
+    """Mean of every metric over the rows that have it; NaN if none has."""
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     known = {key: column[np.isfinite(column)] for key, column in columns.items()}
     return {key: float(column.mean()) if len(column) else np.nan for key, column in known.items()}
@@ -63,7 +63,7 @@ def mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
 
 @torch.inference_mode()
 def generate(model: StyleTalk, clip: MotionClip, style: Array, future: int = CONTEXT) -> Array:
-    """Decodes a clip's phones in the style of coefficients (L, 64), knowing ``future`` frames ahead: (T, 64)."""
+    """Decodes a clip's phones in the style of coefficients (L, 64), with ``future`` frames of look-ahead: (T, 64)."""
     assert clip.phones is not None
     state = model.mix_style(model.encode_style(torch.from_numpy(style))[None])
     cut = torch.from_numpy(windows(clip.phones, future))
@@ -71,13 +71,13 @@ def generate(model: StyleTalk, clip: MotionClip, style: Array, future: int = CON
 
 
 def evaluate(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap, future: int = CONTEXT) -> Evaluation:
-    """The self-driven protocol on coefficients: each clip with its own phones, in its own style."""
+    """Self-driven evaluation on coefficients: each clip decoded from its own phones in its own style."""
     found = {clip.name: generate(model, clip, clip.coefficients, future) for clip in clips}
     return Evaluation({clip.name: judge(found[clip.name], clip, lips) for clip in clips})
 
 
 def look_ahead_curve(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap) -> dict[int, dict[str, float]]:
-    """Mean figures by the number of future frames known, 0 to 5: what latency buys."""
+    """Mean metrics for a look-ahead of 0 to 5 frames."""
     return {future: evaluate(model, clips, lips, future).mean() for future in range(CONTEXT + 1)}
 
 
@@ -119,11 +119,11 @@ def best_correlation(found: Array, true: Array, most: int = MAX_LAG) -> tuple[fl
 
 
 def closure_scores(opening: Array, heard: NDArray[np.int64]) -> tuple[float, float]:
-    """How well lips close for the phones heard (T,).
+    """Precision and recall of lip closures for the recognized phones (T,).
 
     Returns:
         (recall, the share of P, B and M with closed lips within ±2 frames;
-        precision, the share of closures amid speech that have a P, B or M within ±2 frames).
+        precision, the share of closures during speech with a P, B or M within ±2 frames).
     """
     bilabial = np.isin(heard, CLOSED_LIPS)
     closed = opening < CLOSED
@@ -140,7 +140,7 @@ def _closed_in_silence(opening: Array, silent: NDArray[np.bool_]) -> float:
 
 
 def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Begin and end of every run of true flags."""
+    """Start and end of every run of true flags."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 

@@ -1,10 +1,10 @@
 """Estimates the linear face model `mesh64` from tracked clips: `styletalk train face-model`.
 
-Head pose and each person's neutral face are removed; what is left is split into lower and upper face, and the main
-directions of either are found with the lips weighted up. Better directions give better neutral faces, so this is
-repeated. Mirrored faces are counted too: every direction is symmetric or antisymmetric.
+Head pose and each person's neutral face are removed; the remaining displacements are split into lower and upper face,
+and the principal directions of each are found with a higher weight on the lips. Better directions give better neutral
+faces, so this is iterated. Mirrored faces are included, so every direction is symmetric or antisymmetric.
 
-Runs on: the command line; about two minutes on one core. In: tracks made by `styletalk dataset build`.
+Runs on: the command line; about two minutes on one core. In: tracks from `styletalk dataset build`.
 """
 
 import argparse
@@ -41,33 +41,33 @@ ROUNDS: Final = 3
 SCORES: Final = 52
 _FLIP: Final = np.array([-1, 1, 1], np.float32)
 _PERSON_FRAMES: Final = 1200
-"""Frames of one person that count, at most."""
+"""Frames used per person, at most."""
 _UNKNOWN_FRAMES: Final = 8
-"""Frames that count of a clip whose person is unknown: those clips are short and many."""
+"""Frames used per clip of an unknown person; there are many such clips, all short."""
 _NOSE_TIP: Final = 4
 _NOSE_BASE: Final = 2
 _LIP_TOP: Final = 0
 _NOSE_WIDTH: Final = 0.25
 _RIDGE: Final = 0.02
-"""Regularisation of the maps between scores and coefficients, as a share of the mean variance of their input."""
+"""Regularisation of the maps between scores and coefficients, relative to the mean variance of their input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Frames of one clip away from the person's neutral; N frames."""
+    """N frames of one clip, relative to the person's neutral face."""
 
     displacement: Array  # (N, 468, 3)
-    turn: Array  # (N, 3) away from the clip's median pose
+    turn: Array  # (N, 3), relative to the clip's median pose
     scores: Array  # (N, 52)
-    rest: Array | None  # (52,) the person's own scores at rest, where a clip is known to be neutral
+    rest: Array | None  # (52,) the person's scores at rest, if one of its clips is known to be neutral
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the folders and the licence filter."""
+    """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
-    parser.add_argument("--cache", type=Path, required=True, help="folder that `styletalk dataset build` wrote")
+    parser.add_argument("--cache", type=Path, required=True, help="output folder of `styletalk dataset build`")
     parser.add_argument("--out", type=Path, default=FOLDER / "mesh64.safetensors")
-    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: leave research-only clips out")
+    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -83,17 +83,17 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def load_people(clips: Sequence[VideoClip], cache: Path) -> dict[str, list[tuple[VideoClip, Track]]]:
-    """Tracks by person.
+    """Loads the tracks, grouped by person.
 
     Raises:
-        InputError: not one clip has been tracked.
+        InputError: no clip has been tracked.
     """
     people = group_people(clips, cache)
     return {person: [(clip, load_track(cache, clip)) for clip in members] for person, members in people.items()}
 
 
 def estimate(people: dict[str, list[tuple[VideoClip, Track]]], progress: bool = False) -> FaceModel:
-    """Alternates between everybody's neutral face and the directions."""
+    """Alternates between estimating the neutral faces and the directions."""
     references = {person: reference_tracks(*map(list, zip(*clips, strict=True))) for person, clips in people.items()}
     shapes = {
         person: clip_shape(pool_tracks(tracks)[0])
@@ -112,7 +112,7 @@ def estimate(people: dict[str, list[tuple[VideoClip, Track]]], progress: bool = 
 
 
 def lower_share(mean: Array) -> Array:
-    """(468,): 0 above the tip of the nose, 1 from the upper lip down, smooth between; the nose itself stays above."""
+    """(468,): 0 above the nose tip, 1 from the upper lip down, smooth in between; the whole nose is upper face."""
     x, y = mean[:MESH_POINTS, 0], mean[:MESH_POINTS, 1]
     beside_nose = np.exp(-((x / _NOSE_WIDTH) ** 4))
     start = y[_NOSE_TIP] + (y[_NOSE_BASE] - y[_NOSE_TIP]) * beside_nose
@@ -123,7 +123,7 @@ def lower_share(mean: Array) -> Array:
 
 
 def vertex_weights() -> Array:
-    """(468,): how much each vertex counts in the fit; the outline, which slides over the face, counts least."""
+    """(468,) weight of each vertex in the fit; lowest for the outline, which slides over the face."""
     weight = np.ones(MESH_POINTS, np.float32)
     weight[list(FACE_OVAL)] = 0.5
     weight[list(BROW_LEFT + BROW_RIGHT)] = 2
@@ -133,7 +133,7 @@ def vertex_weights() -> Array:
 
 
 def _blank(shapes: Sequence[Array]) -> FaceModel:
-    """A model without directions around the average of everybody's median face."""
+    """A model without directions, centred on the average of all people's median faces."""
     mean = shapes[0]
     for _ in range(ROUNDS):
         aligned = [fit_head(shape[None], mean).remove(shape[None])[0] for shape in shapes]
@@ -162,7 +162,7 @@ def _sample(clip: VideoClip, track: Track, face: PersonFace, clips: int, known: 
 
 
 def _improved(model: FaceModel, samples: Sequence[Sample], people: Sequence[PersonFace]) -> FaceModel:
-    """New mean, directions and maps from everybody's displacements."""
+    """Re-estimates the mean, directions and maps from the displacements of all people."""
     mean = model.mean.copy()
     mean[:MESH_POINTS] = np.median([face.neutral for face in people], axis=0)
     mean = frontal(np.asarray((mean + mirrored(mean)) / 2, np.float32))
@@ -186,14 +186,14 @@ def _improved(model: FaceModel, samples: Sequence[Sample], people: Sequence[Pers
 
 
 def _pose_leak(samples: Sequence[Sample]) -> Array:
-    """(6, 468, 3) least squares of displacement on head turn within clips."""
+    """(6, 468, 3) within-clip least squares of displacement on head rotation."""
     terms = np.concatenate([pose_terms(sample.turn) - pose_terms(sample.turn).mean(axis=0) for sample in samples])
     moved = np.concatenate([sample.displacement - sample.displacement.mean(axis=0) for sample in samples])
     return _ridge(terms, moved.reshape(len(moved), -1)).reshape(-1, MESH_POINTS, 3)
 
 
 def _directions(faces: Array, weight: Array, count: int) -> Array:
-    """(N, 468, 3) displacements -> (count, 468, 3) main directions, each scaled to unit standard deviation."""
+    """(N, 468, 3) displacements -> (count, 468, 3) principal directions, each scaled to unit standard deviation."""
     features = np.concatenate(
         (fit_features(faces, weight), fit_features((faces * _FLIP)[:, MIRROR[:MESH_POINTS]], weight))
     )
@@ -210,14 +210,14 @@ def _directions(faces: Array, weight: Array, count: int) -> Array:
 
 
 def _matched(coefficients: Array, sample: Sample) -> tuple[Array, Array]:
-    """Coefficients and scores away from the same state: the known neutral, else the clip's mean."""
+    """Coefficients and scores relative to a common reference: the known neutral face, else the clip's mean."""
     if sample.rest is not None:
         return coefficients, sample.scores - sample.rest
     return coefficients - coefficients.mean(axis=0), sample.scores - sample.scores.mean(axis=0)
 
 
 def _ridge(inputs: NDArray[np.float32], outputs: NDArray[np.float32]) -> Array:
-    """Regularised least squares without intercept: ``inputs @ result`` is near ``outputs``."""
+    """Ridge regression without intercept: ``inputs @ result`` approximates ``outputs``."""
     square = inputs.T @ inputs
     square = square + _RIDGE * np.trace(square) / len(square) * np.eye(len(square))
     return np.asarray(np.linalg.solve(square, inputs.T @ outputs), np.float32)

@@ -1,9 +1,10 @@
-"""Fits the lower face's output layers further to what the trained decoder knows: `styletalk train motion-output`.
+"""Refits the output layers of the lower face on a trained decoder: `styletalk train motion-output`.
 
-Adversarial training leaves the output layers wherever its many terms balance; the features before them are better than
-that. They are computed once, and the few output weights then learn least squares of lips in pixels, lip closure and
-steadiness in seconds. Least squares moves less than people do, so the result is stretched by `LIVELINESS`. What is said
-in somebody else's style has no truth to be near to; there the mouth has to move as far as it does in that style.
+Adversarial training leaves the output layers at a balance of many loss terms, although the features before them allow
+better output. The features are computed once; the few output weights are then fitted in seconds, by least squares on
+lip positions in pixels, with lip closure and jitter terms. Least squares underestimates the range of motion, so the
+output is scaled by `LIVELINESS`. Speech in another person's style has no ground truth; there the deviation of the
+mouth's opening must match that of the style's own clip.
 
 Runs on: the main thread of the command line; half a minute on one core.
 """
@@ -37,9 +38,9 @@ from styletalk_core.models.styletalk import StyleState, StyleTalk, in_style
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, PHONES
 
 LIVELINESS: Final = {"opening": 1.06, "other": 1.05}
-"""Factors on the output: the mouths of the dev split then open as far as in truth, and close more often."""
+"""Scale factors on the output, with which the mouth opening of the dev split has its true range and closes more."""
 RANGE: Final = 1.0
-"""Deviation of the mouth's opening in a style that is not the speaker's, as a share of that of the style's own clip."""
+"""Deviation of the mouth's opening in another person's style, relative to that of the style's own clip."""
 _STEPS: Final = 1200
 _RATE: Final = 2e-3
 _WARMUP: Final = 30
@@ -48,28 +49,28 @@ _DROPOUT: Final = 0.15
 _SEGMENTS: Final = 48
 _FRAMES: Final = 24
 _STRETCHES: Final = 8
-"""Said in every style that is not the speaker's."""
+"""Spans of speech decoded in each style of another person."""
 _STRETCH: Final = 72
-"""Frames of each."""
+"""Length of such a span, frames."""
 _STYLES: Final = 5
-"""Styles in a step."""
+"""Styles per training step."""
 _CLOSURE: Final = 3.0
 _TREMBLING: Final = 1.0
 _FOREIGN_CLOSURE: Final = 0.1
 _FOREIGN_RANGE: Final = 5.0
 _COEFFICIENTS: Final = 0.3
-"""Weight of the coefficients themselves, which keeps what lips seen from the front do not show, such as pouting."""
+"""Weight of the coefficient error, which preserves motion that is invisible from the front, such as pouting."""
 _AVERAGE: Final = 0.97
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What is known of one clip's T frames before the output layers."""
+    """Training data of one clip, T frames: inputs of the output layers and their targets."""
 
     features: Tensor
     """(T, C) float16"""
     columns: Tensor
-    """(T, 41): the phone heard in each frame."""
+    """(T, 41): phone probabilities of each frame."""
     target: Tensor
     """(T, 13): true coefficients of the lower face."""
     mean: Tensor
@@ -80,16 +81,16 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """What is known, before the output layers, of stretches of any clips said in one style."""
+    """Training data of one style applied to spans of other clips: inputs of the output layers."""
 
     features: Tensor
     """(S, F, C) float16"""
     columns: Tensor
-    """(S, F, 41): the phone heard in each frame, P, B and M only."""
+    """(S, F, 41): one-hot phone of each frame, P, B and M only."""
     mean: Tensor
     std: Tensor
     deviation: float
-    """Of the mouth's opening in the style's own clip."""
+    """Standard deviation of the mouth's opening in the style's own clip."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -102,10 +103,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Writes the fitted network and returns its figures on people never trained on.
+    """Writes the fitted network and returns its metrics on people outside the training set.
 
     Raises:
-        InputError: the data cannot be used, or the network's style codes hold no statistics.
+        InputError: the data cannot be used, or the network's style codes contain no statistics.
         CheckpointError: the weights cannot be used.
     """
     stored = checkpoint.load(args.weights)
@@ -125,7 +126,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def balanced(clips: Sequence[MotionClip], seed: int) -> list[MotionClip]:
-    """Clips to fit on: of sources whose clips are many and alike, only as many as they are worth."""
+    """Selects the clips to fit on; large, uniform sources are subsampled by their frame weight."""
     random = np.random.default_rng(seed)
     members = [clip for clip in spoken(clips, "train") if len(clip.coefficients) >= _FRAMES]
     worth = np.array([frame_weight(clip) / USUAL_WEIGHT for clip in members])
@@ -133,7 +134,7 @@ def balanced(clips: Sequence[MotionClip], seed: int) -> list[MotionClip]:
 
 
 def read_features(model: StyleTalk, clips: Sequence[MotionClip], seed: int) -> list[Spoken]:
-    """Decodes every clip in its own style, with a random number of future columns known."""
+    """Decodes every clip in its own style, with a random look-ahead."""
     random = np.random.default_rng(seed)
     result = []
     for clip in clips:
@@ -146,7 +147,7 @@ def read_features(model: StyleTalk, clips: Sequence[MotionClip], seed: int) -> l
 
 
 def read_foreign(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap, seed: int) -> list[Foreign]:
-    """Says random stretches of the training clips in every known style, each as in its longest training clip."""
+    """Decodes random spans of the training clips in every known style, taken from its longest training clip."""
     random = np.random.default_rng(seed)
     members = [clip for clip in spoken(clips, "train") if len(clip.coefficients) >= _STRETCH]
     worth = np.array([len(clip.coefficients) * frame_weight(clip) for clip in members])
@@ -172,7 +173,7 @@ def read_foreign(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap, se
 
 
 def _stretch(clip: MotionClip, random: np.random.Generator) -> NDArray[np.float32]:
-    """Windows (F, 11, 41) of a random stretch of a clip, with a random number of future columns known."""
+    """Windows (F, 11, 41) of a random span of a clip, with a random look-ahead."""
     assert clip.phones is not None
     start = int(random.integers(len(clip.phones) - _STRETCH + 1))
     return windows(clip.phones[start : start + _STRETCH], int(random.integers(1, CONTEXT + 1)))
@@ -180,7 +181,7 @@ def _stretch(clip: MotionClip, random: np.random.Generator) -> NDArray[np.float3
 
 @torch.inference_mode()
 def _before_output(model: StyleTalk, cut: NDArray[np.float32], style: NDArray[np.float32]) -> tuple[Tensor, StyleState]:
-    """What the lower face's output layers get for windows (T, 11, 41) in the style of a clip: (T, C) float16."""
+    """Inputs (T, C) float16 of the lower face's output layers for windows (T, 11, 41) in the style of a clip."""
     seen: list[Tensor] = []
     hook = model.lower.tail.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].half()))
     state = model.mix_style(model.encode_style(torch.from_numpy(style))[None])
@@ -221,14 +222,14 @@ def fit_output_layer(
 
 
 def _segment(clip: Spoken, random: np.random.Generator) -> Spoken:
-    """A random stretch of a clip."""
+    """A random span of a clip."""
     start = int(random.integers(len(clip.target) - _FRAMES + 1))
     part = slice(start, start + _FRAMES)
     return Spoken(clip.features[part], clip.columns[part], clip.target[part], clip.mean, clip.std)
 
 
 def _loss(tail: nn.Sequential, segments: Sequence[Spoken], lips: LipMap) -> Tensor:
-    """Squared distance of lips and opening in pixels and of coefficients, open lips on P, B and M, and trembling."""
+    """Squared errors of lips, opening (both px) and coefficients, plus the lip closure and jitter terms."""
     features, columns, true = (torch.stack([getattr(s, name) for s in segments]) for name in Spoken.__slots__[:3])
     found = _found(tail, F.dropout(features.float(), _DROPOUT), segments)
     landmarks, gap = (tensor[: true.shape[-1]] for tensor in lips.tensors())
@@ -243,7 +244,7 @@ def _loss(tail: nn.Sequential, segments: Sequence[Spoken], lips: LipMap) -> Tens
 
 
 def _foreign_loss(tail: nn.Sequential, styles: Sequence[Foreign], lips: LipMap) -> Tensor:
-    """Open lips on P, B and M, and how far each style's mean deviation of the opening is from `RANGE`, squared."""
+    """Lip closure loss, plus the squared difference of each style's relative mouth opening range from `RANGE`."""
     features = torch.stack([style.features for style in styles]).flatten(1, 2).float()
     found = _found(tail, features, styles)
     opening = (found @ lips.tensors()[1][: found.shape[-1]]).reshape(-1, _STRETCH)

@@ -1,9 +1,9 @@
-"""Gives tracked clips their phones: what the streaming recognizer hears, and forced labels where there is a text.
+"""Labels tracked clips with phones: posteriors of the streaming recognizer, and forced alignment where a text exists.
 
-Frame f at 30 fps takes the phone in its middle, as the live phone timeline does.
+Frame f at 30 fps gets the phone at its midpoint, as in the live phone timeline.
 
 Runs on: the command line, at about twenty times real time. Out: ``posteriors/CLIP.npz`` (``frames`` (T, 41) float16)
-and ``labels/CLIP.npy`` ((T,) uint8); what is already there is not made again.
+and ``labels/CLIP.npy`` ((T,) uint8); existing files are kept.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,14 +22,14 @@ from styletalk_core.phones import FPS, SIL_INDEX
 from styletalk_core.recognizer.stream import PhoneRecognizer, Recognizer, RecognizerStream, frame_columns
 
 _MIN_AGREEMENT: Final = 0.2
-"""Mean probability of the aligned phones: every sentence of GRID has 0.29 or more, another sentence's text 0.06."""
+"""Mean probability of the aligned phones: at least 0.29 for every GRID sentence, 0.06 for a wrong transcript."""
 
 
 def label_clips(clips: Iterable[VideoClip], cache: Path) -> Iterator[tuple[VideoClip, str | None]]:
-    """Writes the phones of every clip with sound whose coefficients are in ``cache``.
+    """Writes the phones of every clip with audio whose coefficients are in ``cache``.
 
     Yields:
-        Every clip with None, or with the reason why it has no phones.
+        Every clip with None, or with the reason why it could not be labelled.
     """
     recognizer, aligner = RecognizerStream(Recognizer.load()), ForcedAligner()
     for clip in clips:
@@ -45,12 +45,12 @@ def label_clips(clips: Iterable[VideoClip], cache: Path) -> Iterator[tuple[Video
 
 
 def posteriors_path(cache: Path, clip: VideoClip) -> Path:
-    """Where the phone columns of a clip lie."""
+    """Path of the phone columns of a clip."""
     return cache / "posteriors" / f"{clip.name}.npz"
 
 
 def labels_path(cache: Path, clip: VideoClip) -> Path:
-    """Where the forced labels of a clip with a transcript lie."""
+    """Path of the forced labels of a clip with a transcript."""
     return cache / "labels" / f"{clip.name}.npy"
 
 
@@ -61,7 +61,7 @@ def _label(clip: VideoClip, cache: Path, frames: int, recognizer: PhoneRecognize
         aligned = aligner.align_text(samples, clip.text)
         labels = None if aligned is None else labels_at(aligned, (np.arange(frames) + 0.5) / FPS)
         if labels is None or _agreement(labels, columns) < _MIN_AGREEMENT:
-            raise InputError(f"the transcript of {clip.name} does not fit its sound: {clip.text!r}")
+            raise InputError(f"the transcript of {clip.name} does not match its audio: {clip.text!r}")
         path = labels_path(cache, clip)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, labels)
@@ -71,6 +71,6 @@ def _label(clip: VideoClip, cache: Path, frames: int, recognizer: PhoneRecognize
 
 
 def _agreement(labels: NDArray[np.uint8], columns: NDArray[np.float32]) -> float:
-    """Mean probability that the recognizer gives the aligned phones of speech."""
+    """Mean probability that the recognizer assigns to the aligned speech phones."""
     speech = np.flatnonzero(labels != SIL_INDEX)
     return float(columns[speech, labels[speech]].mean()) if len(speech) else 0.0

@@ -1,4 +1,4 @@
-"""Lip geometry of the face model as linear maps of the coefficients: cheap enough to be part of an objective.
+"""Lip geometry of the face model as linear maps of the coefficients, cheap enough for a training objective.
 
 Runs on: any thread; pure. Units: the inter-ocular distance between the outer eye corners.
 """
@@ -20,7 +20,7 @@ LIPS: Final = OUTER + INNER
 UPPER_INNER: Final = 13
 LOWER_INNER: Final = 14
 CLOSED: Final = 0.02
-"""Inner-lip gap below which lips count as closed."""
+"""Inner-lip gap below which the lips count as closed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class LipMap:
 
     @staticmethod
     def of(model: FaceModel) -> "LipMap":
-        """Derives the maps from a face model, whose offsets are linear in its coefficients."""
+        """Derives the maps from a face model; its offsets are linear in the coefficients."""
         basis = np.asarray(model.offsets(np.eye(64, dtype=np.float32)), dtype=np.float32)
         gap = basis[:, LOWER_INNER, 1] - basis[:, UPPER_INNER, 1]
         return LipMap(basis[:, LIPS].reshape(64, -1), gap)

@@ -10,7 +10,7 @@ from styletalk_core.face.face_model import FaceModel
 
 
 def mirror_map(model: FaceModel) -> NDArray[np.float32]:
-    """Map (64, 64): ``coefficients @ map`` are those of the mirrored face, as near as the face model can come."""
+    """Map (64, 64): ``coefficients @ map`` gives the mirrored face, as closely as the face model can represent it."""
     mean = np.asarray(model.mean)[:468]
     centred = mean - mean.mean(axis=0)
     flipped = centred * np.array([-1.0, 1.0, 1.0])

@@ -1,4 +1,4 @@
-"""The card inside a motion weight file: what went in, what came out, what it must not be used for.
+"""Model card stored in a motion weight file: training data, results, limits and prohibited uses.
 
 Runs on: any thread; pure.
 """
@@ -16,9 +16,9 @@ _TERMS: Final = {
     "free": "free to use with attribution: trained on GRID (CC BY 4.0) alone",
 }
 _LIMITS: Final = (
-    "trained on about an hour of tracked video, most of it of one neutral speaker and of newsreaders of a second each",
-    "blinks, gaze and head motion are not its business; the upper face follows the style more than the words",
-    "phones come from a small recognizer of English; other languages move the mouth by likeness",
+    "trained on about an hour of tracked video, mostly one neutral speaker and one-second clips of newsreaders",
+    "does not generate blinks, gaze or head motion; the upper face follows the style more than the words",
+    "phones come from a small English recognizer; other languages are mapped to the closest English phones",
 )
 _NOT_FOR: Final = (
     "making a real person appear to say what they did not say",
@@ -28,7 +28,7 @@ _NOT_FOR: Final = (
 
 
 def model_card(config: Config, train: Sequence[MotionClip], steps: int, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Card of a network trained for ``steps`` on ``train``; ``figures`` by group of unseen clips."""
+    """Builds the card of a network trained for ``steps`` on ``train``; ``figures`` are grouped by unseen clips."""
     sources = sorted({clip.source for clip in train})
     return {
         "purpose": "phone columns and a style clip to mesh64 expression coefficients at 30 fps",
@@ -45,4 +45,4 @@ def model_card(config: Config, train: Sequence[MotionClip], steps: int, figures:
 def _amount(clips: Sequence[MotionClip]) -> str:
     minutes = sum(len(clip.coefficients) for clip in clips) / FPS / 60
     silent = sum(clip.phones is None for clip in clips)
-    return f"{len(clips)} clips, {minutes:.1f} min" + (f", {silent} without sound" if silent else "")
+    return f"{len(clips)} clips, {minutes:.1f} min" + (f", {silent} without audio" if silent else "")

@@ -1,8 +1,8 @@
-"""Train the motion network: phones and a style clip to expression coefficients (section 3.4 and 4.1).
+"""Trains the motion network: phones and a style clip to expression coefficients (sections 3.4 and 4.1).
 
-Writes a resumable state (``last.pt``) and the weight file after every few steps; both are replaced only when complete.
-Deterministic for a seed and a number of steps; ``--minutes`` bounds the time instead, and the learning rate then ends
-with it.
+Saves a resumable state (``last.pt``) and the weight file at regular intervals; both are replaced only when complete.
+Deterministic for a given seed and number of steps. ``--minutes`` limits the time instead; the learning rate schedule
+then follows the time.
 
 Runs on: the main thread of `styletalk train motion`; CPU (bfloat16 where the processor has it) or CUDA.
 """
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Mean of each term since the last report."""
+    """Mean of each loss term since the last report."""
 
     step: int
     share: float
@@ -51,18 +51,18 @@ class Progress:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `styletalk train motion`."""
     parser.add_argument("--config", type=Path, default=settings.DEFAULT, help="settings, TOML")
-    parser.add_argument("--data", type=Path, help="folder of `styletalk dataset build` (default: as in the settings)")
+    parser.add_argument("--data", type=Path, help="folder of `styletalk dataset build` (default: from the settings)")
     parser.add_argument("--manifest", type=Path, required=True, help="video/manifest.tsv of the data folder")
-    parser.add_argument("--output", type=Path, default=Path("artefacts/motion"), help="folder of the result")
-    parser.add_argument("--start", type=Path, help="weight file to start from; what it lacks starts fresh")
-    parser.add_argument("--minutes", type=float, help="stop after this time instead of after the set steps")
+    parser.add_argument("--output", type=Path, default=Path("artefacts/motion"), help="output folder")
+    parser.add_argument("--start", type=Path, help="weight file to start from; missing tensors are initialised")
+    parser.add_argument("--minutes", type=float, help="stop after this time instead of after a number of steps")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--tensorboard", action="store_true", help="log to OUTPUT/events (needs tensorboard)")
     parser.add_argument("--json", action="store_true")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Trains, evaluates on people never trained on, and returns the figures.
+    """Trains, evaluates on people outside the training set, and returns the metrics.
 
     Raises:
         InputError: settings or data cannot be used.
@@ -85,12 +85,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def unseen_people(clips: Sequence[MotionClip]) -> list[MotionClip]:
-    """Spoken clips in the wild of people of whom nothing was trained on: dev, and test but for GRID."""
+    """In-the-wild speech clips of people outside the training set: the dev split, and the test split without GRID."""
     return spoken(clips, "dev") + [clip for clip in spoken(clips, "test") if clip.source != REFERENCE]
 
 
 def unseen_people_of_grid(clips: Sequence[MotionClip]) -> list[MotionClip]:
-    """Test clips of GRID, at the camera of a studio, of people of whom nothing was trained on."""
+    """GRID test clips (studio recordings) of people outside the training set."""
     trained_on = {clip.style for clip in clips if clip.split == "train"}
     return [clip for clip in spoken(clips, "test") if clip.source == REFERENCE and clip.style not in trained_on]
 
@@ -123,7 +123,7 @@ def _train(training: MotionTraining, clips: list[MotionClip], lips: LipMap, args
 
 
 def judge_groups(model: StyleTalk, clips: list[MotionClip], lips: LipMap) -> dict[str, Any]:
-    """Figures on unseen people, in the wild and in GRID's studio, and on held-out sentences of people trained on."""
+    """Metrics on unseen people, in the wild and in GRID, and on held-out sentences of people in the training set."""
     unseen, unseen_of_grid = unseen_people(clips), unseen_people_of_grid(clips)
     never = {clip.name for clip in unseen + unseen_of_grid}
     groups = {

@@ -1,9 +1,10 @@
-"""Trains what bends and shades the skin around the mouth: `styletalk train mouth`.
+"""Trains the network that warps and shades the skin around the mouth: `styletalk train mouth`.
 
-Self-supervised: a reference frame of a clip, warped onto another frame and retouched, should look like that frame.
-Absolute error and its gradient, fields that are smooth in space, and the same fields for motion with a tracker's noise
-on it, so that nothing flickers. Every pair is also seen mirrored and under other light. In: the videos and the tracks
-of `styletalk dataset build`. Runs on: the command line; an hour to cut the pairs, an hour to train, on one core.
+Self-supervised: a reference frame of a clip, warped to another frame and retouched, should look like that frame. The
+loss is the absolute error of the image and of its gradient, spatial smoothness of the fields, and their invariance to
+tracker noise in the motion, which prevents flicker. Pairs are augmented by mirroring and lighting changes. In: the
+videos and tracks of `styletalk dataset build`. Runs on: the command line; on one core, an hour to cut the pairs and an
+hour to train.
 """
 
 import argparse
@@ -31,26 +32,26 @@ from styletalk_core.weights import FOLDER
 _REFERENCES_A_STEP, _PAIRS_A_REFERENCE = 8, 4
 _RATE, _WARM_UP, _DECAY, _AVERAGE = 2e-3, 100, 1e-2, 0.998
 _EDGES, _FLOW, _FLOW_EVEN, _GAIN_EVEN, _STEADY = 0.5, 0.3, 2.0, 0.3, 0.03
-"""Weights of the error's gradient, of the displacement, of its unevenness, of the gain's, and of unsteadiness."""
+"""Loss weights: error gradient, displacement, displacement smoothness, gain smoothness, noise invariance."""
 _NOISE: Final = 0.06
-"""A tracker's noise in the units of `motion_features`: 0.006 inter-ocular distances."""
+"""Tracker noise in the units of `motion_features`: 0.006 inter-ocular distances."""
 _OFTEN: Final = 0.95
-"""Share of the pairs whose weights `RetouchNetwork.reach` is not to hold back much."""
+"""Share of the pairs whose weights stay within `RetouchNetwork.reach`."""
 _FEW_PEOPLE: Final = "Arabic newsreaders"
-"""The source whose clips are many, short, and each of another person: one reference each is enough."""
+"""A source with many short clips, each of a different person: one reference per clip is enough."""
 _CARD: Final = {
     "purpose": "displacement and shading of the skin around the mouth of a photo for landmark motion",
-    "terms": "research use: most clips it was trained on are for research only",
-    "limits": "learned at 256 x 256 px from newsreaders for the most part; smooth fields, no wrinkle of its own",
+    "terms": "research use: most of the training clips are for research only",
+    "limits": "trained at 256 x 256 px, mostly on newsreaders; its fields are smooth and add no wrinkles",
     "not_for": "making a real person appear to say what they did not say; passing generated video off as recorded",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the folders and the length."""
+    """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
-    parser.add_argument("--cache", type=Path, required=True, help="folder with tracks/; the pairs are kept in mouth/")
-    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: leave research-only clips out")
+    parser.add_argument("--cache", type=Path, required=True, help="folder with tracks/; pairs are cached in mouth/")
+    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
     parser.add_argument("--steps", type=int, default=4000, help="batches of 32 pairs (4000)")
     parser.add_argument("--out", type=Path, default=FOLDER / "mouth.safetensors")
 
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Writes the network; returns ``error`` around the mouth of unseen people, and ``error_before`` without it.
 
     Raises:
-        InputError: there are no tracked clips, or none of people who are not trained on.
+        InputError: there are no tracked clips, or none of people outside the training set.
     """
     clips = [clip for clip in read_manifest(args.data, args.licence) if track_path(args.cache, clip).is_file()]
     held_out = {clip.speaker for clip in clips if clip.split != "train" and clip.speaker}
@@ -80,7 +81,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def train_network(crops: MouthCrops, steps: int, seed: int = 0) -> RetouchNetwork:
-    """Trains on ``crops`` and returns the moving average of the network."""
+    """Trains on ``crops`` and returns the moving average of the network's weights."""
     torch.manual_seed(seed)
     network, average = RetouchNetwork(), RetouchNetwork()
     average.load_state_dict(network.state_dict())
@@ -106,7 +107,7 @@ def train_network(crops: MouthCrops, steps: int, seed: int = 0) -> RetouchNetwor
 
 @torch.inference_mode()
 def judge(network: RetouchNetwork, crops: MouthCrops) -> tuple[float, float]:
-    """Mean absolute error [grey levels] around the mouth without and with the network, mean over the clips."""
+    """Mean absolute error (grey levels) around the mouth, without and with the network, averaged over clips."""
     errors = []
     for clip in np.unique(crops.clip):
         batch = _MouthBatch(crops, np.flatnonzero(crops.clip == clip), None)
@@ -118,7 +119,7 @@ def judge(network: RetouchNetwork, crops: MouthCrops) -> tuple[float, float]:
 
 
 class _MouthBatch:
-    """Pairs as tensors; ``generator`` mirrors them and changes their light, None leaves them as they are."""
+    """Pairs as tensors; ``generator`` mirrors them and changes their lighting, None leaves them unchanged."""
 
     def __init__(self, crops: MouthCrops, pairs: NDArray[np.int64], generator: np.random.Generator | None) -> None:
         references, self._of = np.unique(crops.reference[pairs], return_inverse=True)
@@ -141,7 +142,7 @@ class _MouthBatch:
         return network.fields(bases[self._of], motion, self._own[self._of], self._person[self._of])
 
     def drawn(self, fields: Tensor | None) -> Tensor:
-        """Pictures (N, 3, 64, 64) with the skin retouched by ``fields``."""
+        """Images (N, 3, 64, 64) with the skin retouched by ``fields``."""
         place, gain = self._place, torch.ones(())
         if fields is not None:
             change = F.grid_sample(fields, place, padding_mode="zeros", align_corners=True)
@@ -168,7 +169,7 @@ class _MouthBatch:
 
 
 def mirrored_features(features: Tensor) -> Tensor:
-    """Features (N, F) of `motion_features` or `person_features` as a mirror shows them."""
+    """Mirrors features (N, F) of `motion_features` or `person_features`."""
     flat = 2 * len(POINTS)
     opposite = np.array([POINTS.index(MIRROR[point]) for point in POINTS])
     parts = []
@@ -217,7 +218,7 @@ def _measure_reach(network: RetouchNetwork, crops: MouthCrops) -> None:
 
 
 def _crops(clips: list[VideoClip], cache: Path) -> MouthCrops:
-    """The pairs of all clips; those of a clip are kept in the cache folder."""
+    """The pairs of all clips, cached per clip in the cache folder."""
     parts = []
     for clip in tqdm(clips, desc="pairs", unit="clip"):
         path = cache / "mouth" / f"{clip.name}.npz"
@@ -231,10 +232,10 @@ def _crops(clips: list[VideoClip], cache: Path) -> MouthCrops:
 
 
 def _cut(clip: VideoClip, cache: Path) -> MouthCrops:
-    """The pairs of one clip, always the same.
+    """The pairs of one clip; deterministic.
 
     Raises:
-        InputError: it cannot be read, or shows a face in less than a dozen frames.
+        InputError: the clip cannot be read, or shows a face in fewer than 12 frames.
     """
     track = load_track(cache, clip)
     images = [frame.image for frame in read_frames(clip.path)]
@@ -247,7 +248,7 @@ def _cut(clip: VideoClip, cache: Path) -> MouthCrops:
 
 
 def _around_mouth() -> Tensor:
-    """(64, 64) how much each pixel of a crop counts: most around the lips."""
+    """(64, 64) weight of each pixel of a crop, highest around the lips."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, CROP), torch.linspace(-1, 1, CROP), indexing="ij")
     return 0.15 + (1 - (x / 0.85) ** 4 - ((y + 0.12) / 0.65) ** 4).clamp(0, 1)
 

@@ -1,8 +1,8 @@
-"""Pairs of a photographed mouth and what it looks like in another frame, for `styletalk train mouth`.
+"""Training pairs for `styletalk train mouth`: a mouth in a reference frame and the same mouth in another frame.
 
-A reference frame of a clip becomes a portrait, its mesh is put where the face is in another frame, and both are cut out
-around the mouth: where each pixel of the one lies in the other is known, what remains different is to be learned.
-Runs on: the command line; about 20 pairs a second.
+A reference frame of a clip becomes a portrait, its mesh is moved to the face in another frame, and both are cropped
+around the mouth. The mesh gives the pixel correspondence; the remaining difference is what the network learns.
+Runs on: the command line; about 20 pairs per second.
 """
 
 from dataclasses import dataclass, fields
@@ -23,11 +23,11 @@ from styletalk_core.rendering.raster.rasterizer import fill_triangles
 from styletalk_core.rendering.retouch_weights import CROP
 
 SOURCE: Final = 128
-"""Side of the photographed mouths, px."""
+"""Side of the reference crops, px."""
 _PAIRS: Final = 12
-"""Frames that a reference is compared with."""
+"""Target frames per reference."""
 _MAX_FRAMES: Final = 160
-"""Frames of a clip that are looked at."""
+"""Frames used per clip, at most."""
 _INNER_LIPS: Final = (13, 14)
 
 
@@ -42,22 +42,22 @@ class MouthCrops:
     clip: NDArray[np.int32]  # (N,)
     motion: Float  # (N, M)
     target: Image  # (N, 64, 64, 3), the other frame
-    place: NDArray[np.float16]  # (N, 64, 64, 2), where each pixel lies in the source, -1..1
-    inside: Image  # (N, 64, 64, 4), eyes and inside of the mouth as they are drawn, RGBA
+    place: NDArray[np.float16]  # (N, 64, 64, 2), position of each pixel in the source, -1..1
+    inside: Image  # (N, 64, 64, 4), rendered eyes and mouth interior, RGBA
 
     def save(self, path: Path) -> None:
-        """Writes what `load` reads."""
+        """Writes an ``.npz`` file for `load`."""
         np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> "MouthCrops":
-        """Reads an ``.npz`` file."""
+        """Reads a file written by `save`."""
         with np.load(path) as stored:
             return cls(**stored)
 
     @classmethod
     def joined(cls, parts: "list[MouthCrops]") -> "MouthCrops":
-        """All pairs of several, their clips counted through."""
+        """Concatenates the pairs of several sets and renumbers their clips."""
         values = {field.name: [getattr(part, field.name) for part in parts] for field in fields(cls)}
         before = np.cumsum([0, *(len(part.source) for part in parts)])
         values["reference"] = [own + first for own, first in zip(values["reference"], before, strict=False)]
@@ -71,8 +71,8 @@ def cut_clip(images: list[Image], landmarks: Float, references: int, generator: 
     Args:
         images: (H, W, 3) frames with a face.
         landmarks: (T, 478, 3) px, of the same frames.
-        references: how many frames become portraits; the one with the lips closest together is often among them.
-        generator: chooses the frames, those with an open mouth more often.
+        references: number of frames that become portraits; the frame with the most closed lips is often one of them.
+        generator: selects the frames; frames with an open mouth are more likely.
     """
     if len(images) > _MAX_FRAMES:
         chosen = np.sort(generator.choice(len(images), _MAX_FRAMES, replace=False))

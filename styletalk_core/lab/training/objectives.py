@@ -1,11 +1,11 @@
-"""The training objective (section 3.4): what each term wants, and the discriminators' own losses.
+"""Training objective (section 3.4): the generator's loss terms and the discriminators' losses.
 
 Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
 
-Deviation: SSIM is taken over time within a clip, coefficient by coefficient, because its contrast term then asks for
-the true range of motion, which L1 alone halves; `test_objectives.py` proves it. `lips` (the same two
-measures on the lip landmarks), `manner` (the mean expression that speech has in a style), `contact` (lips that meet on
-P, B and M in every style), `jitter`, `closure_loss` and the share of the mean position are this project's additions.
+Deviation: SSIM is computed over time within a clip, per coefficient, so that its contrast term preserves the true
+range of motion, which L1 alone halves; `test_objectives.py` proves it. This project adds `lips` (the same two measures
+on the lip landmarks), `manner` (the mean expression of speech in a style), `contact` (lips that meet on P, B and M in
+every style), `jitter`, `closure_loss` and the extra weight of the mean position.
 
 Runs on: any torch device; pure.
 """
@@ -32,14 +32,14 @@ _LOWER = 13
 _LOWER_WEIGHT = 3.0
 _SSIM_FLOOR = 0.02
 _REST_SHARE = 1.5
-"""Weight of the clip's mean position in each reconstruction: it is the style's to know, and frames hide it."""
+"""Weight of the clip's mean position in each reconstruction term; it is part of the style."""
 _CALM_SHARE = 0.15
-"""Weight of closing in silence: many people keep their lips apart in pauses, which is their style's to know."""
+"""Weight of lip closure in silence; low, because many people keep their lips apart in pauses."""
 _MIN_PROBABILITY = 1e-4
 
 
 def structural_dissimilarity(found: Tensor, true: Tensor) -> Tensor:
-    """1 - SSIM over time for each signal: (S, N, D) -> (S, D), with signals of about unit deviation."""
+    """1 - SSIM over time for each signal: (S, N, D) -> (S, D); signals have about unit deviation."""
     mean_f, mean_t = found.mean(dim=1), true.mean(dim=1)
     centred_f, centred_t = found - mean_f[:, None], true - mean_t[:, None]
     covariance = (centred_f * centred_t).mean(dim=1)
@@ -51,7 +51,7 @@ def structural_dissimilarity(found: Tensor, true: Tensor) -> Tensor:
 
 
 def reconstruction(found: Tensor, true: Tensor, l1_share: float, weight: Tensor) -> Tensor:
-    """mu L1 + (1 - mu) (1 - SSIM) + L1 of the means, of signals (S, N, D), averaged under weight (D,)."""
+    """mu L1 + (1 - mu) (1 - SSIM) + L1 of the means of signals (S, N, D), weighted by ``weight`` (D,)."""
     distance = (found - true).abs().mean(dim=1)
     rest = (found.mean(dim=1) - true.mean(dim=1)).abs()
     mixed = l1_share * distance + (1 - l1_share) * structural_dissimilarity(found, true) + _REST_SHARE * rest
@@ -59,10 +59,10 @@ def reconstruction(found: Tensor, true: Tensor, l1_share: float, weight: Tensor)
 
 
 def closure_loss(gap: Tensor, true_gap: Tensor, now: Tensor) -> Tensor:
-    """Openness of lips that should meet.
+    """Penalises a lip gap where the lips should meet.
 
-    On P, B and M the smallest gap within one frame counts, in silence every frame, each only where the true lips
-    close too. ``gap`` (S, N) in eye distances, ``now`` (S, N, 41) the phone of each frame.
+    On P, B and M the smallest gap within ±1 frame counts, in silence every frame, in both cases only where the true
+    lips close too. ``gap`` is (S, N) in inter-ocular distances, ``now`` (S, N, 41) the phone of each frame.
     """
     bilabial = now[..., list(CLOSED_LIPS)].sum(dim=-1)
     silent = now[..., SIL_INDEX]
@@ -75,12 +75,12 @@ def closure_loss(gap: Tensor, true_gap: Tensor, now: Tensor) -> Tensor:
 
 
 def apart(gap: Tensor) -> Tensor:
-    """By how much a gap is wider than that of lips that surely touch."""
+    """Excess of a gap over that of lips that clearly touch."""
     return F.relu(gap - CLOSED / 3)
 
 
 def jitter(found: Tensor, true: Tensor) -> Tensor:
-    """Mean third difference over time of signals (S, N, D) above that of the truth: shaking, not speed."""
+    """Excess of the mean third difference over time of signals (S, N, D) over the truth: jitter, not speed."""
     shaking, lively = (signal.diff(n=3, dim=1).abs().mean(dim=1) for signal in (found, true))
     return F.relu(shaking - lively).mean()
 
@@ -96,7 +96,7 @@ def triplet(anchor: Tensor, positive: Tensor, label: Tensor) -> Tensor:
 
 
 class Objective(torch.nn.Module):
-    """Terms of the generator's loss; owns the discriminators."""
+    """The generator's loss terms; owns the discriminators."""
 
     landmarks: Tensor
     lip_spread: Tensor
@@ -124,11 +124,11 @@ class Objective(torch.nn.Module):
 
         Args:
             found: (S, N, 64) decoded coefficients.
-            code: (S, C) style codes they were decoded with.
+            code: (S, C) style codes used for ``found``.
             other_code: (S, C) codes of other spans of the same styles.
             manner: (K, M, 64) speech decoded in many more styles.
             contact: (K, C, 64) P, B and M decoded in those styles.
-            batch: what was asked for.
+            batch: inputs and targets of the batch.
         """
         c, true = self.config, batch.target
         lips, true_lips = (motion @ self.landmarks / self.lip_spread for motion in (found, true))
@@ -152,7 +152,7 @@ class Objective(torch.nn.Module):
         return {name: getattr(c, name) * term() for name, term in terms.items() if getattr(c, name) > 0}
 
     def discriminator_loss(self, found: Tensor, batch: MotionBatch) -> Tensor:
-        """What the discriminators in use learn from real motion, and the temporal one from detached ``found``."""
+        """Loss of the enabled discriminators on real motion; the temporal one also uses detached ``found``."""
         c, true = self.config, batch.target
         loss = found.new_zeros(())
         if c.sync > 0:
@@ -171,7 +171,7 @@ class Objective(torch.nn.Module):
         return loss
 
     def _sync_windows(self, motion: Tensor, phones: Tensor) -> tuple[Tensor, Tensor]:
-        """Disjoint windows of 5 frames: lip points (B, 5, 20, 3), every second landmark, and phones (B, 5, 41)."""
+        """Disjoint 5-frame windows: lip points (B, 5, 20, 3), every second landmark, and phones (B, 5, 41)."""
         frames = motion.shape[1] // SYNC_FRAMES * SYNC_FRAMES
         points = (motion[:, :frames] @ self.landmarks).reshape(-1, SYNC_FRAMES, 40, 3)[:, :, ::2]
         return points, phones[:, :frames, CONTEXT].reshape(-1, SYNC_FRAMES, phones.shape[-1])

@@ -1,7 +1,7 @@
-"""Makes the packaged style presets from tracked clips: `styletalk train presets`.
+"""Builds the packaged style presets from tracked clips: `styletalk train presets`.
 
-Every preset is real motion of one person of the train split. Where one clip is shorter than a style may be, several of
-the same person are joined. Runs on: the command line. In: tracks made by `styletalk dataset build`.
+Every preset is real motion of one person of the train split. If a clip is shorter than the minimum length of a style,
+several clips of the same person are joined. Runs on: the command line. In: tracks from `styletalk dataset build`.
 """
 
 import argparse
@@ -31,13 +31,13 @@ PRESETS: Final[dict[str, tuple[str, ...]]] = {
     "animated": ("style_clips/happyenglish_clip2",),
     "whispered": ("grid/s1/brwa3s", "grid/s1/bgauzp", "grid/s1/bbiz1s"),
 }
-"""Name of the preset -> its clips, all of one person (of the newsreader's clips: the same face)."""
+"""Preset name -> its clips, all of one person (for newsreaders: the same face)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the folders."""
+    """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
-    parser.add_argument("--cache", type=Path, required=True, help="folder that `styletalk dataset build` wrote")
+    parser.add_argument("--cache", type=Path, required=True, help="output folder of `styletalk dataset build`")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "presets")
 
 
@@ -54,14 +54,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def make_preset(name: str, sources: list[VideoClip], clips: list[VideoClip], cache: Path, model: FaceModel) -> Style:
-    """Encodes the clips of a preset against the person's neutral face.
+    """Encodes the clips of a preset relative to the person's neutral face.
 
     Raises:
-        InputError: a clip is not of the train split or has not been tracked.
+        InputError: a clip is not in the train split or has not been tracked.
     """
     for clip in sources:
         if clip.split != "train" or not track_path(cache, clip).is_file():
-            raise InputError(f"the preset {name!r} needs {clip.name}, tracked and of the train split")
+            raise InputError(f"preset {name!r} needs {clip.name}, tracked and in the train split")
     speaker = sources[0].speaker
     person = [clip for clip in clips if speaker and clip.speaker == speaker and clip.split == "train"] or sources
     person = [clip for clip in person if track_path(cache, clip).is_file()]

@@ -1,4 +1,4 @@
-"""Writes the tables of trainings and their plots into the page of results.
+"""Writes the tables and plots of training runs to the results page.
 
 Runs on: any thread; writes files.
 """
@@ -19,13 +19,13 @@ _FIGURES: Final = {
     "opening_std_ratio": "range",
 }
 _SIGNS: Final = {"opening_correlation": 1, "lip_error_px": -1, "closure_recall": 1, "style_accuracy": 1}
-"""Figures that rows are compared by: 1 where more is better, -1 where less is."""
+"""Metrics on which rows are compared: 1 if higher is better, -1 if lower is better."""
 _LOOK_AHEAD: Final = ("lip_error_px", "closure_recall", "opening_correlation")
 _FRAME_MS: Final = 1000 / 30
 _WORSE: Final = 1.05
-"""Lip error of the default look-ahead, at most, over that of the longest."""
+"""Maximum lip error of the default look-ahead, relative to the longest."""
 _LOOSER: Final = 0.98
-"""Correlation of the default look-ahead, at least, as a share of that of the longest."""
+"""Minimum correlation of the default look-ahead, relative to the longest."""
 _BLUE: Final = "#2563eb"
 _ORANGE: Final = "#d97706"
 
@@ -33,14 +33,15 @@ Rows = Mapping[str, Mapping[str, float]]
 
 
 def write_ablations(page: Path, name: str, rows: Rows, steps: int) -> None:
-    """Table and bars of networks that lack something, the full one first; ``name`` is that of their settings."""
+    """Writes the table and bar chart of an ablation, the full network first; ``name`` is that of the settings."""
     keys = [key for key in _FIGURES if all(key in row for row in rows.values())]
     full, *others = rows.values()
     wins = [_better(full, row) for row in others]
-    text = f"People never trained on; every row is trained from scratch for {steps} steps, all with the same seed but\n"
-    text += "where another is named: what that changes is chance. Compared are opening correlation, lip error,\n"
-    text += "closure recall and style accuracy; in at least three of these four, full is better than\n"
-    text += f"{sum(count >= 3 for count in wins)} of the {len(others)} others.\n\n"
+    text = f"Evaluated on people outside the training set. Every row is trained from scratch for {steps} steps with\n"
+    text += "the same seed, except where the row names another seed, which shows the variation due to chance. The\n"
+    text += "networks are compared on opening correlation, lip error, closure recall and style accuracy; on at least\n"
+    text += f"three of these four, the full network is better than {sum(count >= 3 for count in wins)} of the "
+    text += f"{len(others)} others.\n\n"
     text += table(
         ["network", *(_FIGURES[key] for key in keys), "full is better in"],
         [[name, *_cells(rows[name], keys), count] for name, count in zip(rows, ["", *map(str, wins)], strict=True)],
@@ -56,17 +57,18 @@ def write_ablations(page: Path, name: str, rows: Rows, steps: int) -> None:
 
 
 def _better(one: Mapping[str, float], other: Mapping[str, float]) -> int:
-    """In how many of the judged figures ``one`` is better than ``other``."""
+    """Number of metrics on which ``one`` is better than ``other``."""
     return sum(sign * one[key] > sign * other[key] for key, sign in _SIGNS.items() if key in one and key in other)
 
 
 def write_look_ahead(page: Path, curve: Mapping[int, Mapping[str, float]]) -> None:
-    """Table and curve of the figures by the number of future frames known, and what is recommended."""
+    """Writes the table and plot of the metrics by look-ahead, and the recommended value."""
     enough = shortest_enough(curve)
     rows = [[str(f), f"{f * _FRAME_MS:.0f}", *_cells(row, _LOOK_AHEAD)] for f, row in sorted(curve.items())]
-    text = "What the decoder gains by knowing future frames, over clips of people never trained on.\n\n"
+    text = "Effect of the decoder's look-ahead, on clips of people outside the training set.\n\n"
     text += table(["future frames", "delay, ms", *(_FIGURES[key] for key in _LOOK_AHEAD)], rows)
-    text += f"\nLip error within 5 %, correlation within 2 % of the longest from **{enough}** frames on: the default.\n"
+    text += f"\nThe default is **{enough}** frames, the shortest look-ahead whose lip error is within 5 % and whose\n"
+    text += "correlation is within 2 % of the longest.\n"
     figure = Figure(figsize=(7, 3.2), layout="constrained")
     error = figure.subplots()
     frames = sorted(curve)
@@ -81,7 +83,7 @@ def write_look_ahead(page: Path, curve: Mapping[int, Mapping[str, float]]) -> No
 
 
 def shortest_enough(curve: Mapping[int, Mapping[str, float]]) -> int:
-    """The fewest future frames that are nearly as good as the most."""
+    """The shortest look-ahead that is nearly as good as the longest."""
     best = curve[max(curve)]
     return min(
         frames

@@ -1,6 +1,6 @@
-"""One training of the motion network: a step, its state, and how it is kept (section 3.4).
+"""Training loop state of the motion network: one step, saving and resuming (section 3.4).
 
-Deterministic for a seed: batches and dropout depend on the step's number alone; a resumed training continues exactly.
+Deterministic for a seed: batches and dropout depend only on the step number; a resumed training run continues exactly.
 
 Runs on: the main thread of `styletalk train motion`; CPU (bfloat16 where the processor has it) or CUDA.
 """
@@ -34,9 +34,9 @@ class DivergenceError(StyleTalkError):
 
 
 def dropped(x: Tensor, share: float) -> Tensor:
-    """Sets ``share`` of x to zero and scales up the rest, in steps of 1/256.
+    """Dropout: sets ``share`` of x to zero, in steps of 1/256, and scales up the rest.
 
-    Eight values share one random number: on a CPU, drawing one for each takes a quarter of a training step.
+    One random int64 serves eight values: on a CPU, drawing one number per value takes a quarter of a training step.
     """
     drawn = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device).random_(-(2**63), None)
     limit = round(256 * share)
@@ -45,7 +45,7 @@ def dropped(x: Tensor, share: float) -> Tensor:
 
 
 def drop_hidden(model: StyleTalk, share: float) -> None:
-    """Lets every feed-forward layer of a network drop hidden units while it is trained."""
+    """Adds dropout of hidden units to every feed-forward layer of a network, active in training mode."""
 
     def drop(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (dropped(inputs[0], share) if module.training else inputs[0], *inputs[1:])
@@ -56,7 +56,7 @@ def drop_hidden(model: StyleTalk, share: float) -> None:
 
 
 class MotionTraining:
-    """One training: networks, optimisers, the average that is shipped, and where it all is kept."""
+    """One training run: the networks, the optimisers and the weight average that is shipped."""
 
     def __init__(self, config: Config, batches: Batches, lips: LipMap, device: torch.device) -> None:
         torch.manual_seed(config.data.seed)
@@ -74,12 +74,12 @@ class MotionTraining:
         self.discriminator = torch.optim.Adam(self.objective.parameters(), lr=DISCRIMINATOR_RATE, betas=(0.5, 0.99))
 
     def train_step(self, share: float) -> dict[str, float]:
-        """Takes one step at ``share`` (0..1) of the training; returns the weighted terms.
+        """Runs one step at ``share`` (0..1) of the training; returns the weighted loss terms.
 
         Raises:
             DivergenceError: a term is not finite.
         """
-        torch.manual_seed(self.config.data.seed * 1_000_003 + self.step)  # dropout, too, depends on the step only
+        torch.manual_seed(self.config.data.seed * 1_000_003 + self.step)  # dropout depends only on the step, too
         batch = _to(self.batches[self.step], self.device)
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate(share)
@@ -108,7 +108,7 @@ class MotionTraining:
         return {name: value.item() for name, value in terms.items()} | {"discriminators": loss.item()}
 
     def _dropped(self, code: Tensor) -> Tensor:
-        """Codes with dropout where they meet the phones, not in the statistics that they end in."""
+        """Applies dropout to the learnt part of the codes, not to the statistics at their end."""
         width = self.model.dimensions.width
         learnt = F.dropout(code[:, :width], self.config.optimisation.dropout)
         return torch.cat([learnt, code[:, width:]], dim=1)
@@ -119,10 +119,10 @@ class MotionTraining:
                 raise DivergenceError(f"{name} is {value.item()} at step {self.step}, clips {', '.join(batch.names)}")
 
     def save(self, path: Path) -> None:
-        """Writes everything that a resumed training needs.
+        """Writes everything needed to resume the training.
 
         Raises:
-            StyleTalkError: it could not be written, as on a full disk; an earlier file is still there.
+            StyleTalkError: the file could not be written, for example on a full disk; an earlier file is kept.
         """
         state = {
             "config": asdict(self.config),
@@ -147,7 +147,7 @@ class MotionTraining:
 
         Raises:
             CheckpointError: the file is damaged.
-            InputError: it belongs to a training with other settings.
+            InputError: it belongs to a training run with other settings.
         """
         state = checkpoint.read_pickle(path)
         for table in ("network", "data"):
@@ -158,10 +158,10 @@ class MotionTraining:
             getattr(self, part).load_state_dict(state[part])
 
     def start_from(self, path: Path) -> None:
-        """Takes over every tensor of a weight file that fits this network.
+        """Loads every tensor of a weight file that fits this network.
 
         Raises:
-            CheckpointError: the file is no weight file or is damaged.
+            CheckpointError: the file is not a weight file or is damaged.
         """
         given = checkpoint.load(path, self.device).model.state_dict()
         for network in (self.model, self.average):
@@ -170,7 +170,7 @@ class MotionTraining:
             network.load_state_dict(own | fitting)
 
     def _rate(self, share: float) -> float:
-        """Linear warm-up, then half a cosine down to a fiftieth."""
+        """Learning rate: linear warm-up, then cosine decay to 2 % of the peak."""
         o = self.config.optimisation
         warm = min(1.0, (self.step + 1) / o.warmup)
         return o.rate * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * min(share, 1.0))) / 2)

@@ -1,7 +1,7 @@
 """Measures the mouth shape of every Oculus viseme: `styletalk train visemes`.
 
-A shape is the mean lower face in the middle of a phone of that viseme, over the train split. Runs on: the command line,
-in seconds. In: coefficients and phone labels of the cache folder.
+A shape is the mean of the lower face at the midpoints of the viseme's phones, over the train split. Runs on: the
+command line, in seconds. In: coefficients and phone labels of the cache folder.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from styletalk_core.weights import FOLDER
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the folders."""
+    """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="folder with coefficients/ and labels/")
     parser.add_argument("--out", type=Path, default=FOLDER / "visemes.safetensors")
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Writes the shapes.
 
     Raises:
-        InputError: there are no labels, or a viseme is never spoken in them.
+        InputError: there are no labels, or a viseme does not occur in them.
     """
     shapes: list[list[NDArray[np.float32]]] = [[] for _ in VISEMES]
     for clip in read_manifest(args.data):
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                     shapes[viseme].append(lower[frame])
     missing = [name for name, found in zip(VISEMES, shapes, strict=True) if not found]
     if missing:
-        raise InputError(f"{args.cache} holds no labelled clip with the visemes {', '.join(missing)}")
+        raise InputError(f"{args.cache} contains no labelled clip with the visemes {', '.join(missing)}")
     means = np.array([np.mean(found, axis=0) for found in shapes], np.float32)
     means[VISEMES.index("sil")] = 0
     save_file({"shapes": means}, args.out)
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def phone_middles(labels: NDArray[np.uint8]) -> list[tuple[int, int]]:
-    """Viseme and middle frame of every run of equal (T,) phone ids."""
+    """Viseme and middle frame of every run of equal phone ids (T,)."""
     borders = np.flatnonzero(np.diff(labels)) + 1
     starts, ends = np.append(0, borders), np.append(borders, len(labels))
     visemes = viseme_of_phones()

@@ -91,7 +91,7 @@ def test_phones_are_heard_and_labels_aligned_where_a_transcript_fits(tmp_path: P
         ClipMotion(blank, blank, blank, blank > 0, blank).save(coefficients_path(tmp_path, clip))
     reasons = {clip.name: reason for clip, reason in label_clips(clips, tmp_path)}
     assert reasons["fits"] is None
-    assert "does not fit its sound" in str(reasons["wrong"])
+    assert "does not match its audio" in str(reasons["wrong"])
     assert "has no sound" in str(reasons["silent"])
     assert reasons["heard"] is None
     with np.load(posteriors_path(tmp_path, clips[0])) as stored:

@@ -199,8 +199,8 @@ def test_added_silence_closes_the_lips(clips: list[MotionClip], lips: LipMap) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[netwrok]\nwidth = 3", r"no table \[netwrok\]"),
-        ("[network]\nwitdh = 3", r"no key witdh in \[network\]"),
+        ("[netwrok]\nwidth = 3", r"unknown table \[netwrok\]"),
+        ("[network]\nwitdh = 3", r"unknown key witdh in \[network\]"),
         ('[network]\nwidth = "big"', "network.width must be int"),
         ("[network", "cannot be read"),
         ('[data]\nlicence = "any"', "must be all or free"),
@@ -215,7 +215,7 @@ def test_wrong_settings_are_named(text: str, message: str, tmp_path: Path) -> No
 
 def test_the_card_says_what_went_in(clips: list[MotionClip]) -> None:
     card = model_card(CONFIG, [*clips, replace(clips[0], phones=None)], 7, {"unseen people": {"lip_error_px": 1.0}})
-    assert card["trained_on"] == {"GRID": "7 clips, 0.3 min, 1 without sound"}
+    assert card["trained_on"] == {"GRID": "7 clips, 0.3 min, 1 without audio"}
     assert card["steps"] == 7 and "research use" in card["terms"]
 
 

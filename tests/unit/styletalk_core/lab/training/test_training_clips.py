@@ -37,7 +37,7 @@ def test_clips_that_teach_nothing_are_left_out_and_counted(tmp_path: Path, caplo
     write_clip(tmp_path, "broken", value=np.nan)
     manifest = write_manifest(tmp_path, *(row(name) for name in ("good", "short", "lost", "broken", "untracked")))
     assert [clip.name for clip in read_clips(tmp_path, manifest)] == ["good"]
-    assert "1 clips; left out: 1 not tracked, 3 too short or lost" in caplog.text
+    assert "1 clips; skipped: 1 not tracked, 3 too short or poorly tracked" in caplog.text
 
 
 def test_a_folder_without_a_usable_clip_is_refused(tmp_path: Path) -> None:

@@ -40,12 +40,12 @@ def test_shapes_are_those_of_the_phones(tmp_path: Path) -> None:
 
 
 def test_a_viseme_that_is_never_spoken_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no labelled clip with the visemes"):
+    with pytest.raises(InputError, match="contains no labelled clip with the visemes"):
         run(write_data(tmp_path, np.full(9, INDEX["AA"], np.uint8)))
 
 
 def test_nothing_is_learnt_from_people_held_out(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no labelled clip"):
+    with pytest.raises(InputError, match="contains no labelled clip"):
         run(write_data(tmp_path, np.repeat(np.arange(len(PHONES)), 3).astype(np.uint8), split="test"))
 
 
