@@ -1,8 +1,8 @@
-"""The training clips: what the manifest says of them, and their tracks and coefficients in a cache folder.
+"""Training clips: the manifest, and the tracks and coefficients of its clips in a cache folder.
 
 Runs on: the command line. In: a data folder with ``video/manifest.tsv``. Out: ``tracks/<clip>.npz`` (`Track`) and
-``coefficients/<clip>.npz`` (`ClipMotion`) in the cache folder; what is already there is not made again. Clips that
-cannot be used are skipped with a reason.
+``coefficients/<clip>.npz`` (`ClipMotion`) in the cache folder; existing files are kept. Unusable clips are
+skipped with a reason.
 """
 
 import csv
@@ -19,18 +19,18 @@ from styletalk_core.face.track import Track
 from styletalk_core.face.tracker import FaceTracker
 
 FREE_LICENCE: Final = "CC BY 4.0"
-"""Licence of the clips that `--licence free` keeps."""
+"""Licence required by `--licence free`."""
 _NEWS_FOLDER: Final = "news_ar"
 _NEUTRAL: Final = "neutral"
 """Style name prefix of clips without an acted expression."""
 
 _MIN_FRAMES: Final = 30
-"""Shorter clips say nothing about how a face moves."""
+"""Minimum clip length; shorter clips carry too little motion."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoClip:
-    """One row of the manifest; `name` is the path below ``video/`` without the suffix, `speaker` "" where unknown."""
+    """One row of the manifest; `name` is the path below ``video/`` without the suffix, `speaker` is "" if unknown."""
 
     name: str
     path: Path
@@ -44,18 +44,18 @@ class VideoClip:
 
 
 def read_manifest(data: Path, licence: str = "all") -> list[VideoClip]:
-    """The clips of ``data/video/manifest.tsv``, the largest and least varied folder last.
+    """Reads the clips of ``data/video/manifest.tsv``, the largest and least varied folder last.
 
     Args:
-        data: folder that holds ``video``.
-        licence: "all", or "free" for the clips that are not for research only.
+        data: folder that contains ``video``.
+        licence: "all", or "free" to exclude research-only clips.
 
     Raises:
         InputError: the manifest is missing.
     """
     manifest = data / "video" / "manifest.tsv"
     if not manifest.is_file():
-        raise InputError(f"{manifest} does not exist; name the data folder that holds video/manifest.tsv")
+        raise InputError(f"{manifest} does not exist; give the data folder that contains video/manifest.tsv")
     with manifest.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     clips = [
@@ -77,7 +77,7 @@ def read_manifest(data: Path, licence: str = "all") -> list[VideoClip]:
 
 
 def track_clips(clips: Iterable[VideoClip], cache: Path) -> Iterator[tuple[VideoClip, str | None]]:
-    """Tracks what is not yet tracked, at the clip's own frame rate.
+    """Tracks every untracked clip at its own frame rate.
 
     Yields:
         Every clip with None, or with the reason why it was skipped.
@@ -110,28 +110,28 @@ def load_track(cache: Path, clip: VideoClip) -> Track:
 
 
 def group_people(clips: Iterable[VideoClip], cache: Path) -> dict[str, list[VideoClip]]:
-    """Tracked clips by person; a clip of an unknown person is a person of its own.
+    """Groups the tracked clips by person; each clip of an unknown person is a group of its own.
 
     Raises:
-        InputError: not one clip has been tracked.
+        InputError: no clip has been tracked.
     """
     people = defaultdict(list)
     for clip in clips:
         if track_path(cache, clip).is_file():
             people[clip.speaker or clip.name].append(clip)
     if not people:
-        raise InputError(f"{cache} holds no tracked clip; run `styletalk dataset build` first")
+        raise InputError(f"{cache} contains no tracked clip; run `styletalk dataset build` first")
     return dict(people)
 
 
 def encode_clips(clips: Iterable[VideoClip], cache: Path, model: FaceModel) -> Iterator[tuple[VideoClip, str | None]]:
-    """Writes the coefficients of every tracked clip, all clips of a person against the same neutral face.
+    """Writes the coefficients of every tracked clip; all clips of a person share one neutral face.
 
     Yields:
         Every clip with None, or with the reason why it was skipped.
 
     Raises:
-        InputError: not one clip has been tracked.
+        InputError: no clip has been tracked.
     """
     for members in group_people(clips, cache).values():
         tracks = [load_track(cache, clip) for clip in members]
@@ -149,6 +149,6 @@ def encode_clips(clips: Iterable[VideoClip], cache: Path, model: FaceModel) -> I
 
 
 def reference_tracks(clips: Sequence[VideoClip], tracks: Sequence[Track]) -> tuple[list[Track], bool]:
-    """Which of one person's tracks show the face at rest, and whether that is known: the neutral ones, else all."""
+    """One person's neutral tracks and True, or, if the person has none, all its tracks and False."""
     neutral = [track for clip, track in zip(clips, tracks, strict=True) if clip.style.startswith(_NEUTRAL)]
     return neutral or list(tracks), bool(neutral)

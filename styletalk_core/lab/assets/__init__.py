@@ -1,1 +1,1 @@
-"""Makers of the packaged presenters, teeth and contact sheets."""
+"""Scripts that build the packaged presenters, the teeth texture and the contact sheets."""

@@ -1,4 +1,4 @@
-"""Contact sheets of every built-in presenter: each speaking style by each position of mouth, head and eyes.
+"""Contact sheets of the built-in presenters: one row per speaking style, one column per mouth, head or eye position.
 
 python -m styletalk_core.lab.assets.gallery docs/gallery
 """
@@ -21,11 +21,11 @@ from styletalk_core.rendering.mesh_renderer import MeshRenderer
 Array = NDArray[np.float32]
 
 CELL: Final = 160
-"""Side of one picture, px."""
+"""Side of one image on the sheet, px."""
 RENDERED: Final = 320
-"""Side at which it is rendered, px."""
+"""Side at which each image is rendered before downscaling, px."""
 SPOKEN: Final = {"silence": "SIL", "open vowel": "AA", "closed lips": "M", "f": "F", "o": "OW"}
-"""Columns that a style speaks: the phone held for a whole window."""
+"""Columns that show speech: the phone that fills the window."""
 TURN: Final = np.radians(12)
 SMILE: Final = 0.9
 """Score of MediaPipe's two smile blendshapes."""
@@ -35,7 +35,7 @@ LABEL_HEIGHT: Final = 22
 
 
 def sheet(renderer: MeshRenderer, engine: ModelEngine, avatar: str, styles: list[str]) -> NDArray[np.uint8]:
-    """One presenter: a row for every style, a column for every position, (H, W, 3) uint8 RGB."""
+    """The sheet of one presenter: a row per style, a column per position, (H, W, 3) uint8 RGB."""
     model = FaceModel.load()
     scores = np.zeros(len(model.from_scores), np.float32)
     scores[list(SMILES)] = SMILE
@@ -56,7 +56,7 @@ def sheet(renderer: MeshRenderer, engine: ModelEngine, avatar: str, styles: list
 
 
 def _held(engine: ModelEngine, phone: str) -> Array:
-    """Expression (64,) of a phone held for a whole window."""
+    """Expression (64,) of a window filled with one phone."""
     window = np.zeros((1, WINDOW, len(PHONES)), np.float32)
     window[..., INDEX[phone]] = 1.0
     return np.asarray(engine.decode([0], window)[0], np.float32)
@@ -84,8 +84,8 @@ def main() -> None:
     """Writes one JPEG per presenter."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", nargs="*", help="names of presenters; all by default")
-    parser.add_argument("--quality", type=int, default=78, help="of the JPEG files (default: 78)")
+    parser.add_argument("--only", nargs="*", help="names of presenters (default: all)")
+    parser.add_argument("--quality", type=int, default=78, help="JPEG quality (default: 78)")
     args = parser.parse_args()
     avatars, styles = AvatarLibrary(Path()), StyleLibrary(Path())
     engine = ModelEngine(avatars, styles, size=RENDERED)

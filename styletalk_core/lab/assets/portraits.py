@@ -1,8 +1,8 @@
-"""Makes the built-in presenters: new faces blended from synthetic portraits, before a plain studio backdrop.
+"""Builds the built-in presenters: new faces blended from synthetic portraits, in front of a plain studio backdrop.
 
-Each presenter takes hair, neck and clothes from one synthetic face, its shape from a weighted mean of three or more,
-and its eyes, nose and mouth from different ones, joined by multi-band blending so that skin stays as sharp as a
-photograph. Nobody looks like this: the sources are generated faces (SFHQ, MIT licence), and the blend is new.
+Each presenter has the hair, neck and clothes of one synthetic face, the weighted mean shape of three or more, and the
+eyes, nose and mouth of different ones. Multi-band blending keeps the skin as sharp as in a photograph. No real person
+is shown: the sources are generated faces (SFHQ, MIT licence), and the blend is new.
 
     python -m styletalk_core.lab.assets.portraits ../shared/data/portraits
 """
@@ -28,7 +28,7 @@ from styletalk_core.rendering.raster.rasterizer import fill_triangles
 
 SIDE = 896
 BANDS = 6
-_EVENNESS = 0.75  # 0 keeps the base's complexion .. 1 takes the mean of all sources
+_EVENNESS = 0.75  # 0 keeps the base's complexion, 1 takes the mean of all sources
 
 BROWS = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 336, 296, 334, 293, 300, 276, 283, 282, 295, 285)
 NOSE = (6, 197, 195, 5, 4, 1, 19, 94, 2, 98, 327, 64, 294, 129, 358, 49, 279, 48, 278, 122, 351)
@@ -48,15 +48,15 @@ class Recipe:
     name: str
     title: str
     base: str  # hair, neck, clothes and the skin outside the regions
-    shape: dict[str, float]  # share of each source in the face's shape; sums to 1
+    shape: dict[str, float]  # weight of each source in the face shape; sums to 1
     eyes: str
     nose: str
     mouth: str
-    backdrop: tuple[int, int, int] | None  # RGB of the studio wall; None leaves the wall of the base
-    headroom: int = 0  # px added above hair that the source cuts off
-    vividness: float = 1.0  # factor on the person's colours
-    mirrored: bool = False  # the half of the eyes' source that is on the picture's right is the other's mirror image
-    shoulder: tuple[int, int, int, int] | None = None  # line x, y, x, y that cloth is drawn anew below, over a flaw
+    backdrop: tuple[int, int, int] | None  # RGB of the studio wall; None keeps the background of the base
+    headroom: int = 0  # px added above hair that the source image cuts off
+    vividness: float = 1.0  # factor on the colour saturation of the person
+    mirrored: bool = False  # in the source of the eyes, replace the right half of the image by the mirrored left half
+    shoulder: tuple[int, int, int, int] | None = None  # line x, y, x, y below which a flaw is covered with plain cloth
 
 
 RECIPES = (
@@ -90,7 +90,7 @@ RECIPES = (
 
 
 def aligned(landmarks: Float, onto: Float) -> Float:
-    """Moves landmarks (478, 3) onto others by the best rotation, scale and shift (Umeyama), in space."""
+    """Aligns landmarks (478, 3) to others with the best 3D rotation, scale and translation (Umeyama)."""
     a, b = landmarks - landmarks.mean(0), onto - onto.mean(0)
     u, s, vt = np.linalg.svd(b.T @ a)
     sign = np.diag([1, 1, np.sign(np.linalg.det(u @ vt))])
@@ -100,12 +100,12 @@ def aligned(landmarks: Float, onto: Float) -> Float:
 
 
 def weighted(parts: dict[str, Float], shares: dict[str, float]) -> Float:
-    """Sum of the parts, each times its share."""
+    """Weighted sum of the parts."""
     return np.asarray(sum(share * parts[name].astype(np.float32) for name, share in shares.items()), np.float32)
 
 
 def warped(image: Image, landmarks: Float, target: Float) -> Image:
-    """Bends a portrait so that its landmarks lie on ``target`` (478, 3)."""
+    """Warps a portrait so that its landmarks move to ``target`` (478, 3)."""
     mesh = face_mesh.build_head_mesh(landmarks, SIDE, face_mesh.face_triangles())
     vertices = mesh.vertices.copy()
     shift = target - landmarks
@@ -118,7 +118,7 @@ def warped(image: Image, landmarks: Float, target: Float) -> Image:
 
 
 def made_symmetric(bent: Image, image: Image, landmarks: Float, target: Float) -> Image:
-    """Replaces the right half of a bent portrait by the mirror image of its left half."""
+    """Replaces the right half of a warped portrait by the mirror image of its left half."""
     turned = landmarks.copy()
     turned[:, 0] = SIDE - 1 - turned[:, 0]
     other = warped(np.ascontiguousarray(image[:, ::-1]), turned[MIRROR], target)
@@ -128,7 +128,7 @@ def made_symmetric(bent: Image, image: Image, landmarks: Float, target: Float) -
 
 
 def region_mask(target: Float, points: tuple[int, ...], grow: float) -> Float:
-    """A soft mask (H, W) over the convex hull of landmarks, grown by a share of the inter-ocular distance."""
+    """Soft mask (H, W) over the convex hull of landmarks, grown by a fraction of the inter-ocular distance."""
     unit = face_mesh.eye_distance_px(target)
     mask = np.zeros((SIDE, SIDE), np.float32)
     cv2.fillConvexPoly(mask, cv2.convexHull(target[list(points), :2].round().astype(np.int32)), 1.0)
@@ -137,7 +137,7 @@ def region_mask(target: Float, points: tuple[int, ...], grow: float) -> Float:
 
 
 def multiband(first: Float, second: Float, mask: Float) -> Float:
-    """Burt and Adelson's multi-resolution spline: ``second`` where ``mask`` (H, W) is 1."""
+    """Multi-resolution spline (Burt and Adelson 1983): ``second`` where ``mask`` (H, W) is 1."""
     if min(mask.shape) < 2**3 or mask.shape[0] <= SIDE >> BANDS:
         return np.asarray(first + (second - first) * mask[..., None], np.float32)
     size = (first.shape[1], first.shape[0])
@@ -148,7 +148,7 @@ def multiband(first: Float, second: Float, mask: Float) -> Float:
 
 
 def matched_colors(image: Image, like: Image, mask: Float) -> Image:
-    """Gives a face the mean and spread of another's Lab colours inside ``mask``."""
+    """Gives a face the mean and standard deviation of another's Lab colours inside ``mask``."""
     labs = [cv2.cvtColor(p.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) for p in (image, like)]
     inside = mask > 0.5
     (mean, std), (mean_like, std_like) = ((lab[inside].mean(0), lab[inside].std(0)) for lab in labs)
@@ -158,7 +158,7 @@ def matched_colors(image: Image, like: Image, mask: Float) -> Image:
 
 
 def evened(canvas: Float, sources: dict[str, Image], recipe: Recipe, target: Float, face: Float) -> Float:
-    """Mixes the broad colours of the skin from all sources, which takes the blotches of one face away."""
+    """Averages the low-frequency skin colours of all sources, which removes blotches of the base."""
     unit = face_mesh.eye_distance_px(target)
     features = np.maximum(region_mask(target, REGIONS["eyes"], 0.05), region_mask(target, REGIONS["mouth"], 0.05))
     skin = cv2.erode(face, np.ones((round(0.12 * unit),) * 2)) * (1 - features)
@@ -178,7 +178,7 @@ def evened(canvas: Float, sources: dict[str, Image], recipe: Recipe, target: Flo
 
 
 def redrawn_shoulder(image: Image, mask: Float, line: tuple[int, int, int, int]) -> tuple[Image, Float]:
-    """Replaces what lies right of a line's start by plain cloth below the line and nothing above it."""
+    """Replaces the region right of a line's start: plain cloth below the line, background above it."""
     x0, y0, x1, y1 = line
     x, y = np.meshgrid(np.arange(SIDE, dtype=np.float32), np.arange(SIDE, dtype=np.float32))
     depth = y - (y0 + (x - x0) * (y1 - y0) / (x1 - x0))
@@ -193,7 +193,7 @@ def redrawn_shoulder(image: Image, mask: Float, line: tuple[int, int, int, int])
 
 
 def with_headroom(image: Image, mask: Float, room: int) -> tuple[Image, Float]:
-    """Rounds off hair that the upper edge cuts, and makes room above it."""
+    """Adds room above the head and rounds off hair that the upper image edge cuts off."""
     sides = (room, 0, room // 2, room // 2)
     taller = cv2.copyMakeBorder(image, *sides, cv2.BORDER_REFLECT_101)
     taller_mask = cv2.copyMakeBorder(mask, *sides, cv2.BORDER_REPLICATE)
@@ -211,7 +211,7 @@ def with_headroom(image: Image, mask: Float, room: int) -> tuple[Image, Float]:
 
 
 def backdrop(color: tuple[int, int, int]) -> Float:
-    """A studio wall: the colour, lit from the upper left, with a trace of grain against banding."""
+    """A studio wall of the given colour, lit from the upper left, with slight grain against banding."""
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE
     light = 1.16 - 0.42 * np.hypot(x - 0.42, (y - 0.36) * 0.9)
     grain = np.random.default_rng(7).normal(0, 0.8, (SIDE, SIDE, 1))
@@ -223,23 +223,23 @@ def _as_picture(colors: Float) -> Image:
 
 
 def make(recipe: Recipe, folder: Path) -> Image:
-    """Returns the presenter (896, 896, 3) uint8 RGB."""
+    """Builds one presenter: (896, 896, 3) uint8 RGB."""
     names = {recipe.base, recipe.eyes, recipe.nose, recipe.mouth, *recipe.shape}
     pictures, marks = {}, {}
     for name in names:
         bgr = cv2.imread(str(folder / f"{name}.jpg"))
         if bgr is None:
-            raise InputError(f"{folder} has no picture {name}.jpg")
+            raise InputError(f"{folder} contains no image {name}.jpg")
         square = cv2.resize(bgr, (SIDE, SIDE), interpolation=cv2.INTER_LANCZOS4)
         pictures[name] = cv2.cvtColor(square, cv2.COLOR_BGR2RGB)
         marks[name] = find_landmarks(pictures[name])
     base = marks[recipe.base]
     placed = {name: aligned(points, base) for name, points in marks.items()}
     target = weighted(placed, recipe.shape)
-    # The outline stays near the base's own, so that hair, ears and neck keep fitting.
+    # The outline stays close to the base's, so that hair, ears and neck still fit.
     outline = list(face_mesh.FACE_OVAL)
     target[outline] = 0.3 * target[outline] + 0.7 * base[outline]
-    # The mouth keeps the shape of the one it is cut from, so that its lips stay closed.
+    # The mouth keeps the shape of its source, so that the lips stay closed.
     lips = sorted({*face_mesh.UPPER_INNER_LIP, *face_mesh.LOWER_INNER_LIP})
     own = placed[recipe.mouth]
     target[lips] = own[lips] - own[lips].mean(0) + target[lips].mean(0)
@@ -277,7 +277,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("portraits", type=Path, help="folder with the sfhq_*.jpg faces")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "portraits")
-    parser.add_argument("--only", nargs="*", help="names of presenters to make; all by default")
+    parser.add_argument("--only", nargs="*", help="names of presenters to build (default: all)")
     args = parser.parse_args()
     for recipe in RECIPES:
         if args.only and recipe.name not in args.only:

@@ -1,6 +1,6 @@
-"""Makes the texture of a row of upper teeth from the smile of a synthetic face (SFHQ, MIT licence).
+"""Builds the texture of the upper teeth from the smile of a synthetic face (SFHQ, MIT licence).
 
-The half that faces the camera best is cut out along the edges of its teeth, mirrored, and freed of the lip.
+The half of the row that faces the camera is cut out along the edges of the teeth, without the lip, and mirrored.
 
     python -m styletalk_core.lab.assets.teeth_texture ../shared/data/portraits
 """
@@ -18,10 +18,10 @@ from styletalk_core.rendering.portrait.photo import find_landmarks
 
 SOURCE: Final = "sfhq_2x4_13"
 CROP: Final = (800, 400)
-"""Width and height of the mouth after it is turned upright, px; its corners then lie `CORNERS` apart."""
+"""Width and height of the upright mouth crop, px; the mouth corners are `CORNERS` apart."""
 CORNERS: Final = 800 / 1.35
 TOP, BOTTOM, LEFT, MIDDLE = 186, 292, 150, 398
-"""Rows and columns of the half row that is used, px of the crop."""
+"""Rows and columns of the half that is used, px in the crop."""
 # fmt: off
 EDGE: Final = (
     (398, 190), (398, 264), (395, 282), (390, 285), (368, 287), (334, 286), (326, 280), (322, 257), (315, 273),
@@ -29,16 +29,16 @@ EDGE: Final = (
     (196, 246), (187, 232), (181, 228), (174, 229), (163, 222), (154, 201), (156, 190),
 )
 # fmt: on
-"""Outline of the teeth of that half, from the middle along the cutting edge to the last molar in sight."""
+"""Outline of the teeth of that half, from the middle along the cutting edge to the last visible molar."""
 _SHIFT: Final = 4
 _GUM: Final = 8
 _SPACE_WIDTH: Final = 43
 _SPACE_DEPTH: Final = 0.85
-"""How far the notches between the teeth are filled with the shaded enamel behind them."""
+"""Opacity of the shaded enamel that fills the gaps between the teeth."""
 
 
 def teeth_texture(image: Image, landmarks: Float) -> Image:
-    """Returns (h, w, 4) uint8 RGBA of the full row; picture (H, W, 3) RGB with landmarks (478, 3) px."""
+    """Returns the full row (h, w, 4) uint8 RGBA, from an image (H, W, 3) RGB and its landmarks (478, 3) px."""
     right, left = landmarks[78, :2], landmarks[308, :2]
     middle, across = (right + left) / 2, left - right
     angle = float(np.degrees(np.arctan2(across[1], across[0])))
@@ -72,7 +72,7 @@ def main() -> None:
     args = parser.parse_args()
     image = cv2.imread(str(args.portraits / f"{SOURCE}.jpg"))
     if image is None:
-        raise InputError(f"{args.portraits} has no picture {SOURCE}.jpg")
+        raise InputError(f"{args.portraits} contains no image {SOURCE}.jpg")
     rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     cv2.imwrite(str(args.out), cv2.cvtColor(teeth_texture(rgb, find_landmarks(rgb)), cv2.COLOR_RGBA2BGRA))
 

@@ -1,1 +1,1 @@
-"""Benchmarks of single models; each module is one `styletalk bench NAME`."""
+"""Benchmarks of single models; each module is a `styletalk bench NAME` command."""

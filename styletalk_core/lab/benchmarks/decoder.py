@@ -1,7 +1,7 @@
-"""Speed of the decoder with a cached style, against the uncached computation.
+"""`styletalk bench decoder`: speed of the decoder with a cached style, compared with the uncached computation.
 
-Sizes are the paper's with ``--size paper`` (the default), else those of the shipped weights. One CPU thread; times on a
-processor are those of the thread, which other programs hardly move.
+Uses the sizes of the paper with ``--size paper`` (the default), else those of the shipped weights. One CPU thread; CPU
+times are thread CPU time, which other programs hardly affect.
 """
 
 import argparse
@@ -27,21 +27,23 @@ SAMPLES: Final = 300
 WARM_UP: Final = 30
 BATCH: Final = 8
 SESSIONS_ON_GPU: Final = 32
-"""Sessions whose share of a CUDA device is told."""
+"""Number of sessions for which the load of a CUDA device is reported."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `styletalk bench decoder`."""
-    parser.add_argument("--size", choices=("paper", "shipped"), default="paper", help="which network")
+    parser.add_argument(
+        "--size", choices=("paper", "shipped"), default="paper", help="network to measure (default: paper)"
+    )
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--kernel", help="as in products_ms, such as 'int16 6x16'; the fastest by default")
+    parser.add_argument("--kernel", help="kernel named as in products_ms, such as 'int16 6x16' (default: the fastest)")
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--json", action="store_true")
 
 
 @torch.inference_mode()
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Measures a frame for one session and for eight of different styles, a style switch, and the plain computation."""
+    """Measures a frame for one session and for eight with different styles, a style switch, and a frame uncached."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -100,15 +102,15 @@ def _network(size: str) -> StyleTalk:
 
 
 def _compiled(plain: StyleTalk, kernel: str | None) -> CompiledStyleTalk:
-    """The network with the kernel of a name, the fastest by default."""
+    """The network compiled with the named kernel, by default the fastest."""
     known = {str(one): one for one in candidates(plain.dimensions)}
     if kernel is not None and kernel not in known:
-        raise InputError(f"there is no kernel {kernel!r} here; there are: {', '.join(known)}")
+        raise InputError(f"unknown kernel {kernel!r}; this machine has: {', '.join(known)}")
     return CompiledStyleTalk(checkpoint.weights_of(plain), known.get(kernel or ""))
 
 
 def _times(call: Callable[[], object], samples: int, device: torch.device) -> list[float]:
-    """Milliseconds of each call, after warming up."""
+    """Duration of each call in ms, after a warm-up."""
     clock = time.perf_counter if device.type == "cuda" else time.thread_time
     for _ in range(WARM_UP):
         call()

@@ -1,6 +1,6 @@
-"""`styletalk bench face`: how exact the face model is, how little it knows of the person, and what style codes tell.
+"""`styletalk bench face`: accuracy of the face model, its independence of identity, and retrieval by style code.
 
-Everything is measured on clips of the dev and test split, which neither the face model nor the networks were made of.
+All clips are from the dev and test splits, on which neither the face model nor the networks were trained.
 Runs on: the command line.
 """
 
@@ -28,18 +28,18 @@ from styletalk_core.library.style_map import style_codes
 from styletalk_core.library.styles import Style
 
 CLOSED: Final = 0.005
-"""Tracked lip gap in inter-ocular distances below which lips are closed."""
+"""Tracked lip gap below which the lips count as closed, in inter-ocular distances."""
 ALLOWED_GAP: Final = 0.01
 _PARTS: Final = 4
-"""Pieces that a clip is cut into, to learn a person from half of them and find it again in the others."""
+"""Pieces per clip; half of them train the person classifier, the other half test it."""
 _RIDGE: Final = 1e-3
 _MIN_STYLE_FRAMES: Final = 30
-"""Frames that the style encoder needs."""
+"""Minimum input length of the style encoder."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """One clip that nothing was trained on."""
+    """A clip outside the training set."""
 
     clip: VideoClip
     track: Track
@@ -47,18 +47,18 @@ class HeldOut:
 
     @property
     def person(self) -> str:
-        """Name of the person; the clip's name if unknown."""
+        """Name of the person, or of the clip if the person is unknown."""
         return self.clip.speaker or self.clip.name
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the folders."""
+    """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
-    parser.add_argument("--cache", type=Path, help="folder of `styletalk dataset build`; else the clips are tracked")
+    parser.add_argument("--cache", type=Path, help="folder of `styletalk dataset build` (default: track the clips)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Measures and reports everything."""
+    """Runs all measurements."""
     model = FaceModel.load()
     with tempfile.TemporaryDirectory() as scratch:
         clips = list(held_out(args.data, args.cache or Path(scratch), model))
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def held_out(data: Path, cache: Path, model: FaceModel) -> Iterator[HeldOut]:
-    """Every dev and test clip with the person's face, which is estimated from this person's held-out clips alone."""
+    """Every dev and test clip with the person's face, estimated only from the held-out clips of that person."""
     clips = [clip for clip in read_manifest(data) if clip.split != "train"]
     for _ in tqdm(track_clips(clips, cache), desc="tracking", total=len(clips), unit="clip"):
         pass
@@ -90,7 +90,7 @@ def held_out(data: Path, cache: Path, model: FaceModel) -> Iterator[HeldOut]:
 
 
 def reconstruction(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
-    """Lip error and lip gap after encoding and decoding, in percent of the inter-ocular distance."""
+    """Errors of lips and lip gap after encoding and decoding, in percent of the inter-ocular distance."""
     errors, gaps = [], []
     for held in clips:
         motion = fit_head(held.track.landmarks, held.face.shape)
@@ -112,10 +112,10 @@ def reconstruction(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, floa
 
 
 def identity(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
-    """Return the accuracy of a linear person classifier, on landmarks and on coefficients of calm frames.
+    """Returns the accuracy of a linear person classifier on landmarks and on coefficients of calm frames.
 
-    Every clip is cut into pieces, each read as a clip of its own; the classifier learns the even ones and is then
-    asked about the odd ones.
+    Every clip is cut into pieces, each encoded as a clip of its own; the classifier is trained on the even pieces and
+    tested on the odd ones.
     """
     faces, coefficients, people, known = [], [], [], []
     for held in clips:
@@ -141,7 +141,7 @@ def identity(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
 
 
 def retrieval(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
-    """Return how often the nearest style code has the same person and manner; every clip gives two halves."""
+    """Returns how often the nearest style code is of the same person and speaking style; clips are cut in halves."""
     styles, labels = [], []
     for held in clips:
         motion = encode_track(held.track, held.face, model)
@@ -155,14 +155,14 @@ def retrieval(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
     same = names[:, None] == names[None]
     found = np.array([same[row, distance[row].argmin()] for row in range(len(names))])
     chance = (same.sum(axis=1) - 1) / (len(names) - 1)
-    # Every manner counts the same, however many clips there are of it.
+    # Every style has the same weight, regardless of its number of clips.
     share = float(np.mean([found[names == name].mean() for name in set(labels)]))
     luck = float(np.mean([chance[names == name].mean() for name in set(labels)]))
     return {"style_found": share, "style_chance": luck, "style_found_over_chance": share / luck}
 
 
 def adding_a_style(clips: Sequence[HeldOut]) -> dict[str, float]:
-    """Seconds on the clock and of processor time from a video to a style, for ten seconds of video."""
+    """Wall-clock and CPU seconds to turn a ten-second video into a style."""
     clip = min(clips, key=lambda held: abs(held.track.times[-1] - 10))
     started, cpu_started = time.perf_counter(), time.process_time()
     style_from_video(clip.clip.path, "bench")
@@ -179,7 +179,7 @@ def _references(members: Sequence[tuple[VideoClip, Track]], model: FaceModel) ->
 
 
 def _recognized(features: Array, people: NDArray[np.str_], known: NDArray[np.bool_]) -> float:
-    """Share of unknown rows whose person a ridge classifier of the known rows names; all people count the same."""
+    """Accuracy on the unknown rows of a ridge classifier trained on the known rows, averaged over people."""
     names = sorted(set(people))
     wanted = (people[:, None] == np.array(names)[None]).astype(np.float64)
     centred = (features - features[known].mean(axis=0)).astype(np.float64)

@@ -14,15 +14,16 @@ WARM_UP: Final = 50
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the number of speakers and the duration."""
-    parser.add_argument("--streams", type=int, default=1, help="speakers in one batch (default: 1)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="sound to hear (default: 20)")
+    """Adds the command-line options."""
+    parser.add_argument("--streams", type=int, default=1, help="streams per batch (default: 1)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="duration of the audio (default: 20)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns ``rtf`` and ``cpu_ms``, processor time per second of sound and per step of one stream.
+    """Returns ``rtf`` and ``cpu_ms``, the CPU time of one stream per second of audio and per step.
 
-    Also ``step_ms``, ``step_p95_ms``, ``step_p99_ms``, time on the clock per step of all, and ``lookahead_ms``.
+    Also ``step_ms``, ``step_p95_ms`` and ``step_p99_ms``, wall-clock time per step of all streams, and
+    ``lookahead_ms``.
     """
     recognizer = Recognizer.load()
     streams = [RecognizerStream(recognizer) for _ in range(args.streams)]

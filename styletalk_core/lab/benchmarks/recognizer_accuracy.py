@@ -1,4 +1,4 @@
-"""`styletalk bench recognizer-accuracy`: labels against references, in quiet, in noise and when nobody speaks."""
+"""`styletalk bench recognizer-accuracy`: accuracy of the phone labels on clean speech, in noise and without speech."""
 
 import argparse
 import dataclasses
@@ -24,12 +24,12 @@ from styletalk_core.recognizer.stream import PhoneRecognizer, frame_labels, reco
 SNRS: Final = (20, 10)
 SHIFTS_MS: Final = range(-60, 61, 10)
 TESTED: Final = 120
-"""Utterances of held-out speakers that are scored for each source."""
+"""Utterances of held-out speakers scored per source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Sound (n,) float32 16 kHz and its phone ids (F,) at 30 fps."""
+    """Audio (n,) float32, 16 kHz, and its phone ids (F,) at 30 fps."""
 
     name: str
     samples: NDArray[np.float32]
@@ -37,17 +37,17 @@ class Reference:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the data folder, the cache of aligned sound and the back end."""
+    """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the project's data folder")
-    parser.add_argument("--cache", type=Path, help="cache of `styletalk train recognizer`: adds held-out speakers")
+    parser.add_argument("--cache", type=Path, help="cache of `styletalk train recognizer`, to add held-out speakers")
     parser.add_argument("--backend", choices=BACKENDS, default="neural", help="recognizer (default: neural)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns accuracies on the official samples, on held-out speakers and in noise, and the share of SIL in silence.
+    """Returns accuracies on official samples, on held-out speakers and in noise, and the share of SIL in non-speech.
 
     Raises:
-        InputError: the data folder holds no official samples, or the back end has no model.
+        InputError: the data folder contains no official samples, or the back end has no model.
     """
     backend = open_backend(args.backend)
     dev = list(official_samples(args.data))
@@ -68,10 +68,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def official_samples(data: Path) -> Iterator[Reference]:
-    """The official samples with sound and labels; raises InputError when there are none."""
+    """Yields the official samples with audio and labels; raises InputError if there are none."""
     paths = sorted((data / "official_dev").glob("*_seq.json"))
     if not paths:
-        raise InputError(f"{data} holds no official_dev folder with samples: --data must name the data folder")
+        raise InputError(f"{data} contains no official_dev folder with samples: --data must be the data folder")
     for path in paths:
         name = path.name.removesuffix("_seq.json")
         labels = np.array(json.loads(path.read_text()), np.uint8)
@@ -79,7 +79,7 @@ def official_samples(data: Path) -> Iterator[Reference]:
 
 
 def _held_out(cache: Path, source: str) -> Iterator[Reference]:
-    """Test utterances whose speakers are not in the training split, labelled by the aligner."""
+    """Yields test utterances of speakers outside the training split, labelled by the aligner."""
     chosen = [one for one in utterances(cache) if one.split == "test" and one.source == source][:TESTED]
     for one in chosen:
         samples = np.asarray(one.samples / 32768, np.float32)
@@ -88,13 +88,13 @@ def _held_out(cache: Path, source: str) -> Iterator[Reference]:
 
 
 def accuracy(backend: PhoneRecognizer, references: list[Reference]) -> dict[str, float]:
-    """Return the label accuracy weighted by length: `mean_accuracy` over all references."""
+    """Returns the label accuracy weighted by length: `mean_accuracy` over all references."""
     scores = [score(frame_labels(recognize(backend, one.samples), len(one.labels)), one.labels) for one in references]
     return mean_accuracy(scores, [len(one.labels) for one in references])
 
 
 def _best_shift(backend: PhoneRecognizer, references: list[Reference]) -> tuple[int, dict[str, float]]:
-    """The constant shift (ms) of the labels that agrees best, and the accuracy there."""
+    """The constant label shift (ms) with the best agreement, and the accuracy at that shift."""
     heard = [recognize(backend, one.samples) for one in references]
     figures = {}
     for shift in SHIFTS_MS:
@@ -107,7 +107,7 @@ def _best_shift(backend: PhoneRecognizer, references: list[Reference]) -> tuple[
 
 
 def _noise_cost(backend: PhoneRecognizer, references: list[Reference], quiet: float) -> dict[str, float]:
-    """Points of strict accuracy lost to each noise."""
+    """Loss of strict accuracy with each noise, in percentage points."""
     rng = np.random.default_rng(0)
     longest = max(len(one.samples) for one in references)
     voices = [np.resize(np.roll(one.samples[::-1], 8000 * i), longest) for i, one in enumerate(references)]
@@ -124,7 +124,7 @@ def _noise_cost(backend: PhoneRecognizer, references: list[Reference], quiet: fl
 
 
 def _silent_shares(backend: PhoneRecognizer) -> dict[str, float]:
-    """Share of SIL in 30 s of each sound that is no speech."""
+    """Share of SIL in 30 s of each kind of non-speech audio."""
     rng = np.random.default_rng(1)
     count = 30 * SPEECH_RATE
     sounds = {name: make(rng, count) for name, make in NOISES.items()}

@@ -1,7 +1,7 @@
 """`styletalk bench renderer`: time per frame of the renderers on one CPU thread, and memory per portrait.
 
-Every part of a frame counts: face model, deformation, resampling, eyes, mouth, compositing, yuv420p. The paper's
-renderer is timed in the same run; its speed does not depend on its weights, which are not shipped.
+Times include every step of a frame: face model, deformation, resampling, eyes, mouth, compositing and yuv420p. The
+paper's renderer is timed in the same run; its speed does not depend on its weights, which are not shipped.
 Runs on: the main thread.
 """
 
@@ -32,13 +32,13 @@ PIRENDERER_FRAMES: Final = 5
 FLICKER_FRAMES: Final = 60
 BATCH: Final = 16
 ABOVE_BROWS: Final = 9
-"""Landmark between the brows."""
+"""Landmark between the eyebrows."""
 NOBODY: Final = 16
-"""Brightness of the mask, with video levels, where there is only background."""
+"""Value of the mask, in video levels, where there is only background."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the portrait and the number of frames."""
+    """Adds the command-line options."""
     parser.add_argument("--avatar", help="built-in portrait to render (default: the first)")
     parser.add_argument("--frames", type=int, default=300, help="frames to render at each size (default: 300)")
 
@@ -46,12 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns medians ``ms_512``, ``ms_256`` with their ``_p95`` and ``_cpu``, and ``pirenderer_ms_256``.
 
-    Also ``speed_ratio_256`` between the two renderers, ``memory_mb`` of a portrait at 512, ``flicker`` [grey levels]
-    of what stays still while the mouth talks, ``batch_ms_512`` and ``batch_difference`` [mean grey levels] of the
-    batched renderer on ``batch_device``, CUDA where there is one, and ``device``. ``_cpu`` is
-    processor time per frame, which other programs on the machine disturb less than time on the clock; beside it
-    ``remap_512_cpu_ms`` is that of OpenCV's bare resampling of a picture of the frame's size, and ``remap_ratio_512``
-    how many of those a frame costs.
+    Also ``speed_ratio_256`` between the two renderers, ``memory_mb`` of a portrait at 512, ``flicker`` (grey levels)
+    of the static image regions while the mouth moves, ``batch_ms_512`` and ``batch_difference`` (mean grey levels) of
+    the batched renderer on ``batch_device`` (CUDA if available), and ``device``. ``_cpu`` is CPU time per frame, which
+    depends less on other programs than wall-clock time. ``remap_512_cpu_ms`` is the CPU time of a plain OpenCV remap of
+    a frame, and ``remap_ratio_512`` the cost of a rendered frame relative to it.
     """
     library = AvatarLibrary(Path())
     portrait = library.get(args.avatar or library.names()[0])
@@ -100,7 +99,7 @@ def _timed(portrait: Portrait, size: int, frames: int) -> dict[str, float]:
 
 @torch.inference_mode()
 def _pirenderer_ms() -> float:
-    """Median milliseconds per frame of the paper's renderer on one thread."""
+    """Median time per frame of the paper's renderer on one thread, ms."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -118,7 +117,7 @@ def _pirenderer_ms() -> float:
 
 
 def _memory(portrait: Portrait, size: int) -> int:
-    """Bytes that one prepared portrait keeps."""
+    """Memory of one prepared portrait, bytes."""
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     renderer = MeshRenderer(portrait, size)
@@ -129,7 +128,7 @@ def _memory(portrait: Portrait, size: int) -> int:
 
 
 def _flicker(portrait: Portrait, size: int) -> float:
-    """Mean difference between successive frames above the brows and outside the person, while the mouth talks."""
+    """Mean difference between successive frames above the eyebrows and in the background, while the mouth moves."""
     renderer = MeshRenderer(portrait, size)
     expression, pose, gaze, _ = _motion(FLICKER_FRAMES)
     expression[:, LOWER:] = 0
@@ -140,7 +139,7 @@ def _flicker(portrait: Portrait, size: int) -> float:
 
 
 def _batched(portrait: Portrait, size: int) -> dict[str, Any]:
-    """Time per frame of the batched renderer, and how far its pictures are from the others."""
+    """Time per frame of the batched renderer, and the mean difference of its frames from the single renderer's."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     renderer, batch = MeshRenderer(portrait, size), BatchRenderer(size, device)
     motions = [
@@ -160,7 +159,7 @@ def _batched(portrait: Portrait, size: int) -> dict[str, Any]:
 
 
 def _motion(frames: int) -> tuple[NDArray[np.float32], ...]:
-    """Lively motion: expression (n, 64), pose (n, 6), gaze (n, 2), blink (n,)."""
+    """Animated test motion: expression (n, 64), pose (n, 6), gaze (n, 2), blink (n,)."""
     generator = np.random.default_rng(0)
     t = np.arange(frames)[:, None] / 30
     expression = np.sin(2 * np.pi * generator.uniform(0.5, 4, 64) * t + generator.uniform(0, 6, 64))

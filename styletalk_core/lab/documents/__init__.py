@@ -1,1 +1,1 @@
-"""Generators of pages: measured sections, model cards."""
+"""Generated Markdown: measured sections and model cards."""

@@ -1,4 +1,4 @@
-"""Writes measured sections into a Markdown page, each between its own marks; the rest of the page stays as it is.
+"""Writes generated sections into a Markdown page, each between its own markers; the rest of the page is unchanged.
 
 Runs on: any thread; writes files.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def write_section(page: Path, name: str, title: str, text: str) -> None:
-    """Puts a section between its marks, or at the end of the page when it has none yet."""
+    """Replaces a section between its markers, or appends it to the page if the markers are missing."""
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     section = f"{begin}\n## {title}\n\n{text.rstrip()}\n{end}"
     old = page.read_text(encoding="utf-8") if page.exists() else "# Results\n"
@@ -20,6 +20,6 @@ def write_section(page: Path, name: str, title: str, text: str) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with a line for the head and one for each row."""
+    """A Markdown table with a header line and one line per row."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

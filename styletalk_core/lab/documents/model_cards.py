@@ -1,4 +1,4 @@
-"""The model cards that lie in the headers of the weight files, as one page for people.
+"""Generates the model card page from the headers of the weight files.
 
 Runs on: any thread; reads the packaged weights.
 """
@@ -11,29 +11,28 @@ from typing import Any, Final
 from safetensors import safe_open
 
 _FOR_PROGRAMS: Final = frozenset({"config", "dimensions", "format", "settings"})
-"""Parts of a header that the code reads, or that the training's settings tell."""
+"""Header fields that are read by code or repeat the training settings."""
 _OPENING: Final = """\
 # Model cards
 
-Each card is what lies in the header of a weight file; `styletalk results` writes this page. What every file is, how it
-is made and under which terms it may be used, also of those without a card, stands beside
-[the weights](../styletalk_core/weights/README.md); how good they are, in the [results](results.md).
+Each card is stored in the header of its weight file; `styletalk results` generates this page. The README of
+[the weights](../styletalk_core/weights/README.md) lists every file, including those without a card, with its origin
+and licence; measured quality is in the [results](results.md).
 """
 
 
 def cards_page(folder: Path) -> str:
-    """The page of all weight files in ``folder`` that carry a card."""
+    """Builds the page for all weight files in ``folder`` that have a card."""
     sections = [_OPENING]
     for path in sorted(folder.glob("*.safetensors")):
         if card := read_card(path):
             lines = "\n".join(f"- {_words(name)}:{_told(value)}" for name, value in card.items())
-            # Weights of 0.1 spell it in the British way.
-            sections.append(f"## {path.name}\n\n{lines}\n".replace("ogniser", "ognizer"))
+            sections.append(f"## {path.name}\n\n{lines}\n")
     return "\n".join(sections)
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """Return the model card in the header of a weight file; empty if there is none."""
+    """Returns the model card in the header of a weight file; empty if there is none."""
     with safe_open(path, "np") as file:
         header = {name: _parsed(value) for name, value in sorted((file.metadata() or {}).items())}
     card = header.pop("card", {})
@@ -52,7 +51,7 @@ def _words(name: str) -> str:
 
 
 def _told(value: Any, depth: int = 1) -> str:
-    """Format the value after the colon: nested mappings become nested lists, the innermost one line."""
+    """Formats a value after the colon: nested mappings become nested lists, the innermost one line."""
     if not isinstance(value, Mapping):
         return f" {'; '.join(map(str, value)) if isinstance(value, list) else value}"
     if any(isinstance(one, Mapping) for one in value.values()):

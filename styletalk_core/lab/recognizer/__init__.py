@@ -1,1 +1,1 @@
-"""Training of the recognizer: material, labels, noise, figures."""
+"""Training of the recognizer: corpus, labels, augmentation and accuracy."""

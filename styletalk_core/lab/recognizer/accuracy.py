@@ -1,4 +1,4 @@
-"""How well phone labels agree with reference labels, frame by frame and closure by closure. Pure."""
+"""Accuracy of phone labels against reference labels, per frame and per lip closure. Pure."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from styletalk_core.phones import CLOSED_LIPS, LIP_TO_TEETH, VISEME_OF_PHONE
 
 @dataclass(frozen=True, slots=True)
 class EventScore:
-    """Shares in [0, 1]: events found within one frame, and found events that are real."""
+    """Recall and precision in [0, 1] of events, matched within one frame."""
 
     recall: float
     precision: float
@@ -19,7 +19,7 @@ class EventScore:
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """Shares of frames in [0, 1]: exact, and with a neighbouring frame allowed; and the lip events."""
+    """Shares of frames in [0, 1] that match exactly and within one frame, and the scores of the lip events."""
 
     strict: float
     viseme: float
@@ -40,7 +40,7 @@ def score(predicted: NDArray[np.uint8], reference: NDArray[np.uint8]) -> Accurac
 
 
 def mean_accuracy(scores: list[Accuracy], weights: list[int]) -> dict[str, float]:
-    """Frame-weighted means of accuracies, flat, rounded to 4 digits."""
+    """Frame-weighted means of accuracies as a flat dict, rounded to 4 digits."""
     rows = []
     for one in scores:
         flat = dataclasses.asdict(one)
@@ -51,7 +51,7 @@ def mean_accuracy(scores: list[Accuracy], weights: list[int]) -> dict[str, float
 
 
 def event_score(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> EventScore:
-    """Events are unbroken runs of True in (T,); one counts as met when the other side is True within one frame."""
+    """Scores events, which are runs of True in (T,); an event is matched if the other side is True within one frame."""
     return EventScore(_met(reference, predicted), _met(predicted, reference))
 
 

@@ -1,7 +1,7 @@
-"""Phone labels with times for training: pocketsphinx forces the phones of a transcript onto the sound.
+"""Forced alignment for training labels: pocketsphinx aligns the phones of a transcript with the audio.
 
-Words that its dictionary lacks are pronounced by the network of the `hama` package. Used to prepare training
-data only; never runs live.
+Words missing from its dictionary are pronounced by the network of the `hama` package. Only used to prepare training
+data; never runs live.
 """
 
 import re
@@ -19,11 +19,11 @@ from styletalk_core.phones import INDEX, NSN_INDEX, SIL_INDEX
 LABEL_RATE: Final = 100
 """Labels per second: the frame rate of the aligner."""
 LABEL_LAG: Final = 0.024
-"""Seconds by which the official labels name a phone later than the aligner does: measured as the shift of best
-agreement on the official samples. Every label and column of this project follows the official convention."""
+"""Delay of the official labels relative to the aligner, in seconds: the shift of best agreement on the official
+samples. All labels and columns of this project follow the official convention."""
 
 ONSET_LEAD: Final = 3
-"""Label frames by which the official labels end a silence earlier than the aligner does, lag aside; measured there."""
+"""Label frames by which the official labels end a silence before the aligner does, after correcting `LABEL_LAG`."""
 
 IPA_TO_CMU: Final[dict[str, str]] = {
     "aɪ": "AY", "aʊ": "AW", "b": "B", "d": "D", "d͡ʒ": "JH", "eɪ": "EY", "e": "EY", "f": "F", "g": "G", "h": "HH",
@@ -34,24 +34,24 @@ IPA_TO_CMU: Final[dict[str, str]] = {
     "ʉ": "UW", "ʊ": "UH", "ʋ": "V", "ʌ": "AH", "ʒ": "ZH", "β": "B", "θ": "TH", "ɣ": "G", "χ": "HH", "ħ": "HH",
     "eə": "EH R", "ɪə": "IH R", "ʁ": "R", "ɲ": "N", "ɨ": "IH", "ø": "ER", "œ": "ER", "ɯ": "UW", "ɕ": "SH",
 }  # fmt: skip
-"""Symbols of the pronunciation network of `hama` -> CMU phones; symbols that are missing here are left out."""
+"""Symbols of the `hama` pronunciation network -> CMU phones; unlisted symbols are dropped."""
 
 
 class ForcedAligner:
-    """Times for known phones. Not thread safe."""
+    """Aligns known phones with audio. Not thread-safe."""
 
     def __init__(self) -> None:
         self._decoder = Decoder(bestpath=False, fwdflat=False, loglevel="FATAL")
 
     def align_text(self, samples: NDArray[np.float32], text: str) -> NDArray[np.uint8] | None:
-        """Phone ids of a transcript.
+        """Aligns the phones of a transcript.
 
         Args:
             samples: (n,) float32, 16 kHz.
-            text: what is said; words that the dictionary lacks are pronounced by rule.
+            text: the transcript; the pronunciation of words missing from the dictionary is predicted.
 
         Returns:
-            (n // 160,) uint8 phone ids at 100 Hz, or None where sound and text do not fit together.
+            (n // 160,) uint8 phone ids at 100 Hz, or None if audio and text do not match.
         """
         words = re.findall(r"[a-z']+", text.lower())
         for word in words:
@@ -92,12 +92,12 @@ class ForcedAligner:
 
 
 def to_cmu(symbols: Iterable[str]) -> list[str]:
-    """CMU phones of IPA symbols."""
+    """Converts IPA symbols to CMU phones."""
     return [phone for symbol in symbols if symbol in IPA_TO_CMU for phone in IPA_TO_CMU[symbol].split()]
 
 
 def labels_at(labels: NDArray[np.uint8], seconds: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """The official-convention labels (n,) at the given times; silence outside."""
+    """Labels (n,) at the given times, in the official convention; silence outside the audio."""
     labels = labels.copy()
     for _ in range(ONSET_LEAD if len(labels) else 0):
         onset = (labels[:-1] == SIL_INDEX) & (labels[1:] != SIL_INDEX)

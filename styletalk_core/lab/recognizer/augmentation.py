@@ -1,7 +1,7 @@
-"""Training batches for the recognizer, varied in the log-mel domain where variation costs almost nothing.
+"""Training batches for the recognizer, augmented in the log-mel domain, where augmentation is cheap.
 
-Speed, vocal-tract length, microphone response, gain, reverberation, added noise, babble and music, and cut
-bands. Every batch is a function of its number alone, so a resumed training repeats itself. Pure.
+Augmentations: speed, vocal-tract length, microphone response, gain, reverberation, noise, babble, music and band
+limits. A batch depends only on the seed and its number, so resumed training is reproducible. Pure.
 """
 
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ from styletalk_core.recognizer.features import (
 
 NOISE_SECONDS: Final = 40
 NOISE_CLIPS: Final = 4
-"""Clips of `NOISE_SECONDS` of each kind of noise."""
+"""Number of clips of `NOISE_SECONDS` per kind of noise."""
 
 Decibels = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechClip:
-    """One utterance: log-mel (T, 80) float16 dB and aligner's labels (T,) uint8, both at 100 Hz."""
+    """One utterance: log-mel features (T, 80) float16, dB, and aligned labels (T,) uint8, both at 100 Hz."""
 
     source: str
     decibels: NDArray[np.float16]
@@ -51,7 +51,7 @@ class Augmenter:
     """Draws batches from clips."""
 
     def __init__(self, clips: list[SpeechClip], shares: dict[str, float], seed: int) -> None:
-        """Args: shares: relative weight of each source; a source that is missing here counts as "other"."""
+        """Args: shares: relative weight of each source; an unlisted source counts as "other"."""
         self._clips = clips
         self._seed = seed
         keys = [clip.source if clip.source in shares else "other" for clip in clips]
@@ -64,7 +64,7 @@ class Augmenter:
         self._noises = [log_mel(make(rng, count)) for make in NOISES.values() for _ in range(NOISE_CLIPS)]
 
     def batch(self, number: int, size: int, columns: int) -> SpeechBatch:
-        """Batch ``number``: `size` excerpts of `columns` 20 ms columns."""
+        """Draws batch ``number``: `size` excerpts of `columns` 20 ms columns."""
         rng = np.random.default_rng((self._seed, number))
         frames = 2 * columns
         decibels = np.empty((size, frames, MELS), np.float32)
@@ -83,7 +83,7 @@ class Augmenter:
         return SpeechBatch(self._mask(rng, features), labels)
 
     def _excerpt(self, rng: np.random.Generator, frames: int) -> tuple[Decibels, NDArray[np.int64]]:
-        """Speech played back at another speed by another vocal tract: (frames, 80) and (frames // 2,) ids."""
+        """Speech with changed speed and vocal-tract length: (frames, 80) and (frames // 2,) ids."""
         speed = rng.uniform(0.85, 1.25) if rng.random() < 0.7 else 1.0
         needed = int(frames * speed) + 2
         parts: list[SpeechClip] = []
@@ -100,19 +100,19 @@ class Augmenter:
         low = warp.astype(int)
         fraction = (warp - low).astype(np.float32)
         decibels = (1 - fraction) * decibels[:, low] + fraction * decibels[:, low + 1]
-        # A column's label lies where its own instant falls in the original, lag of the convention included.
+        # The label of a column is read at its time in the original, including the lag of the label convention.
         instants = (first + speed * (100 * (np.arange(frames // 2) * 0.02 + 0.01) - 2.4)) / 100 + 0.024
         return decibels, labels_at(labels, instants).astype(np.int64)
 
     def _equalise(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:
-        """Another microphone: a smooth random response of a few decibels."""
+        """Microphone response: a smooth random curve of a few decibels."""
         knots = rng.normal(0, 3.5, (len(decibels), 6))
         places = np.linspace(0, 5, MELS)
         curve = np.stack([np.interp(places, np.arange(6), row) for row in knots])
         return np.asarray(decibels + curve[:, None, :], np.float32)
 
     def _reverberate(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:
-        """A room: each band's power decays exponentially behind the direct sound (a third of the excerpts)."""
+        """Reverberation: each band's power decays exponentially after the direct sound (a third of the excerpts)."""
         rows = np.flatnonzero(rng.random(len(decibels)) < 0.33)
         power = _power(decibels[rows])
         decay = 10 ** (-0.06 / rng.uniform(0.15, 0.7, (len(rows), 1)))
@@ -126,7 +126,7 @@ class Augmenter:
         return decibels
 
     def _disturb(self, rng: np.random.Generator, decibels: Decibels, silent: NDArray[np.bool_]) -> Decibels:
-        """Adds a noise, babble of four other excerpts, or only a faint floor."""
+        """Adds noise, babble of four other excerpts, or only a faint noise floor."""
         size, frames, _ = decibels.shape
         power = _power(decibels)
         loudness = np.asarray(np.quantile(power.mean(axis=2), 0.8, axis=1))
@@ -145,7 +145,7 @@ class Augmenter:
         return np.asarray(10 * np.log10(power + 1e-10), np.float32)
 
     def _mask(self, rng: np.random.Generator, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Hides some bands and some moments, so that no single cue is relied upon."""
+        """Masks some bands and time spans (SpecAugment)."""
         for row in features:
             for _ in range(rng.integers(0, 4)):
                 band = rng.integers(0, MELS)
@@ -156,7 +156,7 @@ class Augmenter:
         return features
 
     def _cut_bands(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:
-        """A narrow channel: bands above or below a cut are lost (a sixth of the excerpts); short drop-outs."""
+        """Band-limited channel: removes bands above or below a cut-off (a sixth of the excerpts); short drop-outs."""
         for row in np.flatnonzero(rng.random(len(decibels)) < 0.16):
             floor = rng.uniform(MIN_DB, -70)
             if rng.random() < 0.7:

@@ -1,7 +1,7 @@
-"""The recognizer's training material: sound with phone ids at 100 Hz, one packed file per recording.
+"""Training corpus of the recognizer: audio with phone ids at 100 Hz, one compressed file per recording.
 
-Reads the project's data folder and folders of extra recordings, aligns what is not aligned yet, and keeps the
-result in a cache folder.
+Reads the project's data folder and folders of extra recordings, aligns new recordings and stores the results in a cache
+folder.
 """
 
 import csv
@@ -19,19 +19,19 @@ from styletalk_core.lab.recognizer.alignment import LABEL_RATE, ForcedAligner
 from styletalk_core.lab.recognizer.transcripts import OfflineTranscripts
 
 FREE_SOURCES: Final = ("librispeech", "speechocean762", "GRID", "synthetic")
-"""Sources whose licence allows every use."""
+"""Sources whose licence allows any use."""
 FOREIGN_SOURCES: Final = ("Arabic newsreaders",)
-"""Sources in a language that the aligner does not know: left out."""
+"""Skipped sources, in a language that the aligner does not support."""
 EXTRA: Final = "extra"
-"""What names of extra recordings begin with."""
+"""Name prefix of extra recordings."""
 EXTRA_COLUMNS: Final = ("file", "source", "speaker", "licence", "text")
 
 FRAME: Final = SPEECH_RATE // LABEL_RATE
-"""Samples under one label."""
+"""Samples per label."""
 MAX_PART_SAMPLES: Final = 20 * SPEECH_RATE
-"""Samples that are aligned at once without a transcript; the aligner's effort grows faster than the length."""
+"""Maximum length of an untranscribed part; the cost of alignment grows faster than linearly with the length."""
 PAUSE_FRAMES: Final = 15
-"""Frames over which a pause is looked for: 150 ms."""
+"""Window for detecting pauses, label frames (150 ms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class CorpusRecording:
 
 @dataclass(frozen=True, slots=True)
 class CorpusUtterance:
-    """Sound with its phones: samples (n,) int16 at 16 kHz, labels (n // 160,) uint8 at 100 Hz (aligner's time)."""
+    """Audio with its phones: samples (n,) int16 at 16 kHz, labels (n // 160,) uint8 at 100 Hz, as aligned."""
 
     name: str
     source: str
@@ -58,29 +58,29 @@ class CorpusUtterance:
     labels: NDArray[np.uint8]
 
     def save(self, path: Path) -> None:
-        """Writes one compressed file."""
+        """Writes a compressed file for `load`."""
         path.parent.mkdir(parents=True, exist_ok=True)
         text = np.array([self.name, self.source, self.speaker, self.split])
         np.savez_compressed(path, samples=self.samples, labels=self.labels, text=text)
 
     @classmethod
     def load(cls, path: Path) -> "CorpusUtterance":
-        """Reads what `save` wrote."""
+        """Reads a file written by `save`."""
         with np.load(path) as arrays:
             name, source, speaker, split = (str(word) for word in arrays["text"])
             return cls(name, source, speaker, split, arrays["samples"], arrays["labels"])
 
 
 def recordings(data: Path) -> Iterator[CorpusRecording]:
-    """Every recording with speech under the data folder.
+    """Yields every recording with speech under the data folder.
 
     Raises:
-        InputError: the folder holds no manifest.
+        InputError: the folder contains no manifest.
     """
     for folder, key, extension in (("speech", "file", ""), ("video", "clip", ".mp4")):
         manifest = data / folder / "manifest.tsv"
         if not manifest.is_file():
-            raise InputError(f"{manifest} does not exist: --data must name the project's data folder")
+            raise InputError(f"{manifest} does not exist: --data must be the project's data folder")
         with manifest.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
                 if row.get("audio", "yes") == "yes" and row["source"] not in FOREIGN_SOURCES:
@@ -91,14 +91,14 @@ def recordings(data: Path) -> Iterator[CorpusRecording]:
 
 
 def extra_recordings(folder: Path) -> Iterator[CorpusRecording]:
-    """Every recording that the manifest.tsv of ``folder`` lists, all for training; see `docs/training.md`.
+    """Yields every recording in the manifest.tsv of ``folder``, all for training; see `docs/training.md`.
 
     Raises:
-        InputError: no manifest, or a column is missing.
+        InputError: the manifest or one of its columns is missing.
     """
     manifest = folder / "manifest.tsv"
     if not manifest.is_file():
-        raise InputError(f"{manifest} does not exist: --extra must name a folder with a manifest.tsv")
+        raise InputError(f"{manifest} does not exist: --extra must be a folder with a manifest.tsv")
     with manifest.open(encoding="utf-8", newline="") as lines:
         rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
         if missing := set(EXTRA_COLUMNS).difference(rows.fieldnames or ()):
@@ -109,11 +109,11 @@ def extra_recordings(folder: Path) -> Iterator[CorpusRecording]:
 
 
 def prepare(data: Path, cache: Path, extra: Path | None = None, part: int = 0, parts: int = 1) -> int:
-    """Aligns every recording that ``cache`` lacks and returns how many were added.
+    """Aligns every recording missing from ``cache`` and returns how many were added.
 
     Args:
         extra: folder of extra recordings.
-        part: which of ``parts`` equal shares of the work to do, so that processes can share it.
+        part: index of this process's share of the work, of ``parts`` equal shares.
     """
     aligner, transcripts, added = ForcedAligner(), OfflineTranscripts(), 0
     found = [*recordings(data), *(extra_recordings(extra) if extra else ())]
@@ -148,7 +148,7 @@ def _align_untranscribed(
 
 
 def split_at_pauses(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Cuts long sound (n,) at its quietest places into parts that the aligner can take; whole label frames each."""
+    """Cuts long audio (n,) at its quietest points into parts short enough to align, each of whole label frames."""
     if len(samples) <= MAX_PART_SAMPLES:
         return [samples]
     frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
@@ -159,6 +159,6 @@ def split_at_pauses(samples: NDArray[np.float32]) -> list[NDArray[np.float32]]:
 
 
 def utterances(cache: Path) -> Iterator[CorpusUtterance]:
-    """Every utterance that `prepare` has made, in the order of their names."""
+    """Yields every utterance that `prepare` has stored, sorted by name."""
     for path in sorted(cache.rglob("*.npz")):
         yield CorpusUtterance.load(path)

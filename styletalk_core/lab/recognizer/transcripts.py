@@ -1,7 +1,7 @@
-"""What untranscribed English says, in the words of the aligner's dictionary: whisper-tiny from a Python package.
+"""Transcribes English speech with whisper-tiny, normalised to the words of the aligner's dictionary.
 
-Used to prepare training data only; never runs live. On the official samples its words, aligned, agree with the
-labels as well as the labels' own phones do (79 against 80 % of frames), where an offline phone recognizer
+Only used to prepare training data; never runs live. On the official samples, alignment of its words agrees with the
+labels about as well as alignment of the labels' own phones (79 against 80 % of frames); an offline phone recognizer
 reaches 69 %.
 """
 
@@ -29,7 +29,7 @@ SPOKEN: Final = {"%": " percent", "&": " and ", "mr.": "mister", "mrs.": "missus
 
 
 class OfflineTranscripts:
-    """The words of untranscribed English speech."""
+    """Transcriber of English speech."""
 
     def __init__(self) -> None:
         """Raises: InputError: the packages of the `train` extra are not installed."""
@@ -43,13 +43,13 @@ class OfflineTranscripts:
         self._model = whisper.WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=1)
 
     def recognize(self, samples: NDArray[np.float32]) -> str:
-        """Returns the spoken words of (n,) float32 16 kHz samples: lower case, numbers written out."""
+        """Returns the words spoken in (n,) float32 16 kHz samples, in lower case, with numbers spelled out."""
         segments, _ = self._model.transcribe(samples, language="en", condition_on_previous_text=False)
         return spoken_words(" ".join(segment.text for segment in segments))
 
 
 def spoken_words(text: str) -> str:
-    """Written English -> its words as they are said: "In 2007, 40%" -> "in two thousand seven forty percent"."""
+    """Spells out written English as spoken: "In 2007, 40%" -> "in two thousand seven forty percent"."""
     text = text.lower()
     for written, said in SPOKEN.items():
         text = text.replace(written, said)
@@ -65,7 +65,7 @@ def _number(value: int) -> str:
         return UNITS[value]
     if value < 100:
         return f"{TENS[value // 10 - 2]} {UNITS[value % 10] if value % 10 else ''}".strip()
-    if 1100 <= value < 2000 or 2010 <= value < 2100:  # a year, most likely
+    if 1100 <= value < 2000 or 2010 <= value < 2100:  # most likely a year
         century, rest = _number(value // 100), value % 100
         return f"{century} {'o ' if 0 < rest < 10 else ''}{_number(rest) if rest else 'hundred'}"
     scale, name = next((scale, name) for scale, name in SCALES if value >= scale)

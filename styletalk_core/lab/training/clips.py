@@ -78,7 +78,7 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Motio
             clips.append(MotionClip(row["clip"], row["source"], style, row["split"], coefficients, phones, aligned))
     logger.info("%d clips; skipped: %d not tracked, %d too short or poorly tracked", len(clips), untracked, unusable)
     if not clips:
-        raise InputError(f"{folder} holds no tracked clip of {manifest}; run `styletalk dataset build` first")
+        raise InputError(f"{folder} contains no tracked clip of {manifest}; run `styletalk dataset build` first")
     return clips
 
 

@@ -56,7 +56,7 @@ def test_symbols_without_a_phone_are_left_out() -> None:
 
 
 def test_a_folder_that_is_no_data_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="must name the project's data folder"):
+    with pytest.raises(InputError, match="must be the project's data folder"):
         list(recordings(tmp_path))
 
 

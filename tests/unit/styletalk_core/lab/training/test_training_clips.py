@@ -41,7 +41,7 @@ def test_clips_that_teach_nothing_are_left_out_and_counted(tmp_path: Path, caplo
 
 
 def test_a_folder_without_a_usable_clip_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no tracked clip"):
+    with pytest.raises(InputError, match="contains no tracked clip"):
         read_clips(tmp_path, write_manifest(tmp_path, row("nothing")))
 
 
