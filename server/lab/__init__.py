@@ -1,1 +1,1 @@
-"""Benchmarks of the server, and laboratory commands. Needs the extra `lab`; nothing else imports it."""
+"""Benchmarks and the training and evaluation commands. Needs the `lab` extra; no other package imports it."""

@@ -68,7 +68,7 @@ class CapturedStyleTalk:
         """
         columns = torch.from_numpy(probability_columns(phones))
         if len(columns) != len(state):
-            raise InputError(f"{len(columns)} rows of phones do not fit {len(state)} styles")
+            raise InputError(f"{len(columns)} rows of phones do not match {len(state)} styles")
         most = self._sizes[-1]
         parts = [
             self._batch(min(most, len(columns) - start)).decode(

@@ -203,7 +203,7 @@ def read_pickle(path: Path) -> dict[str, Any]:
     """Reads a torch pickle that may hold tensors and plain containers only.
 
     Raises:
-        CheckpointError: the file is missing, damaged, or holds anything else.
+        CheckpointError: the file is missing, damaged, or contains anything else.
     """
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
@@ -212,10 +212,10 @@ def read_pickle(path: Path) -> dict[str, Any]:
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         # PyTorch's message suggests loading the file unsafely.
         raise CheckpointError(
-            f"{path} cannot be read as a weight file: it is damaged or holds more than tensors"
+            f"{path} cannot be read as a weight file: it is damaged or contains more than tensors"
         ) from error
     if not isinstance(stored, dict):
-        raise CheckpointError(f"{path} holds {type(stored).__name__} where a dictionary of tensors is needed")
+        raise CheckpointError(f"{path} contains {type(stored).__name__} where a dictionary of tensors is needed")
     return stored
 
 
@@ -229,5 +229,5 @@ def fill(module: nn.Module, tensors: Mapping[str, Tensor], source: str) -> None:
     weight_file.check_tensors({name: tuple(value.shape) for name, value in tensors.items()}, wanted, source)
     for name, value in tensors.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
-            raise CheckpointError(f"{source}: tensor {name} holds values that are not finite")
+            raise CheckpointError(f"{source}: tensor {name} contains values that are not finite")
     module.load_state_dict(dict(tensors))

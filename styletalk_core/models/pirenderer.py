@@ -247,7 +247,7 @@ class PIRenderer(nn.Module):
         if image.dim() != 3 or image.shape[0] != 3 or image.shape[1] % 32 or image.shape[2] % 32:
             raise InputError(f"a portrait has shape (3, H, W) with H and W multiples of 32, not {tuple(image.shape)}")
         if not torch.isfinite(image).all():
-            raise InputError("the portrait holds values that are not finite")
+            raise InputError("the portrait contains values that are not finite")
         image = image[None]
         first = self.editing.first.conv
         editing = F.conv2d(image, first.weight[:, :3], first.bias, padding=3)
@@ -262,7 +262,7 @@ class PIRenderer(nn.Module):
         if motion.shape[1:] != (COEFFICIENTS, 2 * RADIUS + 1):
             raise InputError(f"motion windows have shape (B, 73, 27), not {tuple(motion.shape)}")
         if not torch.isfinite(motion).all():
-            raise InputError("the motion holds values that are not finite")
+            raise InputError("the motion contains values that are not finite")
         batch = len(motion)
         descriptor = self.mapping(motion)
         flow = self.warping(state.warping.expand(batch, -1, -1, -1), descriptor)

@@ -77,7 +77,7 @@ class StyleTalk(nn.Module):
     def mix_style(self, code: Tensor) -> StyleState:
         """Derives the state of style codes (B, C); once per style change."""
         if not torch.isfinite(code).all():
-            raise InputError("the style code holds values that are not finite")
+            raise InputError("the style code contains values that are not finite")
         d = self.dimensions
         learnt = code[:, : d.width]
         mean, std = code.new_zeros(len(code), d.coefficients), code.new_ones(len(code), d.coefficients)
@@ -104,7 +104,7 @@ class StyleTalk(nn.Module):
         frame_axis = 3 if phones.is_floating_point() else 2
         windows = phones[:, None] if phones.dim() == frame_axis else phones
         if len(windows) != len(state.code):
-            raise InputError(f"{len(windows)} rows of phones do not fit {len(state.code)} styles")
+            raise InputError(f"{len(windows)} rows of phones do not match {len(state.code)} styles")
         coefficients = self.express(windows, state)
         return coefficients[:, 0] if phones.dim() == frame_axis else coefficients
 
@@ -124,7 +124,7 @@ class StyleTalk(nn.Module):
         A clip longer than 256 frames is cut into evenly spread windows of 256 whose codes are averaged.
 
         Raises:
-            InputError: the clip is shorter than one second, has another width, or holds values that are not finite.
+            InputError: the clip is shorter than one second, has another width, or contains values that are not finite.
         """
         windows = torch.from_numpy(style_windows(clip.numpy(force=True), self.dimensions))
         code: Tensor = self.style_encoder(windows.to(self.order.device)).mean(dim=0)

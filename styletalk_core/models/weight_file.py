@@ -56,7 +56,7 @@ def read(path: Path) -> Weights:
     check_tensors({name: value.shape for name, value in tensors.items()}, tensor_shapes(dimensions), str(path))
     for name, value in tensors.items():
         if not np.isfinite(value).all():
-            raise CheckpointError(f"{path}: tensor {name} holds values that are not finite")
+            raise CheckpointError(f"{path}: tensor {name} contains values that are not finite")
     return Weights(dimensions, tensors, card)
 
 

@@ -1,11 +1,10 @@
 """Affine layers for the two rows of a live step: W x + b with 16-bit weights and 32-bit sums.
 
-A step of 20 ms takes two rows (one stream, heard in two phases) through 2.4 million weights. That is too few rows for
-the matrix products of a library, and each step fetches all the weights anew from the outer cache: here every weight is
-fetched once per pair of rows, at half the bytes of float32.
+A 20 ms step multiplies two rows (one stream in two phases) by 2.4 million weights. That is too few rows for BLAS, and
+every step reads all weights from the outer cache. Here each weight is read once per pair of rows, at half the size of
+float32.
 
-Runs on: any thread; pure. Compiled by numba on first use and cached beside the module; the interpreter is not locked
-while it computes.
+Runs on: any thread; pure. Compiled by numba on first use and cached next to the module; releases the GIL.
 """
 
 from collections.abc import Sequence
@@ -16,25 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 OUTPUTS: Final = 4
-"""Outputs of a tile; with `ROWS` rows they fill half the registers of AVX2."""
+"""Outputs per tile; with `ROWS` rows they fill half of the AVX2 registers."""
 ROWS: Final = 2
 REORDERED: Final = {"reassoc", "contract", "nsz"}
-"""What the compiler may do with a sum: add in another order, fuse it with the product. Not: ignore infinities."""
+"""Fast-math flags for sums: reordering and fused multiply-add are allowed; infinities are handled correctly."""
 
 
 class Affine(NamedTuple):
-    """A layer as the kernel reads it; its outputs are padded to a multiple of `OUTPUTS`."""
+    """A layer in the format of the kernel; its outputs are padded to a multiple of `OUTPUTS`."""
 
     weights: NDArray[Any]
     """(outputs, inputs) int16 or float32"""
     scales: NDArray[np.float32]
-    """(outputs,): what a weight of 1 stands for."""
+    """(outputs,): value of one quantisation step."""
     biases: NDArray[np.float32]
     """(outputs,)"""
 
 
 def exact(weight: NDArray[np.floating], bias: NDArray[np.float32] | None = None) -> Affine:
-    """The layer of weight (out, in) and bias (out,) in float32."""
+    """A float32 layer with weight (out, in) and bias (out,)."""
     padding = -len(weight) % OUTPUTS
     rows = np.pad(np.asarray(weight, np.float32), ((0, padding), (0, 0)))
     biases = np.zeros(len(rows), np.float32) if bias is None else np.pad(np.asarray(bias, np.float32), (0, padding))
@@ -42,9 +41,10 @@ def exact(weight: NDArray[np.floating], bias: NDArray[np.float32] | None = None)
 
 
 def quantised(weight: NDArray[np.float32], bias: NDArray[np.float32] | None = None) -> Affine:
-    """The layer of weight (out, in) and bias (out,) in 16-bit integers, each output with a scale of its own.
+    """A layer with weight (out, in) quantised to 16-bit integers, with a scale per output, and bias (out,).
 
-    A weight moves by at most 1/65,534 of the largest of its row: less than half precision takes from that one.
+    The quantisation error is at most 1/65,534 of the largest weight of the row, less than the float16 error of that
+    weight.
     """
     layer = exact(weight, bias)
     largest = np.abs(layer.weights).max(axis=1)
@@ -53,7 +53,7 @@ def quantised(weight: NDArray[np.float32], bias: NDArray[np.float32] | None = No
 
 
 def stacked(layers: Sequence[Affine]) -> Affine:
-    """Layers of one shape as one, with a first axis more."""
+    """Stacks layers of equal shape along a new first axis."""
     return Affine(*(np.stack(parts) for parts in zip(*layers, strict=True)))
 
 
@@ -61,7 +61,7 @@ def stacked(layers: Sequence[Affine]) -> Affine:
 def affine(x: Any, layer: Any, out: Any) -> None:
     """out (rows, outputs) = x (rows, inputs) @ weights.T * scales + biases, all float32.
 
-    An odd last row is computed twice.
+    If the number of rows is odd, the last row is computed twice.
     """
     rows, inputs = x.shape
     for o in range(0, len(layer.weights), OUTPUTS):

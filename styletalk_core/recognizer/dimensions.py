@@ -16,7 +16,7 @@ class RecognizerConfig:
     width: int = 256
     dilations: tuple[int, ...] = (1, 2, 4, 8, 1, 2, 4, 8, 1)
     delays: tuple[int, ...] = (2, 3, 4, 6)
-    """Delays of the output heads: steps of 20 ms from the start of a column to its output."""
+    """Delays of the output heads, in 20 ms steps from the start of a column to its output."""
 
     def __post_init__(self) -> None:
         if self.width % OUTPUTS:

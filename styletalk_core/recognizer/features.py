@@ -1,7 +1,7 @@
 """Causal log-mel features: 80 bands, 25 ms window, 10 ms hop, level normalised by the audio so far.
 
-A frame ends with the newest sample, so nothing is looked ahead. The same functions serve one stream, a batch
-of streams and training. Pure.
+A frame ends with the newest sample, so there is no look-ahead. The same functions serve one stream, a batch of streams
+and training. Pure.
 """
 
 import math
@@ -19,27 +19,27 @@ from styletalk_core.recognizer.affine import Affine, affine, exact
 from styletalk_core.recognizer.spectrum import Basis, hann_basis, power_spectrum
 
 HOP: Final = 160
-"""Samples between frames: 10 ms."""
+"""Samples between frames (10 ms)."""
 WINDOW_SAMPLES: Final = 400
-"""Samples in a frame: 25 ms."""
+"""Samples per frame (25 ms)."""
 OVERLAP: Final = WINDOW_SAMPLES - HOP
-"""Old samples that the next frame needs."""
+"""Previous samples needed by the next frame."""
 MELS: Final = 80
 MIN_HZ: Final = 40.0
 MAX_HZ: Final = 7800.0
 FFT: Final = 512
 BINS: Final = range(1, 253)
-"""Bins of the spectrum that are computed: all that lie within a band, filled up to a multiple of four."""
+"""Computed bins of the spectrum: all that contribute to a band, padded to a multiple of four."""
 MIN_DB: Final = -100.0
-"""Band power below this is not told apart from digital silence."""
+"""Lower limit of band power; quieter bands count as digital silence."""
 MIN_POWER: Final = np.float32(10 ** (MIN_DB / 10))
 
 FIRST_LEVEL_DB: Final = -55.0
 MIN_LEVEL_DB: Final = -65.0
 ATTACK: Final = 0.15
-"""Share of the distance to a louder frame that the level makes up in one hop."""
+"""Share of the difference to a louder frame by which the level rises per hop."""
 RELEASE_DB: Final = 0.05
-"""Decibels that the level falls in one hop under a quieter frame: 5 dB/s."""
+"""Decibels by which the level falls per hop if the frame is quieter (5 dB/s)."""
 
 
 @dataclass(slots=True)
@@ -51,12 +51,12 @@ class FeatureState:
 
     @classmethod
     def zeros(cls, batch: int) -> "FeatureState":
-        """The state before the first sample: silence."""
+        """The initial state: silence."""
         return cls(np.zeros((batch, OVERLAP), np.float32), np.full(batch, FIRST_LEVEL_DB, np.float32))
 
     @classmethod
     def joined(cls, states: "Sequence[FeatureState]") -> "FeatureState":
-        """The states of all streams, in order."""
+        """Concatenates the states of all streams."""
         return cls(np.concatenate([state.tail for state in states]), np.concatenate([state.level for state in states]))
 
     def of(self, stream: int) -> "FeatureState":
@@ -65,11 +65,11 @@ class FeatureState:
 
 
 def extract(samples: NDArray[np.float32], state: FeatureState) -> tuple[NDArray[np.float32], FeatureState]:
-    """Features of new samples.
+    """Computes the features of new samples.
 
     Args:
         samples: (B, 160 n) float32, 16 kHz.
-        state: of the samples before these.
+        state: state after the previous samples.
 
     Returns:
         (B, n, 80) float32 and the new state.
@@ -82,7 +82,7 @@ def extract(samples: NDArray[np.float32], state: FeatureState) -> tuple[NDArray[
 
 
 def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Band power of samples (..., 240 + 160 n) -> (..., n, 80) float32, dB under a full-scale sine."""
+    """Band power of samples (..., 240 + 160 n) -> (..., n, 80) float32, dB relative to a full-scale sine."""
     heard = np.ascontiguousarray(samples, np.float32).reshape(-1, samples.shape[-1])
     decibels = np.empty((len(heard), (heard.shape[1] - OVERLAP) // HOP, MELS), np.float32)
     _log_mel(heard, *_tables(), decibels)
@@ -92,7 +92,7 @@ def log_mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 def normalise_level(
     decibels: NDArray[np.float32], level: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Removes the running level: fast up, slowly down, never looking ahead.
+    """Removes the running level, with a fast attack, a slow release and no look-ahead.
 
     Args:
         decibels: (B, n, 80) float32 band power.
@@ -127,7 +127,7 @@ def _log_mel(samples: Any, basis: Any, filters: Any, decibels: Any) -> None:
 
 @numba.njit(nogil=True, cache=True)
 def _normalise_level(decibels: Any, levels: Any, features: Any) -> None:
-    """Fills features (B, n, 80) from decibels of the same shape and moves levels (B,) on."""
+    """Fills features (B, n, 80) from decibels of the same shape and updates levels (B,)."""
     for stream in range(len(decibels)):
         level = levels[stream]
         for frame in range(decibels.shape[1]):
@@ -144,12 +144,12 @@ def _normalise_level(decibels: Any, levels: Any, features: Any) -> None:
 
 @cache
 def _tables() -> tuple[Basis, Affine]:
-    """Basis of the spectrum and filter bank (80, 252), scaled so that a full-scale sine has 0 dB."""
+    """Basis of the spectrum, and filter bank (80, 252) scaled so that a full-scale sine has 0 dB."""
     return hann_basis(WINDOW_SAMPLES, FFT, BINS), exact(_filters()[BINS.start : BINS.stop].T)
 
 
 def _filters() -> NDArray[np.float64]:
-    """Triangles (257, 80) of equal width on the mel scale."""
+    """Triangular filters (257, 80) of equal width on the mel scale."""
     mel = np.linspace(_hz_to_mel(MIN_HZ), _hz_to_mel(MAX_HZ), MELS + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
     bins = np.arange(FFT // 2 + 1) * SPEECH_RATE / FFT

@@ -20,7 +20,7 @@ from styletalk_core.recognizer.features import MELS
 from styletalk_core.recognizer.weights import PACKAGED, load_weights
 
 DROPOUT: Final = 0.25
-"""Dropout rate of a block's hidden channels; the same channels over a whole excerpt."""
+"""Dropout rate of the hidden channels of a block; the same channels are dropped over the whole excerpt."""
 
 
 class Block(nn.Module):

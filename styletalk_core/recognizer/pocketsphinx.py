@@ -1,6 +1,6 @@
-"""Back end `pocketsphinx`: phone loop over the acoustic model of its wheel. A slow and coarse baseline.
+"""Back end `pocketsphinx`: phone loop with the acoustic model of its wheel; a slow and coarse baseline.
 
-Every 100 ms the best path so far is read, half a second behind the audio, where it rarely changes any more.
+Every 100 ms the best path is read up to half a second before the end of the audio, where it rarely changes any more.
 """
 
 from typing import Final
@@ -14,13 +14,13 @@ from styletalk_core.phones import INDEX, NSN_INDEX, PHONES, SIL_INDEX
 from styletalk_core.recognizer.stream import COLUMN_TICKS, STEP_SAMPLES, Recognition
 
 LAG_STEPS: Final = 25
-"""Look-ahead of a column in steps of 20 ms."""
+"""Look-ahead of a column in 20 ms steps."""
 READING_STEPS: Final = 5
 RESTART_STEPS: Final = 750
-"""Steps after which the decoder restarts, so that reading the path stays cheap: 15 s."""
+"""Steps after which the decoder restarts (15 s), to keep reading the path cheap."""
 FRAME_RATE: Final = 100
 LABEL_LAG: Final = 0.014
-"""Seconds by which the official labels lag the centre of the decoder's frames."""
+"""Seconds by which the official labels lag behind the centre of the decoder's frames."""
 
 
 class PocketsphinxRecognizer:
@@ -100,7 +100,7 @@ class PocketsphinxRecognizer:
 
 
 def _recognition(first: int, ids: list[NDArray[np.int64]]) -> Recognition:
-    """Return one-hot columns from step ``first`` on."""
+    """Returns one-hot columns from step ``first`` on."""
     flat = np.concatenate([np.zeros(0, np.int64), *ids])
     columns = np.eye(len(PHONES), dtype=np.float32)[flat]
     return Recognition(first * COLUMN_TICKS, COLUMN_TICKS, columns, flat != SIL_INDEX)

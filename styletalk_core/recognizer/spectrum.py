@@ -1,8 +1,8 @@
-"""Power spectra of overlapping frames, computed only for the bins needed.
+"""Power spectra of overlapping frames, computed only for the required bins.
 
-The power of a bin does not depend on where time begins. Counted from the middle of a frame, where the window is
-symmetric, the real part needs only sums of samples at equal distance and the imaginary part only differences: two
-small matrix products for the few frames of a step, where a fast transform would cost more in calls than in sums.
+The power of a bin does not depend on the time origin. With the origin at the middle of the symmetric window, the real
+part needs only sums of samples at equal distance from it, and the imaginary part only their differences. For the few
+frames of a step, these two small matrix products are faster than the call overhead of an FFT.
 
 Runs on: any thread; pure.
 """
@@ -16,14 +16,14 @@ from styletalk_core.recognizer.affine import REORDERED, Affine, affine, exact
 
 
 class Basis(NamedTuple):
-    """Windowed waves (bins, window / 2), bins padded as `affine` pads them."""
+    """Windowed cosines and sines (bins, window / 2), with bins padded as in `affine`."""
 
     cosines: Affine
     sines: Affine
 
 
 def hann_basis(window_samples: int, period: int, bins: range) -> Basis:
-    """Of frames of ``window_samples`` under a Hann window, in the ``bins`` of a transform of ``period`` points."""
+    """The basis for Hann windows of ``window_samples``, for the ``bins`` of a ``period``-point DFT."""
     middle = window_samples // 2
     window = np.hanning(window_samples + 1)[middle:-1]
     angles = 2 * np.pi / period * np.outer(np.array(bins), np.arange(middle))

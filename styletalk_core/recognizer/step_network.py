@@ -1,6 +1,6 @@
 """Live recognizer network: one compiled call with explicit state, for any number of streams and steps.
 
-Pure. Equal to `network.RecognizerNetwork` within the rounding of its weights to 16 bits, which a test proves.
+Pure. Equal to `network.RecognizerNetwork` up to the rounding of its weights to 16 bits, as a test verifies.
 """
 
 import math
@@ -29,10 +29,10 @@ class _Blocks(NamedTuple):
 
 
 class StepNetwork:
-    """Weights of one head, shared by every stream. Holds no state of a stream."""
+    """Network with one output head. Stateless: every stream keeps its own memory."""
 
     def __init__(self, tensors: dict[str, Array], config: RecognizerConfig, head: int) -> None:
-        """Args: tensors: of `RecognizerNetwork.state_dict`; head: index into ``config.delays``."""
+        """Args: tensors: `RecognizerNetwork.state_dict`; head: index into ``config.delays``."""
         names = [f"blocks.{i}" for i in range(len(config.dilations))]
         self._stem = _layer(tensors, "stem")
         self._blocks = _Blocks(
@@ -45,15 +45,15 @@ class StepNetwork:
         self._gain, self._shift = tensors["norm.weight"], tensors["norm.bias"]
         self._head = _layer(tensors, "heads", slice(head * len(PHONES), (head + 1) * len(PHONES)))
         self.memory_shape = (2 * sum(config.dilations), config.width)
-        """Shape of a stream's state: normalised inputs read by later taps, one ring buffer per block."""
+        """Shape of the state of a stream: normalised inputs of later taps, one ring buffer per block."""
 
     def advance(self, features: Array, memory: Array, taken: NDArray[np.int64]) -> Array:
         """Runs T steps.
 
         Args:
             features: (B, 2 T, 80) float32.
-            memory: (B, *memory_shape) float32, zeros before the first step; moved on in place.
-            taken: (B,) int64, steps that each stream has taken before these.
+            memory: (B, *memory_shape) float32, zeros before the first step; updated in place.
+            taken: (B,) int64, number of previous steps of each stream.
 
         Returns:
             Posteriors (B, T, 41) float32.
@@ -74,7 +74,7 @@ def _layer(tensors: dict[str, Array], name: str, rows: slice = slice(None)) -> A
 def _advance(
     inputs: Any, stem: Any, blocks: Any, gain: Any, shift: Any, head: Any, memory: Any, taken: Any, posteriors: Any
 ) -> None:
-    """Fills posteriors (B T, 41) from inputs (B T, 160) and moves memory (B, rows, width) on."""
+    """Fills posteriors (B T, 41) from inputs (B T, 160) and updates memory (B, rows, width)."""
     batch, _, width = memory.shape
     steps = len(inputs) // batch
     x = np.empty((len(inputs), width), np.float32)
@@ -106,9 +106,9 @@ def _at(layers: Any, index: int) -> Any:
 
 @numba.njit(nogil=True)
 def _gather(new: Any, past: Any, taken: int, taps: Any) -> None:
-    """Lays the rows at t-2d, t-d and t side by side in taps (T, 3 width), for T ``new`` rows (T, width).
+    """Concatenates the rows at t-2d, t-d and t into taps (T, 3 width), for T ``new`` rows (T, width).
 
-    ``past`` (2d, width) is a ring: row t lies at t modulo 2d, over the row that was 2d before it.
+    ``past`` (2d, width) is a ring buffer: row t is stored at index t modulo 2d.
     """
     (steps, width), reach = new.shape, len(past)
     for step in range(steps):
@@ -121,7 +121,7 @@ def _gather(new: Any, past: Any, taken: int, taps: Any) -> None:
 
 @numba.njit(nogil=True)
 def _silu(x: Any) -> None:
-    """x / (1 + exp(-x)) in place, x (rows, width)."""
+    """SiLU in place: x / (1 + exp(-x)), x (rows, width)."""
     for row in x:
         for i in range(len(row)):
             row[i] /= np.float32(1) + math.exp(-row[i])
@@ -129,7 +129,7 @@ def _silu(x: Any) -> None:
 
 @numba.njit(nogil=True)
 def _softmax(logits: Any, out: Any) -> None:
-    """Of the first columns of logits (rows, at least n) into out (rows, n)."""
+    """Softmax of the first n columns of logits (rows, at least n) into out (rows, n)."""
     phones = out.shape[1]
     for row in range(len(out)):
         largest, total = logits[row, :phones].max(), np.float32(0)

@@ -1,10 +1,10 @@
 """Live recognizer: 16 kHz audio in blocks of any length to one column of phone probabilities per 20 ms.
 
-Column k covers the ticks from 960 k on and is output `delay_ticks` after its first sample was received. The result
-does not depend on the block boundaries or on other streams in the batch.
+Column k covers the ticks from 960 k on and is output `delay_ticks` after its first sample was received. The result does
+not depend on block boundaries or on other streams in the batch.
 
-The network processes every stream twice, half a step apart, and the two columns are averaged: one percentage point more
-correct frames for the cost of a batch of two.
+The network processes every stream twice, half a step apart, and averages the two columns. This gives one percentage
+point more correct frames at the cost of a batch of two.
 
 Runs on: worker thread, or any single thread.
 """
@@ -29,22 +29,22 @@ from styletalk_core.recognizer.vad import GateState, VoiceDetector
 from styletalk_core.recognizer.weights import PACKAGED, load_weights
 
 STEP_SAMPLES: Final = STACK * HOP
-"""Samples in a step: 20 ms."""
+"""Samples per step (20 ms)."""
 COLUMN_TICKS: Final = STEP_SAMPLES * TICKS_PER_SAMPLE
 MAX_STEPS: Final = 100
-"""Steps that are run at once when a whole recording is waiting."""
+"""Maximum number of steps per call when a long recording is processed."""
 DELAY_STEPS: Final = 4
-"""Steps from the start of a column to the moment it comes out: the head that is used live."""
+"""Steps from the start of a column to its output; selects the head used live."""
 PHASES: Final = 2
-"""Times that a stream is heard: in steps that begin with it, and in steps that began `HOP` samples earlier."""
+"""Passes over each stream: with steps aligned to its start, and with steps `HOP` samples earlier."""
 SILENT_COLUMN: Final = np.eye(len(PHONES), dtype=np.float32)[SIL_INDEX]
 
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """T columns in a row: the first begins at tick ``start``, each lasts ``hop`` ticks.
+    """T consecutive columns; the first begins at tick ``start``, each lasts ``hop`` ticks.
 
-    posteriors: (T, 41) float32, rows sum to 1; SIL where nobody speaks. speech: (T,) bool, the gate.
+    posteriors: (T, 41) float32, rows sum to 1; SIL where there is no speech. speech: (T,) bool, the gate.
     """
 
     start: int
@@ -53,7 +53,7 @@ class Recognition:
     speech: NDArray[np.bool_]
 
     def at(self, ticks: NDArray[np.int64]) -> NDArray[np.float32]:
-        """The columns (n, 41) that hold at the given ticks; silence outside."""
+        """The columns (n, 41) at the given ticks; silence outside."""
         index = (ticks - self.start) // self.hop
         inside = (index >= 0) & (index < len(self.posteriors))
         if not inside.any():
@@ -115,7 +115,7 @@ class Recognizer:
         return self._delay_steps * COLUMN_TICKS
 
     def state(self) -> _State:
-        """The state before the first sample."""
+        """The initial state of a stream."""
         return _State(np.zeros((PHASES, *self._network.memory_shape), np.float32))
 
     def push(self, streams: "Sequence[RecognizerStream]", audio: Sequence[NDArray[np.float32]]) -> list[Recognition]:
@@ -147,7 +147,7 @@ class Recognizer:
         ]
 
     def _advance(self, states: Sequence[_State]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Moves B streams on by as many steps as all of them can take; returns columns (B, T, 41) and gates (B, T)."""
+        """Runs all steps that every one of B streams has audio for; returns columns (B, T, 41) and gates (B, T)."""
         steps = min(min(len(state.pending) for state in states) // STEP_SAMPLES, MAX_STEPS)
         samples = _joined([state.pending[None, : steps * STEP_SAMPLES] for state in states])
         features, heard = extract(samples, FeatureState.joined([state.features for state in states]))
@@ -172,7 +172,7 @@ class Recognizer:
         return posteriors, gates
 
     def _gates(self, states: Sequence[GateState], samples: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Return the speech gates (B, T) of B speakers in T steps, after samples (B, 320 T)."""
+        """Returns the speech gates (B, T) of B speakers in T steps, for samples (B, 320 T)."""
         gates = np.empty((len(states), samples.shape[1] // STEP_SAMPLES), np.bool_)
         for step in range(gates.shape[1]):
             self._detector.advance(states, samples[:, step * STEP_SAMPLES : (step + 1) * STEP_SAMPLES])
@@ -181,13 +181,13 @@ class Recognizer:
 
 
 def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """The parts along their first axis; a single one as it is."""
+    """Concatenates the parts along their first axis; a single part is not copied."""
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 @numba.njit(nogil=True, cache=True)
 def _clean(samples: Any, out: Any) -> None:
-    """Samples (n,) limited to full scale; what is no finite number is silence."""
+    """Clamps samples (n,) to full scale and replaces non-finite values by silence."""
     for i in range(len(samples)):
         sample = samples[i]
         out[i] = min(max(sample, np.float32(-1)), np.float32(1)) if math.isfinite(sample) else np.float32(0)
@@ -220,7 +220,7 @@ class RecognizerStream:
 
 
 def recognize(recognizer: PhoneRecognizer, samples: NDArray[np.float32]) -> Recognition:
-    """Columns of a whole recording (n,) float32 16 kHz, from tick 0 to its end."""
+    """Recognizes a whole recording (n,) float32 16 kHz: columns from tick 0 to its end."""
     recognizer.reset()
     parts = [recognizer.push(samples), recognizer.flush()]
     return Recognition(
@@ -232,12 +232,12 @@ def recognize(recognizer: PhoneRecognizer, samples: NDArray[np.float32]) -> Reco
 
 
 def frame_labels(recognition: Recognition, frames: int) -> NDArray[np.uint8]:
-    """Phone ids (frames,) at 30 fps in the convention of the official labels: the phone at the frame's first tick."""
+    """Phone ids (frames,) at 30 fps as in the official labels: the phone at the first tick of the frame."""
     ticks = np.arange(frames, dtype=np.int64) * (48_000 // FPS)
     return np.asarray(recognition.at(ticks).argmax(axis=1), np.uint8)
 
 
 def frame_columns(recognizer: PhoneRecognizer, samples: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """Phone columns (frames, 41) of a recording at 30 fps, each from the frame's middle as in the live timeline."""
+    """Phone columns (frames, 41) of a recording at 30 fps, at the middle of each frame as in the live timeline."""
     ticks = np.arange(frames, dtype=np.int64) * (48_000 // FPS) + 24_000 // FPS
     return recognize(recognizer, samples).at(ticks)

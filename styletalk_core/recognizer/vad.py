@@ -1,8 +1,8 @@
 """Voice activity detection: silero-vad on windows of 32 ms, with hysteresis and hang-over.
 
-One `VoiceDetector` serves every stream; each stream keeps a `GateState`. The network is silero-vad's, in one compiled
-call instead of ONNX Runtime's forty operators: the sums of a window take a fifth of the time. A test holds it against
-the original in ONNX Runtime.
+One `VoiceDetector` serves all streams; each stream has a `GateState`. The silero-vad network runs as one compiled call,
+which takes a fifth of the time of the forty operators in ONNX Runtime. A test compares it with the original in ONNX
+Runtime.
 
 Runs on: any thread.
 """
@@ -22,25 +22,25 @@ from styletalk_core.recognizer.spectrum import Basis, hann_basis, power_spectrum
 from styletalk_core.weights import FOLDER
 
 WINDOW: Final = 512
-"""Samples that the detector judges at once: 32 ms."""
+"""Samples per window (32 ms)."""
 CONTEXT: Final = 64
-"""Samples before the window that the detector also sees, and that it sees mirrored behind its end."""
+"""Samples of context before the window; as many samples are reflected at its end."""
 OPEN_ABOVE: Final = 0.4
 CLOSE_BELOW: Final = 0.2
 HANG_OVER: Final = 6
-"""Windows below `CLOSE_BELOW` in a row that close the gate: 192 ms."""
+"""Consecutive windows below `CLOSE_BELOW` that close the gate (192 ms)."""
 
 FRAME: Final = 256
-"""Samples of a frame of the detector's spectrum: 16 ms, moved on by half."""
+"""Samples per frame of the detector's spectrum (16 ms), with a hop of half a frame."""
 FRAMES: Final = 4
-"""Frames in a window with its context and its mirrored end."""
+"""Frames per window, including its context and the reflected end."""
 UNITS: Final = 128
 """Width of the recurrent layer."""
 
 
 @dataclass(slots=True)
 class GateState:
-    """Gate state of one stream. ``open``: speech is present, or was a moment ago.
+    """Gate state of one stream. ``open``: speech is present or ended less than the hang-over ago.
 
     memory: (2, 128) float32, output and cell of the recurrent layer.
     """
@@ -52,7 +52,7 @@ class GateState:
     open: bool = False
 
     def judge(self, probability: float) -> None:
-        """Takes the probability of speech in the newest window."""
+        """Updates the gate with the speech probability of the newest window."""
         self.quiet = self.quiet + 1 if probability < CLOSE_BELOW else 0
         self.open = probability >= OPEN_ABOVE or (self.open and self.quiet < HANG_OVER)
 
@@ -80,8 +80,8 @@ class VoiceDetector:
             basis,
             exact(_rows(np.pad(kernels[0], ((0, 0), (0, unused), (0, 0)))), biases[0]),
             exact(_rows(kernels[1]), biases[1]),
-            exact(_rows(kernels[2][:, :, 1:]), biases[2]),  # of two frames in, one out, the first tap meets padding
-            exact(kernels[3][:, :, 1], biases[3]),  # of one frame, the middle tap alone
+            exact(_rows(kernels[2][:, :, 1:]), biases[2]),  # two frames in, one out: the first tap reads padding
+            exact(kernels[3][:, :, 1], biases[3]),  # one frame: only the middle tap is used
             exact(
                 np.concatenate([tensors["lstm.weight_ih"], tensors["lstm.weight_hh"]], axis=1),
                 tensors["lstm.bias_ih"] + tensors["lstm.bias_hh"],
@@ -90,7 +90,7 @@ class VoiceDetector:
         )
 
     def advance(self, states: Sequence[GateState], samples: NDArray[np.float32]) -> None:
-        """Feeds samples (B, n) float32 16 kHz, n <= 512, one row per stream, and moves each gate."""
+        """Feeds samples (B, n) float32 16 kHz, n <= 512, one row per stream, and updates each gate."""
         for state, heard in zip(states, samples, strict=True):
             state.pending = np.concatenate([state.pending, heard])
             if len(state.pending) >= WINDOW:
@@ -98,12 +98,12 @@ class VoiceDetector:
                 state.context, state.pending = state.pending[WINDOW - CONTEXT : WINDOW], state.pending[WINDOW:]
 
     def hear(self, window: NDArray[np.float32], memory: NDArray[np.float32]) -> float:
-        """Probability of speech in a window with its context (576,) float32; moves memory (2, 128) on."""
+        """Speech probability of a window with its context (576,) float32; updates memory (2, 128)."""
         return float(_probability(window, memory, self._layers))
 
 
 def _rows(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A convolution's kernel (out, in, taps) as the matrix of its products with taps frames in a row."""
+    """Reshapes a convolution kernel (out, in, taps) to a matrix applied to ``taps`` consecutive frames."""
     return kernel.transpose(0, 2, 1).reshape(len(kernel), -1)
 
 
@@ -128,7 +128,7 @@ def _probability(window: Any, memory: Any, layers: Any) -> Any:
 
 @numba.njit(nogil=True)
 def _convolved(x: Any, layer: Any, stride: int) -> Any:
-    """Three taps over x (frames, in), zeros on either side, then ReLU: (frames / stride, out)."""
+    """Three-tap convolution of x (frames, in) with zero padding, then ReLU: (frames / stride, out)."""
     frames, inputs = x.shape
     taps = np.zeros((frames // stride, 3 * inputs), np.float32)
     for row in range(len(taps)):
@@ -141,7 +141,7 @@ def _convolved(x: Any, layer: Any, stride: int) -> Any:
 
 @numba.njit(nogil=True)
 def _applied(x: Any, layer: Any) -> Any:
-    """ReLU of the layer's outputs (rows, out) for x (rows, in)."""
+    """Layer outputs (rows, out) for x (rows, in), with ReLU."""
     out = np.empty((len(x), len(layer.weights)), np.float32)
     affine(x, layer, out)
     return np.maximum(out, np.float32(0))
@@ -149,7 +149,7 @@ def _applied(x: Any, layer: Any) -> Any:
 
 @numba.njit(nogil=True)
 def _recur(x: Any, memory: Any, layer: Any) -> None:
-    """One step of a long short-term memory: x (128,), memory (2, 128) in place."""
+    """One LSTM step: x (128,), memory (2, 128) updated in place."""
     inputs, gates = np.empty((1, 2 * UNITS), np.float32), np.empty((1, 4 * UNITS), np.float32)
     inputs[0, :UNITS], inputs[0, UNITS:] = x, memory[0]
     affine(inputs, layer, gates)

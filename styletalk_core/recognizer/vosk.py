@@ -30,12 +30,12 @@ class Speller:
         self._dictionary = import_lab("pocketsphinx").Decoder(loglevel="FATAL")
 
     def phones(self, word: str) -> list[int]:
-        """Return phone ids; one noise symbol for a word not in the dictionary."""
+        """Returns phone ids; one noise symbol for a word that is not in the dictionary."""
         spelling = self._dictionary.lookup_word(word.lower())
         return [INDEX[phone] for phone in spelling.split()] if spelling else [NSN_INDEX]
 
     def columns(self, words: tuple[Word, ...], first: int, end: int) -> NDArray[np.int64]:
-        """Return phone ids of 20 ms steps ``first`` up to ``end``; the phones of a word have equal length."""
+        """Returns the phone ids of 20 ms steps ``first`` up to ``end``; the phones of a word have equal length."""
         ids = np.full(end - first, SIL_INDEX)
         for word in words:
             phones = self.phones(word.text)
@@ -91,7 +91,7 @@ class VoskRecognizer:
         return self._recognition(first, [self._finish(transcript) for transcript in finals])
 
     def _finish(self, transcript: Transcript) -> NDArray[np.int64]:
-        """Return the phone ids of the steps since the last phrase."""
+        """Returns the phone ids of the steps since the last phrase."""
         first, self._given = self._given, self._heard // STEP_SAMPLES
         return self._speller.columns(transcript.words, first, self._given)
 

@@ -46,7 +46,7 @@ class VoskModel:
         try:
             self._model = vosk.Model(str(folder))
         except Exception as error:  # the library raises a bare Exception
-            raise InputError(f"{folder} holds a Vosk model that cannot be read") from error
+            raise InputError(f"{folder} contains a Vosk model that cannot be read") from error
 
     def recognizer(self) -> VoskRecognizer:
         """Creates a recognizer for 16 kHz audio with word times."""
@@ -58,7 +58,7 @@ class VoskModel:
 
 
 def model_folder(model: str) -> Path:
-    """Return the folder of a model; a model given by name is downloaded if necessary.
+    """Returns the folder of a model; a model given by name is downloaded if necessary.
 
     Raises:
         InputError: there is no such model, or it cannot be downloaded.
@@ -68,13 +68,13 @@ def model_folder(model: str) -> Path:
         folder = _fetched(model)
     if not all((folder / part).is_dir() for part in _PARTS):
         raise InputError(
-            f"{model} is no Vosk model: give a folder unpacked from alphacephei.com/vosk/models, or a name like en-us"
+            f"{model} is not a Vosk model: give a folder unpacked from alphacephei.com/vosk/models, or a name like en-us"
         )
     return folder
 
 
 def _fetched(name: str) -> Path:
-    """Return the folder of a named model, downloading it with vosk's loader if necessary."""
+    """Returns the folder of a named model, downloading it with vosk's loader if necessary."""
     import requests
     import vosk
 
@@ -94,10 +94,10 @@ def _fetched(name: str) -> Path:
         raise InputError(f"there is no Vosk model named {name!r}: see alphacephei.com/vosk/models") from error
     except (OSError, requests.RequestException, ValueError) as error:
         raise InputError(
-            f"the Vosk model {name!r} cannot be fetched without a network connection to alphacephei.com; "
-            "give the folder of one that was unpacked before"
+            f"the Vosk model {name!r} cannot be downloaded without a network connection to alphacephei.com; "
+            "give the folder of an unpacked model instead"
         ) from error
     if not all((folder / part).is_dir() for part in _PARTS):  # interrupted while unpacking
         shutil.rmtree(folder, ignore_errors=True)
-        raise InputError(f"the Vosk model {name!r} was not fetched completely; try again")
+        raise InputError(f"the Vosk model {name!r} was not downloaded completely; try again")
     return folder

@@ -41,13 +41,13 @@ def load_weights(path: Path = PACKAGED) -> RecognizerWeights:
             tensors = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}  # noqa: SIM118
         config = RecognizerConfig(int(fields["width"]), tuple(fields["dilations"]), tuple(fields["delays"]))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} is no recognizer weight file ({error})") from error
+        raise CheckpointError(f"{path} is not a recognizer weight file ({error})") from error
     expected = _shapes(config)
     if {name: tensor.shape for name, tensor in tensors.items()} != expected:
         wrong = sorted(name for name in expected if name not in tensors or tensors[name].shape != expected[name])
         surplus = sorted(tensors.keys() - expected.keys())
         raise CheckpointError(
-            f"{path} is no recognizer weight file (missing or of another shape: {wrong}, not known: {surplus})"
+            f"{path} is not a recognizer weight file (missing or of another shape: {wrong}, unknown: {surplus})"
         )
     return RecognizerWeights(config, tensors)
 

@@ -57,7 +57,7 @@ async def test_captions_that_the_server_lacks_are_refused_with_the_way_out() -> 
         assert refusal["code"] == "no_captions" and "--vosk-model MODEL" in refusal["message"]
     async with running_server(vosk_model="/nonexistent") as server, server.control() as control:
         await control.send("session.update", captions=True)
-        assert "is no Vosk model" in (await control.expect("error"))["message"]
+        assert "is not a Vosk model" in (await control.expect("error"))["message"]
 
 
 async def test_what_a_presenter_says_is_captioned_by_the_real_recognizer_while_it_is_heard() -> None:

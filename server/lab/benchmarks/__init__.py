@@ -1,1 +1,1 @@
-"""Benchmarks of the running system; each module is one `styletalk bench NAME`."""
+"""Benchmarks of the running system; each module is a `styletalk bench NAME` command."""

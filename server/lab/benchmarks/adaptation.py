@@ -1,4 +1,4 @@
-"""Adaptation of a call to the machine: frame size and delay; and the option for the size.
+"""Records how a session adapts its frame size and delay to the machine, and adds the ``--size`` option.
 
 Runs on: the server's event loop for `Adaptation.of`.
 """
@@ -14,7 +14,7 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class Adaptation:
-    """Frame size in pixels, its number of changes, and the delay D in ms: first, largest, last."""
+    """Frame size in pixels, the number of its changes, and the first, largest and last delay D in ms."""
 
     size: int
     size_changes: int
@@ -22,14 +22,14 @@ class Adaptation:
 
     @classmethod
     def of(cls, live_session: MicrophoneSession) -> "Adaptation":
-        """Return the adaptation of a call so far."""
+        """Returns the adaptation of a session so far."""
         session = live_session.media_session
         delay_ms = {name: to_ms(delay) for name, delay in asdict(session.stats.delay).items()}
         return cls(session.size, session.stats.size_changes, delay_ms)
 
 
 def add_size(parser: argparse.ArgumentParser) -> None:
-    """The option ``--size`` of benchmarks that start a server."""
+    """Adds the ``--size`` option of benchmarks that start a server."""
 
     def size(text: str) -> int | str:
         return text if text == AUTO else int(text)

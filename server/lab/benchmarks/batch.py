@@ -1,7 +1,7 @@
-"""`styletalk bench batch`: decode and render for many sessions on one device, fed by a clock instead of clients.
+"""`styletalk bench batch`: decode and render for many sessions on one device, driven by a clock instead of clients.
 
-Runs on: event loop of its own, the models on the worker thread as in a server. Every session asks for a frame thirty
-times a second, at its own moment within the frame; a frame that is not rendered within the session's budget is late.
+Runs on: its own event loop, with the models on the worker thread as in a server. Every session requests 30 frames per
+second, each session with its own phase; a frame that is not rendered within the session's budget is late.
 """
 
 import argparse
@@ -29,13 +29,13 @@ from styletalk_core.errors import InputError
 FRAME_SECONDS = FRAME_TICKS / TICK_RATE
 SETTLE_SECONDS = 1.0
 PHONE_FRAMES = 3
-"""Frames that a phone of the synthetic speech lasts."""
+"""Duration of a phone in the synthetic speech, frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchStep:
-    """Result with ``sessions`` sessions: share of late frames, share of time in which the device was busy,
-    mean batch size, 99th percentile of a batch's time per stage, resident memory and memory on the device."""
+    """Result for a number of sessions: share of late frames, device utilisation, mean batch size, 99th percentile of
+    the batch duration per stage, resident memory and device memory."""
 
     sessions: int
     late_share: float
@@ -53,13 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (auto)")
     parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="video size (512)")
     parser.add_argument(
-        "--sessions", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="numbers of sessions (1 2 4)"
+        "--sessions", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="session counts to measure (1 2 4)"
     )
-    parser.add_argument("--seconds", type=float, default=10, help="measurement time per number (10)")
+    parser.add_argument("--seconds", type=float, default=10, help="measurement time per session count (10)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Measures each number of sessions.
+    """Measures each session count.
 
     Raises:
         InputError: an invalid option or a missing device.
@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not args.json:
         for step in steps:
             print(
-                f"{step.sessions} x {args.size}: {step.late_share:.2%} late, device {step.device_use:.0%} in use, "
+                f"{step.sessions} x {args.size}: {step.late_share:.2%} late, device {step.device_use:.0%} busy, "
                 f"p99 decode {step.decoder_p99_ms} ms, render {step.renderer_p99_ms} ms"
             )
     return {"device": config.device, "size": args.size, "steps": [asdict(step) for step in steps]}
@@ -142,7 +142,7 @@ async def _measure(worker: BatchWorker, leases: list[SlotLease], seconds: float,
 
 
 async def _speak(worker: BatchWorker, lease: SlotLease, began: float, seconds: float) -> tuple[int, int]:
-    """One session that talks without pause; returns how many frames were late, and how many there were."""
+    """Simulates a session with continuous speech; returns the number of late frames and of all frames."""
     random = np.random.default_rng(lease.slot)
     composer, clock = Composer(seed=lease.slot), MediaClock(0)
     budget = LatencyPlan(0).budget / TICK_RATE
@@ -152,7 +152,7 @@ async def _speak(worker: BatchWorker, lease: SlotLease, began: float, seconds: f
         start = began + index * FRAME_SECONDS
         counted = start - began > SETTLE_SECONDS
         made += counted
-        if monotonic() > start + FRAME_SECONDS:  # as in a session, a frame whose time has passed is not begun
+        if monotonic() > start + FRAME_SECONDS:  # as in a session, overdue frames are skipped
             late += counted
             continue
         await clock.wait_until(start)

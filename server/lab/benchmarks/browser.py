@@ -1,4 +1,4 @@
-"""A headless Chromium that speaks a WAV file into the page.
+"""Headless Chromium on the demo page, with a WAV file as its microphone.
 
 Runs on: the benchmark's thread.
 """
@@ -31,7 +31,7 @@ FLAGS = (
     "--disable-sync",
     "--disable-dev-shm-usage",
 )
-BURST_PERIOD = 1.0133  # seconds; no multiple of a frame
+BURST_PERIOD = 1.0133  # seconds; not a multiple of the frame duration
 BURST_SECONDS = 0.45
 WATCH_CORNER = """
   const wall = (moment) => performance.timeOrigin + moment;
@@ -46,8 +46,8 @@ WATCH_CORNER = """
   };
   video.requestVideoFrameCallback(onFrame);
 """
-"""Part of a script for the page: while ``running``, ``frames`` gets of every shown frame the moment of its display in
-ms since 1970, its RTP time, and whether its corner is white."""
+"""Page script fragment: while ``running``, it appends to ``frames`` the display time (ms since the epoch), the RTP
+time and whether the corner is white, for every displayed frame."""
 
 
 def bursts(seconds: float) -> NDArray[np.int16]:
@@ -65,17 +65,17 @@ def bursts(seconds: float) -> NDArray[np.int16]:
 
 
 def vowel(seconds: float) -> NDArray[np.int16]:
-    """A voice that never pauses, (n,) int16 48 kHz."""
+    """Continuous vowel-like sound, (n,) int16 48 kHz."""
     burst = bursts(BURST_PERIOD)[-round(0.4 * TICK_RATE) : -round(0.1 * TICK_RATE)]  # whole periods of 120 Hz
     return np.tile(burst, round(seconds * TICK_RATE / len(burst)))
 
 
 @contextmanager
 def speaking_page(address: str, samples: NDArray[np.int16], folder: Path) -> Iterator[Any]:
-    """The page in a browser whose microphone plays ``samples`` in a loop; the call is up.
+    """Opens the page in a browser whose microphone loops ``samples``, and waits until the call is connected.
 
     Raises:
-        InputError: there is no Chromium or no Playwright.
+        InputError: Chromium or Playwright is missing.
     """
     try:
         from playwright.sync_api import sync_playwright
@@ -83,7 +83,7 @@ def speaking_page(address: str, samples: NDArray[np.int16], folder: Path) -> Ite
         raise InputError("This benchmark needs Playwright: pip install playwright.") from error
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     if chromium is None:
-        raise InputError("This benchmark needs Chromium, and there is none on the path.")
+        raise InputError("This benchmark needs Chromium, which was not found in PATH.")
     path = folder / "microphone.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)

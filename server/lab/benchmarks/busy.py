@@ -1,6 +1,6 @@
-"""Busy loops beside a measurement: programs that want all of a processor, at the usual priority.
+"""Busy loops that load the CPU during a measurement, at normal priority.
 
-Runs on: processes of their own, pinned one to each core, the first core again after the last.
+Runs on: separate processes, pinned to the cores in turn.
 """
 
 import os
@@ -21,7 +21,7 @@ while True:
 
 @contextmanager
 def busy_loops(count: int) -> Iterator[None]:
-    """``count`` loops that run while the block does."""
+    """Runs ``count`` busy loops during the block."""
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     loops = [
         subprocess.Popen([sys.executable, "-c", _LOOP, str(cores[k % len(cores)])], stdout=subprocess.PIPE)
@@ -30,7 +30,7 @@ def busy_loops(count: int) -> Iterator[None]:
     try:
         for loop in loops:
             assert loop.stdout is not None
-            loop.stdout.readline()  # it has started
+            loop.stdout.readline()  # started
         yield
     finally:
         for loop in loops:

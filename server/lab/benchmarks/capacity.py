@@ -1,6 +1,6 @@
 """`styletalk bench capacity`: number of sessions at full frame rate, and the cost of each.
 
-Runs on: the main thread, the server in another, each client in a process of its own.
+Runs on: the main thread, with the server in another thread and each client in its own process.
 """
 
 import argparse
@@ -31,7 +31,7 @@ SETTLE_SECONDS = 8
 
 @dataclass(frozen=True, slots=True)
 class CapacityStep:
-    """Result with ``sessions`` sessions: slowest frame rate, share of late frames, CPU use of the server in cores,
+    """Result for a number of sessions: lowest frame rate, share of late frames, CPU usage of the server in cores, and
     resident memory."""
 
     sessions: int
@@ -42,19 +42,19 @@ class CapacityStep:
 
     @property
     def holds(self) -> bool:
-        """True when every session has its full frame rate."""
+        """True if every session has the full frame rate."""
         return self.late_share <= LATE_SHARE and self.fps >= 0.98 * FULL_RATE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     add_size(parser)
-    parser.add_argument("--seconds", type=float, default=10, help="how long each number of sessions is measured (10)")
+    parser.add_argument("--seconds", type=float, default=10, help="measurement time per session count (10)")
     parser.add_argument("--most", type=int, default=16, metavar="N", help="stop at this many sessions (16)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Adds sessions until the frame rate breaks.
+    """Adds sessions until the frame rate drops.
 
     Raises:
         InputError: an invalid option, or clients that cannot connect.
@@ -89,11 +89,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _summary(steps: Sequence[CapacityStep], empty: float) -> dict[str, Any]:
-    """The most sessions that hold; what each costs is told of a single one where none does.
+    """Reports the largest session count at full frame rate and the cost per session; if there is none, of one session.
 
     Args:
-        steps: one session first.
-        empty: MB in memory before the first.
+        steps: results by increasing session count, starting with one session.
+        empty: resident memory before the first session, MB.
     """
     step = next((step for step in reversed(steps) if step.holds), steps[0])
     return {
@@ -107,7 +107,7 @@ def _summary(steps: Sequence[CapacityStep], empty: float) -> dict[str, Any]:
 
 
 def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
-    """Result at a full server: responses to a further client, and the others' frame rate while it retries."""
+    """Result for a full server: responses to an additional client, and the frame rate of the others meanwhile."""
     answers: list[tuple[int, str]] = []
     over = threading.Event()
     offer = asyncio.run(_offer()).encode()
@@ -120,7 +120,7 @@ def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
             except urllib.error.HTTPError as refusal:
                 answers.append((refusal.code, refusal.headers.get("Retry-After", "")))
 
-    asking = threading.Thread(target=ask, name="one client more")
+    asking = threading.Thread(target=ask, name="additional client")
     asking.start()
     step = _measure(server, len(server.read(server.service.clients.microphone_sessions)), seconds)
     over.set()
@@ -130,7 +130,7 @@ def _refusal(server: LiveServer, seconds: float) -> dict[str, Any]:
 
 
 async def _offer() -> str:
-    """Return a client's SDP offer."""
+    """Returns the SDP offer of a client."""
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     peer.addTransceiver("audio", "sendrecv")
     peer.addTransceiver("video", "recvonly")
@@ -140,13 +140,13 @@ async def _offer() -> str:
 
 
 def memory_mb() -> float:
-    """Return the resident memory of this process."""
+    """Returns the resident memory of this process, MB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 
 def cpu_seconds() -> float:
-    """Return the CPU time of this process."""
+    """Returns the CPU time of this process, seconds."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 

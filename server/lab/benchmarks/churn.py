@@ -1,6 +1,6 @@
 """`styletalk bench churn`: resource leaks after many short calls.
 
-Runs on: the main thread, the server in another, the clients in processes of their own.
+Runs on: the main thread, with the server in another thread and each client in its own process.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from styletalk_core.errors import InputError
 WARM_UP_CYCLES = 60
 FIRST_FRAME_SECONDS = 20
 POOL_THREADS = ("uvloop_", "asyncio_")
-"""Names of the threads of the event loop's own pool, which is bounded and fills as it is used."""
+"""Name prefixes of the event loop's pool threads, which are bounded in number and created on demand."""
 CLEARING_SECONDS = 20
 
 
@@ -44,10 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Lets clients come and go, each until its first picture; every other one leaves without asking the server.
+    """Connects clients in turn, each until its first video frame; every other one disconnects without a DELETE request.
 
     Raises:
-        InputError: a senseless option, or a client that saw no picture.
+        InputError: an invalid option, or a client received no frame.
     """
     if args.cycles < 1 or args.together < 1:
         raise InputError("--cycles and --together must be at least 1.")
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _visit(server: LiveServer, cycles: int, together: int) -> None:
-    """Runs the clients and waits until the server has cleared up after them."""
+    """Runs the clients and waits until the server has cleaned up."""
     shares = [cycles // together + (k < cycles % together) for k in range(together)]
     context = multiprocessing.get_context("spawn")
     processes = [context.Process(target=_come_and_go, args=(server.address, share), daemon=True) for share in shares]
@@ -100,7 +100,7 @@ def _belongings(server: LiveServer) -> Belongings:
 
 
 def _come_and_go(address: str, cycles: int) -> None:
-    """The main function of a client's process."""
+    """Main function of a client process."""
 
     async def main() -> None:
         for cycle in range(cycles):
@@ -115,7 +115,7 @@ def _come_and_go(address: str, cycles: int) -> None:
 
 
 async def _connected(address: str) -> LoadClient:
-    """A call; the place of the client before may still be occupied."""
+    """Connects a client; retries while the slot of the previous client is still occupied."""
     async with asyncio.timeout(FIRST_FRAME_SECONDS):
         while True:
             try:

@@ -1,7 +1,7 @@
-"""`styletalk bench encoder`: CPU time, quality and bitrate of VP8 with several settings, one thread.
+"""`styletalk bench encoder`: CPU time, quality and bitrate of VP8 with several settings, on one thread.
 
-A portrait that talks, nods and blinks is rendered once and encoded under every setting in turn, several times over, so
-that whatever else the machine does falls on all alike. Quality is that of the luma against the rendered picture.
+A talking, nodding and blinking portrait is rendered once and encoded with each setting in turn, repeatedly, so that
+other load on the machine affects all settings alike. Quality is the luma PSNR against the rendered frames.
 Runs on: the main thread.
 """
 
@@ -37,12 +37,12 @@ SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "error-resilient": {"error-resilient": "default"},
     "noise-sensitivity 1": {"noise-sensitivity": "1"},
 }
-"""Changes to the options of a call."""
+"""Changes to the encoder options of a session."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Per frame after the first: mean processor time and PSNR of the luma; bitrate at 30 fps."""
+    """Mean CPU time and luma PSNR per frame, without the first frame; bitrate at 30 fps."""
 
     settings: str
     cpu_ms: float
@@ -51,13 +51,13 @@ class Figures:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the picture size and the number of frames."""
+    """Adds the command-line options."""
     parser.add_argument("--size", type=int, choices=(256, 384, 512), default=512, help="video size (512)")
     parser.add_argument("--frames", type=int, default=150, help="frames to encode per setting (150)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns ``size`` and ``settings``, a row each with ``cpu_ms``, ``psnr_db``, ``kbit_s``; the live ones first."""
+    """Returns ``size`` and ``settings``: ``cpu_ms``, ``psnr_db``, ``kbit_s`` of each setting, the live one first."""
     frames = _talking_portrait(args.size, args.frames)
     rounds = [
         [_encoded(frames, args.size, name, {**OPTIONS, **changed}) for name, changed in SETTINGS.items()]
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _talking_portrait(size: int, frames: int) -> list[NDArray[np.uint8]]:
-    """Pictures (1.5 size, size) uint8 yuv420p, 30 fps: mouth at syllable rate, slow head, a blink every 2.5 s."""
+    """Frames (1.5 size, size) uint8 yuv420p, 30 fps: mouth at syllable rate, slow head motion, a blink every 2.5 s."""
     library = AvatarLibrary(Path())
     renderer = MeshRenderer(library.get(library.names()[0]), size)
     random = np.random.default_rng(0)

@@ -1,8 +1,8 @@
 """`styletalk bench interruption`: time until interrupted speech disappears in a real browser.
 
-Runs on: the main thread, the server in another. The microphone never pauses. The page interrupts again and again and
-notes when the returned sound falls silent; the server gives every other epoch a white corner, so that the page sees
-which pictures are older than the interruption.
+Runs on: the main thread, with the server in another thread. The microphone never pauses. The page interrupts repeatedly
+and records when the returned audio becomes silent. The server draws a white corner in the frames of every other epoch,
+so that the page can tell which frames are older than the interruption.
 """
 
 import argparse
@@ -66,10 +66,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Interrupts.
+    """Interrupts repeatedly and reports the delays.
 
     Raises:
-        InputError: no browser, a senseless option, or no picture after an interruption.
+        InputError: no browser, an invalid option, or no new frame after an interruption.
     """
     if args.times < 1:
         raise InputError("--times must be at least 1.")
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         delay_ms = server.service.plan().delay / 48
         seen = page.evaluate(PROBE, {"times": args.times, "pause": 1_000, "quietMs": 100})
     if len(seen["pictures"]) < args.times:
-        raise InputError(f"Only {len(seen['pictures'])} of {args.times} interruptions were seen in the picture.")
+        raise InputError(f"Only {len(seen['pictures'])} of {args.times} interruptions were visible in the video.")
     result = {
         f"{name}_{figure}_ms": round(float(function(seen[values])), 1)
         for name, values in (("stale_sound", "sounds"), ("stale_picture", "pictures"))
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _show_epochs(session: Session) -> None:
-    """Gives the pictures of every other epoch a white corner."""
+    """Draws a white corner in the frames of every other epoch."""
 
     async def next_frame(original: Callable[[], Awaitable[RenderedFrame]]) -> RenderedFrame:
         frame = await original()

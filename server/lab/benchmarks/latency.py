@@ -1,10 +1,10 @@
-"""`styletalk bench latency`: from the microphone to the displayed frame, in a real browser.
+"""`styletalk bench latency`: latency from the microphone to the displayed frame, in a real browser.
 
-Runs on: the main thread, the server in another. Browser and server run on one machine, so both read the same wall
-clock. The microphone plays bursts. The page notes when the first peak of each burst was captured and when it shows
-the frame that the server has marked with a flash for the same peak: that is the whole way, measured by content alone.
-The parts are measured between the stages; what they do not explain is told too. With ``--busy`` other programs then
-want all of the processors for as long again, and it is told how the call gets through that, and when it has recovered.
+Runs on: the main thread, with the server in another thread. Browser and server run on one machine and share its wall
+clock. The microphone plays bursts. The page records when the first peak of each burst is captured and when it displays
+the frame that the server has marked with a flash for that peak, so the end-to-end latency is measured on content alone.
+The parts are measured between the stages; the unexplained remainder is reported as well. With ``--busy``, busy loops
+then load the CPU for the same time, and the report includes the quality of the call under load and the recovery time.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from styletalk_core.errors import InputError
 
 SETTLE_SECONDS = 8
 RECOVERY_SECONDS = 15
-"""Observation time after the load has ended."""
+"""Observation time after the load ends."""
 FULL_RATE = 29
-"""Frames within a second from which on a call has recovered: 30, with one that the second's ends cut off."""
+"""Frames per second at which a call counts as recovered: 30, less one that the ends of the second may cut off."""
 PROBE = (
     "async ({ seconds, threshold, quietSeconds }) => {"
     + WATCH_CORNER
@@ -42,7 +42,7 @@ PROBE = (
   const reader = new MediaStreamTrackProcessor({ track }).readable.getReader();
   const listen = (async () => {
     let quiet = 0;
-    while (running) {  // the thread of the page may read late; the quickest reading tells when samples are captured
+    while (running) {  // the page thread may read late; the fastest read gives the capture time
       const { value, done } = await reader.read();
       if (done) break;
       const end = value.timestamp / 1000 + value.duration / 1000;
@@ -82,7 +82,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--loss", type=float, default=0, metavar="P", help="packet loss in percent, in both directions (0)"
     )
     add_size(parser)
-    parser.add_argument("--busy", type=int, default=0, metavar="N", help="measure again beside N busy loops (0)")
+    parser.add_argument("--busy", type=int, default=0, metavar="N", help="measure again with N busy loops (0)")
     parser.add_argument("--future-frames", type=int, default=2, help="phone look-ahead in frames (2)")
 
 
@@ -109,12 +109,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measures one call.
 
     Raises:
-        InputError: no browser, or a senseless option.
+        InputError: no browser, or an invalid option.
     """
     if args.seconds < 5:
         raise InputError(f"--seconds must be at least 5, not {args.seconds:g}.")
     if not 0 <= args.loss < 50:
-        raise InputError(f"--loss is a percentage below 50, not {args.loss:g}.")
+        raise InputError(f"--loss must be a percentage from 0 to below 50, not {args.loss:g}.")
     if args.busy < 0:
         raise InputError(f"--busy must be at least 0, not {args.busy}.")
     with speaking_call(bursts(40), size=args.size, future_frames=args.future_frames) as (server, page):
@@ -139,14 +139,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _seen(page: Any, seconds: float) -> dict[str, Any]:
-    """Return the page's frames and audio onsets within this time."""
+    """Returns the page's frames and audio onsets within this time."""
     options = {"seconds": seconds, "threshold": THRESHOLD, "quietSeconds": QUIET_SECONDS}
     seen: dict[str, Any] = page.evaluate(PROBE, options)
     return seen
 
 
 def _beside_busy_loops(page: Any, count: int, seconds: float) -> dict[str, Any]:
-    """Return the figures beside busy loops, and the time to recover after they have ended."""
+    """Returns the figures under load from busy loops, and the recovery time after they end."""
     with busy_loops(count):
         busy = _seen(page, seconds)
     ended = unix_seconds() * 1000
@@ -158,7 +158,7 @@ def _beside_busy_loops(page: Any, count: int, seconds: float) -> dict[str, Any]:
 
 
 def _moments(frames: list[tuple[float, int, bool]]) -> NDArray[np.float64]:
-    """Return the time of first display of each frame in ms since 1970, at any size and rate."""
+    """Returns the time of first display of each frame, ms since the epoch."""
     first: dict[int, float] = {}
     for moment, rtp, _ in frames:
         first.setdefault(rtp, moment)
@@ -166,9 +166,9 @@ def _moments(frames: list[tuple[float, int, bool]]) -> NDArray[np.float64]:
 
 
 def _pace(moments: NDArray[np.float64], skews: list[float]) -> dict[str, float]:
-    """Frame rate, evenness and lip sync of pictures that were shown at ``moments`` [ms]."""
+    """Frame rate, frame intervals and lip sync of frames displayed at ``moments`` (ms)."""
     if len(moments) < 2:
-        raise InputError("No picture arrived; is another program using the processor?")
+        raise InputError("No frame arrived; is another program using the CPU?")
     settled = np.array(skews[2:] or [np.nan])
     return {
         "fps": round(1000 * (len(moments) - 1) / float(moments[-1] - moments[0]), 2),
@@ -179,10 +179,10 @@ def _pace(moments: NDArray[np.float64], skews: list[float]) -> dict[str, float]:
 
 
 def recovery_seconds(moments: NDArray[np.float64], ended: float) -> float | None:
-    """Seconds from ``ended`` until a second with the full frame rate begins; None when there is none.
+    """Seconds from ``ended`` to the first second with the full frame rate; None if there is none.
 
     Args:
-        moments: when pictures were shown, in ms, as ``ended``.
+        moments: display times of the frames, ms, on the same clock as ``ended``.
     """
     starts = np.concatenate([[ended], moments[moments > ended]])
     shown = np.searchsorted(moments, starts + 1000) - np.searchsorted(moments, starts)
@@ -191,42 +191,42 @@ def recovery_seconds(moments: NDArray[np.float64], ended: float) -> float | None
 
 
 def _print(result: dict[str, Any]) -> None:
-    """The result as lines of text."""
+    """Prints the result as lines of text."""
     print(f"microphone to frame: p50 {result['p50_ms']} ms, p95 {result['p95_ms']} ms over {result['samples']} frames")
     for name, value in result["parts"].items():
         print(f"  {name:<24}{value:7.1f} ms")
     print(f"  {'not accounted for':<24}{result['unaccounted_ms']:7.1f} ms")
-    print(f"picture minus sound: mean {result['skew_mean_ms']} ms, p95 {result['skew_p95_ms']} ms")
+    print(f"video minus audio: mean {result['skew_mean_ms']} ms, p95 {result['skew_p95_ms']} ms")
     print(
         f"{result['fps']} frames per second, 95 % of the intervals below {result['frame_interval_p95_ms']} ms, "
         f"{result['late_share']:.2%} late"
     )
     delay = result["delay_ms"]
     print(
-        f"size {result['size']} after {result['size_changes']} changes; delay {delay['first']} ms at first, "
-        f"{delay['largest']} at most, {delay['last']} at last"
+        f"size {result['size']} after {result['size_changes']} changes; delay {delay['first']} ms initially, "
+        f"{delay['largest']} at most, {delay['last']} at the end"
     )
     if "busy" in result:
         busy, recovery = result["busy"], result["recovery_s"]
         print(
-            f"beside {busy['loops']} busy loops: {busy['fps']} frames per second, 95 % of the intervals below "
-            f"{busy['frame_interval_p95_ms']} ms, picture minus sound p95 {busy['skew_p95_ms']} ms; "
+            f"with {busy['loops']} busy loops: {busy['fps']} frames per second, 95 % of the intervals below "
+            f"{busy['frame_interval_p95_ms']} ms, video minus audio p95 {busy['skew_p95_ms']} ms; "
             + ("not recovered" if recovery is None else f"recovered after {recovery} s")
         )
 
 
 def _result(watch: Stopwatch, seen: dict[str, Any]) -> dict[str, Any]:
-    """Brings page and server together; frames without a picture of their own are left out.
+    """Combines the records of page and server; skips frames that were not rendered.
 
     Raises:
-        InputError: nothing was heard or seen.
+        InputError: no burst or no frame was recorded.
     """
     captured = np.array(seen["onsets"])
     shown = _shown_frames(watch, seen["frames"])
     bursts = [(onset, _nearest(captured, onset.captured * 1000 - 50)) for onset in watch.onsets]
     bursts = [(onset, moment) for onset, moment in bursts if -100 < onset.captured * 1000 - moment < BURST_PERIOD * 500]
     if not bursts or not shown:
-        raise InputError("No burst or no picture arrived; is another program using the processor?")
+        raise InputError("No burst or no frame arrived; is another program using the CPU?")
     clock_lag = float(np.median([onset.captured * 1000 - moment for onset, moment in bursts]))
     frames = {tick: (moment, watch.frames[tick]) for tick, moment in shown.items() if tick in watch.frames}
     frames = {tick: pair for tick, pair in frames.items() if pair[1].complete}
@@ -271,12 +271,12 @@ def _result(watch: Stopwatch, seen: dict[str, Any]) -> dict[str, Any]:
 
 
 def _nearest(moments: NDArray[np.float64], moment: float) -> float:
-    """The one of ``moments`` (n,) that is next to ``moment``; far away when there is none."""
+    """The element of ``moments`` (n,) closest to ``moment``; infinitely far if there is none."""
     return float(moments[np.abs(moments - moment).argmin()]) if len(moments) else np.inf
 
 
 def _shown_frames(watch: Stopwatch, seen: list[tuple[float, int, bool]]) -> dict[Tick, float]:
-    """Return the display time of each tick's frame in ms since 1970; the flashes give the RTP time of tick 0."""
+    """Returns the display time of each tick's frame, ms since the epoch; the flashes give the RTP time of tick 0."""
     wrap = 1 << 32
     origins = Counter((rtp - _rtp(tick)) % wrap for _, rtp, flash in seen if flash for tick in watch.flashes)
     if not origins:
@@ -286,5 +286,5 @@ def _shown_frames(watch: Stopwatch, seen: list[tuple[float, int, bool]]) -> dict
 
 
 def _rtp(tick: Tick) -> int:
-    """RTP time of the picture that begins at ``tick``, counted from that of tick 0."""
+    """RTP time of the frame that begins at ``tick``, relative to that of tick 0."""
     return tick * VIDEO_CLOCK_RATE // TICK_RATE

@@ -1,6 +1,6 @@
-"""A server in a thread of the benchmark's own process, so that its clocks and counters can be read.
+"""A server in a thread of the benchmark's process, so that its clocks and counters can be read.
 
-Runs on: the benchmark's thread; the server has an event loop of its own, as in production.
+Runs on: the benchmark's thread; the server has its own event loop, as in production.
 """
 
 import asyncio
@@ -29,18 +29,18 @@ WARM_UP_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class LiveServer:
-    """A warm server."""
+    """A running server with warm models."""
 
     service: Service
     address: str
     loop: asyncio.AbstractEventLoop
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Runs a coroutine on the server's loop."""
+        """Runs a coroutine on the server's event loop."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def read(self, look: Callable[[], T]) -> T:
-        """Calls ``look`` on the server's loop."""
+        """Calls ``look`` on the server's event loop."""
 
         async def work() -> T:
             return look()
@@ -50,7 +50,7 @@ class LiveServer:
 
 @contextmanager
 def live_server(**settings: Any) -> Iterator[LiveServer]:
-    """Starts a server on a free loopback port, waits until it is warm, and stops it."""
+    """Starts a server on a free loopback port, waits until its models are warm, and stops it at the end."""
     config = ServerConfig(port=0, **settings)
     service, listener = make_service(config), listen(config)
     server = uvicorn.Server(
@@ -65,7 +65,7 @@ def live_server(**settings: Any) -> Iterator[LiveServer]:
         loops.append(asyncio.get_running_loop())
         ready = asyncio.create_task(service.worker.wait_ready(), name="warm-up")
         ready.add_done_callback(lambda _: warm.set())
-        await server._serve([listener])  # serve() wants signals
+        await server._serve([listener])  # serve() installs signal handlers
         ready.cancel()
 
     def main() -> None:
@@ -87,10 +87,10 @@ def live_server(**settings: Any) -> Iterator[LiveServer]:
 
 @contextmanager
 def speaking_call(samples: NDArray[np.int16], **settings: Any) -> Iterator[tuple[LiveServer, Any]]:
-    """A warm server for one client, and the page that calls it; ``settings`` as for `ServerConfig`.
+    """A warm server for one client, and a page with a call to it; ``settings`` as for `ServerConfig`.
 
     Raises:
-        InputError: there is no Chromium or no Playwright.
+        InputError: Chromium or Playwright is missing.
     """
     with (
         live_server(max_sessions=1, **settings) as server,

@@ -1,6 +1,6 @@
-"""Clients and viewers without a browser: aiortc peers in processes of their own that receive without decoding.
+"""Clients and viewers without a browser: aiortc peers in separate processes that receive without decoding.
 
-Runs on: the benchmark's thread and the clients' processes.
+Runs on: the benchmark's thread and the client processes.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from streaming.clock import monotonic
 from streaming.units import PACKET_TICKS, TICK_RATE
 
 MAX_AUDIO_PAYLOAD_BYTES = 400
-"""Bytes; what is longer is part of a picture."""
+"""Longer payloads are video."""
 
 
 class LoopedTrack(MediaStreamTrack):
-    """A microphone that plays (n,) int16 mono 48 kHz in a loop."""
+    """A microphone track that loops (n,) int16, mono, 48 kHz."""
 
     kind = "audio"
 
@@ -39,7 +39,7 @@ class LoopedTrack(MediaStreamTrack):
         self._began = 0.0
 
     async def recv(self) -> av.AudioFrame:
-        """The next 20 ms, when they have been spoken."""
+        """Returns the next 20 ms, paced in real time."""
         self._began = self._began or monotonic()
         await asyncio.sleep(max(0.0, self._began + self._sent / TICK_RATE - monotonic()))
         places = np.arange(self._sent, self._sent + PACKET_TICKS) % len(self._samples)
@@ -52,14 +52,14 @@ class LoopedTrack(MediaStreamTrack):
 
 
 def _request(method: str, address: str, body: bytes | None = None) -> tuple[str, str]:
-    """Location and body of the answer."""
+    """Sends a request; returns the Location header and the body of the response."""
     request = urllib.request.Request(address, body, {"Content-Type": "application/sdp"}, method=method)
     with urllib.request.urlopen(request, timeout=20) as response:
         return str(response.headers.get("Location", "")), str(response.read().decode())
 
 
 class LoadClient:
-    """A call that is up: the peer, the address of its resource, and whether a picture has come."""
+    """A connected client: the peer, the URL of its resource, and whether a video frame has arrived."""
 
     def __init__(self, peer: RTCPeerConnection) -> None:
         self.peer = peer
@@ -68,10 +68,10 @@ class LoadClient:
 
     @classmethod
     async def begin(cls, address: str, presenter: str = "") -> "LoadClient":
-        """Calls the server at ``address`` and speaks, or only watches ``presenter``.
+        """Connects to the server at ``address`` and speaks, or only watches ``presenter``.
 
         Raises:
-            urllib.error.HTTPError: the server refuses.
+            urllib.error.HTTPError: the server rejects the request.
         """
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         begun = cls(peer)
@@ -100,7 +100,7 @@ class LoadClient:
             self.seen.set()
 
     async def delete(self) -> None:
-        """Asks the server to end the call."""
+        """Sends a DELETE request to end the call."""
         await asyncio.to_thread(_request, "DELETE", self.resource)
 
 
@@ -124,13 +124,13 @@ class LoadClients:
         self._processes: list[Any] = []
 
     def add(self) -> None:
-        """One more client."""
+        """Adds one client."""
         process = self._context.Process(target=_main, args=(self._address, self._presenter, self._leave), daemon=True)
         process.start()
         self._processes.append(process)
 
     def leave(self) -> None:
-        """All hang up."""
+        """Disconnects all clients."""
         self._leave.set()
         for process in self._processes:
             process.join(10)
@@ -138,7 +138,7 @@ class LoadClients:
 
 @contextmanager
 def load_clients(address: str, presenter: str = "") -> Iterator[LoadClients]:
-    """Clients, or viewers of ``presenter``, that hang up at the end."""
+    """Clients, or viewers of ``presenter``, that are disconnected at the end."""
     crowd = LoadClients(address, presenter)
     try:
         yield crowd

@@ -1,8 +1,8 @@
-"""Monitor of event loop delays that separates the program's own blocking from that of a busy machine.
+"""Event loop monitor that separates blocking by the program from delays due to a busy machine.
 
-Runs on: event loop, as a task that sleeps for a few milliseconds again and again; a bystander in a process of its own
-does the same small piece of work again and again. When that takes ten times the usual processor time, the machine runs
-ten times slower, as virtual ones do when their host is busy.
+Runs on: event loop, as a task that repeatedly sleeps for a few milliseconds. A separate bystander process repeats a
+small fixed task; if that takes ten times its usual CPU time, the machine is ten times slower, as virtual machines are
+when their host is busy.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from streaming.clock import monotonic
 
 NAP_SECONDS = 0.005
 MAX_BLOCK_SECONDS = 0.020
-"""Seconds; the event loop is to be free again within this time."""
+"""Maximum time for which the event loop may be blocked."""
 PIECE_OF_WORK = 6_000
-"""Numbers to add up: a fifth of a millisecond."""
+"""Numbers that the bystander adds up per task: about 0.2 ms."""
 
 
 class ProcessorWait:
-    """Seconds for which the calling thread was ready to run while others had the processors, since it began.
+    """Seconds for which the calling thread has been runnable but not running, since it started.
 
-    Always 0 where the system does not tell: then all waiting counts as the program's own.
+    Always 0 on systems that do not report it; then all waiting is attributed to the program.
     """
 
     def __init__(self) -> None:
@@ -46,10 +46,10 @@ class ProcessorWait:
 
 
 class Bystander:
-    """Measures the speed of the machine in the meantime; ``samples`` are available when it has ended.
+    """Measures the speed of the machine in a separate process; ``samples`` are available after it has ended.
 
     Attributes:
-        samples: (n, 2) moment on the steady clock, processor time in seconds of a piece of work done then.
+        samples: (n, 2) time on the monotonic clock and CPU time of one task at that time, both in seconds.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Bystander:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Looks on in a process of its own."""
+        """Runs the bystander process during the block."""
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_look_on, args=(theirs,), daemon=True)
@@ -82,16 +82,16 @@ def _look_on(parent: Connection) -> None:
 
 
 class LoopMonitor:
-    """Notes how every nap of the event loop went, in seconds.
+    """Records the delay of every short sleep on the event loop, in seconds.
 
-    Kept as bare numbers: a hundred thousand small objects would be memory, and work for the garbage collector, of the
-    measurement.
+    The records are kept in a flat array: a hundred thousand small objects would distort the measured memory and garbage
+    collection.
 
     Args:
-        now: a steady clock.
-        worked: processor time of the loop's thread.
-        make_waited: called on the loop's thread; gives what tells for how long the thread waited for a processor.
-        sleep: takes a nap.
+        now: monotonic clock.
+        worked: CPU time of the loop's thread.
+        make_waited: called on the loop's thread; returns a function that gives the thread's time waiting for a CPU.
+        sleep: coroutine function that sleeps for the given seconds.
     """
 
     def __init__(
@@ -107,10 +107,10 @@ class LoopMonitor:
         self._sleep = sleep
         self._first = 0.0
         self._naps = array("f")
-        """Of each: when it began, counted from the first one, lateness, work and wait."""
+        """Per sleep: start relative to the first one, delay, CPU time and time waiting for a CPU."""
 
     async def run(self) -> None:
-        """Watches the running loop until it is cancelled."""
+        """Monitors the running loop until cancelled."""
         waited = self._make_waited()
         self._first = self._now()
         while True:
@@ -121,15 +121,14 @@ class LoopMonitor:
             self._naps.extend((began - self._first, late, work, wait))
 
     def figures(self, bystander: NDArray[np.float64]) -> dict[str, float]:
-        """Of all naps, in ms: by how much they were too long, and what it was.
+        """Statistics of the delays of all sleeps and their causes, in ms.
 
-        ``loop_block``: everything. ``loop_own``: the program's own doing, that is without the time in which the loop
-        could have run had other threads and programs not had the processors, and as long as it would have taken on a
-        machine of the usual speed; work of the loop and waiting for the interpreter. ``loop_cpu``: the loop's own work
-        by the system's account, which counts what a slow machine adds.
+        ``loop_block``: the whole delay. ``loop_own``: the part caused by the program, which is work of the loop and
+        waiting for the interpreter lock; without the time in which the thread waited for a CPU, and scaled to the usual
+        speed of the machine. ``loop_cpu``: CPU time of the loop as the system reports it, not scaled.
 
         Args:
-            bystander: (n, 2) moments and processor time in seconds of the same piece of work.
+            bystander: `Bystander.samples`.
         """
         began, late, work, wait = np.array(self._naps, np.float64).reshape(-1, 4).T
         began += self._first
@@ -148,7 +147,7 @@ class LoopMonitor:
 
 
 def slowness(bystander: NDArray[np.float64], began: float, ended: float) -> float:
-    """Return the bystander's slowdown from ``began`` to ``ended``, relative to its usual time; at least 1."""
+    """Returns the bystander's slowdown from ``began`` to ``ended``, relative to its usual time; at least 1."""
     during = (bystander[:, 0] >= began) & (bystander[:, 0] <= ended)
     if not during.any():
         return 1.0

@@ -1,9 +1,9 @@
-"""Machine of a benchmark: its hardware, its speed in the run, and the load by other programs.
+"""The machine of a benchmark run: hardware, current speed, and load from other programs.
 
-Two machines are compared by reference times: work that no change of this program makes faster. Where a reference has
-doubled, a figure that has doubled says nothing about the program.
+Reference times measure fixed work that does not depend on this program. They make runs comparable: if a reference time
+has doubled, a doubled result says nothing about the program.
 
-Runs on: the benchmark's thread; reads /proc and /sys where there are any.
+Runs on: the benchmark's thread; reads /proc and /sys where available.
 """
 
 import os
@@ -25,9 +25,9 @@ import numpy as np
 from server.processors import available_cores
 
 FEATURES: Final = ("sse4_1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "asimd")
-"""Instruction sets, by the kernel's names, on which the speed of kernels depends."""
+"""Instruction sets that affect the speed, as Linux names them."""
 VECTORS: Final = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "asimd": "NEON"}
-"""Vector instructions by their feature, the widest first."""
+"""Vector instruction set by feature, the widest first."""
 SIZE: Final = 512
 CHANNELS: Final = 4
 WARM_UP: Final = 3
@@ -36,7 +36,7 @@ SAMPLES: Final = 15
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A processor's name, those of `FEATURES` that it has, its cores, and how many of them the program may use."""
+    """Processor name, supported `FEATURES`, cores, and number of cores that the program may use."""
 
     processor: str
     features: tuple[str, ...]
@@ -45,7 +45,7 @@ class Machine:
 
     @classmethod
     def here(cls) -> "Machine":
-        """The machine that runs this."""
+        """Detects the current machine."""
         told = _read("/proc/cpuinfo")
         flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)", told, re.M)
         found = set(flags[1].split()) if flags else set()
@@ -56,15 +56,15 @@ class Machine:
 
     @property
     def name(self) -> str:
-        """The processor with its widest vectors, which processors of one name may differ in."""
+        """Processor name with its widest vector instruction set, which may differ between processors of one name."""
         widest = next((told for feature, told in VECTORS.items() if feature in self.features), "")
         return f"{self.processor} ({widest})" if widest else self.processor
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Processor time in ms of work at 512 x 512: resampling four channels, a product of float32 matrices, and one VP8
-    frame of noise that moves."""
+    """CPU time in ms of reference work at 512 x 512: resampling four channels, multiplying float32 matrices, and
+    encoding one VP8 frame of moving noise."""
 
     remap_ms: float
     blas_ms: float
@@ -72,20 +72,20 @@ class Reference:
 
     @classmethod
     def taken(cls) -> "Reference":
-        """Takes a few hundredths of a second each."""
+        """Measures the reference times, each in a few hundredths of a second."""
         return cls(*(round(_cpu_ms(work), 3) for work in (_remap(), _product(), _vp8_frame())))
 
 
 @dataclass(slots=True)
 class OtherPrograms:
-    """The share of the processors' time that programs other than this one and its children took; 0 when not known."""
+    """Share of the CPU time used by programs other than this one and its children; 0 if unknown."""
 
     share: float = 0.0
 
     @classmethod
     @contextmanager
     def watched(cls, root: int | None = None) -> Iterator["OtherPrograms"]:
-        """``share`` is that of the block, once it has ended; ``root`` is the process that counts as this program."""
+        """Measures ``share`` during the block; ``root`` is the process that counts as this program."""
         seen = cls()
         before = _ticks(root or os.getpid())
         try:
@@ -96,7 +96,7 @@ class OtherPrograms:
 
 
 def measured_with_machine(run: Callable[[Any], dict[str, Any]]) -> Callable[[Any], dict[str, Any]]:
-    """A benchmark whose figures carry ``machine``, ``reference`` and ``load`` of the same run."""
+    """Wraps a benchmark so that its result includes ``machine``, ``reference`` and ``load`` of the same run."""
 
     def measured(args: Any) -> dict[str, Any]:
         before = Reference.taken()
@@ -108,7 +108,7 @@ def measured_with_machine(run: Callable[[Any], dict[str, Any]]) -> Callable[[Any
         if not args.json:
             print(f"on {_described(machine)}")
             times = f"remap {reference.remap_ms:.2f} ms, BLAS {reference.blas_ms:.2f} ms, VP8 {reference.vp8_ms:.2f} ms"
-            print(f"processor time in the same run: {times}; other programs took {others.share:.0%} of the machine")
+            print(f"reference CPU times of this run: {times}; other programs took {others.share:.0%} of the machine")
         told = {"machine": asdict(machine), "reference": asdict(reference), "load": {"other_programs": others.share}}
         return result | told
 
@@ -122,7 +122,7 @@ def processor_name() -> str:
 
 
 def _described(machine: Machine) -> str:
-    limit = "" if machine.core_limit >= machine.cores else f", of which {machine.core_limit:g} may be used"
+    limit = "" if machine.core_limit >= machine.cores else f", of which {machine.core_limit:g} are available"
     return f"{machine.processor} ({', '.join(machine.features) or 'features unknown'}), {machine.cores} cores{limit}"
 
 
@@ -134,7 +134,7 @@ def _read(path: str) -> str:
 
 
 def _ticks(root: int) -> tuple[int, int, int]:
-    """Ticks of all processors so far, those of them that were used, and those that ``root`` and its children used."""
+    """Total ticks of all processors so far, ticks in use, and ticks used by ``root`` and its children."""
     first = _read("/proc/stat").partition("\n")[0].split()[1:9]
     if not first:
         return 0, 0, 0
@@ -144,12 +144,12 @@ def _ticks(root: int) -> tuple[int, int, int]:
 
 
 def _used_by_tree(root: int) -> int:
-    """Ticks used by a process and all that descend from it, with the children that have ended and been waited for."""
+    """Ticks used by a process and its descendants, including children that have ended and been reaped."""
     parents, used = {}, {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
-        except OSError:  # it has ended meanwhile
+        except OSError:  # the process has ended
             continue
         parents[int(path.parent.name)] = int(fields[1])
         used[int(path.parent.name)] = sum(map(int, fields[11:15]))
@@ -161,7 +161,7 @@ def _used_by_tree(root: int) -> int:
 
 
 def _cpu_ms(work: Callable[[], object]) -> float:
-    """Median processor time of a piece of work, on all threads."""
+    """Median CPU time of ``work`` over all threads, ms."""
     times = []
     for _ in range(WARM_UP + SAMPLES):
         began = time.process_time()
@@ -183,7 +183,7 @@ def _product() -> Callable[[], object]:
 
 
 def _vp8_frame() -> Callable[[], object]:
-    """Settings of its own, so that it stays the same whatever becomes of the program's."""
+    """Encodes a frame with fixed settings, independent of those of the server."""
     codec = av.CodecContext.create("libvpx", "w")
     codec.width = codec.height = SIZE
     codec.bit_rate = 1_200_000

@@ -1,7 +1,7 @@
-"""The network between a page and a server on one machine, which can be cut: TCP, and UDP for every call.
+"""Interruptible network between a page and a server on one machine: a TCP proxy, and a UDP relay for every call.
 
-Runs on: event loop. Connections that were open, or were opened, while the network was cut stay dead for good, as after
-a change of network; a path that comes back is no kinder, where TCP waits for seconds before it tries again.
+Runs on: event loop. Connections that existed or were opened while the network was cut stay dead, as after a change of
+network. This is also close to an outage on the same network, where TCP waits seconds before it retransmits.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ PIECE_BYTES = 1 << 16
 
 @dataclass(slots=True)
 class NetworkPath:
-    """A way to the server; what is on a dead one never arrives."""
+    """A path to the server; nothing crosses a dead path."""
 
     alive: bool = True
 
@@ -30,7 +30,7 @@ class NetworkPath:
 
 
 class Network:
-    """Listens on ``port`` of loopback, once open, for what is meant for ``server_port``."""
+    """Forwards connections from loopback port ``port`` to ``server_port`` once opened."""
 
     def __init__(self, server_port: int) -> None:
         self.port = 0
@@ -41,12 +41,12 @@ class Network:
         self._exchanges: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
-        """Starts to listen."""
+        """Starts listening."""
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def aclose(self) -> None:
-        """Ends everything."""
+        """Closes all connections and stops listening."""
         if self._listener is not None:
             self._listener.close()
         for exchange in self._exchanges:
@@ -56,12 +56,12 @@ class Network:
             relay.close()
 
     def cut(self) -> None:
-        """Nothing gets through from now on."""
+        """Blocks all traffic from now on."""
         self._path.alive = False
         self._path = NetworkPath(alive=False)
 
     def restore(self) -> None:
-        """New connections and new calls get through again."""
+        """Lets new connections and new calls through again."""
         self._path = NetworkPath()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -70,7 +70,7 @@ class Network:
         exchange.add_done_callback(self._exchanges.discard)
 
     async def _exchange(self, path: NetworkPath, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request with its answer, or one WebSocket; the server is told to close after an answer."""
+        """Forwards one request and its response, or one WebSocket; the server is told to close after a response."""
         onward: asyncio.StreamWriter | None = None
         try:
             head = await reader.readuntil(HEAD_END)
@@ -96,14 +96,14 @@ class Network:
             writer.write(_closing(head + HEAD_END, answer))
             await writer.drain()
         except* (ConnectionError, asyncio.IncompleteReadError):
-            pass  # one side has left
+            pass  # one side has disconnected
         finally:
             for side in (writer, onward):
                 if side is not None:
                     side.close()
 
     async def _relay(self, path: NetworkPath) -> UdpRelay:
-        """A relay for the call that is being made."""
+        """A relay for a new call."""
         relay = UdpRelay()
         await relay.open()
         relay.lose_up(lambda data: not path.alive)
@@ -113,7 +113,7 @@ class Network:
 
 
 async def _pump(path: NetworkPath, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Passes on what comes until its end."""
+    """Forwards data until the end of the stream."""
     while piece := await reader.read(PIECE_BYTES):
         await path.crossed()
         writer.write(piece)
@@ -123,7 +123,7 @@ async def _pump(path: NetworkPath, reader: asyncio.StreamReader, writer: asyncio
 
 
 def _closing(head: bytes, body: bytes) -> bytes:
-    """A message with another body, after which the connection ends."""
+    """An HTTP message with a replaced body and ``Connection: close``."""
     lines = [line for line in head.removesuffix(HEAD_END).split(b"\r\n")]
     kept = [line for line in lines if not line.lower().startswith((b"connection:", b"content-length:"))]
     if body or len(kept) < len(lines):

@@ -1,8 +1,8 @@
 """`styletalk bench outage`: recovery time of a real browser after an outage or a change of network.
 
-Runs on: the main thread, the server and the network between it and the page in another. The microphone never pauses.
-The page notes when sound is heard and pictures are shown. In an outage nothing gets through for a while; after a change
-of network only what was under way is lost, and nobody tells the page.
+Runs on: the main thread, with the server and the emulated network in another thread. The microphone never pauses. The
+page records when audio is audible and when frames are displayed. During an outage nothing gets through; in a change of
+network only the traffic in flight is lost, and the page is not notified.
 """
 
 import argparse
@@ -75,21 +75,21 @@ SERVED = """
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
-    parser.add_argument("--times", type=int, default=3, metavar="N", help="outages, and as many changes of network (3)")
-    parser.add_argument("--seconds", type=float, default=10, metavar="S", help="how long an outage lasts (10)")
+    parser.add_argument("--times", type=int, default=3, metavar="N", help="outages, and as many network changes (3)")
+    parser.add_argument("--seconds", type=float, default=10, metavar="S", help="duration of an outage (10)")
     parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="video size (512)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Cuts the network again and again.
+    """Cuts the network repeatedly and reports the recovery times.
 
     Raises:
-        InputError: no browser, a senseless option, or a page that was not served again.
+        InputError: no browser, an invalid option, or a page that did not recover.
     """
     if args.times < 1:
         raise InputError("--times must be at least 1.")
     if args.seconds < 5:
-        raise InputError(f"--seconds must be at least 5, not {args.seconds:g}: the server waits for nearly as long.")
+        raise InputError(f"--seconds must be at least 5, not {args.seconds:g}: the server itself waits nearly as long.")
     outages, changes, places = [], [], []
     with (
         live_server(size=args.size, max_sessions=1) as server,
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 @contextmanager
 def _network(server: LiveServer) -> Iterator[Network]:
-    """A network in front of the server, on the server's loop."""
+    """An emulated network in front of the server, on the server's event loop."""
     network = Network(int(server.address.rstrip("/").rpartition(":")[2]))
     server.run(network.open())
     try:
@@ -131,23 +131,23 @@ def _network(server: LiveServer) -> Iterator[Network]:
 
 
 def _until_free(server: LiveServer, since: float) -> float:
-    """Milliseconds until the server has its place back.
+    """Milliseconds until the server has freed the slot.
 
     Raises:
-        InputError: it has not.
+        InputError: the slot was not freed in time.
     """
     while server.service.worker.free_slots == 0:
         if monotonic() - since > BACK_WITHIN_SECONDS:
-            raise InputError(f"The place was still taken {BACK_WITHIN_SECONDS} s after its client had vanished.")
+            raise InputError(f"The slot was still occupied {BACK_WITHIN_SECONDS} s after its client had vanished.")
         time.sleep(LOOK_SECONDS)
     return (monotonic() - since) * 1000
 
 
 def _back(server: LiveServer, network: Network, page: Any) -> dict[str, Any]:
-    """Restores the network: milliseconds until the page is served, and whether it is the session that it was.
+    """Restores the network; returns the milliseconds until the page has recovered and whether it kept its session.
 
     Raises:
-        InputError: the page was not served.
+        InputError: the page did not recover.
     """
     before = page.evaluate(SERVED, 0)
     server.read(network.restore)
@@ -158,7 +158,7 @@ def _back(server: LiveServer, network: Network, page: Any) -> dict[str, Any]:
         if seen["resumed"] > restored and seen["picture"] and seen["sound"]:
             break
         if monotonic() > deadline:
-            raise InputError(f"The page was not served within {BACK_WITHIN_SECONDS} s of the network's return.")
+            raise InputError(f"The page did not recover within {BACK_WITHIN_SECONDS} s after the network was restored.")
         time.sleep(0.1)
     times = {name: seen[name] - restored for name in ("resumed", "picture", "sound")}
     return times | {"same": seen["same"] and seen["session"] == before["session"]}

@@ -1,6 +1,7 @@
-"""`styletalk bench presenter`: cost of each further viewer of a presenter.
+"""`styletalk bench presenter`: cost of each additional viewer of a presenter.
 
-Runs on: the main thread, the server in another, each viewer in a process of its own. The presenter speaks all the time.
+Runs on: the main thread, with the server in another thread and each viewer in its own process. The presenter speaks
+continuously.
 """
 
 import argparse
@@ -29,15 +30,15 @@ SETTLE_SECONDS = 2.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="video size (512)")
-    parser.add_argument("--viewers", type=int, default=5, metavar="N", help="viewers in the end (5)")
-    parser.add_argument("--seconds", type=float, default=5, help="how long each number of viewers is measured (5)")
+    parser.add_argument("--viewers", type=int, default=5, metavar="N", help="maximum number of viewers (5)")
+    parser.add_argument("--seconds", type=float, default=5, help="measurement time per number of viewers (5)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns ``cpu`` (cores of the server with 0, 1 ... N viewers), ``cpu_per_viewer`` and ``renders_per_second``.
 
     Raises:
-        InputError: a senseless option, or viewers that cannot connect.
+        InputError: an invalid option, or viewers that cannot connect.
     """
     if not 1 <= args.viewers <= 16 or args.seconds < 1:
         raise InputError("--viewers must be from 1 to 16 and --seconds at least 1.")
@@ -56,13 +57,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 cores.append(round(cpu, 3))
                 rates.append(round(rendered, 1))
                 if not args.json:
-                    print(f"{count} viewers: {cpu:.2f} cores, {rendered:.1f} pictures rendered per second")
+                    print(f"{count} viewers: {cpu:.2f} cores, {rendered:.1f} frames rendered per second")
     slope = float(np.polyfit(range(len(cores)), cores, 1)[0])
     return {"cpu": cores, "cpu_per_viewer": round(slope, 3), "renders_per_second": rates, "size": args.size}
 
 
 async def _speak(server: LiveServer) -> None:
-    """Keeps the presenter talking for the next measurement."""
+    """Queues enough speech for the next measurement."""
     (session,) = server.service.clients.sessions()
     assert isinstance(session, PresenterSession)
     session.interrupt()
@@ -72,7 +73,7 @@ async def _speak(server: LiveServer) -> None:
 
 
 def _wait_for(server: LiveServer, count: int) -> None:
-    """Returns when the presenter is on and has so many viewers."""
+    """Waits until the presenter is active and has ``count`` viewers."""
     deadline = time.monotonic() + JOIN_SECONDS
     while time.monotonic() < deadline:
         on = server.read(lambda: [len(p.viewers.by_id) for p in server.service.clients.sessions()])
@@ -83,7 +84,7 @@ def _wait_for(server: LiveServer, count: int) -> None:
 
 
 def _measure(server: LiveServer, seconds: float) -> tuple[float, float]:
-    """Cores that the server uses, and pictures that are rendered per second."""
+    """CPU cores used by the server, and frames rendered per second."""
     time.sleep(SETTLE_SECONDS)
     (session,) = server.read(lambda: [p.media_session for p in server.service.clients.sessions()])
     made: list[int] = []

@@ -1,10 +1,10 @@
-"""`styletalk bench quality`: the paper's self-driven protocol on clips that nothing was trained on, and what is heard.
+"""`styletalk bench quality`: the paper's self-driven evaluation on clips outside the training set, and the recognizer.
 
-Three groups, told apart because they are not equally hard: people of whom nothing was trained on, at the camera and
-on the web; such people in the studio of the GRID corpus; and sentences never heard of GRID's first speaker, whom the
-training knows. Also the renderer alone on true motion, and the recognizer beside pocketsphinx on the official samples.
+Three groups of different difficulty: in-the-wild clips of unseen people; studio clips of unseen people from GRID; and
+unseen sentences of GRID's first speaker, who is in the training set. Also evaluates the renderer alone on tracked
+motion, and the recognizer against pocketsphinx on the official samples.
 
-Runs on: the main thread; two to four minutes. Nothing here is a time, so the machine may be busy.
+Runs on: the main thread; two to four minutes. No times are measured, so other load on the machine does not matter.
 """
 
 import argparse
@@ -27,15 +27,15 @@ SENTENCES: Final = "sentences never heard, GRID"
 _STUDIO_SPEAKER: Final = "grid_s1"
 """GRID's speaker in the training split."""
 _DEFAULT_CLIPS: Final = 8
-"""Clips of a group, spread over all of them."""
+"""Clips per group, spread evenly over the group."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
-    parser.add_argument("--every", type=int, default=15, metavar="N", help="look at every Nth picture (15)")
+    parser.add_argument("--every", type=int, default=15, metavar="N", help="evaluate every Nth frame (15)")
     parser.add_argument(
-        "--most", type=int, default=_DEFAULT_CLIPS, metavar="N", help=f"clips of a group ({_DEFAULT_CLIPS})"
+        "--most", type=int, default=_DEFAULT_CLIPS, metavar="N", help=f"clips per group ({_DEFAULT_CLIPS})"
     )
 
 
@@ -43,11 +43,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns ``self_driven`` by group, ``renderer`` and ``recognizer``.
 
     Raises:
-        InputError: the data folder is not there, or a group has no clip.
+        InputError: the data folder does not exist, or a group has no clip.
     """
     if args.every < 1 or args.most < 1:
         raise InputError("--every and --most must be at least 1.")
-    logging.getLogger().setLevel(logging.ERROR)  # what is skipped is in the result
+    logging.getLogger().setLevel(logging.ERROR)  # skipped clips are listed in the result
     groups = _groups(read_manifest(args.data), args.most)
     result = {
         "self_driven": {name: _judged(clips, args.every) for name, clips in groups.items()},
@@ -73,9 +73,9 @@ def _groups(clips: list[VideoClip], most: int) -> dict[str, list[VideoClip]]:
 
 
 def _judged(clips: list[VideoClip], every: int, renderer_only: bool = False) -> dict[str, Any]:
-    """Return the figures of `styletalk evaluate` for these clips."""
+    """Returns the result of `styletalk evaluate` for these clips."""
     if not clips:
-        raise InputError("The manifest has no spoken clip of the dev or test split in one of the groups.")
+        raise InputError("One of the groups has no spoken clip of the dev or test split in the manifest.")
     with tempfile.TemporaryDirectory() as folder:
         for clip in clips:
             (Path(folder) / f"{clip.name.replace('/', '-')}.mp4").symlink_to(clip.path.resolve())

@@ -1,8 +1,7 @@
-"""Tables of the page of results and of the README, from the files that `styletalk bench all` writes.
+"""Tables of the results page and the README, generated from the files of `styletalk bench all`.
 
-Every machine has a column, the slowest first: what it says holds elsewhere too. How slow a machine is, its reference
-times tell (`machine.py`), the same work everywhere. A row is a label, the benchmark it comes from and a template that
-is filled with the benchmark's figures: no figure is typed by hand. A row whose figures are not there shows a dash.
+Each machine has a column, ordered from the slowest to the fastest by reference times (`machine.py`). A row consists of
+a label, a benchmark and a template that is filled with the benchmark's results; missing results show as a dash.
 
 Runs on: any thread; pure apart from reading the files.
 """
@@ -13,21 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from server.cli.subcommands import OLD_SPELLINGS
 from server.lab.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
 from server.lab.benchmarks.run_all import RUNS
 from styletalk_core.errors import InputError
 from styletalk_core.lab.documents.markdown_page import table
 
 PAPER: Final = "paper.json"
-"""Figures of the paper, beside the files of the machines."""
+"""File with the results of the paper, next to the files of the machines."""
 _NONE: Final = "–"
 
 Figures = Mapping[str, Any]
 
 
 class Row(NamedTuple):
-    """A line of a table; the benchmark is a key of `RUNS`."""
+    """A table row; the benchmark is a key of `RUNS`."""
 
     label: str
     benchmark: str
@@ -35,163 +33,170 @@ class Row(NamedTuple):
 
 
 MACHINE: Final = "machine"
-"""Stands for a benchmark in rows about the machine itself, over all of its benchmarks."""
+"""Replaces the benchmark in rows about the machine itself."""
 MACHINES: Final = (
     Row("instruction sets", MACHINE, "{features}"),
-    Row("cores that may be used", MACHINE, "{core_limit:g}"),
-    Row("resample 512 x 512 x 4, processor time", MACHINE, "{remap_ms:.2f} ms"),
-    Row("product of 512 x 512 float32 matrices", MACHINE, "{blas_ms:.2f} ms"),
-    Row("one VP8 frame at 512 x 512", MACHINE, "{vp8_ms:.2f} ms"),
-    Row("share of the machine that other programs took, at most", MACHINE, "{other_programs:.0%}"),
+    Row("available cores", MACHINE, "{core_limit:g}"),
+    Row("CPU time, remap of 512 x 512 x 4", MACHINE, "{remap_ms:.2f} ms"),
+    Row("CPU time, product of 512 x 512 float32 matrices", MACHINE, "{blas_ms:.2f} ms"),
+    Row("CPU time, one VP8 frame at 512 x 512", MACHINE, "{vp8_ms:.2f} ms"),
+    Row("CPU load from other programs, maximum", MACHINE, "{other_programs:.0%}"),
 )
 SPEED: Final = (
-    Row("decode a frame at the paper's size", "decoder", "{ms_per_frame_b1:.2f} ms"),
-    Row("each of eight frames in a batch", "decoder", "{ms_per_frame_b8:.2f} ms"),
-    Row("the uncached computation takes", "decoder", "{ratio_uncached:.1f} times as long"),
+    Row("decode one frame, network size of the paper", "decoder", "{ms_per_frame_b1:.2f} ms"),
+    Row("- per frame in a batch of eight", "decoder", "{ms_per_frame_b8:.2f} ms"),
+    Row("- without style caching", "decoder", "{ratio_uncached:.1f} times as long"),
     Row("mix the experts of a new style", "decoder", "{style_switch_ms:.1f} ms"),
-    Row("hear 20 ms of sound, median / p99", "recognizer", "{step_ms:.2f} / {step_p99_ms:.2f} ms"),
-    Row("render at 512 x 512, median / p95", "renderer", "{ms_512:.2f} / {ms_512_p95:.2f} ms"),
-    Row("render at 256 x 256, median / p95", "renderer", "{ms_256:.2f} / {ms_256_p95:.2f} ms"),
-    Row("PIRenderer at 256 x 256", "renderer", "{pirenderer_ms_256:.0f} ms, {speed_ratio_256:.0f} times as long"),
+    Row("recognize 20 ms of audio, median / p99", "recognizer", "{step_ms:.2f} / {step_p99_ms:.2f} ms"),
+    Row("render one frame at 512 x 512, median / p95", "renderer", "{ms_512:.2f} / {ms_512_p95:.2f} ms"),
+    Row("render one frame at 256 x 256, median / p95", "renderer", "{ms_256:.2f} / {ms_256_p95:.2f} ms"),
+    Row("- with PIRenderer", "renderer", "{pirenderer_ms_256:.0f} ms, {speed_ratio_256:.0f} times as long"),
     Row("memory of a prepared portrait at 512 x 512", "renderer", "{memory_mb:.0f} MB"),
 )
+_PARTS: Final = {
+    "microphone and uplink": "microphone and uplink",
+    "room for late packets": "jitter buffer",
+    "recogniser": "recognizer delay",
+    "look-ahead": "look-ahead",
+    "decoder": "decoder",
+    "renderer": "renderer",
+    "waiting for its time": "waiting for the playout time",
+    "encode": "encoder",
+    "downlink and display": "downlink and display",
+}
+"""Parts of the latency, as the benchmark names them, and their labels."""
 LATENCY: Final = (
     Row("microphone to displayed frame, p50 / p95 / p99", "latency", "{p50_ms:.0f} / {p95_ms:.0f} / {p99_ms:.0f} ms"),
-    *(
-        Row(f"- {OLD_SPELLINGS.get(part, part)}", "latency", f"{{parts[{part}]:.1f}} ms")
-        for part in (
-            "microphone and uplink", "room for late packets", "recogniser", "look-ahead", "decoder", "renderer",
-            "waiting for its time", "encode", "downlink and display",
-        )
-    ),
-    Row("- not accounted for", "latency", "{unaccounted_ms:.1f} ms"),
-    Row("picture minus sound, mean / p95", "latency", "{skew_mean_ms:.0f} / {skew_p95_ms:.0f} ms"),
-    Row("frames shown in the browser", "latency", "{fps:.2f} per second"),
-    Row("95 % of the intervals between them are below", "latency", "{frame_interval_p95_ms:.0f} ms"),
+    *(Row(f"- {label}", "latency", f"{{parts[{part}]:.1f}} ms") for part, label in _PARTS.items()),
+    Row("- unexplained", "latency", "{unaccounted_ms:.1f} ms"),
+    Row("audio-video offset (video minus audio), mean / p95", "latency",
+        "{skew_mean_ms:.0f} / {skew_p95_ms:.0f} ms"),
+    Row("displayed frame rate", "latency", "{fps:.2f} fps"),
+    Row("frame interval, p95", "latency", "{frame_interval_p95_ms:.0f} ms"),
     Row("late frames", "latency", "{late_share:.2%}"),
-    Row("picture size, changes of it", "latency", "{size}, {size_changes}"),
-    Row("delay D at first / at most / at last", "latency",
+    Row("frame size, number of changes", "latency", "{size}, {size_changes}"),
+    Row("delay D, initial / maximum / final", "latency",
         "{delay_ms[first]:.0f} / {delay_ms[largest]:.0f} / {delay_ms[last]:.0f} ms"),
-    Row("beside a busy loop on each of two cores: frames shown", "latency", "{busy[fps]:.1f} per second"),
-    Row("- 95 % of the intervals between them are below", "latency", "{busy[frame_interval_p95_ms]:.0f} ms"),
-    Row("- picture minus sound, p95", "latency", "{busy[skew_p95_ms]:.0f} ms"),
-    Row("- the full rate is back after", "latency", "{recovery_s:.1f} s"),
+    Row("under load (a busy loop on each of two cores): displayed frame rate", "latency", "{busy[fps]:.1f} fps"),
+    Row("- frame interval, p95", "latency", "{busy[frame_interval_p95_ms]:.0f} ms"),
+    Row("- audio-video offset, p95", "latency", "{busy[skew_p95_ms]:.0f} ms"),
+    Row("- time to recover the full frame rate", "latency", "{recovery_s:.1f} s"),
     Row("frames measured", "latency", "{samples}"),
-    Row("a chosen style shows, median / worst", "switch", "{style_shown_p50_ms:.0f} / {style_shown_max_ms:.0f} ms"),
-    Row("- before the work on its first frame begins", "switch",
+    Row("style change to display, median / maximum", "switch",
+        "{style_shown_p50_ms:.0f} / {style_shown_max_ms:.0f} ms"),
+    Row("- until work on the first frame starts", "switch",
         "{style_waited_p50_ms:.0f} / {style_waited_max_ms:.0f} ms"),
-    Row("a chosen avatar shows, median / worst", "switch", "{avatar_shown_p50_ms:.0f} / {avatar_shown_max_ms:.0f} ms"),
-    Row("sound and picture after an outage of the network, at the latest", "outage",
-        "{outage_sound_max_ms:.0f} and {outage_picture_max_ms:.0f} ms after its return"),
-    Row("- after a change of the network", "outage", "{change_sound_max_ms:.0f} and {change_picture_max_ms:.0f} ms"),
-    Row("- same session, same settings", "outage", "{same_session_and_settings}"),
-    Row("ten seconds without network: seen / heard again after its return, worst", "outage",
+    Row("avatar change to display, median / maximum", "switch",
+        "{avatar_shown_p50_ms:.0f} / {avatar_shown_max_ms:.0f} ms"),
+    Row("recovery after a ten-second network outage, video / audio, maximum", "outage",
         "{outage_picture_max_ms:.0f} / {outage_sound_max_ms:.0f} ms"),
-    Row("a change of network that nobody tells of: seen / heard again, worst", "outage",
+    Row("recovery after an unannounced network change, video / audio, maximum", "outage",
         "{change_picture_max_ms:.0f} / {change_sound_max_ms:.0f} ms"),
-    Row("a client that has vanished: its place is free again, worst", "outage", "{place_back_max_ms:.0f} ms"),
-    Row("silent after an interruption, median / worst", "interruption",
+    Row("- same session and settings", "outage", "{same_session_and_settings}"),
+    Row("slot of a vanished client freed after, maximum", "outage", "{place_back_max_ms:.0f} ms"),
+    Row("interruption to silence, median / maximum", "interruption",
         "{stale_sound_p50_ms:.0f} / {stale_sound_max_ms:.0f} ms"),
-    Row("no stale picture after an interruption, median / worst", "interruption",
+    Row("interruption to the first new frame, median / maximum", "interruption",
         "{stale_picture_p50_ms:.0f} / {stale_picture_max_ms:.0f} ms"),
 )  # fmt: skip
-_COST: Final = "{cpu_per_session:.2f} CPU seconds per second, {memory_mb_per_session:.0f} MB"
+_SESSIONS: Final = "{sessions} at {fps:.1f} fps, {late_share:.2%} late"
+_COST: Final = "{cpu_per_session:.2f} cores, {memory_mb_per_session:.0f} MB"
 CAPACITY: Final = (
-    Row("sessions at 512 x 512", "capacity", "{sessions} at {fps:.1f} frames per second, {late_share:.2%} late"),
-    Row("cost of each", "capacity", _COST),
-    Row("sessions at 256 x 256", "capacity-256", "{sessions} at {fps:.1f} frames per second, {late_share:.2%} late"),
-    Row("cost of each", "capacity-256", _COST),
-    Row("calls that came and went", "churn", "{cycles}"),
-    Row("- memory that they left", "churn", "{rss_growth_mb:.1f} MB"),
-    Row("- tasks, threads, descriptors, places that they left", "churn",
+    Row("sessions at 512 x 512", "capacity", _SESSIONS),
+    Row("- cost per session", "capacity", _COST),
+    Row("sessions at 256 x 256", "capacity-256", _SESSIONS),
+    Row("- cost per session", "capacity-256", _COST),
+    Row("short calls in a row", "churn", "{cycles}"),
+    Row("- memory growth", "churn", "{rss_growth_mb:.1f} MB"),
+    Row("- leaked tasks, threads, descriptors, slots", "churn",
         "{tasks_left}, {threads_left}, {descriptors_left}, {slots_left}"),
-    Row("one call for", "soak", "{minutes:g} minutes"),
-    Row("- drift of the sound", "soak", "{drift_ms:.1f} ms"),
-    Row("- growth of memory", "soak", "{rss_growth_mb:.1f} MB"),
+    Row("duration of one long call", "soak", "{minutes:g} minutes"),
+    Row("- audio drift", "soak", "{drift_ms:.1f} ms"),
+    Row("- memory growth", "soak", "{rss_growth_mb:.1f} MB"),
     Row("- late frames", "soak", "{late_share:.2%}"),
-    Row("- the event loop was blocked, p99 / worst that was its own doing", "soak",
+    Row("- event loop delay, p99 / maximum caused by the program", "soak",
         "{loop_block_p99_ms:.1f} / {loop_own_max_ms:.1f} ms"),
 )  # fmt: skip
 _MEAN: Final = f"self_driven[{UNSEEN}][mean]"
 _SAID: Final = f"self_driven[{SENTENCES}][mean]"
 README: Final = (
     Row("microphone to displayed frame, p50 / p95", "latency",
-        "{p50_ms:.0f} / {p95_ms:.0f} ms; {unaccounted_ms:.0f} ms are not accounted for"),
-    Row("picture minus sound", "latency", "{skew_mean_ms:.0f} ms on average, p95 {skew_p95_ms:.0f} ms"),
-    Row("frames shown in the browser", "latency",
-        "{fps:.2f} per second, 95 % of the intervals below {frame_interval_p95_ms:.0f} ms"),
-    Row("beside a busy loop on each of two cores", "latency",
-        "{busy[fps]:.1f} per second, 95 % of the intervals below {busy[frame_interval_p95_ms]:.0f} ms; "
-        "the full rate is back after {recovery_s:.1f} s"),
-    Row("cost of a call at 512 x 512", "capacity", "{cpu_per_session:.2f} CPU seconds per second"),
-    Row("cost of a call at 256 x 256", "capacity-256", "{cpu_per_session:.2f} CPU seconds per second"),
-    Row("after an interruption", "interruption",
-        "silent after {stale_sound_max_ms:.0f} ms, no stale picture after {stale_picture_max_ms:.0f} ms at the latest"),
-    Row("a chosen style shows after", "switch", "{style_shown_p50_ms:.0f} ms, {style_shown_max_ms:.0f} at the latest"),
-    Row("heard again when the network is back, or is another one", "outage",
-        "{outage_sound_max_ms:.0f} ms, or {change_sound_max_ms:.0f} ms, at the latest"),
-    Row("sessions at 512 x 512", "capacity", "{sessions} with {fps:.1f} frames per second, {late_share:.2%} late"),
-    Row("sessions at 256 x 256", "capacity-256", "{sessions} with {fps:.1f} frames per second, {late_share:.2%} late"),
-    Row("calls that come and go", "churn", "{cycles} leave {rss_growth_mb:.0f} MB, {tasks_left} tasks, "
+        "{p50_ms:.0f} / {p95_ms:.0f} ms, {unaccounted_ms:.0f} ms of it unexplained"),
+    Row("audio-video offset (video minus audio)", "latency", "mean {skew_mean_ms:.0f} ms, p95 {skew_p95_ms:.0f} ms"),
+    Row("displayed frame rate", "latency", "{fps:.2f} fps, p95 frame interval {frame_interval_p95_ms:.0f} ms"),
+    Row("under load (a busy loop on each of two cores)", "latency",
+        "{busy[fps]:.1f} fps, p95 frame interval {busy[frame_interval_p95_ms]:.0f} ms; "
+        "full frame rate {recovery_s:.1f} s after the load ends"),
+    Row("CPU usage of a call at 512 x 512", "capacity", "{cpu_per_session:.2f} cores"),
+    Row("CPU usage of a call at 256 x 256", "capacity-256", "{cpu_per_session:.2f} cores"),
+    Row("after an interruption, maximum", "interruption",
+        "silent after {stale_sound_max_ms:.0f} ms, first new frame after {stale_picture_max_ms:.0f} ms"),
+    Row("style change to display", "switch",
+        "median {style_shown_p50_ms:.0f} ms, maximum {style_shown_max_ms:.0f} ms"),
+    Row("audio recovers after a network outage / a network change, maximum", "outage",
+        "{outage_sound_max_ms:.0f} / {change_sound_max_ms:.0f} ms"),
+    Row("sessions at 512 x 512", "capacity", _SESSIONS),
+    Row("sessions at 256 x 256", "capacity-256", _SESSIONS),
+    Row("leaks after many short calls", "churn", "{cycles} calls: {rss_growth_mb:.0f} MB, {tasks_left} tasks, "
         "{threads_left} threads, {descriptors_left} descriptors"),
-    Row("decode a frame at the paper's size, one CPU thread", "decoder",
-        "{ms_per_frame_b1:.2f} ms; the uncached computation takes {ratio_uncached:.0f} times as long"),
-    Row("render a frame, one CPU thread", "renderer", "{ms_512:.1f} ms at 512 x 512, {ms_256:.1f} ms at 256 x 256; "
-        "PIRenderer takes {pirenderer_ms_256:.0f} ms"),
+    Row("decode one frame, network size of the paper, one CPU thread", "decoder",
+        "{ms_per_frame_b1:.2f} ms; {ratio_uncached:.0f} times as long without style caching"),
+    Row("render one frame, one CPU thread", "renderer", "{ms_512:.1f} ms at 512 x 512, {ms_256:.1f} ms at 256 x 256; "
+        "PIRenderer {pirenderer_ms_256:.0f} ms at 256 x 256"),
     Row("recognizer, strict frame / viseme accuracy on the official samples", "quality",
         "{recogniser[neural][strict]:.1%} / {recogniser[neural][viseme]:.1%} "
         "(pocketsphinx {recogniser[pocketsphinx][strict]:.1%} / {recogniser[pocketsphinx][viseme]:.1%})"),
-    Row("mouth opening, correlation and range: sentences never heard", "quality",
-        f"{{{_SAID}[opening_correlation]:.2f}}, {{{_SAID}[opening_std_ratio]:.2f}} of the truth"),
-    Row("the same, people never seen", "quality",
-        f"{{{_MEAN}[opening_correlation]:.2f}}, {{{_MEAN}[opening_std_ratio]:.2f}} of the truth"),
-    Row("lips of people never seen", "quality",
-        f"{{{_MEAN}[lip_error_px]:.2f}} px off; their own mean mouth {{{_MEAN}[lip_error_mean_mouth_px]:.2f}}, "
-        f"a still face {{{_MEAN}[lip_error_still_px]:.2f}}; {{{_MEAN}[closure_recall]:.0%}} of P, B and M closed"),
+    Row("mouth opening of unseen sentences, correlation and relative range", "quality",
+        f"{{{_SAID}[opening_correlation]:.2f}}, {{{_SAID}[opening_std_ratio]:.2f}}"),
+    Row("mouth opening of unseen people, correlation and relative range", "quality",
+        f"{{{_MEAN}[opening_correlation]:.2f}}, {{{_MEAN}[opening_std_ratio]:.2f}}"),
+    Row("lip error of unseen people", "quality",
+        f"{{{_MEAN}[lip_error_px]:.2f}} px (their mean mouth {{{_MEAN}[lip_error_mean_mouth_px]:.2f}} px, "
+        f"a still face {{{_MEAN}[lip_error_still_px]:.2f}} px); {{{_MEAN}[closure_recall]:.0%}} of P, B and M closed"),
     Row("emotions recognized in generated motion, of eight", "quality",
-        f"{{{_MEAN}[style_accuracy]:.0%}}, by a classifier that saw real clips only"),
+        f"{{{_MEAN}[style_accuracy]:.0%}}, by a classifier trained on real clips"),
 )  # fmt: skip
 _METRICS: Final = {
-    "opening_correlation": "correlation of the mouth's opening",
-    "opening_std_ratio": "its range, of the truth",
+    "opening_correlation": "mouth opening, correlation",
+    "opening_std_ratio": "mouth opening, relative range",
     "lip_error_px": "lip error, px",
-    "closure_recall": "P, B, M that are closed",
-    "closure_precision": "closings that are P, B, M",
-    "jitter_ratio": "jitter, of the truth",
+    "closure_recall": "closure recall (P, B, M)",
+    "closure_precision": "closure precision (P, B, M)",
+    "jitter_ratio": "relative jitter",
     "f_lmd": "F-LMD, px",
     "m_lmd": "M-LMD, px",
     "ssim": "SSIM",
     "cpbd": "CPBD",
-    "identity_similarity": "likeness of the face",
+    "identity_similarity": "identity similarity",
 }
-_STYLED: Final = {"closure_recall": "P, B, M closed", "opening_std_ratio": "range, of the real style's"}
-_GROUPS: Final = {UNSEEN: "never seen", STUDIO: "never seen, GRID", SENTENCES: "never heard, GRID"}
-"""Groups of clips and their names in narrow columns."""
+_STYLED: Final = {"closure_recall": "closure recall", "opening_std_ratio": "relative range"}
+_GROUPS: Final = {UNSEEN: "unseen people", STUDIO: "unseen people, GRID", SENTENCES: "unseen sentences, GRID"}
+"""Groups of clips and their labels."""
 _PAPERS: Final = {"ssim": "SSIM", "cpbd": "CPBD", "f_lmd": "F-LMD", "m_lmd": "M-LMD"}
 _BASELINES: Final = {
     "still": "still face",
-    "mean_per_phone": "mean motion per phone (has seen the answer)",
-    "amplitude_jaw": "jaw by loudness",
+    "mean_per_phone": "mean motion per phone (uses the ground truth)",
+    "amplitude_jaw": "jaw driven by loudness",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One file: the machine's name and what each benchmark found there."""
+    """One results file: the machine's name and the results by benchmark."""
 
     name: str
     entries: Mapping[str, Figures]
 
     def cell(self, row: Row) -> str:
-        """The row's figures on this machine, or a dash."""
+        """Results for a row on this machine, or a dash."""
         try:
             return row.template.format(**(self.itself if row.benchmark == MACHINE else self.entries[row.benchmark]))
-        except (KeyError, TypeError, ValueError):  # TypeError and ValueError: a figure that the run could not tell
+        except (KeyError, TypeError, ValueError):  # TypeError and ValueError: the run stored null
             return _NONE
 
     @property
     def itself(self) -> Figures:
-        """Features, reference times at their best and the load at its worst, over all benchmarks that tell them."""
+        """Features, minimum reference times and maximum load, over all benchmarks that report them."""
         told = [entry for entry in self.entries.values() if "reference" in entry]
         if not told:
             return {}
@@ -202,20 +207,20 @@ class Machine:
 
     @property
     def slowness(self) -> float:
-        """Sum of the reference times in ms; 0 where none were taken."""
+        """Sum of the reference times in ms; 0 if there are none."""
         return float(sum(value for key, value in self.itself.items() if key.endswith("_ms")))
 
     def taken(self, benchmark: str) -> str:
-        """From which commit the figures are and when they were taken."""
+        """Commit and date of the results."""
         entry = self.entries.get(benchmark, {})
         return f"{entry['commit']} of {entry['date']}" if "commit" in entry else ""
 
 
 def read_machines(folder: Path) -> list[Machine]:
-    """The machines of a folder, the slowest first; among those whose speed is not known, that with the newest figures.
+    """Reads the machines of a folder, the slowest first; machines of unknown speed by date, the newest first.
 
     Raises:
-        InputError: the folder holds no figures.
+        InputError: the folder contains no results.
     """
     machines = []
     for path in sorted(folder.glob("*.json")):
@@ -224,7 +229,7 @@ def read_machines(folder: Path) -> list[Machine]:
             entries = {name: entry for name, entry in stored.items() if isinstance(entry, dict)}
             machines.append(Machine(f"{stored['machine']}, {stored['cores']} cores", entries))
     if not machines:
-        raise InputError(f"{folder} holds no figures; `styletalk bench all --out {folder}` takes them.")
+        raise InputError(f"{folder} contains no results; `styletalk bench all --out {folder}` measures them.")
     newest = sorted(machines, key=lambda machine: max(map(str, _dates(machine)), default=""), reverse=True)
     return sorted(newest, key=lambda machine: machine.slowness, reverse=True)
 
@@ -234,7 +239,7 @@ def _dates(machine: Machine) -> list[str]:
 
 
 def figures(machines: Sequence[Machine], rows: Sequence[Row]) -> str:
-    """A table with a column for each machine, and where its figures come from."""
+    """A table with a column per machine, followed by the commands and commits of its results."""
     text = table(["", *(machine.name for machine in machines)], [[row.label, *_cells(machines, row)] for row in rows])
     benchmarks = [name for name in dict.fromkeys(row.benchmark for row in rows) if name != MACHINE]
     if not benchmarks:
@@ -257,44 +262,44 @@ def _origins(machines: Sequence[Machine], benchmarks: Sequence[str]) -> str:
 
 
 def command(benchmark: str) -> str:
-    """Return the benchmark that measures it."""
+    """Returns the command line of a benchmark."""
     return " ".join(["styletalk bench", *RUNS[benchmark]])
 
 
 def overview(machines: Sequence[Machine]) -> str:
-    """The README's table: what, how much on each machine, and the command that shows it."""
+    """The table of the README: results on each machine, and the command that measures them."""
     rows = [[row.label, *_cells(machines, row), f"`{command(row.benchmark)}`"] for row in README]
     about = [[row.label, *_cells(machines, row), "every `styletalk bench`"] for row in MACHINES]
-    head = ["", *(machine.name for machine in machines), "shown by"]
+    head = ["", *(machine.name for machine in machines), "measured by"]
     return table(head, [row for row in [*about, *rows] if set(row[1:-1]) != {_NONE}])
 
 
 def against_the_paper(machine: Machine, paper: Figures) -> str:
-    """The paper's metrics beside the paper's own figures."""
+    """The metrics of the paper, with the results reported there."""
     measured = machine.entries["quality"]["self_driven"]
     rows = [[name, *(_value(row, key) for key in _PAPERS)] for name, row in paper["rows"].items()]
     for group in _GROUPS:
         found = measured[group]
-        label = f"here, {group} ({_count(found['clips'], 'clip')}, {_count(found['people'], 'person', 'people')})"
+        label = (
+            f"here, {_GROUPS[group]} ({_count(found['clips'], 'clip')}, {_count(found['people'], 'person', 'people')})"
+        )
         rows.append([label, *(_value(found["mean"], key) for key in _PAPERS)])
-    rows.append(
-        ["here, a still face instead", *(_value(measured[UNSEEN]["baselines"]["still"], key) for key in _PAPERS)]
-    )
-    return table(["", *_PAPERS.values()], rows) + f"\nThe paper's figures: {paper['source']}."
+    rows.append(["here, still face", *(_value(measured[UNSEEN]["baselines"]["still"], key) for key in _PAPERS)])
+    return table(["", *_PAPERS.values()], rows) + f"\nResults of the paper: {paper['source']}."
 
 
 def beside_baselines(machine: Machine) -> str:
-    """Every figure of people never seen, beside motions that cost nothing or know the answer."""
+    """All metrics of each group, and of the baselines on unseen people."""
     measured = machine.entries["quality"]["self_driven"]
     unseen = measured[UNSEEN]
     columns = [measured[group]["mean"] for group in _GROUPS]
     columns += [unseen["baselines"][name] for name in _BASELINES]
     rows = [[label, *(_value(column, key) for column in columns)] for key, label in _METRICS.items()]
-    return table(["", *_GROUPS, *_BASELINES.values()], rows)
+    return table(["", *_GROUPS.values(), *_BASELINES.values()], rows)
 
 
 def said_in_styles(machine: Machine) -> str:
-    """Return the result of every emotion applied to the clips' words."""
+    """Metrics of the clips' speech in every emotion."""
     measured = machine.entries["quality"]["self_driven"]
     found = [measured[group]["styles"] for group in _GROUPS]
     rows = [
@@ -305,18 +310,23 @@ def said_in_styles(machine: Machine) -> str:
 
 
 def heard(machine: Machine) -> str:
-    """The recognizers on the official samples."""
+    """Accuracy of the recognizers on the official samples."""
     found = machine.entries["quality"]["recogniser"]
-    keys = {"strict": "frames", "viseme": "visemes", "closure_recall": "P, B, M found", "closure_precision": "and real"}
+    keys = {
+        "strict": "phone accuracy",
+        "viseme": "viseme accuracy",
+        "closure_recall": "closure recall (P, B, M)",
+        "closure_precision": "closure precision (P, B, M)",
+    }
     rows = [[name, *(f"{figures[key]:.1%}" for key in keys)] for name, figures in found.items()]
     return table(["", *keys.values()], rows)
 
 
 def rendered(machine: Machine) -> str:
-    """The renderer on true motion."""
+    """Metrics of the renderer on tracked motion."""
     found = machine.entries["quality"]["renderer"]
     keys = ("ssim", "cpbd_ratio", "m_lmd", "mouth_l1", "mouth_l1_plain_warp")
-    names = ["SSIM", "CPBD, of the real frames", "M-LMD, px", "mouth, L1", "mouth of a plain warp, L1"]
+    names = ["SSIM", "CPBD, relative to the real frames", "M-LMD, px", "mouth L1", "mouth L1 of a plain warp"]
     return table(names, [[_value(found, key) for key in keys]])
 
 

@@ -1,7 +1,7 @@
-"""All benchmarks one after the other, each in a process of its own: one table, and one file per machine.
+"""Runs all benchmarks in turn, each in its own process, and writes one table and one file per machine.
 
-Every entry of the file says from which commit it is and when it was taken: a benchmark that is run again alone
-(`--only soak`) replaces its own entry, and one that fails leaves the figures that it had.
+Every entry of the file has its commit and date. Running a benchmark separately (`--only soak`) replaces only its entry;
+a failed benchmark keeps its previous results.
 """
 
 import argparse
@@ -36,7 +36,7 @@ RUNS: Final = {
 }
 """Benchmarks and their arguments; only `quality` needs clips outside the repository."""
 MAX_BENCHMARK_SECONDS: Final = 1800
-"""A benchmark that is not done by then is stopped."""
+"""A benchmark that takes longer is stopped."""
 _SHOWN: Final = {
     "decoder": ("ms_per_frame_b1", "ms_per_frame_b8", "ratio_uncached", "style_switch_ms"),
     "recognizer": ("rtf", "lookahead_ms", "step_ms"),
@@ -45,17 +45,19 @@ _SHOWN: Final = {
     "capacity": ("sessions", "fps", "late_share", "cpu_per_session", "memory_mb_per_session"),
     "soak": ("drift_ms", "rss_growth_mb", "late_share", "loop_block_p99_ms"),
 }
-"""Figures of the table; benchmarks that are not named show all that are numbers."""
+"""Columns of the table by benchmark; unlisted benchmarks show all their numbers."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `styletalk bench all`."""
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write FOLDER/<machine>.json, too")
-    parser.add_argument("--only", nargs="+", choices=list(RUNS), metavar="NAME", help=f"of {', '.join(RUNS)}")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="also write FOLDER/<machine>.json")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(RUNS), metavar="NAME", help=f"run only these: {', '.join(RUNS)}"
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Runs them; one that fails is told and does not stop the others."""
+    """Runs the benchmarks; a failure is reported and does not stop the others."""
     here = Machine.here()
     result: dict[str, Any] = {"machine": here.name, "cores": here.cores, "python": platform.python_version()}
     taken = {"commit": _commit(), "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
@@ -80,7 +82,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def measured(words: list[str]) -> dict[str, Any]:
-    """Return the report of `styletalk bench` with these arguments, or its error; all its processes have ended then."""
+    """Returns the report of `styletalk bench` with these arguments, or its error; ends all its processes."""
     command = [sys.executable, "-m", "server.cli", "bench", *words, "--json"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -88,7 +90,7 @@ def measured(words: list[str]) -> dict[str, Any]:
     try:
         told, said = process.communicate(timeout=MAX_BENCHMARK_SECONDS)
     except subprocess.TimeoutExpired:
-        return {"failed": f"not done after {MAX_BENCHMARK_SECONDS} s"}
+        return {"failed": f"not finished after {MAX_BENCHMARK_SECONDS} s"}
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -114,7 +116,7 @@ def _print_rows(name: str, figures: Mapping[str, Any]) -> None:
 
 
 def _commit() -> str:
-    """The commit of this checkout, with a plus where files differ from it; empty outside a checkout."""
+    """The commit of this checkout, with a plus if files are modified; empty outside a checkout."""
     here = Path(__file__).parent
     asked = [["git", "rev-parse", "--short", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no"]]
     try:

@@ -1,6 +1,6 @@
-"""`styletalk bench soak`: one call for minutes; drift, memory, late frames and the event loop's longest blocks.
+"""`styletalk bench soak`: drift, memory, late frames and event loop blocking of one long call.
 
-Runs on: the main thread, the server in another, the client in a process of its own.
+Runs on: the main thread, with the server in another thread and the client in its own process.
 """
 
 import argparse
@@ -27,15 +27,15 @@ LOOK_SECONDS = 0.05
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
-    parser.add_argument("--minutes", type=float, default=10, metavar="N", help="how long (10)")
+    parser.add_argument("--minutes", type=float, default=10, metavar="N", help="duration of the call (10)")
     add_size(parser)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Soaks.
+    """Measures one call.
 
     Raises:
-        InputError: less than half a minute, or a client that cannot connect.
+        InputError: a duration below half a minute, or the client cannot connect.
     """
     if args.minutes < MIN_MINUTES:
         raise InputError(f"--minutes must be at least {MIN_MINUTES}, not {args.minutes:g}.")
@@ -82,10 +82,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _drift(lag: NDArray[np.float64]) -> float:
-    """Milliseconds by which the sound that waits grew between the first and the last tenth.
+    """Growth of the buffered audio between the first and the last tenth of the call, in ms.
 
     Args:
-        lag: (n, 2) moment, milliseconds from the end of the newest packet until now; low values are free of jitter.
+        lag: (n, 2) time, and milliseconds since the end of the newest packet; low values are free of jitter.
     """
     tenth = max(1, len(lag) // 10)
     first, last = (float(np.percentile(part[:, 1], 10)) for part in (lag[:tenth], lag[-tenth:]))

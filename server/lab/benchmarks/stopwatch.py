@@ -1,7 +1,7 @@
-"""Notes when the frames of one call pass the stages of the pipeline, and marks some of them with a flash.
+"""Records when the frames of a session pass the stages of the pipeline, and marks some frames with a flash.
 
-Runs on: event loop, attached to a live call by a benchmark. A flash is a white corner in the frame of the tick on
-which a burst of sound begins, so that the page can tell by the pixels alone which frame it shows.
+Runs on: event loop, attached to a live session by a benchmark. A flash is a white corner in the frame of the tick at
+which a burst of audio begins, so that the page can identify the displayed frame by its pixels.
 """
 
 from collections.abc import Awaitable, Callable
@@ -28,8 +28,8 @@ WHITE = 235
 
 @dataclass(frozen=True, slots=True)
 class Onset:
-    """A burst that begins on ``tick``: when its packet had arrived, and when the clock says the tick was captured, in
-    seconds since 1970; ``rest`` ticks of the packet follow the onset."""
+    """Start of a burst at ``tick``: arrival time of its packet and capture time of the tick by the session clock, both
+    in seconds since the epoch; ``rest`` ticks of the packet follow the onset."""
 
     tick: Tick
     arrived: float
@@ -39,7 +39,7 @@ class Onset:
 
 @dataclass(slots=True)
 class FrameMoments:
-    """Times at which a frame passed the stages, in seconds since 1970; 0 where it did not."""
+    """Times at which a frame passed the stages, in seconds since the epoch; 0 for stages it did not pass."""
 
     captured: float = 0.0
     decoding: float = 0.0
@@ -57,12 +57,12 @@ class FrameMoments:
 
 @dataclass(slots=True)
 class Stopwatch:
-    """Listens in on a call from now on; made and read on the event loop.
+    """Records a session from its creation on; created and read on the event loop.
 
     Attributes:
-        onsets: beginnings of bursts, as they come from the microphone.
-        flashes: ticks of the frames that went out with a white corner.
-        frames: moments of the frames that went out with a picture of their own, by the tick at which they begin.
+        onsets: starts of the bursts received from the microphone.
+        flashes: ticks of the frames sent with a white corner.
+        frames: times of the rendered frames that were sent, by the tick at which they begin.
     """
 
     session: MicrophoneSession
@@ -82,12 +82,12 @@ class Stopwatch:
         self._watch_sender(sender)
 
     def now(self) -> float:
-        """Seconds since 1970 on the session's clock."""
+        """Seconds since the epoch on the session's clock."""
         clock = self.session.media_session.clock
         return monotonic() + clock.unix_deadline(0) - clock.deadline(0)
 
     def captured(self, tick: Tick) -> float:
-        """Return the time of ``tick`` by the session's clock."""
+        """Returns the time of ``tick`` by the session's clock."""
         clock = self.session.media_session.clock
         return clock.unix_deadline(tick) - clock.delay / TICK_RATE
 
@@ -128,7 +128,7 @@ class Stopwatch:
         original: Callable[[Any], Awaitable[Any]] = sender._next_encoded_frame
         last: FrameMoments | None = None
 
-        async def next_encoded_frame(codec: Any) -> Any:  # called again as soon as a frame has left
+        async def next_encoded_frame(codec: Any) -> Any:  # called again as soon as a frame has been sent
             nonlocal last
             if last is not None:
                 last.sent = self.now()
@@ -142,9 +142,9 @@ class Stopwatch:
 
 
 def flashing(frame: RenderedFrame) -> RenderedFrame:
-    """The same picture with a white corner."""
+    """The same frame with a white corner."""
     yuv, size = frame.yuv.copy(), frame.yuv.shape[1]
     yuv[:FLASH_PIXELS, :FLASH_PIXELS] = WHITE
-    chroma = yuv[size:].reshape(2, size // 2, size // 2)  # both planes, neutral where it is white
+    chroma = yuv[size:].reshape(2, size // 2, size // 2)  # both planes; white has neutral chroma
     chroma[:, : FLASH_PIXELS // 2, : FLASH_PIXELS // 2] = 128
     return replace(frame, yuv=yuv)

@@ -1,8 +1,8 @@
-"""`styletalk bench switch`: how soon a real browser shows another style or avatar after it was chosen on the page.
+"""`styletalk bench switch`: time until a real browser shows a style or avatar selected on the page.
 
-Runs on: the main thread, the server in another. The microphone never pauses. The page chooses styles and avatars in
-turn. Of every second choice the server marks the pictures with a white corner, from the frame on that it has
-acknowledged, so that the page sees by the pixels alone when a choice is on the screen.
+Runs on: the main thread, with the server in another thread. The microphone never pauses. The page selects styles and
+avatars in turn. After every other selection the server draws a white corner in the frames, starting with the frame it
+has acknowledged, so that the page can detect the first frame of a selection by its pixels.
 """
 
 import argparse
@@ -47,16 +47,16 @@ PROBE = (
 
 @dataclass(slots=True)
 class Switches:
-    """Gives the pictures after every second switch a white corner; made and read on the event loop.
+    """Draws a white corner in the frames after every other switch; created and read on the event loop.
 
     Attributes:
-        frames: the acknowledged first frame of every switch so far.
+        frames: the acknowledged first frame of each switch so far.
     """
 
     frames: list[int] = field(default_factory=list)
 
     def watch(self, session: Session) -> None:
-        """Listens in on a session from now on."""
+        """Wraps the methods of a session to observe its switches."""
         session.set_style = partial(self._switched, session.set_style)  # type: ignore[method-assign]
         session.set_avatar = partial(self._switched, session.set_avatar)  # type: ignore[method-assign]
         session.next_frame = partial(self._next_frame, session.next_frame)  # type: ignore[method-assign]
@@ -73,16 +73,16 @@ class Switches:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument(
-        "--times", type=int, default=15, metavar="N", help="styles, and as many avatars, to choose (15)"
+        "--times", type=int, default=15, metavar="N", help="number of styles, and of avatars, to select (15)"
     )
     parser.add_argument("--size", type=int, choices=(256, 512), default=512, help="video size (512)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Chooses.
+    """Selects styles and avatars and reports the delays.
 
     Raises:
-        InputError: no browser, a senseless option, or a choice that was not seen.
+        InputError: no browser, an invalid option, or a selection that was not displayed.
     """
     if args.times < 1:
         raise InputError("--times must be at least 1.")
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         fresh, late = server.read(lambda: (session.media_session.stats.fresh, session.media_session.stats.late))
         delay_ms = server.service.plan().delay / 48
     if len(choices) < args.times * len(KINDS):
-        raise InputError(f"Only {len(choices)} of {args.times * len(KINDS)} choices were seen in the picture.")
+        raise InputError(f"Only {len(choices)} of {args.times * len(KINDS)} selections were visible in the video.")
     result = summary(choices, {index: moments.decoding * 1000 for index, moments in watch.frames.items()}) | {
         "delay_ms": delay_ms,
         "late_share": round((late - before[1]) / max(1, fresh + late - sum(before)), 5),
@@ -109,14 +109,14 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def summary(choices: list[dict[str, Any]], begun: dict[int, float]) -> dict[str, float]:
-    """The figures of all choices, in ms.
+    """Delays of all selections, in ms.
 
-    ``shown``: from the choice to the display of the first frame with it. ``waited``: to the beginning of that frame's
-    work, which is what the choice costs on top of the way that every frame takes.
+    ``shown``: from the selection to the display of its first frame. ``waited``: from the selection to the start of work
+    on that frame, which is the part of the delay beyond the latency of any frame.
 
     Args:
-        choices: as the page tells of them.
-        begun: when the work on each frame began, in ms since 1970.
+        choices: selections as recorded by the page.
+        begun: start of the work on each frame, ms since the epoch.
     """
     figures = {}
     for kind in KINDS:
@@ -129,5 +129,5 @@ def summary(choices: list[dict[str, Any]], begun: dict[int, float]) -> dict[str,
 
 
 def _begun(frame: int, begun: dict[int, float]) -> float:
-    """Return the start of the work on ``frame``, or on the first later one that was not skipped."""
+    """Returns the start of the work on ``frame``, or on the first later frame that was not skipped."""
     return begun[min(index for index in begun if index >= frame)]

@@ -1,4 +1,4 @@
-"""A UDP relay between two WebRTC peers on loopback that loses what it is told to lose.
+"""UDP relay between two WebRTC peers on loopback that drops selected datagrams.
 
 Runs on: event loop. Both peers get the relay's address as the other's only candidate:
 ``client -> front | back -> server``.
@@ -40,36 +40,36 @@ class _Port(asyncio.DatagramProtocol):
 
 
 class UdpRelay:
-    """``front`` faces the client, ``back`` the server; ``lose_up`` and ``lose_down`` say which datagrams to drop."""
+    """The relay; ``front`` faces the client, ``back`` the server."""
 
     def __init__(self) -> None:
         self.front, self.back = _Port(), _Port()
         self.front.other, self.back.other = self.back, self.front
 
     async def open(self) -> None:
-        """Takes two ports."""
+        """Opens the two ports."""
         await self.front.open()
         await self.back.open()
 
     def lose_up(self, lose: Callable[[bytes], bool]) -> None:
-        """From the client to the server."""
+        """Drops datagrams from the client to the server for which ``lose`` returns true."""
         self.front.lose = lose
 
     def lose_down(self, lose: Callable[[bytes], bool]) -> None:
-        """From the server to the client."""
+        """Drops datagrams from the server to the client for which ``lose`` returns true."""
         self.back.lose = lose
 
     def offer(self, sdp: str) -> str:
-        """The client's offer as the server shall see it."""
+        """Rewrites the client's offer for the server."""
         return self._rewritten(sdp, self.front, self.back.number)
 
     def answer(self, sdp: str) -> str:
-        """The server's answer as the client shall see it."""
+        """Rewrites the server's answer for the client."""
         return self._rewritten(sdp, self.back, self.front.number)
 
     @staticmethod
     def _rewritten(sdp: str, side: _Port, shown: int) -> str:
-        """Notes where ``side`` finds its peer and leaves one candidate per section: the relay."""
+        """Records the peer address of ``side`` and replaces the candidates of each section by the relay."""
         found = CANDIDATE.search(sdp)
         assert found is not None
         side.target = (found[4], int(found[5]))
@@ -86,7 +86,7 @@ class UdpRelay:
         return "\r\n".join(kept) + "\r\n"
 
     def close(self) -> None:
-        """Gives the ports back."""
+        """Closes the ports."""
         for port in (self.front, self.back):
             if port.transport is not None:
                 port.transport.close()

@@ -1,4 +1,4 @@
-"""`styletalk bench NAME`: one benchmark per module; each tells the machine, reference times and load of its run."""
+"""`styletalk bench NAME`: one benchmark per module; each reports its machine, reference times and system load."""
 
 import argparse
 from typing import Any
@@ -6,28 +6,28 @@ from typing import Any
 from server.cli.subcommands import Run, add_subcommands
 
 BENCHMARKS = {
-    "all": ("server.lab.benchmarks.run_all", "all of them, as one table and one file"),
+    "all": ("server.lab.benchmarks.run_all", "all benchmarks, as one table and one file"),
     "recognizer": ("styletalk_core.lab.benchmarks.recognizer", "real-time factor and look-ahead of the recognizer"),
-    "recognizer-accuracy": ("styletalk_core.lab.benchmarks.recognizer_accuracy", "how right the recognizer is"),
+    "recognizer-accuracy": ("styletalk_core.lab.benchmarks.recognizer_accuracy", "accuracy of the recognizer"),
     "decoder": ("styletalk_core.lab.benchmarks.decoder", "time per frame of the style-controllable decoder"),
     "renderer": ("styletalk_core.lab.benchmarks.renderer", "time per frame and memory of the renderers"),
-    "encoder": ("server.lab.benchmarks.encoder", "time per frame and quality of VP8 under several settings"),
+    "encoder": ("server.lab.benchmarks.encoder", "time per frame and quality of VP8 with several settings"),
     "face": ("styletalk_core.lab.benchmarks.face", "accuracy of the face model and of style retrieval"),
     "latency": ("server.lab.benchmarks.latency", "microphone to displayed frame in a real browser"),
-    "interruption": ("server.lab.benchmarks.interruption", "how soon a real browser is silent after an interruption"),
-    "switch": ("server.lab.benchmarks.switch", "how soon a real browser shows another style or avatar"),
-    "outage": ("server.lab.benchmarks.outage", "how soon a real browser is served again when the network is back"),
-    "presenter": ("server.lab.benchmarks.presenter", "what one more viewer of a presenter costs"),
-    "capacity": ("server.lab.benchmarks.capacity", "sessions held at full frame rate"),
-    "churn": ("server.lab.benchmarks.churn", "what clients that come and go leave behind"),
-    "batch": ("server.lab.benchmarks.batch", "decode and render for many sessions on one device, without a network"),
-    "quality": ("server.lab.benchmarks.quality", "the paper's protocol on clips that nothing was trained on"),
-    "soak": ("server.lab.benchmarks.soak", "drift, memory and late frames over minutes"),
+    "interruption": ("server.lab.benchmarks.interruption", "time until a real browser is silent after an interruption"),
+    "switch": ("server.lab.benchmarks.switch", "time until a real browser shows another style or avatar"),
+    "outage": ("server.lab.benchmarks.outage", "recovery time of a real browser after a network outage"),
+    "presenter": ("server.lab.benchmarks.presenter", "cost of each additional viewer of a presenter"),
+    "capacity": ("server.lab.benchmarks.capacity", "number of sessions at full frame rate"),
+    "churn": ("server.lab.benchmarks.churn", "resource leaks after many short calls"),
+    "batch": ("server.lab.benchmarks.batch", "decoding and rendering for many sessions, without a network"),
+    "quality": ("server.lab.benchmarks.quality", "the paper's evaluation on clips outside the training set"),
+    "soak": ("server.lab.benchmarks.soak", "drift, memory and late frames of a long call"),
 }
 
 
 ALL = "all"
-"""Runs the others in processes of their own, which tell the machine themselves."""
+"""Runs the other benchmarks in separate processes, which report the machine themselves."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,10 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _with_machine(run: Run) -> Run:
-    """Return the benchmark's report, with the machine, reference times and load of its run."""
+    """Wraps a benchmark so that its report includes the machine, reference times and system load."""
 
     def measured(args: argparse.Namespace) -> dict[str, Any]:
-        from server.lab.benchmarks.machine import measured_with_machine  # `--help` needs none of what it imports
+        from server.lab.benchmarks.machine import measured_with_machine  # not needed for `--help`
 
         return measured_with_machine(run)(args)
 

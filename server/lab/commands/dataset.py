@@ -1,6 +1,6 @@
-"""`styletalk dataset build`: tracks the training clips, reads their expression coefficients and hears their phones.
+"""`styletalk dataset build`: tracks the training clips, encodes their expressions and recognizes their phones.
 
-Runs on: the main thread; hours of video take about a third of their length on one core.
+Runs on: the main thread; takes about a third of the duration of the video on one core.
 """
 
 import argparse
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the one action."""
+    """Adds the `build` action."""
     actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser)
-    build = actions.add_parser("build", help="track every clip, encode its expression, hear its phones; resumes")
+    build = actions.add_parser("build", help="track every clip, encode its expression, recognize its phones; resumable")
     build.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     build.add_argument(
         "--out", type=Path, required=True, help="folder for tracks/, coefficients/, posteriors/, labels/"
     )
-    build.add_argument("--licence", choices=("all", "free"), default="all", help="free: leave research-only clips out")
-    build.add_argument("--tracks-only", action="store_true", help="stop before coefficients, as for a new face model")
+    build.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
+    build.add_argument("--tracks-only", action="store_true", help="only track, as needed for a new face model")
     build.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     build.set_defaults(run=_build)
 
 
 def _build(args: argparse.Namespace) -> dict[str, Any]:
-    # The tracker and the networks take seconds to import: the list of options does not wait for them.
+    # The tracker and the networks take seconds to import, which `--help` need not wait for.
     from styletalk_core.face.face_model import FaceModel
     from styletalk_core.lab.dataset import encode_clips, read_manifest, track_clips
     from styletalk_core.lab.training.label_phones import label_clips
@@ -47,7 +47,7 @@ def _build(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _work_off(title: str, work: "Iterator[tuple[VideoClip, str | None]]", total: int) -> dict[str, str]:
-    """Runs to the end and returns the reasons of the clips that were skipped."""
+    """Processes all clips and returns the reasons why clips were skipped."""
     from tqdm import tqdm
 
     return {clip.name: reason for clip, reason in tqdm(work, desc=title, total=total, unit="clip") if reason}

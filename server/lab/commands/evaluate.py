@@ -1,8 +1,8 @@
-"""`styletalk evaluate DIR`: the paper's self-driven protocol on every mp4 clip of a folder, beside three baselines.
+"""`styletalk evaluate DIR`: the paper's self-driven evaluation on every mp4 clip of a folder, with three baselines.
 
-The offset between sound and picture of each clip is estimated and removed first (``offset_frames``); lags count it in.
+The audio-video offset of each clip is estimated and removed first (``offset_frames``); lags include it.
 
-Runs on: the main thread; about two seconds for a second of video.
+Runs on: the main thread; about two seconds per second of video.
 """
 
 import argparse
@@ -35,7 +35,7 @@ _SHOWN: Final = (
     "jitter_ratio", "f_lmd", "m_lmd", "ssim", "cpbd", "identity_similarity",
 )  # fmt: skip
 _STYLED_FRAMES: Final = 300
-"""Frames of each clip that are said in every style."""
+"""Length of the part of each clip that is evaluated in every style."""
 
 T = TypeVar("T")
 
@@ -44,9 +44,9 @@ logger = logging.getLogger(__name__)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of .mp4 clips with sound, one face each")
-    parser.add_argument("--renderer-only", action="store_true", help="judge the renderer on the clips' true motion")
-    parser.add_argument("--every", type=int, default=5, metavar="N", help="look at every Nth picture (5)")
+    parser.add_argument("folder", type=Path, metavar="DIR", help="folder of .mp4 clips with audio and one face each")
+    parser.add_argument("--renderer-only", action="store_true", help="evaluate the renderer on tracked motion")
+    parser.add_argument("--every", type=int, default=5, metavar="N", help="evaluate every Nth frame (5)")
     parser.add_argument("--future-frames", type=int, default=2, metavar="F", help="phone look-ahead, 0 to 5 (2)")
     parser.add_argument("--weights", type=Path, default=MOTION_WEIGHTS, help="motion network (the packaged one)")
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns ``clips``, ``mean`` and ``skipped``; without ``--renderer-only`` also ``baselines`` and ``styles``.
 
     Raises:
-        InputError: a bad option, a folder without clips, or not one clip that can be used.
+        InputError: an invalid option, a folder without clips, or no usable clip.
         CheckpointError: the weights cannot be used.
     """
     if args.every < 1 or not 0 <= args.future_frames <= CONTEXT:
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"{args.folder} is not a folder")
     paths = sorted(args.folder.glob("*.mp4"))
     if not paths:
-        raise InputError(f"{args.folder} holds no .mp4 clip")
+        raise InputError(f"{args.folder} contains no .mp4 clip")
     with FaceTracker() as tracker:
         return _renderer(args, paths, tracker) if args.renderer_only else _self_driven(args, paths, tracker)
 
@@ -120,10 +120,10 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
 
 
 def _each(paths: list[Path], work: Callable[[Path], T], skipped: dict[str, str]) -> Iterator[tuple[Path, T]]:
-    """Works on every clip; those that cannot be used are told and noted in ``skipped``.
+    """Processes every clip; unusable clips are logged and recorded in ``skipped``.
 
     Raises:
-        InputError: no clip could be used.
+        InputError: no clip can be used.
     """
     for path in tqdm(paths, unit="clip", disable=None):
         try:
@@ -136,7 +136,7 @@ def _each(paths: list[Path], work: Callable[[Path], T], skipped: dict[str, str])
 
 
 def _plain(figures: dict[str, float]) -> dict[str, Any]:
-    """Rounded, and null where there is nothing to judge: JSON has no NaN."""
+    """Rounds the metrics and replaces NaN by None, since JSON has no NaN."""
     return {key: round(value, 4) if math.isfinite(value) else None for key, value in figures.items()}
 
 

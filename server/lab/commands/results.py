@@ -1,7 +1,7 @@
-"""`styletalk results`: writes what `styletalk bench all` measured into docs/results.md and the README.
+"""`styletalk results`: writes the results of `styletalk bench all` to docs/results.md and the README.
 
-Only the text between a section's marks is replaced. Ablations and look-ahead are written there by
-`styletalk train ablations`. Also writes the page of model cards, from the weights.
+Only the text between the markers of a section is replaced. The ablation and look-ahead sections are written by
+`styletalk train ablations`. Also generates the model card page from the weight files.
 
 Runs on: the main thread.
 """
@@ -19,44 +19,45 @@ if TYPE_CHECKING:
     from server.lab.benchmarks.report import Figures, Machine
 
 _PROTOCOL: Final = """\
-Self-driven, as in the paper: the first frame of a clip speaks the clip's sound in the clip's own style, pose and gaze;
-two future frames are known. Clips are of people (or, where said, sentences) that nothing was trained on.
+Self-driven evaluation as in the paper: the first frame of a clip is driven by the clip's audio, in the clip's own
+style, head pose and gaze, with a look-ahead of two frames. The people (or, where stated, the sentences) are not in the
+training set.
 """
 _DIFFERENCES: Final = """
-What differs from the paper, so that rows are no ranking:
+The rows are not directly comparable, because the conditions differ from those of the paper:
 
-- Data: MEAD and HDTF as a whole are not at hand. The clips here are few, of lower resolution, and partly from the web,
-  where sound and picture lie up to six frames apart; that offset is removed first.
-- Networks: trained here on about an hour of video, a few minutes of it from MEAD; the paper trained on MEAD and HDTF
-  as a whole. The picture comes from a mesh renderer that runs on a CPU, not from PIRenderer.
-- Landmarks: the 68 points of iBUG as MediaPipe finds them, distances in px at 256 x 256.
-- CPBD tells the sharpness of the source as well: the last table says what is left of the real frames' own.
-- Sync_conf is not measured: it is the output of SyncNet, whose weights are not at hand and are for research only. The
-  opening of the mouth against the true one, and the lips closed on P, B and M, stand in for it.
-- Of MEAD only the figures of the paper's ablation are quoted.
+- Data: the complete MEAD and HDTF datasets were not available. There are fewer clips, at a lower resolution, some of
+  them from the web with an audio-video offset of up to six frames, which is removed first.
+- Networks: trained on about an hour of video, including a few minutes of MEAD; the paper uses all of MEAD and HDTF.
+  Frames are rendered by a mesh renderer on the CPU instead of PIRenderer.
+- Landmarks: the 68 iBUG points as tracked by MediaPipe; distances in px at 256 x 256.
+- CPBD also depends on the sharpness of the source; the last table reports it relative to the real frames.
+- Sync_conf is not measured: it requires SyncNet, whose weights were not available and are for research only. The
+  correlation of the mouth opening and the lip closures on P, B and M replace it.
+- For MEAD, only the results of the paper's ablation study are quoted.
 
-A still face with closed lips "closes" on every P, B and M, and SSIM hardly sees a mouth: no figure is read alone.
+No metric is meaningful alone: a still face with closed lips has perfect closure recall, and SSIM is hardly affected by
+the mouth.
 """
 _OVERVIEW: Final = """\
-Server, clients and headless Chromium on one machine, without a GPU; the slowest machine comes first. What the figures
-mean, what the paper reports and where the milliseconds go is in [docs/results.md](docs/results.md); `make bench`
-measures them on your machine.
+Server, clients and headless Chromium run on the same machine, without a GPU. [docs/results.md](docs/results.md)
+explains the results, breaks down the latency and compares with the paper; `make bench` measures them on your machine.
 
 {}"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
-    parser.add_argument("--bench", type=Path, default=Path("docs/bench"), metavar="FOLDER", help="figures (docs/bench)")
+    parser.add_argument("--bench", type=Path, default=Path("docs/bench"), metavar="FOLDER", help="results (docs/bench)")
     parser.add_argument("--page", type=Path, default=Path("docs/results.md"), help="page to write (docs/results.md)")
-    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="page with an overview (README.md)")
+    parser.add_argument("--readme", type=Path, default=Path("README.md"), help="page for the overview (README.md)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Writes the sections; returns ``sections``, the names of those that were written.
+    """Writes the sections; returns their names as ``sections``.
 
     Raises:
-        InputError: the folder holds no figures.
+        InputError: the folder contains no results.
     """
     from server.lab.benchmarks import report
 
@@ -64,19 +65,19 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     sections = {
         "machines": (
             "Machines",
-            "The slowest first. Beside every benchmark the same work is timed, which is not this program's; here at\n"
-            "its best. Where it takes twice as long, so may the program.\n\n"
+            "From the slowest to the fastest. Every benchmark also times fixed reference work that does not depend on\n"
+            "this program; the table shows the minimum. Results scale roughly with these times.\n\n"
             + report.figures(machines, report.MACHINES),
         ),
-        "speed": ("Speed", "One CPU thread, medians after warming up.\n\n" + report.figures(machines, report.SPEED)),
+        "speed": ("Speed", "One CPU thread, medians after a warm-up.\n\n" + report.figures(machines, report.SPEED)),
         "latency": (
             "Latency",
-            "One call, server and headless Chromium on the same machine; parts are medians.\n\n"
+            "One call, with the server and headless Chromium on the same machine; the parts are medians.\n\n"
             + report.figures(machines, report.LATENCY),
         ),
         "capacity": (
             "Capacity and endurance",
-            "Clients in processes of their own on the same machine take their share of it.\n\n"
+            "The clients run in separate processes on the same machine and use part of its CPU time.\n\n"
             + report.figures(machines, report.CAPACITY),
         ),
         "gallery": ("Gallery", _gallery(args.page.parent / "gallery")),
@@ -87,10 +88,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         sections["quality"] = ("Quality", _quality(judged[0], paper))
     for name, (title, text) in sections.items():
         write_section(args.page, name, title, text)
-    write_section(args.readme, "figures", "Honest figures", _OVERVIEW.format(report.overview(machines)))
+    write_section(args.readme, "figures", "Benchmarks", _OVERVIEW.format(report.overview(machines)))
     (args.page.parent / "model_cards.md").write_text(cards_page(FOLDER), encoding="utf-8")
     if not args.json:
-        print(f"written into {args.page}, model_cards.md beside it and {args.readme}: {', '.join(sections)}")
+        print(f"wrote {args.page}, model_cards.md next to it, and {args.readme}: {', '.join(sections)}")
     return {"sections": [*sections, "figures"]}
 
 
@@ -102,14 +103,14 @@ def _quality(machine: "Machine", paper: "Figures") -> str:
             _PROTOCOL,
             report.against_the_paper(machine, paper),
             _DIFFERENCES,
-            "Everything that is measured, and what a figure must beat:\n",
+            "All metrics, with three baselines on unseen people:\n",
             report.beside_baselines(machine),
-            "Every emotion: the first ten seconds of each clip said in it. A range of 1 is that of the real person\n"
-            "who has that emotion in a clip of other words:\n",
+            "The first ten seconds of each clip in every emotion. The range is relative to that of the real person in\n"
+            "the style clip, who speaks other words:\n",
             report.said_in_styles(machine),
-            "The recognizer on the three official samples, share of frames at 30 per second:\n",
+            "The recognizer on the three official samples, per frame at 30 fps:\n",
             report.heard(machine),
-            "The renderer alone, on the true motion of people never seen:\n",
+            "The renderer alone, on the tracked motion of unseen people:\n",
             report.rendered(machine),
             f"`{report.command('quality')}`, commit {machine.taken('quality')}.",
         ]
@@ -121,6 +122,7 @@ def _gallery(folder: Path) -> str:
     sheets = sorted(folder.glob("*.jpg"))
     links = "\n".join(f"- [{sheet.stem}](gallery/{sheet.name})" for sheet in sheets)
     return (
-        "Every built-in presenter in every style, at rest, with an open and a closed mouth, smiling, turned and with "
-        f"closed eyes; `python -m styletalk_core.lab.assets.gallery docs/gallery` makes them.\n\n{links}\n"
+        "Every built-in presenter in every style: silent, with open and closed mouth, smiling, turned, and with\n"
+        "closed eyes. Generated by `python -m styletalk_core.lab.assets.gallery docs/gallery`.\n\n"
+        f"{links}\n"
     )

@@ -9,12 +9,12 @@ TRAININGS = {
     "motion": ("styletalk_core.lab.training.motion", "style encoder and style-controllable decoder"),
     "motion-output": (
         "styletalk_core.lab.training.fit_output_layer",
-        "the lower face's output layers, on finished features",
+        "the output layers of the lower face, on a trained decoder",
     ),
-    "ablations": ("styletalk_core.lab.training.ablations", "one network per missing part of the objective, and report"),
+    "ablations": ("styletalk_core.lab.training.ablations", "one network per removed component, and a report"),
     "face-model": ("styletalk_core.lab.training.face_model", "the linear face model, from tracked clips"),
     "visemes": ("styletalk_core.lab.training.visemes", "the mouth shape of every viseme, from labelled clips"),
-    "mouth": ("styletalk_core.lab.training.mouth", "what bends and shades the skin around the mouth"),
+    "mouth": ("styletalk_core.lab.training.mouth", "the network that warps and shades the skin around the mouth"),
     "basel": ("styletalk_core.lab.training.basel", "the map from the face model to the published renderer's"),
     "presets": ("styletalk_core.lab.training.presets", "the packaged speaking styles, from tracked clips"),
 }

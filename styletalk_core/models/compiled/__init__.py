@@ -1,1 +1,1 @@
-"""The decoder compiled for a processor: packed weights and the steps of a frame."""
+"""Compiled CPU decoder: packed weights and numba kernels."""

@@ -14,17 +14,17 @@ from styletalk_core.models.compiled.tile_kernel import Kernel, Storage, address_
 from styletalk_core.phones import WINDOW
 
 TILE: Final = 16
-"""Outputs of the small products: the window's steps, or a part of a head, rounded up to whole registers."""
+"""Outputs of the small products: the columns of the window, or part of a head, padded to full registers."""
 _LOG2_E: Final = np.float32(math.log2(math.e))
 _LN_2: Final = math.log(2)
 _SERIES: Final = tuple(np.float32(_LN_2**power / math.factorial(power)) for power in range(7))
-"""Of 2^x about zero; within half a unit the next term is below 2e-7."""
+"""Taylor series of 2^x around 0; for |x| up to 0.5, the next term is below 2e-7."""
 _MIN_EXPONENT: Final = np.float32(-126)
-"""Of 2 among normal float32."""
+"""Minimum exponent of a normal float32."""
 
 
 def small_kernel(lanes: int) -> Kernel:
-    """The kernel that `attend` computes with, of whole registers of ``lanes``."""
+    """The kernel used by `attend`, for registers of ``lanes`` values."""
     return Kernel(Storage.FLOAT32, lanes, 6 if lanes < TILE else WINDOW, TILE // lanes)
 
 
@@ -32,9 +32,9 @@ def small_kernel(lanes: int) -> Kernel:
 def attend(query: Any, memory: Any, keys_from: int, queries: int, heads: int, small: int, out: Any) -> None:
     """Attention of each session's queries to its window, per head.
 
-    query (B*Q, C or more) and out (B*Q, C); memory (B*W, any) holds the keys from column ``keys_from`` on and the
-    values behind them; all float32 without gaps. ``small`` is the machine code of `small_kernel`. A head's width must
-    be a multiple of `TILE`.
+    query is (B*Q, C or more), out (B*Q, C); memory (B*W, any) has the keys from column ``keys_from`` on, followed by
+    the values; all are contiguous float32. ``small`` is the machine code of `small_kernel`. The width of a head must be
+    a multiple of `TILE`.
     """
     stay_apart()  # type: ignore[call-arg]
     width = out.shape[1]
@@ -71,9 +71,9 @@ def attend(query: Any, memory: Any, keys_from: int, queries: int, heads: int, sm
 
 @compiled  # type: ignore[untyped-decorator]
 def _softmax(scores: Any, powers: Any, scale: Any) -> None:
-    """Softmax of the first W of each row of scores (rows, TILE) times ``scale``, in place.
+    """Softmax of the first W values of each row of scores (rows, TILE) times ``scale``, in place.
 
-    ``powers`` (rows, TILE) int32 is room for the powers of two, which are written as the exponents of floats.
+    ``powers`` (rows, TILE) int32 is scratch space for the powers of two, which are written as float exponents.
     """
     factor = scale * _LOG2_E
     for row in scores:

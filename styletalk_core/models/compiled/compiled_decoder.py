@@ -1,9 +1,9 @@
 """Compiled CPU decoder of `styletalk`: computes a frame for a batch of sessions in a single native call.
 
-Same weights and same arithmetic as `StyleTalk.decode` with cached styles, rounded as the kernel stores them. The
-shapes of the sizes below: B sessions, W = 11 columns of the window, C the network's width, L layers.
+Same weights and arithmetic as `StyleTalk.decode` with cached styles, up to the rounding of the kernel's weights.
+Shapes: B sessions, W = 11 columns of the window, C the width of the network, L layers.
 
-Runs on: any thread; pure; loads no network library.
+Runs on: any thread; pure; does not import PyTorch.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ Float = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class CompiledState:
-    """B styles, ready to decode with; keeps the mixed weights alive that its addresses point to."""
+    """Decoding state of B styles; owns the mixed weights that its addresses point to."""
 
     first: NDArray[np.intp]
     """(2, B, L) addresses of the mixed feed-forward weights of the upper and the lower part."""
@@ -55,24 +55,24 @@ class CompiledState:
     part_rest: tuple[Float, Float]
     """(B, 51) and (B, 13): see `PartStyle.rest`."""
     mean: Float
-    """(B, 64): mean of the style clip where the code tells it, else zero."""
+    """(B, 64): mean of the style clip if the code contains it, else zero."""
     std: Float
-    """(B, 64): deviation of the style clip where the code tells it, else one."""
+    """(B, 64): standard deviation of the style clip if the code contains it, else one."""
     weights: tuple[PackedLinear, ...]
 
 
 class CompiledStyleTalk:
-    """A network, ready to decode frame by frame on a processor.
+    """A network compiled for frame-by-frame decoding on the CPU.
 
     Attributes:
-        kernel: how it multiplies.
+        kernel: the kernel of its matrix products.
     """
 
     def __init__(self, weights: Weights, kernel: Kernel | None = None) -> None:
-        """Packs a network for a kernel, the fastest one unless another is given.
+        """Packs a network for a kernel, by default the fastest.
 
         Raises:
-            InputError: a width of the network fits no kernel.
+            InputError: no kernel supports the widths of the network.
         """
         d = weights.dimensions
         self.kernel = kernel or fastest_kernel(d)
@@ -90,14 +90,14 @@ class CompiledStyleTalk:
         return encode_style(clip, self._weights)
 
     def mix_style(self, code: Float) -> CompiledState:
-        """Derives the state of style codes (B, C); once per style change.
+        """Computes the state of style codes (B, C); called once per style change.
 
         Raises:
             InputError: a code is not finite.
         """
         if not np.isfinite(code).all():
-            raise InputError("the style code holds values that are not finite")
-        # One by one, so that the state of a style does not depend on the others in the batch.
+            raise InputError("the style code contains values that are not finite")
+        # One at a time, so that the state of a style does not depend on the others in the batch.
         return self.join([self._mixed(one[None]) for one in code])
 
     def _mixed(self, code: Float) -> CompiledState:
@@ -120,7 +120,7 @@ class CompiledStyleTalk:
         )
 
     def join(self, states: Sequence[CompiledState]) -> CompiledState:
-        """Joins the states of several sessions into the state of their batch, in the same order; copies no weights."""
+        """Concatenates the states of several sessions into a batch; copies no weights."""
         if len(states) == 1:
             return states[0]
         upper, lower = zip(*(state.part_rest for state in states), strict=True)
@@ -139,17 +139,17 @@ class CompiledStyleTalk:
 
         Args:
             phones: (B, 11) integer ids or (B, 11, 41) float probability columns, 30 fps.
-            state: of B styles; row i decodes phones[i].
+            state: B styles; row i decodes phones[i].
 
         Returns:
             (B, 64) float32 expression coefficients.
 
         Raises:
-            InputError: an id outside 0..40, a probability that is not finite, or shapes that do not fit.
+            InputError: an id outside 0..40, a probability that is not finite, or shapes that do not match.
         """
         columns = probability_columns(phones)
         if len(columns) != len(state.mean):
-            raise InputError(f"{len(columns)} rows of phones do not fit {len(state.mean)} styles")
+            raise InputError(f"{len(columns)} rows of phones do not match {len(state.mean)} styles")
         x = np.zeros((len(columns) * WINDOW, len(PHONES) + -len(PHONES) % STEPS), np.float32)
         x[:, : len(PHONES)] = columns.reshape(-1, len(PHONES))
         heads, encoder = self._weights.dimensions.heads, self._encoder
@@ -189,7 +189,7 @@ class CompiledStyleTalk:
 
 
 class _Layers:
-    """The packed weights of a stack of layers, with the addresses and norms that the compiled functions take."""
+    """Packed weights of a stack of layers, with the addresses and norms for the compiled functions."""
 
     def __init__(self, weights: Weights, stack: str, kernel: Kernel) -> None:
         d, tensors = weights.dimensions, weights.tensors
@@ -220,7 +220,7 @@ class _Part:
 
 
 def _first_tokens(weights: Weights, kernel: Kernel) -> tuple[PackedLinear, Float]:
-    """Table of the phones and (W, 4C) of the columns: tokens beside their projections in the first encoder layer."""
+    """Phone table and position table (W, 4C): tokens with their projections in the first encoder layer."""
     tensors = weights.tensors
     project = tensors["content_encoder.project.weight"]
     phones = tensors["content_encoder.embedding.weight"] @ project.T + tensors["content_encoder.project.bias"]
@@ -259,7 +259,7 @@ def _decoder_matrices(tensors: Tensors, names: list[str], layer: int, kernel: Ke
 
 
 def _projection(tensors: Tensors, name: str, kernel: Kernel, first: int, last: int) -> PackedLinear:
-    """Parts first..last of query, key and value."""
+    """The projection of parts ``first`` up to ``last`` of query, key and value."""
     weight, bias = tensors[f"{name}.in_proj_weight"], tensors[f"{name}.in_proj_bias"]
     rows = slice(first * weight.shape[1], last * weight.shape[1])
     return pack(weight[rows], bias[rows], kernel)

@@ -1,11 +1,11 @@
 """Compiled steps of the decoder: phones of a window to the coefficients of one part of the face.
 
-The same arithmetic as `ContentEncoder` and `PartDecoder`. The sizes below: B sessions, W = 11 columns of the window, C
-the network's width, L layers. ``addresses`` (L, `MATRICES`) are those of packed weights, 0 where a layer has none.
+Same arithmetic as `ContentEncoder` and `PartDecoder`. Shapes: B sessions, W = 11 columns of the window, C the width of
+the network, L layers. ``addresses`` (L, `MATRICES`) are those of packed weights, 0 where a layer has none.
 
-Constants are given as typed numbers, because numba compiles a function anew for each literal.
+Constants are passed as typed numbers, because numba recompiles a function for each literal.
 
-Runs on: any thread; pure. Compiled by numba on first use, which takes some seconds, and cached beside the module.
+Runs on: any thread; pure. Compiled by numba on first use, which takes some seconds, and cached next to the module.
 """
 
 import math
@@ -19,25 +19,25 @@ from styletalk_core.models.compiled.tile_kernel import stay_apart
 from styletalk_core.phones import WINDOW
 
 SELF: Final = 0
-"""Queries, keys and values of self-attention; of a decoder's last layer keys and values."""
+"""Queries, keys and values of self-attention; in the last layer of a decoder only keys and values."""
 SELF_QUERY: Final = 1
-"""Queries of a decoder's last layer, which asks for the centre of the window alone."""
+"""Queries of the last layer of a decoder, computed only for the centre of the window."""
 SELF_OUT: Final = 2
 CROSS_QUERY: Final = 3
 CROSS_MEMORY: Final = 4
-"""Keys and values of the attention to the content."""
+"""Keys and values of the cross-attention to the content."""
 CROSS_OUT: Final = 5
 FIRST: Final = 6
-"""Of the feed-forward; a part decoder's come from the style."""
+"""First matrix of the feed-forward; in a part decoder it comes from the style."""
 SECOND: Final = 7
 MATRICES: Final = 8
 _EPSILON: Final = 1e-5
-"""Of `nn.LayerNorm`."""
+"""Epsilon of `nn.LayerNorm`."""
 
 
 @compiled  # type: ignore[untyped-decorator]
 def add_norm(x: Any, change: Any, norm: Any) -> None:
-    """x = layer norm of x + change, (rows, C), in place; ``norm`` (2, C)."""
+    """x = layer_norm(x + change) in place; x and change (rows, C), ``norm`` (2, C)."""
     stay_apart()  # type: ignore[call-arg]
     scale, shift = norm[0], norm[1]
     for row in range(len(x)):
@@ -60,10 +60,10 @@ def encode(
     columns: Any, table: int, positions: Any, addresses: Any, norms: Any, hidden_width: int, heads: int, kernel: Any,
     small: int,
 ) -> Any:  # fmt: skip
-    """Content features (B*W, C) of phone columns (B*W, 41 and zeros).
+    """Content features (B*W, C) of phone columns (B*W, 41 plus padding).
 
-    ``table`` and ``positions`` (W, 4C) give each phone and column its token beside its query, key and value in the
-    first layer, all of which are linear in the phone.
+    ``table`` and ``positions`` (W, 4C) contain, for each phone and column, its token and its query, key and value in
+    the first layer, all of which are linear in the phone.
     """
     rows, width = len(columns), positions.shape[1] // 4
     start = np.empty((rows, 4 * width), np.float32)
@@ -91,7 +91,7 @@ def encode(
 
 @compiled  # type: ignore[untyped-decorator]
 def centres(x: Any) -> Any:
-    """(B*W, C) -> (B, C): the centre of each window."""
+    """The centre of each window: (B*W, C) -> (B, C)."""
     sessions, width = len(x) // WINDOW, x.shape[1]
     chosen = np.empty((sessions, width), np.float32)
     for session in range(sessions):
@@ -102,7 +102,7 @@ def centres(x: Any) -> Any:
 
 @compiled  # type: ignore[untyped-decorator]
 def _attend_target(x: Any, addresses: Any, norm: Any, last: bool, heads: int, kernel: Any, small: int) -> Any:
-    """Self-attention block of x (B*W, C), of its centres (B, C) alone in the ``last`` layer."""
+    """Self-attention block of x (B*W, C); in the ``last`` layer only for its centres (B, C)."""
     stay_apart()  # type: ignore[call-arg]
     rows, width = x.shape
     memory = np.empty((rows, (2 if last else 3) * width), np.float32)
@@ -126,7 +126,7 @@ def decode_part(
 ) -> Any:  # fmt: skip
     """Coefficients (B, padded outputs) of one part from content (B*W, C).
 
-    target and first_query (B*W, C), first (B, L): what a style knows beforehand, see `CompiledState`.
+    target and first_query (B*W, C) and first (B, L) are precomputed per style, see `CompiledState`.
     """
     rows, width = content.shape
     sessions, layers = rows // WINDOW, len(addresses)

@@ -1,10 +1,10 @@
 """Kernel autotuning: selects the kernel of the compiled decoder by measuring candidates on this machine.
 
-A storage of fewer bytes asks less of the memory and more of the arithmetic; which is faster depends on the processor
-and on whether the network fits its caches. So each storage is tried with weights of the network's size, then each tile
-with the fastest storage. Times are those of the thread, which other programs hardly move.
+Smaller storage needs less memory bandwidth and more arithmetic; which is faster depends on the processor and on whether
+the network fits into its caches. Each storage is measured with weights of the network's size, then each tile with the
+fastest storage. Times are thread CPU times, which other programs hardly affect.
 
-Runs on: any thread; takes some tenths of a second once per process and network size.
+Runs on: any thread; takes a few tenths of a second, once per process and network size.
 """
 
 import time
@@ -23,14 +23,14 @@ from styletalk_core.models.dimensions import Dimensions
 from styletalk_core.phones import WINDOW
 
 _PASSES: Final = 6
-"""Of which the fastest counts."""
+"""Repetitions per kernel, of which the fastest counts."""
 
 
 def candidates(dimensions: Dimensions) -> list[Kernel]:
-    """The kernels that this processor can run and that fit the widths of a network.
+    """The kernels that this processor can run and that support the widths of a network.
 
     Raises:
-        InputError: none fits.
+        InputError: there is none.
     """
     features = binding.get_host_cpu_features()
     wide = bool(features.get("avx512bw"))
@@ -39,7 +39,7 @@ def candidates(dimensions: Dimensions) -> list[Kernel]:
         storages.append(Storage.FLOAT16)
     if wide or features.get("avx2"):
         storages.append(Storage.INT16)
-    # A tile fills the vector registers, of which there are 32 or 16; a window has 11 rows.
+    # A tile fills the 32 or 16 vector registers; a window has 11 rows.
     shapes = ((11, 2), (6, 4)) if wide else ((6, 2), (4, 2))
     kernels = [Kernel(storage, lanes_here(), rows, blocks) for storage in storages for rows, blocks in shapes]
     fitting = [kernel for kernel in kernels if _fits(dimensions, kernel)]
@@ -53,7 +53,7 @@ def candidates(dimensions: Dimensions) -> list[Kernel]:
 
 
 def lanes_here() -> int:
-    """Float32 numbers in a vector register of this processor."""
+    """Number of float32 values in a vector register of this processor."""
     return 16 if binding.get_host_cpu_features().get("avx512bw") else 8
 
 
@@ -62,7 +62,7 @@ def fastest_kernel(dimensions: Dimensions) -> Kernel:
     """The fastest candidate for a network, measured once per process.
 
     Raises:
-        InputError: as `candidates`.
+        InputError: no kernel supports the network.
     """
     kernels = candidates(dimensions)
     by_storage = {kernel.storage: kernel for kernel in reversed(kernels)}
@@ -71,11 +71,11 @@ def fastest_kernel(dimensions: Dimensions) -> Kernel:
 
 
 def seconds_per_frame(kernel: Kernel, dimensions: Dimensions) -> float:
-    """Thread time of the products of a frame, nearly: as many weights as the encoder and both decoders have."""
+    """Approximate thread CPU time of the matrix products of a frame, in the encoder and both decoders."""
     d = dimensions
     generator = np.random.default_rng(0)
     layer = pack(generator.normal(size=(d.feed_forward, d.width)).astype(np.float32), None, kernel)
-    # Per layer the encoder has 4 + 2 f square matrices and each decoder 8 + 2 f, f the feed-forward over the width.
+    # Per layer, the encoder has 4 + 2 f square matrices and each decoder 8 + 2 f, with f = feed-forward / width.
     count = d.layers * round((20 + 6 * d.feed_forward / d.width) * d.width / d.feed_forward)
     weights = np.tile(layer.data.reshape(-1), count)
     x = generator.normal(size=(WINDOW, d.width)).astype(np.float32)

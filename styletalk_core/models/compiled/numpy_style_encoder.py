@@ -14,7 +14,7 @@ from styletalk_core.models.weight_file import Weights
 from styletalk_core.phones import FPS
 
 MIN_DEVIATION = 0.1
-"""Added to deviations, which are about one, before their logarithm."""
+"""Added to standard deviations, which are about 1, before taking the logarithm."""
 
 Float = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ def encode_style(clip: Float, weights: Weights) -> Float:
     """Encodes one style clip (L, 64) of any length of at least one second, 30 fps, into its code (C,).
 
     Raises:
-        InputError: as `style_windows`.
+        InputError: the clip is too short or has the wrong shape; see `style_windows`.
     """
     d, tensors = weights.dimensions, weights.tensors
     windows = style_windows(clip, d)
@@ -39,17 +39,17 @@ def encode_style(clip: Float, weights: Weights) -> Float:
 
 
 def style_windows(clip: Float, dimensions: Dimensions) -> Float:
-    """The windows (N, 256, 64), of the whole of a shorter clip (1, L, 64), whose codes are averaged, evenly spread.
+    """Evenly spaced windows (N, 256, 64), whose codes are averaged; a shorter clip gives one window (1, L, 64).
 
     Raises:
-        InputError: the clip is shorter than one second, has another width, or holds values that are not finite.
+        InputError: the clip is shorter than one second, has another width, or contains values that are not finite.
     """
     if clip.ndim != 2 or clip.shape[1] != dimensions.coefficients:
         raise InputError(f"a style clip has shape (L, {dimensions.coefficients}), not {tuple(clip.shape)}")
     if len(clip) < FPS:
         raise InputError(f"a style clip needs at least {FPS} frames (one second), not {len(clip)}")
     if not np.isfinite(clip).all():
-        raise InputError("the style clip holds coefficients that are not finite")
+        raise InputError("the style clip contains coefficients that are not finite")
     length = min(len(clip), dimensions.style_frames)
     starts = np.linspace(0, len(clip) - length, -(-len(clip) // length)).round().astype(int)
     return np.stack([clip[start : start + length] for start in starts]).astype(np.float32)
@@ -60,5 +60,5 @@ def _mish(x: Float) -> Float:
 
 
 def _statistics(windows: Float) -> Float:
-    """Mean and log deviation over time of windows (N, L, C): (N, 2 C)."""
+    """Mean and log standard deviation over time of windows (N, L, C): (N, 2 C)."""
     return np.concatenate([windows.mean(axis=1), np.log(windows.std(axis=1) + np.float32(MIN_DEVIATION))], axis=1)

@@ -1,10 +1,9 @@
-"""Linear layers with weights packed in the order in which a kernel's register tile reads them.
+"""Linear layers with weights packed in the order in which the register tile of a kernel reads them.
 
-Whole numbers: each row and each output has a scale of its own, chosen so that no sum can leave 32 bits (Cauchy and
-Schwarz: at most the product of both lengths). The sums are then exact, and a row gives the same in any batch.
+Integer storage: each row and each output has its own scale, chosen so that no sum overflows 32 bits (Cauchy-Schwarz: at
+most the product of both norms). The sums are exact, so the result of a row does not depend on its batch.
 
-Runs on: any thread; pure. Compiled by numba on first use and cached beside the module; the interpreter is not locked
-while it computes.
+Runs on: any thread; pure. Compiled by numba on first use and cached next to the module; releases the GIL.
 """
 
 import math
@@ -26,39 +25,39 @@ from styletalk_core.models.compiled.tile_kernel import (
 )
 
 ROW_LENGTH: Final = np.float32(32_700)
-"""Length of a row in whole numbers; so none of its values leaves 16 bits."""
+"""Norm of a row in integers, so that every value fits into 16 bits."""
 _WEIGHT_LENGTH: Final = np.float32(65_000)
-"""Longest weights of an output in whole numbers; times `ROW_LENGTH` it stays below 2^31."""
+"""Maximum norm of the weights of an output in integers; times `ROW_LENGTH` it is below 2^31."""
 _MAX_INT16: Final = np.float32(32_767)
 _MIN_UNIT: Final = np.float32(1e-30)
-"""Of numbers that are all zero."""
+"""Scale of rows that are all zero."""
 _LINE: Final = 64
-"""Bytes of a cache line, at which the weights begin."""
+"""Bytes of a cache line, to which the weights are aligned."""
 
 Spec = tuple[int, int, int]
-"""What `linear` needs to know of a kernel: address, outputs of a tile, and whether it wants whole numbers."""
+"""Kernel parameters for `linear`: address, outputs per tile, and whether the storage is integer."""
 compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 
 @dataclass(frozen=True, slots=True)
 class PackedLinear:
-    """Weights as a kernel reads them: for each tile of outputs their biases and scales, then the weights by input."""
+    """Weights in the order of a kernel: for each tile of outputs, the biases and scales, then the weights by input."""
 
     data: NDArray[np.uint8]
     """(tiles, bytes)"""
     inputs: int
-    """Including the padding."""
+    """Including padding."""
     outputs: int
-    """Including the padding."""
+    """Including padding."""
 
     @property
     def address(self) -> int:
-        """Where the weights lie; valid as long as this object lives."""
+        """Address of the weights; valid while this object exists."""
         return int(self.data.ctypes.data)
 
 
 def spec(kernel: Kernel) -> Spec:
-    """The kernel, ready to call."""
+    """Compiles a kernel if necessary and returns its parameters."""
     return machine_code(kernel), kernel.tile, int(kernel.storage is Storage.INT16)
 
 
@@ -68,7 +67,7 @@ def pack(weight: NDArray[np.float32], bias: NDArray[np.float32] | None, kernel: 
 
 
 def ordered(weight: NDArray[np.float32], kernel: Kernel) -> NDArray[np.float32]:
-    """Weight (out, in) -> (tiles, steps, tile * together): zeros added, in the order in which they are read."""
+    """Weight (out, in) -> (tiles, steps, tile * together), zero-padded, in the order in which the kernel reads it."""
     outputs, inputs = weight.shape
     padded = np.pad(weight, ((0, -outputs % kernel.tile), (0, -inputs % STEPS)))
     together = kernel.storage.together
@@ -77,7 +76,7 @@ def ordered(weight: NDArray[np.float32], kernel: Kernel) -> NDArray[np.float32]:
 
 
 def store(weights: NDArray[np.float32], bias: NDArray[np.float32] | None, kernel: Kernel) -> PackedLinear:
-    """Packs weights that are `ordered`; bias (out,)."""
+    """Packs weights returned by `ordered`, with bias (out,)."""
     tiles, steps, _ = weights.shape
     kept = _empty(tiles, kernel.header_bytes + steps * weights.shape[2] * kernel.storage.dtype.itemsize)
     header = kept[:, : kernel.header_bytes].view(np.float32)
@@ -94,7 +93,7 @@ def store(weights: NDArray[np.float32], bias: NDArray[np.float32] | None, kernel
 
 
 def _empty(tiles: int, size: int) -> NDArray[np.uint8]:
-    """(tiles, size) uint8 that begins with a cache line."""
+    """Uninitialised (tiles, size) uint8, aligned to a cache line."""
     memory = np.empty(tiles * size + _LINE, np.uint8)
     start = -memory.ctypes.data % _LINE
     return memory[start : start + tiles * size].reshape(tiles, size)
@@ -102,7 +101,7 @@ def _empty(tiles: int, size: int) -> NDArray[np.uint8]:
 
 @compiled  # type: ignore[untyped-decorator]
 def _store_whole(weights: Any, kept: Any, outputs: int) -> None:
-    """Rounds weights (tiles, steps, 2 * outputs) to whole numbers of a unit per output, and writes both."""
+    """Quantises weights (tiles, steps, 2 * outputs) to integers with a scale per output, and writes both."""
     tiles, steps, width = weights.shape
     squares, largest = np.empty(width, np.float32), np.empty(width, np.float32)
     factors = np.empty(width, np.float32)
@@ -129,10 +128,10 @@ def _store_whole(weights: Any, kept: Any, outputs: int) -> None:
 
 @compiled  # type: ignore[untyped-decorator]
 def linear(x: Any, weights: int, out: Any, relu: bool, kernel: Any) -> None:
-    """out = x @ weight.T + bias, then ReLU if asked.
+    """out = x @ weight.T + bias, followed by ReLU if ``relu``.
 
-    x (rows, in) and out (rows, padded out) float32 with adjacent columns; ``weights`` is a `PackedLinear.address`
-    packed for the kernel of the `Spec` and for as many inputs and outputs.
+    x (rows, in) and out (rows, padded out) are float32 with contiguous rows; ``weights`` is the address of a
+    `PackedLinear` for the same kernel and sizes.
     """
     stay_apart()  # type: ignore[call-arg]
     code, tile, whole = kernel
@@ -153,7 +152,7 @@ def linear(x: Any, weights: int, out: Any, relu: bool, kernel: Any) -> None:
 
 @compiled  # type: ignore[untyped-decorator]
 def _rounded(x: Any, numbers: Any, units: Any) -> None:
-    """Rounds rows x (rows, in) to whole numbers of a unit per row, (rows,)."""
+    """Quantises rows x (rows, in) to integers with a scale per row (rows,)."""
     for row in range(len(x)):
         values, whole, square = x[row], numbers[row], np.float32(0)
         for column in range(len(values)):

@@ -1,10 +1,10 @@
-"""Machine code of the packed product: a tile of rows stays in the vector registers while the weights stream past once.
+"""Generates machine code for the packed product: a tile of rows stays in registers while the weights are read once.
 
-A frame multiplies a window of 11 rows with 8 million weights: too few rows for the matrix products of a library, which
-spend more time on calls and on reordering than on the sum. Which tile and which storage of the weights is fastest
-depends on the processor, so each is a `Kernel` that is generated and measured where it runs, see `kernel_choice`.
+A frame multiplies a window of 11 rows by 8 million weights. That is too few rows for BLAS, which spends more time on
+calls and reordering than on arithmetic. The fastest tile and weight storage depend on the processor, so each
+combination is a `Kernel` that is generated and measured on the machine, see `kernel_choice`.
 
-Runs on: any thread. LLVM translates a kernel in some ten milliseconds; the interpreter is not locked while it computes.
+Runs on: any thread. LLVM compiles a kernel in about ten milliseconds; the code runs without the GIL.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ from numba.extending import intrinsic
 STEPS: Final = 8
 """Inputs of a layer are padded to multiples of this."""
 _CHAINS: Final = {1: 4, 2: 2, 3: 2}
-"""Independent sums per output, by rows: few rows alone would wait for each addition."""
+"""Independent sums per output, by number of rows; with few rows, a single sum would stall on the add latency."""
 _NEXT_READ: Final = (0, 3, 1)
-"""Of a prefetch: to be read, soon and often, as data."""
+"""Arguments of `llvm.prefetch`: read, high temporal locality, data cache."""
 _LINE: Final = 64
 """Bytes of a cache line."""
 _LONG: Final = ir.IntType(64)
@@ -31,44 +31,44 @@ _SINGLE: Final = ir.FloatType()
 
 
 class Storage(Enum):
-    """How weights lie in memory; sums of floats are float32, sums of integers are exact."""
+    """Storage format of the weights; floats are summed in float32, integers exactly."""
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
     INT16 = "int16"
-    """Whole numbers with a scale per output; the rows they are multiplied with are rounded alike."""
+    """16-bit integers with a scale per output; the input rows are quantised likewise."""
 
     @property
     def dtype(self) -> "np.dtype[Any]":
-        """Of one stored weight."""
+        """Data type of a stored weight."""
         return np.dtype(self.value)
 
     @property
     def together(self) -> int:
-        """Inputs that one instruction multiplies and adds."""
+        """Inputs that one instruction multiplies and accumulates."""
         return 2 if self is Storage.INT16 else 1
 
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """One way to compute a packed product; the result is the same but for rounding."""
+    """One implementation of the packed product; results are equal up to rounding."""
 
     storage: Storage
     lanes: int
-    """Outputs that one vector register holds."""
+    """Outputs per vector register."""
     rows: int
-    """Rows of a tile; remaining rows take a lower one."""
+    """Rows per tile; remaining rows use a smaller tile."""
     blocks: int
-    """Registers of outputs side by side in a tile."""
+    """Vector registers of outputs per row of a tile."""
 
     @property
     def tile(self) -> int:
-        """Outputs of a tile."""
+        """Outputs per tile."""
         return self.lanes * self.blocks
 
     @property
     def header_bytes(self) -> int:
-        """Before the weights of a tile: bias and, of whole numbers, scale; float32."""
+        """Bytes before the weights of a tile: float32 biases and, for integer storage, scales."""
         return 4 * self.tile * self.storage.together
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class Kernel:
 
 @cache
 def machine_code(kernel: Kernel) -> int:
-    """Address of the kernel's `product`, see `call_product`; translated once per process."""
+    """Address of the kernel's `product`, see `call_product`; compiled once per process."""
     module = ir.Module(str(kernel))
     module.triple = binding.get_process_triple()
     tiles = [_tile(module, kernel, rows) for rows in range(1, kernel.rows + 1)]
@@ -95,11 +95,11 @@ def machine_code(kernel: Kernel) -> int:
 
 
 _engines: list[Any] = []
-"""Owners of the machine code, which lives as long as the process."""
+"""Owners of the machine code, which is kept until the process exits."""
 
 
 def _tile(module: Any, kernel: Kernel, rows: int) -> Any:
-    """Makes tile(x, x_stride, scales, weights, inputs, out, out_stride, relu) of so many rows, as `call_product`."""
+    """Emits tile(x, x_stride, scales, weights, inputs, out, out_stride, relu) for ``rows`` rows; see `call_product`."""
     whole, together, blocks = kernel.storage is Storage.INT16, kernel.storage.together, kernel.blocks
     chains = _CHAINS.get(rows, 1)
     lanes = kernel.lanes
@@ -213,7 +213,7 @@ def _load(builder: Any, address: Any, kind: Any, align: int) -> Any:
 
 
 def _everywhere(builder: Any, value: Any, kind: Any, count: int) -> Any:
-    """A vector of ``count`` times the same value."""
+    """A vector of ``count`` equal values."""
     vector = ir.VectorType(kind, count)
     first = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(_FLAG, 0))
     mask = ir.Constant(ir.VectorType(_FLAG, count), [0] * count)
@@ -226,7 +226,7 @@ def _declared(module: Any, name: str, result: Any, arguments: list[Any]) -> Any:
 
 
 def _product(module: Any, kernel: Kernel, tiles: list[Any]) -> None:
-    """Makes product(x, x_stride, scales, rows, weights, inputs, out, out_stride, tiles, relu), as `call_product`."""
+    """Emits product(x, x_stride, scales, rows, weights, inputs, out, out_stride, tiles, relu); see `call_product`."""
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), [_LONG] * 10), "product")
     x, x_stride, scales, rows, weights, inputs, out, out_stride, groups, relu = function.args
     entry = function.append_basic_block("entry")
@@ -281,7 +281,7 @@ def _product(module: Any, kernel: Kernel, tiles: list[Any]) -> None:
 
 @intrinsic
 def stay_apart(_: Any) -> tuple[Any, Any]:
-    """Keeps the function that calls it from being copied into each of its callers, which would take long to compile."""
+    """Prevents the calling function from being inlined, which would increase compile time."""
 
     def generate(context: Any, builder: Any, _: Any, __: Any) -> Any:
         builder.function.attributes.add("noinline")
@@ -292,7 +292,7 @@ def stay_apart(_: Any) -> tuple[Any, Any]:
 
 @intrinsic
 def address_of(_: Any, array: Any) -> tuple[Any, Any]:
-    """Where the first element of an array lies."""
+    """Address of the first element of an array."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         own = context.make_array(signature.args[0])(context, builder, arguments[0])
@@ -319,17 +319,17 @@ def call_product(
     """Calls machine code from compiled Python: out = relu(x @ weights + bias).
 
     Args:
-        code: address that `machine_code` gave.
-        x: address of (rows, inputs), float32 or whole numbers of 16 bits.
-        x_stride: bytes from row to row.
-        scales: address of (rows,) float32, what a whole number of each row is worth; not read with floats.
-        rows: any number.
-        weights: address of a `PackedLinear` of the same kernel.
-        inputs: a multiple of `STEPS`.
+        code: address returned by `machine_code`.
+        x: address of (rows, inputs), float32 or int16.
+        x_stride: bytes per row of x.
+        scales: address of (rows,) float32, the scale of each row; not read for float storage.
+        rows: number of rows.
+        weights: address of a `PackedLinear` for the same kernel.
+        inputs: number of inputs, a multiple of `STEPS`.
         out: address of (rows, tiles * tile) float32.
-        out_stride: bytes from row to row.
-        tiles: of outputs.
-        relu: whether negative results become zero.
+        out_stride: bytes per row of out.
+        tiles: number of output tiles.
+        relu: whether to apply ReLU.
     """
     signature = types.void(*[types.intp] * 10, types.boolean)
 

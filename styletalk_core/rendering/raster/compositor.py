@@ -16,27 +16,27 @@ _ALPHA_LUMA: Final = cv2.cvtColor(cv2.merge([_GREY] * 3), cv2.COLOR_RGB2YUV_I420
 
 
 def opaque(rgb: Image) -> Image:
-    """(H, W, 3) RGB as a layer (H, W, 4)."""
+    """Converts RGB (H, W, 3) to an opaque layer (H, W, 4)."""
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA), np.uint8)
 
 
 def without_alpha(layer: Image) -> Image:
-    """Return the colours (H, W, 3) of a layer (H, W, 4)."""
+    """Returns the colours (H, W, 3) of a layer (H, W, 4)."""
     return np.asarray(cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB), np.uint8)
 
 
 def yuv420p(layer: Image) -> Image:
-    """Converts the colours of a layer (H, W, 4), even sides, to planes (H*3//2, W)."""
+    """Converts the colours of a layer (H, W, 4) with even sides to yuv420p planes (H*3//2, W)."""
     return np.asarray(cv2.cvtColor(layer, cv2.COLOR_RGBA2YUV_I420), np.uint8)
 
 
 def stacked_yuv420p(layer: Image) -> Image:
-    """Converts a layer to planes (H*3, W) of a frame twice as high; the lower half is the alpha mask."""
+    """Converts a layer to yuv420p planes (H*3, W) of a frame of double height; the lower half is the alpha mask."""
     height, width = layer.shape[:2]
     planes = yuv420p(layer)
     out = np.full((3 * height, width), _NO_COLOR, np.uint8)
     out[:height] = planes[:height]
     cv2.LUT(cv2.extractChannel(layer, 3), _ALPHA_LUMA, out[height : 2 * height])
-    chroma = out[2 * height :].reshape(2, 2, -1)  # blue and red difference, each of the colours and of the alpha
+    chroma = out[2 * height :].reshape(2, 2, -1)  # U and V, each of the colours and of the alpha mask
     chroma[:, 0] = planes[height:].reshape(2, -1)
     return out

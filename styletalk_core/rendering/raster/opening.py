@@ -1,4 +1,4 @@
-"""Openings in the face through which a layer behind it shows: the mouth and the eyes.
+"""Openings in the face that show a layer behind it: the mouth and the eyes.
 
 Runs on: any thread; pure.
 """
@@ -13,7 +13,7 @@ import numpy as np
 from styletalk_core.rendering.arrays import Float, Image
 
 UPSAMPLING: Final = 4
-"""Points of a smooth curve per point that it runs through."""
+"""Points of a smooth curve per control point."""
 _FRACTION_BITS: Final = 6
 _compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
 
@@ -29,7 +29,7 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Something small to be laid over the picture; its colour is told where it is seen."""
+    """A small image to blend over a frame, defined in its own window."""
 
     left: int
     top: int
@@ -38,18 +38,18 @@ class Patch:
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Rows and columns of the picture that it covers."""
+        """Rows and columns of the frame that the patch covers."""
         height, width = self.mask.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
     def lay_over(self, image: Image) -> None:
-        """Blends it into ``image`` (H, W, 4), as far as that is opaque itself."""
+        """Blends the patch into ``image`` (H, W, 4), weighted by the alpha of ``image``."""
         _lay_over(image, self.left, self.top, self.color, self.mask)
 
 
 @numba.njit("float32[:,::1](float32[:,:])", nogil=True, cache=True)
 def smooth_curve(points: Float) -> Float:
-    """Catmull-Rom spline through ``points`` (N, 2), ends kept, (UPSAMPLING * (N - 1) + 1, 2)."""
+    """Catmull-Rom spline through ``points`` (N, 2), including both ends: (UPSAMPLING * (N - 1) + 1, 2)."""
     count = len(points)
     curve = np.empty((UPSAMPLING * (count - 1) + 1, 2), np.float32)
     for axis in range(2):
@@ -66,7 +66,7 @@ def smooth_curve(points: Float) -> Float:
 
 
 def open_between(upper: Float, lower: Float, size: int, softness: float) -> Opening | None:
-    """The area between two smooth curves (C, 2) px from left to right; None where it lies outside the picture.
+    """The area between two smooth curves (C, 2), px, from left to right; None if it is outside the frame.
 
     ``softness`` is the standard deviation of the mask's edge, px.
     """
@@ -81,7 +81,7 @@ def open_between(upper: Float, lower: Float, size: int, softness: float) -> Open
 
 @_compiled  # type: ignore[untyped-decorator]
 def _outline(upper: Any, lower: Any, size: int, softness: float) -> Any:
-    """The outline of an opening in its window, whole numbers as OpenCV takes them, and left, top, right, bottom."""
+    """Outline of an opening in its window, in OpenCV fixed-point integers, and the left, top, right and bottom."""
     count = len(upper)
     low = [min(upper[:, axis].min(), lower[:, axis].min()) for axis in range(2)]
     high = [max(upper[:, axis].max(), lower[:, axis].max()) for axis in range(2)]

@@ -1,6 +1,6 @@
-"""Triangle rasterizer: renders triangles to a backward map, or directly to pixels.
+"""Triangle rasterizer: renders triangles to a backward map or directly to pixels.
 
-Runs on: any thread; pure. Compiled once by numba and cached beside the module.
+Runs on: any thread; pure. Compiled once by numba and cached next to the module.
 """
 
 from typing import Any, Final
@@ -14,21 +14,21 @@ from styletalk_core.rendering.raster.span import PIXEL, draw_shaded_span, draw_s
 from styletalk_core.rendering.raster.triangle import BOX, EDGES, SLOPES, columns, compiled, outline, plane, whole
 
 SKIPPED: Final = 0
-"""A triangle that shows nothing."""
+"""A triangle that is not drawn."""
 PLAIN: Final = 1
 SHADED: Final = 2
 """A triangle whose colours are multiplied by gains."""
 
 _FAR: Final = 1 << 18
-"""Limit of places in the texture and of their slopes, px, for triangles that are nearly lines."""
+"""Limit of texture coordinates and their gradients, px, for nearly degenerate triangles."""
 _EVEN: Final = 1.0
-"""Square px, twice the area of a triangle too thin for gains that change over it."""
+"""Twice the area in square px below which a triangle has constant gains."""
 _AHEAD: Final = 2
-"""Rows ahead of which the texture, about two pixels for each pixel drawn, is asked for."""
+"""Rows by which the texture is prefetched; it has about two pixels per drawn pixel."""
 _LINE: Final = 64
-"""Bytes of a line of memory."""
+"""Bytes of a cache line."""
 _TILE: Final = 8
-"""Side of the tiles, px, in which triangles that cover each other are drawn in order."""
+"""Side of the tiles in which overlapping triangles are drawn in order, px."""
 
 
 @numba.njit(
@@ -40,13 +40,13 @@ _TILE: Final = 8
     nogil=True,
 )
 def fill_triangles(target: Float, source: Float, triangles: Index, map_x: Float, map_y: Float) -> None:
-    """Writes into ``map_x, map_y`` (H, W) the source position of every pixel that a triangle covers.
+    """Writes the source position of every covered pixel to ``map_x, map_y`` (H, W).
 
     Args:
-        target: (V, 2) vertex positions in the output, pixels; pixel centres are whole numbers.
-        source: (V, 2) vertex positions in the source picture, pixels.
-        triangles: (F, 3) vertex indices, painted in order: later ones cover earlier ones, so that one folded over
-            by a turn of the head disappears behind what is nearer.
+        target: (V, 2) vertex positions in the output, px; pixel centres are at integers.
+        source: (V, 2) vertex positions in the source image, px.
+        triangles: (F, 3) vertex indices, drawn in order: later triangles cover earlier ones, so that triangles folded
+            over by a head turn disappear behind nearer ones.
     """
     box, edges, slopes = np.empty(BOX, np.int64), np.empty(EDGES, np.int64), np.empty(SLOPES)
     for f in range(len(triangles)):
@@ -63,7 +63,7 @@ def fill_triangles(target: Float, source: Float, triangles: Index, map_x: Float,
 
 @compiled  # type: ignore[untyped-decorator]
 def _whole_plane(slopes: Any, a: Any, b: Any, c: Any, bits: int) -> tuple[int, int, int]:
-    """`plane` in whole numbers of 1 / 2**``bits``."""
+    """`plane` in fixed-point integers with ``bits`` fraction bits."""
     across, down, start = plane(slopes, a, b, c)
     return whole(across, bits, _FAR), whole(down, bits, _FAR), whole(start, bits, _FAR)
 
@@ -94,7 +94,7 @@ def _draw(
         across_blue, down_blue, blue = _whole_plane(slopes, gains[a, 2], gains[b, 2], gains[c, 2], GAIN_BITS)
         across_red, down_red, red = _whole_plane(slopes, gains[a, 0], gains[b, 0], gains[c, 0], GAIN_BITS)
         across_green, down_green, green = _whole_plane(slopes, gains[a, 1], gains[b, 1], gains[c, 1], GAIN_BITS)
-        # Where red is negative it borrows from green, which gives it back at every pixel of the triangle.
+        # A negative red gain borrows from green in the packed sum; the borrow cancels at every pixel of the triangle.
         across_red_green, down_red_green = across_red + (across_green << 32), down_red + (down_green << 32)
         red_green = red + (green << 32)
     out = layer.ctypes.data + PIXEL * box[2]
@@ -122,7 +122,7 @@ def _draw(
 
 @compiled  # type: ignore[untyped-decorator]
 def _tiles(target: Any, triangles: Any, f: int, folded: Any, mark: bool) -> bool:
-    """Whether triangle ``f`` lies in one of the ``folded`` (rows, columns) tiles; with ``mark`` it makes them so."""
+    """Whether triangle ``f`` touches one of the ``folded`` (rows, columns) tiles; with ``mark``, marks its tiles."""
     a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
     left, right = min(target[a, 0], target[b, 0], target[c, 0]) - 1, max(target[a, 0], target[b, 0], target[c, 0]) + 1
     top, bottom = min(target[a, 1], target[b, 1], target[c, 1]) - 1, max(target[a, 1], target[b, 1], target[c, 1]) + 1
@@ -153,20 +153,20 @@ def draw_triangles(
     behind: Index,
     layer: Index,
 ) -> None:
-    """Draws a textured mesh: the picture that `fill_triangles` maps.
+    """Draws a textured mesh: the image that `fill_triangles` maps.
 
-    Neighbours are drawn one after another, since it is the memory of a large texture that takes the time. Only where
-    a triangle has turned its back do others cover each other, and there all are drawn again in their own order.
+    Neighbouring triangles are drawn together, because access to a large texture dominates the time. Triangles overlap
+    only where some face backwards; in those tiles all triangles are drawn again in their own order.
 
     Args:
-        target, source, triangles: as of `fill_triangles`.
-        gains: (V, 3) by which red, green and blue of `SHADED` triangles are multiplied, above 0 and below 16.
-        order: (F,) the triangles, neighbours together.
-        facing: (F,) int8, sign of the area of each triangle that has not turned its back; 0 for those that cannot.
+        target, source, triangles: as in `fill_triangles`.
+        gains: (V, 3) factors for red, green and blue of `SHADED` triangles, above 0 and below 16.
+        order: (F,) the triangles, with neighbours together.
+        facing: (F,) int8, sign of the area of each triangle when it faces the viewer; 0 for triangles that cannot fold.
         kinds: (F,) uint8 `SKIPPED`, `PLAIN` or `SHADED`.
-        texture: (T, T, 4) uint8 RGBA, continued beyond its edges.
-        behind: (H, W) uint32 RGBA, red in the lowest byte, what the mesh is laid over; (0, W) for nothing.
-        layer: (H, W) likewise; is overwritten: with the colours that are seen, and the mesh's own alpha.
+        texture: (T, T, 4) uint8 RGBA, extended beyond its edges.
+        behind: (H, W) uint32 RGBA, red in the lowest byte, the background of the mesh; (0, W) for none.
+        layer: (H, W) uint32 RGBA, overwritten with the composited colours and the alpha of the mesh.
     """
     height, width = layer.shape
     box, edges, slopes = np.empty(BOX, np.int64), np.empty(EDGES, np.int64), np.empty(SLOPES)

@@ -1,6 +1,6 @@
-"""Bilinear sampling of one pixel at any position, all four channels in one vector register.
+"""Bilinear sampling of one pixel at any position, with all four channels in one vector register.
 
-The sum is in whole numbers of 16 bits: places are known to 1/64 of a pixel, the result is rounded.
+The sum is computed in 16-bit integers: positions have a precision of 1/64 px, and the result is rounded.
 Runs on: any thread; pure. Compiled into the functions that call it.
 """
 
@@ -14,14 +14,14 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 FRACTION_BITS: Final = 32
-"""Places are whole numbers of 1 / 2**32 px."""
+"""Fraction bits of positions, px."""
 GAIN_BITS: Final = 20
-"""Gains of colours are whole numbers of 1 / 2**20."""
+"""Fraction bits of colour gains."""
 _LEVEL_BITS: Final = 6
-"""Levels between pixels are whole numbers of 1 / 2**6, so that twice their differences fit into 16 bits."""
+"""Fraction bits of interpolated levels, chosen so that twice their differences fit into 16 bits."""
 _SHARE_BITS: Final = 15
 _SHADE_BITS: Final = 11
-"""Gains are multiplied as whole numbers of 1 / 2**11, so that those below 16 fit into 16 bits with a sign."""
+"""Fraction bits of gains in the product, chosen so that gains below 16 fit into signed 16 bits."""
 _SHADED_BITS: Final = _LEVEL_BITS + 1 + _SHADE_BITS - 16
 _CHANNELS: Final = 4
 _LANES: Final = 2 * _CHANNELS
@@ -32,12 +32,12 @@ _intrinsic: Any = intrinsic
 
 @_intrinsic  # type: ignore[untyped-decorator]
 def bilinear(_: Any, address: Any, stride: Any, x: Any, y: Any) -> tuple[Any, Any]:
-    """Returns the RGBA of a uint8 picture as one uint32, red in its lowest byte.
+    """Samples a uint8 RGBA image; returns one uint32 with red in its lowest byte.
 
     Args:
-        address: of the picture's first byte.
+        address: address of the first byte of the image.
         stride: bytes per row.
-        x, y: int64 place, at least 0 and below the last column and row, times 2**`FRACTION_BITS`.
+        x, y: int64 position, at least 0 and below the last column and row, times 2**`FRACTION_BITS`.
     """
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -48,11 +48,11 @@ def bilinear(_: Any, address: Any, stride: Any, x: Any, y: Any) -> tuple[Any, An
 
 @_intrinsic  # type: ignore[untyped-decorator]
 def bilinear_shaded(_: Any, address: Any, stride: Any, x: Any, y: Any, red_green: Any, blue: Any) -> tuple[Any, Any]:
-    """As `bilinear`, the colours multiplied by gains and limited to 255.
+    """Like `bilinear`, with the colours multiplied by gains and clamped to 255.
 
     Args:
         red_green: int64, gain of red in the lower and of green in the upper 32 bits, times 2**`GAIN_BITS`; below 16.
-        blue: likewise, of blue alone.
+        blue: int64, gain of blue, times 2**`GAIN_BITS`; below 16.
     """
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
@@ -76,7 +76,7 @@ def bilinear_shaded(_: Any, address: Any, stride: Any, x: Any, y: Any, red_green
 
 
 def _between(builder: Any, address: Any, stride: Any, x: Any, y: Any) -> Any:
-    """The four channels between four pixels, times 2**`_LEVEL_BITS`, in the lower half of a vector of words."""
+    """Interpolates four channels between four pixels, times 2**`_LEVEL_BITS`, into the lower half of an i16 vector."""
 
     def share(place: Any, bits: int) -> Any:
         part = builder.lshr(place, ir.Constant(_LONG, FRACTION_BITS - bits))
@@ -100,25 +100,25 @@ def _between(builder: Any, address: Any, stride: Any, x: Any, y: Any) -> Any:
 
 
 def _upper_product(builder: Any, one: Any, other: Any) -> Any:
-    """The upper 16 bits of products of words with signs."""
+    """The upper 16 bits of products of signed 16-bit integers."""
     wide = ir.VectorType(_SHORT, _LANES)
     product = builder.mul(builder.sext(one, wide), builder.sext(other, wide))
     return builder.trunc(builder.ashr(product, _all(product, 16)), _WORDS)
 
 
 def _rounded(builder: Any, levels: Any, bits: int) -> Any:
-    """Words times 2**-``bits``."""
+    """16-bit integers times 2**-``bits``, rounded."""
     return builder.lshr(builder.add(levels, _all(levels, 1 << (bits - 1))), _all(levels, bits))
 
 
 def _packed(builder: Any, levels: Any) -> Any:
-    """The lower four words, 0 to 255, as one number of 32 bits."""
+    """The lower four 16-bit integers, 0 to 255, packed into 32 bits."""
     narrow = builder.trunc(levels, ir.VectorType(_BYTE, _LANES))
     return builder.bitcast(_shuffled(builder, narrow, range(_CHANNELS)), _SHORT)
 
 
 def _all(like: Any, value: int) -> Any:
-    """A vector of one value."""
+    """A vector with all elements equal to ``value``."""
     return ir.Constant(like.type, [value] * like.type.count)
 
 
@@ -129,7 +129,7 @@ def _shuffled(builder: Any, lanes: Any, chosen: Any) -> Any:
 
 @_intrinsic  # type: ignore[untyped-decorator]
 def load(_: Any, address: Any) -> tuple[Any, Any]:
-    """The uint32 at an address."""
+    """Reads the uint32 at an address."""
 
     def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
         return builder.load(builder.inttoptr(arguments[0], _SHORT.as_pointer()))
@@ -150,7 +150,7 @@ def store(_: Any, address: Any, value: Any) -> tuple[Any, Any]:
 
 @_intrinsic  # type: ignore[untyped-decorator]
 def prefetch(_: Any, address: Any) -> tuple[Any, Any]:
-    """Asks for a line of memory that will soon be read."""
+    """Prefetches a cache line."""
 
     def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
         pointer, flag = _BYTE.as_pointer(), _SHORT
@@ -166,9 +166,9 @@ def prefetch(_: Any, address: Any) -> tuple[Any, Any]:
 
 @numba.njit(nogil=True, cache=True, fastmath=True)
 def sample(picture: Any, x: Any, y: Any, out: Any) -> None:
-    """Bilinear colour of a picture (H, W, C) of any type at the place (x, y), continued beyond its edges, into ``out``.
+    """Samples an image (H, W, C) of any type bilinearly at (x, y), extended beyond its edges, into ``out`` (c,).
 
-    Only as many channels as ``out`` (c,) has are read.
+    Reads only the first c channels.
     """
     height, width = picture.shape[:2]
     x = min(max(np.float32(x), np.float32(0)), np.float32(width - 1))

@@ -1,7 +1,7 @@
-"""Span rendering: pixels of a triangle in one row, sampled from a texture, optionally shaded, and composited.
+"""Span rendering: the pixels of a triangle in one row, sampled from a texture, optionally shaded, and composited.
 
-Pictures are given as addresses of RGBA pixels of 32 bits, red in the lowest byte: arrays are copied when they are
-passed on, which takes as long as a pixel.
+Images are passed as addresses of 32-bit RGBA pixels, red in the lowest byte, because passing a numba array costs as
+much as drawing a pixel.
 Runs on: any thread; pure. Compiled into the functions that call it.
 """
 
@@ -13,9 +13,9 @@ from styletalk_core.rendering.raster.sampling import bilinear, bilinear_shaded, 
 from styletalk_core.rendering.raster.triangle import compiled
 
 PIXEL: Final = 4
-"""Bytes of a pixel."""
+"""Bytes per pixel."""
 _BLOCK: Final = 16
-"""Pixels that are looked at together."""
+"""Pixels tested together."""
 _OPAQUE, _COLOURS = np.uint32(0xFF000000), np.uint32(0x00FFFFFF)
 
 
@@ -26,10 +26,10 @@ def draw_span(
     """Samples ``count`` pixels.
 
     Args:
-        out: where the first one goes.
-        address, stride: of the texture's first byte; bytes per row.
-        greatest: place, as `bilinear` takes it, to which those beyond the texture are held.
-        x, y, step_x, step_y: place of the first pixel in the texture, and from each to the next.
+        out: address of the first output pixel.
+        address, stride: address of the texture's first byte, and bytes per row.
+        greatest: maximum position in the texture, as in `bilinear`; positions are clamped to it.
+        x, y, step_x, step_y: texture position of the first pixel, and the step from pixel to pixel.
     """
     end_x, end_y = x + (count - 1) * step_x, y + (count - 1) * step_y
     beyond = x | y | end_x | end_y | (greatest - x) | (greatest - y) | (greatest - end_x) | (greatest - end_y)
@@ -63,7 +63,7 @@ def draw_shaded_span(
     step_red_green: int,
     step_blue: int,
 ) -> None:
-    """As `draw_span`, with gains and their steps as `bilinear_shaded` takes them."""
+    """Like `draw_span`, with gains and their steps as in `bilinear_shaded`."""
     for k in range(count):
         pixel = bilinear_shaded(address, stride, min(max(x, 0), greatest), min(max(y, 0), greatest), red_green, blue)
         store(out + PIXEL * k, pixel)
@@ -75,7 +75,7 @@ def draw_shaded_span(
 
 @compiled  # type: ignore[untyped-decorator]
 def lay_over(out: int, behind: int, count: int) -> None:
-    """Lays ``count`` pixels over those at ``behind``; they keep their own alpha."""
+    """Composites ``count`` pixels over those at ``behind``; the pixels keep their own alpha."""
     end, step = PIXEL * count, PIXEL * _BLOCK
     for block in range(0, end, step):
         common = np.uint32(0)
@@ -90,13 +90,13 @@ def lay_over(out: int, behind: int, count: int) -> None:
 
 @compiled  # type: ignore[untyped-decorator]
 def _over(pixel: Any, under: Any) -> Any:
-    """A pixel over another; it keeps its own alpha."""
+    """Composites a pixel over another; the result keeps the alpha of ``pixel``."""
     alpha = np.int64(pixel) >> 24
     if alpha == 0:
         return under & _COLOURS
     mixed = alpha << 24
     for k in range(0, 24, 8):
-        # (v + 128) * 257 >> 16 is v / 255, rounded, for every v up to 255 * 255.
+        # (v + 128) * 257 >> 16 equals v / 255, rounded, for every v up to 255 * 255.
         value = ((np.int64(pixel) >> k) & 255) * alpha + ((np.int64(under) >> k) & 255) * (255 - alpha)
         mixed |= (((value + 128) * 257) >> 16) << k
     return np.uint32(mixed)

@@ -1,6 +1,6 @@
 """Integer triangle setup: the columns covered in each row, and linear interpolation over the triangle.
 
-Rows of a triangle of the face are a few pixels long: what is done once per row must cost little more than a pixel.
+Face triangles are only a few pixels wide, so the work per row must cost little more than one pixel.
 Runs on: any thread; pure. Compiled into the functions that call it.
 """
 
@@ -10,37 +10,37 @@ import numba
 import numpy as np
 
 BOX: Final = 4
-"""Numbers of a box: its first and last row, its first and last column."""
+"""Values of a bounding box: first and last row, first and last column."""
 EDGES: Final = 8
-"""Numbers of the edges: column in the first row, and step per row, of two on the left, then of two on the right."""
+"""Values of the edges: column in the first row and step per row, of two left edges, then of two right edges."""
 SLOPES: Final = 6
-"""Numbers of a pair of barycentric coordinates: change per column, per row, and value in the corner of the box."""
+"""Values of a pair of barycentric coordinates: change per column, change per row, value at the corner of the box."""
 _TOLERANCE: Final = 1e-3
-"""Px by which a pixel's centre may lie beside a triangle that shows it."""
+"""Distance by which the centre of a covered pixel may lie outside the triangle, px."""
 _COLUMN_BITS: Final = 24
-"""Columns of edges are whole numbers of 1 / 2**24 px."""
+"""Fraction bits of edge columns, px."""
 _FARTHEST, _STEEPEST = 1e10, 1e7
-"""Limits of the columns of edges, px, and of their steps; triangles whose vertices are in the picture keep within."""
+"""Limits of edge columns, px, and of their steps; triangles with all vertices in the frame stay within them."""
 _NO_EDGE: Final = 1 << 60
 _LINE: Final = 1e-6
-"""Square px, twice the area of a triangle that shows nothing."""
+"""Twice the area in square px below which a triangle is degenerate."""
 
 compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 
 
 @compiled  # type: ignore[untyped-decorator]
 def outline(target: Any, triangles: Any, f: int, shape: Any, box: Any, edges: Any, slopes: Any) -> Any:
-    """Finds where triangle ``f`` lies in a picture of ``shape`` (rows, columns).
+    """Sets up triangle ``f`` for a frame of ``shape`` (rows, columns).
 
     Args:
-        target: (V, 2) float32 vertex positions, px; pixel centres are whole numbers.
+        target: (V, 2) float32 vertex positions, px; pixel centres are at integers.
         triangles: (F, 3) int32 vertex indices.
-        box: (`BOX`,) int64, is overwritten; a triangle that shows nothing has no rows.
-        edges: (`EDGES`,) int64, is overwritten; see `columns`.
-        slopes: (`SLOPES`,) float64, is overwritten; see `plane`.
+        box: (`BOX`,) int64, overwritten; a degenerate triangle gets no rows.
+        edges: (`EDGES`,) int64, overwritten; see `columns`.
+        slopes: (`SLOPES`,) float64, overwritten; see `plane`.
 
     Returns:
-        Its area, signed and doubled.
+        Twice the signed area.
     """
     a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]
     ax, ay = np.float64(target[a, 0]), np.float64(target[a, 1])
@@ -65,7 +65,7 @@ def outline(target: Any, triangles: Any, f: int, shape: Any, box: Any, edges: An
 
 @compiled  # type: ignore[untyped-decorator]
 def _bound(target: Any, triangles: Any, f: int, top: int, clockwise: bool, edges: Any) -> None:
-    """Writes the edges of triangle ``f``. Those that are level are left out: rows end there anyway."""
+    """Writes the edges of triangle ``f``, except horizontal ones, which bound no row."""
     left, right = 0, 4
     edges[left], edges[left + 2], edges[right], edges[right + 2] = -_NO_EDGE, -_NO_EDGE, _NO_EDGE, _NO_EDGE
     edges[1::2] = 0
@@ -89,7 +89,7 @@ def _bound(target: Any, triangles: Any, f: int, top: int, clockwise: bool, edges
 
 @compiled  # type: ignore[untyped-decorator]
 def columns(box: Any, edges: Any, row: int) -> tuple[int, int]:
-    """First and last column of a triangle in a ``row`` of its box; first > last where it has none."""
+    """First and last column of a triangle in a ``row`` of its box; first > last if it has none."""
     first = max(edges[0] + row * edges[1], edges[2] + row * edges[3]) >> _COLUMN_BITS
     last = min(edges[4] + row * edges[5], edges[6] + row * edges[7]) >> _COLUMN_BITS
     return max(first, box[2]), min(last, box[3])
@@ -97,10 +97,10 @@ def columns(box: Any, edges: Any, row: int) -> tuple[int, int]:
 
 @compiled  # type: ignore[untyped-decorator]
 def plane(slopes: Any, a: Any, b: Any, c: Any) -> tuple[float, float, float]:
-    """What a value does between corners at which it is ``a``, ``b``, ``c``.
+    """Linear interpolation of a value that is ``a``, ``b``, ``c`` at the corners.
 
     Returns:
-        Its change per column, its change per row, and what it is in the first row and column of the box.
+        The change per column, the change per row, and the value in the first row and column of the box.
     """
     b, c = np.float64(b) - a, np.float64(c) - a
     across, down = b * slopes[0] + c * slopes[3], b * slopes[1] + c * slopes[4]
@@ -109,5 +109,5 @@ def plane(slopes: Any, a: Any, b: Any, c: Any) -> tuple[float, float, float]:
 
 @compiled  # type: ignore[untyped-decorator]
 def whole(value: float, bits: int, limit: float) -> int:
-    """``value``, held within ``limit``, in whole numbers of 1 / 2**``bits``."""
+    """``value``, clamped to ±``limit``, as a fixed-point integer with ``bits`` fraction bits."""
     return int(min(max(value, -limit), limit) * (1 << bits))

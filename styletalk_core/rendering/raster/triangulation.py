@@ -1,6 +1,6 @@
-"""Delaunay triangulation of a few hundred 2-D points, without SciPy.
+"""Delaunay triangulation of a few hundred 2D points, without SciPy.
 
-Pure; runs when a renderer is built, some fifty milliseconds for 300 points.
+Pure; runs once per renderer, about 50 ms for 300 points.
 """
 
 from typing import Final
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from styletalk_core.rendering.arrays import Float, Index
 
 _NUDGE: Final = 1e-6
-"""Extents of the points by which each is moved before, so that no four lie on one circle, as those of a grid do."""
+"""Random displacement of each point, relative to the extent, so that no four points are cocircular, as in a grid."""
 _FAR: Final = 1e4
-"""Extents of the points at which the first triangle's corners lie."""
+"""Distance of the corners of the initial triangle, relative to the extent."""
 
 
 def delaunay(points: Float) -> Index:
-    """Triangulates points (V, 2) by Bowyer-Watson insertion; triangles (F, 3) in any order and orientation.
+    """Triangulates points (V, 2) by Bowyer-Watson insertion; returns triangles (F, 3) in any order and orientation.
 
-    Deviation: of points within a millionth of their extent of a common line at the outline, a triangle may be missing.
+    Deviation: a triangle at the outline may be missing if its points are collinear within 1e-6 of the extent.
     """
     count = len(points)
     extent = float(np.ptp(points, axis=0).max())
@@ -40,7 +40,7 @@ def delaunay(points: Float) -> Index:
 
 
 def _outline(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the edges (E, 2) that belong to exactly one triangle."""
+    """Returns the edges (E, 2) that belong to exactly one triangle."""
     edges = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     keys, counts = np.unique(edges[:, 0] << 32 | edges[:, 1], return_counts=True)
     once = keys[counts == 1]
@@ -48,7 +48,7 @@ def _outline(triangles: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _circumcircles(corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return centre and squared radius (F, 3) of the circumcircles of triangles (F, 3, 2)."""
+    """Returns centre and squared radius (F, 3) of the circumcircles of triangles (F, 3, 2)."""
     a = corners[:, 0]
     b, c = corners[:, 1] - a, corners[:, 2] - a
     twice_area = 2 * (b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0])

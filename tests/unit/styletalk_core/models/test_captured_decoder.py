@@ -60,7 +60,7 @@ def test_a_row_follows_the_style_that_took_it(model: StyleTalk) -> None:
 def test_bad_input_is_refused(model: StyleTalk) -> None:
     captured = CapturedStyleTalk(model)
     state = captured.mix_style(np.zeros((1, SMALL.width), np.float32))
-    with pytest.raises(InputError, match="2 rows of phones do not fit 1 styles"):
+    with pytest.raises(InputError, match="2 rows of phones do not match 1 styles"):
         captured.decode(columns(2), [state])
     with pytest.raises(InputError, match="not finite"):
         captured.decode(columns(1) * np.float32(np.nan), [state])

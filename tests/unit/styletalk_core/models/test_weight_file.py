@@ -37,7 +37,7 @@ def test_values_that_are_not_finite_are_named(tmp_path: Path) -> None:
     model = StyleTalk(SMALL)
     model.upper.norm.weight.data[3] = torch.nan
     save(model, {}, tmp_path / "m.safetensors")
-    with pytest.raises(CheckpointError, match=r"upper\.norm\.weight holds values that are not finite"):
+    with pytest.raises(CheckpointError, match=r"upper\.norm\.weight contains values that are not finite"):
         read(tmp_path / "m.safetensors")
 
 

@@ -67,5 +67,5 @@ def test_weights_survive_the_file(network: RecognizerNetwork, tmp_path) -> None:
 def test_a_file_that_holds_no_recognizer_is_refused(tmp_path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(b"no weights")
-    with pytest.raises(CheckpointError, match="is no recognizer weight file"):
+    with pytest.raises(CheckpointError, match="is not a recognizer weight file"):
         load_network(path)

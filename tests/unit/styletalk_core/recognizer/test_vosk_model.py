@@ -87,15 +87,15 @@ def test_without_a_network_the_way_out_is_said(site: Site) -> None:
 
 def test_half_a_model_is_not_kept(site: Site, tmp_path: Path) -> None:
     site.files[f"/{NAME}.zip"] = archive("am/final.mdl")
-    with pytest.raises(InputError, match="not fetched completely"):
+    with pytest.raises(InputError, match="not downloaded completely"):
         model_folder("xx")
     assert not (tmp_path / "cache" / NAME).exists()
 
 
 def test_a_folder_without_a_model_is_refused_and_so_is_a_damaged_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no Vosk model"):
+    with pytest.raises(InputError, match="is not a Vosk model"):
         model_folder(str(tmp_path))
-    with pytest.raises(InputError, match="is no Vosk model"):
+    with pytest.raises(InputError, match="is not a Vosk model"):
         model_folder(str(tmp_path / "missing" / "folder"))
     for part in ("am", "graph"):
         (tmp_path / part).mkdir()

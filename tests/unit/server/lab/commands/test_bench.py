@@ -64,7 +64,7 @@ def test_a_benchmark_that_refuses_is_told_in_its_own_words() -> None:
 
 def test_a_benchmark_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_all, "MAX_BENCHMARK_SECONDS", 0.5)
-    assert run_all.measured(["soak", "--minutes", "60"]) == {"failed": "not done after 0.5 s"}
+    assert run_all.measured(["soak", "--minutes", "60"]) == {"failed": "not finished after 0.5 s"}
 
 
 def test_quality_needs_clips(tmp_path: Path) -> None:

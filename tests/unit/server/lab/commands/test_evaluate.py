@@ -60,7 +60,7 @@ def test_the_renderer_is_judged_alone(folder: Path, capsys: pytest.CaptureFixtur
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere is not a folder"),
-        (["."], "holds no .mp4 clip"),
+        (["."], "contains no .mp4 clip"),
         ([".", "--every", "0"], "--every must be at least 1"),
         ([".", "--future-frames", "6"], "from 0 to 5"),
     ],

@@ -1,4 +1,4 @@
-"""`styletalk results` fills the pages from files alone: what is not there is a dash, what failed is said."""
+"""`styletalk results` generates the pages from files alone: missing results are dashes, failures are reported."""
 
 import json
 from pathlib import Path
@@ -51,37 +51,37 @@ def write(bench: Path) -> tuple[str, str]:
     return page.read_text(), readme.read_text()
 
 
-def test_every_machine_has_a_column_and_every_figure_its_origin(bench: Path) -> None:
+def test_every_machine_has_a_column_and_every_result_its_origin(bench: Path) -> None:
     store(bench, "fast", decoder=DECODER | {"date": "2026-01-03"})
     store(bench, "slow", decoder=DECODER | {"ms_per_frame_b1": 3.0}, renderer=TAKEN | {"failed": "no room"})
     page, readme = write(bench)
     assert "|  | FAST, 2 cores | SLOW, 2 cores |" in page
-    assert "| decode a frame at the paper's size | 0.91 ms | 3.00 ms |" in page
+    assert "| decode one frame, network size of the paper | 0.91 ms | 3.00 ms |" in page
     assert (
-        "| render at 512 x 512, median / p95 | – | – |" in page
+        "| render one frame at 512 x 512, median / p95 | – | – |" in page
         and "`renderer` failed on SLOW, 2 cores: no room" in page
     )
     assert "commit abc1234 of 2026-01-03, abc1234 of 2026-01-02" in page
     assert "## Quality" not in page
-    assert "3.00 ms; the uncached computation takes 10 times as long | `styletalk bench decoder` |" in readme
+    assert "3.00 ms; 10 times as long without style caching | `styletalk bench decoder` |" in readme
     assert "old" not in readme and readme.startswith("# Before") and readme.endswith("after\n") and "–" not in readme
 
 
-def test_quality_stands_beside_the_paper_and_the_baselines(bench: Path) -> None:
+def test_quality_is_compared_with_the_paper_and_the_baselines(bench: Path) -> None:
     store(bench, "fast", quality=QUALITY)
     page, readme = write(bench)
     assert "| StyleTalk on HDTF | 0.812 | – | – | 2.412 |" in page
-    assert f"| here, {UNSEEN} (5 clips, 1 person) | 0.841 | – | 1.820 | 1.957 |" in page
-    assert f"| here, {STUDIO} (1 clip, 1 person) |" in page
-    assert "| here, a still face instead | 0.841 | – | 1.820 | 4.111 |" in page
+    assert "| here, unseen people (5 clips, 1 person) | 0.841 | – | 1.820 | 1.957 |" in page
+    assert "| here, unseen people, GRID (1 clip, 1 person) |" in page
+    assert "| here, still face | 0.841 | – | 1.820 | 4.111 |" in page
     assert "| M-LMD, px | 1.957 | 1.957 | 1.957 | 4.111 | 4.111 | 4.111 |" in page
     assert "| angry | 0.910 | 0.910 | 0.910 | – | – | – |" in page
     assert "| pocketsphinx | 43.9% | 65.5% |" in page and "Sync_conf is not measured" in page
-    assert "1.90 px off; their own mean mouth 2.06, a still face 4.05; 93% of P, B and M closed" in readme
+    assert "1.90 px (their mean mouth 2.06 px, a still face 4.05 px); 93% of P, B and M closed" in readme
 
 
 def on(processor: str, blas_ms: float, load: float) -> dict[str, Any]:
-    """What a benchmark tells of its machine."""
+    """The machine report of a benchmark."""
     return {
         "machine": {"processor": processor, "features": ["avx2"], "cores": 2, "core_limit": 1.5},
         "reference": {"remap_ms": 1.25, "blas_ms": blas_ms, "vp8_ms": 3.5},
@@ -96,28 +96,31 @@ def test_machines_are_compared_by_their_references_and_the_slowest_comes_first(b
     store(bench, "slow", decoder=DECODER | on("B", 9.0, 0.12), capacity=capacity | slow | {"memory_mb_per_session": 90})
     page, readme = write(bench)
     assert (
-        "|  | SLOW, 2 cores | FAST, 2 cores |" in page and "|  | SLOW, 2 cores | FAST, 2 cores | shown by |" in readme
+        "|  | SLOW, 2 cores | FAST, 2 cores |" in page
+        and "|  | SLOW, 2 cores | FAST, 2 cores | measured by |" in readme
     )
-    assert "| product of 512 x 512 float32 matrices | 8.00 ms | 2.00 ms |" in page
-    assert "| share of the machine that other programs took, at most | 31% | 0% |" in page
-    assert "| instruction sets | avx2 | avx2 |" in page and "| cores that may be used | 1.5 | 1.5 |" in page
-    assert "| cost of each | 0.43 CPU seconds per second, 90 MB | – |" in page
-    assert "| cost of a call at 512 x 512 | 0.43 CPU seconds per second | – |" in readme
+    assert "| CPU time, product of 512 x 512 float32 matrices | 8.00 ms | 2.00 ms |" in page
+    assert "| CPU load from other programs, maximum | 31% | 0% |" in page
+    assert "| instruction sets | avx2 | avx2 |" in page and "| available cores | 1.5 | 1.5 |" in page
+    assert "| - cost per session | 0.43 cores, 90 MB | – |" in page
+    assert "| CPU usage of a call at 512 x 512 | 0.43 cores | – |" in readme
 
 
-def test_a_figure_that_a_run_could_not_tell_is_a_dash(bench: Path) -> None:
+def test_a_missing_result_is_a_dash(bench: Path) -> None:
     busy = {"fps": 12.0, "frame_interval_p95_ms": 99.0, "skew_p95_ms": 20.0}
     store(bench, "slow", latency=TAKEN | {"busy": busy, "recovery_s": None})
     page, _ = write(bench)
-    assert "| - the full rate is back after | – |" in page and "cores: frames shown | 12.0 per second |" in page
+    assert "| - time to recover the full frame rate | – |" in page and "frame rate | 12.0 fps |" in page
 
 
-def test_every_row_takes_figures_of_a_benchmark_that_is_run() -> None:
+def test_every_row_uses_an_existing_benchmark() -> None:
     for rows in (report.SPEED, report.LATENCY, report.CAPACITY, report.README):
         assert {row.benchmark for row in rows} <= set(report.RUNS)
     assert {row.benchmark for row in report.MACHINES} == {report.MACHINE}
 
 
-def test_without_figures_the_way_to_them_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_results_the_command_that_measures_them_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["results", "--bench", str(tmp_path)]) == 2
     assert "styletalk bench all --out" in capsys.readouterr().err

@@ -109,7 +109,7 @@ def test_a_joined_state_keeps_the_weights_it_points_to(compiled: CompiledStyleTa
 
 def test_bad_input_is_refused(compiled: CompiledStyleTalk) -> None:
     state = compiled.mix_style(np.zeros((1, SMALL.width), np.float32))
-    with pytest.raises(InputError, match="2 rows of phones do not fit 1 styles"):
+    with pytest.raises(InputError, match="2 rows of phones do not match 1 styles"):
         compiled.decode(columns(2), state)
     with pytest.raises(InputError, match="not finite"):
         compiled.decode(columns(1) * np.float32(np.nan), state)
