@@ -68,7 +68,8 @@ def model_folder(model: str) -> Path:
         folder = _fetched(model)
     if not all((folder / part).is_dir() for part in _PARTS):
         raise InputError(
-            f"{model} is not a Vosk model: give a folder unpacked from alphacephei.com/vosk/models, or a name like en-us"
+            f"{model} is not a Vosk model: give a folder unpacked from alphacephei.com/vosk/models, "
+            "or a name such as en-us"
         )
     return folder
 
