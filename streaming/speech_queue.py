@@ -105,7 +105,7 @@ class SpeechQueue:
             QueueFull: too many utterances are queued.
         """
         if len(self._utterances) >= MAX_UTTERANCES:
-            raise QueueFull(f"{MAX_UTTERANCES} utterances are waiting; send more when some have been spoken.")
+            raise QueueFull(f"{MAX_UTTERANCES} utterances are queued; send more when some have been spoken.")
         self._opened += 1
         utterance = Utterance(self._opened)
         self._utterances.append(utterance)
@@ -119,7 +119,7 @@ class SpeechQueue:
         """
         if len(samples) > self.room:
             raise QueueFull(
-                f"{self.waiting * 1000 // TICK_RATE} ms of sound are waiting; send more when there is room."
+                f"{self.waiting * 1000 // TICK_RATE} ms of audio are buffered; send more when there is room."
             )
         if not utterance.closed and len(samples):
             utterance.pieces.append(samples)
@@ -132,7 +132,7 @@ class SpeechQueue:
             QueueFull: too many marks are pending.
         """
         if len(utterance.marks) >= MAX_MARKS:
-            raise QueueFull(f"{MAX_MARKS} marks are waiting in this utterance.")
+            raise QueueFull(f"{MAX_MARKS} marks of this utterance are pending.")
         insort(utterance.marks, (utterance.length if place is None else place, mark), key=lambda pair: pair[0])
 
     def take(self, count: Tick) -> tuple[NDArray[np.int16], list[Excerpt]]:

@@ -40,7 +40,7 @@ class Check(Protocol[T_co]):
 
     @property
     def accepts(self) -> str:
-        """What it accepts: completes "The field must be ..."."""
+        """Description of accepted values, to complete "The field must be ..."."""
 
     def decode(self, value: object) -> T_co:
         """The value as the message class holds it.

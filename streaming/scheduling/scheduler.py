@@ -71,7 +71,7 @@ class Schedule:
         return removed
 
     def remove_all(self) -> list[AnyJob]:
-        """Empties the schedule, for a worker that stops or starts anew."""
+        """Empties the schedule, when the worker stops or restarts."""
         jobs, self._jobs = self._jobs, []
         return jobs
 

@@ -214,7 +214,7 @@ class BatchWorker(Worker):
         closing = self._control_job(lease, lambda engine: engine.close(lease.slot))
         self._thread.add(closing)
         try:
-            with suppress(EngineFailure, ControlFailed):  # logged by the thread; the next session opens the slot anew
+            with suppress(EngineFailure, ControlFailed):  # logged by the thread; the next session reopens the slot
                 await closing.answer
         finally:
             self._slots.cleared(lease)
@@ -266,7 +266,7 @@ class BatchWorker(Worker):
         self._became_ready.clear()
         self._slots.forget_all()
         for job in self._thread.remove_all():
-            job.fail(EngineFailure("the model worker is starting anew"))
+            job.fail(EngineFailure("the model worker is restarting"))
 
     def batch_done(self, answers: Sequence[AnyAnswer], seconds: float) -> None:
         """Hands the results to who waits for them."""

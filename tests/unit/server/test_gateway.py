@@ -77,7 +77,7 @@ async def test_without_a_place_the_client_is_told_soon(monkeypatch: pytest.Monke
     assert gateway.placed == 0
 
 
-async def test_an_invented_session_begins_anew() -> None:
+async def test_an_unknown_session_id_starts_a_new_session() -> None:
     servers = Servers()
     gateway = Gateway(servers.acquire)
     assert (await gateway.place("invented")).session != "invented"

@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_refused_whole() -> None:
     queue = SpeechQueue()
     utterance = queue.open()
     queue.append(utterance, sound(CAPACITY - 10))
-    with pytest.raises(QueueFull, match="59999 ms of sound are waiting"):
+    with pytest.raises(QueueFull, match="59999 ms of audio are buffered"):
         queue.append(utterance, sound(11))
     assert queue.room == 10
     with pytest.raises(QueueFull, match="marks"):

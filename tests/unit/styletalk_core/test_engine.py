@@ -97,7 +97,7 @@ def test_after_the_warm_up_no_packaged_avatar_has_to_be_built(tmp_path: Path, mo
     warm.warmup()
 
     def build(*_: object) -> None:
-        raise AssertionError("built anew")
+        raise AssertionError("built again")
 
     monkeypatch.setattr("styletalk_core.engine.MeshRenderer", build)
     for avatar in avatars.names():

@@ -101,7 +101,7 @@ async def test_a_duplicate_is_ignored() -> None:
     assert len(receiver.chunks) == 4 and receiver.microphone.late == 2
 
 
-async def test_a_sender_that_starts_anew_is_placed_at_the_present() -> None:
+async def test_a_restarted_sender_continues_at_the_current_time() -> None:
     receiver = Receiver()
     receiver.arrive(range(5))
     receiver.now += 48_000

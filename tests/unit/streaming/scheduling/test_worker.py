@@ -123,7 +123,7 @@ async def test_a_stray_value_error_of_a_control_job_is_logged_and_counted(caplog
     assert caplog.text.count("ValueError: cannot reshape array of size 3") == 4
 
 
-async def test_three_failures_in_a_row_turn_the_worker_unready_and_start_it_anew() -> None:
+async def test_three_failures_in_a_row_make_the_worker_unready_and_restart_it() -> None:
     engine = DeterministicEngine()
     async with running(engine) as worker:
         lease = await opened(worker)

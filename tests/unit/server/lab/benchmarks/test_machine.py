@@ -62,6 +62,6 @@ def test_what_this_program_and_its_children_take_is_not_others() -> None:
     assert machine._ticks(os.getpid())[2] - before >= 0.2 * os.sysconf("SC_CLK_TCK")
 
 
-def test_references_are_taken_anew_and_differ_little() -> None:
+def test_reference_times_are_measured_each_time_and_differ_little() -> None:
     one, other = Reference.taken(), Reference.taken()
     assert 0.2 < one.remap_ms / other.remap_ms < 5
