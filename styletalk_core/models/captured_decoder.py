@@ -45,11 +45,11 @@ class CapturedStyleTalk:
 
     @torch.inference_mode()
     def mix_style(self, code: NDArray[np.float32]) -> StyleState:
-        """Derives the state of one style code (1, C); once per style change."""
+        """Computes the state of one style code (1, C); called once per style change."""
         return self._model.mix_style(torch.from_numpy(code).to(self.device, self._dtype))
 
     def join(self, states: Sequence[StyleState]) -> list[StyleState]:
-        """Return the states unchanged; they are copied into the rows of a batch one by one."""
+        """Returns the states unchanged; they are copied into the rows of a batch one at a time."""
         return list(states)
 
     @torch.inference_mode()

@@ -200,7 +200,7 @@ def _official_dimensions(tensors: Mapping[str, Tensor], source: str, heads: int,
 
 
 def read_pickle(path: Path) -> dict[str, Any]:
-    """Reads a torch pickle that may hold tensors and plain containers only.
+    """Reads a torch pickle that may contain only tensors and plain containers.
 
     Raises:
         CheckpointError: the file is missing, damaged, or contains anything else.

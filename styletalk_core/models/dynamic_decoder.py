@@ -94,7 +94,7 @@ class PartState:
     linear1: tuple[MixedLinear, ...]
     """Mixed feed-forward weights, one per layer."""
     target: Tensor
-    """(B, W, C): the first layer's target after self-attention, before any phone is attended to."""
+    """(B, W, C): target of the first layer after self-attention."""
     query: Tensor
     """(B, W, C): the same, projected for the first layer's attention to the content."""
     rest: Tensor

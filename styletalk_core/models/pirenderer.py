@@ -213,7 +213,7 @@ class EditingNet(nn.Module):
         self.final = nn.Conv2d(width[0], 3, 7, padding=3)
 
     def forward(self, portrait: Tensor, warped: Tensor, descriptor: Tensor) -> Tensor:
-        """Picture (B, 3, H, W), -1..1, from the portrait's share of the first layer and the warped portrait."""
+        """Image (B, 3, H, W), -1..1, from the portrait's part of the first layer and the warped portrait."""
         share = F.conv2d(warped, self.first.conv.weight[:, 3:], padding=3)
         x = self.first.activate(portrait + share)
         kept = [x]
@@ -239,7 +239,7 @@ class PIRenderer(nn.Module):
         self.editing = EditingNet(d)
 
     def prepare(self, image: Tensor) -> PortraitState:
-        """Derives what depends on the portrait (3, H, W) alone; values -1..1, H and W multiples of 32.
+        """Computes everything that depends only on the portrait (3, H, W); values -1..1, H and W multiples of 32.
 
         Raises:
             InputError: another shape, or values that are not finite.
@@ -254,10 +254,10 @@ class PIRenderer(nn.Module):
         return PortraitState(image, self.warping.first(image), editing)
 
     def render(self, state: PortraitState, motion: Tensor) -> Tensor:
-        """Draws one portrait with B motion windows (B, 73, 27): (B, 3, H, W), -1..1.
+        """Renders one portrait with B motion windows (B, 73, 27): (B, 3, H, W), -1..1.
 
         Raises:
-            InputError: the windows have another shape or hold values that are not finite.
+            InputError: the windows have another shape or contain values that are not finite.
         """
         if motion.shape[1:] != (COEFFICIENTS, 2 * RADIUS + 1):
             raise InputError(f"motion windows have shape (B, 73, 27), not {tuple(motion.shape)}")
@@ -271,7 +271,7 @@ class PIRenderer(nn.Module):
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
-    """Samples image (B, 3, H, W) where flow (B, 2, h, w), in pixels of its own resolution, points."""
+    """Samples image (B, 3, H, W) at the positions given by flow (B, 2, h, w), in pixels of the flow map."""
     height, width = flow.shape[2:]
     y, x = torch.linspace(-1, 1, height).to(flow), torch.linspace(-1, 1, width).to(flow)
     across = x + 2 * flow[:, 0] / (width - 1)

@@ -1,7 +1,7 @@
 """Style encoder E_s: clip of expression coefficients to one style code (section 3.2, equation 1).
 
-Deviation: with ``statistics`` the code ends in the clip's mean and log deviation, coefficient by coefficient, so that
-people never trained on keep their own mouth; `test_styletalk.py` shows that they do.
+Deviation: with ``statistics``, the mean and log standard deviation of every coefficient of the clip are appended to the
+code, so that people outside the training set keep their own mouth shape; `test_styletalk.py` proves it.
 
 Runs on: any torch device; pure. In: up to 256 frames of 64 coefficients at 30 fps with a padding mask; out: (B, C).
 """
@@ -54,7 +54,7 @@ class StyleEncoder(nn.Module):
 
 
 def clip_statistics(clip: Tensor, pad: Tensor | None = None) -> Tensor:
-    """Mean and log deviation over time of clip (B, L, C): (B, 2 C)."""
+    """Mean and log standard deviation over time of clip (B, L, C): (B, 2 C)."""
     present = clip.new_ones(clip.shape[:2]) if pad is None else (~pad).to(clip.dtype)
     share = (present / present.sum(dim=1, keepdim=True))[..., None]
     mean = (clip * share).sum(dim=1)

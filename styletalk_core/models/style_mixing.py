@@ -1,7 +1,7 @@
 """Style state of the compiled decoder: mixed feed-forward weights and the first layer's target of a style code.
 
-The same arithmetic as `StyleTalk.mix_style`. The experts lie in the order of the kernel, each output rounded to whole
-numbers of 16 bits of its own unit, so that a style change reads them once at half the bytes and copies nothing.
+Same arithmetic as `StyleTalk.mix_style`. The experts are stored in the order of the kernel, quantised to 16-bit
+integers with a scale per output, so that a style change reads them once, at half the size, and copies nothing.
 
 Runs on: any thread; pure.
 """
@@ -33,17 +33,17 @@ class PartStyle:
     """State of one part decoder for B styles, independent of phones."""
 
     first: tuple[tuple[PackedLinear, ...], ...]
-    """Per style and layer the mixed first layer of the feed-forward."""
+    """Per style and layer, the mixed first layer of the feed-forward."""
     target: Float
-    """(B*W, C): the first layer's target behind its self-attention."""
+    """(B*W, C): target of the first layer after its self-attention."""
     query: Float
-    """(B*W, C): the same, projected for the first layer's attention to the content."""
+    """(B*W, C): the same, projected for the first layer's cross-attention to the content."""
     rest: Float
-    """(B, outputs): the style's own expression, added to what the phones ask for; zero in the paper's network."""
+    """(B, outputs): resting expression of the style, added to the output; zero in the paper's network."""
 
 
 class PartStyles:
-    """The part of one part decoder that depends on the style alone."""
+    """Everything in one part decoder that depends only on the style."""
 
     def __init__(self, weights: Weights, part: str, outputs: int, kernel: Kernel) -> None:
         d = weights.dimensions
@@ -53,7 +53,7 @@ class PartStyles:
         self._experts = [_Experts(self._tensors[f"{name}.weight"], kernel) for name in self._layers()]
 
     def mix(self, learnt: Float) -> PartStyle:
-        """Derives what depends on the learnt part of style codes (B, C)."""
+        """Computes the state for the learnt part of style codes (B, C)."""
         first = f"{self._part}.layers.0"
         tokens = learnt[:, None, :] + self._positions
         attended = self_attention(self._tensors, f"{first}.self_attn", tokens, self._dimensions.heads)
@@ -84,7 +84,7 @@ class _Experts:
     """K parallel linear layers."""
 
     def __init__(self, weight: Float, kernel: Kernel) -> None:
-        """Rounds weight (K, out, in)."""
+        """Quantises weight (K, out, in)."""
         values = [ordered(expert, kernel) for expert in weight]
         units = [_units(expert, kernel) for expert in values]
         self._values: NDArray[np.int16] = np.stack(
@@ -93,14 +93,14 @@ class _Experts:
         self._units: Float = np.stack(units)[:, :, 0]
 
     def mix(self, share: Float) -> Float:
-        """The mean under shares (K,), in the order of the kernel."""
+        """Weighted mean with shares (K,), in the order of the kernel."""
         mixed = np.zeros(self._values.shape[1:], np.float32)
         _mix(self._values, self._units * share[:, None, None], mixed)
         return mixed
 
 
 def _units(values: Float, kernel: Kernel) -> Float:
-    """What a whole number is worth, per output: (tiles, 1, tile * together) of ordered weights."""
+    """Quantisation scale per output, (tiles, 1, tile * together), of ordered weights."""
     tiles, _, width = values.shape
     largest = np.abs(values).max(axis=1).reshape(tiles, kernel.tile, -1).max(axis=2, keepdims=True)
     units = np.maximum(largest / np.float32(_MAX_INT16), np.float32(1e-30))

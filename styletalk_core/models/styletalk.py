@@ -2,9 +2,9 @@
 
 Contains the three networks and the cached style state.
 
-Deviation: where the style code ends in the clip's mean and deviation, the decoders say how far the face goes from that
-mean in units of that deviation, see `in_style`: people never trained on keep their own mouth and their own range. The
-official networks have none of it; `test_styletalk.py` shows that it is all that differs.
+Deviation: if the style code contains the mean and standard deviation of the clip, the decoder output is relative to
+them, see `in_style`, so that people outside the training set keep their own mouth shape and range of motion. The
+official networks do not have this; `test_styletalk.py` proves that there is no other difference.
 
 Runs on: any torch device; pure. Bad input raises `InputError`, a `ValueError` that carries the value.
 """
@@ -40,7 +40,7 @@ class StyleState:
 
     @staticmethod
     def join(states: "Sequence[StyleState]") -> "StyleState":
-        """Joins the states of several sessions into the state of their batch, in the same order."""
+        """Concatenates the states of several sessions into a batch."""
         if len(states) == 1:
             return states[0]
         return StyleState(
@@ -75,7 +75,7 @@ class StyleTalk(nn.Module):
         return self.dimensions.code_width
 
     def mix_style(self, code: Tensor) -> StyleState:
-        """Derives the state of style codes (B, C); once per style change."""
+        """Computes the state of style codes (B, C); called once per style change."""
         if not torch.isfinite(code).all():
             raise InputError("the style code contains values that are not finite")
         d = self.dimensions
@@ -92,7 +92,7 @@ class StyleTalk(nn.Module):
         Args:
             phones: (B, 11) int64 ids or (B, 11, 41) float probability columns, 30 fps; with N frames for each style
                 (B, N, 11) or (B, N, 11, 41).
-            state: of B styles; row i decodes phones[i].
+            state: B styles; row i decodes phones[i].
 
         Returns:
             (B, 64), or (B, N, 64), expression coefficients.
@@ -109,7 +109,7 @@ class StyleTalk(nn.Module):
         return coefficients[:, 0] if phones.dim() == frame_axis else coefficients
 
     def express(self, windows: Tensor, state: StyleState) -> Tensor:
-        """`decode` of (B, N, 11) or (B, N, 11, 41) that were checked before: (B, N, 64)."""
+        """Like `decode`, for validated windows (B, N, 11) or (B, N, 11, 41): (B, N, 64)."""
         content = self.content_encoder(windows)
         coefficients = torch.cat([self.upper(content, state.upper), self.lower(content, state.lower)], dim=-1)
         coefficients = coefficients[..., self.order].float()
@@ -121,7 +121,7 @@ class StyleTalk(nn.Module):
     def encode_style(self, clip: Tensor) -> Tensor:
         """Encodes one style clip (L, 64) of any length of at least one second, 30 fps, into its code (C,).
 
-        A clip longer than 256 frames is cut into evenly spread windows of 256 whose codes are averaged.
+        A clip longer than 256 frames is cut into evenly spaced windows of 256 frames, whose codes are averaged.
 
         Raises:
             InputError: the clip is shorter than one second, has another width, or contains values that are not finite.
@@ -132,9 +132,9 @@ class StyleTalk(nn.Module):
 
 
 def in_style(moved: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Moves a face by ``moved`` (…, 64) deviations ``std`` from the mean ``mean`` of its style, (…, 64).
+    """Moves a face by ``moved`` (…, 64) standard deviations ``std`` from the ``mean`` of its style: (…, 64).
 
-    The lips leave that scale where they are nearly closed, and are shut one deviation further on, for any speaker.
+    Deviation from that scale: nearly closed lips are fully closed one standard deviation further on, for any speaker.
     """
     coefficients = mean + std * moved
     opening_mean, opening_std, opening = mean[..., OPENING], std[..., OPENING], moved[..., OPENING]

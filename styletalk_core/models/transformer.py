@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 
 def sinusoid_positions(length: int, width: int) -> Tensor:
-    """Sinusoid position table, (length, width) float32; even columns are sines, odd ones cosines."""
+    """Sinusoidal position table, (length, width) float32; even columns are sines, odd columns cosines."""
     exponent = 2 * (torch.arange(width, dtype=torch.float64) // 2) / width
     angle = torch.arange(length, dtype=torch.float64)[:, None] / 10000.0**exponent
     return torch.where(torch.arange(width) % 2 == 0, angle.sin(), angle.cos()).float()

@@ -1,1 +1,1 @@
-"""The renderers: a photograph that speaks, resampled over a deforming face mesh."""
+"""Renderers: portrait and motion to frames."""

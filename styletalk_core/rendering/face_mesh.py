@@ -36,7 +36,7 @@ class Eye:
 
     upper_lid: tuple[int, ...]
     lower_lid: tuple[int, ...]
-    upper_fold: tuple[int, ...]  # the row of skin above the upper lid
+    upper_fold: tuple[int, ...]  # skin above the upper lid
     lower_fold: tuple[int, ...]
     iris: tuple[int, ...]  # centre, then four points of the rim
 
@@ -60,9 +60,9 @@ EYES = (RIGHT_EYE, LEFT_EYE)
 _HOLE_RIMS = {*UPPER_INNER_LIP, *LOWER_INNER_LIP}.union(*({*eye.upper_lid, *eye.lower_lid} for eye in EYES))
 
 _RINGS = (1.10, 1.24, 1.42, 1.65)
-_GRID = 14  # anchors across the picture
-# Depths beyond the first are drawn together towards the second [inter-ocular distances]: the steep sides of the
-# face would tear away from the hair beside them when the head turns.
+_GRID = 14  # anchors per side of the image
+# Depths beyond the first are compressed towards the second (inter-ocular distances): otherwise the steep sides of the
+# face would separate from the adjacent hair when the head turns.
 _TRUE_DEPTH, _MAX_DEPTH = 0.12, 0.42
 
 
@@ -72,8 +72,8 @@ class HeadMesh:
 
     vertices: Float  # (V, 3) px; rows 0..477 are the landmarks
     triangles: Index  # (F, 3), far ones first
-    head_weight: Float  # (V,) 1 moves with the head .. 0 stays with the shoulders
-    spread: Float  # (V - 478, 36) how much of each face-oval vertex's expression an anchor takes over
+    head_weight: Float  # (V,) 1 moves with the head .. 0 is fixed to the shoulders
+    spread: Float  # (V - 478, 36) weights with which an anchor follows the expression of the face-oval vertices
 
 
 @cache
@@ -129,7 +129,7 @@ def build_head_mesh(landmarks: Float, size: int, inside: Index) -> HeadMesh:
     around = np.concatenate([np.array(FACE_OVAL), np.arange(LANDMARKS, len(vertices))])
     outside = delaunay(vertices[around, :2])
     outside = around[outside[(outside >= len(FACE_OVAL)).any(1)]]
-    # What fills the holes of eyes and mouth lies behind the skin around them.
+    # The triangles that fill eyes and mouth are behind the surrounding skin.
     hole = np.array([set(triangle) <= _HOLE_RIMS for triangle in inside.tolist()])
     nearer_last = np.argsort(-vertices[inside, 2].mean(1), kind="stable")
     order = np.concatenate([nearer_last[hole[nearer_last]], nearer_last[~hole[nearer_last]]])

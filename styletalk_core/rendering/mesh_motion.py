@@ -1,7 +1,7 @@
 """Mesh deformation: applies expression, blink and pose of one frame, in one compiled call on small arrays.
 
-Besides the vertices it yields what the layers behind lips and lids are drawn by: the curves of the openings, how far
-the eyes have closed, and the maps that undo the head's motion.
+It also computes the inputs for drawing the layers behind lips and lids: the curves of the openings, the eye closure, and
+the affine maps that undo the head motion.
 Runs on: any thread; pure. Compiled by numba on first use and cached beside the module.
 """
 
@@ -18,11 +18,11 @@ from styletalk_core.rendering.mouth.anatomy import JAW
 from styletalk_core.rendering.raster.opening import smooth_curve
 
 _SEALED: Final = 0.014
-"""Inter-ocular distances between the lips below which they are drawn together."""
+"""Lip gap below which the lips are closed, in inter-ocular distances."""
 _LIDS_MEET: Final = 0.12
-"""Share of the way that the lower lid comes up in a blink."""
+"""Share of the eye opening by which the lower lid rises in a blink."""
 _FOLD_FOLLOWS: Final = 0.42
-"""How far the skin above the upper lid comes down with it."""
+"""Share of the upper lid's motion that the skin above it follows."""
 _LID_MIDDLE: Final = slice(2, 7)
 
 _UPPER_LIDS: Final = np.array([eye.upper_lid for eye in EYES], np.int32)
@@ -43,16 +43,16 @@ class MeshState:
 
     vertices: Float  # (V, 2)
     shape: Float  # (V, 3), before the head turns
-    closing: Float  # (2,) how far each eye has closed, 0 as in the portrait .. 1
+    closing: Float  # (2,) closure of each eye, 0 as in the portrait .. 1 closed
     eyes: Float  # (2, 2, C, 2) curves of the upper and the lower lid of each eye
-    creases: Float  # (2, C, 2) curves above the upper lids where the skin folds
+    creases: Float  # (2, C, 2) curves of the folds above the upper lids
     lips: Float  # (2, D, 2) curves of the inner lips
-    to_source: Float  # (3, 2, 3) affine maps of the eyes' and the mouth's surroundings into the texture, motion undone
-    jaw: Float  # (2,) how far the jaw has moved from rest, inter-ocular distances
+    to_source: Float  # (3, 2, 3) affine maps from the output to the texture around eyes and mouth, head motion undone
+    jaw: Float  # (2,) displacement of the jaw from rest, inter-ocular distances
 
 
 class MeshMotion:
-    """Bends one portrait's mesh."""
+    """Deforms the mesh of one portrait."""
 
     def __init__(
         self, mesh: HeadMesh, neutral: Float, to_picture: Float, pivot: Float, unit: float, texture_points: Float
@@ -60,12 +60,12 @@ class MeshMotion:
         """Prepares a portrait.
 
         Args:
-            mesh: as the photo shows it, px of the output.
-            neutral: (V, 3) the same with the mouth at rest.
-            to_picture: (3, 3) from canonical displacements to px.
-            pivot: (3,) px, the point about which the head turns.
+            mesh: mesh of the photo, px of the output.
+            neutral: (V, 3) vertices with the mouth at rest.
+            to_picture: (3, 3) map from canonical displacements to px.
+            pivot: (3,) px, the point about which the head rotates.
             unit: inter-ocular distance, px.
-            texture_points: (V, 2) px, where the vertices lie in the texture.
+            texture_points: (V, 2) px, positions of the vertices in the texture.
         """
         self._unit = np.float32(unit)
         self._arrays = (
@@ -81,7 +81,7 @@ class MeshMotion:
         self._openness = np.array([_lid_gap(flat, side) for side in range(len(EYES))], np.float32)
 
     def __call__(self, offsets: Float, pose: Float, blink: float) -> MeshState:
-        """Bends the mesh by displacements (478, 3) of the landmarks, canonical units, a pose (6,) and a blink."""
+        """Deforms the mesh by landmark displacements (478, 3) in canonical units, a pose (6,) and a blink."""
         offsets, pose = np.ascontiguousarray(offsets, np.float32), np.ascontiguousarray(pose, np.float32)
         return MeshState(*_bend(offsets, pose, np.float32(blink), self._unit, self._openness, *self._arrays))
 
@@ -101,7 +101,7 @@ def _bend(
     pivot: Any,
     texture_points: Any,
 ) -> Any:
-    """The fields of `MeshState`."""
+    """Computes the fields of `MeshState`."""
     shape = neutral.copy()
     for point in range(LANDMARKS):
         for axis in range(3):
@@ -140,7 +140,7 @@ def _lid_gap(vertices: Any, side: int) -> Any:
 
 @_compiled  # type: ignore[untyped-decorator]
 def _close_lids(shape: Any, side: int, blink: Any) -> None:
-    """Brings the lids of an eye together, and the skin around them along."""
+    """Closes the lids of an eye and moves the surrounding skin with them."""
     for k in range(_UPPER_LIDS.shape[1]):
         above, below = _UPPER_LIDS[side, k], _LOWER_LIDS[side, k]
         for axis in range(3):
@@ -158,7 +158,7 @@ def _close_lids(shape: Any, side: int, blink: Any) -> None:
 
 @_compiled  # type: ignore[untyped-decorator]
 def _seal_lips(shape: Any, unit: Any) -> None:
-    """Lips that would pass through each other touch, and a gap too small to be meant is drawn together."""
+    """Prevents the lips from intersecting and closes gaps too small to be intended."""
     for k in range(len(_UPPER_LIP)):
         above, below = _UPPER_LIP[k], _LOWER_LIP[k]
         share = (shape[below, 1] - shape[above, 1]) / (np.float32(_SEALED) * unit)
@@ -171,7 +171,7 @@ def _seal_lips(shape: Any, unit: Any) -> None:
 
 @_compiled  # type: ignore[untyped-decorator]
 def _draw_anchors_along(shape: Any, still: Any, spread: Any) -> None:
-    """Anchors follow the outline of the face as far as ``spread`` (A, 36) says."""
+    """Moves the anchors with the face outline by the weights ``spread`` (A, 36)."""
     for anchor in range(len(spread)):
         for k in range(len(_OVAL)):
             for axis in range(3):
@@ -181,7 +181,7 @@ def _draw_anchors_along(shape: Any, still: Any, spread: Any) -> None:
 
 @_compiled  # type: ignore[untyped-decorator]
 def _head_motion(pose: Any, pivot: Any, unit: Any) -> Any:
-    """Turn and growth (2, 3) of the head about its pivot, as `head_pose.rotation_matrix`, and where the pivot goes."""
+    """Rotation and scale (2, 3) of the head about its pivot, as `head_pose.rotation_matrix`, and the pivot's target."""
     cp, cy, cr = np.cos(pose[0]), np.cos(pose[1]), np.cos(pose[2])
     sp, sy, sr = np.sin(pose[0]), np.sin(pose[1]), np.sin(pose[2])
     size = 1 + pose[5] / np.float32(NEARER_PER_SCALE)
@@ -195,7 +195,7 @@ def _head_motion(pose: Any, pivot: Any, unit: Any) -> Any:
 
 @_compiled  # type: ignore[untyped-decorator]
 def _posed(point: Any, turn: Any, shift: Any, pivot: Any, weight: Any) -> Any:
-    """Where a point (3,) lies in the picture, x and y; one of ``weight`` 0 stays with the shoulders."""
+    """Projects a point (3,) to x, y in the frame; a ``weight`` of 0 fixes it to the shoulders."""
     x, y, z = point[0] - pivot[0], point[1] - pivot[1], point[2] - pivot[2]
     moved_x = shift[0] + turn[0, 0] * x + turn[0, 1] * y + turn[0, 2] * z
     moved_y = shift[1] + turn[1, 0] * x + turn[1, 1] * y + turn[1, 2] * z
@@ -204,7 +204,7 @@ def _posed(point: Any, turn: Any, shift: Any, pivot: Any, weight: Any) -> Any:
 
 @_compiled  # type: ignore[untyped-decorator]
 def _motion_undone(still: Any, rim: Any, turn: Any, shift: Any, pivot: Any, texture_points: Any) -> Any:
-    """Least-squares affine map (2, 3) from where landmarks lie when only the head moves, to the texture."""
+    """Least-squares affine map (2, 3) from landmarks moved only by the head pose to the texture."""
     places = np.empty((len(rim), 2))
     for k in range(len(rim)):
         places[k, 0], places[k, 1] = _posed(still[rim[k]], turn, shift, pivot, np.float32(1))

@@ -1,7 +1,7 @@
 """Mesh renderer: deforms the face mesh by expression, pose, gaze and blink, and resamples the photo over it.
 
-Layers, back to front: the empty background; the person as one soft-edged layer, head and hair moving over still
-shoulders; the eyeballs between the lids; the inside of the mouth between the lips.
+Layers, back to front: the empty background; the person as one soft-edged layer, with head and hair moving over fixed
+shoulders; the eyeballs between the lids; the mouth interior between the lips.
 Runs on: worker thread; `render` keeps no state between frames.
 """
 
@@ -29,12 +29,12 @@ from styletalk_core.rendering.raster.opening import Patch, open_between
 from styletalk_core.rendering.raster.rasterizer import PLAIN, SHADED, SKIPPED, draw_triangles, fill_triangles
 from styletalk_core.rendering.retouch_weights import load
 
-_SUPERSAMPLING = 2.0  # texture pixels per output pixel: bilinear sampling then blurs nothing that the output shows
-_SHARPENED = 0.45  # share of its finest detail that an enlarged photo gains, since resampling takes as much away
-_STRIP = 1 / 32  # height of a strip in which neighbouring triangles are drawn, shares of the picture
-_LINE = 1e-5  # square inter-ocular distances, twice the area of a triangle that is nearly a line
-_LIPS_PART = 0.05  # px between the lips from which the mouth is painted
-_SEEN_BESIDE = 3  # texture pixels beside a triangle of which its edge may show something
+_SUPERSAMPLING = 2.0  # texture pixels per output pixel, so that bilinear sampling does not blur visible detail
+_SHARPENED = 0.45  # sharpening of the finest detail of an enlarged photo, to compensate for resampling
+_STRIP = 1 / 32  # height of the strips in which triangles are drawn, relative to the frame
+_LINE = 1e-5  # twice the area of a nearly degenerate triangle, in square inter-ocular distances
+_LIPS_PART = 0.05  # px, minimum lip gap at which the mouth interior is painted
+_SEEN_BESIDE = 3  # texture pixels around a triangle that may be visible at its edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Scene:
     """Deformed mesh and patches of one frame, before drawing."""
 
     vertices: Float  # (V, 2) px, mesh position in the output
-    patches: list[Patch]  # eyes and mouth, in the order in which they are laid over the face
+    patches: list[Patch]  # eyes and mouth, in drawing order
     retouching: Float  # (G, G, 5), see `Retouch.fields`
 
 
@@ -118,8 +118,8 @@ class MeshRenderer:
 
         Args:
             expression: (64,) coefficients of the face model.
-            pose: (6,) pitch, yaw, roll [rad] and shift [inter-ocular distances], relative to the portrait's own.
-            gaze: (2,) yaw and pitch of the eyes [rad].
+            pose: (6,) pitch, yaw, roll (rad) and translation (inter-ocular distances), relative to the portrait's pose.
+            gaze: (2,) yaw and pitch of the eyes, rad.
             blink: 0 open .. 1 closed.
             behind: (H, W, 3) uint8 RGB background; the portrait's own if None.
 
@@ -151,7 +151,7 @@ class MeshRenderer:
     ) -> Image:
         """Renders displacements (478, 3) of the landmarks in canonical units instead of coefficients.
 
-        Without ``layers`` the photo is warped and nothing is drawn behind lips and lids, for comparison.
+        Without ``layers``, the photo is only warped, without eyes and mouth interior, for comparison.
         """
         scene = self.scene(offsets, pose, gaze, blink)
         below = self._layer_of(self.background if behind is None else behind)
@@ -175,7 +175,7 @@ class MeshRenderer:
         return Scene(state.vertices, [patch for patch in patches if patch is not None], retouching)
 
     def _drawn(self, scene: Scene, kinds: Index, behind: Image, texture: Image | None = None) -> Image:
-        """Draws a scene over ``behind`` (H, W, 4), or (0, W, 4) for none: (H, W, 4), see `draw_triangles`."""
+        """Draws a scene over ``behind`` (H, W, 4), or (0, W, 4) for no background; see `draw_triangles`."""
         layer = np.empty((self.size, self.size, 4), np.uint8)
         source, gains = self.retouch.vertices(self.texture_points, self._retouched, scene.retouching)
         draw_triangles(
@@ -237,8 +237,8 @@ class MeshRenderer:
         return np.setdiff1d(np.arange(len(place), dtype=np.int32), around)
 
     def _triangle_kinds(self) -> Index:
-        """(F,) `SKIPPED` where the person is not, `SHADED` around the mouth, `PLAIN` elsewhere."""
-        # Beyond the edges of the texture its outermost pixels go on.
+        """(F,) kinds: `SKIPPED` outside the person, `SHADED` around the mouth, `PLAIN` elsewhere."""
+        # The texture is extended beyond its edges.
         corners = self.texture_points[self.mesh.triangles]
         seen = cv2.integral((self.person[..., 3] > 0).astype(np.uint8))
         last = len(seen) - 1
@@ -250,7 +250,7 @@ class MeshRenderer:
 
 
 def _neighbourhood(triangles: Index, vertices: list[int], rings: int) -> Index:
-    """Return the triangles at ``vertices`` and at their neighbours up to ``rings`` rings away."""
+    """Returns the triangles at ``vertices`` and at their neighbours up to ``rings`` rings away."""
     near = np.zeros(len(triangles), np.bool_)
     reached = np.unique(vertices)
     for _ in range(rings):
@@ -260,14 +260,14 @@ def _neighbourhood(triangles: Index, vertices: list[int], rings: int) -> Index:
 
 
 def _neighbours_together(centers: Float, strip: float) -> Index:
-    """Order (F,) in which places (F, >=2) are visited along strips of the picture, px."""
+    """Order (F,) of positions (F, >=2), px, along horizontal strips of the image."""
     return np.lexsort((centers[:, 0], centers[:, 1] // strip)).astype(np.int32)
 
 
 def _facing(mesh: HeadMesh, face: Float) -> Index:
-    """Signs (F,) of the areas of triangles that face the camera; 0 for those that are nearly lines.
+    """Signs (F,) of the areas of triangles that face the camera; 0 for nearly degenerate triangles.
 
-    In a photo of a turned head some have turned their backs: a frontal ``face`` (478, >=2) tells of landmarks.
+    In a photo of a turned head some triangles face backwards, so those of landmarks use a frontal ``face`` (478, >=2).
     """
     places = mesh.vertices[:, :2] / eye_distance_px(mesh.vertices)
     signs = []
@@ -285,7 +285,7 @@ def _sharpened(image: Image) -> Image:
 
 
 def _rescaled(points: Float, factor: float) -> Float:
-    """Pixel positions of a picture after it was resized by ``factor``; pixel centres are whole numbers."""
+    """Pixel positions after resizing the image by ``factor``; pixel centres are at integers."""
     moved = points * factor
     moved[:, :2] += 0.5 * factor - 0.5
     return np.asarray(moved, np.float32)

@@ -29,7 +29,7 @@ POINTS: Final = tuple(sorted({
     *LIPS,
     152, 175, 199, 200, 148, 377, 171, 396, 18, 83, 313, 43, 273, 202, 422, 204, 424, 194, 418,  # chin
     1, 2, 164, 50, 280, 205, 425, 36, 266, 203, 423, 206, 426, 92, 322,  # nose and cheeks
-    216, 436, 212, 432, 214, 434, 57, 287,  # beside the mouth
+    216, 436, 212, 432, 214, 434, 57, 287,  # around the mouth
 }))
 # fmt: on
 """Landmarks whose motion describes the mouth."""
@@ -149,7 +149,7 @@ def load(path: Path = FOLDER / "mouth.safetensors") -> RetouchWeights:
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read as safetensors: {error}") from error
     if stored is None:
-        raise CheckpointError(f"{path} is no weight file of the mouth: its format is {header.get('format')!r}")
+        raise CheckpointError(f"{path} is not a mouth weight file: its format is {header.get('format')!r}")
     dimensions = RetouchDimensions(**{**stored, "channels": tuple(stored["channels"])})
     check_tensors({name: value.shape for name, value in tensors.items()}, dimensions.shapes(), str(path))
     return RetouchWeights(dimensions, tensors)

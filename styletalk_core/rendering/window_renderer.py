@@ -42,7 +42,7 @@ def network_for(renderer: str, weights: Path | None) -> PIRenderer | None:
     if renderer == MESH:
         return None
     if weights is None:
-        raise InputError("the pirenderer needs --renderer-weights FILE, the checkpoint that its authors publish")
+        raise InputError("the pirenderer needs --renderer-weights FILE, the checkpoint published by its authors")
     try:
         return load_official_renderer(weights)
     except CheckpointError as error:

@@ -1,8 +1,8 @@
 """Geometry and shading of palate, tongue and teeth between parted lips; colours are supplied by the caller.
 
 Lengths are inter-ocular distances (about 90 mm), x right and y down from the middle of the closed lips. The upper teeth
-are fixed to the head, the lower teeth and the tongue to the jaw. The row of teeth is a texture made of a synthetic face
-(see teeth.py).
+are fixed to the head, the lower teeth and the tongue to the jaw. The row of teeth is a texture made from a synthetic
+face (see `styletalk_core/lab/assets/teeth_texture.py`).
 Runs on: any thread; pure.
 """
 
@@ -21,11 +21,11 @@ PARTS: Final = ("palate", "tongue", "lower teeth", "upper teeth")
 JAW: Final = (152, 175, 199, 200, 148, 377, 171, 396)
 """Landmarks of the chin, which move with the lower teeth."""
 
-_TEETH_SCALE: Final = 1 / 794  # length of a texture pixel
-_TEETH_WHITE: Final = 0.93  # brightness of the texture's enamel
-_UPPER_EDGE: Final = 0.018  # the upper teeth end this far below the line of the closed lips
-_LOWER_EDGE: Final = 0.027  # the lower teeth begin this far below it
-_LOWER_WIDTH: Final = 0.74  # of the upper row
+_TEETH_SCALE: Final = 1 / 794  # size of a texture pixel
+_TEETH_WHITE: Final = 0.93  # brightness of the enamel in the texture
+_UPPER_EDGE: Final = 0.018  # lower edge of the upper teeth, below the line of the closed lips
+_LOWER_EDGE: Final = 0.027  # upper edge of the lower teeth, below the same line
+_LOWER_WIDTH: Final = 0.74  # width of the lower row, relative to the upper one
 _LOWER_GUM: Final = 0.3  # share of the texture that the lower lip always covers
 _TONGUE_CENTER, _TONGUE_HEIGHT, _TONGUE_WIDTH = 0.075, 0.115, 0.225
 _UPPER_SHADOW, _LOWER_SHADOW = 0.045, 0.014  # depth of the lips' shadows
@@ -34,12 +34,12 @@ _compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
 class MouthAnatomy:
-    """The parts of an open mouth, sampled at any place."""
+    """The parts of an open mouth, sampled at any position."""
 
     def __init__(self, pixel: float, upper_teeth: bool = True, lower_teeth: bool = True) -> None:
-        """``pixel`` is the distance between the places that will be sampled; finer detail is averaged beforehand.
+        """``pixel`` is the distance between sampled positions; finer detail is averaged beforehand.
 
-        A row of teeth that a portrait shows itself is left out.
+        A row of teeth that is visible in the portrait is omitted.
         """
         self._upper_share, self._lower_share = float(upper_teeth), float(lower_teeth)
         scale = min(1.0, _TEETH_SCALE / pixel * 1.5)
@@ -56,16 +56,16 @@ class MouthAnatomy:
         half_width: float,
         colors: Float,
     ) -> Float:
-        """Colours (h, w, 3) of an open mouth, where it is ``visible`` (h, w).
+        """Computes the colours (h, w, 3) of an open mouth where it is ``visible`` (h, w).
 
         Args:
-            visible: more than 0 where a colour is wanted.
-            places: (2, 3) affine map from columns and rows to places in the mouth.
+            visible: greater than 0 where a colour is needed.
+            places: (2, 3) affine map from columns and rows to positions in the mouth.
             lips: (2, w) rows of the upper and the lower lip in each column.
-            distance: between two rows.
-            jaw: (2,) how far the jaw has moved from rest.
-            half_width: of the mouth at rest.
-            colors: (4, 3) of the `PARTS`.
+            distance: distance between two rows.
+            jaw: (2,) displacement of the jaw from rest.
+            half_width: half width of the mouth at rest.
+            colors: (4, 3) colours of the `PARTS`.
         """
         shares = np.array([self._lower_share, self._upper_share], np.float32)
         return np.asarray(
@@ -86,7 +86,7 @@ def _paint(
     teeth_scale: float,
     shares: Any,
 ) -> Any:
-    """See `MouthAnatomy.paint`; ``shares`` (2,) are 0 or 1, whether there are lower and upper teeth."""
+    """See `MouthAnatomy.paint`; ``shares`` (2,) are 1 if there are lower and upper teeth, else 0."""
     painted = np.zeros((*visible.shape, 3), np.float32)
     lower, upper = np.zeros(4, np.float32), np.zeros(4, np.float32)
     for row in range(visible.shape[0]):
@@ -107,7 +107,7 @@ def _paint(
             )
             behind_upper = 1 - upper[3]
             behind_teeth = behind_upper * (1 - lower[3])
-            # Where no light falls, every part is as dark and red as the palate.
+            # Without light, every part is as dark and red as the palate.
             dark = 1 - light * (shown * behind_teeth + lower[3] * behind_upper + upper[3])
             for k in range(3):
                 enamel = (lower[k] * behind_upper * colors[2, k] + upper[k] * colors[3, k]) / _TEETH_WHITE
@@ -118,7 +118,7 @@ def _paint(
 
 @_compiled  # type: ignore[untyped-decorator]
 def _tongue(x: float, y: float) -> tuple[float, float]:
-    """How much of the tongue is seen at a place seen from the jaw, and how bright it is."""
+    """Opacity and brightness of the tongue at a position relative to the jaw."""
     across, down = x / _TONGUE_WIDTH, (y - _TONGUE_CENTER) / _TONGUE_HEIGHT
     body = min(max(1 - across * across - down * down, 0.0), 1.0)
     groove = 1 - 0.14 * np.exp(-((across / 0.12) ** 2))
@@ -127,7 +127,7 @@ def _tongue(x: float, y: float) -> tuple[float, float]:
 
 @_compiled  # type: ignore[untyped-decorator]
 def _light(corner: Any, below_upper: Any, above_lower: Any) -> Any:
-    """How much light falls between the lips; ``corner`` is 0 in the middle .. 1 at the corners of the mouth."""
+    """Amount of light between the lips; ``corner`` is 0 in the middle .. 1 at the corners of the mouth."""
     corner = min(corner, 1.0)
     under_upper = min(max(below_upper / _UPPER_SHADOW, 0.0), 1.0)
     under_lower = min(max(above_lower / _LOWER_SHADOW, 0.0), 1.0)
@@ -137,9 +137,9 @@ def _light(corner: Any, below_upper: Any, above_lower: Any) -> Any:
 
 @_compiled  # type: ignore[untyped-decorator]
 def _row_of_teeth(teeth: Any, scale: float, x: float, below_edge: float, hidden: float, out: Any) -> None:
-    """A row of teeth whose cutting edge lies at ``below_edge`` = 0, RGBA premultiplied, into ``out`` (4,).
+    """Samples a row of teeth with its cutting edge at ``below_edge`` = 0 into ``out`` (4,), premultiplied RGBA.
 
-    ``hidden`` is the share of the texture at its gums that is never shown.
+    ``hidden`` is the share of the texture at the gums that is never visible.
     """
     height, columns = teeth.shape[:2]
     across = x / scale + columns / 2 - 0.5
@@ -152,7 +152,7 @@ def _row_of_teeth(teeth: Any, scale: float, x: float, below_edge: float, hidden:
 
 @cache
 def _teeth_texture() -> Float:
-    """(h, w, 4) RGBA float32 0..1, premultiplied."""
+    """Loads the texture: (h, w, 4) premultiplied RGBA float32, 0..1."""
     data = np.frombuffer((files("styletalk_core") / "portraits" / "teeth.png").read_bytes(), np.uint8)
     bgra = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
     assert bgra is not None

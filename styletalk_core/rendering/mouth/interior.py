@@ -13,17 +13,17 @@ from styletalk_core.rendering.mouth.photo_teeth import photo_teeth
 from styletalk_core.rendering.raster.opening import Opening, Patch
 
 _CHEEKS = (50, 280, 205, 425)
-# Fitted to what is seen between the lips in some 150 clips of talking people, relative to their cheeks.
+# Fitted to the mouth interiors in about 150 clips of talking people, relative to their cheeks.
 _ENAMEL = np.array([1.05, 0.98, 0.95], np.float32)
-_ENAMEL_BRIGHTNESS = (100.0, 0.62)  # grey levels: constant, share of the cheeks' brightness
+_ENAMEL_BRIGHTNESS = (100.0, 0.62)  # grey levels: constant, share of the cheek brightness
 _MAX_BRIGHTNESS = 175.0
-_LOWER_TEETH = 0.84  # of the upper ones
-_TONGUE = np.array([0.88, 0.66, 0.70], np.float32)  # of the cheeks
-_PALATE = np.array([0.45, 0.29, 0.31], np.float32)  # of the cheeks
+_LOWER_TEETH = 0.84  # relative to the upper teeth
+_TONGUE = np.array([0.88, 0.66, 0.70], np.float32)  # relative to the cheeks
+_PALATE = np.array([0.45, 0.29, 0.31], np.float32)  # relative to the cheeks
 _TYPICAL_SKIN = np.array([1.25, 0.98, 0.80], np.float32)  # relative to its mean
-_LIGHT_SHARE = 0.45  # how much of a deviation from typical skin is due to the light rather than the complexion
-_FULL_LIGHT, _MIN_LIGHT = 0.16, 0.10  # gap between the lips at which all light comes in; what does when they part
-_OPAQUE = 0.08  # gap from which the mouth hides the stretched lips of the photo
+_LIGHT_SHARE = 0.45  # share of a deviation from typical skin that is due to the light rather than the complexion
+_FULL_LIGHT, _MIN_LIGHT = 0.16, 0.10  # lip gap with full light; share of light when the lips start to part
+_OPAQUE = 0.08  # lip gap at which the mouth interior fully covers the stretched lips of the photo
 
 
 class MouthInterior:
@@ -35,7 +35,7 @@ class MouthInterior:
         Args:
             image: (T, T, 3) the portrait.
             landmarks: (478, 3) its landmarks, px.
-            resting: (478, 3) the same with the mouth at rest.
+            resting: (478, 3) landmarks with the mouth at rest.
             unit: its inter-ocular distance, px.
         """
         self._unit = unit
@@ -61,8 +61,8 @@ class MouthInterior:
         """Paints the inside of the mouth within ``opening``.
 
         Args:
-            to_source: (2, 3) affine map from output pixels to the portrait's, the head's motion undone.
-            jaw: (2,) how far the jaw has moved from rest, inter-ocular distances.
+            to_source: (2, 3) affine map from output pixels to the portrait's, head motion undone.
+            jaw: (2,) displacement of the jaw from rest, inter-ocular distances.
             lips: (2, C, 2) smooth curves of the inner lips in the output, px.
         """
         width = opening.mask.shape[1]

@@ -17,9 +17,9 @@ from styletalk_core.rendering.raster.opening import smooth_curve
 _OPEN: Final = 0.02
 """Minimum lip gap at which a photo shows the mouth interior, in inter-ocular distances."""
 _STRETCHED: Final = 1.7, 4.5
-"""Gaps, in gaps of the photo, between which a mouth without teeth gives way to the painted one."""
+"""Range of lip gaps, relative to the photo's, over which a mouth without teeth fades into the painted one."""
 _WITH_TEETH: Final = 0.82, 1.3
-"""Gaps beyond which a mouth with teeth has given way: stretched teeth are seen at once, teeth that stay are not."""
+"""Range of relative lip gaps within which a mouth with teeth is used; beyond it, the teeth would look stretched."""
 _COLUMNS: Final = 33
 
 
@@ -43,13 +43,13 @@ class PhotoMouth:
         return cls(image, columns, top, gaps, has_teeth) if gaps.max() > _OPEN * unit else None
 
     def lay_over(self, painted: Float, across: Float, down: Float, gap: float) -> Float:
-        """``painted`` (h, w, 3) with the photographed mouth over it, as far as it fits.
+        """Blends the photographed mouth over ``painted`` (h, w, 3), as far as it matches.
 
         Args:
-            painted: the mouth as it is drawn without this.
+            painted: the painted mouth.
             across: (w,) 0 right .. 1 left corner of the mouth.
             down: (h, w) 0 upper .. 1 lower lip.
-            gap: widest distance between the lips, px of the portrait.
+            gap: largest distance between the lips, px of the portrait.
         """
         share = self._share(gap / float(self.gaps.max()))
         if share == 0:

@@ -19,21 +19,21 @@ from styletalk_core.rendering.raster.opening import smooth_curve
 _OPEN: Final = 0.075
 """Minimum lip gap at which a photo can show teeth, in inter-ocular distances."""
 _RANGE: Final = 0.22
-"""Difference in whiteness between teeth and what is behind them, shares of the cheeks' lightness."""
+"""Difference in whiteness between the teeth and the mouth behind them, relative to the lightness of the cheeks."""
 _REDNESS: Final = 1.2
-"""Whiteness is lightness less this times redness (CIE a*): gums and tongue are bright too, but red."""
+"""Whiteness is lightness minus this times redness (CIE a*); gums and tongue are bright, too, but red."""
 _ABOVE_LIPS: Final = 0.16
-"""The same between teeth and lips."""
+"""Difference in whiteness between teeth and lips."""
 _MIN_TEETH_SHARE: Final = 0.12
-"""Share of the opening that is teeth, if there are any."""
+"""Minimum share of teeth in the opening."""
 _UPPER_STARTS: Final = 0.45
-"""Share of the way from lip to lip by which the upper teeth have begun."""
+"""Position between the lips, from 0 upper to 1 lower, above which upper teeth must start."""
 _HIDDEN: Final = 0.015
-"""Inter-ocular distances by which the teeth go on behind the lips, before the gum begins."""
+"""Extension of the teeth behind the lips, up to the gum, in inter-ocular distances."""
 _GUM_ENDS: Final = 0.10
 """Edge of the gum in the middle of the row; it forms an arch."""
 _LIP_SHADOW: Final = 0.012
-"""Inter-ocular distances from the lip within which its shadow and its blur hide the true colour of teeth."""
+"""Distance from the lip within which its shadow and blur change the colour of teeth, in inter-ocular distances."""
 _END_FADE: Final = 0.02
 _TOOTH: Final = 0.06
 """Width of a tooth, inter-ocular distances."""
@@ -41,25 +41,25 @@ _NOTCH: Final = 0.012
 """Maximum depth of the notches between teeth; deeper ones are undetected shadows."""
 _SEAM: Final = 0.010
 _SEAM_SHADE: Final = 0.85
-_GUM: Final = np.array([0.66, 0.40, 0.40], np.float32)  # of the cheeks
+_GUM: Final = np.array([0.66, 0.40, 0.40], np.float32)  # relative to the cheeks
 
 
 @dataclass(frozen=True, slots=True)
 class TeethRow:
-    """One row of a portrait's own teeth; ``origin`` (2,) px is where its picture lies in the portrait."""
+    """One row of teeth of a portrait; ``origin`` (2,) px is the position of ``rgba`` in the portrait."""
 
     rgba: Float  # (h, w, 4), straight alpha 0..1
     origin: Float
 
     def lay_over(self, image: Float, x: Float, y: Float) -> Float:
-        """``image`` (h, w, 3) with the teeth over it; x and y (h, w) are its places in the portrait, px."""
+        """Blends the teeth over ``image`` (h, w, 3), whose pixels are at x and y (h, w) in the portrait, px."""
         x, y = x - self.origin[0], y - self.origin[1]
         seen = cv2.remap(self.rgba, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(image + (seen[..., :3] - image) * seen[..., 3:], np.float32)
 
 
 def photo_teeth(image: Image, landmarks: Float, unit: float, cheeks: Float) -> tuple[TeethRow | None, TeethRow | None]:
-    """Upper and lower teeth of a portrait (T, T, 3), each None where the photo shows none.
+    """Extracts the upper and lower teeth of a portrait (T, T, 3), each None if the photo shows none.
 
     Args:
         image: the portrait.
@@ -103,15 +103,15 @@ def _recognized(patch: Float, between: Float, lips: Float, cheeks: Float) -> Flo
 
 
 def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum: Float) -> Float:
-    """A row of teeth, whole from end to end and from its lip to its edge, and continued behind the lip.
+    """Completes a row of teeth from end to end and from lip to edge, and continues it behind the lip.
 
     Args:
-        patch: (H, W, 3) picture.
-        row: (H, W) bool, where teeth were recognized.
-        lip: (W,) the edge of the lip that they grow behind, rows.
+        patch: (H, W, 3) image around the mouth.
+        row: (H, W) bool, detected teeth.
+        lip: (W,) row of the lip edge above the upper or below the lower teeth.
         down: 1 for the upper row, -1 for the lower one.
         unit: inter-ocular distance, px.
-        gum: (3,) its colour.
+        gum: (3,) colour of the gum.
     """
     height, width = row.shape
     columns = np.flatnonzero(row.any(axis=0))
@@ -135,7 +135,7 @@ def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum
 
 
 def with_closed_lips(image: Image, landmarks: Float, unit: float) -> Image:
-    """A portrait (T, T, 4) whose open mouth is filled in with the colour of a seam between lips.
+    """Fills the open mouth of a portrait (T, T, 4) with the colour of the line between closed lips.
 
     Without it, teeth in the photo would be visible between closing lips.
     """
@@ -161,7 +161,7 @@ def _inner_lips(landmarks: Float) -> tuple[Float, Float]:
 
 
 def _window(upper: Float, lower: Float, margin: float) -> tuple[Float, tuple[slice, slice]]:
-    """Corner (2,) px, and rows and columns, of the part of a picture around the mouth."""
+    """Corner (2,) px, and rows and columns, of the image region around the mouth."""
     both = np.vstack([upper, lower])
     low, high = np.maximum(np.floor(both.min(0) - margin), 0).astype(int), np.ceil(both.max(0) + margin).astype(int)
     return low, (slice(low[1], high[1]), slice(low[0], high[0]))

@@ -1,8 +1,8 @@
 """Retouching of a portrait: smooth fields that deform and shade its lips and the surrounding skin.
 
-They lie over the photo, so that a crease or a shadow goes where the skin goes; they displace where the photo is
-sampled, which keeps it sharp, and lighten or darken it. At the photo's own expression they are zero. The network behind
-them is described in `retouch_network`.
+The fields are defined on the photo, so that creases and shadows move with the skin. They displace the sampling
+positions, which keeps the photo sharp, and change its brightness. At the photo's own expression they are zero. The
+network that computes them is described in `retouch_network`.
 Runs on: worker thread; built once per portrait.
 """
 
@@ -26,9 +26,9 @@ from styletalk_core.rendering.retouch_weights import CROP, GAIN, MAX_DISPLACEMEN
 _SPAN: Final = 1.0
 """Side of the crop in inter-ocular distances."""
 _BELOW: Final = 0.06
-"""How far its middle lies below that of the mouth, inter-ocular distances."""
+"""Distance of its centre below that of the mouth, in inter-ocular distances."""
 _DETAIL: Final = 4
-"""How many times finer the photo is sampled before it is averaged down to what the network sees."""
+"""Oversampling of the photo before it is averaged to the network's input size."""
 _FEATURE_SCALE: Final = 10.0
 _FACE_SCALE, _TURN_SCALE = 3.0, 3.0
 _POINTS: Final = np.array(POINTS, np.int32)
@@ -39,17 +39,17 @@ class Retouch:
     """The fields of one portrait.
 
     Attributes:
-        to_grid: (2, 3) affine map from the texture's pixels to places in the grid of `fields`.
-        grid: nodes on a side of it.
+        to_grid: (2, 3) affine map from texture pixels to positions in the grid of `fields`.
+        grid: nodes per side of the grid.
     """
 
     def __init__(self, weights: RetouchWeights, image: Image, points: Float, face: Float, own: Float) -> None:
-        """Looks at a portrait.
+        """Computes the basis fields of a portrait.
 
         Args:
-            weights: of the trained network.
+            weights: weights of the trained network.
             image: (T, T, >=3) the texture.
-            points: (478, >=2) landmarks in it, px.
+            points: (478, >=2) landmarks in the texture, px.
             face: (478, 3) canonical landmarks with the mouth at rest.
             own: (478, 3) canonical displacements of the photo from `face`.
         """
@@ -74,24 +74,24 @@ class Retouch:
         self._at_own = _weights(motion_features(own, np.zeros(3, np.float32)), *self._layers)
 
     def fields(self, offsets: Float, turn: Float) -> Float:
-        """The fields at the nodes of a grid over the portrait's mouth.
+        """Computes the fields at the nodes of a grid over the portrait's mouth.
 
         Args:
             offsets: (478, 3) canonical displacements from the portrait at rest.
-            turn: (3,) of the head [rad].
+            turn: (3,) rotation of the head, rad.
 
         Returns:
-            (G, G, 5): displacement x, y [px of the texture], then logarithms of the gain of R, G, B.
+            (G, G, 5): displacement x, y in px of the texture, then logarithms of the R, G, B gains.
         """
         motion = motion_features(offsets, np.asarray(turn, np.float32))
         return np.asarray(_fields(motion, *self._layers, self._at_own, self._reach, self._bases, self._to_texture))
 
     def vertices(self, points: Float, chosen: Index, fields: Float) -> tuple[Float, Float]:
-        """What `fields` do to vertices of a mesh.
+        """Applies `fields` to the vertices of a mesh.
 
         Args:
-            points: (V, 2) where they lie in the texture, px.
-            chosen: (N,) int32, those that are within the grid and are to be changed.
+            points: (V, 2) positions in the texture, px.
+            chosen: (N,) int32, vertices to change; they must be within the grid.
             fields: (G, G, 5).
 
         Returns:
@@ -103,7 +103,7 @@ class Retouch:
 
 
 def crop_frame(points: Float, side: int) -> Float:
-    """(2, 3) affine map from a crop of ``side`` px around the mouth to the picture of ``points`` (478, >=2) px."""
+    """Affine map (2, 3) from a crop of ``side`` px around the mouth to the image of ``points`` (478, >=2) px."""
     eyes = points[LEFT_EYE_OUTER, :2] - points[RIGHT_EYE_OUTER, :2]
     unit, roll = eye_distance_px(points), float(np.arctan2(eyes[1], eyes[0]))
     line = (points[list(UPPER_INNER_LIP), :2] + points[list(LOWER_INNER_LIP), :2]) / 2
@@ -165,7 +165,7 @@ def _fields(
 ) -> Any:
     """The fields (G, G, 5) for motion (M,); see `Retouch.fields`."""
     weights = _weights(motion, first, first_bias, second, second_bias, last) - at_own
-    # What goes far beyond anything seen in training is held back.
+    # Limit weights far beyond those seen in training.
     length = np.float32(0)
     for weight in weights:
         length += weight * weight

@@ -29,7 +29,7 @@ from styletalk_core.rendering.retouch_weights import (
 class RetouchNetwork(nn.Module):
     """Maps a portrait to basis fields and an expression to their weights.
 
-    `reach` is the length of a vector of weights that training seldom saw exceeded.
+    `reach` is the norm that weight vectors rarely exceed in training.
     """
 
     fade: Tensor
@@ -76,7 +76,7 @@ class RetouchNetwork(nn.Module):
         return self.weights(torch.tanh(self.motion_hidden(hidden)))  # type: ignore[no-any-return]
 
     def fields(self, bases: Tensor, motion: Tensor, own: Tensor, person: Tensor) -> Tensor:
-        """The fields (B, 5, G, G) of motion (B, M) for ``bases`` of the same people; zero where it is their ``own``."""
+        """Fields (B, 5, G, G) of motion (B, M) for ``bases`` of the same people; zero for their ``own`` motion."""
         weights = self.weigh(motion, person) - self.weigh(own, person)
         weights = weights / (1 + weights.square().sum(dim=1, keepdim=True) / self.reach**2).sqrt()
         fields = torch.tanh(torch.einsum("bk,bkcij->bcij", weights, bases))

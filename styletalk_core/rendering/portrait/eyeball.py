@@ -1,7 +1,7 @@
 """Eyeball behind the lids: the portrait's own iris and sclera, completed where the lids hide them.
 
-The iris moves with the gaze while the corners of the eye stay; the lids are drawn over it by the face mesh.
-A portrait with open eyes does not show the skin of its upper lids; `Eyelid` unrolls it when they close.
+The iris moves with the gaze while the corners of the eye are fixed; the face mesh draws the lids over it. A portrait
+with open eyes does not show the skin of its upper lids; `Eyelid` synthesizes it as the eyes close.
 Runs on: worker thread; built once per portrait.
 """
 
@@ -19,10 +19,10 @@ from styletalk_core.rendering.raster.sampling import sample
 
 EYEBALL_RADIUS = 0.135  # inter-ocular distances (12 mm of 90 mm)
 LID_APPEARS = 0.1
-"""Eye closure from which the lid is drawn."""
+"""Minimum eye closure at which the lid is drawn."""
 _LID_SHADOW = 0.35
-_BROW, _MAKE_UP = 0.82, 0.5  # of the brightness around the eye
-_CORNER_FADE = 0.3  # share of the eye's width
+_BROW, _MAKE_UP = 0.82, 0.5  # relative to the brightness around the eye
+_CORNER_FADE = 0.3  # relative to the width of the eye
 _compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
@@ -30,7 +30,7 @@ class Eyeball:
     """One eye of a portrait, drawn at any gaze."""
 
     def __init__(self, image: Image, landmarks: Float, eye: Eye, unit: float) -> None:
-        """``image`` (T, T, 3) RGB and ``landmarks`` (478, 3) in its pixels, ``unit`` its inter-ocular distance."""
+        """Args: image: (T, T, 3) RGB; landmarks: (478, 3) px; eye: which eye; unit: inter-ocular distance, px."""
         self._unit = unit
         lids = np.vstack([landmarks[list(eye.upper_lid), :2], landmarks[list(eye.lower_lid), :2]])
         iris = landmarks[list(eye.iris), :2]
@@ -45,7 +45,7 @@ class Eyeball:
         self._texture = self._complete(patch, landmarks[:, :2] - self._origin, eye)
 
     def _complete(self, patch: Float, landmarks: Float, eye: Eye) -> Image:
-        """Continues iris and white behind the lids."""
+        """Completes iris and sclera behind the lids."""
         height, width = patch.shape[:2]
         upper, lower = (smooth_curve(landmarks[list(lid)]) for lid in (eye.upper_lid, eye.lower_lid))
         visible = np.zeros((height, width), np.uint8)
@@ -57,7 +57,7 @@ class Eyeball:
         center = self._center - self._origin
         distance = np.hypot(x - center[0], y - center[1]) / self._radius
         white = fill_in(patch, inner * (distance > 1.12))
-        # The hidden part of the iris shows what lies at the same height on its other side, mirrored up and down.
+        # The hidden part of the iris is filled with its visible part, mirrored vertically.
         mirrored = cv2.remap(patch, x, 2 * center[1] - y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         mirrored_inner = cv2.remap(inner, x, 2 * center[1] - y, cv2.INTER_LINEAR)
         disc = (distance < 1.02).astype(np.float32)
@@ -70,10 +70,10 @@ class Eyeball:
         return np.asarray((patch * shown + completed * (1 - shown)).clip(0, 255).round(), np.uint8)
 
     def paint(self, opening: Opening, to_source: Float, gaze: Float, closing: float) -> Patch:
-        """The eyeball as ``opening`` shows it.
+        """Paints the eyeball within ``opening``.
 
         Args:
-            to_source: (2, 3) affine map from output pixels to the portrait's, the head's motion undone.
+            to_source: (2, 3) affine map from output pixels to the portrait's, head motion undone.
             gaze: (2,) yaw and pitch of the eye, radians.
             closing: 0 lids as in the portrait .. 1 closed; the lid's shadow grows with it.
         """
@@ -114,10 +114,10 @@ def _eyeball(
     reach: float,
     shadow: float,
 ) -> Any:
-    """Colours (h, w, 3) of an eyeball whose iris was moved by ``shift`` to ``center`` and has a ``radius``.
+    """Colours (h, w, 3) of an eyeball whose iris of ``radius`` is moved by ``shift`` to ``center``.
 
-    The iris moves as a whole, the white stretches between it and the corners of the eye, ``reach`` farther out. Where
-    ``lit`` (h, w), the blurred mask, tells that a lid is near, the colours are darker by up to ``shadow``.
+    The iris moves rigidly; the sclera stretches between it and the eye corners, ``reach`` farther out. Near a lid,
+    where the blurred mask ``lit`` (h, w) is low, the colours are darker by up to ``shadow``.
     """
     color, pixel = np.zeros((*mask.shape, 3), np.float32), np.empty(3, np.float32)
     for row in range(mask.shape[0]):
@@ -140,7 +140,7 @@ class Eyelid:
     """The upper lid of one eye: smooth skin that appears below the fold as the eye closes, lashes at its edge."""
 
     def __init__(self, image: Image, landmarks: Float, eye: Eye, unit: float) -> None:
-        """Arguments as of `Eyeball`."""
+        """Args: see `Eyeball`."""
         self._unit = unit
         points = landmarks[:, :2]
         upper, lower = (smooth_curve(points[list(lid)]) for lid in (eye.upper_lid, eye.lower_lid))
@@ -156,8 +156,8 @@ class Eyelid:
         cv2.fillPoly(hidden, [np.round(outline * 16).astype(np.int32)], 255, lineType=cv2.LINE_AA, shift=4)
         reach = 2 * max(2, round(0.022 * unit)) + 1
         skin = 1 - cv2.dilate(hidden, np.ones((reach, reach), np.uint8)).astype(np.float32) / 255
-        # Brows and hair are no lid: above the fold only what is about as bright as the brighter half of the
-        # surroundings counts. Beside the eye dark skin is make-up, which the lid wears as well.
+        # Exclude eyebrows and hair: above the fold, only pixels about as bright as the brighter half of the
+        # surroundings are used. Dark skin next to the eye is make-up, which the lid has as well.
         brightness = patch.mean(-1)
         typical = np.median(brightness[skin > 0.5]) if (skin > 0.5).any() else brightness.mean()
         least = np.where(np.arange(len(patch)) < fold[:, 1].min() - low[1], _BROW, _MAKE_UP)[:, None]
@@ -166,12 +166,12 @@ class Eyelid:
         self._lash = np.float32(0.22) * self._texture.mean((0, 1))
 
     def paint(self, opening: Opening, edge: Float, crease: Float, maps: Float, closing: float) -> Patch:
-        """The lid between its fold and its edge.
+        """Paints the lid between its fold and its edge.
 
         Args:
-            opening: between both.
+            opening: region between fold and edge.
             edge, crease: (C, 2) smooth curves, px of the output.
-            maps: (2, h, w) backward maps of the skin around the eye, where the opening lies.
+            maps: (2, h, w) backward maps of the skin around the eye, in the window of the opening.
             closing: `LID_APPEARS` .. 1 closed.
         """
         share = min((closing - LID_APPEARS) / 0.6, 1.0)
@@ -196,7 +196,7 @@ def _eyelid(
     unit: float,
     share: float,
 ) -> Any:
-    """Colours (h, w, 3) of a lid, and how opaque (h, w) it is: as far as it is ``visible``, at most ``share``."""
+    """Colours (h, w, 3) and opacity (h, w) of a lid; the opacity is ``visible``, limited to ``share``."""
     height, width = visible.shape
     color, mask = np.zeros((height, width, 3), np.float32), np.zeros((height, width), np.float32)
     pixel, columns = np.empty(3, np.float32), np.arange(left, left + width)

@@ -35,7 +35,7 @@ def person_mask(rgb: Image) -> Float:
 
 
 def guided_filter(guide: Float, values: Float, radius: int, epsilon: float) -> Float:
-    """He's fast guided filter with a colour guide: ``values`` (H, W) made locally linear in ``guide`` (H, W, 3).
+    """Fast guided filter (He and Sun 2015) of ``values`` (H, W) with a colour guide (H, W, 3).
 
     The linear models are fitted at a third of the resolution and applied at the full one.
     """
@@ -61,7 +61,7 @@ def guided_filter(guide: Float, values: Float, radius: int, epsilon: float) -> F
 
 
 def fill_in(image: Float, weight: Float) -> Float:
-    """Keeps ``image`` (H, W, C) where ``weight`` (H, W) is 1 and fills the rest smoothly from what is kept.
+    """Keeps ``image`` (H, W, C) where ``weight`` (H, W) is 1 and fills the rest smoothly from the kept pixels.
 
     Push-pull interpolation: averages down a pyramid, then fills gaps of each level from the coarser one.
     """

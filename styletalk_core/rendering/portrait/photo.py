@@ -15,7 +15,7 @@ from styletalk_core.rendering.portrait.visibility import check_visible
 MIN_FACE = 80  # px, height of the face mesh
 MAX_YAW, MAX_PITCH = np.radians(25), np.radians(25)
 
-# Crop: the face mesh (brow to chin, 1.0) takes this share of the picture's height, its centre this far down.
+# Crop: height of the face mesh (eyebrows to chin) and vertical position of its centre, relative to the image height.
 FACE_SHARE, FACE_CENTER = 0.46, 0.50
 
 

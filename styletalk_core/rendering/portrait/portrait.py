@@ -68,9 +68,9 @@ def _decoded(data: Image, flags: int) -> Image:
     try:
         image = cv2.imdecode(data, flags)
     except cv2.error as error:
-        raise ValueError("not the bytes of a picture") from error
+        raise ValueError("not the bytes of an image") from error
     if image is None:
-        raise ValueError("not a picture")
+        raise ValueError("not an image")
     return image
 
 

@@ -19,13 +19,13 @@ _CHEEKS: Final = (50, 280, 205, 425)
 _BELOW_EYES: Final = ((230, 229, 231), (450, 449, 451))
 _MIDDLE_OF_LIPS: Final = slice(2, -2)
 _PROFILE: Final = np.linspace(-0.1, 1.1, 25, dtype=np.float32)
-"""Places on the way across the mouth, 0 upper edge of the lips .. 1 lower edge."""
-# Of the lightness of the cheeks; uncovered faces: at least 0.23, 0.66 and 0.22.
+"""Sampling positions across the mouth, 0 upper edge of the lips .. 1 lower edge."""
+# Relative to the lightness of the cheeks; uncovered faces have at least 0.23, 0.66 and 0.22.
 _EYE_CONTRAST: Final = 0.15
 _SKIN_BELOW_EYES: Final = 0.55
 _MOUTH_CONTRAST: Final = 0.18
 _FLAT_MOUTH: Final = 0.30, 2.0
-"""Contrast and range of redness [CIE a*] that both stay below these where there are no lips; uncovered: above 2.2."""
+"""Contrast and range of redness (CIE a*); both are below these values without visible lips, above 2.2 with them."""
 
 
 def check_visible(rgb: Image, landmarks: Float) -> None:
@@ -57,7 +57,7 @@ def _lightness(lab: Float, places: Float, reach: float) -> float:
 
 
 def _eye_contrast(lightness: Float, points: Float, eye: Eye) -> float:
-    """Range of lightness between the lids; that of an eye which is closed or very small is unknown and counts."""
+    """Range of lightness between the lids; a closed or very small eye passes, since its range is unknown."""
     outline = np.vstack([points[list(eye.upper_lid)], points[list(eye.lower_lid)][::-1]])
     between = np.zeros(lightness.shape, np.uint8)
     cv2.fillPoly(between, [outline.round().astype(np.int32)], 1)
@@ -66,7 +66,7 @@ def _eye_contrast(lightness: Float, points: Float, eye: Eye) -> float:
 
 
 def _across_mouth(lab: Float, points: Float) -> tuple[Float, Float]:
-    """Lightness and redness on the way from above the lips to below them, medians over the middle of the mouth."""
+    """Profiles of lightness and redness from above the lips to below them, as medians over the middle of the mouth."""
     upper, lower = (points[list(lip)][_MIDDLE_OF_LIPS] for lip in (UPPER_OUTER_LIP, LOWER_OUTER_LIP))
     at = (upper + _PROFILE[:, None, None] * (lower - upper)).astype(np.float32)
     seen = cv2.remap(lab, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
