@@ -73,7 +73,7 @@ async def _settle(service: Service) -> None:
 
 
 async def _draw_ahead(service: Service) -> None:
-    """Draws the thumbnails of each avatar ahead of time, until a call starts: during a call this would cost frames."""
+    """Renders the thumbnails of all avatars in advance, until a call starts, because they would delay its frames."""
     await service.worker.wait_ready()
     shipped = [entry for entry in await asyncio.to_thread(service.catalogue.avatars) if entry.kind == "presenter"]
     for avatar, style in product(shipped, service.catalogue.styles()):

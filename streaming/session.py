@@ -45,9 +45,9 @@ class Session:
     Args:
         worker: runs the models.
         lease: the session's slot on it.
-        plan: where the delay goes.
+        plan: parts of the delay.
         clock: not yet started.
-        settings: what to open with; who changes them later keeps them.
+        settings: initial settings; the caller keeps track of later changes.
         seed: of the idle motion.
     """
 

@@ -1,6 +1,6 @@
 """Model engine: recognizer, style-controllable decoder and renderer for numbered slots, one per session.
 
-Holds the per-session state between frames: recognizer state, mixed style and its cross-fade, avatar.
+Keeps the per-session state between frames: recognizer state, mixed style and its cross-fade, avatar.
 
 Runs on: worker thread only, the only thread that runs models. Ticks are 1/48000 s from a slot's first sample.
 """

@@ -37,7 +37,7 @@ def commands() -> dict[str, tuple[str, str]]:
 
 
 def _module_and_summary(point: EntryPoint) -> tuple[str, str]:
-    """Read an entry point; without the laboratory, its module is one whose import says what to install."""
+    """Reads an entry point; without the `lab` extra, importing its module names the package to install."""
     try:
         module, summary = point.load()
     except ModuleNotFoundError:

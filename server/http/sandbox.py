@@ -40,7 +40,7 @@ KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "NUMBA_CACHE_DIR", "PATH", "TMPDIR",
 
 Json = dict[str, Any]
 Work = Callable[[Json, Callable[[float], None]], Json]
-"""Takes the request and a callback for the share that is done; returns the result."""
+"""Work of the process: takes the request and a progress callback (0 to 1); returns the result."""
 
 
 class TookTooLong(Exception):
@@ -63,7 +63,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An error of the work: its code and a sentence for people."""
+    """An error of the work: its code and a message for the user."""
 
     code: str
     message: str

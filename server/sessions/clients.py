@@ -43,10 +43,10 @@ class MessageSink(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """A session id, what it has chosen, and its call.
+    """A session id with its settings and its call.
 
     Attributes:
-        settings: what is shown, or will be; a call is opened with them and told of changes, and is never asked.
+        settings: current settings; a call starts with them and is notified of changes.
     """
 
     id: str

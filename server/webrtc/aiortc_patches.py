@@ -47,7 +47,7 @@ def _set_private(target: object, name: str, value: object) -> None:
 
 
 class _PacketTap:
-    """Stands in for the receiver's jitter buffer and never completes a frame."""
+    """Replaces the receiver's jitter buffer and never completes a frame."""
 
     def __init__(self, on_packet: Callable[[RtpPacket, bytes], None]) -> None:
         self._on_packet = on_packet

@@ -1,7 +1,7 @@
 """Motion stream: the face's motion as messages, for clients that render their own 3D avatar.
 
-Runs on: event loop, a tenth of a millisecond per frame. A frame is told when its motion is known, 10 to 50 ms before it
-is due, so that a client has time to draw it.
+Runs on: event loop, a tenth of a millisecond per frame. A frame is sent as soon as its motion is known, 10 to 50 ms
+before it is due, so that a client has time to render it.
 """
 
 from collections.abc import Callable

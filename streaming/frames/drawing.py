@@ -43,7 +43,7 @@ class DrawingWorker(InlineWorker):
         self._cpu_seconds = cpu_seconds
 
     def submit(self, job: AnyJob) -> None:
-        """Runs the job, or begins to draw; waits for the first frame, which determines the shape of the others.
+        """Runs the job, or starts drawing; waits for the first frame, which determines the shape of the others.
 
         Raises:
             EngineFailure: the engine failed.
@@ -107,7 +107,7 @@ class DrawingWorker(InlineWorker):
 
 @contextmanager
 def _engine_failures(job: AnyJob) -> Iterator[None]:
-    """Tells every error as an EngineFailure, apart from refusals, such as of an unknown style."""
+    """Converts every error to an EngineFailure, except rejections such as an unknown style."""
     try:
         yield
     except Exception as error:

@@ -1,7 +1,7 @@
-"""What sessions ask of the engine, and the answers.
+"""Jobs: requests of sessions to the engine, and their results.
 
-Pure, apart from the future in each job, which belongs to the event loop. Every kind of job names the type of its
-result, so that a worker hands a session nothing but what it asked for.
+Pure, apart from the future in each job, which belongs to the event loop. Every kind of job declares the type of its
+result.
 """
 
 import asyncio
@@ -21,11 +21,11 @@ from streaming.units import MODEL_SAMPLE_TICKS, TICK_RATE
 
 Result = TypeVar("Result")
 ControlOperation = Callable[[Engine], None]
-"""A change of what the engine keeps for a slot; runs on the worker thread."""
+"""Changes the state that the engine keeps for a slot; runs on the worker thread."""
 
 
 class JobKind(Enum):
-    """What a job asks of the engine; the value is its name in the metrics."""
+    """Stage of the engine that a job uses; the value is its name in the metrics."""
 
     RECOGNIZE = "recogniser"
     DECODE = "decoder"
@@ -40,8 +40,8 @@ class Job(Generic[Result]):
     Attributes:
         lease: the session's slot.
         deadline: orders the jobs; seconds on the worker's clock, as ``submitted``.
-        submitted: when the session asked.
-        answer: what the session waits for; may be cancelled at any time.
+        submitted: time of submission.
+        answer: future that the session awaits; may be cancelled at any time.
     """
 
     kind: ClassVar[JobKind]
@@ -51,12 +51,12 @@ class Job(Generic[Result]):
     answer: asyncio.Future[Result]
 
     def deliver(self, result: Result) -> None:
-        """Answers with the result, unless nobody waits any more. Runs on the event loop."""
+        """Sets the result, unless the future was cancelled. Runs on the event loop."""
         if not self.answer.done():
             self.answer.set_result(result)
 
     def fail(self, error: Exception) -> None:
-        """Answers with an error, unless nobody waits any more. Runs on the event loop."""
+        """Sets an error, unless the future was cancelled. Runs on the event loop."""
         if not self.answer.done():
             self.answer.set_exception(error)
 
@@ -89,7 +89,7 @@ class DecodeJob(Job[NDArray[np.float32]]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RenderJob(Job[NDArray[np.uint8]]):
-    """Draws a motion frame as a picture (H*3//2, W) uint8 yuv420p."""
+    """Renders a motion frame to (H*3//2, W) uint8 yuv420p."""
 
     kind = JobKind.RENDER
     motion: MotionFrame
@@ -100,7 +100,7 @@ class RenderJob(Job[NDArray[np.uint8]]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ControlJob(Job[None]):
-    """Changes what the engine keeps for the slot."""
+    """Changes the state that the engine keeps for the slot."""
 
     kind = JobKind.CONTROL
     operation: ControlOperation

@@ -101,12 +101,12 @@ class ModelThread:
             self._condition.notify()
 
     def remove(self, lease: SlotLease) -> list[AnyJob]:
-        """Takes out the waiting jobs of a session."""
+        """Removes the waiting jobs of a session."""
         with self._condition:
             return self._schedule.remove(lease)
 
     def remove_all(self) -> list[AnyJob]:
-        """Takes out every waiting job."""
+        """Removes all waiting jobs."""
         with self._condition:
             return self._schedule.remove_all()
 
@@ -149,7 +149,7 @@ class ModelThread:
                 self._thread_notify(self._events.batch_done, answers, self._thread_time(jobs, began))
 
     def _thread_time(self, jobs: list[AnyJob], began: float) -> float:
-        """Notes how long a batch has waited and run; returns the latter in seconds."""
+        """Records the waiting and run times of a batch; returns the run time in seconds."""
         seconds = self._now() - began
         self.timings.add(jobs[0].kind, max(began - job.submitted for job in jobs), seconds, len(jobs))
         return seconds

@@ -65,7 +65,7 @@ class Schedule:
         )
 
     def remove(self, lease: SlotLease) -> list[AnyJob]:
-        """Takes out the jobs of a session that has ended."""
+        """Removes the jobs of a session that has ended."""
         removed = [job for job in self._jobs if job.lease == lease]
         self._jobs = [job for job in self._jobs if job.lease != lease]
         return removed
@@ -102,7 +102,7 @@ def _decode(engine: Engine, jobs: list[DecodeJob]) -> list[Answer[NDArray[np.flo
 
 
 def render_batch(engine: Engine, jobs: list[RenderJob], pad: bool = False) -> list[Answer[NDArray[np.uint8]]]:
-    """Draws the pictures of all jobs in one call; ``pad`` as for `run_batch`."""
+    """Renders the frames of all jobs in one call; ``pad`` as for `run_batch`."""
     rows = len(jobs)
     padded = jobs + [jobs[-1]] * ((1 << (rows - 1).bit_length()) - rows) if pad else jobs
     pictures = engine.render(

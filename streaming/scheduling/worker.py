@@ -37,17 +37,17 @@ from streaming.scheduling.timing import StageTiming
 
 
 class Worker(ABC):
-    """What a session needs of a worker; the threaded one serves live sessions, the inline one virtual time.
+    """Worker interface of a session; the threaded worker serves live sessions, the inline worker virtual time.
 
-    What a session asks for is queued when it asks. The future that it gets raises EngineFailure when the session's
-    slot was taken away or the engine failed.
+    Requests are queued immediately. Their futures raise EngineFailure if the slot of the session was released or the
+    engine failed.
 
     Args:
         now: seconds on the clock of the deadlines.
     """
 
     ladder: OverloadLadder
-    """How large and how many pictures are; is told how they fare."""
+    """Overload ladder: determines the frame size and rate from reported lateness."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
@@ -58,7 +58,7 @@ class Worker(ABC):
 
     @abstractmethod
     def submit(self, job: AnyJob) -> None:
-        """Sees to it that a job is answered, now or later."""
+        """Submits a job; its future is resolved now or later."""
 
     def recognize(
         self, lease: SlotLease, audio: NDArray[np.float32], deadline: float
@@ -77,13 +77,13 @@ class Worker(ABC):
         return job.answer
 
     def render(self, lease: SlotLease, motion: MotionFrame, deadline: float) -> "asyncio.Future[NDArray[np.uint8]]":
-        """Draws a motion frame as a picture (H*3//2, W) uint8 yuv420p."""
+        """Renders a motion frame to (H*3//2, W) uint8 yuv420p."""
         job = RenderJob(lease, deadline, self._now(), asyncio.get_running_loop().create_future(), motion)
         self.submit(job)
         return job.answer
 
     def control(self, lease: SlotLease, operation: ControlOperation) -> "asyncio.Future[None]":
-        """Changes what the engine keeps for the session; also raises the engine's refusal, or ControlFailed."""
+        """Changes the state that the engine keeps for the session; raises the engine's error or ControlFailed."""
         job = self._control_job(lease, operation)
         self.submit(job)
         return job.answer
@@ -193,7 +193,7 @@ class BatchWorker(Worker):
         return self.ready and self.plan.feasible and calm and self._slots.free > 0
 
     def lease(self) -> SlotLease:
-        """Takes a free slot.
+        """Acquires a free slot.
 
         Raises:
             WorkerFull: no slot is free, the worker is overloaded or not ready.
@@ -269,14 +269,14 @@ class BatchWorker(Worker):
             job.fail(EngineFailure("the model worker is restarting"))
 
     def batch_done(self, answers: Sequence[AnyAnswer], seconds: float) -> None:
-        """Hands the results to who waits for them."""
+        """Sets the results of a batch."""
         for answer in answers:
             answer.deliver()
         if self._costs is not None:
             self.ladder.ran(self._now(), seconds, expected(self._costs, answers))
 
     def batch_failed(self, jobs: list[AnyJob], error: Exception, seconds: float) -> None:
-        """Tells everybody who waits for the batch."""
+        """Sets the error for all jobs of a batch."""
         for job in jobs:
             job.fail(error)
         if self._costs is not None:

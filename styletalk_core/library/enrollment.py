@@ -76,7 +76,7 @@ def enroll_style(
         library: library to add to.
         name: name of the style.
         clip: a video of one person talking.
-        progress: is told the share that is done, 0 to 1.
+        progress: called with the completed share, 0 to 1.
 
     Raises:
         InputError: the name or the clip cannot be used; the sentence says why.

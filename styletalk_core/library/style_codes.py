@@ -1,6 +1,6 @@
 """Style codes of a library: computed once per motion, blended, scaled by intensity and projected to 2-D.
 
-Runs on: any thread; one style takes some ten milliseconds the first time.
+Runs on: any thread; one style takes about ten milliseconds the first time.
 """
 
 from collections.abc import Callable, Mapping

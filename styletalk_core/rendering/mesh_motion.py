@@ -1,8 +1,8 @@
 """Mesh deformation: applies expression, blink and pose of one frame, in one compiled call on small arrays.
 
-It also computes the inputs for drawing the layers behind lips and lids: the curves of the openings, the eye closure, and
-the affine maps that undo the head motion.
-Runs on: any thread; pure. Compiled by numba on first use and cached beside the module.
+It also computes the inputs for drawing the layers behind lips and lids: the curves of the openings, the eye closure,
+and the affine maps that undo the head motion.
+Runs on: any thread; pure. Compiled by numba on first use and cached next to the module.
 """
 
 from dataclasses import dataclass

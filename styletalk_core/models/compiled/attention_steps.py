@@ -1,7 +1,7 @@
 """Attention of the compiled decoder: small products per head and session, and their softmax.
 
 The sizes below: B sessions, Q queries per session, W = 11 columns of the window, C the network's width.
-Runs on: any thread; pure. Compiled by numba on first use and cached beside the module.
+Runs on: any thread; pure. Compiled by numba on first use and cached next to the module.
 """
 
 import math
