@@ -1,4 +1,4 @@
-"""Makes the modules beside this file (engines, servers and clients for tests) importable from every test.
+"""Makes the modules in this folder (engines, servers and clients for tests) importable from every test.
 
 Two processes share the tests when those that drive a browser are left out; with them there is one, because real time is
 measured there.
@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leaves the laboratory's own tests out where it is hidden."""
+    """Skips the `lab` tests if the extra is hidden."""
     if config.option.without_lab:
         from hidden_lab import needs_lab
 

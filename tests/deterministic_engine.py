@@ -1,4 +1,4 @@
-"""An engine without models for tests of time: what it shows is a known function of what it hears.
+"""Engine without models for timing tests: its frames are a known function of its input.
 
 A hop is "speech" when it is loud; the phone is AA for a tone below 600 Hz and IY above. The picture's brightness is
 the mouth's opening, its chroma planes carry the avatar and the style, so that a picture of another session shows.

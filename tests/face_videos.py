@@ -1,4 +1,4 @@
-"""Videos of a rendered face for tests: no material beyond the package is needed."""
+"""Videos of a rendered face for tests, made only from package data."""
 
 from collections.abc import Sequence
 from fractions import Fraction

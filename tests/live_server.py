@@ -1,4 +1,4 @@
-"""A server with the deterministic engine on a free port, and a client that is an aiortc peer.
+"""A server with the deterministic engine on a free port, and an aiortc client.
 
 Both run on the caller's event loop.
 """

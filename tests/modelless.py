@@ -1,4 +1,4 @@
-"""A service without models, for processes that the tests start: importable wherever `tests` is on the path."""
+"""A service without models for processes started by tests; importable wherever `tests` is on the path."""
 
 from deterministic_engine import DeterministicEngine
 from live_server import FixedCatalogue

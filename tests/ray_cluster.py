@@ -1,4 +1,4 @@
-"""Servers without models behind a gateway, on a cluster of Ray's own test utilities, and their clients."""
+"""Servers without models behind a gateway, on a Ray test cluster, and their clients."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Tests that measure real time say nothing on a machine that other programs have taken: then a failure is a skip.
+"""Real-time tests are skipped instead of failed if other programs load the machine.
 
 They run all the same, and where they pass they count. Where one fails, it is skipped, with the reason, only if other
 programs took half of the machine meanwhile, or this process stood ready for a processor for a tenth of the time and

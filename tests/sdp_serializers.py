@@ -1,4 +1,4 @@
-"""Tells Schemathesis how a text becomes a body of WHIP's media types; loaded by it, not by pytest."""
+"""Schemathesis hooks that serialise text bodies of WHIP's media types; loaded by Schemathesis, not by pytest."""
 
 from typing import Any
 

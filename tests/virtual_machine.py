@@ -1,4 +1,4 @@
-"""A machine in virtual time: one worker whose stages cost what they are told to, and a session on it.
+"""A machine in virtual time: one worker with configurable stage costs, and a session on it.
 
 The worker runs one batch at a time, as the real one does, with the real schedule and the real overload ladder.
 """

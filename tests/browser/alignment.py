@@ -1,4 +1,4 @@
-"""Where in the spoken file the received sound and face are.
+"""Aligns the received audio and face with the spoken file.
 
 Pure. Positions are seconds of the file, which plays in a loop; times are seconds of the page's clock.
 """

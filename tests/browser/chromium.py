@@ -1,4 +1,4 @@
-"""Chromium for the tests: where it is, with which microphone it starts."""
+"""Chromium for the tests: its path, and the audio file used as its microphone."""
 
 import os
 import shutil

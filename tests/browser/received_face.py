@@ -1,4 +1,4 @@
-"""The received face as curves: pictures to a video file, the file through the face tracker."""
+"""Face curves of the received video, by the face tracker."""
 
 from dataclasses import dataclass
 from fractions import Fraction

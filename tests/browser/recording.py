@@ -1,4 +1,4 @@
-"""What the page received, as arrays: pictures and sound on the page's clock."""
+"""Audio and video received by the page, as arrays on the page's clock."""
 
 import base64
 from dataclasses import dataclass

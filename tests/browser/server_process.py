@@ -1,4 +1,4 @@
-"""The real server as a process of its own, on a loopback port."""
+"""The real server in a separate process, on a loopback port."""
 
 import json
 import socket

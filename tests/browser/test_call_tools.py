@@ -1,4 +1,4 @@
-"""Beside the talk itself: recording to a file, the connection test, backgrounds, light and dark."""
+"""Tools around a call: recording to a file, connection test, backgrounds, light and dark theme."""
 
 from collections.abc import Callable
 from pathlib import Path

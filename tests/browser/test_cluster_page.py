@@ -1,4 +1,4 @@
-"""The page behind a gateway: its server is killed, and it goes on at another with the session it had.
+"""The page behind a gateway: when its server is killed, it continues its session on another server.
 
 Skipped without `styletalk-live[ray]`.
 """

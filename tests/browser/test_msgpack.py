@@ -1,4 +1,4 @@
-"""The page's MessagePack codec says the same as Python's, in both directions, and refuses what is broken."""
+"""The page's MessagePack codec agrees with Python's in both directions and rejects invalid data."""
 
 import base64
 from collections.abc import Iterator

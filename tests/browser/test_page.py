@@ -1,4 +1,4 @@
-"""The page as a product: it fits its screens, every control has a name and works by keyboard, text is legible."""
+"""Usability of the page: it fits all screens, every control has a name and works by keyboard, text is legible."""
 
 import re
 from collections.abc import Callable

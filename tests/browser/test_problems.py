@@ -1,4 +1,4 @@
-"""Whatever goes wrong, the page says it in one clear sentence, and the server keeps running."""
+"""The page reports every problem in one clear sentence, and the server keeps running."""
 
 import re
 import time

@@ -1,4 +1,4 @@
-"""A lost path is noticed soon and found again at once; a stall is sat out. Times are virtual but for the last tests."""
+"""A lost connection is detected and restored quickly; a stall is tolerated. Mostly in virtual time."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""The point on the style map blends the styles around it: by mouse and by keys, in the face that is received."""
+"""The point on the style map blends the surrounding styles, by mouse and keyboard, in the received face."""
 
 import base64
 from collections.abc import Iterator

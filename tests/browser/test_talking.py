@@ -1,4 +1,4 @@
-"""Speech played as the microphone comes back as a face that says it, in sync, in the chosen style.
+"""Speech played into the microphone is returned as a talking face, in sync and in the chosen style.
 
 One call per speaker is recorded in the browser: first in the style it starts with, then in another one. The received
 face is tracked and held against `styletalk render` of the same file. Sound aligns the two: where the returned sound

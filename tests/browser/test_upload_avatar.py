@@ -1,4 +1,4 @@
-"""A photo given to the page becomes an avatar that the running call shows; it can be removed again."""
+"""A photo uploaded on the page becomes an avatar that the running call can show; it can be removed."""
 
 import base64
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A clip given to the page becomes a style that is chosen at once; a clip that cannot be used is explained."""
+"""A clip uploaded on the page becomes a style that is selected at once; an unusable clip is explained."""
 
 from pathlib import Path
 

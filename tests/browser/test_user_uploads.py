@@ -1,4 +1,4 @@
-"""Names of any length stay in their tiles, no label of the style map covers another, and uploads show themselves."""
+"""Names of any length stay in their tiles, labels of the style map do not overlap, and uploads show their progress."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""How far float32 may stray from the exact result of a network, on any processor.
+"""Bound on the float32 rounding error of a network, on any processor.
 
 Processors, thread counts and libraries add the same terms in another order, with or without fused multiply-add. What
 they compute of a sum of K products is the exact sum of products that are a little off each: by K roundings in the worst

@@ -1,4 +1,4 @@
-"""The mesh renderer draws what it drew before it was compiled for speed."""
+"""The mesh renderer renders the same frames as before it was compiled."""
 
 from typing import Any
 

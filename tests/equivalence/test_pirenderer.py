@@ -1,4 +1,4 @@
-"""The renderer draws what the official one draws."""
+"""The paper's renderer renders the same frames as the official implementation."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The networks compute what the official ones compute."""
+"""The networks compute the same output as the official ones."""
 
 import json
 from dataclasses import replace

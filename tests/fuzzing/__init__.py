@@ -1,1 +1,1 @@
-"""Malformed input from outside: `cd tests && python -m fuzzing --cases 100000`, or `make fuzz`."""
+"""Fuzzing with malformed client input: `cd tests && python -m fuzzing --cases 100000`, or `make fuzz`."""

@@ -1,4 +1,4 @@
-"""Feeds every target with many cases and prints one JSON object a target.
+"""Feeds many cases to every target and prints one JSON object per target.
 
 The cases are made here and eaten by a sandboxed process, whose crashes, hangs and growth are seen from here. Growth is
 what it has more at the end than when it had eaten a tenth.

@@ -1,4 +1,4 @@
-"""Hypothesis strategies that damage valid input the way attackers and bad networks do."""
+"""Hypothesis strategies that damage valid input as attackers and bad networks do."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is fed with malformed input, and what must come of it: a refusal with a code, never a crash or a hang."""
+"""Fuzzing targets and their required result: an error with a code, never a crash or a hang."""
 
 import asyncio
 import io

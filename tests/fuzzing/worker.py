@@ -1,4 +1,4 @@
-"""The process that takes the cases: `python -m fuzzing.worker TARGET`, confined as decoders of the server are.
+"""Worker process of the fuzzer: `python -m fuzzing.worker TARGET`, sandboxed like the decoders of the server.
 
 In: each case after its length (4 bytes). Out: a line when it is ready, then one JSON object a case,
 ``{"accepted": bool}`` or ``{"failure": text}``.

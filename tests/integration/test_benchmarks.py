@@ -1,4 +1,4 @@
-"""Proves that the benchmarks measure a server as it runs: real clients in processes of their own, no models.
+"""Proves that the benchmarks measure a running server, with real clients in separate processes and without models.
 
 What they find does not matter here: the machine may be busy. Those that need a browser are not run.
 """

@@ -1,4 +1,4 @@
-"""Proves the whole server with a real WebRTC client over loopback: sound and face come back, sessions stay apart."""
+"""Proves the whole server with a real WebRTC client over loopback: audio and face return, sessions are isolated."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Proves that servers come with the sessions and go without ending one.
+"""Proves that servers are added with load and removed without ending a session.
 
 Skipped without `styletalk-live[ray]`.
 """

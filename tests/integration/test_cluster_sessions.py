@@ -1,4 +1,4 @@
-"""Proves two servers behind one gateway with Ray's own cluster: sessions spread, and outlive their server.
+"""Proves two servers behind one gateway on a Ray test cluster: sessions are distributed and survive their server.
 
 Skipped without `styletalk-live[ray]`.
 """

@@ -1,4 +1,4 @@
-"""A taste of `make fuzz`: malformed input is refused with a code, or is no harm; nothing else is raised."""
+"""A short run of `make fuzz`: malformed input is harmless or rejected with a code; nothing else is raised."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Proves what clients of several servers are told by the gateway: where to go, or that there is no place."""
+"""Proves the gateway's responses to clients of several servers: the server's address, or that all are full."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""An unexpected error is logged, counted and told as "internal"; only what does not exist is told as "not_found"."""
+"""Unexpected errors are logged, counted and reported as "internal"; only missing objects are "not_found"."""
 
 import json
 

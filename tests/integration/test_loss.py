@@ -1,4 +1,4 @@
-"""Proves what lost packets cost, through a UDP relay with explicit lists of what it loses."""
+"""Proves the effect of packet loss, through a UDP relay with explicit lists of lost packets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

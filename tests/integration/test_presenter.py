@@ -1,4 +1,4 @@
-"""Proves presenter mode with real WebRTC viewers: one rendering for all, everything heard, marks, cuts, a recording."""
+"""Proves presenter mode with real WebRTC viewers: one rendering, gapless audio, marks, interruption, recording."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs the documented Python client: it pushes a WAV to a presenter and a viewer hears all of it."""
+"""Runs the documented Python client: it pushes a WAV file to a presenter, and a viewer receives all of it."""
 
 import asyncio
 import importlib.util

@@ -1,4 +1,4 @@
-"""Proves that what the README shows can be done: every block of it is run here or is marked as an excerpt.
+"""Proves that the README works: every block of it is run here or is marked as an excerpt.
 
 A block under `<!-- excerpt -->` is only looked at; every line of any other must be a command of a kind that is run.
 """

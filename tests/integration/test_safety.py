@@ -1,4 +1,4 @@
-"""Proves the limits and the marks of a running server: who may hold sessions, for how long, and what is told."""
+"""Proves the limits of a running server: number and duration of sessions, and the errors beyond them."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Proves that the latency benchmark's stopwatch marks the right frames and sees every stage of them."""
+"""Proves that the latency benchmark's stopwatch marks the right frames and records all their stages."""
 
 import asyncio
 

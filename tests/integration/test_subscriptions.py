@@ -1,4 +1,4 @@
-"""Proves that a client which asks for it is told how the face moves and what is said, in step with both."""
+"""Proves that a subscribed client receives motion and captions in sync with the face and the speech."""
 
 import asyncio
 import importlib.util

@@ -1,4 +1,4 @@
-"""What is sent to the server can be chosen when the answer comes; what cannot be used leaves nothing."""
+"""An uploaded file can be used once the response arrives; an unusable file leaves nothing behind."""
 
 import asyncio
 import json

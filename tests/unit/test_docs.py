@@ -1,4 +1,4 @@
-"""Proves that the documents are true to the code: links lead somewhere, files exist, commands and options are known."""
+"""Proves that the documentation matches the code: links resolve, files exist, commands and options are known."""
 
 import re
 import shlex

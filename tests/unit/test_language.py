@@ -1,4 +1,4 @@
-"""Proves that names which were given up do not come back, but in the changelog and the aliases below."""
+"""Proves that abandoned names do not return, except in the changelog and the aliases below."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Proves that imports point one way, that the laboratory is left alone, and that no folder has grown too large.
+"""Proves that imports follow the layers, that nothing imports from `lab`, and that no folder is too large.
 
 server -> streaming, styletalk_core; neither of those points back or sideways. Within a package the folders have an
 order: each imports only from those before it. Nothing outside `lab` imports from it.

@@ -1,4 +1,4 @@
-"""Proves that a test of real time is skipped where other programs took the machine, and fails where they did not."""
+"""Proves that a real-time test is skipped if other programs load the machine, and fails otherwise."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Proves that the extra `lab` can be hidden, and that its commands then say how to install it."""
+"""Proves that the `lab` extra can be hidden, and that its commands then explain how to install it."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Makes an installation with the extra `lab` behave like one without it.
+"""Makes an installation with the `lab` extra behave like one without it.
 
 Nothing of the packages that only the extra installs, and none of the program's own `lab` packages, can be imported
 once `hide` was called. A process that has this folder on its PYTHONPATH calls it at its start (`sitecustomize.py`), and

@@ -1,4 +1,4 @@
-"""Proves that the packaged avatars and styles, and what a user adds, can be listed and shown."""
+"""Proves that packaged and user avatars and styles can be listed and shown."""
 
 import shutil
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""Proves how the settings of a cluster become those of its servers. Skipped without `styletalk-live[ray]`."""
+"""Proves how the settings of a cluster are applied to its servers. Skipped without `styletalk-live[ray]`."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""Proves the order of strength of settings and that every impossible one is refused in a sentence that names it."""
+"""Proves the precedence of settings, and that every invalid one is rejected with a sentence that names it."""
 
 import math
 from argparse import Namespace

@@ -1,4 +1,4 @@
-"""Every error class has a documented code and a status that fits it, and only errors with both refuse a request."""
+"""Every error class has a documented code and a matching status, and only errors with both reject a request."""
 
 import re
 from collections.abc import Iterator

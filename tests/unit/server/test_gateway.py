@@ -1,4 +1,4 @@
-"""Proves the gateway without servers: where sessions go, and what is left of them when a server is lost."""
+"""Proves the gateway without servers: assignment of sessions, and their recovery when a server is lost."""
 
 import asyncio
 from collections.abc import AsyncIterator

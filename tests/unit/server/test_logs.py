@@ -1,4 +1,4 @@
-"""Proves that the log tells whose session it is about, as text and as JSON, and never a secret."""
+"""Proves that log records name their session, as text and as JSON, and never contain a secret."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Proves that the server comes before other programs where it may, keeps a chosen priority, and works without."""
+"""Proves that the server raises its priority where allowed, keeps an explicit one, and works without."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Proves what is read from control groups and from the system's statistics."""
+"""Proves the values read from control groups and system statistics."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Proves that the media clock maps ticks to moments exactly, waits for them and moves by slips alone."""
+"""Proves that the media clock maps ticks to times exactly, waits for them and changes only by slips."""
 
 import asyncio
 

@@ -1,5 +1,5 @@
-"""Proves that offline rendering is the live path: frame-exact, repeatable for any number of threads, and that whatever
-ends it early ends its threads as well."""
+"""Proves that offline rendering equals the live path: frame-exact, repeatable for any number of threads, and that any
+abort ends its threads as well."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""Proves in virtual time what a viewer sees of a machine that becomes too slow, and that the sound stays exact."""
+"""Proves in virtual time what a viewer sees when the machine becomes too slow, and that the audio stays exact."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Proves that a queue keeps its bound, follows its policy and counts what it throws away."""
+"""Proves that a queue is bounded, follows its policy and counts dropped items."""
 
 import asyncio
 

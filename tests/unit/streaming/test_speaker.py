@@ -1,4 +1,4 @@
-"""Proves in virtual time that pushed sound plays gapless, and that marks and interruptions tell what was heard."""
+"""Proves in virtual time that pushed audio plays without gaps, and that marks and interruptions are exact."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Proves the order, the bounds and the places of what a presenter has still to say."""
+"""Proves the order, limits and positions of a presenter's queued speech."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Sound files of every make become mono float32 at 16 kHz; what is no sound is refused in one sentence."""
+"""Audio files of every format become mono float32 at 16 kHz; other files are rejected with one sentence."""
 
 import wave
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The engine speaks in the style that is asked for: one, a blend of several, or on the way from one to another."""
+"""The engine uses the requested style: one, a blend of several, or a cross-fade between two."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path

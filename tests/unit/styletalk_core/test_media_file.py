@@ -1,4 +1,4 @@
-"""Proves that a file from outside cannot make its reader open anything but itself."""
+"""Proves that an untrusted file cannot make its reader open any other file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Pictures come out upright with their true times; what is no video is refused in one sentence."""
+"""Video frames are upright and have their true times; other files are rejected with one sentence."""
 
 from pathlib import Path
 

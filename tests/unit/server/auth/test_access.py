@@ -1,4 +1,4 @@
-"""Proves what keys and tokens open, and that nobody can make a token without the key."""
+"""Proves what keys and tokens grant, and that a token cannot be made without the key."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Proves who is turned away before any route is reached."""
+"""Proves which requests are rejected before they reach a route."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Proves the budgets: how they are spent, refill and are told apart by address."""
+"""Proves the rate limits: consumption, refill, and separation by address."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`styletalk background`: a picture is added, listed and removed; what cannot be added ends with status 2."""
+"""`styletalk background` adds, lists and removes images; an unusable image ends with status 2."""
 
 import json
 from pathlib import Path

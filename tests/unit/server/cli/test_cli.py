@@ -1,4 +1,4 @@
-"""Proves that the command line answers bad input with status 2 and one sentence, and reports as JSON."""
+"""Proves that the command line responds to bad input with status 2 and one sentence, and reports as JSON."""
 
 import json
 

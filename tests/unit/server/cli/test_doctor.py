@@ -1,4 +1,4 @@
-"""`styletalk doctor` says what would not work, with the way out, and goes on to the next check."""
+"""`styletalk doctor` reports what does not work, with a remedy, and continues with the next check."""
 
 import importlib
 import socket

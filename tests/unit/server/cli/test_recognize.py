@@ -1,4 +1,4 @@
-"""`styletalk recognize` prints one label per frame, for people as stretches of time, for programs as a list."""
+"""`styletalk recognize` prints one label per frame, as time spans for people and as a list for programs."""
 
 import json
 from pathlib import Path

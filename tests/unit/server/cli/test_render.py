@@ -1,6 +1,6 @@
-"""`styletalk render` writes a video of the right length, also of a photo, and refuses bad input before it works.
+"""`styletalk render` writes a video of the right length, also of a photo, and rejects bad input at once.
 
-Whatever ends it early leaves neither a file nor a thread.
+An aborted run leaves neither a file nor a thread.
 """
 
 import gc

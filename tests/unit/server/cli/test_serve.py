@@ -1,4 +1,4 @@
-"""Proves that the serve command refuses what it cannot serve with status 2 and one sentence, before any model loads."""
+"""Proves that the serve command rejects unusable settings with status 2 and one sentence, before loading a model."""
 
 import socket
 from pathlib import Path

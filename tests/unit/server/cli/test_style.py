@@ -1,4 +1,4 @@
-"""`styletalk style` adds, lists, describes and removes styles, and says what is wrong with status 2."""
+"""`styletalk style` adds, lists, describes and removes styles, and reports errors with status 2."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Proves what signals do to the HTTP server: SIGTERM waits for the calls, everything else does not."""
+"""Proves how the HTTP server handles signals: SIGTERM waits for the calls, other signals do not."""
 
 import asyncio
 import signal

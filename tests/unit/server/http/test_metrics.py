@@ -1,4 +1,4 @@
-"""Proves that the figures are what Prometheus can read."""
+"""Proves that Prometheus can read the metrics."""
 
 from live_server import RtcClient, running_server, silence
 from prometheus_client.parser import text_string_to_metric_families

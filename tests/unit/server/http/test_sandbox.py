@@ -1,4 +1,4 @@
-"""Work on foreign files cannot outlast its time, outgrow its memory or see the server's secrets."""
+"""Sandboxed work cannot exceed its time or memory, or see the server's secrets."""
 
 import asyncio
 import os

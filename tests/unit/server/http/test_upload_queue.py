@@ -1,4 +1,4 @@
-"""Uploads are enrolled one at a time in the order in which their files arrived, and no more than there is room for."""
+"""Uploads are enrolled one at a time, in order of arrival, and the queue is bounded."""
 
 import asyncio
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Proves that a client's message becomes a typed request, or is refused in one sentence that names the field."""
+"""Proves that a client's message becomes a typed request or is rejected with a sentence that names the field."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Proves in virtual time that captions come in step with the face, never before it, and not for what was cut off."""
+"""Proves in virtual time that captions are in sync with the face, never early, and absent for interrupted speech."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

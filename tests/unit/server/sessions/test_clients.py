@@ -1,6 +1,6 @@
-"""Proves when a client counts as gone, and that what he has chosen is his and not his call's.
+"""Proves when a client counts as disconnected, and that settings belong to the client, not to its call.
 
-His place is to be free within five seconds; a stall is to be sat out.
+Its slot must be free within five seconds; a stall must be tolerated.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Proves that a file keeps picture and sound on one clock whatever is missing, and says what it is."""
+"""Proves that a recording keeps audio and video in sync even with gaps, and is labelled as AI-generated."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Proves that pictures of every size fit a recording, which has one."""
+"""Proves that frames of every size are fitted to the fixed size of a recording."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Proves every voice: what it says is sound of the right length, and what goes wrong is one sentence."""
+"""Proves every voice: it synthesizes audio of the right length, and reports errors in one sentence."""
 
 import asyncio
 import json

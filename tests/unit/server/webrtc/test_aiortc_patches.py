@@ -1,4 +1,4 @@
-"""Proves every patch against the installed aiortc, so that an upgrade that moves its private parts fails loudly."""
+"""Proves every patch against the installed aiortc, so that an incompatible upgrade fails here."""
 
 import asyncio
 import random

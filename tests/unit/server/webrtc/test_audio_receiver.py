@@ -1,4 +1,4 @@
-"""Proves the microphone path: order at once, one packet of patience, losses concealed in place, restarts."""
+"""Proves the microphone path: reordering within one packet, concealment of losses in place, restarts."""
 
 import asyncio
 from collections.abc import Iterable

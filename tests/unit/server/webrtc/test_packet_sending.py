@@ -1,4 +1,4 @@
-"""Proves that the sender's loop puts the same packets on the wire as aiortc's own, and that the library can still send
+"""Proves that the sender loop sends the same packets as aiortc's own, and that the library can still send
 them again, report on them and stop them."""
 
 import asyncio

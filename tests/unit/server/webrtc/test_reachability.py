@@ -1,4 +1,4 @@
-"""Proves that the doctor's look at the network finds what works and what does not."""
+"""Proves that the doctor's network checks find what works and what does not."""
 
 import asyncio
 import shutil

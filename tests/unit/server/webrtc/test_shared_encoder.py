@@ -1,4 +1,4 @@
-"""Proves that viewers of one bitrate share every encoded picture, and that each can decode what he alone was sent."""
+"""Proves that viewers at the same bitrate share every encoded frame, and that each can decode its own stream."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Proves that a picture reaches the encoder as it is, with its time, and without being copied."""
+"""Proves that a frame reaches the encoder unchanged, with its timestamp, and without a copy."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Proves TURN credentials against the convention that coturn implements."""
+"""Proves TURN credentials against the scheme that coturn implements."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The live encoder: time stamps, key frames, bitrates and sizes that change in mid-stream."""
+"""The live encoder: timestamps, key frames, and changes of bitrate and size in mid-stream."""
 
 from fractions import Fraction
 

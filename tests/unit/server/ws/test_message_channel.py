@@ -1,4 +1,4 @@
-"""Proves that a channel tells every fault in its own code, drops the oldest for who does not read, and ends."""
+"""Proves that a channel reports every error with its code, drops the oldest messages for slow readers, and closes."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Proves that playback follows the microphone's clock by small slips in silence, and leaves jitter alone."""
+"""Proves that playback follows the microphone's clock by small slips in silence, and ignores jitter."""
 
 import numpy as np
 import pytest

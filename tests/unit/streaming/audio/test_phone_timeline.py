@@ -1,4 +1,4 @@
-"""Proves which hop a frame takes its phone from, and that what is unknown is silence."""
+"""Proves which hop determines the phone of a frame, and that unknown frames are silence."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Proves that phones land on the session's ticks, whatever was lost before, and that stale sound is not heard."""
+"""Proves that phones are placed on the session's ticks despite losses, and that stale audio is ignored."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Proves that the decoder has the face, life the head, and that an interruption returns from what is on screen."""
+"""Proves that the decoder drives the face, idle motion the head, and that an interruption starts at the shown face."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Proves when the delay grows and shrinks: for lasting lateness, by steps, and fast only while nobody speaks."""
+"""Proves when the delay grows and shrinks: for persistent lateness, in steps, and fast only in silence."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Proves which picture leaves when, and what is counted."""
+"""Proves when each frame is released, and what is counted."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Proves when frames are begun and due, and where the next one begins, in time and when there is no time."""
+"""Proves when frames start and are due, and which frame is next, on time and under load."""
 
 from types import SimpleNamespace
 from typing import Any

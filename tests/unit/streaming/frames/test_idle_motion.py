@@ -1,4 +1,4 @@
-"""Proves that idle motion is deterministic, smooth and of natural frequency."""
+"""Proves that idle motion is deterministic, smooth and has natural rates."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Proves that every stage is measured by the engine's own clock, at every size, with moving pictures."""
+"""Proves that every stage is measured by the engine's clock, at every size, with moving frames."""
 
 import numpy as np
 import pytest

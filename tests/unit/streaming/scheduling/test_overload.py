@@ -1,4 +1,4 @@
-"""Proves when the overload ladder is gone down, and how it finds its way up (calls on it: test_overloaded_call)."""
+"""Proves when the overload ladder steps down and up (calls under load: test_overloaded_call)."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Proves that a plan fits its machine, that a slower machine never gets a better one, and what a person is told."""
+"""Proves that a plan fits its machine, that a slower machine never gets a better plan, and how plans are described."""
 
 from dataclasses import replace
 

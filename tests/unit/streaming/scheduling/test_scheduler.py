@@ -1,4 +1,4 @@
-"""Proves the order of jobs and how batches form."""
+"""Proves the order of jobs and the composition of batches."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Proves that a place has one holder at a time and is free only after it has been cleared."""
+"""Proves that a slot has at most one lease at a time and is free only after it has been cleared."""
 
 import pytest
 

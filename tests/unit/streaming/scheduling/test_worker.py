@@ -1,4 +1,4 @@
-"""Proves leases, batching, isolation of failures, restart and an orderly end of the worker thread."""
+"""Proves leases, batching, isolation of failures, restart and orderly shutdown of the worker thread."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""The map to the published renderer's coefficients is found again from clips that it made."""
+"""The map to the published renderer's coefficients is recovered from clips generated with it."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Coefficients read from a moving, turning head are those that moved it."""
+"""Coefficients estimated from a moving, turning head are those that moved it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The packaged face model: zero is neutral, lips are exact, the two groups move what they are named for."""
+"""The packaged face model: zero is neutral, lips are exact, each group moves its part of the face."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Head motion is taken out and put back exactly, and its signs are those that the renderer uses."""
+"""Head motion is removed and restored exactly, with the sign conventions of the renderer."""
 
 import numpy as np
 import pytest

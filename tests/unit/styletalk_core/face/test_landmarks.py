@@ -1,4 +1,4 @@
-"""The named points are what they are called: checked on the mean face."""
+"""Named landmarks are where their names say, checked on the mean face."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Smoothing and resampling keep closures, times and gaps; a track survives its file."""
+"""Smoothing and resampling preserve closures, times and gaps; a stored track can be read back."""
 
 from pathlib import Path
 

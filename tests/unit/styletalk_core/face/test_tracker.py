@@ -1,4 +1,4 @@
-"""Faces are found where they are, followed, and missed where they are not."""
+"""Faces are detected where they are, tracked, and not detected where there are none."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Leaves the laboratory's tests out where its packages are not installed."""
+"""Skips the `lab` tests if the packages of the extra are not installed."""
 
 from importlib.util import find_spec
 

@@ -1,4 +1,4 @@
-"""Whatever stands behind the person, the person stays the same, and what cannot be shown is refused."""
+"""The person looks the same on every background, and unusable backgrounds are rejected."""
 
 from pathlib import Path
 

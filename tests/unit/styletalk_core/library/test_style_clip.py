@@ -1,4 +1,4 @@
-"""A clip becomes a style, or is refused in one sentence."""
+"""A clip becomes a style, or is rejected with one sentence."""
 
 from collections.abc import Callable
 from pathlib import Path

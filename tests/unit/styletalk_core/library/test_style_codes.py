@@ -1,4 +1,4 @@
-"""Codes of a library's styles: blended by share, scaled from the neutral one, and computed once for each motion."""
+"""Style codes are blended by share, scaled relative to the neutral one, and computed once per motion."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The map of styles shows the widest spread of their codes and can be drawn."""
+"""The style map shows the directions of largest variance of the codes."""
 
 from pathlib import Path
 

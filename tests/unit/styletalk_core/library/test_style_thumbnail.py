@@ -1,4 +1,4 @@
-"""A style's picture shows the face with the expression that the style is called by."""
+"""The thumbnail of a style shows the expression after which it is named."""
 
 from pathlib import Path
 

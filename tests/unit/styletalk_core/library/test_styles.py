@@ -1,4 +1,4 @@
-"""Presets are complete, a user's styles are stored whole or not at all, and names cannot leave the folder."""
+"""Presets are complete, user styles are stored atomically, and names cannot escape the folder."""
 
 from pathlib import Path
 

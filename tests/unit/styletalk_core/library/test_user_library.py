@@ -1,4 +1,4 @@
-"""Every library stores a file whole or not at all, keeps to its folder, and tells a damaged file from a missing one."""
+"""Every library stores files atomically within its folder and distinguishes damaged from missing files."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Batches on fixed memory give each session the frame that it gets alone, whoever sat in its row before."""
+"""Batches in fixed buffers give each session the same frame as alone, whatever session used its row before."""
 
 import numpy as np
 import pytest

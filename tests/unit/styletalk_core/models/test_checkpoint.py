@@ -1,4 +1,4 @@
-"""Weight files load strictly and say which tensor is wrong."""
+"""Weight files are loaded strictly, and errors name the tensor."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A weight file is read strictly, and knows the shapes of its network without building it."""
+"""A weight file is read strictly, and its tensor shapes are checked without building the network."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The kernel of few rows computes a layer, at full precision or with weights of 16 bits."""
+"""The kernel for few rows computes a layer, in full precision or with 16-bit weights."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Back ends: chosen by name, honest about what they lack, and pocketsphinx keeps the streaming contract."""
+"""Back ends are selected by name, report missing models, and pocketsphinx follows the streaming contract."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Features: causal, the same in any pieces, and blind to the recording level once it has settled."""
+"""Features are causal, independent of block boundaries, and invariant to the recording level once settled."""
 
 import numpy as np
 import pytest

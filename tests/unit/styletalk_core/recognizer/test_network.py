@@ -1,4 +1,4 @@
-"""The network that trains and the network that runs live are one function, and it is causal."""
+"""The training network and the live network compute the same causal function."""
 
 import numpy as np
 import pytest

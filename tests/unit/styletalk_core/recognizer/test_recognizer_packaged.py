@@ -1,4 +1,4 @@
-"""The packaged recognizer: what it must do with speech, with silence and with broken sound."""
+"""The packaged recognizer on speech, silence and invalid audio."""
 
 from pathlib import Path
 

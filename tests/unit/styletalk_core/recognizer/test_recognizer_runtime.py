@@ -1,4 +1,4 @@
-"""What runs live needs no torch: a process that only recognizes starts without its two seconds and 300 MB."""
+"""The live recognizer does not import PyTorch, which would take two seconds and 300 MB."""
 
 import subprocess
 import sys

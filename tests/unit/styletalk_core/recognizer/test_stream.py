@@ -1,4 +1,4 @@
-"""The live recognizer: streaming equals offline, batches do not mix speakers, nothing is heard before its time."""
+"""The live recognizer: streaming equals offline, batches do not mix speakers, columns are causal."""
 
 from collections.abc import Iterator
 from pathlib import Path

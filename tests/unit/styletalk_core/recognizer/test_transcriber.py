@@ -1,4 +1,4 @@
-"""Proves Vosk's words: from the real library with a packaged model, and in English from what it was recorded to say."""
+"""Proves Vosk transcription: with the real library and a packaged model, and in English with recorded results."""
 
 import importlib.util
 from itertools import pairwise

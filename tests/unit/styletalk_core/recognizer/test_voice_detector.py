@@ -1,4 +1,4 @@
-"""The compiled speech detector computes what silero-vad's own file computes in ONNX Runtime."""
+"""The compiled speech detector equals silero-vad in ONNX Runtime."""
 
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Proves that a Vosk model is found in a folder or fetched by name, whole or not at all, and what is said otherwise."""
+"""Proves that a Vosk model is loaded from a folder or downloaded by name, completely or with a clear error."""
 
 import http.server
 import io

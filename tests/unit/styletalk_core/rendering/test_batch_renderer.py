@@ -1,4 +1,4 @@
-"""The batched renderer draws what the renderer of one session draws, whoever shares the batch."""
+"""The batched renderer renders the same frames as the single renderer, in any batch."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The portrait does what the motion says, and nothing else."""
+"""The rendered portrait follows the motion, and nothing else moves."""
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor

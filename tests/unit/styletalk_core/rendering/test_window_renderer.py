@@ -1,4 +1,4 @@
-"""The paper's renderer draws sessions in the mesh renderer's place; without fitting weights it says what is missing."""
+"""The paper's renderer can replace the mesh renderer; without matching weights it reports what is missing."""
 
 import json
 from pathlib import Path

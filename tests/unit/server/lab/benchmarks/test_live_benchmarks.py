@@ -1,4 +1,4 @@
-"""Proves that the benchmarks of the running system refuse senseless options and count late frames."""
+"""Proves that the benchmarks of the running system reject invalid options and count late frames."""
 
 import argparse
 import asyncio

@@ -1,4 +1,4 @@
-"""Proves that the loop monitor tells the loop's own blocks from waiting for a processor."""
+"""Proves that the loop monitor distinguishes blocking by the program from waiting for a CPU."""
 
 import asyncio
 import time

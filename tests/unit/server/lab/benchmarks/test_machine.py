@@ -1,4 +1,4 @@
-"""Proves that benchmarks tell the machine, reference times and load of their own run."""
+"""Proves that benchmarks report the machine, reference times and load of their run."""
 
 import argparse
 import multiprocessing

@@ -1,4 +1,4 @@
-"""Proves that the network of the benchmarks passes everything on, shows peers the relay, and is dead when it is cut."""
+"""Proves that the benchmark network forwards everything, announces the relay to peers, and is dead when cut."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""The quality benchmark keeps apart what is not equally hard, and takes no clip that was trained on."""
+"""The quality benchmark groups clips by difficulty and uses no training clip."""
 
 import argparse
 from pathlib import Path

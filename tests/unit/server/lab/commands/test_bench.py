@@ -1,4 +1,4 @@
-"""All benchmarks at once: a failure is told and loses nothing, and the file says where each figure comes from."""
+"""`styletalk bench all` reports failures without losing other results, and records the origin of each result."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""`styletalk dataset build` tracks, encodes and hears clips, and notes why it left some out."""
+"""`styletalk dataset build` tracks, encodes and labels clips, and records why it skipped some."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`styletalk evaluate` keeps the contract and skips what it cannot judge, saying why."""
+"""`styletalk evaluate` follows the CLI contract and skips unusable clips with a reason."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Accuracy figures on labels whose scores can be counted by hand."""
+"""Accuracy on labels whose scores can be counted by hand."""
 
 import numpy as np
 import pytest

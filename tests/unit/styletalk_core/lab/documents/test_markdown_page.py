@@ -1,4 +1,4 @@
-"""A section that a tool writes is replaced as a whole and leaves the rest of the page alone."""
+"""A generated section is replaced as a whole, and the rest of the page is unchanged."""
 
 from pathlib import Path
 

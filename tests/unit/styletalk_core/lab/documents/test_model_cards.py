@@ -1,4 +1,4 @@
-"""Every card in the weights' headers becomes readable, and leaves out what only programs read."""
+"""Every card in a weight file's header is formatted, without the fields that only programs read."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The figures the renderer is judged by say what they should of pictures whose answer is known."""
+"""The renderer's metrics have the expected values for images with known answers."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The self-driven protocol: what it reads, what it compares with, and what it says of motion whose worth is known."""
+"""Self-driven evaluation: its input, its baselines, and its metrics for motion with known answers."""
 
 from dataclasses import replace
 from functools import cache

@@ -1,4 +1,4 @@
-"""Training batches: repeatable by number, and labels that stay on their sound however it is stretched."""
+"""Training batches are repeatable by number, and labels follow the audio at any speed."""
 
 import numpy as np
 import pytest

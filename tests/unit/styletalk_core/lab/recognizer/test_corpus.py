@@ -1,4 +1,4 @@
-"""Training material: long sound is cut at its pauses, utterances survive the cache, labels follow the convention."""
+"""Training corpus: long audio is cut at pauses, utterances can be cached, labels follow the convention."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Training the recognizer: an interrupted run ends where an uninterrupted one does; bad requests are refused."""
+"""Training the recognizer: an interrupted run equals an uninterrupted one; bad options are rejected."""
 
 import argparse
 from pathlib import Path

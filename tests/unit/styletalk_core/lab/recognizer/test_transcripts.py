@@ -1,4 +1,4 @@
-"""Written English becomes the words that are said."""
+"""Written English is spelled out as spoken words."""
 
 import pytest
 

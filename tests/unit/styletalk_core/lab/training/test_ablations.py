@@ -1,4 +1,4 @@
-"""Every ablation lacks exactly one thing, and figures of one set of settings are never continued with another."""
+"""Every ablation removes exactly one component, and results of other settings are never continued."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Each discriminator sees what it is there to judge."""
+"""Each discriminator learns to tell its examples apart."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A face model estimated from moving heads finds the motion that was put in, whoever moves."""
+"""A face model estimated from moving heads recovers the synthetic motion, for every person."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The output layers are fitted to what the features know, and nothing else of the network changes."""
+"""Refitting improves the output layers and changes nothing else in the network."""
 
 import argparse
 import copy

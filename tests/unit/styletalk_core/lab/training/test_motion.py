@@ -1,4 +1,4 @@
-"""The motion training learns, resumes exactly, and stops with a reason."""
+"""The motion training learns, resumes exactly, and stops with a clear error."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The training finds a shading that follows the motion, on people whom it has not seen."""
+"""The training learns shading that follows the motion, also on unseen people."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What each term of the objective asks for."""
+"""Properties of each term of the objective."""
 
 from collections.abc import Mapping
 

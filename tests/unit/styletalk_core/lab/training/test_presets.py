@@ -1,4 +1,4 @@
-"""The packaged styles: of people trained on alone, and each of a size that its network reads."""
+"""The packaged styles are of training people only, and each has a valid length."""
 
 from pathlib import Path
 

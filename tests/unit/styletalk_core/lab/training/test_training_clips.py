@@ -1,4 +1,4 @@
-"""Training clips are read as the manifest says, and left out where they teach nothing."""
+"""Training clips are read according to the manifest, and unusable ones are skipped."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The compiled decoder gives the frames of the plain one, alone or in a batch, and takes the same bad input amiss."""
+"""The compiled decoder gives the same frames as the plain one, in any batch, and rejects the same bad input."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The style encoder in NumPy gives the codes of the network, and refuses the same clips."""
+"""The style encoder in NumPy gives the same codes as the network and rejects the same clips."""
 
 from dataclasses import replace
 

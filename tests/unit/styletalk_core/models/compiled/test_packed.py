@@ -1,4 +1,4 @@
-"""The packed product computes what the plain one computes, for any number of rows, with every kernel that runs here."""
+"""The packed product equals the plain one, for any number of rows, with every kernel available here."""
 
 import numpy as np
 import pytest

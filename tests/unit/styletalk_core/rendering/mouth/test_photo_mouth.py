@@ -1,4 +1,4 @@
-"""A photo with an open mouth is the same photo again at its own expression; closed lips have nothing of their own."""
+"""A photo with an open mouth is reproduced at its own expression; closed lips have no photographed mouth."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A portrait that smiles with its teeth keeps them; one with closed lips has none of its own."""
+"""A portrait with visible teeth keeps them; one with closed lips has none."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The skin around the mouth is bent and shaded smoothly, and not at all at the photo's own expression."""
+"""The skin around the mouth is deformed and shaded smoothly, and not at all at the photo's own expression."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Photos of every kind become portraits, or are refused in one sentence."""
+"""Photos of every kind become portraits, or are rejected with one sentence."""
 
 from collections.abc import Callable
 from dataclasses import replace

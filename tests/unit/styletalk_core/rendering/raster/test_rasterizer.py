@@ -1,4 +1,4 @@
-"""A drawn mesh shows what its backward map says: sampled, retouched, laid over the background, in order."""
+"""A rendered mesh agrees with its backward map: sampled, shaded, composited, in order."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Proves that triangulations are Delaunay's: SciPy's where that is unique, and without a gap where it is not."""
+"""Proves that triangulations are Delaunay: equal to SciPy's where unique, and without gaps otherwise."""
 
 import numpy as np
 import pytest
