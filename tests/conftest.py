@@ -1,12 +1,10 @@
 """Makes the modules in this folder (engines, servers and clients for tests) importable from every test.
 
-Two processes share the tests when those that drive a browser are left out; with them there is one, because real time is
-measured there.
+Without the browser tests, the tests run in two processes; with them in one, because they measure real time.
 
-Matrix products keep to one thread, as in the program itself: where other programs take the processors, a second thread
-makes every product wait for its turn.
+Matrix products use one thread, as in the program itself: on a busy machine, a second thread would delay every product.
 
-`--without-lab` runs what an installation without the extra `lab` must pass: see `without_lab/hidden_lab.py`.
+`--without-lab` runs the tests for an installation without the `lab` extra: see `without_lab/hidden_lab.py`.
 """
 
 import os

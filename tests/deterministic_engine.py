@@ -1,7 +1,7 @@
 """Engine without models for timing tests: its frames are a known function of its input.
 
-A hop is "speech" when it is loud; the phone is AA for a tone below 600 Hz and IY above. The picture's brightness is
-the mouth's opening, its chroma planes carry the avatar and the style, so that a picture of another session shows.
+A hop is "speech" if it is loud; the phone is AA for a tone below 600 Hz and IY above. The luma of a frame is the mouth
+opening, its chroma planes encode avatar and style, so that a frame of another session is detected.
 """
 
 import time

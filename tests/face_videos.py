@@ -20,7 +20,7 @@ SIDE = 256
 
 @cache
 def talking_frames(count: int = 75, style: str = "surprised") -> tuple[Image, ...]:
-    """A presenter who moves as the preset does: (256, 256, 3) RGB pictures, 30 per second."""
+    """A presenter that moves like the preset: (256, 256, 3) RGB frames, 30 per second."""
     library = AvatarLibrary(Path("none"))
     renderer = MeshRenderer(library.get(library.names()[0]), SIDE)
     motion = StyleLibrary(Path("none")).get(style).coefficients[:count]
@@ -29,7 +29,7 @@ def talking_frames(count: int = 75, style: str = "surprised") -> tuple[Image, ..
 
 
 def noise_frames(count: int = 75) -> list[Image]:
-    """Pictures of nothing."""
+    """Frames without a face."""
     random = np.random.default_rng(0)
     coarse = random.integers(0, 255, (count, 16, 16, 3), np.uint8)
     return [cv2.resize(picture, (SIDE, SIDE)) for picture in coarse]
@@ -41,7 +41,7 @@ def write_video(
     times: Sequence[float] | None = None,
     sound: NDArray[np.int16] | None = None,
 ) -> Path:
-    """Encodes pictures, without times at 30 per second, and (n,) samples of sound at 16 kHz."""
+    """Encodes frames, at 30 fps unless times are given, and (n,) audio samples at 16 kHz."""
     times = [index / 30 for index in range(len(frames))] if times is None else times
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast", "crf": "18"})

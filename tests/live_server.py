@@ -145,7 +145,7 @@ class Control:
 
 
 class TirelessWorker(BatchWorker):
-    """A busy test machine is no overload: pictures are as large and as many as can be."""
+    """Disables the overload ladder, so that a busy test machine does not reduce frame size or rate."""
 
     def __init__(self, engine: DeterministicEngine, slots: int) -> None:
         sizes = (engine.size, engine.size // 2)
@@ -221,7 +221,7 @@ def silence(seconds: float) -> np.ndarray:
 
 
 def pitch(rtc_client: "RtcClient") -> float:
-    """The strongest frequency of what a caller has heard, silence and concealed losses aside."""
+    """The strongest frequency in the received audio, without silence and concealed losses."""
     audio = np.concatenate([samples for _, _, samples in rtc_client.audio])
     blocks = audio[: len(audio) // 4_800 * 4_800].reshape(-1, 4_800)
     loud = blocks[np.abs(blocks).max(axis=1) > 2_000]
@@ -284,7 +284,7 @@ class RtcClient:
         return status
 
     async def until_frame(self, seconds: float = 30.0) -> None:
-        """Returns when the first picture has come."""
+        """Waits for the first frame."""
         async with asyncio.timeout(seconds):
             while not self.frames:
                 await asyncio.sleep(0.02)

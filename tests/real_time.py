@@ -1,8 +1,8 @@
 """Real-time tests are skipped instead of failed if other programs load the machine.
 
-They run all the same, and where they pass they count. Where one fails, it is skipped, with the reason, only if other
-programs took half of the machine meanwhile, or this process stood ready for a processor for a tenth of the time and
-got none. On a quiet machine it fails.
+The tests always run, and a pass counts. A failure becomes a skip, with the reason, only if other programs used half of
+the CPU time during the test, or this process was runnable but waiting for a CPU for a tenth of the time. On a quiet
+machine it remains a failure.
 """
 
 import os

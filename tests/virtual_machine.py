@@ -1,6 +1,6 @@
 """A machine in virtual time: one worker with configurable stage costs, and a session on it.
 
-The worker runs one batch at a time, as the real one does, with the real schedule and the real overload ladder.
+Like the real worker, it runs one batch at a time, with the real scheduler and the real overload ladder.
 """
 
 import asyncio
@@ -71,7 +71,7 @@ class VirtualCall:
     """A session with a microphone that speaks noise, and what came of it."""
 
     def __init__(self, worker: VirtualWorker, encoding: float = 0.0) -> None:
-        """``encoding``: how many times longer than its costs the way out of a picture takes."""
+        """``encoding``: factor by which encoding a frame takes longer than its cost."""
         loop = asyncio.get_running_loop()
         plan = LatencyPlan(worker.engine.recognizer_delay_ticks, budget=worker.plan.budget)
         clock = MediaClock(plan.delay, loop.time)
@@ -79,7 +79,7 @@ class VirtualCall:
         self.session = Session(worker, worker.lease(), plan, clock, Settings("ada", "calm"), seed=0)
         self.sound: list[tuple[float, AudioChunk]] = []
         self.pictures: list[tuple[float, RenderedFrame, float]] = []
-        """(moment, picture, seconds after it was due)"""
+        """(time, frame, seconds after it was due)"""
         self.rungs: list[tuple[float, Rung]] = []
         self.delays: list[tuple[float, Tick]] = []
         self._encoding = encoding
@@ -111,15 +111,15 @@ class VirtualCall:
             await asyncio.sleep(self._encoding * COSTS.encode[frame.yuv.shape[1]])
 
     def between(self, begin: float, end: float) -> list[tuple[float, RenderedFrame, float]]:
-        """The pictures that left from ``begin`` to ``end``."""
+        """The frames released from ``begin`` to ``end``."""
         return [row for row in self.pictures if begin <= row[0] < end]
 
     def rate(self, begin: float, end: float) -> float:
-        """Pictures a second."""
+        """Frames per second."""
         return len(self.between(begin, end)) / (end - begin)
 
     def intervals(self, begin: float, end: float) -> np.ndarray:
-        """Seconds from one picture to the next."""
+        """Seconds between successive frames."""
         return np.diff([moment for moment, _, _ in self.between(begin, end)])
 
 

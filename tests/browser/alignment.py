@@ -81,7 +81,7 @@ def sampled(times: Array, values: Array, at: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class MotionMatch:
-    """``aligned``: correlation without shift; ``best``: the highest, at ``shift`` seconds (> 0: picture late)."""
+    """``aligned``: correlation without shift; ``best``: the highest, at ``shift`` seconds (> 0: video late)."""
 
     aligned: float
     best: float

@@ -1,6 +1,6 @@
 """Fixtures: one server process and one Chromium with speech as its microphone for this folder, a page per test.
 
-They end with this folder: Playwright keeps an event loop running, which the asynchronous tests of other folders refuse.
+Their scope is this folder, because Playwright keeps an event loop running, which breaks asynchronous tests elsewhere.
 """
 
 import time
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def artefacts() -> Path:
-    """Git-ignored folder for pictures and figures that people look at."""
+    """Git-ignored folder for images and figures to inspect."""
     folder = ROOT / "artefacts/browser"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -62,7 +62,7 @@ def as_microphone(source: Path, folder: Path, longest: float = 60.0) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Hides the avatars and styles of whoever runs the tests."""
+    """Hides the avatars and styles of the user who runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STYLETALK_HOME", str(tmp_path_factory.mktemp("home")))
         yield
@@ -154,7 +154,7 @@ def wait_until(page: Page, expression: str, argument: object = None, timeout: fl
 
 
 def start_call(page: Page, raw_voice: bool = True) -> None:
-    """Presses Start and waits for the first picture; ``raw_voice`` leaves the microphone signal as it is."""
+    """Presses Start and waits for the first frame; ``raw_voice`` leaves the microphone signal as it is."""
     page.wait_for_selector("#start:enabled")
     if raw_voice:
         page.uncheck("#voice-processing")

@@ -40,7 +40,7 @@ def track_face(video: Path) -> FaceCurves:
 
 
 def write_video(recording: Recording, path: Path) -> Path:
-    """The received pictures at the times they were shown, as H.264 close to lossless."""
+    """The received frames at their display times, as nearly lossless H.264."""
     times = np.round(recording.frame_times - recording.frame_times[0]).astype(int)
     size = recording.images[0].shape[0]
     with av.open(path, "w") as container:

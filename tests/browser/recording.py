@@ -35,7 +35,7 @@ class Recording:
 
 
 def record(page: Page, seconds: float, width: int = 320) -> Recording:
-    """Records a running call; ``width`` 0 keeps only the times of the pictures.
+    """Records a running call; ``width`` 0 keeps only the times of the frames.
 
     The page must have been opened with ``bypass_csp``: its own policy allows no script from outside, this one included.
     """

@@ -62,7 +62,7 @@ def avatar_server(other_site: tuple[Path, str]) -> Iterator[int]:
 
 @pytest.fixture
 def speaking(avatar_server: int, tmp_path: Path) -> Iterator[None]:
-    """The documented Python client pushes ten seconds of sound."""
+    """The documented Python client pushes ten seconds of audio."""
     path = tmp_path / "speech.wav"
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)

@@ -48,7 +48,7 @@ def test_every_control_has_a_name_and_the_picture_is_marked(page: Page) -> None:
 
 
 def test_text_is_legible(page: Page) -> None:
-    """WCAG AA, 4.5 : 1, for every text on its own background colour; text on the picture has a dark pill."""
+    """WCAG AA, 4.5 : 1, for every text on its own background colour; text on the video has a dark background."""
     page.wait_for_selector("#avatars input", state="attached")
     weak = page.evaluate((Path(__file__).parent / "contrast.js").read_text())
     assert weak == []

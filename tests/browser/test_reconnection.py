@@ -37,7 +37,7 @@ LOOK_FOR = """async () => {
 
 @pytest.fixture
 def idle_page(page: Page) -> Page:
-    """A page whose time stands still, and whose questions to the server hang until ``answers`` is true."""
+    """A page with stopped time, whose requests to the server hang until ``answers`` is true."""
     page.wait_for_selector("#start:enabled")
     page.clock.install()
     page.clock.pause_at(page.evaluate("Date.now()") + 1000)

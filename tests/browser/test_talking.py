@@ -1,8 +1,8 @@
 """Speech played into the microphone is returned as a talking face, in sync and in the chosen style.
 
-One call per speaker is recorded in the browser: first in the style it starts with, then in another one. The received
-face is tracked and held against `styletalk render` of the same file. Sound aligns the two: where the returned sound
-is in the file, there the face must be.
+One call per speaker is recorded in the browser, first in the initial style, then in another one. The received face is
+tracked and compared with `styletalk render` of the same file. Both are aligned by their audio: the face must be at the
+position in the file that the returned audio has.
 """
 
 import json
@@ -31,7 +31,7 @@ TAP_LATENESS = 0.020
 """Seconds by which a WebAudio tap of a received track reads later than the video element plays it: its buffer."""
 SYNC = 0.045
 CLOSED = 0.03
-"""Inner-lip gap in inter-ocular distances below which the lips of a tracked picture count as closed."""
+"""Inner-lip gap in inter-ocular distances below which the lips of a tracked frame count as closed."""
 SPEAKERS = {"synthetic": SPEECH, "human": HUMAN_SPEECH / "ls_3005/3005-163389-0005.ogg"}
 SWITCHING = "synthetic"
 """The speaker in whose call the style is switched."""
@@ -148,7 +148,7 @@ def test_the_mouth_is_closed_in_the_silences(call: TalkingCall) -> None:
 
 
 def is_silent(file: Any, position: float, before: float = 0.45, after: float = 0.25) -> bool:
-    """Whether nothing is spoken around ``position``: lips close after a sound and open ahead of the next one."""
+    """Whether there is no speech around ``position``: lips close after speech and open before the next word."""
     around = np.arange(int((position - before) * SOUND_RATE), int((position + after) * SOUND_RATE))
     return bool(np.abs(np.take(file, around, mode="wrap")).max() < 0.01)
 
@@ -171,7 +171,7 @@ def test_the_sound_returns_after_the_promised_delay(call: TalkingCall) -> None:
 
 
 def test_picture_and_sound_are_in_sync(call: TalkingCall, artefacts: Path, request: pytest.FixtureRequest) -> None:
-    """Twice: by the content of picture and sound, and by the receiver's own account of what it plays."""
+    """Measured twice: by the content of video and audio, and by the receiver's playout statistics."""
     match = motion(call)
     reported = float(np.median(call.first.recording.reported_skews)) / 1000
     figures = {

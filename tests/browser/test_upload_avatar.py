@@ -44,7 +44,7 @@ def test_a_photo_becomes_an_avatar_in_the_running_call(page: Page, tmp_path: Pat
 
 
 def test_a_dropped_file_goes_where_it_belongs(page: Page) -> None:
-    """A picture is sent as a photo; one without a face is explained beside the avatars."""
+    """An image is uploaded as a photo; an image without a face is explained next to the avatars."""
     page.wait_for_selector("#avatars input", state="attached")
     _, grey = cv2.imencode(".jpg", cv2.merge([cv2.getGaussianKernel(64, 9)] * 3))
     assert page.evaluate(DROP, ["wall.jpg", base64.b64encode(grey.tobytes()).decode()])

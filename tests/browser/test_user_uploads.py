@@ -119,7 +119,7 @@ def picture(path: Path) -> Path:
 
 
 def test_two_uploads_at_once_queue_and_each_shows_its_position_and_result(page: Page, tmp_path: Path) -> None:
-    """A good picture, then another with the same name and one that cannot be read, all sent without waiting."""
+    """A valid image, then another with the same name and an unreadable one, all uploaded without waiting."""
     (tmp_path / "other").mkdir()
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
     sent = [picture(tmp_path / "wall.png"), picture(tmp_path / "other" / "wall.png"), tmp_path / "broken.jpg"]

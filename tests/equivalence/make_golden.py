@@ -1,8 +1,8 @@
 """Writes the golden files, after proving the StyleTalk and renderer networks equal to the official ones:
 ``python -m tests.equivalence.make_golden ../shared/golden``.
 
-A file holds the weights and inputs of a tiny network (``weights.*``, ``in.*``) and what it computes of them in float64
-(``out.*``), so that nothing is drawn again on the machine that compares. The weights are exact in float16, to be small.
+A file contains the weights and inputs of a tiny network (``weights.*``, ``in.*``) and its float64 output (``out.*``),
+so that no random numbers are needed for the comparison. The weights are exact in float16, to keep the file small.
 """
 
 import sys
@@ -26,7 +26,7 @@ TINY = Dimensions(width=16, heads=8, feed_forward=48, phone_embedding=8, lower=B
 OFFICIAL_TINY_RENDERER = RendererDimensions(descriptor=32, widest=32, warping_base=8, editing_base=8)
 TINY_RENDERER = RendererDimensions(descriptor=8, widest=8, warping_base=4, editing_base=4)
 HALF_PRECISION = 2.0**-12
-"""Official pictures are stored as float16, half of whose step is this much below 1."""
+"""Official images are stored as float16; this is half its step size just below 1."""
 BOTH_ROUND = 2.0
 """The official outputs are float32 as well: the bound on rounding holds for either side."""
 M = TypeVar("M", bound=nn.Module)
@@ -95,7 +95,7 @@ def renderer_inputs(seed: int) -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def renderer_outputs(model: PIRenderer, image: Tensor, motion: Tensor) -> dict[str, Tensor]:
-    """Descriptor, flow, warped and final picture of one portrait."""
+    """Descriptor, flow, warped image and final image of one portrait."""
     state = model.prepare(image)
     descriptor = model.mapping(motion)
     flow = model.warping(state.warping.expand(len(motion), -1, -1, -1), descriptor)

@@ -1,7 +1,6 @@
 """Writes the mesh renderer's golden frames: ``python -m tests.equivalence.make_mesh_golden``.
 
-They were written before the renderer was compiled, frame by frame, for speed; run this again only when the picture is
-meant to change.
+The files date from before the renderer was compiled; run this again only for an intended change of the frames.
 """
 
 from dataclasses import dataclass

@@ -1,13 +1,13 @@
 """Bound on the float32 rounding error of a network, on any processor.
 
-Processors, thread counts and libraries add the same terms in another order, with or without fused multiply-add. What
-they compute of a sum of K products is the exact sum of products that are a little off each: by K roundings in the worst
+Processors, thread counts and libraries add the same terms in different orders, with or without fused multiply-add. The
+computed sum of K products is the exact sum of slightly perturbed products: by K roundings each in the worst
 case (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), by lambda * sqrt(K) with a probability that
-differs from 1 by less than 2 exp(-lambda**2 / 2), since roundings go up and down (Higham and Mary, A New Approach to
+differs from 1 by less than 2 exp(-lambda**2 / 2), since roundings have random signs (Higham and Mary, A New Approach to
 Probabilistic Rounding Error Analysis, theorem 2.4). So a float32 network is, to first order, the exact network whose
-weights and inputs are off by that much. Here they are moved that far, each up or down at random, in float64: what that
-does to an output is what rounding may do to it, amplified by all that follows: norms over few pixels, or a warp, which
-turns an error of the flow into the picture's gradient times that error.
+weights and inputs are perturbed by that much. Here they are perturbed by that amount with random signs, in float64; the
+change of the output bounds the effect of rounding, including amplification by later layers, such as norms over few
+pixels or a warp, which multiplies an error of the flow by the gradient of the image.
 """
 
 from collections.abc import Callable, Mapping, Sequence

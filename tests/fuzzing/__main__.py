@@ -1,7 +1,7 @@
 """Feeds many cases to every target and prints one JSON object per target.
 
-The cases are made here and eaten by a sandboxed process, whose crashes, hangs and growth are seen from here. Growth is
-what it has more at the end than when it had eaten a tenth.
+The cases are generated here and processed by a sandboxed process, whose crashes, hangs and memory growth are observed.
+Growth is measured from after the first tenth of the cases to the end.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """Worker process of the fuzzer: `python -m fuzzing.worker TARGET`, sandboxed like the decoders of the server.
 
-In: each case after its length (4 bytes). Out: a line when it is ready, then one JSON object a case,
+Input: each case, preceded by its length (4 bytes). Output: a line when ready, then one JSON object per case,
 ``{"accepted": bool}`` or ``{"failure": text}``.
 """
 

@@ -19,7 +19,7 @@ from streaming.scheduling.worker import BatchWorker
 
 
 class GrainyEngine(DeterministicEngine):
-    """Its pictures are as many bytes as those of a face."""
+    """Its frames have as many bytes as those of a face."""
 
     def render(self, *wanted: Any) -> list[NDArray[np.uint8]]:
         random = np.random.default_rng(0)

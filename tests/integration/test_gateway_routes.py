@@ -26,7 +26,7 @@ SERVER = "http://server-1.example/"
 async def acquire(
     session: str | None, client_settings: ClientSettings | None
 ) -> AsyncIterator[Placement | ClientSettings]:
-    """The only server has one place, and whoever gets it presents."""
+    """The only server has one slot, and the client that gets it presents."""
     yield Placement(session or "first", SERVER)
     yield ClientSettings(Settings("bob", "happy"), 0.1, "news", 2)
     await asyncio.sleep(60)

@@ -51,7 +51,7 @@ def numbers(lost: set[int]) -> Callable[[bytes], bool]:
 
 
 async def lateness(session: MicrophoneSession, seconds: float) -> float:
-    """The least time in ms from a packet's end until now: how far the newest sound lies behind the clock."""
+    """Minimum time in ms from the end of a packet until now: lag of the newest audio behind the clock."""
     samples = []
     for _ in range(round(seconds / 0.01)):
         samples.append(session.media_session.capture_tick() - session.media_session.arrived_tick)
@@ -86,7 +86,7 @@ async def test_two_percent_loss_both_ways_keeps_every_frame_and_the_delay(togeth
 
 
 async def ask_for_a_new_start(rtc_client: RtcClient) -> None:
-    """As browsers do after a long gap: the client's library waits for pictures that nobody has any more."""
+    """Requests a key frame, as browsers do after a long gap; aiortc would wait for packets that no longer exist."""
     receiver = next(t.receiver for t in rtc_client.peer.getTransceivers() if t.kind == "video")
     receiver._RTCRtpReceiver__jitter_buffer = JitterBuffer(capacity=128, is_video=True)
     await receiver._send_rtcp_pli(next(iter(receiver._RTCRtpReceiver__active_ssrc)))

@@ -42,7 +42,7 @@ def documented_fields(description: str) -> set[str]:
 
 
 class Client:
-    """Written from the document: JSON on the control channel, WHEP for the picture."""
+    """A client written from the document: JSON on the control channel, WHEP for the video."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -78,7 +78,7 @@ def http(method: str, address: str, body: bytes = b"", kind: str = "") -> tuple[
 
 
 async def watch(base: str, path: str) -> tuple[RTCPeerConnection, str]:
-    """A viewer that has got a picture, and its Location."""
+    """A viewer that has received a frame, and its Location."""
     peer, seen = RTCPeerConnection(RTCConfiguration(iceServers=[])), asyncio.Event()
     for kind in ("audio", "video"):
         peer.addTransceiver(kind, "recvonly")

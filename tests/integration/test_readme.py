@@ -93,7 +93,7 @@ def test_the_environment_that_is_activated_is_the_one_that_make_creates() -> Non
 
 @pytest.fixture
 def material(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder to work in with the photo, clip and recording that the README speaks of, and nobody's own files."""
+    """A working folder with the photo, clip and recording that the README mentions, without user files."""
     monkeypatch.setenv("STYLETALK_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     Image.fromarray(AvatarLibrary(tmp_path).get("clara").image).save("photo.jpg")

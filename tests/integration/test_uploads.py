@@ -48,7 +48,7 @@ async def put(server: LiveServer, name: str, body: bytes, kind: str = "styles") 
 
 
 def jpeg(image: np.ndarray) -> bytes:
-    """A (H, W, 3) RGB picture as a photo."""
+    """An (H, W, 3) RGB image as a photo."""
     return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 

@@ -1,7 +1,7 @@
 """Proves that imports follow the layers, that nothing imports from `lab`, and that no folder is too large.
 
-server -> streaming, styletalk_core; neither of those points back or sideways. Within a package the folders have an
-order: each imports only from those before it. Nothing outside `lab` imports from it.
+The server imports from streaming and styletalk_core, which do not import from each other or the server. Within a
+package, the folders are ordered, and each imports only from those before it. Nothing outside `lab` imports from it.
 """
 
 import ast

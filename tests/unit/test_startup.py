@@ -43,7 +43,7 @@ def modules_of(script: str, *words: str, folder: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a fifth of a second of sound."""
+    """A folder with a fifth of a second of audio."""
     folder = tmp_path_factory.mktemp("startup")
     wavfile.write(folder / "tone.wav", 16_000, np.zeros(3_200, np.int16))
     return folder

@@ -1,8 +1,7 @@
 """Makes an installation with the `lab` extra behave like one without it.
 
-Nothing of the packages that only the extra installs, and none of the program's own `lab` packages, can be imported
-once `hide` was called. A process that has this folder on its PYTHONPATH calls it at its start (`sitecustomize.py`), and
-so do the processes that it starts.
+After `hide` is called, neither the packages of the extra nor the program's own `lab` packages can be imported. A
+process with this folder on its PYTHONPATH calls it at startup (`sitecustomize.py`), and so do its child processes.
 """
 
 import re

@@ -271,7 +271,7 @@ def test_sessions_that_share_an_engine_do_not_hear_or_show_each_other() -> None:
 
 
 class SlowWorker(InlineWorker):
-    """A worker whose pictures take ``delay(count)`` seconds."""
+    """A worker whose frames take ``delay(count)`` seconds."""
 
     def __init__(self, engine: DeterministicEngine, delay: Callable[[int], float]) -> None:
         super().__init__(engine)

@@ -17,7 +17,7 @@ from streaming.virtual_time import InlineWorker, VirtualTimeLoop
 
 
 class Stage:
-    """A speaker with its session; keeps what is heard and seen and when events were told."""
+    """A speaker with its session; records the audio, the frames and the times of events."""
 
     def __init__(self) -> None:
         engine, loop = DeterministicEngine(), asyncio.get_running_loop()
@@ -81,7 +81,7 @@ def virtually(scenario: Callable[[Stage], Awaitable[Any]]) -> tuple[Stage, Any]:
 
 
 def speech(seconds: float, seed: int = 0) -> np.ndarray:
-    """Loud sound that is nowhere zero and never repeats."""
+    """Loud audio that is never zero and never repeats."""
     audio = np.random.default_rng(seed).integers(2_000, 9_000, round(seconds * 48_000))
     return (audio * np.where(np.arange(len(audio)) // 80 % 2, 1, -1)).astype(np.int16)
 

@@ -24,7 +24,7 @@ def test_header_tells_length_and_frames(tmp_path: Path) -> None:
 
 
 def test_rotation_flag_is_obeyed(tmp_path: Path) -> None:
-    """A picture with a white top, flagged to be turned a quarter clockwise, shows white on the right."""
+    """An image with a white top and a rotation tag of a quarter clockwise is white on the right."""
     image = np.zeros((64, 96, 3), np.uint8)
     image[:20] = 255
     video = write_video(tmp_path / "turned.mp4", [image] * 5)

@@ -6,7 +6,7 @@ from server.auth.limits import ADDRESSES_REMEMBERED, AddressAllowances, Allowanc
 
 
 class Watch:
-    """A clock that stands until it is moved."""
+    """A clock that only moves when told to."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

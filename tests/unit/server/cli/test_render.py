@@ -25,7 +25,7 @@ from styletalk_core.library.avatars import AvatarLibrary
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with half a second of sound."""
+    """A working folder with half a second of audio."""
     monkeypatch.setenv("STYLETALK_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     tone = 8000 * np.sin(np.arange(8000) * 2 * np.pi * 200 / 16_000)

@@ -21,7 +21,7 @@ from styletalk_core.recognizer.transcriber import Transcript, Word
 
 
 class CountingTranscriber:
-    """Says how many tenths of a second it has heard; a phrase is over at a full second."""
+    """Transcriber whose text counts the tenths of a second received; a phrase ends at every full second."""
 
     def __init__(self) -> None:
         self.reset()
@@ -54,7 +54,7 @@ class InlineModel(CaptionModel):
 
 
 class Scene:
-    """A session that hears ``seconds`` of noise, with captions."""
+    """A session with captions that receives ``seconds`` of noise."""
 
     def __init__(self) -> None:
         engine, loop = DeterministicEngine(), asyncio.get_running_loop()

@@ -27,7 +27,7 @@ def picture(value: int, size: int = 256) -> av.VideoFrame:
 
 
 class PacedPictures(MediaStreamTrack):
-    """Pictures that leave ``late`` seconds after their time."""
+    """Frames released ``late`` seconds after they are due."""
 
     kind = "video"
 

@@ -29,7 +29,7 @@ FRAMES = [
 
 
 class Wire:
-    """Stands where a sender has its encrypted transport."""
+    """Replaces the encrypted transport of a sender."""
 
     state = "connected"
 

@@ -30,7 +30,7 @@ def frame(index: int, size: int = SIZE) -> VideoFrame:
 
 
 class Viewer:
-    """Asks for pictures and decodes what he gets: index -> brightness."""
+    """Requests frames and decodes them: index -> brightness."""
 
     def __init__(self, encoder: SharedEncoder) -> None:
         self.encoder = encoder

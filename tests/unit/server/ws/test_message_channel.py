@@ -29,7 +29,7 @@ FAULTS: dict[str | float | None, Exception] = {
 
 
 class Socket:
-    """Stands for Starlette's WebSocket; the client leaves when it has said everything."""
+    """Replaces Starlette's WebSocket; the client disconnects after its last message."""
 
     def __init__(self, *messages: dict[str, Any]) -> None:
         self.query_params = {"format": "json"}
@@ -49,7 +49,7 @@ class Socket:
 
 
 class Channel(MessageChannel):
-    """Does nothing but fail as it is told."""
+    """Fails with the given error."""
 
     async def handle(self, request: Request) -> None:
         assert isinstance(request, Ping)
@@ -64,7 +64,7 @@ def channel(*pings: str) -> tuple[Channel, Socket]:
 
 
 async def test_every_fault_has_its_code_and_the_channel_stays_open(caplog: pytest.LogCaptureFixture) -> None:
-    """What nobody foresaw is logged, counted and told as internal, without its words."""
+    """Unexpected errors are logged, counted and reported as internal, without their message."""
     talking, socket = channel(*map(str, FAULTS), "dance")
     await talking.run()
     codes = [message.get("code") for message in socket.sent]

@@ -9,7 +9,7 @@ from streaming.units import Tick
 
 
 def drive(lateness: Callable[[float], Tick], end: float, quiet: Callable[[float], bool]) -> list[tuple[float, Tick]]:
-    """(moment, added delay) of every change; ``lateness`` is that of a picture at the delay as planned."""
+    """(moment, added delay) of every change; ``lateness`` is that of a frame at the planned delay."""
     elastic, changes = ElasticDelay(), list[tuple[float, Tick]]()
     for step in range(round(end * 150)):
         now = step / 150

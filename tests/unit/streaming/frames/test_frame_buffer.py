@@ -23,7 +23,7 @@ PLAN = LatencyPlan(2_880)
 
 
 class Listening:
-    """Stands for an overload ladder and keeps what it is told."""
+    """Replaces the overload ladder and records its input."""
 
     rung = Rung(512, 30)
 
@@ -52,13 +52,13 @@ class Scene:
         self.epoch = 0
 
     def put(self, index: int, after: float, epoch: int = 0) -> None:
-        """The picture of frame ``index`` is ready so many seconds after it is due."""
+        """Frame ``index`` is ready ``seconds`` after it is due."""
         frame = RenderedFrame(index * FRAME_TICKS, epoch, np.full((3, 2), index, np.uint8))
         loop = asyncio.get_running_loop()
         loop.call_at(self.grid.due(frame.tick) + after, self.screen.put, frame)
 
     async def next(self) -> tuple[int, float]:
-        """Number of the next picture, and how many seconds after it was due it left."""
+        """Index of the next frame, and by how many seconds it was late."""
         frame = await self.screen.next(lambda: self.epoch)
         return frame.index, asyncio.get_running_loop().time() - self.grid.due(frame.tick)
 

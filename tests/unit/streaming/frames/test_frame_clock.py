@@ -16,7 +16,7 @@ PLAN = LatencyPlan(2_880)
 
 
 class Scene:
-    """A grid whose time stands still."""
+    """A frame clock with stopped time."""
 
     def __init__(self, rate: int = 30) -> None:
         self.moment = 100.0

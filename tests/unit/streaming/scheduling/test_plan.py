@@ -28,7 +28,7 @@ factors = st.floats(1, 10)
 
 @st.composite
 def costs(draw: st.DrawFn) -> StageCosts:
-    """Of any machine; larger pictures cost more."""
+    """Costs of any machine; larger frames cost more."""
     render, encode = (sorted((draw(seconds) for _ in SIZES), reverse=True) for _ in range(2))
     by_size = (dict(zip(SIZES, column, strict=True)) for column in (render, encode))
     return StageCosts(draw(st.floats(0.001, 1)), draw(seconds), *by_size)

@@ -18,7 +18,7 @@ HAPPY = StyleLibrary(Path("none")).get("happy").coefficients
 
 
 def filmed(coefficients: Array) -> Track:
-    """The track of a head that nods and turns while it moves as told, 70 px between the eyes, 30 fps."""
+    """The track of a head that nods and turns with a given motion, 70 px between the eyes, 30 fps."""
     time = np.arange(len(coefficients)) / 30
     canonical = MODEL.mean + MODEL.offsets(coefficients)
     heads = [

@@ -46,7 +46,7 @@ def test_any_colour_can_be_had(renderer: MeshRenderer, library: BackgroundLibrar
 
 
 def test_transparency_puts_the_mask_below_the_person(renderer: MeshRenderer, library: BackgroundLibrary) -> None:
-    """Laid over a colour by its mask, the transparent picture is the one that was rendered before that colour."""
+    """Composited over a colour by its mask, the transparent frame equals one rendered over that colour."""
     assert library.behind("transparent", renderer.background) is None
     stacked = renderer.render_with_alpha(*MOTION)
     assert stacked.shape == (SIZE * 3, SIZE)

@@ -26,7 +26,7 @@ def archive(*files: str) -> bytes:
 
 
 class Site:
-    """Stands for the site of the models, on loopback; `files` are what it serves."""
+    """Replaces the model site, on loopback; serves `files`."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}

@@ -13,7 +13,7 @@ from server.lab.benchmarks.loop_monitor import NAP_SECONDS, Bystander, LoopMonit
 
 @dataclass
 class Machine:
-    """A machine whose naps go as told: (late, worked, waited for a processor) each, in seconds."""
+    """A machine with given sleeps: (delay, CPU time, time waiting for a CPU) each, in seconds."""
 
     naps: list[tuple[float, float, float]]
     now: float = 0.0

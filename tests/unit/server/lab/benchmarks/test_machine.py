@@ -22,7 +22,7 @@ def spin(seconds: float) -> None:
 
 
 def told(**files: str) -> Any:
-    """Stands in for `_read`: what is under /proc and /sys, by the last part of its name; nothing else is there."""
+    """Replaces `_read`: contents of files under /proc and /sys by the last part of their names; no other exists."""
     return lambda path: next((text for name, text in files.items() if path.endswith(name.replace("__", "."))), "")
 
 

@@ -102,7 +102,7 @@ def test_a_figure_that_a_clip_lacks_does_not_count() -> None:
 
 
 def test_an_offset_of_the_sound_is_found_and_removed(clip: SelfDrivenClip) -> None:
-    """The network's own motion is the picture, three frames before its sound."""
+    """The clip's video is the network's own motion, three frames ahead of the audio."""
     model = FaceModel.load()
     with FaceTracker() as tracker:
         judge_ = Judge(checkpoint.load(MOTION_WEIGHTS).model, model, LIPS, tracker, 2)

@@ -18,7 +18,7 @@ PEOPLE = {"anna": "surprised", "ben": "angry", "carl": "newsreader"}
 
 
 def filmed(identity: Array, style: str) -> Track:
-    """Somebody whose face differs from the mean by ``identity`` (478, 3), who nods, and moves as a preset does."""
+    """A person whose face differs from the mean by ``identity`` (478, 3), who nods and moves like a preset."""
     motion = StyleLibrary(Path("none")).get(style).coefficients
     faces = TRUTH.mean + identity + TRUTH.offsets(motion)
     heads = [

@@ -28,7 +28,7 @@ SMALL = Dimensions(
 
 
 def talking(seed: int, speaker: str = "ann", opens: float = 2.0) -> MotionClip:
-    """A clip whose mouth opens exactly when an AA is heard, as far as ``opens``."""
+    """A clip whose mouth opens by ``opens`` exactly during every AA."""
     random = np.random.default_rng(seed)
     voiced = np.repeat(random.random(15) < 0.5, 6)
     phones = np.eye(len(PHONES), dtype=np.float32)[np.where(voiced, INDEX["AA"], SIL_INDEX)]

@@ -34,7 +34,7 @@ def lips() -> LipMap:
 
 
 def talking(name: str, lips: LipMap, source: str = "GRID", frames: int = 90, lag: int = 0) -> MotionClip:
-    """A clip whose mouth opens exactly when an AA is heard, ``lag`` frames late."""
+    """A clip whose mouth opens ``lag`` frames after every AA."""
     random = np.random.default_rng(abs(hash_of(name)))
     voiced = np.repeat(random.random(frames // 6 + 1) < 0.5, 6)[:frames]
     ids = np.where(voiced, INDEX["AA"], SIL_INDEX)

@@ -15,7 +15,7 @@ PEOPLE, PAIRS = 12, 6
 
 
 def _darkening(seed: int) -> MouthCrops:
-    """Smooth pictures that grow darker as every landmark moves down, and where each pixel stays in its place."""
+    """Smooth images that get darker as all landmarks move down, with every pixel at a fixed position."""
     generator = np.random.default_rng(seed)
     coarse = torch.from_numpy(generator.uniform(90, 200, (PEOPLE, 3, 4, 4)))
     source = torch.nn.functional.interpolate(coarse, (SOURCE, SOURCE), mode="bicubic").permute(0, 2, 3, 1).numpy()
