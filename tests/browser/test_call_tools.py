@@ -23,7 +23,7 @@ CORNER = """() => {
 }"""
 
 
-def test_a_recording_has_picture_and_sound_and_says_that_it_is_generated(page: Page, tmp_path: Path) -> None:
+def test_a_recording_has_video_and_audio_and_says_that_it_is_generated(page: Page, tmp_path: Path) -> None:
     start_call(page)
     page.keyboard.press("r")
     expect(page.locator("#recording")).to_be_visible()
@@ -110,7 +110,7 @@ def test_a_background_is_chosen_and_kept(page: Page) -> None:
     expect(page.locator("#backgrounds input[value='#00b140']")).to_be_checked()
 
 
-def test_a_picture_becomes_a_background_and_goes_again(page: Page, tmp_path: Path) -> None:
+def test_an_image_becomes_a_background_and_is_removed(page: Page, tmp_path: Path) -> None:
     page.wait_for_selector("#backgrounds input", state="attached")
     red = tmp_path / "Red wall.png"
     cv2.imwrite(str(red), np.full((300, 400, 3), (0, 0, 220), np.uint8))

@@ -33,7 +33,7 @@ def test_it_fits_the_screen(open_page: OpenPage, speaking_browser: Browser, arte
     assert page.locator("#avatar-video").bounding_box()["width"] >= min(width, 560) * 0.85
 
 
-def test_every_control_has_a_name_and_the_picture_is_marked(page: Page) -> None:
+def test_every_control_has_a_name_and_the_video_is_labelled(page: Page) -> None:
     page.wait_for_selector("#styles input", state="attached")
     page.wait_for_selector("#avatars input", state="attached")
     nameless = page.evaluate(

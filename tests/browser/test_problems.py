@@ -71,7 +71,7 @@ def test_full_server_says_when_it_tries_again_and_lets_the_next_one_in(
     assert second.locator("#notice").is_hidden()
 
 
-def test_a_client_that_vanishes_frees_its_place(
+def test_a_client_that_vanishes_frees_its_slot(
     server: ServerProcess, playwright: Playwright, open_page: OpenPage, speech_wav: Path
 ) -> None:
     browser = chromium.launch(playwright, *chromium.speaking(speech_wav))

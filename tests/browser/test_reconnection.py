@@ -60,7 +60,7 @@ def test_a_new_path_is_taken_when_the_old_one_stays_silent(idle_page: Page) -> N
     assert idle_page.evaluate("asked > 0 && lost") == 1
 
 
-def test_the_first_sign_of_life_is_waited_for(idle_page: Page) -> None:
+def test_the_first_message_may_take_longer(idle_page: Page) -> None:
     idle_page.evaluate(WATCH)
     idle_page.evaluate("() => { trace = null; answers = true; }")
     pass_time(idle_page, 3_000)
@@ -101,7 +101,7 @@ def test_a_page_that_stood_still_does_not_blame_the_network(idle_page: Page) -> 
     assert idle_page.evaluate("lost") == 1, "the server has given the place away meanwhile"
 
 
-def test_a_connection_that_is_heard_is_left_alone(idle_page: Page) -> None:
+def test_a_connection_that_is_heard_is_kept(idle_page: Page) -> None:
     idle_page.evaluate(WATCH)
     for _ in range(20):
         idle_page.evaluate("() => { trace += 1; }")

@@ -153,13 +153,13 @@ def is_silent(file: Any, position: float, before: float = 0.45, after: float = 0
     return bool(np.abs(np.take(file, around, mode="wrap")).max() < 0.01)
 
 
-def test_the_returned_sound_is_what_was_spoken(call: TalkingCall) -> None:
+def test_the_returned_audio_is_what_was_spoken(call: TalkingCall) -> None:
     for said in call.said:
         assert len(said.sound.correlations) > 12
         assert np.median(said.sound.correlations) > 0.75
 
 
-def test_the_sound_returns_after_the_promised_delay(call: TalkingCall) -> None:
+def test_the_audio_returns_after_the_promised_delay(call: TalkingCall) -> None:
     """Both taps of the recorder are equally late, so their difference is the delay from the microphone to the ear.
 
     It is at least the planned one, and longer by up to `MAX_ADDED_DELAY_MS` while the machine is busy.
@@ -170,7 +170,7 @@ def test_the_sound_returns_after_the_promised_delay(call: TalkingCall) -> None:
     assert call.delay_ms <= delay_ms + 5 < call.delay_ms + MAX_ADDED_DELAY_MS + 200
 
 
-def test_picture_and_sound_are_in_sync(call: TalkingCall, artefacts: Path, request: pytest.FixtureRequest) -> None:
+def test_video_and_audio_are_in_sync(call: TalkingCall, artefacts: Path, request: pytest.FixtureRequest) -> None:
     """Measured twice: by the content of video and audio, and by the receiver's playout statistics."""
     match = motion(call)
     reported = float(np.median(call.first.recording.reported_skews)) / 1000

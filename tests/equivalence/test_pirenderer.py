@@ -88,7 +88,7 @@ def test_a_stream_repeats_the_newest_motion() -> None:
     assert motion_windows(motion)[0, 0, :14].tolist() == [0] * 14
 
 
-def test_bad_pictures_and_motion_are_refused(renderer: PIRenderer) -> None:
+def test_bad_images_and_motion_are_refused(renderer: PIRenderer) -> None:
     image, motion = renderer_inputs(seed=6)
     with pytest.raises(InputError, match=r"\(3, 60, 64\)"):
         renderer.prepare(image[:, :60])

@@ -46,7 +46,7 @@ def run(module: Any, **options: Any) -> dict[str, Any]:
     return result
 
 
-def test_capacity_adds_clients_until_all_places_are_taken_and_the_next_is_refused(
+def test_capacity_adds_clients_until_all_slots_are_taken_and_the_next_is_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(capacity, "FULL_RATE", 1.0)
@@ -70,7 +70,7 @@ def test_a_presenter_is_rendered_once_however_many_watch() -> None:
     assert all(0 < rate < 40 for rate in result["renders_per_second"])
 
 
-def test_clients_that_come_and_go_leave_their_places(
+def test_clients_that_come_and_go_free_their_slots(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(churn, "WARM_UP_CYCLES", 1)

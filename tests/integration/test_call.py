@@ -36,7 +36,7 @@ async def test_speech_comes_back_delayed_with_a_mouth_that_moves_with_it() -> No
         await rtc_client.aclose()
 
 
-async def test_four_sessions_get_their_own_sound_and_face_only() -> None:
+async def test_four_sessions_get_their_own_audio_and_face_only() -> None:
     tones = (250, 400, 700, 1_100)
     async with running_server() as server, AsyncExitStack() as stack:
         rtc_clients = []
@@ -58,7 +58,7 @@ async def test_four_sessions_get_their_own_sound_and_face_only() -> None:
             await rtc_client.aclose()
 
 
-async def test_the_next_client_is_told_to_come_back_and_gets_the_place_when_it_is_free() -> None:
+async def test_the_next_client_is_told_to_retry_and_gets_the_slot_when_it_is_free() -> None:
     async with running_server(slots=1) as server:
         first, second = RtcClient(silence(1)), RtcClient(silence(1))
         assert await first.call(server) == 201
@@ -85,7 +85,7 @@ async def test_a_client_who_calls_twice_at_once_has_one_call() -> None:
         await asyncio.gather(*(rtc_client.aclose() for rtc_client in rtc_clients))
 
 
-async def test_a_viewer_sees_and_hears_a_presenter_until_he_leaves() -> None:
+async def test_a_viewer_sees_and_hears_a_presenter_until_it_leaves() -> None:
     async with running_server() as server:
         assert (await server.json("/api/presenters"))["presenters"] == []
         async with server.control() as control, server.control() as other:
@@ -137,7 +137,7 @@ async def test_a_background_is_chosen_during_a_call_and_remembered() -> None:
         assert {"name": "blur", "title": "Blur", "kind": "blur"} in listed
 
 
-async def test_closing_the_control_channel_frees_the_place_at_once() -> None:
+async def test_closing_the_control_channel_frees_the_slot_at_once() -> None:
     async with running_server(slots=1) as server:
         async with server.control() as control:
             rtc_client = RtcClient(silence(1))
@@ -149,7 +149,7 @@ async def test_closing_the_control_channel_frees_the_place_at_once() -> None:
         await rtc_client.aclose()
 
 
-async def test_a_client_that_vanishes_without_a_word_loses_its_place_within_five_seconds() -> None:
+async def test_a_client_that_vanishes_without_a_word_loses_its_slot_within_five_seconds() -> None:
     async with running_server(slots=1) as server, server.control() as control:
         rtc_client = RtcClient(silence(1))
         assert await rtc_client.call(server, control.created["session"]) == 201
@@ -210,7 +210,7 @@ async def test_a_blend_of_styles_shows_and_is_remembered() -> None:
         await rtc_client.aclose()
 
 
-async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences_the_sound() -> None:
+async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences_the_audio() -> None:
     async with running_server() as server, server.control() as control:
         rtc_client = RtcClient(np.concatenate([silence(0.5), tone(300, 20)]))
         await rtc_client.call(server, control.created["session"])
@@ -318,7 +318,7 @@ async def test_drawing_thumbnails_keeps_no_encoder_waiting() -> None:
         await rtc_client.aclose()
 
 
-async def test_small_pictures_are_drawn_ahead_until_somebody_calls() -> None:
+async def test_thumbnails_are_rendered_in_advance_until_a_call_starts() -> None:
     drawn: list[tuple[str, str]] = []
     going_on = threading.Event()
 
@@ -368,7 +368,7 @@ async def test_a_machine_that_is_too_slow_refuses_calls_with_the_reason() -> Non
         await rtc_client.aclose()
 
 
-async def test_pictures_change_their_size_in_mid_call_and_are_told() -> None:
+async def test_frames_change_their_size_in_mid_call_and_are_reported() -> None:
     async with running_server() as server, server.control() as control:
         rtc_client = RtcClient(silence(5))
         assert await rtc_client.call(server, control.created["session"]) == 201

@@ -86,7 +86,7 @@ async def test_clients_and_viewers_are_sent_to_the_server_of_their_session(monke
             assert told["type"] == "session.placed" and told["url"] == SERVER and told["token"]
 
 
-async def test_who_finds_no_place_or_nobody_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_cluster_and_an_unknown_presenter_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     async with desk_in_front_of(0, monkeypatch) as gateway:
         status, headers, body = await gateway.http("POST", "/whip")
         assert (status, json.loads(body)["code"]) == (503, "server_full") and int(headers["retry-after"]) > 0

@@ -44,7 +44,7 @@ def sound_of(viewer: RtcClient) -> np.ndarray:
     return np.concatenate([samples for _, _, samples in viewer.audio])
 
 
-async def test_five_viewers_see_and_hear_one_rendering_of_sound_pushed_faster_than_real_time() -> None:
+async def test_five_viewers_see_and_hear_one_rendering_of_audio_pushed_faster_than_real_time() -> None:
     engine = DeterministicEngine()
     async with running_server(engine) as server, server.control() as control:
         started = await present(control)
@@ -98,7 +98,7 @@ async def test_marks_come_when_their_place_is_heard_and_an_interruption_drops_th
         assert (await control.expect("mark"))["played_ms"] == 500
 
 
-async def test_back_pressure_is_told_and_what_does_not_fit_is_refused_whole() -> None:
+async def test_back_pressure_is_reported_and_what_does_not_fit_is_refused_whole() -> None:
     async with running_server() as server, server.control() as control:
         await present(control)
         room = (await push(control, spoken(200, 59)))["room_ms"]
@@ -132,7 +132,7 @@ async def test_text_is_spoken_in_order_with_each_sentence_as_its_caption() -> No
         assert mark["name"] == "said" and 1_200 < mark["played_ms"] < 5_000
 
 
-async def test_texts_that_wait_can_be_cleared_again_and_again_and_bad_voices_are_told() -> None:
+async def test_texts_that_wait_can_be_cleared_again_and_again_and_bad_voices_are_reported() -> None:
     async with (
         running_server(voice_url="http://127.0.0.1:9/v1", voice="nova") as server,
         server.control() as control,
@@ -155,7 +155,7 @@ async def test_texts_that_wait_can_be_cleared_again_and_again_and_bad_voices_are
         assert (await control.expect("input_audio.committed"))["duration_ms"] == 100  # 24 kHz unless said otherwise
 
 
-async def test_a_recording_holds_picture_and_sound_and_says_that_the_face_is_generated(
+async def test_a_recording_holds_video_and_audio_and_says_that_the_face_is_generated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STYLETALK_HOME", str(tmp_path))

@@ -34,7 +34,7 @@ def test_the_example_has_at_most_sixty_lines() -> None:
     assert len(EXAMPLE.read_text().splitlines()) <= 60
 
 
-async def test_a_viewer_hears_the_file_and_the_client_is_told_its_length(
+async def test_a_viewer_receives_the_file_and_the_client_its_length(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write_wav(tmp_path / "speech.wav", tone(500, 2)[::2], 24_000)

@@ -22,7 +22,7 @@ KEY = "a key that must stay secret"
 TURN = {"turn_urls": "turn:turn.example:3478", "turn_secret": "the relay's secret"}
 
 
-async def test_a_session_is_told_that_its_face_is_generated_and_where_the_relays_are() -> None:
+async def test_a_session_receives_the_ai_label_and_the_turn_servers() -> None:
     async with running_server(**TURN) as server, server.control() as control:
         created = control.created
         assert created["generated"] == AI_LABEL
@@ -90,7 +90,7 @@ async def test_a_session_that_lasts_too_long_is_ended_with_a_reason() -> None:
         await rtc_client.aclose()
 
 
-async def test_no_more_ports_than_the_range_has_and_the_next_client_is_told() -> None:
+async def test_no_more_ports_than_the_range_has_and_the_next_client_is_rejected() -> None:
     async with running_server(udp_ports="47000-47000") as server:
         addresses = len(list(server.service.media_path().addresses))
         first, second = RtcClient(silence(1)), RtcClient(silence(1))
@@ -205,7 +205,7 @@ def test_sessions_are_counted_by_address_only_while_they_last() -> None:
         ("a=candidate", "a=candidate:1 1 udp 1 a.local 9 typ host\r\n" * 9 + "a=candidate"),
     ],
 )
-async def test_an_offer_that_breaks_off_midway_takes_no_place(before: str, after: str) -> None:
+async def test_an_offer_that_breaks_off_midway_takes_no_slot(before: str, after: str) -> None:
     async with running_server() as server:
         rtc_client = RtcClient(silence(1))
         await rtc_client.peer.setLocalDescription(await rtc_client.peer.createOffer())

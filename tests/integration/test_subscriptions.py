@@ -16,7 +16,7 @@ from styletalk_core.phones import PHONES
 KOREAN = Path(__file__).parents[2].parent / "shared/data/robustness/korean1.ogg"
 
 
-async def test_the_motion_of_every_frame_is_told_before_it_is_due_until_nobody_wants_it() -> None:
+async def test_the_motion_of_every_frame_is_sent_before_it_is_due_while_subscribed() -> None:
     async with running_server() as server, server.control() as control:
         await control.send("session.update", motion=True)
         applied = await control.expect("motion.applied")
@@ -86,7 +86,7 @@ async def test_what_a_presenter_says_is_captioned_by_the_real_recognizer_while_i
         await asyncio.sleep(0)
 
 
-async def test_a_viewer_is_told_what_goes_on_and_how_the_face_moves_but_cannot_interfere() -> None:
+async def test_a_viewer_receives_events_and_motion_but_cannot_interfere() -> None:
     async with running_server() as server, server.control() as control:
         await control.send("presenter.start", name="news")
         await control.expect("presenter.started")

@@ -52,7 +52,7 @@ def jpeg(image: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
-async def test_clip_becomes_a_style_and_goes_again(tmp_path: Path, library: StyleLibrary) -> None:
+async def test_clip_becomes_a_style_and_is_removed(tmp_path: Path, library: StyleLibrary) -> None:
     clip = write_video(tmp_path / "talk.mp4", talking_frames())
     async with running_server() as server:
         assert await server.json("/api/uploads") == {"busy": False, "done": 0, "uploads": []}
@@ -84,7 +84,7 @@ async def test_bad_clips_are_refused_in_a_sentence(tmp_path: Path, library: Styl
     assert "mine" not in library.names()
 
 
-async def test_photo_becomes_an_avatar_and_goes_again(tmp_path: Path) -> None:
+async def test_photo_becomes_an_avatar_and_is_removed(tmp_path: Path) -> None:
     """The name of a presenter may be taken; without the photo the presenter is there again."""
     avatars = AvatarLibrary(tmp_path / "home" / "avatars")
     photo = jpeg(avatars.get("marcus").image)
@@ -110,7 +110,7 @@ async def test_bad_photos_are_refused_in_a_sentence(tmp_path: Path) -> None:
     assert AvatarLibrary(tmp_path / "home" / "avatars").names() == AvatarLibrary(tmp_path).names()
 
 
-async def test_picture_becomes_a_background_and_goes_again(tmp_path: Path) -> None:
+async def test_image_becomes_a_background_and_is_removed(tmp_path: Path) -> None:
     backgrounds = BackgroundLibrary(tmp_path / "home" / "backgrounds")
     picture = jpeg(noise_frames(1)[0])
     async with running_server() as server:

@@ -70,7 +70,7 @@ def test_rendering_loads_no_tracker_and_no_server(rendering: set[str]) -> None:
     assert "numba" in rendering and not rendering & (DATA | SERVER)
 
 
-def test_recognizing_loads_no_picture(recognizing: set[str]) -> None:
+def test_recognizing_loads_no_image(recognizing: set[str]) -> None:
     assert "numba" in recognizing and not recognizing & (DATA | SERVER | {"cv2", "PIL"})
 
 
@@ -93,7 +93,7 @@ def test_options_are_listed_without_what_the_command_needs(command: str, folder:
 
 
 @pytest.mark.parametrize("command", ["render", "avatar", "background"])
-def test_options_of_pictures_are_listed_without_the_models(command: str, folder: Path) -> None:
+def test_options_of_images_are_listed_without_the_models(command: str, folder: Path) -> None:
     modules = modules_of(COMMAND, command, "--help", folder=folder)
     assert not modules & (DATA | SERVER | TORCH | {"onnxruntime", "numba", "styletalk_core.engine"})
 

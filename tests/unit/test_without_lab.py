@@ -50,13 +50,13 @@ def test_everything_else_can_be_imported() -> None:
 
 
 @pytest.mark.parametrize("command", ["bench", "dataset", "evaluate", "results", "train"])
-def test_a_command_of_the_laboratory_says_how_to_install_it(command: str) -> None:
+def test_a_command_of_the_lab_says_how_to_install_it(command: str) -> None:
     ended = run("-m", "server.cli", command)
     assert ended.returncode == 2 and "pip install 'styletalk-live[lab]'" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
-def test_help_still_lists_the_commands_of_the_laboratory() -> None:
+def test_help_still_lists_the_commands_of_the_lab() -> None:
     ended = run("-m", "server.cli", "--help")
     assert ended.returncode == 0 and "needs the extra `lab`" in ended.stdout
 
@@ -75,6 +75,6 @@ def test_a_module_that_imports_from_the_laboratory_is_known(tmp_path: Path, sour
     assert needs_lab(module, tmp_path) is needed
 
 
-def test_what_lies_in_a_folder_of_the_laboratory_is_known() -> None:
+def test_what_lies_in_a_folder_of_the_lab_is_known() -> None:
     assert needs_lab(ROOT / "tests/unit/server/lab", ROOT / "tests")
     assert not needs_lab(ROOT / "tests/unit/server/test_config.py", ROOT / "tests")

@@ -39,7 +39,7 @@ def test_what_a_user_adds_shows_without_a_restart(tmp_path: Path) -> None:
     assert next(entry for entry in packaged.avatars() if entry.name == "mine").stamp != mine.stamp
 
 
-def test_a_damaged_avatar_is_left_out(tmp_path: Path) -> None:
+def test_a_damaged_avatar_is_skipped(tmp_path: Path) -> None:
     packaged = catalogue(tmp_path)
     (tmp_path / "avatars" / "mine").mkdir(parents=True)
     (tmp_path / "avatars" / "mine" / "portrait.npz").write_bytes(b"PK nothing")

@@ -69,7 +69,7 @@ async def test_an_offer_meets_a_server_that_is_just_lost_and_goes_to_another() -
     await gateway.aclose()
 
 
-async def test_without_a_place_the_client_is_told_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_slot_the_client_is_rejected_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("server.gateway.ACQUIRE_TIMEOUT_SECONDS", 0.05)
     gateway = Gateway(Servers(places=0).acquire)
     with pytest.raises(NoCapacity):

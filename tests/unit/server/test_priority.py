@@ -27,7 +27,7 @@ def test_without_the_permission_everything_stays_as_it_is(monkeypatch: pytest.Mo
     assert priority.raise_priority() == 0
 
 
-def test_with_the_permission_it_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_the_permission_it_gets_priority(monkeypatch: pytest.MonkeyPatch) -> None:
     priorities = [0]
     monkeypatch.setattr(os, "getpriority", lambda *_: priorities[-1])
     monkeypatch.setattr(os, "setpriority", lambda which, who, priority: priorities.append(priority))

@@ -8,7 +8,7 @@ from streaming.units import FRAME_TICKS, HOP_TICKS, PACKET_TICKS
 
 
 @pytest.mark.parametrize("future_frames", range(6))
-def test_the_parts_add_up_to_d_and_the_lag_of_the_picture(future_frames: int) -> None:
+def test_the_parts_add_up_to_d_and_the_lag_of_the_frame(future_frames: int) -> None:
     plan = LatencyPlan(recognizer=2_880, future_frames=future_frames)
     assert 0 <= (plan.delay + plan.frame_lag) / 48 - sum(plan.parts().values()) < 1.1
 

@@ -25,7 +25,7 @@ RECORDING[48_000:96_000] = (9_000 * np.sin(2 * np.pi * 300 * np.arange(48_000) /
 SYLLABLES = np.where(np.arange(48_000) // 4_800 % 2, RECORDING[48_000:96_000], 0).astype(np.int16)
 
 
-def test_frames_and_sound_match_the_recording() -> None:
+def test_frames_and_audio_match_the_recording() -> None:
     engine = DeterministicEngine()
     frames = list(offline.render(engine, RECORDING, Settings("ada", "calm")))
     assert [frame.index for frame in frames] == list(range(90))

@@ -37,7 +37,7 @@ def sound_is_exact(made: VirtualCall) -> None:
 
 
 @pytest.mark.parametrize("times", [2.0, 3.0, 4.0])
-def test_a_machine_that_becomes_slower_shows_fewer_pictures_evenly_and_recovers(times: float) -> None:
+def test_a_machine_that_becomes_slower_shows_fewer_frames_evenly_and_recovers(times: float) -> None:
     made = loaded(times)
     assert made.rate(1, BEGIN) == pytest.approx(30, abs=0.5)
     settled = made.intervals(BEGIN + 4, END)
@@ -50,7 +50,7 @@ def test_a_machine_that_becomes_slower_shows_fewer_pictures_evenly_and_recovers(
     sound_is_exact(made)
 
 
-def test_the_delay_grows_first_then_pictures_become_smaller_and_it_shrinks_again() -> None:
+def test_the_delay_grows_first_then_frames_become_smaller_and_it_shrinks_again() -> None:
     made = loaded(2.0)
     grown = next(moment for moment, delay in made.delays if delay > made.session.plan.delay)
     smaller = next(moment for moment, rung in made.rungs if rung.size < 512)
@@ -64,7 +64,7 @@ def test_the_delay_grows_first_then_pictures_become_smaller_and_it_shrinks_again
     assert sizes[0] == sizes[-1] == 512 and 384 in sizes
 
 
-def test_where_the_smallest_pictures_are_too_much_there_are_fewer_evenly() -> None:
+def test_where_the_smallest_frames_are_too_much_there_are_fewer_evenly() -> None:
     made = loaded(6.0)
     assert [rung for _, rung in made.rungs][:2] == [FULL, Rung(256, 15)]
     settled = made.between(BEGIN + 4, END)
@@ -75,7 +75,7 @@ def test_where_the_smallest_pictures_are_too_much_there_are_fewer_evenly() -> No
     sound_is_exact(made)
 
 
-def test_twenty_pictures_a_second_are_fifty_milliseconds_apart() -> None:
+def test_twenty_frames_a_second_are_fifty_milliseconds_apart() -> None:
     made = call(12, lambda now, kind: 4.6)
     settled = made.between(6, 12)
     assert {rung for moment, rung in made.rungs if moment > 3} <= {Rung(256, 20)}
@@ -106,7 +106,7 @@ def test_a_stall_costs_a_moment_and_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_random_preemption_costs_some_delay_but_hardly_a_picture(seed: int) -> None:
+def test_random_preemption_costs_some_delay_but_hardly_a_frame(seed: int) -> None:
     chance = random.Random(seed)
     made = call(30, lambda now, kind: 3.0 if chance.random() < 0.2 else 1.0)
     assert {rung for _, rung in made.rungs} == {FULL}
@@ -115,12 +115,12 @@ def test_random_preemption_costs_some_delay_but_hardly_a_picture(seed: int) -> N
     assert made.session.stats.delay.last < made.session.stats.delay.first + 60 * TICK_RATE // 1000
 
 
-def test_pictures_begin_on_steps_and_never_go_back() -> None:
+def test_frames_begin_on_steps_and_never_go_back() -> None:
     ticks = np.array([frame.tick for _, frame, _ in loaded(4.0).pictures])
     assert (ticks % STEP_TICKS == 0).all() and (np.diff(ticks) > 0).all()
 
 
-def test_a_slow_way_out_of_pictures_makes_them_smaller() -> None:
+def test_slow_encoding_makes_frames_smaller() -> None:
     made = call(20, lambda now, kind: 1.0, encoding=10.0)
     assert made.rungs[-1][1] == Rung(384, 30)
     assert made.rate(5, 20) > 29

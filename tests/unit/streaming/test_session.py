@@ -107,7 +107,7 @@ def test_the_same_samples_come_back_exactly_d_later() -> None:
     assert first == drive.session.plan.delay - drive.session.plan.preroll
 
 
-def test_sound_leaves_every_twenty_milliseconds_and_pictures_on_the_grid() -> None:
+def test_audio_leaves_every_twenty_milliseconds_and_frames_on_the_grid() -> None:
     drive = virtually(lambda: drive_for(10, tone(9)))
     audio = np.array([moment for moment, _ in drive.audio])
     pictures = np.array([moment for moment, _ in drive.frames])
@@ -117,7 +117,7 @@ def test_sound_leaves_every_twenty_milliseconds_and_pictures_on_the_grid() -> No
     assert [image.index for _, image in drive.frames] == list(range(len(pictures)))
 
 
-def test_the_mouth_moves_with_the_sound_it_is_sent_with() -> None:
+def test_the_mouth_moves_with_the_audio_it_is_sent_with() -> None:
     drive = virtually(lambda: drive_for(4, np.concatenate([silence(1), tone(1), silence(1)])))
     played, openness = drive.played(), drive.openness()
     onset = int(np.flatnonzero(np.abs(played) > 500)[0])
@@ -153,7 +153,7 @@ def test_a_lost_packet_is_a_gap_and_moves_nothing() -> None:
     assert lossy.openness()[60] == BRIGHT
 
 
-def test_after_ten_seconds_without_sound_the_avatar_speaks_again_at_once() -> None:
+def test_after_ten_seconds_without_audio_the_avatar_speaks_again_at_once() -> None:
     lost = tuple(range(50, 550))
     drive = virtually(lambda: drive_for(14, tone(13), lost=lost))
     openness = drive.openness()
@@ -300,7 +300,7 @@ async def drive_slowly(delay: Callable[[int], float]) -> Drive:
     return drive
 
 
-def test_a_picture_that_takes_too_long_now_and_then_is_late_and_the_next_is_not() -> None:
+def test_a_frame_that_takes_too_long_now_and_then_is_late_and_the_next_is_not() -> None:
     drive = virtually(lambda: drive_slowly(lambda count: 0.08 if count % 15 == 0 else 0.005))
     stats, intervals = drive.session.stats, np.diff([moment for moment, _ in drive.frames])
     assert stats.overdue == pytest.approx(len(drive.frames) / 15, abs=1)
@@ -308,7 +308,7 @@ def test_a_picture_that_takes_too_long_now_and_then_is_late_and_the_next_is_not(
     assert np.median(intervals) == pytest.approx(1 / 30, abs=0.0011)
 
 
-def test_every_picture_that_is_made_is_shown_however_slow_the_renderer() -> None:
+def test_every_frame_that_is_made_is_shown_however_slow_the_renderer() -> None:
     drive = virtually(lambda: drive_slowly(lambda count: 0.08))
     intervals = np.diff([moment for moment, _ in drive.frames if moment > 1])
     assert intervals == pytest.approx(np.full(len(intervals), 0.08), abs=0.0111)

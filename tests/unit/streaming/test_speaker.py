@@ -92,7 +92,7 @@ def place(whole: np.ndarray, part: np.ndarray) -> int:
     return next(int(start) for start in starts if np.array_equal(whole[start : start + len(part)], part))
 
 
-def test_sound_pushed_at_once_plays_without_a_gap_across_utterances() -> None:
+def test_audio_pushed_at_once_plays_without_a_gap_across_utterances() -> None:
     said = [speech(seconds, seed) for seed, seconds in enumerate((7.7771, 0.0333, 3.0101))]
 
     async def scenario(stage: Stage) -> None:
@@ -106,7 +106,7 @@ def test_sound_pushed_at_once_plays_without_a_gap_across_utterances() -> None:
     assert np.count_nonzero(stage.audio()) == sum(map(len, said))
 
 
-def test_sound_pushed_as_fast_as_it_is_spoken_and_unevenly_plays_without_a_gap() -> None:
+def test_audio_pushed_as_fast_as_it_is_spoken_and_unevenly_plays_without_a_gap() -> None:
     said = speech(5)
 
     async def scenario(stage: Stage) -> None:
@@ -136,7 +136,7 @@ def test_between_utterances_the_face_lives_on_with_a_closed_mouth_and_speaks_aga
     assert sorted(stage.openness) == list(range(len(stage.openness)))
 
 
-def test_a_mark_is_told_within_a_frame_of_its_place_and_names_the_frame_that_shows_it() -> None:
+def test_a_mark_is_reported_within_a_frame_of_its_place_and_names_the_frame_that_shows_it() -> None:
     places = (0, 1, 959, 960, 12_345, 96_000)
 
     async def scenario(stage: Stage) -> None:

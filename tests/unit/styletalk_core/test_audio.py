@@ -45,7 +45,7 @@ def test_values_that_are_no_numbers_become_silence(tmp_path: Path) -> None:
     assert not read_audio(path).any()
 
 
-def test_whole_numbers_are_the_same_sound_clipped(tmp_path: Path) -> None:
+def test_whole_numbers_are_the_same_audio_clipped(tmp_path: Path) -> None:
     path = tmp_path / "loud.wav"
     write_wav(path, (1.5 * np.sin(np.arange(20_000) / 9)).astype(np.float32), 48_000, "pcm_f32le", 1)
     samples, whole = read_audio(path, 48_000), read_pcm(path, 48_000)
@@ -59,7 +59,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no sound at all, only text", b"RIFF\x00\x00\x00\x00WAVEfmt "])
-def test_files_that_hold_no_sound(tmp_path: Path, content: bytes) -> None:
+def test_files_that_hold_no_audio(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "text.wav"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"text\.wav (is not a readable audio file|has no sound)"):
@@ -67,7 +67,7 @@ def test_files_that_hold_no_sound(tmp_path: Path, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("rate", [1, 637_578_112])
-def test_a_rate_that_no_sound_has_is_refused_at_once(tmp_path: Path, rate: int) -> None:
+def test_a_rate_that_no_audio_has_is_refused_at_once(tmp_path: Path, rate: int) -> None:
     path = tmp_path / "odd.wav"
     with wave.open(str(path), "wb") as file:
         file.setparams((1, 2, rate, 0, "NONE", ""))
@@ -76,7 +76,7 @@ def test_a_rate_that_no_sound_has_is_refused_at_once(tmp_path: Path, rate: int) 
         read_audio(path)
 
 
-def test_sound_that_goes_on_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_audio_that_goes_on_for_ever_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("styletalk_core.audio.MAX_AUDIO_SECONDS", 0.01)
     path = tmp_path / "long.wav"
     with wave.open(str(path), "wb") as file:

@@ -41,7 +41,7 @@ def test_damaged_tail_ends_the_video(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
-def test_picture_is_called_a_picture(tmp_path: Path, name: str) -> None:
+def test_an_image_is_reported_as_an_image(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     cv2.imwrite(str(path), noise_frames(1)[0])
     with pytest.raises(InputError, match="is an image"):

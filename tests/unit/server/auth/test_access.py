@@ -25,7 +25,7 @@ def test_a_token_is_known_to_every_server_with_the_key_until_it_expires() -> Non
 
 
 @pytest.mark.parametrize("position", [0, 6, 14, -1])
-def test_a_changed_token_is_worth_nothing(position: int) -> None:
+def test_a_changed_token_is_invalid(position: int) -> None:
     token = list(access().token(AccessScope.TALK, 60).text)
     token[position] = "A" if token[position] != "A" else "B"
     assert access().scope("".join(token)) is None

@@ -43,14 +43,14 @@ async def test_this_machine_is_let_in(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8080", "127.0.0.1.evil.example"])
-async def test_a_rebound_name_is_turned_away(host: str) -> None:
+async def test_a_rebound_name_is_rejected(host: str) -> None:
     assert (await ask(LOCAL, host=host))[0] == 421
 
 
 @pytest.mark.parametrize(
     "origin", ["http://evil.example", "http://127.0.0.1:9", "null", "https://localhost.evil.example"]
 )
-async def test_another_web_site_is_turned_away(origin: str) -> None:
+async def test_another_web_site_is_rejected(origin: str) -> None:
     assert (await ask(LOCAL, host=HOST, origin=origin))[0] == 403
     assert (await ask(LOCAL, kind="websocket", host=HOST, origin=origin))[0] == 1008
 
@@ -113,7 +113,7 @@ async def test_pages_of_an_allowed_origin_may_ask_and_frame() -> None:
     assert (await ask(guard, host="avatar.example", origin="https://other.example"))[0] == 403
 
 
-async def test_an_address_that_floods_or_guesses_is_told_to_slow_down() -> None:
+async def test_an_address_that_floods_or_guesses_is_rate_limited() -> None:
     flooded = Guard(answers, ACCESS, loopback=False)
     knows = {"host": "avatar.example", "authorization": "Bearer secret"}
     statuses = [(await ask(flooded, **knows))[0] for _ in range(int(REQUESTS_AT_ONCE) + 20)]
@@ -125,7 +125,7 @@ async def test_an_address_that_floods_or_guesses_is_told_to_slow_down() -> None:
 
 
 @pytest.mark.parametrize("host", ["[", "[::1", "\u0000"])
-async def test_a_malformed_name_is_turned_away(host: str) -> None:
+async def test_a_malformed_name_is_rejected(host: str) -> None:
     assert (await ask(LOCAL, host=host))[0] == 421
     assert (await ask(LOCAL, host=HOST, origin=f"http://{host}"))[0] == 403
 

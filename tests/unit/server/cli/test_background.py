@@ -15,7 +15,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("RGB", (320, 240), (10, 90, 160)).save(tmp_path / "sea.png")
 
 
-def test_a_picture_is_added_listed_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_is_added_listed_and_removed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["background", "add", "sea", str(tmp_path / "sea.png"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["name"] == "sea"
     assert main(["background", "list", "--json"]) == 0

@@ -26,7 +26,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "plan_of", lambda config: plan_for(COSTS, 2))
 
 
-def test_a_taken_port_and_a_missing_certificate_are_told(tmp_path: Path) -> None:
+def test_a_taken_port_and_a_missing_certificate_are_reported(tmp_path: Path) -> None:
     missing = str(tmp_path / "chain.pem")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -35,12 +35,12 @@ def test_a_taken_port_and_a_missing_certificate_are_told(tmp_path: Path) -> None
     assert "PEM file" in found[f"TLS file {missing}"]
 
 
-def test_too_few_udp_ports_are_told() -> None:
+def test_too_few_udp_ports_are_reported() -> None:
     found = fixes(ServerConfig(port=0, udp_ports="47030-47031", max_sessions=8))
     assert "choose a wider range" in found["UDP ports 47030-47031"]
 
 
-def test_a_relay_and_a_firewall_that_let_nothing_through_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relay_and_a_firewall_that_let_nothing_through_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     async def unreachable(*asked: object) -> None:
         raise reachability.Unreachable("no answer")
 
@@ -65,7 +65,7 @@ def test_without_a_library_what_needs_it_is_not_tried(monkeypatch: pytest.Monkey
     assert not any(name.startswith(("codec", "call", "pictures")) for name in checks)
 
 
-def test_people_are_told_line_by_line_and_the_exit_is_clean(
+def test_results_are_printed_line_by_line_and_the_exit_is_clean(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(doctor, "_checks", lambda config: [("paper", ""), ("ink", "buy some")])
@@ -73,7 +73,7 @@ def test_people_are_told_line_by_line_and_the_exit_is_clean(
     assert capsys.readouterr().out.splitlines() == ["ok    paper", "FAIL  ink  ->  buy some"]
 
 
-def test_the_plan_is_told_and_only_a_hopeless_machine_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_plan_is_reported_and_only_a_hopeless_machine_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     checks = dict(doctor._checks(ServerConfig(port=0)))
     assert checks["pictures: 512 px at 30 frames per second, 11 ms of 33 ms"] == ""
     monkeypatch.setattr(doctor, "plan_of", lambda config: plan_for(COSTS, 0.01))

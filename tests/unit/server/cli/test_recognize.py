@@ -11,7 +11,7 @@ from styletalk_core.phones import PHONES
 SPEECH = Path(__file__).parents[3] / "data" / "speech" / "two_sentences.flac"
 
 
-def test_people_and_programs_are_told_the_same_phones(capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_and_programs_get_the_same_phones(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recognize", str(SPEECH), "--json"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["fps"] == 30 and told["lookahead_ms"] == 80

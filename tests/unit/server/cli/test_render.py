@@ -74,7 +74,7 @@ def test_bad_input_is_refused_in_one_sentence_and_leaves_no_file(
     assert not list(folder.glob("**/*.mp4"))
 
 
-def test_sound_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_audio_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(render, "MAX_SPEECH_SECONDS", 0.1)
     assert main(["render", "--portrait", "clara", "--audio", "tone.wav", "-o", "out.mp4"]) == 2
     assert "is longer than" in capsys.readouterr().err

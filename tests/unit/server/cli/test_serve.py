@@ -66,7 +66,7 @@ def test_the_size_is_chosen_or_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [512, 256])
-def test_an_encoder_of_pictures_takes_one_after_the_other(size: int) -> None:
+def test_an_encoder_of_frames_takes_one_after_the_other(size: int) -> None:
     encode = encoder_of_pictures(size)
     for brightness in (30, 200):
         encode(np.full((size * 3 // 2, size), brightness, np.uint8))

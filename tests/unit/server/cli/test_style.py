@@ -44,7 +44,7 @@ def test_bad_clip_leaves_nothing_behind(tmp_path: Path, home: Path, capsys: pyte
     assert not list(home.rglob("*.npz*"))
 
 
-def test_map_needs_a_picture_suffix(capsys: pytest.CaptureFixture[str]) -> None:
+def test_map_needs_an_image_suffix(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["style", "map", "--output", "map.txt"]) == 2
     assert "must end in .png or .svg" in capsys.readouterr().err
 

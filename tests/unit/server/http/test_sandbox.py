@@ -94,7 +94,7 @@ async def test_the_result_comes_after_the_progress_whatever_libraries_print(mark
         ("greed", None, 1, "MemoryError"),
     ],
 )
-async def test_errors_are_told_apart(mark: Path, do: str, answer: object, status: int, log: str) -> None:
+async def test_errors_are_distinguished(mark: Path, do: str, answer: object, status: int, log: str) -> None:
     ended = await sandbox.run("work", {"do": do, "mark": str(mark)}, 30)
     assert (ended.answer, ended.status) == (answer, status)
     assert log in ended.log

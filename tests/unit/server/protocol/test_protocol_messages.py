@@ -114,7 +114,7 @@ def test_whatever_fields_hold_the_result_is_a_request_or_a_refusal(kind: type[Re
         assert all((getattr(request, key) is UNSET) == (key not in fields) for key in fields_of(kind) if key != "t")
 
 
-def test_an_unset_field_is_left_out_and_nil_is_sent() -> None:
+def test_an_unset_field_is_omitted_and_nil_is_sent() -> None:
     assert encode(AudioBuffer(5, 10)) == {"type": "input_audio.buffer", "buffered_ms": 5, "room_ms": 10}
     applied = StyleApplied(*style_fields({"happy": 1.0}), intensity=1.0, frame=3)
     sent = pack(encode(applied), as_json=False)["bytes"]

@@ -97,7 +97,7 @@ def virtually(scenario: Callable[[Scene], Awaitable[None]]) -> Scene:
         return runner.run(run())
 
 
-def test_captions_are_told_when_their_sound_is_played_with_the_frame_that_is_on_screen() -> None:
+def test_captions_are_sent_when_their_audio_is_played_with_the_current_frame() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.speak(2.5)
         await asyncio.sleep(2)

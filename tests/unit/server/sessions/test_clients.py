@@ -24,7 +24,7 @@ def gone(now: float, heard: float | None, message: float | None) -> bool:
 
 
 @pytest.mark.parametrize(("heard", "message"), [(20.0, 20.0), (20.0, 12.0), (12.0, 20.0)])
-def test_a_client_that_has_been_silent_loses_its_place_within_five_seconds(heard: float, message: float) -> None:
+def test_a_client_that_has_been_silent_loses_its_slot_within_five_seconds(heard: float, message: float) -> None:
     assert not gone(20.0 + CHANNEL_TIMEOUT_SECONDS - 0.1, heard, message)
     assert gone(20.0 + 5.0 - WATCH_SECONDS, heard, message)
 

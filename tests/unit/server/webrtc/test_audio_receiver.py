@@ -141,7 +141,7 @@ async def test_nothing_is_delivered_before_the_clock_runs_and_garbage_does_no_ha
     assert receiver.end() == 48_000 + 3 * 960
 
 
-async def test_decoded_sound_is_the_spoken_sound() -> None:
+async def test_decoded_audio_is_the_spoken_audio() -> None:
     receiver = Receiver()
     receiver.arrive(range(PACKETS))
     heard = np.concatenate([chunk.samples for chunk in receiver.chunks])[4_800:]
@@ -150,7 +150,7 @@ async def test_decoded_sound_is_the_spoken_sound() -> None:
     assert heard.dtype == np.int16 and np.abs(heard).max() == pytest.approx(9_000, rel=0.2)
 
 
-def test_concealment_continues_the_sound_and_fades_out() -> None:
+def test_concealment_continues_the_audio_and_fades_out() -> None:
     before = np.full(960, 1_000, np.int16)
     gap = conceal(before, 1_920)
     assert gap[0] == 1_000 and not gap[960:].any()

@@ -111,7 +111,7 @@ def test_a_late_viewer_is_served_from_what_is_kept_and_then_waits_for_a_key_fram
     assert 57 not in slow.seen and slow.correct()
 
 
-def test_pictures_that_change_their_size_begin_with_a_key_frame_for_everybody() -> None:
+def test_frames_that_change_their_size_begin_with_a_key_frame_for_everybody() -> None:
     shared = shared_encodings(SIZE)
     viewers = [Viewer(SharedEncoder(shared)) for _ in range(2)]
     for index in range(9):

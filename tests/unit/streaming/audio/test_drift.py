@@ -36,7 +36,7 @@ def test_jitter_within_the_allowance_moves_nothing() -> None:
     assert follow(jitter)[0] == []
 
 
-def test_nothing_slips_while_somebody_speaks_unless_it_is_urgent() -> None:
+def test_nothing_slips_while_there_is_speech_unless_it_is_urgent() -> None:
     assert follow(np.full(2_000, 600.0), quiet=False)[0] == []
     assert follow(np.full(2_000, 3_000.0), quiet=False)[0] != []
 

@@ -16,7 +16,7 @@ def test_the_decoded_expression_reaches_the_face_unchanged() -> None:
     np.testing.assert_array_equal(silent[OPENING + 1 :], REST[OPENING + 1 :])
 
 
-def test_lips_come_together_when_nobody_speaks_and_part_in_time_for_the_next_word() -> None:
+def test_lips_come_together_when_there_is_no_speech_and_part_in_time_for_the_next_word() -> None:
     composer = Composer(0)
     lips = [
         float(composer.compose(i * FRAME_TICKS, 0, OPEN, not 6 <= i < 16, 0.1).expression[OPENING]) for i in range(20)
@@ -50,14 +50,14 @@ def test_speech_that_resumes_while_the_mouth_closes_does_not_make_it_jump() -> N
     assert values[-1] == 1
 
 
-def test_a_frame_left_out_is_lived_through() -> None:
+def test_idle_motion_continues_over_a_skipped_frame() -> None:
     every, half = Composer(5), Composer(5)
     full = [every.compose(i * FRAME_TICKS, 0, REST, False, 0.0) for i in range(31)]
     sparse = [half.compose(i * FRAME_TICKS, 0, REST, False, 0.0) for i in range(0, 31, 2)]
     np.testing.assert_array_equal(full[30].pose, sparse[15].pose)
 
 
-def test_between_two_of_its_moments_life_moves_evenly() -> None:
+def test_between_two_steps_idle_motion_is_interpolated() -> None:
     every, twenty = Composer(5), Composer(5)
     full = [every.compose(i * FRAME_TICKS, 0, REST, False, 0.0) for i in range(31)]
     sparse = [twenty.compose(i * FRAME_TICKS * 3 // 2, 0, REST, False, 0.0) for i in range(21)]

@@ -25,7 +25,7 @@ def test_frames_in_time_and_single_stalls_change_nothing() -> None:
     assert drive(lambda now: 9_000 if 5 <= now < 5.05 or 9 <= now < 9.05 else -500, 20, lambda now: True) == []
 
 
-def test_while_somebody_speaks_the_delay_goes_step_by_step_and_no_further_than_needed() -> None:
+def test_while_there_is_speech_the_delay_goes_step_by_step_and_no_further_than_needed() -> None:
     changes = drive(lambda now: 1_400 if 5 <= now < 10 else -500, 20, lambda now: False)
     grown, shrunk = [at for at in changes if at[0] < 10], [at for at in changes if at[0] >= 10]
     assert [added for _, added in grown] == [480, 960, 1_440] and grown[-1][0] < 6.0

@@ -52,7 +52,7 @@ class Scene:
         self.epoch = 0
 
     def put(self, index: int, after: float, epoch: int = 0) -> None:
-        """Frame ``index`` is ready ``seconds`` after it is due."""
+        """Frame ``index`` is ready ``after`` seconds after it is due."""
         frame = RenderedFrame(index * FRAME_TICKS, epoch, np.full((3, 2), index, np.uint8))
         loop = asyncio.get_running_loop()
         loop.call_at(self.grid.due(frame.tick) + after, self.screen.put, frame)
@@ -73,7 +73,7 @@ def virtually(scenario: Callable[[Scene], Awaitable[None]]) -> Scene:
         return runner.run(main())
 
 
-def test_a_picture_leaves_when_it_is_due_and_a_late_one_when_it_is_ready() -> None:
+def test_a_frame_leaves_when_it_is_due_and_a_late_one_when_it_is_ready() -> None:
     async def scenario(scene: Scene) -> None:
         for index, after in enumerate((-0.03, -0.001, 0.015, -0.01)):
             scene.put(index, after)
@@ -85,7 +85,7 @@ def test_a_picture_leaves_when_it_is_due_and_a_late_one_when_it_is_ready() -> No
     assert (stats.fresh, stats.overdue, stats.missing) == (3, 1, 0)
 
 
-def test_of_several_overdue_pictures_the_newest_leaves() -> None:
+def test_of_several_overdue_frames_the_newest_leaves() -> None:
     async def scenario(scene: Scene) -> None:
         for index in range(4):
             scene.put(index, -0.01)
@@ -98,7 +98,7 @@ def test_of_several_overdue_pictures_the_newest_leaves() -> None:
     assert virtually(scenario).stats.missing == 2
 
 
-def test_a_picture_of_an_interrupted_epoch_is_stale() -> None:
+def test_a_frame_of_an_interrupted_epoch_is_stale() -> None:
     async def scenario(scene: Scene) -> None:
         scene.put(0, -0.01)
         scene.put(1, -0.01, epoch=1)

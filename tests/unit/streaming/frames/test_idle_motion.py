@@ -25,7 +25,7 @@ def test_blinks_per_minute_are_human(speaking: float, least: int, most: int) -> 
     assert np.mean(closure > 0) < 0.15
 
 
-def test_the_same_seed_lives_the_same_life_and_another_one_does_not() -> None:
+def test_the_same_seed_gives_the_same_motion_and_another_one_does_not() -> None:
     first, again, other = live(20, 0.5), live(20, 0.5), live(20, 0.5, seed=4)
     for one, two in zip(first, again, strict=True):
         assert (one == two).all()

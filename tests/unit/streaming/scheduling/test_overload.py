@@ -41,7 +41,7 @@ def ladder(spare: Callable[[], float | None] = lambda: None) -> OverloadLadder:
 
 
 @pytest.mark.parametrize("stall", [0.1, 0.3, 0.55])
-def test_a_single_stall_changes_nothing_even_when_every_picture_in_it_is_in_trouble(stall: float) -> None:
+def test_a_single_stall_changes_nothing_even_if_every_frame_in_it_is_late(stall: float) -> None:
     assert drive(ladder(), 0, 20, lambda now, rung: 10 <= now < 10 + stall) == []
 
 
@@ -55,7 +55,7 @@ def test_lasting_trouble_is_answered_within_a_second_one_rung_after_the_other() 
     assert changes[0][0] < 3
 
 
-def test_pictures_that_take_seconds_each_are_trouble_too() -> None:
+def test_frames_that_take_seconds_each_count_as_late() -> None:
     slow = ladder()
     for moment in (1.0, 3.0, 7.0):
         slow.ran(moment, 1.0, COSTS.frame(512))

@@ -38,13 +38,13 @@ def costs(draw: st.DrawFn) -> StageCosts:
     ("times", "best"),
     [(1, Rung(512, 30)), (4, Rung(384, 30)), (6, Rung(256, 30)), (8, Rung(256, 20)), (10, Rung(256, 15))],
 )
-def test_smaller_pictures_come_before_fewer(times: float, best: Rung) -> None:
+def test_smaller_frames_come_before_fewer(times: float, best: Rung) -> None:
     plan = plan_for(slower(FAST, times), cores=2)
     assert plan.best == best and plan.feasible
 
 
 @given(costs(), factors, st.floats(0.1, 8), st.booleans())
-def test_a_slower_machine_never_gets_larger_pictures_or_more_of_them(
+def test_a_slower_machine_never_gets_larger_frames_or_more_of_them(
     costs: StageCosts, times: float, cores: float, fixed: bool
 ) -> None:
     fast, slow = (plan_for(each, cores, fixed=fixed) for each in (costs, slower(costs, times)))
@@ -80,7 +80,7 @@ def test_a_size_that_is_asked_for_stays_at_a_lower_rate() -> None:
     assert plan_for(slower(FAST, 4), 2, (256,), fixed=True).best == Rung(256, 30)
 
 
-def test_below_the_plan_pictures_become_smaller_then_fewer_then_nobody_is_let_in() -> None:
+def test_below_the_plan_frames_become_smaller_then_fewer_then_sessions_are_rejected() -> None:
     rungs = plan_for(FAST, 2).rungs()
     assert rungs[:-1] == [Rung(512, 30), Rung(384, 30), Rung(256, 30), Rung(256, 20), Rung(256, 15), Rung(256, 10)]
     assert rungs[-1] == replace(rungs[-2], admits=False)
@@ -93,7 +93,7 @@ def test_every_rate_is_a_whole_number_of_steps() -> None:
     assert all(TICK_RATE % rate == 0 and TICK_RATE // rate % STEP_TICKS == 0 for rate in FRAME_RATES)
 
 
-def test_a_plan_is_told_in_plain_words() -> None:
+def test_a_plan_is_described_in_plain_words() -> None:
     assert plan_for(FAST, 2).described() == "512 px at 30 frames per second, 10 ms of 33 ms"
     hopeless = plan_for(slower(FAST, 100), 2)
     assert not hopeless.feasible

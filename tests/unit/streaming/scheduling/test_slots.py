@@ -6,7 +6,7 @@ from streaming.errors import WorkerFull
 from streaming.scheduling.slots import Slots
 
 
-def test_a_place_is_free_again_when_it_has_been_cleared_and_its_old_lease_is_worthless() -> None:
+def test_a_slot_is_free_again_when_it_has_been_cleared_and_its_old_lease_is_worthless() -> None:
     slots = Slots(2)
     first, second = slots.take(), slots.take()
     assert (first.slot, second.slot, slots.free) == (0, 1, 0)

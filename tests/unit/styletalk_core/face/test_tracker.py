@@ -23,19 +23,19 @@ def tracker() -> Iterator[FaceTracker]:
         yield tracker
 
 
-def test_landmarks_of_a_picture_lie_on_the_face(tracker: FaceTracker) -> None:
+def test_landmarks_of_an_image_are_on_the_face(tracker: FaceTracker) -> None:
     portrait = AvatarLibrary(Path("none")).get("clara")
     found = tracker.track_image(portrait.image)
     error = np.linalg.norm((found - portrait.landmarks)[:, :2], axis=1).mean()
     assert error < 0.03 * eye_distance(portrait.landmarks)
 
 
-def test_picture_without_a_face_is_refused(tracker: FaceTracker) -> None:
+def test_image_without_a_face_is_refused(tracker: FaceTracker) -> None:
     with pytest.raises(InputError, match="no face"):
         tracker.track_image(noise_frames(1)[0])
 
 
-def test_small_face_in_a_large_picture_is_found(tracker: FaceTracker) -> None:
+def test_small_face_in_a_large_image_is_found(tracker: FaceTracker) -> None:
     image = np.full((720, 1280, 3), 90, np.uint8)
     image[400:520, 900:1020] = cv2.resize(talking_frames()[0], (120, 120), interpolation=cv2.INTER_AREA)
     middle = tracker.track_image(image)[:, :2].mean(axis=0)

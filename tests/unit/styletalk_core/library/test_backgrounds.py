@@ -59,7 +59,7 @@ def test_transparency_puts_the_mask_below_the_person(renderer: MeshRenderer, lib
     assert alpha[CORNER].max() < 0.02 and alpha[FACE].min() > 0.98
 
 
-def test_a_picture_that_was_added_is_listed_shown_and_removed(
+def test_an_added_image_is_listed_shown_and_removed(
     renderer: MeshRenderer, library: BackgroundLibrary, tmp_path: Path
 ) -> None:
     wide = np.zeros((300, 500, 3), np.uint8)

@@ -80,7 +80,7 @@ def test_names_that_could_leave_the_folder_are_refused(library: StyleLibrary, na
         library.add(style(name))
 
 
-def test_unknown_and_damaged_styles_are_told_apart(library: StyleLibrary) -> None:
+def test_unknown_and_damaged_styles_are_distinguished(library: StyleLibrary) -> None:
     with pytest.raises(InputError, match=r"no style called 'nobody'; there are: neutral"):
         library.get("nobody")
     path = library.add(style())
@@ -110,7 +110,7 @@ def test_typical_part_is_the_one_most_like_the_whole() -> None:
     assert 1 < part.mean() < 5
 
 
-def test_lost_frames_are_left_out_of_a_style() -> None:
+def test_untracked_frames_are_excluded_from_a_style() -> None:
     motion = np.ones((100, 64), np.float32)
     valid = np.arange(100) % 2 == 0
     motion[~valid] = 99

@@ -89,7 +89,7 @@ def test_an_added_entry_hides_a_built_in_one_until_it_is_removed(notes: Notes, t
         notes.remove("first")
 
 
-def test_a_damaged_file_is_told_from_a_missing_one_and_never_copied(notes: Notes, tmp_path: Path) -> None:
+def test_a_damaged_file_is_distinguished_from_a_missing_one_and_never_copied(notes: Notes, tmp_path: Path) -> None:
     path = notes.add(Note("mine", "words"))
     path.write_bytes(b"\xff")
     with pytest.raises(NotFound, match="the note mine is damaged: add it again"):

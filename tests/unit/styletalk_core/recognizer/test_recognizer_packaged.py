@@ -40,7 +40,7 @@ def labels_of(recognizer: Recognizer, samples: NDArray[np.float32]) -> NDArray[n
 
 
 @pytest.mark.parametrize("kind", ["white", "keyboard", "breath", "hum", "coloured"])
-def test_the_mouth_stays_shut_when_nobody_speaks(recognizer: Recognizer, kind: str) -> None:
+def test_the_mouth_stays_shut_when_there_is_no_speech(recognizer: Recognizer, kind: str) -> None:
     audio = NOISES[kind](np.random.default_rng(5), 10 * 16_000)
     assert (labels_of(recognizer, audio) == SIL_INDEX).mean() >= 0.95
 

@@ -15,6 +15,6 @@ assert "torch" not in sys.modules and "onnxruntime" not in sys.modules
 """
 
 
-def test_a_second_of_sound_is_recognized_without_torch() -> None:
+def test_a_second_of_audio_is_recognized_without_torch() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

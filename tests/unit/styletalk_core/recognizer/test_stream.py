@@ -61,7 +61,7 @@ def test_a_speaker_is_not_changed_by_who_shares_the_batch(recognizer: Recognizer
         np.testing.assert_allclose(shared.posteriors, alone.posteriors, atol=1e-5)
 
 
-def test_speakers_may_bring_different_amounts_of_sound(recognizer: Recognizer) -> None:
+def test_speakers_may_bring_different_amounts_of_audio(recognizer: Recognizer) -> None:
     streams = [RecognizerStream(recognizer) for _ in range(3)]
     short, long, none = recognizer.push(streams, [SOUND[:3200], SOUND[:9600], SOUND[:0]])
     assert (len(short.speech), len(long.speech), len(none.speech)) == (10 - 3, 30 - 3, 0)
@@ -91,7 +91,7 @@ def test_a_column_is_out_exactly_the_stated_delay_after_its_first_sample(recogni
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e30])
-def test_samples_that_are_no_sound_do_not_stay_in_the_stream(recognizer: Recognizer, bad: float) -> None:
+def test_non_finite_samples_do_not_stay_in_the_stream(recognizer: Recognizer, bad: float) -> None:
     stream = RecognizerStream(recognizer)
     broken = SOUND[:3200].copy()
     broken[1000:1100] = bad

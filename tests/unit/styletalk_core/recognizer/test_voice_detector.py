@@ -36,7 +36,7 @@ def test_the_probabilities_are_those_of_the_original() -> None:
     assert probabilities == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_gate_does_not_depend_on_the_pieces_of_sound() -> None:
+def test_the_gate_does_not_depend_on_the_pieces_of_audio() -> None:
     audio, detector = read_audio(SPEECH)[: 3 * 16_000], VoiceDetector()
     first, second = GateState(), GateState()
     for start in range(0, len(audio), 480):

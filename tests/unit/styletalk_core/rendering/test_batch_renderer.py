@@ -29,7 +29,7 @@ def lively(renderer: MeshRenderer, seed: int, behind: NDArray[np.uint8] | None) 
     return Motion(renderer, expression, pose, gaze, float(seed % 3) / 2, behind)
 
 
-def test_every_picture_is_within_a_grey_level_of_the_one_drawn_alone(renderers: list[MeshRenderer]) -> None:
+def test_every_frame_is_within_a_grey_level_of_the_one_drawn_alone(renderers: list[MeshRenderer]) -> None:
     motions = [lively(renderers[k % 2], k, renderers[k % 2].background) for k in range(10)]
     motions += [lively(renderers[0], 20, None), lively(renderers[1], 21, np.full((SIZE, SIZE, 3), 90, np.uint8))]
     images = BatchRenderer(SIZE, torch.device("cpu")).render(motions)
@@ -41,7 +41,7 @@ def test_every_picture_is_within_a_grey_level_of_the_one_drawn_alone(renderers: 
         assert np.percentile(difference, 99.5) <= 6
 
 
-def test_a_picture_does_not_depend_on_who_shares_the_batch(renderers: list[MeshRenderer]) -> None:
+def test_a_frame_does_not_depend_on_who_shares_the_batch(renderers: list[MeshRenderer]) -> None:
     batch = BatchRenderer(SIZE, torch.device("cpu"))
     motions = [lively(renderers[k % 2], k, renderers[k % 2].background) for k in range(3)]
     together = batch.render(motions)

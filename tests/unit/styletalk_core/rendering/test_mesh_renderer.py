@@ -73,7 +73,7 @@ def test_a_photo_that_is_no_larger_than_the_output_loses_no_sharpness(portrait: 
     assert 0.9 < detail / wanted < 1.15
 
 
-def test_yuv420p_is_the_rgb_picture(renderer: MeshRenderer) -> None:
+def test_yuv420p_is_the_rgb_frame(renderer: MeshRenderer) -> None:
     motion = (np.ones(64, np.float32) * 0.4, STILL, AHEAD, 0.2)
     yuv = renderer.render(*motion)
     assert yuv.shape == (SIZE * 3 // 2, SIZE) and yuv.dtype == np.uint8
@@ -174,7 +174,7 @@ def test_a_background_that_takes_the_place_of_another_is_shown(renderer: MeshRen
         del behind
 
 
-def test_the_picture_is_the_same_at_every_size(portrait: Portrait, renderer: MeshRenderer) -> None:
+def test_the_frame_is_the_same_at_every_size(portrait: Portrait, renderer: MeshRenderer) -> None:
     motion = (np.ones(64, np.float32) * 0.5, STILL + 0.05, AHEAD, 0.4)
     small = renderer.render_rgb(*motion).astype(int)
     for size in (384, 512):

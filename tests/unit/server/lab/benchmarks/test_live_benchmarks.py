@@ -40,7 +40,7 @@ from styletalk_core.errors import InputError
         (switch, {"times": 0}),
     ],
 )
-def test_senseless_options_are_refused_with_a_sentence(module: Any, options: dict[str, Any]) -> None:
+def test_invalid_options_are_rejected_with_a_sentence(module: Any, options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"^--"):
         module.run(argparse.Namespace(**({"busy": 0} | options), size=256, device="cpu", json=True))
 
@@ -63,7 +63,7 @@ async def test_the_batch_benchmark_tells_a_device_that_keeps_up_from_one_that_do
     assert (step.late_share > 0.9) == late
 
 
-def test_a_switch_is_timed_to_the_first_frame_that_was_not_left_out() -> None:
+def test_a_switch_is_timed_to_the_first_frame_that_was_not_skipped() -> None:
     choices = [
         {"kind": "style", "chosen": 1_000.0, "frame": 7, "shown": 1_110.0},
         {"kind": "style", "chosen": 2_000.0, "frame": 40, "shown": 2_130.0},
@@ -75,7 +75,7 @@ def test_a_switch_is_timed_to_the_first_frame_that_was_not_left_out() -> None:
     assert (figures["avatar_shown_max_ms"], figures["avatar_waited_max_ms"]) == (150, 10)
 
 
-async def test_pictures_are_marked_after_every_second_switch() -> None:
+async def test_frames_are_marked_after_every_second_switch() -> None:
     class Played:
         shown, settled = 0, 0
 
@@ -120,7 +120,7 @@ def test_shown_frames_are_found_by_their_media_time_at_any_rate() -> None:
     assert latency._shown_frames(watch(), seen) == {}
 
 
-def test_a_picture_counts_once_and_pace_and_recovery_are_told() -> None:
+def test_a_frame_counts_once_and_pace_and_recovery_are_reported() -> None:
     slow, fast = np.arange(0, 5_000, 1000 / 15), np.arange(5_000, 12_000, 1000 / 30)
     frames = [(float(moment), k, False) for k, moment in enumerate([*slow, *fast])]
     moments = latency._moments([*frames, (99_999.0, 3, False)])
@@ -142,7 +142,7 @@ def test_busy_loops_keep_each_its_core_busy_and_end() -> None:
         os.waitpid(-1, os.WNOHANG)
 
 
-def test_what_a_session_has_adapted_is_told() -> None:
+def test_the_adaptation_of_a_session_is_reported() -> None:
     delay = DelaySeen.of(7_200)
     for now in (9_120, 7_680):
         delay.follow(now)
@@ -151,7 +151,7 @@ def test_what_a_session_has_adapted_is_told() -> None:
     assert told == Adaptation(384, 2, {"first": 150.0, "largest": 190.0, "last": 160.0})
 
 
-def test_what_a_session_costs_is_told_even_where_no_rate_is_held() -> None:
+def test_the_cost_of_a_session_is_reported_even_below_the_full_rate() -> None:
     one, two = capacity.CapacityStep(1, 30.0, 0.0, 0.4, 600.0), capacity.CapacityStep(2, 21.0, 0.3, 0.9, 650.0)
     told = capacity._summary([one, two], empty=500.0)
     assert (told["sessions"], told["at_full_rate"], told["cpu_per_session"]) == (1, True, 0.4)
@@ -161,7 +161,7 @@ def test_what_a_session_costs_is_told_even_where_no_rate_is_held() -> None:
     assert (told["fps"], told["memory_mb_per_session"]) == (6.5, 100.0)
 
 
-async def test_a_frame_is_timed_from_its_decoding_to_its_picture() -> None:
+async def test_a_frame_is_timed_from_decoding_to_rendering() -> None:
     engine = DeterministicEngine()
     worker, moments = InlineWorker(engine), itertools.count(1)
     lease = worker.lease()

@@ -43,7 +43,7 @@ async def figures(*naps: tuple[float, float, float], bystander: NDArray[np.float
     return monitor.figures(bystander)
 
 
-async def test_a_block_is_told_apart_by_what_it_was() -> None:
+async def test_delays_are_distinguished_by_cause() -> None:
     seen = await figures((0.001, 0.001, 0), (0.030, 0.002, 0.025), (0.015, 0.014, 0), (0.024, 0.001, 0.001))
     assert seen["loop_block_max_ms"] == pytest.approx(30)
     assert seen["loop_processor_wait_max_ms"] == pytest.approx(25)

@@ -29,7 +29,7 @@ def run(folder: Path, *names: str) -> dict[str, Any]:
     return run_all.run(argparse.Namespace(only=list(names), out=folder, json=False))
 
 
-def test_figures_are_written_and_a_failure_is_told(
+def test_figures_are_written_and_a_failure_is_reported(
     answers: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers |= {"batch": {"sessions": 2, "worst_ms": 1.25}, "churn": {"failed": "no room left"}}
@@ -56,7 +56,7 @@ def test_one_that_is_run_again_replaces_its_own_figures_alone_and_a_failure_none
     assert (result["churn"]["cycles"], result["churn"]["commit"]) == (9, "abc1234")
 
 
-def test_a_benchmark_that_refuses_is_told_in_its_own_words() -> None:
+def test_the_error_of_a_benchmark_is_reported_unchanged() -> None:
     assert run_all.measured(["capacity", "--most", "0"]) == {
         "failed": "styletalk: --seconds must be at least 2 and --most at least 1."
     }

@@ -26,7 +26,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_a_usable_clip_goes_all_the_way_and_another_is_told(
+def test_a_usable_clip_is_processed_and_an_unusable_one_is_reported(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

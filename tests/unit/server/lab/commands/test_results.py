@@ -89,7 +89,7 @@ def on(processor: str, blas_ms: float, load: float) -> dict[str, Any]:
     }
 
 
-def test_machines_are_compared_by_their_references_and_the_slowest_comes_first(bench: Path) -> None:
+def test_machines_are_ordered_by_their_reference_times_the_slowest_first(bench: Path) -> None:
     capacity = TAKEN | {"sessions": 1, "fps": 30.0, "late_share": 0.0, "cpu_per_session": 0.434, "size": 512}
     store(bench, "fast", decoder=DECODER | on("A", 2.0, 0.0) | {"date": "2026-09-09"})
     slow = on("B", 8.0, 0.31)

@@ -80,7 +80,7 @@ def test_baselines_do_what_their_names_say(clip: SelfDrivenClip) -> None:
     assert all(np.ptp(averaged[heard == phone], axis=0).max() == 0 for phone in np.unique(heard))
 
 
-def test_the_true_motion_gives_the_truer_picture(clip: SelfDrivenClip) -> None:
+def test_the_true_motion_gives_the_best_image_metrics(clip: SelfDrivenClip) -> None:
     with FaceTracker() as tracker:
         reenactment = Reenactment(clip, tracker, FaceModel.load())
         true, unmoved = (reenactment.judge(m) for m in (clip.motion.coefficients, still(clip, LIPS)))
@@ -101,7 +101,7 @@ def test_a_figure_that_a_clip_lacks_does_not_count() -> None:
     assert np.isnan(mean([{"b": np.nan}])["b"])
 
 
-def test_an_offset_of_the_sound_is_found_and_removed(clip: SelfDrivenClip) -> None:
+def test_an_offset_of_the_audio_is_found_and_removed(clip: SelfDrivenClip) -> None:
     """The clip's video is the network's own motion, three frames ahead of the audio."""
     model = FaceModel.load()
     with FaceTracker() as tracker:

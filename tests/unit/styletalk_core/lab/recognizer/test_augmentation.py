@@ -37,7 +37,7 @@ def test_shapes_and_values(augmenter: Augmenter) -> None:
     assert np.isfinite(batch.features).all()
 
 
-def test_labels_lie_on_their_sound(augmenter: Augmenter) -> None:
+def test_labels_match_their_audio(augmenter: Augmenter) -> None:
     batch = augmenter.batch(1, 64, 100)
     loud = batch.features.reshape(64, 100, 2, 80)[..., 25:35].mean(axis=(2, 3))
     vowel = batch.labels == INDEX["AA"]

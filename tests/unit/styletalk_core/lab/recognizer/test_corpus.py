@@ -19,7 +19,7 @@ from styletalk_core.lab.recognizer.corpus import (
 from styletalk_core.phones import INDEX, SIL_INDEX
 
 
-def test_long_sound_is_cut_where_it_is_quiet_and_nothing_is_lost() -> None:
+def test_long_audio_is_cut_where_it_is_quiet_and_nothing_is_lost() -> None:
     samples = np.random.default_rng(0).normal(0, 0.1, 30 * 16_000).astype(np.float32)
     samples[13 * 16_000 : 13 * 16_000 + 6400] = 0
     parts = split_at_pauses(samples)
@@ -51,7 +51,7 @@ def test_a_silence_ends_where_the_official_labels_end_it() -> None:
     assert labels.tolist() == [SIL_INDEX] * 5 + [INDEX["P"]] * 2, "the aligner's labels stay as they are"
 
 
-def test_symbols_without_a_phone_are_left_out() -> None:
+def test_symbols_without_a_phone_are_skipped() -> None:
     assert to_cmu(["ju", "ʔ", "t͡ʃ"]) == ["Y", "UW", "CH"]
 
 

@@ -23,7 +23,7 @@ def learn(network: torch.nn.Module, loss, steps: int) -> float:
     return float(value.detach())
 
 
-def test_lips_that_fit_their_phones_are_told_from_those_that_do_not() -> None:
+def test_lips_that_match_their_phones_are_distinguished_from_those_that_do_not() -> None:
     torch.manual_seed(0)
     spoken = torch.randint(0, 3, (64, SYNC_FRAMES))
     phones = F.one_hot(spoken, len(PHONES)).float()
@@ -45,7 +45,7 @@ def test_the_order_of_lip_points_does_not_matter() -> None:
     torch.testing.assert_close(network(points, phones), network(points.flip(2), phones))
 
 
-def test_styles_are_told_apart() -> None:
+def test_styles_are_distinguished() -> None:
     torch.manual_seed(0)
     motion = torch.randn(12, 30, 64) + 0.5 * torch.arange(3).repeat(4)[:, None, None]
     network, label = StyleDiscriminator(3), torch.arange(3).repeat(4)
@@ -54,7 +54,7 @@ def test_styles_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("frames", [30, 64])
-def test_trembling_is_told_from_motion(frames: int) -> None:
+def test_jitter_is_distinguished_from_motion(frames: int) -> None:
     torch.manual_seed(0)
     smooth = torch.sin(torch.arange(frames)[None, :, None] / 4 + torch.rand(8, 1, 64))
     shaky = smooth + 0.3 * torch.randn_like(smooth)

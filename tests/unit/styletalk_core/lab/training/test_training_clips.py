@@ -29,7 +29,7 @@ def row(name: str, speaker: str = "ann", audio: str = "yes", licence: str = "CC 
     return (name, "train", "GRID", speaker, "happy", audio, licence)
 
 
-def test_clips_that_teach_nothing_are_left_out_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_unusable_clips_are_skipped_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     write_clip(tmp_path, "good")
     write_clip(tmp_path, "short", frames=3)
@@ -59,7 +59,7 @@ def test_free_material_alone_can_be_asked_for(tmp_path: Path) -> None:
     assert [clip.name for clip in read_clips(tmp_path, manifest, "free")] == ["free"]
 
 
-def test_phones_are_what_was_heard_else_the_labels_and_as_long_as_the_picture(tmp_path: Path) -> None:
+def test_phones_are_the_recognized_ones_else_the_labels_and_as_long_as_the_video(tmp_path: Path) -> None:
     for name in ("heard", "labelled", "mute", "deaf"):
         write_clip(tmp_path, name)
     (tmp_path / "posteriors").mkdir()

@@ -95,7 +95,7 @@ def test_a_trackers_noise_does_not_flicker(renderer: MeshRenderer, speaking: np.
         assert np.abs(one - other)[..., 2:].max() < 0.02, "two grey levels in a hundred"
 
 
-def test_the_picture_is_retouched_around_the_mouth_alone(renderer: MeshRenderer) -> None:
+def test_the_frame_is_retouched_around_the_mouth_alone(renderer: MeshRenderer) -> None:
     wide = np.zeros(64, np.float32)
     wide[0] = 3
     scene = renderer.scene(renderer.offsets(wide), STILL, AHEAD, 0.0)

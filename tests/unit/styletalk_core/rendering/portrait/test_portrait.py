@@ -61,7 +61,7 @@ def test_exif_rotation_is_undone(face: Image.Image, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["cmyk", "sixteen_bit", "animated", "transparent", "palette"])
-def test_unusual_pictures_work(face: Image.Image, tmp_path: Path, kind: str) -> None:
+def test_unusual_images_work(face: Image.Image, tmp_path: Path, kind: str) -> None:
     if kind == "cmyk":
         path = saved(face.convert("CMYK"), tmp_path / "a.jpg")
     elif kind == "sixteen_bit":
@@ -77,7 +77,7 @@ def test_unusual_pictures_work(face: Image.Image, tmp_path: Path, kind: str) -> 
     assert enrol(path, size=256).image.shape == (448, 448, 3)
 
 
-def test_bad_pictures_are_refused_with_a_sentence(face: Image.Image, tmp_path: Path) -> None:
+def test_bad_images_are_rejected_with_a_sentence(face: Image.Image, tmp_path: Path) -> None:
     wall = Image.fromarray(np.full((400, 400, 3), 128, np.uint8))
     tiny = wall.copy()
     tiny.paste(face.resize((90, 90)), (150, 150))
