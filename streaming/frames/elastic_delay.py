@@ -22,8 +22,8 @@ SHRINKING: Final = 90
 OUTLIERS: Final = 3
 """Number of latest frames ignored: a stall delays one frame and a few after it."""
 SECONDS_BETWEEN_GROWTHS: Final = 0.4
-"""During speech. A receiver stretches audio by some 25 ms a second; growing faster drains its jitter buffer, and what it
-fills in for missing audio delays the audio against the video."""
+"""During speech. A receiver stretches audio by some 25 ms a second; faster growth drains its jitter buffer, and what it
+inserts for missing audio delays the audio against the video."""
 SECONDS_BETWEEN_SHRINKS: Final = 0.5
 """During speech."""
 SECONDS_BETWEEN_STEPS_IN_SILENCE: Final = 0.1
