@@ -4,7 +4,6 @@ Runs on: event loop.
 """
 
 import logging
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,7 +27,7 @@ class Refusal(StyleTalkError, ValueError):
     code = "refused"
     status = 400
 
-    def __init__(self, code: str, message: str, **fields: Any) -> None:
+    def __init__(self, code: str, message: str, **fields: int) -> None:
         super().__init__(message)
         self.code = code
         self.fields = fields

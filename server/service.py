@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 from server.auth.access import Access
 from server.catalogue import Catalogue
@@ -21,6 +20,7 @@ from server.tts.choice import open_voice
 from server.tts.voice import Voice
 from server.webrtc import turn
 from server.webrtc.negotiation import MediaPath
+from server.webrtc.turn import IceServer
 from streaming.clock import unix_seconds
 from streaming.latency import LatencyPlan
 from streaming.scheduling.worker import BatchWorker
@@ -102,7 +102,7 @@ class Service:
         style = config.style or next((entry.name for entry in self.catalogue.styles()), "")
         return Settings(avatar, style)
 
-    def ice_servers(self, label: str) -> list[dict[str, Any]]:
+    def ice_servers(self, label: str) -> list[IceServer]:
         """Return the TURN servers of a client, as ``iceServers`` of a browser."""
         return turn.ice_servers(self.config, label, unix_seconds())
 

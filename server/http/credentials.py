@@ -4,6 +4,7 @@ Runs on: event loop. Routes: POST /api/tokens (only with the key), GET /api/ice-
 """
 
 import json
+from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -56,7 +57,7 @@ def _wished_seconds(body: bytes) -> int:
 async def get_ice_servers(request: Request) -> Response:
     """Return the TURN servers of a client, with its own credentials."""
     service: Service = request.app.state.service
-    servers = service.ice_servers("client")
+    servers = [asdict(server) for server in service.ice_servers("client")]
     return JSONResponse({"ice_servers": servers, "expires_in": CREDENTIAL_SECONDS}, headers=NOT_STORED)
 
 

@@ -5,21 +5,20 @@ Pure. JSON has no bytes: there they are base64 text.
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 import msgpack
 
 from server.protocol.fields import BadMessage
 
 
-def pack(message: Mapping[str, Any], as_json: bool) -> dict[str, Any]:
+def pack(message: Mapping[str, object], as_json: bool) -> dict[str, object]:
     """The ASGI event that sends ``message``: a binary frame with msgpack or a text frame with JSON."""
     if as_json:
         return {"type": "websocket.send", "text": json.dumps(message, separators=(",", ":"))}
     return {"type": "websocket.send", "bytes": msgpack.packb(message)}
 
 
-def unpack(received: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def unpack(received: Mapping[str, object]) -> Mapping[str, object] | None:
     """The message in a received ASGI event; None when the client has left.
 
     Raises:
@@ -27,10 +26,10 @@ def unpack(received: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """
     if received["type"] == "websocket.disconnect":
         return None
-    data = received.get("bytes")
+    data, text = received.get("bytes"), received.get("text")
     kind = "JSON" if data is None else "msgpack"
     try:
-        message = json.loads(received.get("text") or "") if data is None else msgpack.unpackb(data)
+        message = json.loads(text if isinstance(text, str) else "") if data is None else msgpack.unpackb(data)
     except Exception as error:  # both raise several unrelated types on damaged input
         raise BadMessage(f"The message is not {kind}.") from error
     if not isinstance(message, dict):

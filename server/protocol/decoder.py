@@ -6,7 +6,7 @@ that names the field.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, Final, get_type_hints
+from typing import Final, get_type_hints
 
 from server.protocol.fields import BadMessage, Check
 from server.protocol.requests import Request
@@ -18,7 +18,7 @@ _MAX_QUOTED_CHARACTERS: Final = 40
 class Field:
     """One field of a message: its check, its remark for the documentation, and whether it must be there."""
 
-    check: Check[Any]
+    check: Check[object]
     remark: str
     required: bool
 
@@ -33,7 +33,7 @@ def fields_of(message: type[Request]) -> Mapping[str, Field]:
     return found
 
 
-def decode(message: Mapping[str, Any], allowed: Sequence[type[Request]]) -> Request:
+def decode(message: Mapping[str, object], allowed: Sequence[type[Request]]) -> Request:
     """The request that a client's message makes.
 
     Args:
@@ -55,7 +55,7 @@ def decode(message: Mapping[str, Any], allowed: Sequence[type[Request]]) -> Requ
     return kind(**{key: _checked(key, field.check, message[key]) for key, field in known.items() if key in message})
 
 
-def _checked(key: str, check: Check[Any], value: object) -> Any:
+def _checked(key: str, check: Check[object], value: object) -> object:
     try:
         return check.decode(value)
     except (ValueError, OverflowError) as error:

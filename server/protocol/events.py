@@ -4,10 +4,11 @@ Pure. A field's annotation may hold a remark for docs/protocol.md. A field that 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, ClassVar, get_args, get_type_hints
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Annotated, ClassVar, get_args, get_type_hints
 
 from server.protocol.fields import UNSET, Unset
+from server.webrtc.turn import IceServer
 from streaming.engine import StyleChoice
 
 
@@ -41,7 +42,7 @@ class SessionCreated(Event):
     fade_ms: int
     delay_ms: int
     max_sessions: int
-    ice_servers: Annotated[Sequence[Mapping[str, Any]], "as `GET /api/ice-servers`"]
+    ice_servers: Annotated[Sequence[IceServer], "as `GET /api/ice-servers`"]
     generated: Annotated[Mapping[str, str], "{`digital_source_type`, `statement`, `generator`}"]
 
 
@@ -230,6 +231,15 @@ class TranscriptPartial(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CaptionWord:
+    """One word of a transcript and the frames between which it is heard."""
+
+    word: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptFinal(Event):
     """Words of a complete phrase."""
 
@@ -238,9 +248,9 @@ class TranscriptFinal(Event):
 
     text: str
     frame: Frame
-    words: Annotated[
-        Sequence[Mapping[str, Any]] | Unset, "[{`word`, `start`, `end`}] in frames, when it was recognized"
-    ] = UNSET
+    words: Annotated[Sequence[CaptionWord] | Unset, "[{`word`, `start`, `end`}] in frames, when it was recognized"] = (
+        UNSET
+    )
     utterance: Annotated[int | Unset, "when it is a sentence of a `text.speak` that begins with this frame"] = UNSET
 
 
@@ -373,10 +383,17 @@ class RecordingStopped(Event):
     address: Annotated[str, "of the file"]
 
 
-def encode(event: Event) -> dict[str, Any]:
+def encode(event: Event) -> dict[str, object]:
     """The map that stands for an event on the wire."""
     values = {field.name: getattr(event, field.name) for field in fields(event)}
-    return {"type": event.type} | {name: value for name, value in values.items() if value is not UNSET}
+    return {"type": event.type} | {name: _plain(value) for name, value in values.items() if value is not UNSET}
+
+
+def _plain(value: object) -> object:
+    """A list of dataclasses becomes one of maps; anything else is plain already."""
+    if isinstance(value, list) and value and is_dataclass(value[0]):
+        return [asdict(entry) for entry in value]
+    return value
 
 
 def described(event: type[Event]) -> list[tuple[str, str, bool]]:

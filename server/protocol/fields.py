@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from server.errors import Refusal
 
@@ -204,14 +204,14 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class Nullable:
+class Nullable(Generic[T_co]):
     """Nothing, or what another check accepts."""
 
-    check: Check[Any]
+    check: Check[T_co]
 
     @property
     def accepts(self) -> str:
         return f"{self.check.accepts}, or nil"
 
-    def decode(self, value: object) -> Any:
+    def decode(self, value: object) -> T_co | None:
         return None if value is None else self.check.decode(value)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from server.errors import Refusal
-from server.protocol.events import CaptionsApplied, Error, Event, TranscriptFinal, TranscriptPartial
+from server.protocol.events import CaptionsApplied, CaptionWord, Error, Event, TranscriptFinal, TranscriptPartial
 from streaming.audio.decimator import Decimator
 from streaming.media import AudioChunk
 from streaming.queues import BoundedQueue, OnFull
@@ -95,8 +95,7 @@ class Caption:
         if not self.transcript.final:
             return TranscriptPartial(text, frame)
         words = [
-            {"word": word.text, "start": self._frame(word.start), "end": self._frame(word.end)}
-            for word in self.transcript.words
+            CaptionWord(word.text, self._frame(word.start), self._frame(word.end)) for word in self.transcript.words
         ]
         return TranscriptFinal(text, frame, words)
 

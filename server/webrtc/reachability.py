@@ -89,8 +89,8 @@ async def allocate(config: ServerConfig, url: str) -> None:
             relay, _ = await turn.create_turn_endpoint(
                 asyncio.DatagramProtocol,
                 server_addr=(host.strip("[]"), int(port or (TURNS_PORT if secure else TURN_PORT))),
-                username=credential["username"],
-                password=credential["credential"],
+                username=credential.username,
+                password=credential.credential,
                 ssl=secure or None,
                 transport=transport or ("tcp" if secure else "udp"),
             )

@@ -8,7 +8,8 @@ so that neither side stores anything. Pure.
 import base64
 import hashlib
 import hmac
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from server.config import ServerConfig
 
@@ -16,7 +17,16 @@ CREDENTIAL_SECONDS = 3600
 """A relayed call continues when its credential expires; only a new allocation needs a new one."""
 
 
-def ice_servers(config: ServerConfig, label: str, now: float) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """An ``RTCIceServer`` of the browser."""
+
+    urls: Sequence[str]
+    username: str
+    credential: str
+
+
+def ice_servers(config: ServerConfig, label: str, now: float) -> list[IceServer]:
     """Return ``iceServers`` for an RTCPeerConnection; empty when no TURN server is configured.
 
     Args:
@@ -28,14 +38,14 @@ def ice_servers(config: ServerConfig, label: str, now: float) -> list[dict[str, 
     username = f"{int(now) + CREDENTIAL_SECONDS}:{label}"
     digest = hmac.digest(config.turn_secret.encode(), username.encode(), hashlib.sha1)
     urls = [url.strip() for url in config.turn_urls.split(",")]
-    return [{"urls": urls, "username": username, "credential": base64.b64encode(digest).decode()}]
+    return [IceServer(urls, username, base64.b64encode(digest).decode())]
 
 
-def link_headers(servers: list[dict[str, Any]]) -> str:
+def link_headers(servers: Sequence[IceServer]) -> str:
     """Return the same as a Link header of the SDP answer (RFC 9725, section 4.6); empty without servers."""
     return ", ".join(
-        f'<{url}>; rel="ice-server"; username="{server["username"]}"; credential="{server["credential"]}"; '
+        f'<{url}>; rel="ice-server"; username="{server.username}"; credential="{server.credential}"; '
         'credential-type="password"'
         for server in servers
-        for url in server["urls"]
+        for url in server.urls
     )

@@ -6,7 +6,7 @@ Runs on: event loop. Messages are maps with a "type", in msgpack, or in JSON wit
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from typing import Any
+from typing import Never
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -75,7 +75,7 @@ class MessageChannel:
         if len(self._outgoing) < OUTGOING_MESSAGES // 2:
             self.send(event)
 
-    async def run(self, *work: Coroutine[Any, Any, None]) -> None:
+    async def run(self, *work: Coroutine[object, Never, None]) -> None:
         """Exchanges messages until the client disconnects; ``work`` runs alongside."""
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -9,7 +9,7 @@ import pytest
 from deterministic_engine import DeterministicEngine
 
 from server.errors import Refusal
-from server.protocol.events import Event, TranscriptFinal, encode
+from server.protocol.events import CaptionWord, Event, TranscriptFinal, encode
 from server.sessions.captions import CaptionModel, Captions, Listening
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
@@ -143,7 +143,7 @@ def test_a_long_gap_ends_the_phrase_and_the_next_words_stand_at_their_own_frames
     assert [caption.transcript.final for caption in captions] == [True, False]
     final = listening.pause()[0].event()
     assert isinstance(final, TranscriptFinal)
-    assert final.words == [{"word": "phrase", "start": 300, "end": 315}]
+    assert final.words == [CaptionWord("phrase", 300, 315)]
 
 
 def test_a_server_without_a_model_says_what_to_do() -> None:

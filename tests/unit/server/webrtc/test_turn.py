@@ -12,10 +12,10 @@ URLS = "turn:turn.example:3478?transport=udp,turns:turn.example:5349"
 
 def test_the_user_name_is_the_expiry_and_the_password_its_hmac_under_the_shared_secret() -> None:
     (server,) = ice_servers(ServerConfig(turn_urls=URLS, turn_secret="north"), "session-1", now=1000.7)
-    assert server["urls"] == ["turn:turn.example:3478?transport=udp", "turns:turn.example:5349"]
-    assert server["username"] == f"{1000 + CREDENTIAL_SECONDS}:session-1"
-    expected = hmac.new(b"north", server["username"].encode(), hashlib.sha1).digest()
-    assert base64.b64decode(server["credential"]) == expected
+    assert server.urls == ["turn:turn.example:3478?transport=udp", "turns:turn.example:5349"]
+    assert server.username == f"{1000 + CREDENTIAL_SECONDS}:session-1"
+    expected = hmac.new(b"north", server.username.encode(), hashlib.sha1).digest()
+    assert base64.b64decode(server.credential) == expected
 
 
 def test_without_a_relay_there_is_nothing_to_tell() -> None:
