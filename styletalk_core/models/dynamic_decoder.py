@@ -75,7 +75,8 @@ class DecoderLayer(nn.Module):
 
     def attend_target(self, query: Tensor, target: Tensor) -> Tensor:
         """Self-attention block: queries (B, Q, C) over all targets (B, W, C)."""
-        return self.norm1(query + self.self_attn(query, target))  # type: ignore[no-any-return]
+        normalised: Tensor = self.norm1(query + self.self_attn(query, target))
+        return normalised
 
     def attend_content(self, x: Tensor, query: Tensor, content: Tensor, linear1: MixedLinear) -> Tensor:
         """Cross-attention and adaptive feed-forward for S styles of N frames each.
@@ -84,7 +85,8 @@ class DecoderLayer(nn.Module):
         """
         x = self.norm2(x + self.multihead_attn.attend(query, *self.multihead_attn.project_key_value(content)))
         hidden = linear1.relu(x.reshape(len(linear1.bias), -1, x.shape[-1])).reshape(*x.shape[:2], -1)
-        return self.norm3(x + self.linear2(hidden))  # type: ignore[no-any-return]
+        normalised: Tensor = self.norm3(x + self.linear2(hidden))
+        return normalised
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,8 @@ class AdaptiveNorm(nn.Module):
         """Normalises x (B, C, H, W) under descriptor (B, D)."""
         hidden = F.relu(self.shared(descriptor))
         gamma, beta = self.gamma(hidden)[..., None, None], self.beta(hidden)[..., None, None]
-        return F.instance_norm(x) * (1 + gamma) + beta  # type: ignore[no-any-return]
+        normalised: Tensor = F.instance_norm(x) * (1 + gamma) + beta
+        return normalised
 
 
 class MapNorm(nn.Module):
@@ -95,10 +96,10 @@ class MappingNet(nn.Module):
 
     def forward(self, motion: Tensor) -> Tensor:
         """Maps a motion window; every layer shortens it by three frames on either side."""
-        x = self.first(motion)
+        x: Tensor = self.first(motion)
         for layer in self.layers:
             x = layer(F.leaky_relu(x, SLOPE)) + x[..., 3:-3]
-        return x.mean(dim=-1)  # type: ignore[no-any-return]
+        return x.mean(dim=-1)
 
 
 class DownBlock(nn.Module):
@@ -114,7 +115,8 @@ class DownBlock(nn.Module):
     def forward(self, x: Tensor, descriptor: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C', H/2, W/2)."""
         x = self.conv_0(F.leaky_relu(self.norm_0(x, descriptor), SLOPE))
-        return self.conv_1(F.leaky_relu(self.norm_1(x, descriptor), SLOPE))  # type: ignore[no-any-return]
+        down: Tensor = self.conv_1(F.leaky_relu(self.norm_1(x, descriptor), SLOPE))
+        return down
 
 
 class UpBlock(nn.Module):
@@ -133,7 +135,8 @@ class UpBlock(nn.Module):
         """(B, C, H, W) -> (B, C', 2H, 2W)."""
         change = self.conv_0(F.leaky_relu(self.norm_0(x, descriptor), SLOPE))
         change = self.conv_1(F.leaky_relu(self.norm_1(change, descriptor), SLOPE))
-        return self.conv_s(F.leaky_relu(self.norm_s(x, descriptor), SLOPE)) + change  # type: ignore[no-any-return]
+        up: Tensor = self.conv_s(F.leaky_relu(self.norm_s(x, descriptor), SLOPE)) + change
+        return up
 
 
 class WarpingNet(nn.Module):
@@ -163,7 +166,8 @@ class WarpingNet(nn.Module):
             kept.append(x)
         for depth in self.depths:
             x = torch.cat([self.up[str(depth)](x, descriptor), kept[depth]], dim=1)
-        return self.flow(F.leaky_relu(self.flow_norm(x), SLOPE))  # type: ignore[no-any-return]
+        flow: Tensor = self.flow(F.leaky_relu(self.flow_norm(x), SLOPE))
+        return flow
 
 
 class ConvBlock(nn.Module):
@@ -267,7 +271,8 @@ class PIRenderer(nn.Module):
         descriptor = self.mapping(motion)
         flow = self.warping(state.warping.expand(batch, -1, -1, -1), descriptor)
         warped = warp(state.image.expand(batch, -1, -1, -1), flow)
-        return self.editing(state.editing, warped, descriptor)  # type: ignore[no-any-return]
+        image: Tensor = self.editing(state.editing, warped, descriptor)
+        return image
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:

@@ -107,7 +107,7 @@ def _units(values: Float, kernel: Kernel) -> Float:
     return np.repeat(units, width // kernel.tile, axis=2).reshape(tiles, 1, width)
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _mix(values: Any, factors: Any, mixed: Any) -> None:
     """Adds values (K, tiles, steps, width) times factors (K, tiles, width) to mixed (tiles, steps, width)."""
     experts, tiles, steps, width = values.shape

@@ -59,7 +59,8 @@ class Attention(nn.Module):
         else:
             mask = None if pad is None else ~pad[:, None, None, :]
             mixed = F.scaled_dot_product_attention(q, k, v, mask)
-        return self.out_proj(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        attended: Tensor = self.out_proj(mixed.transpose(1, 2).flatten(2))
+        return attended
 
     def _project(self, x: Tensor, first: int, last: int) -> Tensor:
         """Projects x (B, T, C) to parts first..last of query, key and value."""
@@ -89,4 +90,5 @@ class EncoderLayer(nn.Module):
         """Transforms x (B, T, C); pad (B, T) bool is true where x is padding."""
         x = self.norm1(x + self.self_attn(x, x, pad))
         hidden = F.relu(self.linear1(x))
-        return self.norm2(x + self.linear2(hidden))  # type: ignore[no-any-return]
+        normalised: Tensor = self.norm2(x + self.linear2(hidden))
+        return normalised

@@ -6,7 +6,7 @@ Runs on: any thread; a download shows its progress on standard error.
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from styletalk_core.audio import SPEECH_RATE
 from styletalk_core.errors import InputError
@@ -26,6 +26,8 @@ class VoskRecognizer(Protocol):
     def Result(self) -> str: ...
 
     def PartialResult(self) -> str: ...
+
+    def SetWords(self, enable_words: bool) -> None: ...
 
     def FinalResult(self) -> str: ...
 
@@ -52,9 +54,9 @@ class VoskModel:
         """Creates a recognizer for 16 kHz audio with word times."""
         import vosk
 
-        recognizer: Any = vosk.KaldiRecognizer(self._model, SPEECH_RATE)
+        recognizer: VoskRecognizer = vosk.KaldiRecognizer(self._model, SPEECH_RATE)
         recognizer.SetWords(True)
-        return recognizer  # type: ignore[no-any-return]
+        return recognizer
 
 
 def model_folder(model: str) -> Path:

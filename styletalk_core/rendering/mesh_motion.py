@@ -34,7 +34,7 @@ _OVAL, _JAW = np.array(FACE_OVAL, np.int32), np.array(JAW, np.int32)
 _EYE_RIMS: Final = np.column_stack([_UPPER_LIDS, _LOWER_LIDS])
 _MOUTH_RIM: Final = np.array([*UPPER_INNER_LIP, *LOWER_INNER_LIP, 1, 94, 57, 287], np.int32)
 
-_compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
+_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class MeshMotion:
         return MeshState(*_bend(offsets, pose, np.float32(blink), self._unit, self._openness, *self._arrays))
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _bend(
     offsets: Any,
     pose: Any,
@@ -130,7 +130,7 @@ def _bend(
     return vertices, shape, closing, eyes, _curves(vertices, _CREASES), lips, to_source, jaw
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _lid_gap(vertices: Any, side: int) -> Any:
     total = np.float32(0)
     for k in range(_LID_MIDDLE.start, _LID_MIDDLE.stop):
@@ -138,7 +138,7 @@ def _lid_gap(vertices: Any, side: int) -> Any:
     return total / np.float32(_LID_MIDDLE.stop - _LID_MIDDLE.start)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _close_lids(shape: Any, side: int, blink: Any) -> None:
     """Closes the lids of an eye and moves the surrounding skin with them."""
     for k in range(_UPPER_LIDS.shape[1]):
@@ -156,7 +156,7 @@ def _close_lids(shape: Any, side: int, blink: Any) -> None:
                 shape[above, axis], shape[below, axis] = middle, middle
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _seal_lips(shape: Any, unit: Any) -> None:
     """Prevents the lips from intersecting and closes gaps too small to be intended."""
     for k in range(len(_UPPER_LIP)):
@@ -169,7 +169,7 @@ def _seal_lips(shape: Any, unit: Any) -> None:
             shape[below, axis] = middle + (shape[below, axis] - middle) * share
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _draw_anchors_along(shape: Any, still: Any, spread: Any) -> None:
     """Moves the anchors with the face outline by the weights ``spread`` (A, 36)."""
     for anchor in range(len(spread)):
@@ -179,7 +179,7 @@ def _draw_anchors_along(shape: Any, still: Any, spread: Any) -> None:
                 shape[LANDMARKS + anchor, axis] += spread[anchor, k] * moved
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _head_motion(pose: Any, pivot: Any, unit: Any) -> Any:
     """Rotation and scale (2, 3) of the head about its pivot, as `head_pose.rotation_matrix`, and the pivot's target."""
     cp, cy, cr = np.cos(pose[0]), np.cos(pose[1]), np.cos(pose[2])
@@ -193,7 +193,7 @@ def _head_motion(pose: Any, pivot: Any, unit: Any) -> Any:
     return turn * size, shift
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _posed(point: Any, turn: Any, shift: Any, pivot: Any, weight: Any) -> Any:
     """Projects a point (3,) to x, y in the frame; a ``weight`` of 0 fixes it to the shoulders."""
     x, y, z = point[0] - pivot[0], point[1] - pivot[1], point[2] - pivot[2]
@@ -202,7 +202,7 @@ def _posed(point: Any, turn: Any, shift: Any, pivot: Any, weight: Any) -> Any:
     return point[0] + (moved_x - point[0]) * weight, point[1] + (moved_y - point[1]) * weight
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _motion_undone(still: Any, rim: Any, turn: Any, shift: Any, pivot: Any, texture_points: Any) -> Any:
     """Least-squares affine map (2, 3) from landmarks moved only by the head pose to the texture."""
     places = np.empty((len(rim), 2))
@@ -231,7 +231,7 @@ def _motion_undone(still: Any, rim: Any, turn: Any, shift: Any, pivot: Any, text
     return result
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _curves(vertices: Any, rows: Any) -> Any:
     """Smooth curves (S, C, 2) through rows (S, N) of the vertices."""
     points = 4 * (rows.shape[1] - 1) + 1

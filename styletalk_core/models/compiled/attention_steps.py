@@ -28,15 +28,17 @@ def small_kernel(lanes: int) -> Kernel:
     return Kernel(Storage.FLOAT32, lanes, 6 if lanes < TILE else WINDOW, TILE // lanes)
 
 
-@compiled  # type: ignore[untyped-decorator]
-def attend(query: Any, memory: Any, keys_from: int, queries: int, heads: int, small: int, out: Any) -> None:
+@compiled
+def attend(
+    query: Any, memory: Any, keys_from: int | np.int64, queries: int | np.int64, heads: int, small: int, out: Any
+) -> None:
     """Attention of each session's queries to its window, per head.
 
     query is (B*Q, C or more), out (B*Q, C); memory (B*W, any) has the keys from column ``keys_from`` on, followed by
     the values; all are contiguous float32. ``small`` is the machine code of `small_kernel`. The width of a head must be
     a multiple of `TILE`.
     """
-    stay_apart()  # type: ignore[call-arg]
+    stay_apart()
     width = out.shape[1]
     depth = width // heads
     packed_keys = np.zeros((1 + depth, TILE), np.float32)
@@ -69,7 +71,7 @@ def attend(query: Any, memory: Any, keys_from: int, queries: int, heads: int, sm
             )  # fmt: skip
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _softmax(scores: Any, powers: Any, scale: Any) -> None:
     """Softmax of the first W values of each row of scores (rows, TILE) times ``scale``, in place.
 

@@ -35,10 +35,10 @@ _EPSILON: Final = 1e-5
 """Epsilon of `nn.LayerNorm`."""
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def add_norm(x: Any, change: Any, norm: Any) -> None:
     """x = layer_norm(x + change) in place; x and change (rows, C), ``norm`` (2, C)."""
-    stay_apart()  # type: ignore[call-arg]
+    stay_apart()
     scale, shift = norm[0], norm[1]
     for row in range(len(x)):
         values, added = x[row], change[row]
@@ -55,7 +55,7 @@ def add_norm(x: Any, change: Any, norm: Any) -> None:
             values[column] = (values[column] - mean) * unit * scale[column] + shift[column]
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def encode(
     columns: Any, table: int, positions: Any, addresses: Any, norms: Any, hidden_width: int, heads: int, kernel: Any,
     small: int,
@@ -89,7 +89,7 @@ def encode(
     return x
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def centres(x: Any) -> Any:
     """The centre of each window: (B*W, C) -> (B, C)."""
     sessions, width = len(x) // WINDOW, x.shape[1]
@@ -100,10 +100,10 @@ def centres(x: Any) -> Any:
     return chosen
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _attend_target(x: Any, addresses: Any, norm: Any, last: bool, heads: int, kernel: Any, small: int) -> Any:
     """Self-attention block of x (B*W, C); in the ``last`` layer only for its centres (B, C)."""
-    stay_apart()  # type: ignore[call-arg]
+    stay_apart()
     rows, width = x.shape
     memory = np.empty((rows, (2 if last else 3) * width), np.float32)
     linear(x, addresses[SELF], memory, np.bool_(False), kernel)
@@ -119,7 +119,7 @@ def _attend_target(x: Any, addresses: Any, norm: Any, last: bool, heads: int, ke
     return target
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def decode_part(
     content: Any, target: Any, first_query: Any, first: Any, addresses: Any, norms: Any, hidden_width: int, tail: Any,
     norm: Any, tail_width: int, padded: int, heads: int, kernel: Any, small: int,

@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import binding  # type: ignore[import-untyped]
+from llvmlite import binding
 
 from styletalk_core.errors import InputError
 from styletalk_core.models.compiled.attention_steps import TILE
@@ -100,7 +100,7 @@ def _fits(d: Dimensions, kernel: Kernel) -> bool:
     return d.width % (2 * kernel.tile) == d.feed_forward % kernel.tile == depth % TILE == d.width % (2 * STEPS) == 0
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _products(x: Any, weights: int, size: int, count: int, out: Any, kernel: Spec) -> None:
     """Multiplies x with ``count`` matrices of ``size`` bytes."""
     for index in range(count):

@@ -36,7 +36,7 @@ _LINE: Final = 64
 
 Spec = tuple[int, int, int]
 """Kernel parameters for `linear`: address, outputs per tile, and whether the storage is integer."""
-compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
+compiled = numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _empty(tiles: int, size: int) -> NDArray[np.uint8]:
     return memory[start : start + tiles * size].reshape(tiles, size)
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _store_whole(weights: Any, kept: Any, outputs: int) -> None:
     """Quantises weights (tiles, steps, 2 * outputs) to integers with a scale per output, and writes both."""
     tiles, steps, width = weights.shape
@@ -126,14 +126,14 @@ def _store_whole(weights: Any, kept: Any, outputs: int) -> None:
                 whole[place] = np.int16(np.rint(row[place] * factors[place]))
 
 
-@compiled  # type: ignore[untyped-decorator]
-def linear(x: Any, weights: int, out: Any, relu: bool, kernel: Any) -> None:
+@compiled
+def linear(x: Any, weights: int, out: Any, relu: bool | np.bool, kernel: Any) -> None:
     """out = x @ weight.T + bias, followed by ReLU if ``relu``.
 
     x (rows, in) and out (rows, padded out) are float32 with contiguous rows; ``weights`` is the address of a
     `PackedLinear` for the same kernel and sizes.
     """
-    stay_apart()  # type: ignore[call-arg]
+    stay_apart()
     code, tile, whole = kernel
     rows, inputs = x.shape
     out_stride, tiles = out.strides[0], out.shape[1] // tile
@@ -150,7 +150,7 @@ def linear(x: Any, weights: int, out: Any, relu: bool, kernel: Any) -> None:
         )
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _rounded(x: Any, numbers: Any, units: Any) -> None:
     """Quantises rows x (rows, in) to integers with a scale per row (rows,)."""
     for row in range(len(x)):

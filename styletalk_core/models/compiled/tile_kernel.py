@@ -13,9 +13,10 @@ from functools import cache
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import binding, ir  # type: ignore[import-untyped]
+from llvmlite import binding, ir
 from numba import types
-from numba.extending import intrinsic
+
+from styletalk_core.intrinsics import intrinsic
 
 STEPS: Final = 8
 """Inputs of a layer are padded to multiples of this."""

@@ -30,7 +30,7 @@ _LOWER_GUM: Final = 0.3  # share of the texture that the lower lip always covers
 _TONGUE_CENTER, _TONGUE_HEIGHT, _TONGUE_WIDTH = 0.075, 0.115, 0.225
 _UPPER_SHADOW, _LOWER_SHADOW = 0.045, 0.014  # depth of the lips' shadows
 _CORNER_SHADE: Final = 0.62
-_compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
+_compiled = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
 class MouthAnatomy:
@@ -73,7 +73,7 @@ class MouthAnatomy:
         )
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _paint(
     visible: Any,
     places: Any,
@@ -116,7 +116,7 @@ def _paint(
     return painted
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _tongue(x: float, y: float) -> tuple[float, float]:
     """Opacity and brightness of the tongue at a position relative to the jaw."""
     across, down = x / _TONGUE_WIDTH, (y - _TONGUE_CENTER) / _TONGUE_HEIGHT
@@ -125,7 +125,7 @@ def _tongue(x: float, y: float) -> tuple[float, float]:
     return min(body / 0.7, 1.0), (0.45 + 0.55 * np.sqrt(body)) * groove
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _light(corner: Any, below_upper: Any, above_lower: Any) -> Any:
     """Amount of light between the lips; ``corner`` is 0 in the middle .. 1 at the corners of the mouth."""
     corner = min(corner, 1.0)
@@ -135,7 +135,7 @@ def _light(corner: Any, below_upper: Any, above_lower: Any) -> Any:
     return side * (0.3 + 0.7 * under_upper**0.8) * (0.6 + 0.4 * under_lower)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _row_of_teeth(teeth: Any, scale: float, x: float, below_edge: float, hidden: float, out: Any) -> None:
     """Samples a row of teeth with its cutting edge at ``below_edge`` = 0 into ``out`` (4,), premultiplied RGBA.
 

@@ -32,7 +32,7 @@ _DETAIL: Final = 4
 _FEATURE_SCALE: Final = 10.0
 _FACE_SCALE, _TURN_SCALE = 3.0, 3.0
 _POINTS: Final = np.array(POINTS, np.int32)
-_compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
+_compiled = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
 class Retouch:
@@ -121,7 +121,7 @@ def person_features(face: Float, own: Float) -> Float:
     )
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def motion_features(offsets: Float, turn: Float) -> Float:
     """Return the network's motion features (M,) of displacements (478, 3) and head rotation (3,)."""
     features = np.empty(2 * len(_POINTS) + 3, np.float32)
@@ -133,7 +133,7 @@ def motion_features(offsets: Float, turn: Float) -> Float:
     return features
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _product(x: Any, matrix: Any) -> Any:
     """x (N,) @ matrix (N, M)."""
     result = np.zeros(matrix.shape[1], np.float32)
@@ -143,14 +143,14 @@ def _product(x: Any, matrix: Any) -> Any:
     return result
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _weights(motion: Any, first: Any, first_bias: Any, second: Any, second_bias: Any, last: Any) -> Any:
     """Weights (K,) of the bases for motion (M,)."""
     hidden = np.tanh(_product(motion, first) + first_bias)
     return _product(np.tanh(_product(hidden, second) + second_bias), last)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _fields(
     motion: Any,
     first: Any,
@@ -181,7 +181,7 @@ def _fields(
     return fields.reshape((side, side, 5))
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _bend(chosen: Any, fields: Any, to_grid: Any, points: Any, gains: Any) -> None:
     """Displaces points (V, 2) and sets their gains (V, 3); see `Retouch.vertices`."""
     value = np.empty(5, np.float32)

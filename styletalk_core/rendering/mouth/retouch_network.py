@@ -67,13 +67,14 @@ class RetouchNetwork(nn.Module):
         deep = F.leaky_relu(self.middle(deep + F.leaky_relu(self.person(person), SLOPE)[..., None, None]), SLOPE)
         both = torch.cat([F.interpolate(deep, scale_factor=2.0, mode="bilinear"), half], dim=1)
         d = self.dimensions
-        fields = self.skin(F.leaky_relu(self.up(both), SLOPE)).view(-1, d.bases, 5, d.grid, d.grid)
-        return fields * self.fade  # type: ignore[no-any-return]
+        fields: Tensor = self.skin(F.leaky_relu(self.up(both), SLOPE)).view(-1, d.bases, 5, d.grid, d.grid)
+        return fields * self.fade
 
     def weigh(self, motion: Tensor, person: Tensor) -> Tensor:
         """Weights (B, K) of the basis fields for motion (B, M), see `retouch.motion_features`, of people (B, P)."""
         hidden = torch.tanh(self.motion(motion) + self.motion_person(person))
-        return self.weights(torch.tanh(self.motion_hidden(hidden)))  # type: ignore[no-any-return]
+        weights: Tensor = self.weights(torch.tanh(self.motion_hidden(hidden)))
+        return weights
 
     def fields(self, bases: Tensor, motion: Tensor, own: Tensor, person: Tensor) -> Tensor:
         """Fields (B, 5, G, G) of motion (B, M) for ``bases`` of the same people; zero for their ``own`` motion."""

@@ -23,7 +23,7 @@ LID_APPEARS = 0.1
 _LID_SHADOW = 0.35
 _BROW, _MAKE_UP = 0.82, 0.5  # relative to the brightness around the eye
 _CORNER_FADE = 0.3  # relative to the width of the eye
-_compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True)
+_compiled = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
 class Eyeball:
@@ -99,7 +99,7 @@ class Eyeball:
         return Patch(opening.left, opening.top, color, opening.mask)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _eyeball(
     mask: Any,
     lit: Any,
@@ -182,7 +182,7 @@ class Eyelid:
         return Patch(opening.left, opening.top, color, mask)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _eyelid(
     visible: Any,
     left: int,

@@ -15,7 +15,7 @@ from styletalk_core.rendering.arrays import Float, Image
 UPSAMPLING: Final = 4
 """Points of a smooth curve per control point."""
 _FRACTION_BITS: Final = 6
-_compiled: Any = numba.njit(nogil=True, cache=True, error_model="numpy")
+_compiled = numba.njit(nogil=True, cache=True, error_model="numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def open_between(upper: Float, lower: Float, size: int, softness: float) -> Open
     return Opening(left, top, mask)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _outline(upper: Any, lower: Any, size: int, softness: float) -> Any:
     """Outline of an opening in its window, in OpenCV fixed-point integers, and the left, top, right and bottom."""
     count = len(upper)
@@ -96,7 +96,7 @@ def _outline(upper: Any, lower: Any, size: int, softness: float) -> Any:
     return outline, left, top, right, bottom
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _lay_over(picture: Any, left: int, top: int, color: Any, mask: Any) -> None:
     for row in range(mask.shape[0]):
         for column in range(mask.shape[1]):

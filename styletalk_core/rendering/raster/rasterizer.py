@@ -61,14 +61,14 @@ def fill_triangles(target: Float, source: Float, triangles: Index, map_x: Float,
                 map_y[box[0] + row, x] = across_y * (x - box[2]) + (down_y * row + start_y)
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _whole_plane(slopes: Any, a: Any, b: Any, c: Any, bits: int) -> tuple[int, int, int]:
     """`plane` in fixed-point integers with ``bits`` fraction bits."""
     across, down, start = plane(slopes, a, b, c)
     return whole(across, bits, _FAR), whole(down, bits, _FAR), whole(start, bits, _FAR)
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _draw(
     triangles: Any,
     f: int,
@@ -120,7 +120,7 @@ def _draw(
             draw_span(out + at, count, address, stride, greatest, at_x, at_y, across_x, across_y)
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _tiles(target: Any, triangles: Any, f: int, folded: Any, mark: bool) -> bool:
     """Whether triangle ``f`` touches one of the ``folded`` (rows, columns) tiles; with ``mark``, marks its tiles."""
     a, b, c = triangles[f, 0], triangles[f, 1], triangles[f, 2]

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import numba
 import numpy as np
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
+
+from styletalk_core.intrinsics import intrinsic
 
 FRACTION_BITS: Final = 32
 """Fraction bits of positions, px."""
@@ -27,10 +27,9 @@ _CHANNELS: Final = 4
 _LANES: Final = 2 * _CHANNELS
 _BYTE, _WORD, _SHORT, _LONG = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _WORDS: Final = ir.VectorType(_WORD, _LANES)
-_intrinsic: Any = intrinsic
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def bilinear(_: Any, address: Any, stride: Any, x: Any, y: Any) -> tuple[Any, Any]:
     """Samples a uint8 RGBA image; returns one uint32 with red in its lowest byte.
 
@@ -46,7 +45,7 @@ def bilinear(_: Any, address: Any, stride: Any, x: Any, y: Any) -> tuple[Any, An
     return types.uint32(types.intp, types.intp, types.int64, types.int64), generate
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def bilinear_shaded(_: Any, address: Any, stride: Any, x: Any, y: Any, red_green: Any, blue: Any) -> tuple[Any, Any]:
     """Like `bilinear`, with the colours multiplied by gains and clamped to 255.
 
@@ -127,7 +126,7 @@ def _shuffled(builder: Any, lanes: Any, chosen: Any) -> Any:
     return builder.shuffle_vector(lanes, lanes, ir.Constant(ir.VectorType(_SHORT, len(places)), places))
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def load(_: Any, address: Any) -> tuple[Any, Any]:
     """Reads the uint32 at an address."""
 
@@ -137,7 +136,7 @@ def load(_: Any, address: Any) -> tuple[Any, Any]:
     return types.uint32(types.intp), generate
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def store(_: Any, address: Any, value: Any) -> tuple[Any, Any]:
     """Writes a uint32 to an address."""
 
@@ -148,14 +147,14 @@ def store(_: Any, address: Any, value: Any) -> tuple[Any, Any]:
     return types.void(types.intp, types.uint32), generate
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def prefetch(_: Any, address: Any) -> tuple[Any, Any]:
     """Prefetches a cache line."""
 
     def generate(context: Any, builder: Any, __: Any, arguments: Any) -> Any:
         pointer, flag = _BYTE.as_pointer(), _SHORT
-        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-            builder.module, ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag]), "llvm.prefetch.p0i8"
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch", [pointer], ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
         )
         read, soon, data = ir.Constant(flag, 0), ir.Constant(flag, 3), ir.Constant(flag, 1)
         builder.call(function, [builder.inttoptr(arguments[0], pointer), read, soon, data])

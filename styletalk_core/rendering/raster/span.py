@@ -19,7 +19,7 @@ _BLOCK: Final = 16
 _OPAQUE, _COLOURS = np.uint32(0xFF000000), np.uint32(0x00FFFFFF)
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def draw_span(
     out: int, count: int, address: int, stride: int, greatest: int, x: int, y: int, step_x: int, step_y: int
 ) -> None:
@@ -47,7 +47,7 @@ def draw_span(
             y += step_y
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def draw_shaded_span(
     out: int,
     count: int,
@@ -73,7 +73,7 @@ def draw_shaded_span(
         blue += step_blue
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def lay_over(out: int, behind: int, count: int) -> None:
     """Composites ``count`` pixels over those at ``behind``; the pixels keep their own alpha."""
     end, step = PIXEL * count, PIXEL * _BLOCK
@@ -88,7 +88,7 @@ def lay_over(out: int, behind: int, count: int) -> None:
                 store(out + k, _over(load(out + k), load(behind + k)))
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _over(pixel: Any, under: Any) -> Any:
     """Composites a pixel over another; the result keeps the alpha of ``pixel``."""
     alpha = np.int64(pixel) >> 24

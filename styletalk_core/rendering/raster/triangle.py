@@ -25,10 +25,10 @@ _NO_EDGE: Final = 1 << 60
 _LINE: Final = 1e-6
 """Twice the area in square px below which a triangle is degenerate."""
 
-compiled: Any = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+compiled = numba.njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def outline(target: Any, triangles: Any, f: int, shape: Any, box: Any, edges: Any, slopes: Any) -> Any:
     """Sets up triangle ``f`` for a frame of ``shape`` (rows, columns).
 
@@ -63,7 +63,7 @@ def outline(target: Any, triangles: Any, f: int, shape: Any, box: Any, edges: An
     return area
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def _bound(target: Any, triangles: Any, f: int, top: int, clockwise: bool, edges: Any) -> None:
     """Writes the edges of triangle ``f``, except horizontal ones, which bound no row."""
     left, right = 0, 4
@@ -87,7 +87,7 @@ def _bound(target: Any, triangles: Any, f: int, top: int, clockwise: bool, edges
             right += 2
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def columns(box: Any, edges: Any, row: int) -> tuple[int, int]:
     """First and last column of a triangle in a ``row`` of its box; first > last if it has none."""
     first = max(edges[0] + row * edges[1], edges[2] + row * edges[3]) >> _COLUMN_BITS
@@ -95,7 +95,7 @@ def columns(box: Any, edges: Any, row: int) -> tuple[int, int]:
     return max(first, box[2]), min(last, box[3])
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def plane(slopes: Any, a: Any, b: Any, c: Any) -> tuple[float, float, float]:
     """Linear interpolation of a value that is ``a``, ``b``, ``c`` at the corners.
 
@@ -107,7 +107,7 @@ def plane(slopes: Any, a: Any, b: Any, c: Any) -> tuple[float, float, float]:
     return across, down, a + b * slopes[2] + c * slopes[5]
 
 
-@compiled  # type: ignore[untyped-decorator]
+@compiled
 def whole(value: float, bits: int, limit: float) -> int:
     """``value``, clamped to ±``limit``, as a fixed-point integer with ``bits`` fraction bits."""
     return int(min(max(value, -limit), limit) * (1 << bits))
