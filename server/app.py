@@ -24,10 +24,10 @@ from starlette.types import Lifespan
 
 from server.auth.guard import Guard
 from server.errors import failed, refused, told
-from server.http import credentials, openapi, signalling
-from server.http.lists import avatars, backgrounds, presenters, style_map, style_thumbnail, styles, thumbnail
+from server.http import credentials, lists, openapi, signalling
 from server.http.metrics import exposition
 from server.http.uploads import Uploads
+from server.protocol.operations import HEALTH, LIST_PRESENTERS, METRICS, READINESS
 from server.service import Service
 from server.sessions import recording
 from server.ws import client_channel
@@ -107,9 +107,9 @@ def create_app(service: Service) -> Starlette:
             await service.worker.aclose()
 
     calls = [
-        Route("/api/presenters", presenters),
-        Route("/readyz", readyz),
-        Route("/metrics", metrics),
+        LIST_PRESENTERS.route(lists.presenters),
+        READINESS.route(readyz),
+        METRICS.route(metrics),
         *signalling.routes,
         *client_channel.routes,
     ]
@@ -128,14 +128,9 @@ def build_app(
     with as_file(files("client_demo")) as page:
         app = Starlette(
             routes=[
-                Route("/api/avatars", avatars),
-                Route("/api/avatars/{name}/thumbnail", thumbnail),
-                Route("/api/styles", styles),
-                Route("/api/styles/map", style_map),
-                Route("/api/styles/{name}/thumbnail", style_thumbnail),
-                Route("/api/backgrounds", backgrounds),
+                *lists.routes,
                 *Uploads().routes,
-                Route("/healthz", healthz),
+                HEALTH.route(healthz),
                 *credentials.routes,
                 *recording.routes,
                 *calls,

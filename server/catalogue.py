@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from styletalk_core.errors import NotFound
 
@@ -20,28 +20,31 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+AvatarKind = Literal["presenter", "user"]
+StyleKind = Literal["emotion", "manner", "user"]
+
 THUMBNAILS_KEPT = 256
 """Cached thumbnails of styles, 6 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
 class AvatarEntry:
-    """One portrait of the library; ``kind`` is "presenter" or "user"."""
+    """One portrait of the library."""
 
     name: str
     title: str
-    kind: str
+    kind: AvatarKind
     stamp: int
     """Changes when the portrait under this name is replaced."""
 
 
 @dataclass(frozen=True, slots=True)
 class StyleEntry:
-    """One speaking style; ``kind`` is "emotion", "manner" or "user"."""
+    """One speaking style."""
 
     name: str
     title: str
-    kind: str
+    kind: StyleKind
     stamp: int
     """Changes when the style under this name is replaced."""
 
@@ -117,7 +120,7 @@ class LibraryCatalogue:
         except NotFound as error:
             logger.warning("%s", error)
             return None
-        kind = "presenter" if self._avatars.is_builtin(name) else "user"
+        kind: AvatarKind = "presenter" if self._avatars.is_builtin(name) else "user"
         self._thumbnails[name] = portrait.thumbnail()
         self._entries[name] = AvatarEntry(name, portrait.title, kind, stamp)
         return self._entries[name]

@@ -4,12 +4,16 @@ Runs on: event loop.
 """
 
 import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Annotated
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 
+from server.protocol.json_schema import Pattern
 from streaming.errors import ControlFailed, StreamingError
 from styletalk_core.errors import INTERNAL, StyleTalkError
 
@@ -33,9 +37,17 @@ class Refusal(StyleTalkError, ValueError):
         self.fields = fields
 
 
-def problem(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
-    """Return an error as JSON: ``{"code", "message"}``."""
-    return JSONResponse({"code": code, "message": message}, status, headers)
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Body of an error response."""
+
+    code: Annotated[str, Pattern("^[a-z_]+$")]
+    message: str
+
+
+def problem(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error as JSON, see `Problem`."""
+    return JSONResponse(asdict(Problem(code, message)), status, headers)
 
 
 async def refused(request: Request, error: Exception) -> Response:

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urljoin
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from server.auth.access import Access, AccessScope
 from server.errors import problem
 from server.protocol.codec import pack
 from server.protocol.events import SessionPlaced, encode
+from server.protocol.operations import LIST_PRESENTERS, METRICS, READINESS, START_CALL, WATCH
+from server.protocol.resources import Presenter, Presenters
 from server.service import RETRY_AFTER_SECONDS
 from server.ws.message_channel import reject, wants_json
 from streaming.session import Settings
@@ -187,10 +189,10 @@ def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:
     async def presenters(request: Request) -> Response:
         """Lists the presenters of all servers."""
         found = [
-            {"name": name, "avatar": client_settings.settings.avatar, "viewers": client_settings.viewers}
+            Presenter(name, client_settings.settings.avatar, client_settings.viewers)
             for name, (_, client_settings) in gateway.presenters().items()
         ]
-        return JSONResponse({"presenters": found})
+        return LIST_PRESENTERS.answer.response(Presenters(found))
 
     async def readiness(request: Request) -> Response:
         """Readiness of the gateway; an offer shows whether a slot is free."""
@@ -204,9 +206,9 @@ def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:
 
     return [
         WebSocketRoute("/ws", control),
-        Route("/whip", call, methods=["POST"]),
-        Route("/whep/{presenter}", watch, methods=["POST"]),
-        Route("/api/presenters", presenters),
-        Route("/readyz", readiness),
-        Route("/metrics", metrics),
+        START_CALL.route(call),
+        WATCH.route(watch),
+        LIST_PRESENTERS.route(presenters),
+        READINESS.route(readiness),
+        METRICS.route(metrics),
     ]

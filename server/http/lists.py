@@ -5,12 +5,33 @@ Runs on: event loop; libraries are read and thumbnails drawn on threads.
 
 import asyncio
 from collections.abc import Callable
-from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from server.http import signalling
+from server.protocol.operations import (
+    AVATAR_THUMBNAIL,
+    JPEG,
+    LIST_AVATARS,
+    LIST_BACKGROUNDS,
+    LIST_PRESENTERS,
+    LIST_STYLES,
+    STYLE_MAP,
+    STYLE_THUMBNAIL,
+)
+from server.protocol.resources import (
+    Avatar,
+    Avatars,
+    Background,
+    Backgrounds,
+    Presenter,
+    Presenters,
+    Style,
+    StyleMap,
+    StylePlace,
+    Styles,
+)
 from server.service import Service
 
 MAP_WITHIN_SECONDS = 30.0
@@ -21,36 +42,23 @@ async def avatars(request: Request) -> Response:
     """Lists all avatars with their thumbnail URLs, which change with the portrait."""
     service: Service = request.app.state.service
     entries = await asyncio.to_thread(service.catalogue.avatars)
-    return JSONResponse(
-        {
-            "avatars": [
-                {
-                    "name": entry.name,
-                    "title": entry.title,
-                    "kind": entry.kind,
-                    "thumbnail": f"/api/avatars/{quote(entry.name)}/thumbnail?{entry.stamp}",
-                }
-                for entry in entries
-            ]
-        }
+    return LIST_AVATARS.answer.response(
+        Avatars(
+            [Avatar(e.name, e.title, e.kind, f"{AVATAR_THUMBNAIL.address(name=e.name)}?{e.stamp}") for e in entries]
+        )
     )
 
 
 async def styles(request: Request) -> Response:
     """Lists all styles with their thumbnail URLs, which change with the motion."""
     service: Service = request.app.state.service
-    return JSONResponse(
-        {
-            "styles": [
-                {
-                    "name": entry.name,
-                    "title": entry.title,
-                    "kind": entry.kind,
-                    "thumbnail": f"/api/styles/{quote(entry.name)}/thumbnail?{entry.stamp}",
-                }
-                for entry in service.catalogue.styles()
+    return LIST_STYLES.answer.response(
+        Styles(
+            [
+                Style(e.name, e.title, e.kind, f"{STYLE_THUMBNAIL.address(name=e.name)}?{e.stamp}")
+                for e in service.catalogue.styles()
             ]
-        }
+        )
     )
 
 
@@ -58,9 +66,7 @@ async def backgrounds(request: Request) -> Response:
     """Lists all backgrounds; any other color ``#rrggbb`` is accepted as well."""
     service: Service = request.app.state.service
     entries = await asyncio.to_thread(service.catalogue.backgrounds)
-    return JSONResponse(
-        {"backgrounds": [{"name": entry.name, "title": entry.title, "kind": entry.kind} for entry in entries]}
-    )
+    return LIST_BACKGROUNDS.answer.response(Backgrounds([Background(e.name, e.title, e.kind) for e in entries]))
 
 
 async def style_map(request: Request) -> Response:
@@ -72,20 +78,20 @@ async def style_map(request: Request) -> Response:
     except TimeoutError:
         return signalling.busy(service)
     places = await service.worker.style_map()
-    return JSONResponse({"places": [{"name": place.name, "x": place.x, "y": place.y} for place in places]})
+    return STYLE_MAP.answer.response(StyleMap([StylePlace(place.name, place.x, place.y) for place in places]))
 
 
 async def presenters(request: Request) -> Response:
     """Lists the presenters that can be watched at /whep/{name}."""
     service: Service = request.app.state.service
-    return JSONResponse(
-        {
-            "presenters": [
-                {"name": name, "avatar": client.settings.avatar, "viewers": len(client.session.viewers.by_id)}
+    return LIST_PRESENTERS.answer.response(
+        Presenters(
+            [
+                Presenter(name, client.settings.avatar, len(client.session.viewers.by_id))
                 for name, client in service.clients.presenters().items()
                 if client.session is not None
             ]
-        }
+        )
     )
 
 
@@ -104,4 +110,14 @@ async def style_thumbnail(request: Request) -> Response:
 
 async def _drawn(service: Service, draw: Callable[..., bytes], *names: str) -> Response:
     picture = await service.draw(draw, *names)
-    return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "max-age=300"})
+    return Response(picture, media_type=JPEG, headers={"Cache-Control": "max-age=300"})
+
+
+routes = [
+    LIST_AVATARS.route(avatars),
+    AVATAR_THUMBNAIL.route(thumbnail),
+    LIST_STYLES.route(styles),
+    STYLE_MAP.route(style_map),
+    STYLE_THUMBNAIL.route(style_thumbnail),
+    LIST_BACKGROUNDS.route(backgrounds),
+]

@@ -9,12 +9,12 @@ import logging
 from aiortc.sdp import candidate_from_sdp
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from server import logs
 from server.ai_label import AI_LABEL
 from server.auth.limits import BodyTooLarge, read_body
 from server.errors import problem
+from server.protocol.operations import END_CALL, SDP, SDP_FRAGMENT, START_CALL, STOP_WATCHING, TRICKLE, WATCH
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.clients import TooManySessions
 from server.sessions.microphone_session import MicrophoneSession
@@ -47,8 +47,8 @@ def _no_port() -> Response:
 
 async def _read_offer(request: Request) -> str | Response:
     """Return the SDP of a request, or the error response to an invalid one."""
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/sdp":
-        return problem(415, "unsupported_media_type", "The body must be application/sdp.")
+    if request.headers.get("content-type", "").split(";")[0].strip() != SDP:
+        return problem(415, "unsupported_media_type", f"The body must be {SDP}.")
     try:
         return (await read_body(request, MAX_SDP_BYTES)).decode()
     except BodyTooLarge:
@@ -83,7 +83,7 @@ async def post_offer(request: Request) -> Response:
     except NoMediaPort:
         return _no_port()
     logger.info("call %s answered", session.id)
-    headers = {"Location": f"/whip/{session.id}", "ETag": f'"{session.id}"', "X-Session": client.id}
+    headers = {"Location": END_CALL.address(call=session.id), "ETag": f'"{session.id}"', "X-Session": client.id}
     return _answered(service, session.answer_sdp, client.id, headers)
 
 
@@ -91,7 +91,7 @@ def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -
     """Return 201 with the answer, the client's ICE servers and the AI label."""
     if links := turn.link_headers(service.ice_servers(label)):
         headers |= {"Link": links}
-    return Response(sdp, 201, headers | {"Digital-Source-Type": AI_LABEL["digital_source_type"]}, "application/sdp")
+    return Response(sdp, 201, headers | {"Digital-Source-Type": AI_LABEL["digital_source_type"]}, SDP)
 
 
 async def patch_candidates(request: Request) -> Response:
@@ -103,8 +103,8 @@ async def patch_candidates(request: Request) -> Response:
     )
     if session is None:
         return problem(404, "not_found", "There is no such call.")
-    if request.headers.get("content-type", "").split(";")[0].strip() != "application/trickle-ice-sdpfrag":
-        return problem(415, "unsupported_media_type", "The body must be application/trickle-ice-sdpfrag.")
+    if request.headers.get("content-type", "").split(";")[0].strip() != SDP_FRAGMENT:
+        return problem(415, "unsupported_media_type", f"The body must be {SDP_FRAGMENT}.")
     try:
         fragment = (await read_body(request, MAX_SDP_BYTES)).decode()
         mid = "0"
@@ -152,7 +152,7 @@ async def post_viewer(request: Request) -> Response:
         viewer = await viewers.admit(offer, clock, size, service.media_path())
     except NoMediaPort:
         return _no_port()
-    headers = {"Location": f"/whep/{name}/{viewer.id}", "ETag": f'"{viewer.id}"'}
+    headers = {"Location": STOP_WATCHING.address(presenter=name, viewer=viewer.id), "ETag": f'"{viewer.id}"'}
     return _answered(service, viewer.peer.localDescription.sdp, viewer.id, headers)
 
 
@@ -169,9 +169,9 @@ async def delete_viewer(request: Request) -> Response:
 
 
 routes = [
-    Route("/whip", post_offer, methods=["POST"]),
-    Route("/whip/{call}", patch_candidates, methods=["PATCH"]),
-    Route("/whip/{call}", delete_session, methods=["DELETE"]),
-    Route("/whep/{presenter}", post_viewer, methods=["POST"]),
-    Route("/whep/{presenter}/{viewer}", delete_viewer, methods=["DELETE"]),
+    START_CALL.route(post_offer),
+    TRICKLE.route(patch_candidates),
+    END_CALL.route(delete_session),
+    WATCH.route(post_viewer),
+    STOP_WATCHING.route(delete_viewer),
 ]

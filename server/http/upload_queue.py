@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+from server.protocol.resources import UploadKind
 from styletalk_core.errors import StyleTalkError
 
 MAX_UPLOADS = 8
@@ -25,7 +26,7 @@ class UploadQueueFull(StyleTalkError):
 class Ticket:
     """One upload; ``done`` is the share of its enrollment, 0 to 1."""
 
-    kind: str
+    kind: UploadKind
     name: str
     done: float = 0.0
 
@@ -42,7 +43,7 @@ class UploadQueue:
         """Progress of the newest enrollment, 0 to 1."""
 
     @contextmanager
-    def ticket(self, kind: str, name: str) -> Iterator[Ticket]:
+    def ticket(self, kind: UploadKind, name: str) -> Iterator[Ticket]:
         """Admit an upload, from the first byte of its body to the response.
 
         Raises:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from server.errors import SORRY, problem, sentence
@@ -26,6 +26,17 @@ from server.http import sandbox
 from server.http.sandbox import Failure, Result
 from server.http.upload_queue import Ticket, UploadQueue, UploadQueueFull
 from server.paths import user_folder
+from server.protocol import resources
+from server.protocol.operation import Answer, JsonAnswer, Operation
+from server.protocol.operations import (
+    DELETE_AVATAR,
+    DELETE_BACKGROUND,
+    DELETE_STYLE,
+    LIST_UPLOADS,
+    PUT_AVATAR,
+    PUT_BACKGROUND,
+    PUT_STYLE,
+)
 from server.service import RETRY_AFTER_SECONDS, Service
 from styletalk_core.errors import INTERNAL, InputError
 from styletalk_core.library.avatars import AvatarLibrary
@@ -46,29 +57,35 @@ class Kind:
     """Kind of library entry that an upload creates.
 
     Attributes:
-        noun: "style", "avatar" or "background"; its plural is part of the URL.
+        noun: names it in messages and for the process.
         source: name of the file in messages; stored as the source of a style.
         code: error code of an unusable file.
         megabytes: size limit of the file.
         seconds: time limit of the enrollment.
         library: opens the library in a folder.
+        put: creates an entry.
+        delete: deletes one.
     """
 
-    noun: str
+    noun: resources.UploadKind
     source: str
     code: str
     megabytes: float
     seconds: float
     library: Callable[[Path], UserLibrary[Any]]
+    put: Operation[JsonAnswer[Any]]
+    delete: Operation[Answer]
 
     def user_library(self) -> UserLibrary[Any]:
         """Open the user's own library."""
         return self.library(user_folder(f"{self.noun}s"))
 
 
-STYLE = Kind("style", "uploaded clip", "bad_clip", MAX_CLIP_MEGABYTES, 300.0, StyleLibrary)
-AVATAR = Kind("avatar", "uploaded photo", "bad_photo", 30, 60.0, AvatarLibrary)
-BACKGROUND = Kind("background", "uploaded image", "bad_picture", 30, 60.0, BackgroundLibrary)
+STYLE = Kind("style", "uploaded clip", "bad_clip", MAX_CLIP_MEGABYTES, 300.0, StyleLibrary, PUT_STYLE, DELETE_STYLE)
+AVATAR = Kind("avatar", "uploaded photo", "bad_photo", 30, 60.0, AvatarLibrary, PUT_AVATAR, DELETE_AVATAR)
+BACKGROUND = Kind(
+    "background", "uploaded image", "bad_picture", 30, 60.0, BackgroundLibrary, PUT_BACKGROUND, DELETE_BACKGROUND
+)
 
 
 class Uploads:
@@ -81,7 +98,7 @@ class Uploads:
     def routes(self) -> list[Route]:
         """Return the routes for the application."""
         kinds = (STYLE, AVATAR, BACKGROUND)
-        return [*(route for kind in kinds for route in self._routes(kind)), Route("/api/uploads", self._progress)]
+        return [*(route for kind in kinds for route in self._routes(kind)), LIST_UPLOADS.route(self._progress)]
 
     def _routes(self, kind: Kind) -> list[Route]:
         async def put(request: Request) -> Response:
@@ -91,8 +108,7 @@ class Uploads:
             await asyncio.to_thread(kind.user_library().remove, request.path_params["name"])
             return Response(status_code=204)
 
-        path = f"/api/{kind.noun}s/{{name}}"
-        return [Route(path, put, methods=["PUT"]), Route(path, delete, methods=["DELETE"])]
+        return [kind.put.route(put), kind.delete.route(delete)]
 
     async def _put(self, kind: Kind, request: Request) -> Response:
         """Answer 201 with the entry, 400 for an unusable file, 413 for one too large, 503 when the queue is full."""
@@ -141,7 +157,8 @@ class Uploads:
             return problem(400, "too_slow", f"The {kind.source} takes too long to process; send a smaller one.")
         match ended.answer:
             case Result(value):
-                return JSONResponse(value, 201, {"Location": f"/api/{kind.noun}s/{ticket.name}"})
+                answer = kind.put.answer
+                return answer.response(answer.message(**value), {"Location": kind.put.address(name=ticket.name)})
             case Failure(code, _) if code == INTERNAL:
                 logger.error("an upload failed: %s", ended.log[-LOGGED_CHARACTERS:])
                 service.internal_errors["upload"] += 1
@@ -154,10 +171,10 @@ class Uploads:
     async def _progress(self, request: Request) -> Response:
         """List every upload with its position, 0 for the one being enrolled, and its progress."""
         uploads = [
-            {"kind": ticket.kind, "name": ticket.name, "position": position, "done": ticket.done}
+            resources.Upload(ticket.kind, ticket.name, position, ticket.done)
             for ticket, position in self._queue.positions()
         ]
-        return JSONResponse({"busy": self._queue.busy, "done": self._queue.done, "uploads": uploads})
+        return LIST_UPLOADS.answer.response(resources.Uploads(self._queue.busy, self._queue.done, uploads))
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]) -> Response:

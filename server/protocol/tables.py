@@ -1,4 +1,4 @@
-"""The message tables of docs/protocol.md, made from the message classes.
+"""The tables of docs/protocol.md, made from the message classes and the operations.
 
 ``python -m server.protocol.tables`` writes them into the document; a test compares.
 """
@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from server.protocol import events, requests
+from server.protocol import events, requests, rest_table
 from server.protocol.decoder import fields_of
 from server.protocol.events import Event
+from server.protocol.operations import OPERATIONS
 from server.protocol.requests import Request
 
 DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "protocol.md"
@@ -48,6 +49,7 @@ def written(document: str) -> str:
     kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)]
     sent = [kind for kind in kinds if kind is not Event]
     tables = {
+        "operations": _table(rest_table.HEAD, map(rest_table.row, OPERATIONS)),
         "client messages": requests_table(requests.CLIENT_REQUESTS),
         "viewer messages": requests_table(requests.VIEWER_REQUESTS),
         "server messages": events_table(sent),

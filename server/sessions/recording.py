@@ -14,11 +14,12 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, Response
 
 from server.errors import Refusal, problem
 from server.paths import user_folder
+from server.protocol.operations import DELETE_RECORDING, GET_RECORDING, LIST_RECORDINGS
+from server.protocol.resources import RecordingFile, Recordings
 from server.sessions.mp4 import Mp4Writer
 from server.sessions.presenter_session import Listener, PresenterSession
 from streaming.media import AudioChunk, RenderedFrame
@@ -130,12 +131,8 @@ async def _list(request: Request) -> Response:
     """Lists all recordings, newest first."""
     paths = await asyncio.to_thread(lambda: [(path, path.stat()) for path in recordings_folder().glob("*.mp4")])
     paths.sort(key=lambda pair: -pair[1].st_mtime)
-    return JSONResponse(
-        {
-            "recordings": [
-                {"recording": path.stem, "bytes": stat.st_size, "ended": round(stat.st_mtime)} for path, stat in paths
-            ]
-        }
+    return LIST_RECORDINGS.answer.response(
+        Recordings([RecordingFile(path.stem, stat.st_size, round(stat.st_mtime)) for path, stat in paths])
     )
 
 
@@ -144,7 +141,7 @@ async def _get(request: Request) -> Response:
     path = await asyncio.to_thread(_path, request)
     if path is None:
         return problem(404, "not_found", "There is no such recording.")
-    return FileResponse(path, media_type="video/mp4", filename=path.name)
+    return FileResponse(path, media_type=GET_RECORDING.answer.media_type, filename=path.name)
 
 
 async def _delete(request: Request) -> Response:
@@ -157,7 +154,7 @@ async def _delete(request: Request) -> Response:
 
 
 routes = [
-    Route("/api/recordings", _list),
-    Route("/api/recordings/{id}", _get),
-    Route("/api/recordings/{id}", _delete, methods=["DELETE"]),
+    LIST_RECORDINGS.route(_list),
+    GET_RECORDING.route(_get),
+    DELETE_RECORDING.route(_delete),
 ]

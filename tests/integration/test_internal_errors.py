@@ -61,7 +61,7 @@ async def test_a_value_error_of_a_route_is_internal(
     async with running_server() as server:
 
         def stumble() -> list[StyleEntry]:
-            return [StyleEntry("", "", "", int(size)) for size in np.zeros(3).reshape(2, 2)]
+            return [StyleEntry("", "", "manner", int(size)) for size in np.zeros(3).reshape(2, 2)]
 
         monkeypatch.setattr(server.service.catalogue, "styles", stumble)
         status, _, body = await server.http("GET", "/api/styles")

@@ -1,0 +1,170 @@
+"""The operations of the REST API, WHIP and WHEP.
+
+Pure. Routes are made from them, and so are the OpenAPI document and the REST table of docs/protocol.md.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from server.protocol.operation import Answer, Body, FileAnswer, JsonAnswer, Operation, Parameter
+from server.protocol.resources import (
+    Avatars,
+    Backgrounds,
+    IceServers,
+    NewAvatar,
+    NewBackground,
+    NewStyle,
+    Presenters,
+    Recordings,
+    StyleMap,
+    Styles,
+    Token,
+    TokenRequest,
+    Uploads,
+)
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
+
+SDP: Final = "application/sdp"
+SDP_FRAGMENT: Final = "application/trickle-ice-sdpfrag"
+JPEG: Final = "image/jpeg"
+NAME_PATTERN: Final = "^[A-Za-z0-9][A-Za-z0-9_-]{0,39}$"
+
+
+def _name_of(noun: str) -> Parameter:
+    return Parameter("name", f"Of the {noun}: letters, digits, '-' and '_'.", NAME_PATTERN)
+
+
+def _put(noun: str, summary: str, file: str, message: type[T]) -> Operation[JsonAnswer[T]]:
+    """Create a user's own entry."""
+    added = JsonAnswer(201, "It is available.", message, headers={"Location": f"Of the {noun}."})
+    return Operation(
+        "PUT", f"/api/{noun}s/{{name}}", f"put{noun.capitalize()}", summary, added, (400, 413, 503),
+        (_name_of(noun),), Body("application/octet-stream", file),
+    )  # fmt: skip
+
+
+def _delete(noun: str) -> Operation[Answer]:
+    """Delete a user's own entry."""
+    id, summary = f"delete{noun.capitalize()}", f"Delete a user {noun}"
+    return Operation(
+        "DELETE", f"/api/{noun}s/{{name}}", id, summary, Answer(204, "Deleted."), (404,), (_name_of(noun),)
+    )
+
+
+def _offer(path: str, id: str, summary: str, parameter: Parameter) -> Operation[FileAnswer]:
+    """Answer an SDP offer."""
+    return Operation(
+        "POST", path, id, summary, ANSWERED, (400, 404, 413, 415, 503), (parameter,), Body(SDP, "The offer."), ELSEWHERE
+    )
+
+
+ANSWERED: Final = FileAnswer(
+    201,
+    "The SDP answer.",
+    SDP,
+    headers={
+        "Location": "Resource of the call; DELETE ends it.",
+        "ETag": "Of the call.",
+        "Link": "ICE servers as in RFC 9725; absent without TURN servers.",
+        "Digital-Source-Type": "IPTC term: the video is AI-generated.",
+    },
+)
+ELSEWHERE: Final = Answer(
+    307, "In a cluster: repeat the request at Location.", headers={"Location": "Address of the server."}
+)
+ENDED: Final = Answer(200, "Ended.")
+THUMBNAIL: Final = FileAnswer(200, "The thumbnail.", JPEG)
+CALL: Final = Parameter("call", "From Location.")
+PRESENTER: Final = Parameter("presenter", "As in the list.")
+RECORDING: Final = Parameter("id", "As in the list or in recording.started.")
+SESSION: Final = Parameter(
+    "session",
+    "The id from session.created, or from X-Session to resume; without it a new session begins.",
+    pattern=None,
+    place="query",
+)
+WEARER: Final = Parameter(
+    "avatar", "Avatar to draw it on; the first one by default.", f"^$|{NAME_PATTERN}", place="query"
+)
+
+HEALTH: Final = Operation(
+    "GET", "/healthz", "health", "Tell that the process is alive", FileAnswer(200, "ok", "text/plain")
+)
+READINESS: Final = Operation(
+    "GET", "/readyz", "readiness", "Tell whether calls are accepted", FileAnswer(200, "ready", "text/plain"), (503,)
+)
+METRICS: Final = Operation(
+    "GET", "/metrics", "metrics", "Read the figures for Prometheus", FileAnswer(200, "Figures.", "text/plain")
+)
+LIST_AVATARS: Final = Operation(
+    "GET", "/api/avatars", "listAvatars", "List avatars", JsonAnswer(200, "All avatars.", Avatars)
+)
+AVATAR_THUMBNAIL: Final = Operation(
+    "GET", "/api/avatars/{name}/thumbnail", "avatarThumbnail", "Read the thumbnail of an avatar", THUMBNAIL, (404,),
+    (Parameter("name", "As in the list."),),
+)  # fmt: skip
+LIST_STYLES: Final = Operation(
+    "GET", "/api/styles", "listStyles", "List speaking styles", JsonAnswer(200, "All styles.", Styles)
+)
+STYLE_MAP: Final = Operation(
+    "GET", "/api/styles/map", "styleMap", "Read the 2D map of the styles",
+    JsonAnswer(200, "Position of each style; x and y from -1 to 1.", StyleMap), (503,),
+)  # fmt: skip
+STYLE_THUMBNAIL: Final = Operation(
+    "GET", "/api/styles/{name}/thumbnail", "getStyleThumbnail", "Read the thumbnail of a style on an avatar", THUMBNAIL,
+    (404,), (_name_of("style"), WEARER),
+)  # fmt: skip
+PUT_STYLE: Final = _put("style", "Create a style", "A video of a person talking.", NewStyle)
+DELETE_STYLE: Final = _delete("style")
+PUT_AVATAR: Final = _put("avatar", "Create an avatar", "A photo, at most 30 MB.", NewAvatar)
+DELETE_AVATAR: Final = _delete("avatar")
+LIST_UPLOADS: Final = Operation(
+    "GET", "/api/uploads", "getUploads", "List uploads with position and progress", JsonAnswer(200, "Now.", Uploads)
+)
+LIST_BACKGROUNDS: Final = Operation(
+    "GET", "/api/backgrounds", "listBackgrounds", "List backgrounds",
+    JsonAnswer(200, "All backgrounds; any color #rrggbb is accepted as well.", Backgrounds),
+)  # fmt: skip
+PUT_BACKGROUND: Final = _put("background", "Create a background", "An image, at most 30 MB.", NewBackground)
+DELETE_BACKGROUND: Final = _delete("background")
+LIST_PRESENTERS: Final = Operation(
+    "GET", "/api/presenters", "listPresenters", "List presenters", JsonAnswer(200, "All.", Presenters)
+)
+LIST_RECORDINGS: Final = Operation(
+    "GET", "/api/recordings", "listRecordings", "List recordings", JsonAnswer(200, "Newest first.", Recordings)
+)
+GET_RECORDING: Final = Operation(
+    "GET", "/api/recordings/{id}", "getRecording", "Read the file of a recording",
+    FileAnswer(200, "The file.", "video/mp4"), (404,), (RECORDING,),
+)  # fmt: skip
+DELETE_RECORDING: Final = Operation(
+    "DELETE", "/api/recordings/{id}", "deleteRecording", "Delete a recording", Answer(204, "Deleted."), (404,),
+    (RECORDING,),
+)  # fmt: skip
+MAKE_TOKEN: Final = Operation(
+    "POST", "/api/tokens", "makeToken", "Create a session token; needs the API key",
+    JsonAnswer(201, "The token.", Token), (400, 413), body=Body(TokenRequest, "Its lifetime.", required=False),
+)  # fmt: skip
+LIST_ICE_SERVERS: Final = Operation(
+    "GET", "/api/ice-servers", "iceServers", "List ICE servers for media", JsonAnswer(200, "All.", IceServers)
+)
+START_CALL: Final = _offer(
+    "/whip", "call", "Start a call: send microphone audio, receive the avatar (RFC 9725)", SESSION
+)
+TRICKLE: Final = Operation(
+    "PATCH", "/whip/{call}", "trickle", "Add ICE candidates to a call (RFC 8840)", Answer(204, "Accepted."),
+    (400, 404, 413, 415), (CALL,), Body(SDP_FRAGMENT, "The candidates."),
+)  # fmt: skip
+END_CALL: Final = Operation("DELETE", "/whip/{call}", "hangUp", "End a call", ENDED, (404,), (CALL,))
+WATCH: Final = _offer("/whep/{presenter}", "watch", "Watch a presenter", PRESENTER)
+STOP_WATCHING: Final = Operation(
+    "DELETE", "/whep/{presenter}/{viewer}", "leave", "Stop watching", ENDED, (404,),
+    (PRESENTER, Parameter("viewer", "From Location.")),
+)  # fmt: skip
+
+OPERATIONS: Final[Sequence[Operation[Any]]] = tuple(value for value in vars().values() if isinstance(value, Operation))
+"""All of the above, in this order."""
