@@ -2,10 +2,11 @@
  * Avatar picker with thumbnails. Out: event "change".
  */
 
-import { choiceElement } from "./choices.js";
+import { choiceElement, chosenValue } from "./choices.js";
 
 export class AvatarPanel extends EventTarget {
   #list;
+  /** @type {import("./choices.js").Entry[]} */
   #avatars = [];
 
   /** @param {HTMLElement} list */
@@ -15,13 +16,13 @@ export class AvatarPanel extends EventTarget {
     list.addEventListener("change", () => this.dispatchEvent(new Event("change")));
   }
 
-  /** @returns {{name: string, title: string, kind: string, thumbnail: string} | null} */
+  /** @returns {import("./choices.js").Entry | null} */
   get value() {
-    const name = this.#list.querySelector("input:checked")?.value;
+    const name = chosenValue(this.#list);
     return this.#avatars.find((avatar) => avatar.name === name) ?? null;
   }
 
-  /** @param {{name: string, title: string, kind: string, thumbnail: string}[]} avatars @param {string | null} chosen */
+  /** @param {import("./choices.js").Entry[]} avatars @param {string | null} chosen */
   fill(avatars, chosen) {
     this.#avatars = avatars;
     this.#list.replaceChildren(...avatars.map(({ name, title, thumbnail }) =>

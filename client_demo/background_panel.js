@@ -2,13 +2,14 @@
  * Background picker: chips and a custom color. Out: event "change".
  */
 
-import { choiceElement } from "./choices.js";
+import { choiceElement, chosenValue } from "./choices.js";
 
 const UNSEEN = "transparent"; // a call has no transparency
 
 export class BackgroundPanel extends EventTarget {
   #list;
   #colour;
+  /** @type {import("./choices.js").Background[]} */
   #backgrounds = [];
 
   /** @param {HTMLElement} list @param {HTMLInputElement} colour type=color */
@@ -25,15 +26,15 @@ export class BackgroundPanel extends EventTarget {
 
   /** @returns {string} the name of a listed background, or a colour #rrggbb */
   get value() {
-    return this.#list.querySelector("input:checked")?.value ?? this.#colour.value;
+    return chosenValue(this.#list) ?? this.#colour.value;
   }
 
-  /** @returns {{name: string, title: string, kind: string} | null} null for a colour that is not listed */
+  /** @returns {import("./choices.js").Background | null} null for a colour that is not listed */
   get chosen() {
     return this.#backgrounds.find(({ name }) => name === this.value) ?? null;
   }
 
-  /** @param {{name: string, title: string, kind: string}[]} backgrounds @param {string | null} chosen */
+  /** @param {import("./choices.js").Background[]} backgrounds @param {string | null} chosen */
   fill(backgrounds, chosen) {
     this.#backgrounds = backgrounds;
     const shown = backgrounds.filter(({ kind }) => kind !== UNSEEN);
@@ -46,6 +47,7 @@ export class BackgroundPanel extends EventTarget {
   }
 }
 
+/** @param {import("./choices.js").Background} background */
 function chip({ name, title, kind }) {
   const label = choiceElement({ group: "background", value: name, title, className: "chip" });
   if (kind !== "color") return label;

@@ -39,7 +39,7 @@ export class Call {
     const response = await fetch(address, {
       method: "POST",
       headers: { "Content-Type": "application/sdp" },
-      body: this.peer.localDescription.sdp,
+      body: this.peer.localDescription?.sdp,
     }).catch(() => {
       throw serverGone();
     });
@@ -55,7 +55,7 @@ export class Call {
     return receiver?.getSynchronizationSources()[0]?.rtpTimestamp;
   }
 
-  /** Replaces the microphone without a new call. */
+  /** Replaces the microphone without a new call. @param {MediaStreamTrack} track */
   async replaceMicrophone(track) {
     await this.#sender.replaceTrack(track);
   }
@@ -88,9 +88,9 @@ export class Call {
   }
 }
 
-/** The server sends VP8; other codecs would only make the offer longer. */
+/** The server sends VP8; other codecs would only make the offer longer. @param {RTCRtpTransceiver} transceiver */
 function offerVp8(transceiver) {
-  const codecs = RTCRtpReceiver.getCapabilities("video").codecs;
+  const codecs = RTCRtpReceiver.getCapabilities("video")?.codecs ?? [];
   transceiver.setCodecPreferences(codecs.filter(({ mimeType }) => ["video/vp8", "video/rtx"].includes(mimeType.toLowerCase())));
 }
 

@@ -9,6 +9,7 @@
 /**
  * @typedef {{roundTripMs: number | null, jitterMs: number | null, fps: number | null, playoutMs: number | null,
  *   skewMs: number | null, lost: number}} Figures null where unknown; jitter is of the sound; skew > 0: picture late
+ * @typedef {RTCInboundRtpStreamStats & {estimatedPlayoutTimestamp?: number}} Incoming a track's statistics
  */
 
 const FRAMES_KEPT = 60; // two seconds
@@ -16,8 +17,11 @@ const FRAMES_KEPT = 60; // two seconds
 export class CallStatistics {
   #peer;
   #video;
+  /** @type {number[]} */
   #inBrowser = [];
+  /** @type {number[]} */
   #skews = [];
+  /** @type {Incoming | null} */
   #last = null;
   #frameRequest = 0;
 
@@ -25,7 +29,7 @@ export class CallStatistics {
   constructor(peer, video) {
     this.#peer = peer;
     this.#video = video;
-    if (video.requestVideoFrameCallback) this.#watchFrames();
+    if ("requestVideoFrameCallback" in video) this.#watchFrames();
   }
 
   stop() {
@@ -35,7 +39,8 @@ export class CallStatistics {
   /** @returns {Promise<Figures>} */
   async sample() {
     const reports = [...(await this.#peer.getStats()).values()];
-    const incoming = (kind) => reports.find((report) => report.type === "inbound-rtp" && report.kind === kind);
+    /** @returns {Incoming | undefined} */
+    const incoming = (/** @type {string} */ kind) => reports.find((report) => report.type === "inbound-rtp" && report.kind === kind);
     const [audio, video] = [incoming("audio"), incoming("video")];
     const transport = reports.find(({ type }) => type === "transport");
     const pair = reports.find(({ id, type, nominated, state }) =>
@@ -52,12 +57,13 @@ export class CallStatistics {
     return figures;
   }
 
+  /** @param {Incoming | undefined} video */
   #frameRate(video) {
     if (!video || !this.#last || video.timestamp === this.#last.timestamp) return null;
-    return ((video.framesDecoded - this.#last.framesDecoded) * 1000) / (video.timestamp - this.#last.timestamp);
+    return (((video.framesDecoded ?? 0) - (this.#last.framesDecoded ?? 0)) * 1000) / (video.timestamp - this.#last.timestamp);
   }
 
-  /** Median of the last five seconds: each single estimate carries the timing of one getStats call. */
+  /** Median of the last five seconds: each single estimate carries the timing of one getStats call. @param {Incoming | undefined} audio @param {Incoming | undefined} video */
   #skew(audio, video) {
     if (!audio?.estimatedPlayoutTimestamp || !video?.estimatedPlayoutTimestamp) return median(this.#skews);
     this.#skews = [...this.#skews, audio.estimatedPlayoutTimestamp - video.estimatedPlayoutTimestamp].slice(-5);
@@ -72,14 +78,17 @@ export class CallStatistics {
   }
 }
 
+/** @param {number | undefined} seconds */
 function milliseconds(seconds) {
   return seconds === undefined ? null : seconds * 1000;
 }
 
+/** @param {Incoming | undefined} video */
 function bufferDelay(video) {
-  return video?.jitterBufferEmittedCount ? (video.jitterBufferDelay / video.jitterBufferEmittedCount) * 1000 : null;
+  return video?.jitterBufferEmittedCount ? ((video.jitterBufferDelay ?? 0) / video.jitterBufferEmittedCount) * 1000 : null;
 }
 
+/** @param {number[]} values */
 function median(values) {
   if (!values.length) return null;
   return [...values].sort((a, b) => a - b)[values.length >> 1];

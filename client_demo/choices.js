@@ -3,6 +3,11 @@
  */
 
 /**
+ * @typedef {{name: string, title: string, kind: string, thumbnail: string}} Entry an avatar or a style as the server lists it
+ * @typedef {{name: string, title: string, kind: string}} Background as the server lists it
+ */
+
+/**
  * @param {{group: string, value: string, title: string, className: string, thumbnail?: string}} choice
  * @returns {HTMLLabelElement} holding the hidden input
  */
@@ -26,6 +31,11 @@ export function choiceElement({ group, value, title, className, thumbnail }) {
   }
   label.append(caption);
   return label;
+}
+
+/** @param {HTMLElement} list of choices @returns {string | null} the value of the chosen one */
+export function chosenValue(list) {
+  return /** @type {HTMLInputElement | null} */ (list.querySelector("input:checked"))?.value ?? null;
 }
 
 /**

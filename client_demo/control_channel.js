@@ -73,12 +73,12 @@ export class ControlChannel {
     });
   }
 
-  /** @param {string} path @param {string} session @returns {URL} of the session's server */
+  /** @param {string} path @param {string | null} session @returns {URL} of the session's server */
   address(path, session) {
     return addressAt(this.#place, path, session);
   }
 
-  /** Sends one message; a closing channel drops it, and `onClose` follows. */
+  /** Sends one message; a closing channel drops it, and `onClose` follows. @param {Message} message */
   send(message) {
     if (this.#socket.readyState === WebSocket.OPEN) this.#socket.send(encode(message));
   }
@@ -92,6 +92,7 @@ export class ControlChannel {
   }
 }
 
+/** @param {{url: string, token: string | null}} place @param {string} path @param {string | null} session */
 function addressAt({ url, token }, path, session) {
   const address = new URL(path, url);
   if (session) address.searchParams.set("session", session);

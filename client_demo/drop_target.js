@@ -8,7 +8,7 @@
  */
 export function installDropTarget(target, hint, take) {
   target.addEventListener("dragover", (event) => {
-    if (!event.dataTransfer.types.includes("Files")) return;
+    if (!event.dataTransfer?.types.includes("Files")) return;
     event.preventDefault();
     hint.hidden = false;
   });
@@ -16,7 +16,7 @@ export function installDropTarget(target, hint, take) {
     if (!target.contains(/** @type {Node | null} */ (event.relatedTarget))) hint.hidden = true;
   });
   target.addEventListener("drop", (event) => {
-    if (!event.dataTransfer.files.length) return;
+    if (!event.dataTransfer?.files.length) return;
     event.preventDefault();
     hint.hidden = true;
     const [file] = event.dataTransfer.files;

@@ -39,7 +39,7 @@
       peer.onicegatheringstatechange = () => peer.iceGatheringState === "complete" && done();
       setTimeout(done, 1000);
     }));
-    const body = peer.localDescription.sdp;
+    const body = peer.localDescription?.sdp;
     const answer = await fetch(new URL(`whep/${presenter}`, home), { method: "POST", headers, body });
     if (!answer.ok) {
       peer.close();

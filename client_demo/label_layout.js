@@ -10,11 +10,17 @@ const MARGIN = 1; // between two labels
 const STEP = 6; // of the search for a free place
 
 /**
+ * @typedef {{x: number, y: number}} Point
+ * @typedef {{width: number, height: number}} Size
+ * @typedef {{left: number, top: number, right: number, bottom: number}} Box
+ */
+
+/**
  * Greedy: a label goes beside its dot where a side is free, otherwise to the nearest free place of the field.
  *
- * @param {{x: number, y: number}[]} dots
- * @param {{width: number, height: number}[]} sizes of the labels, one for each dot
- * @param {{width: number, height: number}} field
+ * @param {Point[]} dots
+ * @param {Size[]} sizes of the labels, one for each dot
+ * @param {Size} field
  * @returns {({left: number, top: number, beside: boolean} | null)[]} null where the field is full
  */
 export function placeLabels(dots, sizes, field) {
@@ -32,7 +38,7 @@ export function placeLabels(dots, sizes, field) {
   });
 }
 
-/** The four sides of a dot, then every place of a grid, nearest first. */
+/** The four sides of a dot, then every place of a grid, nearest first. @param {Point} dot @param {Size} label @param {Size} field */
 function* candidates({ x, y }, { width, height }, field) {
   const away = DOT + GAP;
   yield { left: x + away, top: y - height / 2, beside: true };
@@ -49,6 +55,7 @@ function* candidates({ x, y }, { width, height }, field) {
   yield* grid.sort((a, b) => a.distance - b.distance);
 }
 
+/** @param {Box} a @param {Box} b */
 function overlap(a, b) {
   return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 }

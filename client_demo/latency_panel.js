@@ -5,12 +5,15 @@
  * receipt of a frame to its display. The server names the parts of its delay; the rest is measured by the browser.
  */
 
+import { pagePart } from "./page_part.js";
+
 /**
  * @typedef {{delay_ms: number, parts?: Record<string, number>, size?: number, frame_rate?: number, added_delay_ms?: number,
  *   planned?: {size: number, frame_rate: number}}} Metrics the server's message `metrics`
  */
 
 const COLOURS = 10; // in style.css
+/** @type {Record<string, string>} */
 const OWN_TITLES = { capture: "Microphone", network: "Network", playout: "Display" };
 
 export class LatencyPanel {
@@ -22,11 +25,12 @@ export class LatencyPanel {
 
   /** @param {Document} page */
   constructor(page) {
-    this.#total = page.getElementById("latency-total");
-    this.#bar = page.getElementById("latency-bar");
-    this.#legend = page.getElementById("latency-parts");
-    this.#quality = page.getElementById("latency-quality");
-    this.#readings = Object.fromEntries(["round-trip", "jitter", "frames", "skew"].map((name) => [name, page.getElementById(`reading-${name}`)]));
+    const part = (/** @type {string} */ id) => pagePart(page, id, HTMLElement);
+    this.#total = part("latency-total");
+    this.#bar = part("latency-bar");
+    this.#legend = part("latency-parts");
+    this.#quality = part("latency-quality");
+    this.#readings = Object.fromEntries(["round-trip", "jitter", "frames", "skew"].map((name) => [name, part(`reading-${name}`)]));
   }
 
   /**
@@ -68,11 +72,13 @@ export class LatencyPanel {
     for (const reading of Object.values(this.#readings)) reading.textContent = "–";
   }
 
+  /** @param {string} words */
   #say(words) {
     if (this.#quality.textContent !== words) this.#quality.textContent = words;
     this.#quality.hidden = !words;
   }
 
+  /** @param {string} name @param {number | null} value @param {(value: number) => string} format */
   #read(name, value, format) {
     this.#readings[name].textContent = value === null ? "–" : format(value);
   }
@@ -83,7 +89,7 @@ export class LatencyPanel {
  * @param {Omit<Metrics, "delay_ms">} metrics
  */
 export function qualityWords({ size, frame_rate: rate, added_delay_ms: added, planned }) {
-  if (!planned) return "";
+  if (!planned || size === undefined || rate === undefined || added === undefined) return "";
   const changes = [
     added > 0 && `the delay is ${Math.round(added)} ms longer`,
     size < planned.size && `the video has ${size} instead of ${planned.size} lines`,
@@ -102,6 +108,7 @@ function serverParts({ delay_ms: delay, parts }) {
   return rest >= 2 ? [...known, ["other", rest]] : known;
 }
 
+/** @param {number} share @param {number} index */
 function segment(share, index) {
   const element = document.createElement("i");
   element.style.flexGrow = String(share);
@@ -109,6 +116,7 @@ function segment(share, index) {
   return element;
 }
 
+/** @param {string} title @param {number} value @param {number} index */
 function legendItem(title, value, index) {
   const item = document.createElement("li");
   item.dataset.part = String(index % COLOURS);

@@ -9,8 +9,11 @@ const ANNOUNCE_INTERVAL = 500; // ms between two values for assistive technology
 
 export class LevelMeter {
   #element;
+  /** @type {AudioContext | null} */
   #context = null;
+  /** @type {AnalyserNode | null} */
   #analyser = null;
+  /** @type {MediaStreamAudioSourceNode | null} */
   #source = null;
   #level = FLOOR;
   #running = false;
@@ -22,16 +25,13 @@ export class LevelMeter {
 
   /** @param {MediaStreamTrack} track */
   listen(track) {
-    this.#context ??= new AudioContext();
-    if (!this.#analyser) {
-      this.#analyser = this.#context.createAnalyser();
-      this.#analyser.fftSize = 4096;
-    }
+    const context = (this.#context ??= new AudioContext());
+    const analyser = (this.#analyser ??= new AnalyserNode(context, { fftSize: 4096 }));
     this.#source?.disconnect();
-    this.#source = this.#context.createMediaStreamSource(new MediaStream([track]));
-    this.#source.connect(this.#analyser);
-    this.#context.resume();
-    if (!this.#running) this.#run();
+    this.#source = context.createMediaStreamSource(new MediaStream([track]));
+    this.#source.connect(analyser);
+    context.resume();
+    if (!this.#running) this.#run(analyser);
   }
 
   stop() {
@@ -42,16 +42,17 @@ export class LevelMeter {
     this.#show(FLOOR, true);
   }
 
-  #run() {
+  /** @param {AnalyserNode} analyser */
+  #run(analyser) {
     this.#running = true;
-    const samples = new Float32Array(this.#analyser.fftSize);
+    const samples = new Float32Array(analyser.fftSize);
     let last = performance.now();
     let announced = 0;
-    const draw = (now) => {
+    const draw = (/** @type {number} */ now) => {
       if (!this.#running) return;
       requestAnimationFrame(draw);
       if (now - last < DRAW_INTERVAL) return;
-      this.#analyser.getFloatTimeDomainData(samples);
+      analyser.getFloatTimeDomainData(samples);
       let peak = 1e-6;
       for (const sample of samples) peak = Math.max(peak, Math.abs(sample));
       this.#level = Math.max(20 * Math.log10(peak), this.#level - (FALL * (now - last)) / 1000, FLOOR);
@@ -63,9 +64,10 @@ export class LevelMeter {
     requestAnimationFrame(draw);
   }
 
+  /** @param {number} level @param {boolean} announce */
   #show(level, announce) {
     this.#level = level;
     this.#element.style.setProperty("--level", (1 - level / FLOOR).toFixed(3));
-    if (announce) this.#element.setAttribute("aria-valuenow", Math.round(level));
+    if (announce) this.#element.setAttribute("aria-valuenow", String(Math.round(level)));
   }
 }

@@ -18,7 +18,9 @@ const ASLEEP = 2000; // ms without a check: the page was suspended, not the netw
 export class Lifeline {
   #trace;
   #onLost;
+  /** @type {number | null} */
   #timer;
+  /** @type {unknown} */
   #last = null;
   #heardAt = performance.now();
   #lookedAt = performance.now();
@@ -35,7 +37,7 @@ export class Lifeline {
   }
 
   stop() {
-    clearInterval(this.#timer);
+    clearInterval(this.#timer ?? undefined);
     this.#timer = null;
   }
 
@@ -54,6 +56,7 @@ export class Lifeline {
     }
   }
 
+  /** @param {unknown} trace */
   async #ask(trace) {
     if (!(await serverAnswers(ANSWER_WITHIN))) return;
     await new Promise((resolve) => setTimeout(resolve, LAST_CHANCE));

@@ -7,13 +7,15 @@
  */
 
 import { CallStatistics } from "./call_statistics.js";
+import { onDetail } from "./event_detail.js";
 import { LatencyPanel } from "./latency_panel.js";
 import { LevelMeter } from "./level_meter.js";
 import { Microphone } from "./microphone.js";
 import { connectMicrophone } from "./microphone_panel.js";
 import { installNetworkTest } from "./network_test_dialog.js";
+import { pagePart } from "./page_part.js";
 import { loadPreferences, savePreferences } from "./preferences.js";
-import { Problem, unsupportedReason } from "./problems.js";
+import { Problem, pageFailed, unsupportedReason } from "./problems.js";
 import { Recorder } from "./recorder.js";
 import { Session } from "./session.js";
 import { Settings } from "./settings.js";
@@ -25,9 +27,9 @@ const STATISTICS_INTERVAL = 1000; // ms
 const EVENTS_KEPT = 200;
 const LIST_RETRY = 3000; // ms between attempts to load the styles while the server starts
 
-const element = (id) => document.getElementById(id);
-const button = (id) => /** @type {HTMLButtonElement} */ (element(id));
-const dialog = (id) => /** @type {HTMLDialogElement} */ (element(id));
+const element = (/** @type {string} */ id) => pagePart(document, id, HTMLElement);
+const button = (/** @type {string} */ id) => pagePart(document, id, HTMLButtonElement);
+const dialog = (/** @type {string} */ id) => pagePart(document, id, HTMLDialogElement);
 const preferences = loadPreferences();
 const stage = new Stage(document);
 const meter = new LevelMeter(element("meter"));
@@ -37,7 +39,12 @@ const latencyPanel = new LatencyPanel(document);
 const microphone = new Microphone(preferences.processing ?? true);
 const session = new Session();
 
+/**
+ * @type {{metrics: import("./latency_panel.js").Metrics | null, statistics: import("./call_statistics.js").Figures | null,
+ *   latency: ReturnType<LatencyPanel["show"]>, events: object[]}}
+ */
 const view = { metrics: null, statistics: null, latency: null, events: [] };
+/** @type {CallStatistics | null} */
 let statistics = null;
 let liveSince = 0;
 
@@ -47,11 +54,12 @@ async function start() {
   stage.clearNotice();
   button("start").disabled = true;
   try {
-    meter.listen(await microphone.open());
+    const track = await microphone.open();
+    meter.listen(track);
     session.configure({ avatar: settings.avatar?.name ?? null, background: settings.background, ...settings.style });
-    session.start(microphone.track);
+    session.start(track);
   } catch (error) {
-    stage.showNotice(error instanceof Problem ? error.message : `The page failed: ${error.message}.`);
+    stage.showNotice((error instanceof Problem ? error : pageFailed(error)).message);
   } finally {
     button("start").disabled = false;
   }
@@ -66,7 +74,7 @@ const toggleSession = () => (session.state === "idle" ? start() : stop());
 
 // ---- session -> page
 
-session.addEventListener("state", (/** @type {CustomEvent} */ { detail: { state } }) => {
+onDetail(session, "state", (/** @type {{state: import("./session.js").State}} */ { state }) => {
   const idle = state === "idle";
   element("connection").dataset.state = state;
   element("connection-text").textContent = STATE_TEXT[state];
@@ -91,14 +99,15 @@ session.addEventListener("state", (/** @type {CustomEvent} */ { detail: { state 
   }
 });
 
-session.addEventListener("stream", (/** @type {CustomEvent} */ { detail: { stream } }) => {
+onDetail(session, "stream", ({ stream }) => {
   statistics?.stop();
-  statistics = new CallStatistics(session.peer, stage.video);
+  statistics = session.peer && new CallStatistics(session.peer, stage.video);
   stage.play(stream);
 });
 
-session.addEventListener("problem", (/** @type {CustomEvent} */ { detail: { problem, retryIn } }) => stage.showNotice(problem.message, retryIn));
+onDetail(session, "problem", ({ problem, retryIn }) => stage.showNotice(problem.message, retryIn));
 
+/** @type {Record<string, (message: any) => void>} */
 const onMessage = {
   metrics: (message) => (view.metrics = message),
   "style.applied": ({ style }) => settings.applied(style),
@@ -113,14 +122,14 @@ const onMessage = {
   },
 };
 
-session.addEventListener("message", (/** @type {CustomEvent} */ { detail: message }) => {
+onDetail(session, "message", (/** @type {import("./control_channel.js").Message} */ message) => {
   onMessage[message.type]?.(message);
   if (message.type === "metrics" || message.type === "pong") return;
   view.events = [...view.events, { ...message, at: performance.now() }].slice(-EVENTS_KEPT);
 });
 
 setInterval(async () => {
-  if (session.state !== "live") return;
+  if (session.state !== "live" || !statistics) return;
   const seconds = Math.floor((performance.now() - liveSince) / 1000);
   element("connection-clock").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
   const figures = await statistics.sample();
@@ -136,7 +145,7 @@ function captureMs() {
   return (settings?.latency ?? 0) * 1000;
 }
 
-microphone.addEventListener("track", (/** @type {CustomEvent} */ { detail: { track } }) => {
+onDetail(microphone, "track", ({ track }) => {
   if (session.state === "idle") return;
   meter.listen(track);
   session.replaceMicrophone(track);
@@ -169,7 +178,7 @@ const toggleCaptions = toggle(element("captions"), (wanted) => {
   savePreferences({ captions: wanted });
 });
 const interrupt = () => session.interrupt();
-const toggleRecording = () => (recorder.recording ? recorder.stop() : recorder.start(stage.video.srcObject));
+const toggleRecording = () => (recorder.recording ? recorder.stop() : recorder.start(/** @type {MediaStream} */ (stage.video.srcObject)));
 
 element("start").addEventListener("click", toggleSession);
 element("mute").addEventListener("click", toggleMute);
@@ -179,30 +188,30 @@ element("captions").addEventListener("click", toggleCaptions);
 element("record").addEventListener("click", toggleRecording);
 connectMicrophone(
   microphone,
-  /** @type {HTMLSelectElement} */ (element("microphone")),
-  /** @type {HTMLInputElement} */ (element("voice-processing")),
+  pagePart(document, "microphone", HTMLSelectElement),
+  pagePart(document, "voice-processing", HTMLInputElement),
   (problem) => stage.showNotice(problem.message),
 );
 element("shortcuts-open").addEventListener("click", () => dialog("shortcuts").showModal());
 
 installNetworkTest(dialog("network-test"), element("network-checks"), button("network-test-open"), () => session.peer);
 
-recorder.addEventListener("state", (/** @type {CustomEvent} */ { detail: { recording } }) => {
+onDetail(recorder, "state", ({ recording }) => {
   element("record").setAttribute("aria-pressed", String(recording));
   stage.setRecording(recording);
 });
 
-settings.addEventListener("style", (/** @type {CustomEvent} */ { detail }) => {
+onDetail(settings, "style", (detail) => {
   session.setStyle(detail);
   if (session.state !== "live") settings.settle();
 });
 
-settings.addEventListener("avatar", (/** @type {CustomEvent} */ { detail: avatar }) => {
+onDetail(settings, "avatar", (avatar) => {
   stage.setPoster(avatar);
   session.setAvatar(avatar.name);
 });
 
-settings.addEventListener("background", (/** @type {CustomEvent} */ { detail: { name } }) => session.setBackground(name));
+onDetail(settings, "background", ({ name }) => session.setBackground(name));
 
 installShortcuts({
   s: () => element("start").click(),

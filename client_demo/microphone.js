@@ -27,8 +27,7 @@ export class Microphone extends EventTarget {
    * @throws {Problem} microphone_denied, microphone_missing, microphone_busy or microphone_failed
    */
   async open() {
-    if (this.track?.readyState !== "live") await this.#replace();
-    return this.track;
+    return this.track?.readyState === "live" ? this.track : this.#replace();
   }
 
   close() {
@@ -42,12 +41,13 @@ export class Microphone extends EventTarget {
     if (this.track) await this.#replace();
   }
 
+  /** @param {boolean} processing */
   async setProcessing(processing) {
     this.processing = processing;
     if (this.track) await this.#replace();
   }
 
-  /** A muted microphone sends silence, so the clock of the session runs on. */
+  /** A muted microphone sends silence, so the clock of the session runs on. @param {boolean} muted */
   setMuted(muted) {
     this.muted = muted;
     if (this.track) this.track.enabled = !muted;
@@ -65,15 +65,16 @@ export class Microphone extends EventTarget {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ audio: constraints });
     } catch (error) {
-      throw microphoneProblem(error);
+      throw microphoneProblem(/** @type {DOMException} */ (error));
     }
-    const previous = this.track;
-    [this.track] = stream.getAudioTracks();
-    this.track.enabled = !this.muted;
-    this.track.onended = () => this.dispatchEvent(new Event("ended"));
-    previous?.stop();
+    const [track] = stream.getAudioTracks();
+    track.enabled = !this.muted;
+    track.onended = () => this.dispatchEvent(new Event("ended"));
+    this.track?.stop();
+    this.track = track;
     await this.#listDevices();
-    this.dispatchEvent(new CustomEvent("track", { detail: { track: this.track } }));
+    this.dispatchEvent(new CustomEvent("track", { detail: { track } }));
+    return track;
   }
 
   async #listDevices() {

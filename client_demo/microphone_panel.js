@@ -2,6 +2,7 @@
  * Microphone picker and voice processing switch.
  */
 
+import { onDetail } from "./event_detail.js";
 import { savePreferences } from "./preferences.js";
 
 /**
@@ -15,7 +16,7 @@ export function connectMicrophone(microphone, picker, processing, onProblem) {
     savePreferences({ processing: processing.checked });
     microphone.setProcessing(processing.checked).catch(onProblem);
   });
-  microphone.addEventListener("devices", (/** @type {CustomEvent} */ { detail: { devices } }) => {
+  onDetail(microphone, "devices", (/** @type {{devices: MediaDeviceInfo[]}} */ { devices }) => {
     const chosen = picker.value;
     const known = devices.filter(({ deviceId }) => deviceId);
     const options = known.map(({ deviceId, label }, index) => new Option(label || `Microphone ${index + 1}`, deviceId));

@@ -12,7 +12,7 @@ const MAX_DEPTH = 32;
 
 /**
  * @param {unknown} value
- * @returns {Uint8Array}
+ * @returns {Uint8Array<ArrayBuffer>}
  * @throws {TypeError} when the value contains an unsupported type (a function, undefined, a bigint).
  */
 export function encode(value) {
@@ -43,6 +43,7 @@ class Writer {
     return this.#buffer.slice(0, this.#length);
   }
 
+  /** @param {unknown} value @param {number} depth */
   write(value, depth) {
     if (depth > MAX_DEPTH) throw new RangeError("msgpack: nested too deeply");
     if (value === null) this.#byte(0xc0);
@@ -63,7 +64,7 @@ class Writer {
     } else throw new TypeError(`msgpack: cannot encode a ${typeof value}`);
   }
 
-  /** Number.isSafeInteger decides between int and float, so 1.0 travels as the int 1. */
+  /** Number.isSafeInteger decides between int and float, so 1.0 travels as the int 1. @param {number} value */
   #number(value) {
     if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
       this.#byte(0xcb);
@@ -87,18 +88,23 @@ class Writer {
     }
   }
 
+  /** @param {string} text */
   #string(text) {
     const bytes = utf8Encoder.encode(text);
     this.#header(bytes.length, 0xa0, 31, 0xd9, 0xda, 0xdb);
     this.#append(bytes);
   }
 
+  /** @param {Uint8Array} bytes */
   #binary(bytes) {
     this.#header(bytes.length, 0, -1, 0xc4, 0xc5, 0xc6);
     this.#append(bytes);
   }
 
-  /** The shortest length header; `tag8` is null for arrays and maps, which have no 8-bit form. */
+  /**
+   * The shortest length header; `tag8` is null for arrays and maps, which have no 8-bit form.
+   * @param {number} length @param {number} fixTag @param {number} fixLimit @param {number | null} tag8 @param {number} tag16 @param {number} tag32
+   */
   #header(length, fixTag, fixLimit, tag8, tag16, tag32) {
     if (length <= fixLimit) this.#byte(fixTag | length);
     else if (tag8 !== null && length <= 0xff) this.#byte(tag8, length);
@@ -106,26 +112,30 @@ class Writer {
     else this.#uint32(tag32, length);
   }
 
+  /** @param {...number} values */
   #byte(...values) {
     for (const value of values) this.#room(1).setUint8(this.#offset, value);
   }
 
+  /** @param {number} tag @param {number} value */
   #uint16(tag, value) {
     this.#byte(tag);
     this.#room(2).setUint16(this.#offset, value);
   }
 
+  /** @param {number} tag @param {number} value */
   #uint32(tag, value) {
     this.#byte(tag);
     this.#room(4).setUint32(this.#offset, value);
   }
 
+  /** @param {Uint8Array} bytes */
   #append(bytes) {
     this.#room(bytes.length);
     this.#buffer.set(bytes, this.#offset);
   }
 
-  /** Reserves `count` bytes at #offset and returns the view to write them with; the buffer may have moved. */
+  /** Reserves `count` bytes at #offset and returns the view to write them with; the buffer may have moved. @param {number} count */
   #room(count) {
     this.#offset = this.#length;
     this.#length += count;
@@ -144,6 +154,7 @@ class Reader {
   #view;
   #offset = 0;
 
+  /** @param {Uint8Array} bytes */
   constructor(bytes) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -153,6 +164,7 @@ class Reader {
     return this.#offset === this.#bytes.length;
   }
 
+  /** @param {number} depth @returns {any} */
   read(depth) {
     if (depth > MAX_DEPTH) throw new RangeError("msgpack: nested too deeply");
     const tag = this.#uint8();
@@ -189,12 +201,14 @@ class Reader {
     }
   }
 
+  /** @param {number} length @param {number} depth */
   #array(length, depth) {
     const items = [];
     for (let i = 0; i < length; i++) items.push(this.read(depth + 1));
     return items;
   }
 
+  /** @param {number} length @param {number} depth */
   #map(length, depth) {
     const entries = [];
     for (let i = 0; i < length; i++) {
@@ -205,6 +219,7 @@ class Reader {
     return Object.fromEntries(entries);
   }
 
+  /** @param {number} length */
   #string(length) {
     return utf8Decoder.decode(this.#take(length));
   }
@@ -221,11 +236,13 @@ class Reader {
     return this.#view.getUint32(this.#skip(4));
   }
 
+  /** @param {number} length */
   #take(length) {
     const start = this.#skip(length);
     return this.#bytes.subarray(start, start + length);
   }
 
+  /** @param {number} count */
   #skip(count) {
     const start = this.#offset;
     if (start + count > this.#bytes.length) throw new RangeError("msgpack: the data is cut short");
@@ -234,6 +251,7 @@ class Reader {
   }
 }
 
+/** @param {bigint} big */
 function safe(big) {
   const value = Number(big);
   if (!Number.isSafeInteger(value)) throw new RangeError("msgpack: the integer is too large for a Number");

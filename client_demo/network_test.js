@@ -11,8 +11,8 @@ import { serverGone } from "./problems.js";
 
 /** @typedef {{state: "good" | "poor" | "failed", said: string}} Result */
 /**
- * @typedef {{created: import("./control_channel.js").Message | null, channel: ControlChannel | null,
- *   opened: {close: () => unknown}[]}} Visit what the checks have opened, to be closed at their end
+ * @typedef {{opened: {close: () => unknown}[], control?: {channel: ControlChannel, created: import("./control_channel.js").Message}}} Visit
+ *   what the checks have opened, to be closed at their end
  */
 
 const ROUNDS = 5;
@@ -28,7 +28,7 @@ const SLOW_ROUND_TRIP = 200; // ms
  */
 export async function testNetwork(running, show, cancelled) {
   /** @type {Visit} */
-  const visit = { created: null, channel: null, opened: [] };
+  const visit = { opened: [] };
   const close = () => visit.opened.splice(0).forEach((one) => one.close());
   cancelled.addEventListener("abort", close);
   /** @type {[string, () => Promise<Result>][]} */
@@ -71,8 +71,7 @@ async function control(visit) {
   let pong = () => {};
   const { channel, created } = await ControlChannel.open(null, { onMessage: ({ type }) => type === "pong" && pong(), onClose: () => pong() });
   visit.opened.push(channel);
-  visit.channel = channel;
-  visit.created = created;
+  visit.control = { channel, created };
   for (let round = 0; round < ROUNDS; round++) {
     const began = performance.now();
     await new Promise((resolve) => {
@@ -86,11 +85,13 @@ async function control(visit) {
 
 /** A call with a silent microphone, which ends when the visit closes what it has opened. @param {Visit} visit @returns {Promise<Result>} */
 async function trialCall(visit) {
+  if (!visit.control) throw serverGone();
+  const { channel, created } = visit.control;
   const context = new AudioContext();
   const silence = context.createMediaStreamDestination().stream.getAudioTracks()[0];
-  const call = new Call(silence, visit.created.ice_servers, () => {});
+  const call = new Call(silence, created.ice_servers, () => {});
   visit.opened.push(call, context);
-  await call.open(visit.channel.address("whip", visit.created.session));
+  await call.open(channel.address("whip", created.session));
   return media(call.peer, call.stream);
 }
 
@@ -113,6 +114,7 @@ async function media(peer, stream = null) {
   return judged(said, last.fps < FEW_FRAMES, "this machine or the server is busy; close other programs");
 }
 
+/** @param {RTCPeerConnection} peer */
 async function packets(peer) {
   const reports = [...(await peer.getStats()).values()].filter(({ type }) => type === "inbound-rtp");
   return reports.reduce((sum, { packetsReceived }) => sum + packetsReceived, 0);
@@ -128,10 +130,12 @@ function failed(error) {
   return { state: "failed", said: error.message };
 }
 
+/** @param {number} value */
 function milliseconds(value) {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
+/** @param {number[]} values */
 function median(values) {
   return [...values].sort((a, b) => a - b)[values.length >> 1];
 }

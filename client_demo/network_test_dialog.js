@@ -9,6 +9,7 @@ const WORDS = { running: "running", good: "good", poor: "poor", failed: "failed"
 
 /** @param {HTMLDialogElement} dialog @param {HTMLElement} list @param {HTMLButtonElement} button @param {() => RTCPeerConnection | null} runningPeer */
 export function installNetworkTest(dialog, list, button, runningPeer) {
+  /** @type {AbortController | null} */
   let cancel = null;
   button.addEventListener("click", () => {
     list.replaceChildren();
@@ -19,8 +20,9 @@ export function installNetworkTest(dialog, list, button, runningPeer) {
   dialog.addEventListener("close", () => cancel?.abort());
 }
 
+/** @param {HTMLElement} list @param {{name: string, state: "running" | "good" | "poor" | "failed", said: string}} check */
 function showCheck(list, { name, state, said }) {
-  let line = [...list.children].find((child) => child.dataset.name === name);
+  let line = [...list.querySelectorAll("li")].find((child) => child.dataset.name === name);
   if (!line) {
     line = document.createElement("li");
     line.dataset.name = name;

@@ -13,12 +13,13 @@ const KEY = "styletalk.preferences";
 /** @returns {Preferences} */
 export function loadPreferences() {
   try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? {};
+    return JSON.parse(localStorage.getItem(KEY) ?? "{}");
   } catch {
     return {};
   }
 }
 
+/** @param {Preferences} change */
 export function savePreferences(change) {
   try {
     localStorage.setItem(KEY, JSON.stringify({ ...loadPreferences(), ...change }));

@@ -28,6 +28,7 @@ export function unsupportedReason() {
   return null;
 }
 
+/** @type {Record<string, [string, string]>} */
 const MICROPHONE_SENTENCES = {
   NotAllowedError: ["microphone_denied", "The microphone is blocked: allow it for this page in the address bar, then press Start again."],
   SecurityError: ["microphone_denied", "The microphone is blocked: allow it for this page in the address bar, then press Start again."],
@@ -39,8 +40,13 @@ const MICROPHONE_SENTENCES = {
 
 /** @param {{name?: string} | null | undefined} error what getUserMedia threw */
 export function microphoneProblem(error) {
-  const [code, sentence] = MICROPHONE_SENTENCES[error?.name] ?? ["microphone_failed", "The microphone did not start: reload the page and try again."];
+  const [code, sentence] = MICROPHONE_SENTENCES[error?.name ?? ""] ?? ["microphone_failed", "The microphone did not start: reload the page and try again."];
   return new Problem(code, sentence, { lasting: true });
+}
+
+/** @param {unknown} error of the page itself */
+export function pageFailed(error) {
+  return new Problem("internal", `The page failed: ${error instanceof Error ? error.message : error}.`, { lasting: true });
 }
 
 /** @param {number | null} retryAfter seconds */
@@ -56,7 +62,7 @@ export function connectionLost() {
   return new Problem("connection_lost", "The connection was lost.");
 }
 
-/** @param {string} message the server's own message */
+/** @param {string} code @param {string} message the server's own message */
 export function refused(code, message) {
   return new Problem(code, message, { lasting: true });
 }

@@ -25,7 +25,9 @@ export async function serverAnswers(patience) {
  * @returns {Promise<boolean>} false when a minute has passed without a response
  */
 export async function untilServerAnswers(stopped) {
-  let found;
+  /** @type {(found: boolean) => void} */
+  let found = () => {};
+  /** @type {Promise<boolean>} */
   const answered = new Promise((resolve) => (found = resolve));
   for (const { wait, times } of [QUICK, SLOW]) {
     for (let time = 0; time < times && !stopped.aborted; time++) {

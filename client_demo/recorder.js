@@ -12,6 +12,7 @@ const PIECE = 1000; // ms
 const MARK = { TITLE: "AI-generated video", COMMENT: "AI-generated face: StyleTalk Live avatar, not a recording of a person." };
 
 export class Recorder extends EventTarget {
+  /** @type {MediaRecorder | null} */
   #recorder = null;
 
   static get supported() {
@@ -25,8 +26,9 @@ export class Recorder extends EventTarget {
   /** @param {MediaStream} stream */
   start(stream) {
     if (this.#recorder) return;
-    const mimeType = FORMATS.find((format) => MediaRecorder.isTypeSupported(format));
+    const mimeType = FORMATS.find((format) => MediaRecorder.isTypeSupported(format)) ?? FORMATS[0];
     const recorder = new MediaRecorder(new MediaStream(stream.getTracks()), { mimeType, videoBitsPerSecond: VIDEO_BITS });
+    /** @type {Blob[]} */
     const pieces = [];
     recorder.ondataavailable = ({ data }) => data.size && pieces.push(data);
     recorder.onstop = () => this.#save(pieces, mimeType.split(";")[0]);
@@ -44,6 +46,7 @@ export class Recorder extends EventTarget {
     this.#tell("state", { recording: false });
   }
 
+  /** @param {Blob[]} pieces @param {string} type */
   async #save(pieces, type) {
     this.stop();
     if (!pieces.length) return;
@@ -57,6 +60,7 @@ export class Recorder extends EventTarget {
     this.#tell("saved", { name });
   }
 
+  /** @param {string} type @param {object} detail */
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }

@@ -12,36 +12,44 @@
 import { Call } from "./call.js";
 import { ControlChannel } from "./control_channel.js";
 import { Lifeline } from "./lifeline.js";
-import { Problem, connectionLost, refused, serverGone } from "./problems.js";
+import { Problem, connectionLost, pageFailed, refused, serverGone } from "./problems.js";
 import { pause, spread, untilServerAnswers } from "./reachability.js";
 
 const FIRST_DELAY = 500; // ms
 const MAX_DELAY = 8000; // ms
 const MAX_ATTEMPTS = 8; // about 40 s; a server that sends Retry-After is retried for as long as the user waits
+/**
+ * @typedef {"idle" | "connecting" | "live" | "reconnecting"} State
+ * @typedef {{avatar: string | null, background: string | null, style: string | null, weights: Record<string, number> | null,
+ *   intensity: number, fadeMs: number}} SessionSettings a blend has weights and no style
+ */
+
 const UNREACHABLE = ["connection_lost", "server_gone"];
 
 export class Session extends EventTarget {
+  /** @type {State} */
   state = "idle";
-  /** Server's id of this session, null before the first connection. */
+  /** Server's id of this session, null before the first connection. @type {string | null} */
   id = null;
-  /** Current settings; the server confirms them with style.applied and avatar.applied. */
+  /** Current settings; the server confirms them with style.applied and avatar.applied. @type {SessionSettings} */
   #settings = { avatar: null, background: null, style: null, weights: null, intensity: 1, fadeMs: 400 };
   #captions = false;
+  /** @type {MediaStreamTrack | null} */
   #microphone = null;
+  /** @type {ControlChannel | null} */
   #channel = null;
+  /** @type {Call | null} */
   #call = null;
+  /** @type {Lifeline | null} */
   #lifeline = null;
+  /** @type {AbortController | null} */
   #stopping = null;
 
   get peer() {
     return this.#call?.peer ?? null;
   }
 
-  /**
-   * Sets the settings of the next start; a blend has weights and no style.
-   * @param {{avatar: string | null, background: string | null, style: string | null, weights: Record<string, number> | null,
-   *   intensity: number, fadeMs: number}} settings
-   */
+  /** Sets the settings of the next start. @param {SessionSettings} settings */
   configure(settings) {
     this.#settings = { ...settings };
   }
@@ -61,12 +69,13 @@ export class Session extends EventTarget {
     this.#enter("idle");
   }
 
+  /** @param {MediaStreamTrack} track */
   async replaceMicrophone(track) {
     this.#microphone = track;
     await this.#call?.replaceMicrophone(track);
   }
 
-  /** @param {{style?: string | null, weights?: Record<string, number> | null, intensity?: number, fadeMs?: number}} change */
+  /** @param {Partial<SessionSettings>} change */
   setStyle(change) {
     Object.assign(this.#settings, change);
     this.#sendStyle();
@@ -94,6 +103,7 @@ export class Session extends EventTarget {
     this.#channel?.send({ type: "avatar.interrupt" });
   }
 
+  /** @param {AbortSignal} stopped */
   async #keepConnected(stopped) {
     let attempt = 0;
     this.#enter("connecting");
@@ -105,7 +115,7 @@ export class Session extends EventTarget {
         this.#enter("live");
         problem = await lost;
       } catch (error) {
-        problem = error instanceof Problem ? error : new Problem("internal", `The page failed: ${error.message}.`, { lasting: true });
+        problem = error instanceof Problem ? error : pageFailed(error);
       }
       if (stopped.aborted) return;
       this.#disconnect();
@@ -116,18 +126,24 @@ export class Session extends EventTarget {
       const delay = problem.retryAfter === null ? backOff(unreachable ? attempt - 1 : attempt) : problem.retryAfter * 1000;
       this.#tell("problem", { problem, retryIn: delay / 1000 });
       await pause(delay, stopped);
-      if (unreachable && !(await untilServerAnswers(stopped))) return stopped.aborted || this.#giveUp(serverGone());
+      if (unreachable && !(await untilServerAnswers(stopped))) {
+        if (!stopped.aborted) this.#giveUp(serverGone());
+        return;
+      }
     }
   }
 
+  /** @param {Problem} problem */
   #giveUp(problem) {
     this.stop();
     this.#tell("problem", { problem, retryIn: null });
   }
 
-  /** Connects once; resolves, when live, to the promise `lost` of the problem that ends the connection. */
+  /** Connects once; resolves, when live, to the promise `lost` of the problem that ends the connection. @param {AbortSignal} stopped */
   async #connect(stopped) {
-    let breakOff;
+    /** @type {(problem?: Problem) => void} */
+    let breakOff = () => {};
+    /** @type {Promise<Problem>} */
     const lost = new Promise((resolve) => {
       breakOff = (problem = connectionLost()) => resolve(problem);
     });
@@ -138,16 +154,16 @@ export class Session extends EventTarget {
       },
       onClose: () => breakOff(),
     });
-    if (stopped.aborted) {
+    if (stopped.aborted || !this.#microphone) {
       channel.close();
       throw connectionLost();
     }
     this.#channel = channel;
     this.id = created.session;
     this.#applySettings(created);
-    this.#call = new Call(this.#microphone, created.ice_servers, () => breakOff());
-    this.#tell("stream", { stream: this.#call.stream });
-    await Promise.race([this.#call.open(channel.address("whip", this.id)), lost.then((problem) => Promise.reject(problem))]);
+    const call = (this.#call = new Call(this.#microphone, created.ice_servers, () => breakOff()));
+    this.#tell("stream", { stream: call.stream });
+    await Promise.race([call.open(channel.address("whip", created.session)), lost.then((problem) => Promise.reject(problem))]);
     this.#lifeline = new Lifeline(() => this.#heard, () => breakOff());
     return { lost };
   }
@@ -155,10 +171,10 @@ export class Session extends EventTarget {
   /** Changes with every message and audio packet from the server; null until there is audio. */
   get #heard() {
     const sound = this.#call?.heard ?? null;
-    return sound && `${this.#channel.heard} ${sound}`;
+    return sound && `${this.#channel?.heard} ${sound}`;
   }
 
-  /** Sends the settings chosen before the call that differ from the server's. */
+  /** Sends the settings chosen before the call that differ from the server's. @param {import("./control_channel.js").Message} created */
   #applySettings(created) {
     const { avatar, background, style, weights, intensity, fadeMs } = this.#settings;
     if (avatar !== null && avatar !== created.avatar) this.setAvatar(avatar);
@@ -180,18 +196,20 @@ export class Session extends EventTarget {
     this.#call = this.#channel = null;
   }
 
+  /** @param {State} state */
   #enter(state) {
     if (this.state === state) return;
     this.state = state;
     this.#tell("state", { state });
   }
 
+  /** @param {string} type @param {object} detail */
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
 
-/** 0, 0.5, 1, 2, 4, 8, 8 ... s, each but the first up to a fifth longer. */
+/** 0, 0.5, 1, 2, 4, 8, 8 ... s, each but the first up to a fifth longer. @param {number} attempt */
 function backOff(attempt) {
   return attempt && spread(Math.min(FIRST_DELAY * 2 ** (attempt - 1), MAX_DELAY));
 }

@@ -8,13 +8,25 @@
 import { AvatarPanel } from "./avatar_panel.js";
 import { BackgroundPanel } from "./background_panel.js";
 import { fetchList } from "./choices.js";
+import { onDetail } from "./event_detail.js";
+import { pagePart } from "./page_part.js";
 import { UserUploads } from "./user_uploads.js";
 import { savePreferences } from "./preferences.js";
 import { StyleMap } from "./style_map.js";
 import { StylePanel } from "./style_panel.js";
 
+const VIEWS = /** @type {const} */ (["presets", "map"]);
 const MAP_RETRY = 3000; // ms; a server has no map while it warms up
 const BLEND_FADE = 200; // ms; while the point is dragged, a longer cross-fade would never arrive
+
+/** @returns {Promise<import("./choices.js").Entry[]>} */
+const fetchStyles = () => fetchList("api/styles", "styles");
+/** @returns {Promise<import("./choices.js").Entry[]>} */
+const fetchAvatars = () => fetchList("api/avatars", "avatars");
+/** @returns {Promise<import("./choices.js").Background[]>} */
+const fetchBackgrounds = () => fetchList("api/backgrounds", "backgrounds");
+/** @returns {Promise<import("./style_map.js").StylePlace[]>} */
+const fetchPlaces = () => fetchList("api/styles/map", "places");
 
 export class Settings extends EventTarget {
   #page;
@@ -27,30 +39,30 @@ export class Settings extends EventTarget {
   /** @param {Document} page @param {import("./preferences.js").Preferences} preferences as loaded */
   constructor(page, preferences) {
     super();
-    const element = (id) => page.getElementById(id);
-    const input = (id) => /** @type {HTMLInputElement} */ (element(id));
+    const input = (/** @type {string} */ id) => pagePart(page, id, HTMLInputElement);
+    const element = (/** @type {string} */ id) => pagePart(page, id, HTMLElement);
     this.#page = page;
     this.#styles = new StylePanel(element("styles"), input("intensity"), input("fade"));
     this.#map = new StyleMap(page);
     this.#avatars = new AvatarPanel(element("avatars"));
     this.#files = new UserUploads(page);
     this.#styles.setSliders(preferences);
-    this.#styles.addEventListener("change", (/** @type {CustomEvent} */ { detail }) => {
+    onDetail(this.#styles, "change", (detail) => {
       if (detail.style) this.#map.show(detail.style);
       this.#choose(detail);
     });
-    this.#map.addEventListener("blend", (/** @type {CustomEvent} */ { detail: { weights } }) => {
+    onDetail(this.#map, "blend", ({ weights }) => {
       this.#styles.blend(weights);
       this.#choose({ ...this.#styles.value, fadeMs: BLEND_FADE });
     });
     this.#avatars.addEventListener("change", () => this.#chooseAvatar());
     this.#backgrounds = new BackgroundPanel(element("backgrounds"), input("background-colour"));
     this.#backgrounds.addEventListener("change", () => this.#chooseBackground());
-    for (const view of ["presets", "map"]) element(`view-${view}`).addEventListener("click", () => this.#show(view));
+    for (const view of VIEWS) element(`view-${view}`).addEventListener("click", () => this.#show(view));
     this.#show(preferences.view ?? "presets");
-    this.#files.addEventListener("style", (/** @type {CustomEvent} */ { detail: { name } }) => this.#reloadStyles(name));
-    this.#files.addEventListener("background", (/** @type {CustomEvent} */ { detail: { name } }) => this.#reloadBackgrounds(name));
-    this.#files.addEventListener("avatar", (/** @type {CustomEvent} */ { detail: { name } }) => this.#reloadAvatars(name));
+    onDetail(this.#files, "style", ({ name }) => this.#reloadStyles(name));
+    onDetail(this.#files, "background", ({ name }) => this.#reloadBackgrounds(name));
+    onDetail(this.#files, "avatar", ({ name }) => this.#reloadAvatars(name));
   }
 
   get style() {
@@ -67,8 +79,7 @@ export class Settings extends EventTarget {
 
   /** @param {import("./preferences.js").Preferences} preferences what to choose at first */
   async load(preferences) {
-    const kinds = ["styles", "avatars", "backgrounds"];
-    const [styles, avatars, backgrounds] = await Promise.all(kinds.map((kind) => fetchList(`api/${kind}`, kind)));
+    const [styles, avatars, backgrounds] = await Promise.all([fetchStyles(), fetchAvatars(), fetchBackgrounds()]);
     this.#styles.fill(styles, preferences.style ?? null);
     this.#avatars.fill(avatars, preferences.avatar ?? null);
     this.#backgrounds.fill(backgrounds, preferences.background ?? null);
@@ -79,14 +90,17 @@ export class Settings extends EventTarget {
     this.#loadMap(styles, preferences.style === null ? preferences.point : null);
   }
 
+  /** @param {number} index */
   chooseStyle(index) {
     this.#styles.choose(index);
   }
 
+  /** @param {number} steps */
   stepIntensity(steps) {
     this.#styles.stepIntensity(steps);
   }
 
+  /** @param {string | null} style */
   applied(style) {
     this.#styles.applied(style);
   }
@@ -95,9 +109,9 @@ export class Settings extends EventTarget {
     this.#styles.settle();
   }
 
-  /** @param {{x: number, y: number} | null | undefined} point of a blend that is chosen again */
+  /** @param {import("./choices.js").Entry[]} styles @param {{x: number, y: number} | null | undefined} point of a blend that is chosen again */
   async #loadMap(styles, point) {
-    const places = await fetchList("api/styles/map", "places").catch(() => null);
+    const places = await fetchPlaces().catch(() => null);
     if (!places) {
       setTimeout(() => this.#loadMap(styles, point), MAP_RETRY);
       return;
@@ -112,6 +126,7 @@ export class Settings extends EventTarget {
     }
   }
 
+  /** @param {import("./style_panel.js").StyleChoice} detail */
   #choose(detail) {
     const { style, intensity, fadeMs } = this.#styles.value;
     savePreferences({ style, intensity, fadeMs, point: this.#map.point });
@@ -119,37 +134,42 @@ export class Settings extends EventTarget {
     this.#tell("style", detail);
   }
 
+  /** @param {"presets" | "map"} view */
   #show(view) {
-    for (const name of ["presets", "map"]) this.#page.getElementById(`view-${name}`).setAttribute("aria-pressed", name === view);
-    this.#page.getElementById("styles").hidden = view !== "presets";
-    this.#page.getElementById("style-map").hidden = view !== "map";
+    const part = (/** @type {string} */ id) => pagePart(this.#page, id, HTMLElement);
+    for (const name of VIEWS) part(`view-${name}`).setAttribute("aria-pressed", String(name === view));
+    part("styles").hidden = view !== "presets";
+    part("style-map").hidden = view !== "map";
     this.#map.arrange();
     savePreferences({ view });
   }
 
-  /** Selects an added style, or the first one after a removal. */
+  /** Selects an added style, or the first one after a removal. @param {string | null} name */
   async #reloadStyles(name) {
-    const styles = await fetchList("api/styles", "styles");
+    const styles = await fetchStyles();
     this.#styles.fill(styles, name ?? this.#styles.value.style);
     await this.#loadMap(styles, null);
     this.#choose(this.#styles.value);
   }
 
+  /** @param {string | null} name */
   async #reloadAvatars(name) {
-    this.#avatars.fill(await fetchList("api/avatars", "avatars"), name ?? this.#avatars.value?.name);
+    this.#avatars.fill(await fetchAvatars(), name ?? this.#avatars.value?.name ?? null);
     this.#chooseAvatar();
   }
 
   #chooseAvatar() {
     const avatar = this.#avatars.value;
+    if (!avatar) return;
     savePreferences({ avatar: avatar.name });
     this.#files.offerRemoval("avatar", avatar);
     this.#styles.wear(avatar.name);
     this.#tell("avatar", avatar);
   }
 
+  /** @param {string | null} name */
   async #reloadBackgrounds(name) {
-    this.#backgrounds.fill(await fetchList("api/backgrounds", "backgrounds"), name ?? this.#backgrounds.value);
+    this.#backgrounds.fill(await fetchBackgrounds(), name ?? this.#backgrounds.value);
     this.#chooseBackground();
   }
 
@@ -160,6 +180,7 @@ export class Settings extends EventTarget {
     this.#tell("background", { name });
   }
 
+  /** @param {string} type @param {object} detail */
   #tell(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }

@@ -2,6 +2,8 @@
  * Video area: poster before the first frame, then the video; notices and the speaking indicator.
  */
 
+import { pagePart } from "./page_part.js";
+
 const FIRST_FRAME_FALLBACK = "loadeddata"; // for browsers without requestVideoFrameCallback
 const CAPTION_STAYS = 4000; // ms after the end of a sentence
 
@@ -19,16 +21,16 @@ export class Stage {
 
   /** @param {Document} page */
   constructor(page) {
-    this.#root = page.getElementById("stage");
-    this.#video = page.getElementById("avatar-video");
-    this.#poster = page.getElementById("poster");
-    this.#ambience = page.getElementById("ambience");
-    this.#speaking = page.getElementById("speaking");
-    this.#recording = page.getElementById("recording");
-    this.#caption = page.getElementById("caption");
-    this.#notice = page.getElementById("notice");
+    this.#root = pagePart(page, "stage", HTMLElement);
+    this.#video = pagePart(page, "avatar-video", HTMLVideoElement);
+    this.#poster = pagePart(page, "poster", HTMLImageElement);
+    this.#ambience = pagePart(page, "ambience", HTMLCanvasElement);
+    this.#speaking = pagePart(page, "speaking", HTMLElement);
+    this.#recording = pagePart(page, "recording", HTMLElement);
+    this.#caption = pagePart(page, "caption", HTMLElement);
+    this.#notice = pagePart(page, "notice", HTMLElement);
     this.#poster.addEventListener("load", () => drawAmbience(this.#ambience, this.#poster));
-    page.getElementById("notice-close").addEventListener("click", () => this.clearNotice());
+    pagePart(page, "notice-close", HTMLElement).addEventListener("click", () => this.clearNotice());
   }
 
   get video() {
@@ -49,8 +51,8 @@ export class Stage {
     const reveal = () => {
       if (this.#video.srcObject === stream) this.#root.classList.add("playing");
     };
-    if (this.#video.requestVideoFrameCallback) this.#video.requestVideoFrameCallback(reveal);
-    else this.#video.addEventListener(FIRST_FRAME_FALLBACK, reveal, { once: true });
+    if ("requestVideoFrameCallback" in this.#video) this.#video.requestVideoFrameCallback(reveal);
+    else /** @type {HTMLVideoElement} */ (this.#video).addEventListener(FIRST_FRAME_FALLBACK, reveal, { once: true });
   }
 
   /** @param {"idle" | "connecting" | "live" | "reconnecting"} state */
@@ -66,10 +68,12 @@ export class Stage {
     }
   }
 
+  /** @param {boolean} speaking */
   setSpeaking(speaking) {
     this.#speaking.hidden = !speaking;
   }
 
+  /** @param {boolean} recording */
   setRecording(recording) {
     this.#recording.hidden = !recording;
   }
@@ -82,6 +86,7 @@ export class Stage {
     if (final) this.#captionEnd = setTimeout(() => (this.#caption.hidden = true), CAPTION_STAYS);
   }
 
+  /** @param {boolean} silenced */
   setSilenced(silenced) {
     this.#video.muted = silenced;
   }
@@ -92,7 +97,7 @@ export class Stage {
     const text = this.#notice.querySelector("p");
     const wait = document.createElement("span");
     wait.setAttribute("aria-hidden", "true"); // announcing the countdown would interrupt the message
-    text.replaceChildren(sentence, " ", wait);
+    text?.replaceChildren(sentence, " ", wait);
     this.#notice.hidden = false;
     if (retryIn === null) return;
     const until = performance.now() + retryIn * 1000;
@@ -110,9 +115,10 @@ export class Stage {
   }
 }
 
-/** The portrait's colours without its shapes: drawn once very small and stretched, because a CSS blur costs every frame. */
+/** The portrait's colours without its shapes: drawn once very small and stretched, because a CSS blur costs every frame. @param {HTMLCanvasElement} canvas @param {HTMLImageElement} portrait */
 function drawAmbience(canvas, portrait) {
   const drawing = canvas.getContext("2d");
+  if (!drawing) return;
   drawing.imageSmoothingQuality = "high";
   let side = canvas.width;
   drawing.drawImage(portrait, 0, 0, side, side);

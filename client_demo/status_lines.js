@@ -5,6 +5,7 @@
 
 export class StatusLines {
   #element;
+  /** @type {Set<{title: string, part: HTMLElement, sentence: string, ended: boolean}>} */
   #lines = new Set();
 
   /** @param {HTMLElement} element role=status; its initial text stays until the first line */
@@ -20,7 +21,7 @@ export class StatusLines {
     part.title = title;
     const line = { title, part, sentence: "", ended: false };
     this.#lines.add(line);
-    const say = (sentence, failed) => {
+    const say = (/** @type {string} */ sentence, /** @type {boolean} */ failed) => {
       line.sentence = sentence;
       part.classList.toggle("failed", failed);
       this.#draw();

@@ -6,20 +6,25 @@
  */
 
 import { placeLabels } from "./label_layout.js";
+import { pagePart } from "./page_part.js";
 
 const NEIGHBOURS = 3;
 const ASPECT = 1.45; // width of the field over its height, as in style_map.css
 const SEND_INTERVAL = 120; // ms between two blends while the point moves
 const STEP = 0.02; // of the field's width per arrow key
 const LONG_STEP = 0.1; // with Shift
+/** @type {Record<string, [number, number]>} */
+const DIRECTIONS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const MIN_SHARE = 0.015; // smaller shares are omitted
+
+/** @typedef {{name: string, x: number, y: number}} StylePlace */
 
 /**
  * Shares of the nearest places, modified Shepard weights: 1 at a place itself, 0 at the distance of the first excluded
  * neighbor, so that shares change continuously when a neighbor changes.
  *
  * @param {{x: number, y: number}} point
- * @param {{name: string, x: number, y: number}[]} places x and y in 0..1 of the field
+ * @param {StylePlace[]} places x and y in 0..1 of the field
  * @returns {Record<string, number>} adds up to 1
  */
 export function blendWeights(point, places) {
@@ -27,7 +32,7 @@ export function blendWeights(point, places) {
     .map(({ name, x, y }) => ({ name, distance: Math.max(Math.hypot((x - point.x) * ASPECT, y - point.y), 1e-6) }))
     .sort((a, b) => a.distance - b.distance);
   const reach = near[NEIGHBOURS]?.distance ?? Infinity;
-  const pull = (distance) => (reach === Infinity ? 1 / distance : (reach - distance) / (reach * distance));
+  const pull = (/** @type {number} */ distance) => (reach === Infinity ? 1 / distance : (reach - distance) / (reach * distance));
   const shares = near.slice(0, NEIGHBOURS).map(/** @returns {[string, number]} */ ({ name, distance }) => [name, pull(distance)]);
   const total = shares.reduce((sum, [, share]) => sum + share, 0);
   if (total === 0) return { [near[0].name]: 1 };
@@ -43,7 +48,9 @@ export class StyleMap extends EventTarget {
   #labels;
   #point;
   #said;
+  /** @type {StylePlace[]} */
   #places = [];
+  /** @type {Map<string, string>} */
   #titles = new Map();
   #at = { x: 0.5, y: 0.5 };
   #dragging = false;
@@ -52,15 +59,15 @@ export class StyleMap extends EventTarget {
   /** @param {Document} page */
   constructor(page) {
     super();
-    this.#field = page.getElementById("map-field");
-    this.#lines = page.getElementById("map-lines");
-    this.#leaders = page.getElementById("map-leaders");
-    this.#labels = page.getElementById("map-places");
-    this.#point = page.getElementById("map-point");
-    this.#said = page.getElementById("map-said");
+    this.#field = pagePart(page, "map-field", HTMLElement);
+    this.#lines = pagePart(page, "map-lines", SVGElement);
+    this.#leaders = pagePart(page, "map-leaders", SVGElement);
+    this.#labels = pagePart(page, "map-places", HTMLElement);
+    this.#point = pagePart(page, "map-point", HTMLElement);
+    this.#said = pagePart(page, "map-said", HTMLElement);
     this.#field.addEventListener("pointerdown", (event) => this.#take(event));
     this.#field.addEventListener("pointermove", (event) => this.#dragging && this.#drag(event));
-    for (const end of ["pointerup", "pointercancel"]) this.#field.addEventListener(end, () => this.#letGo());
+    for (const end of /** @type {const} */ (["pointerup", "pointercancel"])) this.#field.addEventListener(end, () => this.#letGo());
     this.#point.addEventListener("keydown", (event) => this.#step(event));
     new ResizeObserver(() => this.arrange()).observe(this.#field);
   }
@@ -75,13 +82,16 @@ export class StyleMap extends EventTarget {
     return this.#places.length ? blendWeights(this.#at, this.#places) : {};
   }
 
-  /** @param {{name: string, x: number, y: number}[]} places x and y in -1..1 @param {{name: string, title: string, kind: string}[]} styles */
+  /** @param {StylePlace[]} places x and y in -1..1 @param {import("./choices.js").Entry[]} styles */
   fill(places, styles) {
     this.#titles = new Map(styles.map(({ name, title }) => [name, title]));
-    const kinds = new Map(styles.map(({ name, kind }) => [name, kind]));
+    const listed = new Map(styles.map((style) => [style.name, style]));
     const [x, y] = [spread(places.map((place) => place.x)), spread(places.map((place) => -place.y))];
-    this.#places = places.filter(({ name }) => kinds.has(name)).map((place) => ({ name: place.name, x: x(place.x), y: y(-place.y) }));
-    this.#labels.replaceChildren(...this.#places.map((place) => placeElement(place, this.#titles.get(place.name), kinds.get(place.name))));
+    this.#places = places.filter(({ name }) => listed.has(name)).map((place) => ({ name: place.name, x: x(place.x), y: y(-place.y) }));
+    this.#labels.replaceChildren(...this.#places.flatMap((place) => {
+      const style = listed.get(place.name);
+      return style ? [placeElement(place, style)] : [];
+    }));
     this.arrange();
   }
 
@@ -95,17 +105,17 @@ export class StyleMap extends EventTarget {
     const dots = this.#places.map(({ x, y }) => ({ x: origin.x + x * box.width, y: origin.y + y * box.height }));
     const labels = [...this.#labels.querySelectorAll("span")];
     const sizes = labels.map((label) => ({ width: label.offsetWidth, height: label.offsetHeight }));
-    const leaders = placeLabels(dots, sizes, field).map((free, index) => {
+    const leaders = placeLabels(dots, sizes, field).flatMap((free, index) => {
       const [label, dot, size] = [labels[index], dots[index], sizes[index]];
       label.style.visibility = free ? "" : "hidden"; // the dot still has its title
-      if (!free) return null;
+      if (!free) return [];
       label.style.left = `${free.left - dot.x}px`;
       label.style.top = `${free.top - dot.y}px`;
-      if (free.beside) return null;
+      if (free.beside) return [];
       const end = { x: free.left + size.width / 2 - origin.x, y: free.top + size.height / 2 - origin.y };
-      return lineElement(this.#places[index], { x: end.x / box.width, y: end.y / box.height });
+      return [lineElement(this.#places[index], { x: end.x / box.width, y: end.y / box.height })];
     });
-    this.#leaders.replaceChildren(...leaders.filter((leader) => leader));
+    this.#leaders.replaceChildren(...leaders);
   }
 
   /** Moves the point to a style chosen elsewhere. @param {string} name */
@@ -120,6 +130,7 @@ export class StyleMap extends EventTarget {
     this.#draw();
   }
 
+  /** @param {PointerEvent} event */
   #take(event) {
     event.preventDefault(); // no text is selected, and the focus goes to the point
     this.#dragging = true;
@@ -129,6 +140,7 @@ export class StyleMap extends EventTarget {
     this.#drag(event);
   }
 
+  /** @param {PointerEvent} event */
   #drag({ clientX, clientY }) {
     const { left, top, width, height } = this.#labels.getBoundingClientRect();
     this.#change({ x: (clientX - left) / width, y: (clientY - top) / height });
@@ -139,15 +151,16 @@ export class StyleMap extends EventTarget {
     this.#field.classList.remove("dragging");
   }
 
+  /** @param {KeyboardEvent} event */
   #step(event) {
-    const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const direction = DIRECTIONS[event.key];
     if (!direction) return;
     event.preventDefault();
     const length = event.shiftKey ? LONG_STEP : STEP;
     this.#change({ x: this.#at.x + direction[0] * length, y: this.#at.y + direction[1] * length * ASPECT });
   }
 
-  /** Moves the point and dispatches the event, at most once per interval and always at the end. */
+  /** Moves the point and dispatches the event, at most once per interval and always at the end. @param {{x: number, y: number}} point */
   #change(point) {
     if (!this.#places.length) return;
     this.moveTo(point);
@@ -164,21 +177,22 @@ export class StyleMap extends EventTarget {
     this.#point.style.left = `${x * 100}%`;
     this.#point.style.top = `${y * 100}%`;
     this.#lines.replaceChildren(...this.#places.filter(({ name }) => name in weights).map((place) => weighted(lineElement(this.#at, place), weights[place.name])));
-    const shares = Object.entries(weights).sort(([, a], [, b]) => b - a).map(([name, share]) => [this.#titles.get(name) ?? name, Math.round(share * 100)]);
-    const said = shares.map(([title, share]) => `${title} ${share} %`);
+    const shares = Object.entries(weights).sort(([, a], [, b]) => b - a).map(([name, share]) => ({ title: this.#titles.get(name) ?? name, percent: Math.round(share * 100) }));
+    const said = shares.map(({ title, percent }) => `${title} ${percent} %`);
     this.#said.textContent = said.join(" · ");
-    this.#point.setAttribute("aria-valuenow", shares[0]?.[1] ?? 0);
+    this.#point.setAttribute("aria-valuenow", String(shares[0]?.percent ?? 0));
     this.#point.setAttribute("aria-valuetext", said.join(", "));
   }
 }
 
-/** Maps the range of the values to 0..1; a single value to the middle. */
+/** Maps the range of the values to 0..1; a single value to the middle. @param {number[]} values */
 function spread(values) {
   const [least, most] = [Math.min(...values), Math.max(...values)];
-  return (value) => (most > least ? (value - least) / (most - least) : 0.5);
+  return (/** @type {number} */ value) => (most > least ? (value - least) / (most - least) : 0.5);
 }
 
-function placeElement({ x, y }, title, kind) {
+/** @param {StylePlace} place @param {import("./choices.js").Entry} style */
+function placeElement({ x, y }, { title, kind }) {
   const place = document.createElement("div");
   place.className = "map-place";
   place.dataset.kind = kind;
@@ -190,12 +204,14 @@ function placeElement({ x, y }, title, kind) {
   return place;
 }
 
+/** @param {{x: number, y: number}} from @param {{x: number, y: number}} to */
 function lineElement(from, to) {
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
   for (const [name, value] of Object.entries({ x1: from.x, y1: from.y, x2: to.x, y2: to.y })) line.setAttribute(name, String(value * 100));
   return line;
 }
 
+/** @param {SVGLineElement} line @param {number} share */
 function weighted(line, share) {
   line.style.strokeWidth = `${1 + 5 * share}px`;
   return line;

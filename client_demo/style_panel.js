@@ -5,8 +5,11 @@
  * server confirms; until then the chip is marked as pending, and it fills over the cross-fade time.
  */
 
-import { choiceElement } from "./choices.js";
+import { choiceElement, chosenValue } from "./choices.js";
 
+/** @typedef {{style: string | null, weights: Record<string, number> | null, intensity: number, fadeMs: number}} StyleChoice */
+
+/** @type {Record<string, string>} */
 const GROUPS = { emotion: "Emotions", manner: "Manners", user: "Yours" };
 const BLANK = "data:,"; // until the avatar is known
 const SLIDER_PAUSE = 80; // ms without movement before a slider is sent
@@ -15,8 +18,11 @@ export class StylePanel extends EventTarget {
   #list;
   #intensity;
   #fade;
+  /** @type {Record<string, number> | null} */
   #weights = null;
+  /** @type {import("./choices.js").Entry[]} */
   #styles = [];
+  /** @type {string | null} */
   #wearer = null;
   #timer = 0;
 
@@ -29,7 +35,7 @@ export class StylePanel extends EventTarget {
     list.addEventListener("change", (event) => {
       this.#weights = null;
       this.settle();
-      /** @type {HTMLInputElement} */ (event.target).parentElement.classList.add("pending");
+      /** @type {HTMLInputElement} */ (event.target).parentElement?.classList.add("pending");
       this.#tell();
     });
     for (const slider of [intensity, fade]) {
@@ -42,21 +48,22 @@ export class StylePanel extends EventTarget {
     this.#showSliders();
   }
 
+  /** @returns {StyleChoice} */
   get value() {
     return {
-      style: this.#list.querySelector("input:checked")?.value ?? null,
+      style: chosenValue(this.#list),
       weights: this.#weights,
       intensity: Number(this.#intensity.value),
       fadeMs: Number(this.#fade.value),
     };
   }
 
-  /** @returns {{name: string, title: string, kind: string, thumbnail: string} | null} null for a blend */
+  /** @returns {import("./choices.js").Entry | null} null for a blend */
   get chosen() {
     return this.#styles.find(({ name }) => name === this.value.style) ?? null;
   }
 
-  /** @param {{name: string, title: string, kind: string, thumbnail: string}[]} styles @param {string | null} chosen */
+  /** @param {import("./choices.js").Entry[]} styles @param {string | null} chosen */
   fill(styles, chosen) {
     this.#styles = styles;
     this.#weights = null;
@@ -76,18 +83,19 @@ export class StylePanel extends EventTarget {
     this.#wearer = avatar;
     if (avatar === null) return;
     for (const { name, thumbnail } of this.#styles) {
-      this.#list.querySelector(`input[value="${CSS.escape(name)}"] + img`).src = `${thumbnail}&avatar=${encodeURIComponent(avatar)}`;
+      const image = this.#list.querySelector(`input[value="${CSS.escape(name)}"] + img`);
+      if (image instanceof HTMLImageElement) image.src = `${thumbnail}&avatar=${encodeURIComponent(avatar)}`;
     }
   }
 
   /** @param {{intensity?: number, fadeMs?: number}} settings */
   setSliders({ intensity, fadeMs }) {
-    if (intensity !== undefined) this.#intensity.value = intensity;
-    if (fadeMs !== undefined) this.#fade.value = fadeMs;
+    if (intensity !== undefined) this.#intensity.value = String(intensity);
+    if (fadeMs !== undefined) this.#fade.value = String(fadeMs);
     this.#showSliders();
   }
 
-  /** Chooses the n-th chip (from 0), as a click would. */
+  /** Chooses the n-th chip (from 0), as a click would. @param {number} index */
   choose(index) {
     this.#list.querySelectorAll("input")[index]?.click();
   }
@@ -132,13 +140,15 @@ export class StylePanel extends EventTarget {
   }
 }
 
+/** @param {HTMLInputElement} slider @param {string} text */
 function show(slider, text) {
   const [min, max, value] = [slider.min, slider.max, slider.value].map(Number);
-  slider.style.setProperty("--filled", (value - min) / (max - min));
+  slider.style.setProperty("--filled", String((value - min) / (max - min)));
   slider.setAttribute("aria-valuetext", text);
-  document.querySelector(`output[for="${slider.id}"]`).textContent = text;
+  for (const output of document.querySelectorAll(`output[for="${slider.id}"]`)) output.textContent = text;
 }
 
+/** @param {string} kind @param {import("./choices.js").Entry[]} styles */
 function groupElement(kind, styles) {
   const group = document.createElement("div");
   group.className = "style-group";

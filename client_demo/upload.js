@@ -8,6 +8,8 @@
 const MAX_NAME_CHARACTERS = 40;
 const PROGRESS_INTERVAL = 500; // ms
 
+/** @typedef {ReturnType<import("./status_lines.js").StatusLines["open"]>} Line */
+
 export class Upload extends EventTarget {
   #kind;
   #lines;
@@ -17,7 +19,7 @@ export class Upload extends EventTarget {
 
   /**
    * @param {{kind: string, button: HTMLButtonElement, input: HTMLInputElement, lines: import("./status_lines.js").StatusLines, working: string,
-   *   done: (answer: object) => string}} parts `kind` is "style", "avatar" or "background"; `working` is said while the
+   *   done: (answer: any) => string}} parts `kind` is "style", "avatar" or "background"; `working` is said while the
    *   server looks at a file, `done` says what came of it
    */
   constructor({ kind, button, input, lines, working, done }) {
@@ -28,7 +30,7 @@ export class Upload extends EventTarget {
     this.#done = done;
     button.addEventListener("click", () => input.click());
     input.addEventListener("change", () => {
-      if (input.files.length) this.send(input.files[0]);
+      if (input.files?.length) this.send(input.files[0]);
       input.value = "";
     });
   }
@@ -60,8 +62,9 @@ export class Upload extends EventTarget {
     request.send(file);
   }
 
-  /** @returns {Promise<string | null>} the server's progress with a received file */
+  /** @param {string} name @returns {Promise<string | null>} the server's progress with a received file */
   async #progress(name) {
+    /** @type {{uploads?: {kind: string, name: string, position: number | null, done: number}[]}} */
     const { uploads } = await fetch("api/uploads").then((response) => response.json()).catch(() => ({}));
     const upload = uploads?.find((candidate) => candidate.kind === this.#kind && candidate.name === name);
     if (!upload) return null;
@@ -69,6 +72,7 @@ export class Upload extends EventTarget {
     return upload.done ? `${this.#working} ${Math.round(100 * upload.done)} %` : null;
   }
 
+  /** @param {XMLHttpRequest} request @param {Line} line */
   #finish({ status, response }, line) {
     if (status === 201) {
       line.close(this.#done(response));

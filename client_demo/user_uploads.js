@@ -6,8 +6,12 @@
  */
 
 import { installDropTarget } from "./drop_target.js";
+import { onDetail } from "./event_detail.js";
+import { pagePart } from "./page_part.js";
 import { StatusLines } from "./status_lines.js";
 import { Upload } from "./upload.js";
+
+/** @typedef {"style" | "avatar" | "background"} Kind */
 
 export class UserUploads extends EventTarget {
   #page;
@@ -17,33 +21,41 @@ export class UserUploads extends EventTarget {
   constructor(page) {
     super();
     this.#page = page;
-    this.#lines = Object.fromEntries(["style", "avatar", "background"].map((kind) => [kind, new StatusLines(page.getElementById(`upload-${kind}-said`))]));
+    this.#lines = { style: this.#said("style"), avatar: this.#said("avatar"), background: this.#said("background") };
     const clip = this.#upload("style", {
       working: "Tracking the face…",
       done: ({ frames_used: frames, notes }) => [`Added from ${frames} frames`, ...notes].join("; ") + ".",
     });
     const photo = this.#upload("avatar", { working: "Finding the face…", done: () => "Added." });
     this.#upload("background", { working: "Processing the image…", done: () => "Added." });
-    installDropTarget(page.body, page.getElementById("drop-hint"), { image: (file) => photo.send(file), other: (file) => clip.send(file) });
+    installDropTarget(page.body, pagePart(page, "drop-hint", HTMLElement), { image: (file) => photo.send(file), other: (file) => clip.send(file) });
   }
 
   /**
    * Shows the remove button when the chosen entry is the user's own.
-   * @param {"style" | "avatar" | "background"} kind @param {{name: string, kind: string} | null} chosen
+   * @param {Kind} kind @param {{name: string, kind: string} | null} chosen
    */
   offerRemoval(kind, chosen) {
-    const button = this.#page.getElementById(`remove-${kind}`);
+    const button = pagePart(this.#page, `remove-${kind}`, HTMLButtonElement);
     button.hidden = chosen?.kind !== "user";
-    button.onclick = () => this.#remove(kind, chosen.name);
+    button.onclick = () => chosen && this.#remove(kind, chosen.name);
   }
 
+  /** @param {Kind} kind */
+  #said(kind) {
+    return new StatusLines(pagePart(this.#page, `upload-${kind}-said`, HTMLElement));
+  }
+
+  /** @param {Kind} kind @param {{working: string, done: (answer: any) => string}} words */
   #upload(kind, words) {
-    const part = (id) => this.#page.getElementById(id);
-    const upload = new Upload({ kind, button: part(`upload-${kind}`), input: part(`upload-${kind}-file`), lines: this.#lines[kind], ...words });
-    upload.addEventListener("added", (/** @type {CustomEvent} */ { detail: { name } }) => this.#tell(kind, name));
+    const button = pagePart(this.#page, `upload-${kind}`, HTMLButtonElement);
+    const input = pagePart(this.#page, `upload-${kind}-file`, HTMLInputElement);
+    const upload = new Upload({ kind, button, input, lines: this.#lines[kind], ...words });
+    onDetail(upload, "added", ({ name }) => this.#tell(kind, name));
     return upload;
   }
 
+  /** @param {Kind} kind @param {string} name */
   async #remove(kind, name) {
     const response = await fetch(`api/${kind}s/${encodeURIComponent(name)}`, { method: "DELETE" }).catch(() => null);
     const sentence = response?.ok ? "Removed." : "It could not be removed: the server does not answer.";
@@ -51,6 +63,7 @@ export class UserUploads extends EventTarget {
     if (response?.ok) this.#tell(kind, null);
   }
 
+  /** @param {Kind} kind @param {string | null} name */
   #tell(kind, name) {
     this.dispatchEvent(new CustomEvent(kind, { detail: { name } }));
   }

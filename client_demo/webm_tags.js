@@ -15,7 +15,7 @@ const TAG_STRING = [0x44, 0x87];
 
 /**
  * @param {Blob[]} pieces of one file @param {Record<string, string>} tags values by Matroska tag name
- * @returns {Promise<(Blob | Uint8Array)[]>} pieces of the same file with the tags
+ * @returns {Promise<(Blob | Uint8Array<ArrayBuffer>)[]>} pieces of the same file with the tags
  */
 export async function withTags(pieces, tags) {
   const start = new Uint8Array(await pieces[0].arrayBuffer());
@@ -26,13 +26,14 @@ export async function withTags(pieces, tags) {
   return [start.subarray(0, at), written, start.subarray(at), ...pieces.slice(1)];
 }
 
-/** An EBML element; its size is written in two bytes, enough for 16 kB. */
+/** An EBML element; its size is written in two bytes, enough for 16 kB. @param {number[]} id @param {number[]} content */
 function element(id, content) {
   return [...id, 0x40 | (content.length >> 8), content.length & 0xff, ...content];
 }
 
-const utf8 = (text) => [...new TextEncoder().encode(text)];
+const utf8 = (/** @type {string} */ text) => [...new TextEncoder().encode(text)];
 
+/** @param {Uint8Array} bytes @param {number[]} pattern */
 function indexOf(bytes, pattern) {
   for (let at = 0; at + pattern.length <= bytes.length; at++) {
     if (pattern.every((byte, offset) => bytes[at + offset] === byte)) return at;
