@@ -3,7 +3,6 @@
 Runs on: the benchmark's thread.
 """
 
-import shutil
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,24 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from server.lab.benchmarks import chromium
 from streaming.units import TICK_RATE
 from styletalk_core.errors import InputError
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-    "--allow-loopback-in-peer-connection",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 BURST_PERIOD = 1.0133  # seconds; not a multiple of the frame duration
 BURST_SECONDS = 0.45
 WATCH_CORNER = """
@@ -81,8 +66,8 @@ def speaking_page(address: str, samples: NDArray[np.int16], folder: Path) -> Ite
         from playwright.sync_api import sync_playwright
     except ImportError as error:
         raise InputError("This benchmark needs Playwright: pip install playwright.") from error
-    chromium = next(filter(None, map(shutil.which, NAMES)), None)
-    if chromium is None:
+    found = chromium.executable()
+    if found is None:
         raise InputError("This benchmark needs Chromium, which was not found in PATH.")
     path = folder / "microphone.wav"
     with wave.open(str(path), "wb") as file:
@@ -91,9 +76,7 @@ def speaking_page(address: str, samples: NDArray[np.int16], folder: Path) -> Ite
         file.setframerate(TICK_RATE)
         file.writeframes(samples.tobytes())
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium, args=[*FLAGS, f"--use-file-for-fake-audio-capture={path}"]
-        )
+        browser = playwright.chromium.launch(executable_path=found, args=[*chromium.FLAGS, *chromium.speaking(path)])
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(address)
         page.evaluate(
