@@ -72,7 +72,7 @@ class DeterministicEngine:
             self.fail_next[kind] -= 1
             raise RuntimeError(f"{kind} was told to fail")
         if cost := self._cost.get(kind):
-            self._sleep(cost)
+            self._sleep(cost)  # the time that a model would take
 
     def worked(self) -> float:
         return time.monotonic()

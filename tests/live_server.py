@@ -18,6 +18,7 @@ import numpy as np
 import uvicorn
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from deterministic_engine import AVATARS, BACKGROUNDS, STYLES, DeterministicEngine
+from waiting import until
 from websockets.asyncio.client import ClientConnection, connect
 
 from server.app import create_app
@@ -25,9 +26,9 @@ from server.catalogue import AvatarEntry, StyleEntry
 from server.config import ServerConfig
 from server.service import Service
 from server.webrtc.tracks import OpusEncoder, audio_packet
+from streaming.scheduling.worker import BatchWorker, Machine
 from streaming.scheduling.overload import OverloadLadder
 from streaming.scheduling.plan import FRAME_RATES, MachinePlan, Rung, StageCosts
-from streaming.scheduling.worker import BatchWorker, Machine
 from styletalk_core.errors import NotFound
 from styletalk_core.library.backgrounds import BackgroundEntry
 
@@ -170,8 +171,7 @@ async def running_server(
     server = uvicorn.Server(options)
     server.capture_signals = _no_signals  # type: ignore[method-assign]
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started, 30)
     if ready:
         await asyncio.wait_for(service.worker.wait_ready(), 30)
     try:
@@ -204,7 +204,7 @@ class ToneTrack(MediaStreamTrack):
     async def recv(self) -> Any:
         now = asyncio.get_running_loop().time()
         self._began = self._began or now
-        await asyncio.sleep(max(0.0, self._began + self._sent * 0.02 - now))
+        await asyncio.sleep(max(0.0, self._began + self._sent * 0.02 - now))  # a microphone keeps real time
         packet = audio_packet(self._sent * 960, self._packets[self._sent % len(self._packets)])
         self._sent += 1
         return packet
@@ -285,9 +285,12 @@ class RtcClient:
 
     async def until_frame(self, seconds: float = 30.0) -> None:
         """Waits for the first frame."""
-        async with asyncio.timeout(seconds):
-            while not self.frames:
-                await asyncio.sleep(0.02)
+        await until(lambda: self.frames, seconds)
+
+    async def receive(self, seconds: float) -> None:
+        """Waits for this many more seconds of audio, however slow the machine."""
+        enough = len(self.audio) + round(seconds / 0.02)
+        await until(lambda: len(self.audio) >= enough, 4 * seconds + 10)
 
     async def aclose(self) -> None:
         await self.peer.close()

@@ -80,7 +80,7 @@ class Client:
                 token: str = told["token"]
                 return token
             assert told["code"] == "server_full", told
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)  # as the page does before it asks again
 
     @asynccontextmanager
     async def online(self) -> AsyncIterator[tuple[ClientConnection, dict[str, Any]]]:
@@ -92,13 +92,13 @@ class Client:
                 socket = await connect(address)
                 break
             except OSError:
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.3)  # as the page does before it asks again
 
         async def ping() -> None:
             with suppress(ConnectionClosed):
                 while True:
                     await socket.send(msgpack.packb({"type": "ping", "t": 0}))
-                    await asyncio.sleep(1)
+                    await asyncio.sleep(1)  # the interval of the page's pings
 
         created = msgpack.unpackb(await socket.recv())
         assert created["type"] == "session.created"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 from deterministic_engine import DeterministicEngine
+from waiting import virtual_seconds
 
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
@@ -61,7 +62,7 @@ class VirtualWorker(Worker):
             answers = run_batch(self.engine, jobs)
             cost = expected(COSTS, answers)
             took = cost * self._slowness(self._now(), jobs[0].kind)
-            await asyncio.sleep(took)
+            await virtual_seconds(took)
             self.ladder.ran(self._now(), took, cost)
             for answer in answers:
                 answer.deliver()
@@ -89,7 +90,7 @@ class VirtualCall:
         loop, capture = asyncio.get_running_loop(), self.session.capture_tick()
         began = loop.time()
         for start in range(0, len(samples), PACKET_TICKS):
-            await asyncio.sleep(began + (start + PACKET_TICKS) / TICK_RATE - loop.time())
+            await virtual_seconds(began + (start + PACKET_TICKS) / TICK_RATE - loop.time())
             self.session.push_audio(AudioChunk(capture + start, 0, samples[start : start + PACKET_TICKS]))
 
     async def listen(self) -> None:
@@ -108,7 +109,7 @@ class VirtualCall:
             self.pictures.append((loop.time(), frame, loop.time() - due))
             if not self.rungs or self.rungs[-1][1] != self.worker.ladder.rung:
                 self.rungs.append((loop.time(), self.worker.ladder.rung))
-            await asyncio.sleep(self._encoding * COSTS.encode[frame.yuv.shape[1]])
+            await virtual_seconds(self._encoding * COSTS.encode[frame.yuv.shape[1]])
 
     def between(self, begin: float, end: float) -> list[tuple[float, RenderedFrame, float]]:
         """The frames released from ``begin`` to ``end``."""
@@ -141,7 +142,7 @@ def call(
         spoken = speech(seconds) if samples is None else samples
         work = (made.session.run(), made.listen(), made.watch(), made.speak(spoken))
         tasks = [running, *(asyncio.create_task(part) for part in work)]
-        await asyncio.sleep(seconds)
+        await virtual_seconds(seconds)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -86,7 +86,9 @@ def busy_share(seconds: float = 1.0) -> float:
         user, nice, system, idle, waiting, *rest = map(int, stat.read_text().split("\n", 1)[0].split()[1:])
         return user + nice + system + sum(rest), idle + waiting
 
-    (busy, idle), _, (later_busy, later_idle) = ticks(), time.sleep(seconds), ticks()
+    busy, idle = ticks()
+    time.sleep(seconds)  # what the processors do in this time is the figure
+    later_busy, later_idle = ticks()
     return (later_busy - busy) / max(later_busy - busy + later_idle - idle, 1)
 
 

@@ -46,7 +46,7 @@ class ServerProcess:
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise AssertionError(f"the server did not start:\n{self._log.read_text()[-4000:]}")
-            time.sleep(0.2)
+            time.sleep(0.2)  # another process tells nobody
 
     def stop(self) -> None:
         """Ends the process as Ctrl-C or a service manager would; one that hangs is killed and fails the test."""

@@ -43,7 +43,7 @@ def test_a_page_goes_on_at_another_server(
     second.locator("#styles input").nth(1).check(force=True)
     wait_until(second, "styletalk.events.some(({type}) => type === 'style.applied')")
     session = second.evaluate("styletalk.session")
-    time.sleep(1)  # the gateway hears of a choice within a quarter of a second
+    time.sleep(1)  # by the real clock the gateway hears of a choice within a quarter of a second
     os.kill(process_at(lost), signal.SIGKILL)
     wait_until(second, "styletalk.state === 'reconnecting'", timeout=15_000)
     wait_until(second, "styletalk.state === 'live'", timeout=40_000)

@@ -54,7 +54,7 @@ def avatar_server(other_site: tuple[Path, str]) -> Iterator[int]:
                 break
         except OSError:
             assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.1)
+            time.sleep(0.1)  # another process tells nobody
     yield port
     process.terminate()
     process.wait(10)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect
+from waiting import blocking_until
 
 from browser import chromium
 from browser.conftest import start_call, wait_until
@@ -80,10 +81,7 @@ def test_a_client_that_vanishes_frees_its_slot(
     browser_process = browser.new_browser_cdp_session()
     with pytest.raises(Exception, match="closed"):
         browser_process.send("Browser.crash")
-    deadline = time.monotonic() + 12
-    while active_sessions(server) and time.monotonic() < deadline:
-        time.sleep(0.25)
-    assert active_sessions(server) == 0
+    blocking_until(lambda: active_sessions(server) == 0, 12)
 
 
 def active_sessions(server: ServerProcess) -> int:

@@ -11,11 +11,18 @@ import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
 from live_server import LiveServer, RtcClient, pitch, running_server, silence, tone
+from waiting import until
 
 from streaming.scheduling.plan import Rung, StageCosts
 from streaming.units import STEP_TICKS, TICK_RATE
 
 HALF = (DARK + BRIGHT) / 2
+
+
+async def viewers_of(server: LiveServer, expected: list[int]) -> bool:
+    """Whether the presenters have so many viewers."""
+    listed = (await server.json("/api/presenters"))["presenters"]
+    return [presenter["viewers"] for presenter in listed] == expected
 
 
 async def test_speech_comes_back_delayed_with_a_mouth_that_moves_with_it() -> None:
@@ -25,7 +32,7 @@ async def test_speech_comes_back_delayed_with_a_mouth_that_moves_with_it() -> No
         started = await control.expect("speech.started")
         stopped = await control.expect("speech.stopped")
         assert stopped["frame"] - started["frame"] == pytest.approx(24, abs=6)
-        await asyncio.sleep(1.5)
+        await rtc_client.receive(1.5)
         metrics = await control.expect("metrics")
         assert 0 < metrics["fps"] < 32
         assert pitch(rtc_client) == pytest.approx(300, abs=10)
@@ -49,7 +56,7 @@ async def test_four_sessions_get_their_own_audio_and_face_only() -> None:
             rtc_client = RtcClient(tone(frequency, 1))
             assert await rtc_client.call(server, control.created["session"]) == 201
             rtc_clients.append(rtc_client)
-        await asyncio.sleep(3)
+        await asyncio.gather(*(rtc_client.receive(3) for rtc_client in rtc_clients))
         for number, (frequency, rtc_client) in enumerate(zip(tones, rtc_clients, strict=True)):
             assert pitch(rtc_client) == pytest.approx(frequency, abs=10)
             for _, _, image in rtc_client.frames[3:]:
@@ -99,17 +106,13 @@ async def test_a_viewer_sees_and_hears_a_presenter_until_it_leaves() -> None:
             viewer = RtcClient(None)
             assert await viewer.call(server, path="/whep/ann") == 201
             assert await RtcClient(None).call(server, path="/whep/nobody") == 404
-            await asyncio.sleep(2.5)
+            await viewer.receive(2.5)
             assert (await server.json("/api/presenters"))["presenters"][0]["viewers"] == 1
             assert len(viewer.frames) > 15
             assert pitch(viewer) == pytest.approx(400, abs=10)
             assert (await server.http("DELETE", viewer.resource))[0] == 200
-            async with asyncio.timeout(2):
-                while (await server.json("/api/presenters"))["presenters"][0]["viewers"]:
-                    await asyncio.sleep(0.05)
-        async with asyncio.timeout(3):
-            while (await server.json("/api/presenters"))["presenters"]:
-                await asyncio.sleep(0.05)
+            await until(lambda: viewers_of(server, [0]), 2)
+        await until(lambda: viewers_of(server, []), 3)
         await asyncio.gather(rtc_client.aclose(), viewer.aclose())
 
 
@@ -127,9 +130,7 @@ async def test_a_background_is_chosen_during_a_call_and_remembered() -> None:
             await control.send("session.update", background="transparent")
             applied = await control.expect("background.applied")
             assert applied["background"] == "transparent" and applied["frame"] > 0
-            async with asyncio.timeout(5):
-                while rtc_client.frames[-1][2].shape[0] != 192:
-                    await asyncio.sleep(0.05)
+            await until(lambda: rtc_client.frames[-1][2].shape[0] == 192)
             await rtc_client.aclose()
         async with server.control(control.created["session"]) as again:
             assert again.created["background"] == "transparent"
@@ -143,9 +144,7 @@ async def test_closing_the_control_channel_frees_the_slot_at_once() -> None:
             rtc_client = RtcClient(silence(1))
             assert await rtc_client.call(server, control.created["session"]) == 201
             assert server.service.worker.free_slots == 0
-        async with asyncio.timeout(2):
-            while server.service.worker.free_slots == 0:
-                await asyncio.sleep(0.02)
+        await until(lambda: server.service.worker.free_slots, 2)
         await rtc_client.aclose()
 
 
@@ -156,9 +155,7 @@ async def test_a_client_that_vanishes_without_a_word_loses_its_slot_within_five_
         await rtc_client.until_frame()
         for transceiver in rtc_client.peer.getTransceivers():
             await transceiver.sender.transport.transport._connection.close()  # a cut cable: no DTLS goodbye, no RTP
-        async with asyncio.timeout(6.5):
-            while server.service.worker.free_slots == 0:
-                await asyncio.sleep(0.05)
+        await until(lambda: server.service.worker.free_slots, 6.5)
         await rtc_client.aclose()
 
 
@@ -198,9 +195,7 @@ async def test_a_blend_of_styles_shows_and_is_remembered() -> None:
             await control.send("style.set", weights={"calm": 0.6, "happy": 0.2})
             applied = await control.expect("style.applied")
             assert (applied["style"], applied["weights"]) == (None, pytest.approx({"calm": 0.75, "happy": 0.25}))
-            async with asyncio.timeout(5):
-                while not rtc_client.frames or int(rtc_client.frames[-1][2][-1, 5]) != pytest.approx(80, abs=4):
-                    await asyncio.sleep(0.05)
+            await until(lambda: int(rtc_client.frames[-1][2][-1, 5]) == pytest.approx(80, abs=4))
             await control.send("style.set", weights={"calm": 0.5, "nothing": 0.5})
             assert (await control.expect("error"))["code"] == "not_found"
             await control.send("style.set", intensity=0.5)
@@ -215,12 +210,12 @@ async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences
         rtc_client = RtcClient(np.concatenate([silence(0.5), tone(300, 20)]))
         await rtc_client.call(server, control.created["session"])
         await control.expect("speech.started")
-        await asyncio.sleep(1)
+        await rtc_client.receive(1)
         await control.send("avatar.interrupt")
         sent = asyncio.get_running_loop().time()
         played = (await control.expect("avatar.interrupted"))["played_ms"]
         assert 0 < played < 1_500  # exact in virtual time, where the machine is never busy
-        await asyncio.sleep(1)
+        await rtc_client.receive(1)
         after = [
             (moment - sent, np.abs(samples).max() < 300) for moment, _, samples in rtc_client.audio if moment > sent
         ]
@@ -241,9 +236,7 @@ async def test_an_engine_failure_ends_the_session_with_an_event_and_nothing_else
         error = await control.expect("error")
         assert error["code"] == "session_failed" and "decoder" in error["message"]
         assert (await server.http("GET", "/readyz"))[0] == 200
-        async with asyncio.timeout(2):
-            while server.service.worker.free_slots < 4:
-                await asyncio.sleep(0.02)
+        await until(lambda: server.service.worker.free_slots == 4, 2)
         await rtc_client.aclose()
 
 
@@ -307,7 +300,7 @@ async def test_drawing_thumbnails_keeps_no_encoder_waiting() -> None:
 
         server.service.catalogue.style_thumbnail = draw
         asked = [asyncio.create_task(server.http("GET", "/api/styles/calm/thumbnail")) for _ in range(40)]
-        await asyncio.sleep(0.2)
+        await until(lambda: len(server.server.server_state.tasks) >= 40)
         try:
             rtc_client = RtcClient(silence(1))
             assert await rtc_client.call(server) == 201
@@ -332,9 +325,7 @@ async def test_thumbnails_are_rendered_in_advance_until_a_call_starts() -> None:
     async with running_server(engine, ready=False) as server:
         server.service.catalogue.style_thumbnail = draw
         await server.service.worker.wait_ready()
-        async with asyncio.timeout(5):
-            while len(drawn) < 2:
-                await asyncio.sleep(0.01)
+        await until(lambda: len(drawn) >= 2)
         rtc_client = RtcClient(silence(1))
         assert await rtc_client.call(server) == 201
         going_on.set()
@@ -376,9 +367,8 @@ async def test_frames_change_their_size_in_mid_call_and_are_reported() -> None:
         ladder = server.service.worker.ladder
         large = ladder.rungs[0].size
         ladder.rungs = (Rung(large // 2, 20),)
+        await until(lambda: rtc_client.frames[-1][2].shape[1] != large, 10)
         async with asyncio.timeout(10):
-            while rtc_client.frames[-1][2].shape[1] == large:
-                await asyncio.sleep(0.02)
             while (metrics := await control.expect("metrics"))["size"] == large:
                 pass
         assert (metrics["size"], metrics["frame_rate"]) == (large // 2, 20)
@@ -392,9 +382,7 @@ async def test_what_lives_as_long_as_the_process_is_kept_from_the_garbage_collec
     gc.unfreeze()
     async with running_server() as server:
         await server.service.worker.wait_ready()
-        async with asyncio.timeout(5):
-            while gc.get_freeze_count() < 1_000:
-                await asyncio.sleep(0.01)
+        await until(lambda: gc.get_freeze_count() >= 1_000)
     gc.unfreeze()
 
 
@@ -413,20 +401,18 @@ async def visit(server: LiveServer) -> None:
 async def test_calls_and_shutdown_leave_no_task_thread_slot_or_descriptor() -> None:
     before = asyncio.all_tasks()
     async with running_server(slots=2) as server:
+        tasks = len(asyncio.all_tasks())
         await visit(server)
-        await asyncio.sleep(0.3)
-        open_files, tasks = descriptors(), len(asyncio.all_tasks())
+        await until(lambda: not server.engine.slots and len(asyncio.all_tasks()) <= tasks)
+        open_files = descriptors()
         for _ in range(8):
             await visit(server)
-        await asyncio.sleep(0.5)
+        await until(lambda: not server.engine.slots and len(asyncio.all_tasks()) <= tasks)
         assert server.service.worker.free_slots == 2
-        assert len(server.engine.slots) == 0
-        assert descriptors() <= open_files + 2
-        assert len(asyncio.all_tasks()) <= tasks
+        await until(lambda: descriptors() <= open_files + 2)
         rtc_client = RtcClient(silence(1))
         await rtc_client.call(server)
         await rtc_client.until_frame()
     await rtc_client.aclose()
-    await asyncio.sleep(0.2)
-    assert asyncio.all_tasks() == before
+    await until(lambda: asyncio.all_tasks() == before)
     assert not [thread for thread in threading.enumerate() if thread.name in ("model-worker", "audio-decoder")]

@@ -3,12 +3,12 @@
 Skipped without `styletalk-live[ray]`.
 """
 
-import asyncio
 from collections.abc import Iterator
 
 import pytest
 from live_server import RtcClient, silence
 from ray_cluster import Client, call, servers
+from waiting import until
 
 pytest.importorskip("ray", reason="Ray is not installed")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -29,9 +29,7 @@ def running() -> int:
 
 
 async def until_running(count: int) -> None:
-    async with asyncio.timeout(60):
-        while running() != count:
-            await asyncio.sleep(0.5)
+    await until(lambda: running() == count, 60, every=0.5)
 
 
 async def test_servers_come_with_the_sessions_and_go_without_ending_one(front: str) -> None:
@@ -43,8 +41,11 @@ async def test_servers_come_with_the_sessions_and_go_without_ending_one(front: s
     ] == [201] * 2
     assert clients[0].server == clients[1].server
     await until_running(2)
-    while await call(clients[2], rtc_clients[2]) != 201:
-        await asyncio.sleep(0.5)
+
+    async def accepted() -> bool:
+        return await call(clients[2], rtc_clients[2]) == 201
+
+    await until(accepted, 60, every=0.5)
     assert clients[2].server != clients[0].server
     for rtc_client in rtc_clients:
         await rtc_client.until_frame(15)
@@ -53,7 +54,7 @@ async def test_servers_come_with_the_sessions_and_go_without_ending_one(front: s
     await rtc_clients[0].aclose()
     await until_running(1)
     seen = len(rtc_clients[2].frames)
-    await asyncio.sleep(5)
+    await rtc_clients[2].receive(5)
     assert len(rtc_clients[2].frames) > seen + 20
     again = RtcClient(silence(1))
     assert await call(Client(front), again) == 201

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from live_server import RtcClient, silence
 from ray_cluster import Client, call, post, process_at, servers
+from waiting import until
 from websockets.exceptions import ConnectionClosed
 
 pytest.importorskip("ray", reason="Ray is not installed")
@@ -61,10 +62,14 @@ async def test_killing_a_server_ends_only_its_sessions_which_resume_on_the_other
         await call(second, rtc_client)
         await rtc_client.until_frame(15)
         await channel.send(msgpack.packb({"type": "session.update", "presenter": "news"}))
-        await asyncio.sleep(1)
         lost, lasting = second.server, first.server
-        status, headers, _ = await post(f"{front}whep/news", b"")
-        assert status == 307 and headers["location"].startswith(f"{lost}whep/news?token=")
+
+        async def sent_on() -> dict[str, str] | None:
+            status, headers, _ = await post(f"{front}whep/news", b"")
+            return headers if status == 307 else None
+
+        headers = await until(sent_on, every=0.1)
+        assert headers["location"].startswith(f"{lost}whep/news?token=")
         os.kill(process_at(lost), signal.SIGKILL)
         with suppress(ConnectionClosed):
             async with asyncio.timeout(10):
@@ -88,11 +93,12 @@ async def test_no_offer_is_lost_while_a_server_dies(front: str) -> None:
     rtc_clients = [RtcClient(silence(1)) for _ in clients]
 
     async def call_until_answered(client: Client, rtc_client: RtcClient) -> None:
-        while True:
+        async def answered() -> bool:
             with suppress(OSError, asyncio.IncompleteReadError):
-                if await call(client, rtc_client) == 201:
-                    return
-            await asyncio.sleep(0.3)
+                return await call(client, rtc_client) == 201
+            return False
+
+        await until(answered, 60, every=0.3)
 
     first = asyncio.create_task(call_until_answered(clients[0], rtc_clients[0]))
     await first

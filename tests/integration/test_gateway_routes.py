@@ -12,6 +12,7 @@ from deterministic_engine import DeterministicEngine
 from live_server import LiveServer
 from modelless import make_service
 from starlette.applications import Starlette
+from waiting import forever, until
 from websockets.asyncio.client import connect
 
 from server.app import build_app
@@ -29,7 +30,7 @@ async def acquire(
     """The only server has one slot, and the client that gets it presents."""
     yield Placement(session or "first", SERVER)
     yield ClientSettings(Settings("bob", "happy"), 0.1, "news", 2)
-    await asyncio.sleep(60)
+    await forever()
 
 
 @asynccontextmanager
@@ -43,7 +44,7 @@ async def desk_in_front_of(places: int, monkeypatch: pytest.MonkeyPatch) -> Asyn
         nonlocal taken
         taken += 1
         if taken > places:
-            await asyncio.sleep(60)
+            await forever()
         async for told in acquire(session, client_settings):
             yield told
 
@@ -59,12 +60,15 @@ async def desk_in_front_of(places: int, monkeypatch: pytest.MonkeyPatch) -> Asyn
     app = build_app(service, gateway_routes(gateway, service.access), lifespan)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     serving = asyncio.create_task(server._serve([listener]), name="gateway")
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started)
     yield LiveServer(service, DeterministicEngine(), listener.getsockname()[1], server)
     server.should_exit = True
     await serving
     listener.close()
+
+
+async def presenters(gateway: LiveServer) -> list[dict[str, object]]:
+    return (await gateway.json("/api/presenters"))["presenters"]
 
 
 async def test_clients_and_viewers_are_sent_to_the_server_of_their_session(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,10 +77,7 @@ async def test_clients_and_viewers_are_sent_to_the_server_of_their_session(monke
         assert (await gateway.http("POST", "/whep/news"))[0] == 404
         status, headers, _ = await gateway.http("POST", "/whip")
         assert status == 307 and headers["location"].startswith(f"{SERVER}whip?session=first&token=")
-        await asyncio.sleep(0.05)
-        assert (await gateway.json("/api/presenters"))["presenters"] == [
-            {"name": "news", "avatar": "bob", "viewers": 2}
-        ]
+        assert await until(lambda: presenters(gateway)) == [{"name": "news", "avatar": "bob", "viewers": 2}]
         status, headers, _ = await gateway.http("POST", "/whep/news")
         assert status == 307 and headers["location"].startswith(f"{SERVER}whep/news?token=")
         assert b"styletalk_placed_sessions 1" in (await gateway.http("GET", "/metrics"))[2]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
 from live_server import Control, LiveServer, RtcClient, pitch, running_server, tone
+from waiting import until
 
 RATE = 24_000
 PIECE = RATE * 2  # one second of bytes
@@ -61,7 +62,7 @@ async def test_five_viewers_see_and_hear_one_rendering_of_audio_pushed_faster_th
         await control.expect("utterance.started")
         ended = await control.expect("utterance.ended", 6)
         assert ended["played_ms"] == 3_000
-        await asyncio.sleep(0.7)
+        await asyncio.gather(*(viewer.receive(0.7) for viewer in viewers))
         seconds = asyncio.get_running_loop().time() - began
         rendered = sum(kind == "render" for kind, _ in engine.calls) - rendered
         assert rendered < 31 * seconds  # 30 a second, not 150
@@ -166,7 +167,7 @@ async def test_a_recording_holds_video_and_audio_and_says_that_the_face_is_gener
         await push(control, spoken(400, 1))
         await control.send("input_audio.commit")
         await control.expect("utterance.ended")
-        await asyncio.sleep(0.3)
+        await control.expect("metrics")  # some frames after the last word
         await control.send("recording.stop")
         stopped = await control.expect("recording.stopped")
         assert (await server.json("/api/recordings"))["recordings"][0]["recording"] == recording
@@ -204,9 +205,7 @@ async def test_a_presentation_ends_with_its_channel_and_its_name_is_free_again()
             await control.send("presenter.stop")
             assert (await control.expect("presenter.stopped"))["presenter"] == "news"
             await present(other)
-        async with asyncio.timeout(3):
-            while server.service.worker.free_slots == 0:
-                await asyncio.sleep(0.02)
+        await until(lambda: server.service.worker.free_slots, 3)
         await viewer.aclose()
 
 
@@ -223,9 +222,8 @@ async def test_a_server_that_stops_completes_the_recording_and_leaves_no_task(
         await control.send("text.speak", text="This is never heard.")
         await control.expect("utterance.started")
         server.server.should_exit = True
-        await asyncio.sleep(0.2)
-    await asyncio.sleep(0.3)
-    assert asyncio.all_tasks() == before
+        await asyncio.wait_for(control.socket.wait_closed(), 5)
+    await until(lambda: asyncio.all_tasks() == before)
     with av.open(str(tmp_path / f"recordings/{recording}.mp4")) as video:
         assert next(video.decode(video=0)).width == 64
     assert not list((tmp_path / "recordings").glob(".*"))

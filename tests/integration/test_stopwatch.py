@@ -1,7 +1,5 @@
 """Proves that the latency benchmark's stopwatch marks the right frames and records all their stages."""
 
-import asyncio
-
 import numpy as np
 from live_server import RtcClient, running_server, silence, tone
 
@@ -15,7 +13,7 @@ async def test_a_burst_flashes_in_its_own_frame_and_stages_follow_each_other() -
         assert await rtc_client.call(server) == 201
         await rtc_client.until_frame()
         watch = Stopwatch(server.service.clients.microphone_sessions()[0], server.service.worker)
-        await asyncio.sleep(4)
+        await rtc_client.receive(4)
         due = [onset for onset in watch.onsets if watch.now() - onset.captured > 0.6]
         assert len(due) >= 2
         assert set(watch.flashes) <= {onset.tick // FRAME_TICKS * FRAME_TICKS for onset in watch.onsets}

@@ -1,6 +1,5 @@
 """Proves that a subscribed client receives motion and captions in sync with the face and the speech."""
 
-import asyncio
 import importlib.util
 from pathlib import Path
 
@@ -83,7 +82,6 @@ async def test_what_a_presenter_says_is_captioned_by_the_real_recognizer_while_i
         assert "가" <= final["text"][0] <= "힣" and len(final["words"]) >= 1
         for word in final["words"]:
             assert began["frame"] <= word["start"] < word["end"] <= final["frame"] + 1
-        await asyncio.sleep(0)
 
 
 async def test_a_viewer_receives_events_and_motion_but_cannot_interfere() -> None:

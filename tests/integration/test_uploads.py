@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from face_videos import noise_frames, talking_frames, write_video
 from live_server import LiveServer, running_server
+from waiting import until
 
 from server.http import uploads
 from styletalk_core.library.avatars import AvatarLibrary
@@ -22,7 +23,7 @@ from styletalk_core.library.backgrounds import BackgroundLibrary
 from styletalk_core.library.styles import StyleLibrary
 
 SLOW_WORK = """
-import os, time
+import os, signal
 from pathlib import Path
 from server.http.sandbox import serve
 
@@ -30,7 +31,7 @@ def work(request, progress):
     (Path(request["folder"])).mkdir()
     (Path(request["folder"]) / "half.style.npz").write_bytes(b"PK half")
     progress(0.5)
-    time.sleep(60)
+    signal.pause()
 
 serve(work)
 """
@@ -60,7 +61,7 @@ async def test_clip_becomes_a_style_and_is_removed(tmp_path: Path, library: Styl
         done = []
         while not sending.done():
             done.append((await server.json("/api/uploads"))["done"])
-            await asyncio.sleep(0.02)  # the page asks in intervals, too
+            await asyncio.sleep(0.02)  # the page, too, asks in intervals
         assert done == sorted(done) and len(set(done)) > 5, "the progress is not told"
         status, style = await sending
         assert (status, style["name"], style["kind"]) == (201, "mine", "user")
@@ -133,9 +134,13 @@ async def test_file_that_is_too_large_is_not_read_to_its_end(monkeypatch: pytest
 
 async def uploads_when(server: LiveServer, wanted: Callable[[list[dict[str, Any]]], bool]) -> list[dict[str, Any]]:
     """The uploads as the server lists them, once they are as wanted."""
-    async with asyncio.timeout(60):
-        while not wanted(listed := (await server.json("/api/uploads"))["uploads"]):
-            await asyncio.sleep(0.02)  # another process works: nothing here tells when
+    listed: list[dict[str, Any]] = []
+
+    async def are_as_wanted() -> bool:
+        listed[:] = (await server.json("/api/uploads"))["uploads"]
+        return wanted(listed)
+
+    await until(are_as_wanted, 60)
     return listed
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from waiting import forever, turns, until
 
 from server.gateway import ATTEMPTS, ClientSettings, Gateway, NoCapacity, Placement, ServerLost
 from streaming.session import Settings
@@ -28,7 +29,7 @@ class Servers:
             self.failures -= 1
             raise ServerLost
         if len(self.lose) >= self.places:
-            await asyncio.sleep(60)
+            await forever()
         name = session or f"session {len(self.lose)}"
         self.lose[name] = asyncio.Event()
         yield Placement(name, f"http://server-{len(self.asked)}/")
@@ -50,11 +51,10 @@ async def test_a_session_whose_server_is_lost_is_resumed_on_another() -> None:
     gateway = Gateway(servers.acquire)
     placement = await gateway.place(None)
     lost = servers.lose[placement.session]
-    await asyncio.sleep(0)
+    await turns()
     assert set(gateway.presenters()) == {"news"}
     lost.set()
-    while gateway.placed:
-        await asyncio.sleep(0)
+    await until(lambda: not gateway.placed)
     again = await gateway.place(placement.session)
     assert again.session == placement.session and again.url != placement.url
     assert servers.asked[-1] == (placement.session, HAPPY)

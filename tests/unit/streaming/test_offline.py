@@ -82,7 +82,7 @@ class Unsteady(DeterministicEngine):
             self.begun += 1
             self.at_once = max(self.at_once, self.at_work)
             number = self.begun
-        time.sleep(0.004 if number % 2 else 0.0)
+        time.sleep(0.004 if number % 2 else 0.0)  # threads overtake one another in real time
         with self._lock:
             images = super().render(*args)
             self.at_work -= 1
@@ -106,7 +106,7 @@ def test_the_frames_are_the_same_for_any_number_of_threads() -> None:
 def test_the_frames_that_wait_are_bounded() -> None:
     engine, ahead = Unsteady(), []
     for shown, _ in enumerate(offline.render(engine, RECORDING, Settings("ada", "calm"), threads=2), start=1):
-        time.sleep(0.001)
+        time.sleep(0.001)  # the drawing threads run ahead as far as they may
         ahead.append(engine.begun - shown)
     assert max(ahead) <= 2 * offline.FRAMES_PER_THREAD + 3  # a frame is begun some frames before it is due
 

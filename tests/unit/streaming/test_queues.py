@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from waiting import turns
 
 from streaming.queues import BoundedQueue, OnFull
 
@@ -18,7 +19,7 @@ async def test_a_producer_waits_for_room() -> None:
     queue: BoundedQueue[int] = BoundedQueue("test", 1, OnFull.WAIT)
     await queue.put(1)
     waiting = asyncio.create_task(queue.put(2))
-    await asyncio.sleep(0)
+    await turns()
     assert not waiting.done()
     assert await queue.get() == 1
     await waiting
@@ -35,7 +36,7 @@ async def test_offering_to_a_full_waiting_queue_is_an_error() -> None:
 async def test_a_consumer_waits_for_an_item() -> None:
     queue: BoundedQueue[str] = BoundedQueue("test", 1, OnFull.WAIT)
     waiting = asyncio.create_task(queue.get())
-    await asyncio.sleep(0)
+    await turns()
     queue.offer("late")
     assert await waiting == "late"
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
 from numpy.typing import NDArray
+from waiting import virtual_seconds
 
 from streaming.audio.drift import DriftFollower
 from streaming.clock import MediaClock
@@ -44,7 +45,7 @@ class Drive:
         began, capture = loop.time(), self.session.capture_tick()
         for k, start in enumerate(range(0, len(samples), PACKET_TICKS)):
             due = began + (start + PACKET_TICKS) / 48_000 * (1 + drift)
-            await asyncio.sleep(due - loop.time())
+            await virtual_seconds(due - loop.time())
             if k not in lost:
                 packet = samples[start : start + PACKET_TICKS]
                 self.session.push_audio(AudioChunk(capture + start, 0, packet))
@@ -93,7 +94,7 @@ async def drive_for(
     engine = engine or DeterministicEngine()
     drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm"))
     await drive.start(samples, **options)
-    await asyncio.sleep(seconds)
+    await virtual_seconds(seconds)
     await drive.stop()
     return drive
 
@@ -168,9 +169,9 @@ def test_an_interruption_is_silent_from_the_next_packet_and_closes_the_mouth() -
         engine = DeterministicEngine()
         drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm"))
         await drive.start(np.concatenate([silence(0.5), tone(1.5)]))
-        await asyncio.sleep(1.5)
+        await virtual_seconds(1.5)
         moment, played = asyncio.get_running_loop().time(), drive.session.interrupt()
-        await asyncio.sleep(2)
+        await virtual_seconds(2)
         await drive.stop()
         return drive, moment, played
 
@@ -200,13 +201,13 @@ def test_style_and_avatar_change_with_the_frame_that_was_promised() -> None:
         engine = DeterministicEngine()
         drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm"))
         await drive.start(silence(3))
-        await asyncio.sleep(1.005)
+        await virtual_seconds(1.005)
         style = await drive.session.set_style("happy", 1.0, 0.5)
-        await asyncio.sleep(1)
+        await virtual_seconds(1)
         avatar = await drive.session.set_avatar("bob")
         with pytest.raises(ValueError, match="nobody"):
             await drive.session.set_avatar("nobody")
-        await asyncio.sleep(1)
+        await virtual_seconds(1)
         await drive.stop()
         return drive, style, avatar
 
@@ -226,11 +227,11 @@ def test_a_background_is_shown_from_the_frame_that_was_promised() -> None:
         drive = Drive(engine, InlineWorker(engine), Settings("ada", "calm", background="blur"))
         await drive.start(silence(2))
         assert engine.slots[drive.session.lease.slot].background == "blur"
-        await asyncio.sleep(1.005)
+        await virtual_seconds(1.005)
         with pytest.raises(ValueError, match="moon"):
             await drive.session.set_background("moon")
         frame = await drive.session.set_background("transparent")
-        await asyncio.sleep(1)
+        await virtual_seconds(1)
         await drive.stop()
         return drive, frame
 
@@ -251,7 +252,7 @@ def test_sessions_that_share_an_engine_do_not_hear_or_show_each_other() -> None:
         ]
         for number, drive in enumerate(drives):
             await drive.start(np.concatenate([silence(0.2 * number), tone(2, 200 + 100 * number)]))
-        await asyncio.sleep(2.5)
+        await virtual_seconds(2.5)
         for drive in drives:
             await drive.stop()
         return drives
@@ -284,7 +285,7 @@ class SlowWorker(InlineWorker):
         wait = self._delay(self._count)
 
         async def later() -> NDArray[np.uint8]:
-            await asyncio.sleep(wait)
+            await virtual_seconds(wait)
             return await picture
 
         return asyncio.ensure_future(later())
@@ -295,7 +296,7 @@ async def drive_slowly(delay: Callable[[int], float]) -> Drive:
     engine = DeterministicEngine()
     drive = Drive(engine, SlowWorker(engine, delay), Settings("ada", "calm"))
     await drive.start(silence(3))
-    await asyncio.sleep(3)
+    await virtual_seconds(3)
     await drive.stop()
     return drive
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
+from waiting import virtual_seconds
 
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
@@ -26,7 +27,7 @@ class Stage:
         lateness = np.random.default_rng(0)
 
         async def oversleep(seconds: float) -> None:
-            await asyncio.sleep(seconds + lateness.uniform(0, 0.004))  # as real timers do
+            await virtual_seconds(seconds + lateness.uniform(0, 0.004))  # as real timers do
 
         clock = MediaClock(plan.delay, loop.time, oversleep)
         self.session = Session(worker, worker.lease(), plan, clock, Settings("ada", "calm"), 0)
@@ -96,10 +97,10 @@ def test_audio_pushed_at_once_plays_without_a_gap_across_utterances() -> None:
     said = [speech(seconds, seed) for seed, seconds in enumerate((7.7771, 0.0333, 3.0101))]
 
     async def scenario(stage: Stage) -> None:
-        await asyncio.sleep(0.513)
+        await virtual_seconds(0.513)
         for part in said:
             stage.say(*np.split(part, range(700, len(part), 4_321)))
-        await asyncio.sleep(13)
+        await virtual_seconds(13)
 
     stage, _ = virtually(scenario)
     place(stage.audio(), np.concatenate(said))
@@ -112,10 +113,10 @@ def test_audio_pushed_as_fast_as_it_is_spoken_and_unevenly_plays_without_a_gap()
     async def scenario(stage: Stage) -> None:
         utterance = stage.speaker.open()
         for k, piece in enumerate(np.split(said, range(960, len(said), 960))):
-            await asyncio.sleep(0.06 if k % 3 == 2 else 0.0)
+            await virtual_seconds(0.06 if k % 3 == 2 else 0.0)
             stage.speaker.append(utterance, piece)
         stage.speaker.close(utterance)
-        await asyncio.sleep(2)
+        await virtual_seconds(2)
 
     stage, _ = virtually(scenario)
     place(stage.audio(), said)
@@ -124,9 +125,9 @@ def test_audio_pushed_as_fast_as_it_is_spoken_and_unevenly_plays_without_a_gap()
 def test_between_utterances_the_face_lives_on_with_a_closed_mouth_and_speaks_again_at_once() -> None:
     async def scenario(stage: Stage) -> None:
         stage.say(speech(1))
-        await asyncio.sleep(8)
+        await virtual_seconds(8)
         stage.say(speech(1, 1))
-        await asyncio.sleep(2)
+        await virtual_seconds(2)
 
     stage, _ = virtually(scenario)
     onset = place(stage.audio(), speech(1, 1))
@@ -140,14 +141,14 @@ def test_a_mark_is_reported_within_a_frame_of_its_place_and_names_the_frame_that
     places = (0, 1, 959, 960, 12_345, 96_000)
 
     async def scenario(stage: Stage) -> None:
-        await asyncio.sleep(0.3)
+        await virtual_seconds(0.3)
         utterance, done = stage.speaker.open(), 0
         for k, tick in enumerate(places):
             stage.speaker.append(utterance, speech(2)[done:tick])
             stage.speaker.mark(utterance, f"m{k}")
             done = tick
         stage.speaker.close(utterance)
-        await asyncio.sleep(3)
+        await virtual_seconds(3)
 
     stage, _ = virtually(scenario)
     onset = place(stage.audio(), speech(2))
@@ -168,9 +169,9 @@ def test_a_mark_that_is_set_when_everything_was_said_or_sent_tells_the_end(after
         utterance = stage.speaker.open()
         stage.speaker.append(utterance, speech(1))
         stage.speaker.close(utterance)
-        await asyncio.sleep(after)
+        await virtual_seconds(after)
         stage.speaker.mark(utterance, "end")
-        await asyncio.sleep(2)
+        await virtual_seconds(2)
 
     stage, _ = virtually(scenario)
     end = place(stage.audio(), speech(1)) + 48_000
@@ -186,11 +187,11 @@ def test_an_interruption_tells_to_the_sample_what_was_heard_and_what_follows_is_
         utterance = stage.speaker.open()
         stage.speaker.append(utterance, speech(20, 1))
         stage.speaker.mark(utterance, "late")
-        await asyncio.sleep(after)
+        await virtual_seconds(after)
         stage.speaker.played()
         interruption = stage.speaker.interrupt()
         stage.say(speech(1, 2))
-        await asyncio.sleep(3)
+        await virtual_seconds(3)
         return interruption
 
     stage, interruption = virtually(scenario)
@@ -209,13 +210,13 @@ def test_an_interruption_tells_to_the_sample_what_was_heard_and_what_follows_is_
 def test_an_interruption_of_nothing_says_so_and_clearing_lets_the_sentence_end() -> None:
     async def scenario(stage: Stage) -> tuple[Interruption, int]:
         stage.say(speech(1))
-        await asyncio.sleep(3)
+        await virtual_seconds(3)
         nothing = stage.speaker.interrupt()
         stage.say(speech(1, 1))
         stage.say(speech(1, 2))
-        await asyncio.sleep(0.5)
+        await virtual_seconds(0.5)
         cleared = stage.speaker.clear()
-        await asyncio.sleep(2)
+        await virtual_seconds(2)
         return nothing, cleared
 
     stage, (nothing, cleared) = virtually(scenario)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from starlette.responses import PlainTextResponse
+from waiting import until
 
 from server.config import ServerConfig
 from server.http.draining import DrainingServer, http_options
@@ -18,9 +19,10 @@ class Drained:
     def __init__(self, drain_seconds: int) -> None:
         self.config = ServerConfig(drain_seconds=drain_seconds)
         self.draining = False
-        self.over = asyncio.Event()
+        self.begun, self.over = asyncio.Event(), asyncio.Event()
 
     async def drain(self, seconds: float) -> None:
+        self.begun.set()
         await self.over.wait()
 
 
@@ -31,16 +33,16 @@ async def started(drain_seconds: int) -> tuple[DrainingServer, Any, "asyncio.Tas
     server = DrainingServer(options, service)
     listener = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server._serve([listener]))
-    while not server.started:
-        await asyncio.sleep(0.01)
+    await until(lambda: server.started)
     return server, service, serving
 
 
 async def test_sigterm_stops_the_server_when_the_last_call_is_over() -> None:
     server, service, serving = await started(drain_seconds=60)
     server.handle_exit(signal.SIGTERM, None)
-    await asyncio.sleep(0.3)
-    assert service.draining and not server.should_exit
+    await asyncio.wait_for(service.begun.wait(), 5)
+    await asyncio.sleep(0.3)  # uvicorn looks every 0.1 s whether it should exit
+    assert service.draining and not server.should_exit and not serving.done()
     service.over.set()
     await asyncio.wait_for(serving, 5)
 

@@ -48,11 +48,11 @@ def work(request, progress):
         case "greed":
             raise MemoryError
         case "sleep":
-            time.sleep(60)
+            signal.pause()
 
 serve(work)
 """
-BABBLE = "import sys; sys.stdin.readline(); print('[1, 2]', flush=True); import time; time.sleep(60)"
+BABBLE = "import sys; sys.stdin.readline(); print('[1, 2]', flush=True); import signal; signal.pause()"
 
 
 def sandboxed_python(program: str) -> "subprocess.CompletedProcess[str]":

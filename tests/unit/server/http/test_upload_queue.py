@@ -4,6 +4,7 @@ import asyncio
 from contextlib import ExitStack
 
 import pytest
+from waiting import turns
 
 from server.http.upload_queue import UploadQueue, UploadQueueFull
 
@@ -22,8 +23,7 @@ async def test_turns_come_in_the_order_of_arrival() -> None:
 
     with queue.ticket("avatar", "sending"):
         tasks = [asyncio.create_task(enroll(name)) for name in ("a", "b", "c")]
-        for _ in range(3):
-            await asyncio.sleep(0)  # lets every task come to its wait
+        await turns(3)  # every task comes to its wait
         told = {ticket.name: (position, ticket.done) for ticket, position in queue.positions()}
         assert told == {"sending": (None, 0.0), "a": (0, 0.5), "b": (1, 0.0), "c": (2, 0.0)}
         assert queue.busy and order == ["a"]

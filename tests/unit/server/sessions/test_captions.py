@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
+from waiting import virtual_seconds
 
 from server.errors import Refusal
 from server.protocol.events import CaptionWord, Event, TranscriptFinal, encode
@@ -100,7 +101,7 @@ def virtually(scenario: Callable[[Scene], Awaitable[None]]) -> Scene:
 def test_captions_are_sent_when_their_audio_is_played_with_the_current_frame() -> None:
     async def scenario(scene: Scene) -> None:
         await scene.speak(2.5)
-        await asyncio.sleep(2)
+        await virtual_seconds(2)
 
     scene = virtually(scenario)
     assert scene.told[0][1] == {"type": "captions.applied", "captions": True}
@@ -122,11 +123,11 @@ def test_what_was_cut_off_is_not_captioned_and_what_follows_is() -> None:
     async def scenario(scene: Scene) -> None:
         nonlocal cut_at
         speaking = asyncio.create_task(scene.speak(3))
-        await asyncio.sleep(1.5)
+        await virtual_seconds(1.5)
         scene.session.interrupt()
         cut_at = asyncio.get_running_loop().time()
         await speaking
-        await asyncio.sleep(2)
+        await virtual_seconds(2)
 
     scene = virtually(scenario)
     delay = scene.session.plan.delay / 48_000

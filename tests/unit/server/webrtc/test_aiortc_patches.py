@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 from aiortc.rtp import RtcpPacket, RtcpSrPacket, RtpPacket, is_rtcp
+from waiting import until
 
 from server.webrtc import aiortc_patches as patches
 from server.webrtc.vp8_encoder import LiveVp8Encoder
@@ -36,7 +37,7 @@ class PacedPictures(MediaStreamTrack):
         self._late, self._count = late, 100
 
     async def recv(self) -> av.VideoFrame:
-        await asyncio.sleep(1 / 30 + (self._late if self._count == 100 else 0))
+        await asyncio.sleep(1 / 30 + (self._late if self._count == 100 else 0))  # sent at the pace of real frames
         self._count += 1
         return picture(self._count, 64)
 
@@ -69,14 +70,14 @@ async def test_sender_reports_carry_the_time_of_the_content() -> None:
     rtp_sender.transport._send_rtp = send
     patches.report_content_time(rtp_sender, lambda rtp: timestamps.append(rtp) or began + rtp / 90_000)
     await connect(sender, receiver)
-    reports: list[RtcpSrPacket] = []
-    async with asyncio.timeout(8):
-        while len(reports) < 2:
-            await asyncio.sleep(0.1)
-            reports = [p for d in sent if is_rtcp(d) for p in RtcpPacket.parse(d) if isinstance(p, RtcpSrPacket)]
-            reports = [r for r in reports if r.sender_info.packet_count > 0]
+
+    def reports() -> list[RtcpSrPacket]:
+        found = [p for d in sent if is_rtcp(d) for p in RtcpPacket.parse(d) if isinstance(p, RtcpSrPacket)]
+        return [report for report in found if report.sender_info.packet_count > 0]
+
+    await until(lambda: len(reports()) >= 2, 8, every=0.1)
     origin = next(RtpPacket.parse(data).timestamp for data in sent if not is_rtcp(data)) - 101 * 3_000
-    for report in reports:
+    for report in reports():
         content = ((report.sender_info.rtp_timestamp - origin) & 0xFFFFFFFF) / 90_000
         reported = report.sender_info.ntp_timestamp / (1 << 32) - patches.NTP_UNIX_OFFSET - began
         assert reported == pytest.approx(content, abs=0.001)
@@ -92,9 +93,7 @@ async def test_tapped_packets_arrive_at_once_and_no_buffer_holds_them() -> None:
         patches.tap_packets(receiver.getReceivers()[0], lambda packet, data: seen.append((packet.timestamp, data)))
 
     await connect(sender, receiver)
-    async with asyncio.timeout(5):
-        while len({timestamp for timestamp, _ in seen}) < 5:
-            await asyncio.sleep(0.02)
+    await until(lambda: len({timestamp for timestamp, _ in seen}) >= 5)
     assert all(isinstance(data, bytes) and data for _, data in seen)
     await asyncio.gather(sender.close(), receiver.close())
 

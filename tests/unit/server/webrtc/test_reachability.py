@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
 import pytest
+from waiting import until
 
 from server.config import ServerConfig
 from server.webrtc import reachability
@@ -55,7 +56,16 @@ async def coturn() -> AsyncIterator[None]:
     options = ("-p", str(PORT), "--no-tls", "--no-dtls", "--no-cli", "--log-file", "stdout", "--pidfile", "/dev/null")
     quiet = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(*COTURN, *options, stdout=quiet, stderr=quiet)
-    await asyncio.sleep(1)
+
+    async def listening() -> bool:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", PORT)
+        except OSError:
+            return False
+        writer.close()
+        return True
+
+    await until(listening, every=0.1)
     yield
     process.kill()
     await process.wait()

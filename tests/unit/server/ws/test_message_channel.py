@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from waiting import forever, turns
 
 from server.errors import Refusal
 from server.protocol.events import Pong, SpeechStarted, SpeechStopped
@@ -39,7 +40,7 @@ class Socket:
         self._messages = list(messages)
 
     async def receive(self) -> dict[str, Any]:
-        await asyncio.sleep(0.01)  # what is queued goes out first
+        await turns(3)  # what is queued goes out first
         if not self._messages:
             return {"type": "websocket.disconnect"}
         return {"type": "websocket.receive", "text": json.dumps(self._messages.pop(0))}
@@ -79,7 +80,7 @@ async def test_other_work_ends_when_the_client_leaves() -> None:
 
     async def work() -> None:
         try:
-            await asyncio.sleep(60)
+            await forever()
         finally:
             ended.set()
 

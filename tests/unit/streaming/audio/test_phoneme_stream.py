@@ -4,6 +4,7 @@ import asyncio
 
 import numpy as np
 from deterministic_engine import AA, DeterministicEngine
+from waiting import virtual_seconds
 
 from streaming.audio.phoneme_stream import PhonemeStream
 from streaming.media import AudioChunk
@@ -27,7 +28,7 @@ def heard(packets: list[tuple[int, np.ndarray]], forget_at: int | None = None) -
             if number == forget_at:
                 phonemes.forget(number * PACKET_TICKS)
             phonemes.put(AudioChunk(number * PACKET_TICKS, 0, samples))
-            await asyncio.sleep(0.02)
+            await virtual_seconds(0.02)
         running.cancel()
         return phonemes
 

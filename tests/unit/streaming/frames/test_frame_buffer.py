@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from waiting import virtual_seconds
 
 from streaming.clock import MediaClock
 from streaming.frames.elastic_delay import MAX_ADDED_DELAY_TICKS, DelaySeen, ElasticDelay
@@ -90,7 +91,7 @@ def test_of_several_overdue_frames_the_newest_leaves() -> None:
         for index in range(4):
             scene.put(index, -0.01)
         await scene.next()
-        await asyncio.sleep(0.1)  # as long as the way out of a picture may take
+        await virtual_seconds(0.1)  # as long as the way out of a picture may take
         assert (await scene.next())[0] == 3
         assert scene.ladder.sending == [pytest.approx(0.1)]
         assert scene.ladder.troubled == [False, True]

@@ -9,10 +9,11 @@ from contextlib import asynccontextmanager
 import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
+from waiting import until
 
 from streaming.errors import ControlFailed, EngineFailure, WorkerFull
-from streaming.scheduling.slots import SlotLease
 from streaming.scheduling.worker import BatchWorker, Machine
+from streaming.scheduling.slots import SlotLease
 from styletalk_core.errors import NotFound
 
 WINDOW = np.zeros((11, 41), np.float32)
@@ -36,6 +37,17 @@ async def opened(worker: BatchWorker) -> SlotLease:
     return lease
 
 
+def gated() -> tuple[DeterministicEngine, threading.Event]:
+    """An engine that decodes a batch only when the event is set."""
+    gate = threading.Event()
+    return DeterministicEngine(cost={"decode": 1.0}, sleep=lambda _: gate.wait(10)), gate
+
+
+def decoding(engine: DeterministicEngine) -> bool:
+    """Whether a batch has been begun."""
+    return any(kind == "decode" for kind, _ in engine.calls)
+
+
 def soon() -> float:
     return time.monotonic() + 5
 
@@ -52,12 +64,13 @@ async def test_slots_are_leased_once_refused_when_gone_and_free_again_after_rele
 
 
 async def test_jobs_that_wait_together_run_as_one_batch() -> None:
-    engine = DeterministicEngine(cost={"decode": 0.05})
+    engine, gate = gated()
     async with running(engine) as worker:
         leases = [await opened(worker) for _ in range(4)]
         blocker = worker.decode(leases[0], WINDOW, soon())
-        await asyncio.sleep(0.01)
+        await until(lambda: decoding(engine))
         rest = [worker.decode(lease, WINDOW, soon()) for lease in leases[1:]]
+        gate.set()
         await asyncio.gather(blocker, *rest)
     assert [len(slots) for kind, slots in engine.calls if kind == "decode"] == [1, 3]
 
@@ -73,12 +86,13 @@ async def test_a_job_of_an_ended_session_is_not_run() -> None:
 
 
 async def test_jobs_that_wait_when_their_session_ends_are_not_run() -> None:
-    engine = DeterministicEngine(cost={"decode": 0.05})
+    engine, gate = gated()
     async with running(engine) as worker:
         lease, other = await opened(worker), await opened(worker)
         blocker = worker.decode(other, WINDOW, soon())
-        await asyncio.sleep(0.01)
+        await until(lambda: decoding(engine))
         waiting = worker.decode(lease, WINDOW, soon())
+        asyncio.get_running_loop().call_soon(gate.set)  # once the release has taken the job away
         await worker.release(lease)
         with pytest.raises(EngineFailure, match="ended"):
             await waiting
@@ -132,8 +146,7 @@ async def test_three_failures_in_a_row_make_the_worker_unready_and_restart_it() 
             with pytest.raises(EngineFailure):
                 await worker.decode(lease, WINDOW, soon())
         async with asyncio.timeout(5):
-            while worker.ready:
-                await asyncio.sleep(0.005)
+            await until(lambda: not worker.ready)
             await worker.wait_ready()
         with pytest.raises(EngineFailure, match="taken away"):
             await worker.decode(lease, WINDOW, soon())
@@ -150,12 +163,13 @@ async def test_timing_is_kept_per_stage() -> None:
 
 
 async def test_closing_answers_waiting_jobs() -> None:
-    engine = DeterministicEngine(cost={"decode": 0.2})
+    engine, gate = gated()
     async with running(engine) as worker:
         lease, other = await opened(worker), await opened(worker)
         running_job = worker.decode(lease, WINDOW, soon())
-        await asyncio.sleep(0.02)
+        await until(lambda: decoding(engine))
         waiting = worker.decode(other, WINDOW, soon())
+        asyncio.get_running_loop().call_soon(gate.set)  # once the worker has been told to stop
     assert (await running_job).shape == (64,)
     with pytest.raises(EngineFailure, match="shutting down"):
         await waiting

@@ -1,7 +1,6 @@
 """Proves that the benchmarks of the running system reject invalid options and count late frames."""
 
 import argparse
-import asyncio
 import itertools
 import os
 import time
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
+from waiting import turns
 
 from server.lab.benchmarks import batch, capacity, churn, interruption, latency, soak, stopwatch, switch
 from server.lab.benchmarks.adaptation import Adaptation
@@ -135,7 +135,7 @@ def test_a_frame_counts_once_and_pace_and_recovery_are_reported() -> None:
 def test_busy_loops_keep_each_its_core_busy_and_end() -> None:
     began = os.times()
     with busy_loops(2):
-        time.sleep(0.5)
+        time.sleep(0.5)  # the loops use processor time meanwhile
     used = os.times()
     assert used.children_user - began.children_user > 0.1
     with pytest.raises(ChildProcessError):
@@ -171,7 +171,7 @@ async def test_a_frame_is_timed_from_decoding_to_rendering() -> None:
     )
     worker.submit = partial(stopwatch.Stopwatch._submit, watch, worker.submit)  # type: ignore[method-assign]
     decoded = await worker.decode(lease, np.zeros((11, 41), np.float32), 0.5)
-    await asyncio.sleep(0)  # the callbacks of a future that is done run in the next turn of the loop
+    await turns()  # the callbacks of a future that is done run in the next turn of the loop
     await worker.render(lease, Composer(0).compose(4_800, 0, decoded, True, 0.1), 0.5)
-    await asyncio.sleep(0)
+    await turns()
     assert watch.frames == {4_800: stopwatch.FrameMoments(0.1, 1.0, 2.0, 3.0, 4.0)}

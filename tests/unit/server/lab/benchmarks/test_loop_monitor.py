@@ -66,7 +66,7 @@ async def test_what_a_slow_machine_adds_is_not_the_programs_own() -> None:
 def test_the_bystander_looks_on_from_a_process_of_its_own() -> None:
     bystander = Bystander()
     with bystander.at_work():
-        time.sleep(0.5)
+        time.sleep(0.5)  # the other process measures real time and tells only at its end
     assert len(bystander.samples) > 5
     assert (np.diff(bystander.samples[:, 0]) > 0).all() and (bystander.samples[:, 1] > 0).all()
 
@@ -79,13 +79,13 @@ async def test_a_wait_within_a_nap_that_was_in_time_takes_nothing_from_another()
 async def test_a_real_loop_that_is_kept_busy_is_seen() -> None:
     monitor = LoopMonitor()
     watching = asyncio.create_task(monitor.run())
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # some naps of the monitor, on the real clock, before the block
     waited, end = ProcessorWait(), asyncio.get_running_loop().time() + 0.1
     before = waited()
     while asyncio.get_running_loop().time() < end:
         pass
     pushed_aside = waited() - before
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(0.05)  # and after it
     watching.cancel()
     seen = monitor.figures(USUAL)
     assert seen["loop_block_max_ms"] > 90
