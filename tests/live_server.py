@@ -26,9 +26,9 @@ from server.catalogue import AvatarEntry, StyleEntry
 from server.config import ServerConfig
 from server.service import Service
 from server.webrtc.tracks import OpusEncoder, audio_packet
-from streaming.scheduling.worker import BatchWorker, Machine
 from streaming.scheduling.overload import OverloadLadder
 from streaming.scheduling.plan import FRAME_RATES, MachinePlan, Rung, StageCosts
+from streaming.scheduling.worker import BatchWorker, Machine
 from styletalk_core.errors import NotFound
 from styletalk_core.library.backgrounds import BackgroundEntry
 
