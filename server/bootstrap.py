@@ -4,6 +4,7 @@ Runs on: the main thread. The models are imported and run on the worker thread o
 """
 
 import ctypes
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from server.service import Service
     from streaming.engine import Engine
     from streaming.scheduling.worker import BatchWorker, Machine
+    from styletalk_core.engine import ModelEngine
     from styletalk_core.library.avatars import AvatarLibrary
     from styletalk_core.library.backgrounds import BackgroundLibrary
     from styletalk_core.library.styles import StyleLibrary
+    from styletalk_core.models.pirenderer import PIRenderer
 
 SESSIONS_ON_GPU = 32
 
@@ -109,6 +112,27 @@ def make_worker(
         return ModelEngine(avatars, styles, backgrounds, device=chosen, size=size, pirenderer=pirenderer)
 
     return BatchWorker(make_engine, slots, pad=device.startswith("cuda"), machine=machine_of(config))
+
+
+def make_offline_engine(
+    avatars: "AvatarLibrary",
+    styles: "StyleLibrary",
+    backgrounds: "BackgroundLibrary",
+    size: int,
+    pirenderer: "PIRenderer | None" = None,
+) -> "ModelEngine":
+    """Return the models on the CPU without warm-up: offline they need only one portrait and one style."""
+    import cv2
+
+    from styletalk_core.engine import ModelEngine
+
+    cv2.setNumThreads(1)  # each core draws its own frame
+    return ModelEngine(avatars, styles, backgrounds, size=size, pirenderer=pirenderer)
+
+
+def drawing_threads() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _has_gpu() -> bool:

@@ -29,6 +29,8 @@ from streaming.session import Settings
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 5
+MAX_VOICES = 32
+"""Voices kept open."""
 
 
 @dataclass(slots=True)
@@ -45,7 +47,7 @@ class Service:
     captions: CaptionModel = field(init=False)
     internal_errors: Counter[str] = field(default_factory=Counter, init=False)
     """Unexpected errors outside the worker, by place: http, channel or upload."""
-    _voice: Voice | None = field(default=None, init=False)
+    _voices: dict[tuple[str, str], Voice] = field(default_factory=dict, init=False)
     _drawing: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "drawing"), init=False)
 
     def __post_init__(self) -> None:
@@ -75,15 +77,17 @@ class Service:
         self.captions.close()
         self._drawing.shutdown(wait=False, cancel_futures=True)
 
-    def voice(self) -> Voice:
-        """Return the text-to-speech voice, opened on first use.
+    def voice(self, name: str = "", language: str = "") -> Voice:
+        """Return a text-to-speech voice, by default the configured one; opened on first use.
 
         Raises:
-            InputError: it is not installed.
+            InputError: it is not installed, or does not speak this language.
         """
-        if self._voice is None:
-            self._voice = open_voice(self.config)
-        return self._voice
+        if (voice := self._voices.get((name, language))) is None:
+            voice = open_voice(self.config, name, language)
+            if len(self._voices) < MAX_VOICES:
+                self._voices[name, language] = voice
+        return voice
 
     def plan(self) -> LatencyPlan:
         """Return the parts of the delay of a call that starts now."""

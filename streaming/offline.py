@@ -1,32 +1,39 @@
-"""Offline rendering: runs a recording through a live session in virtual time.
+"""Offline session: speaks queued utterances in virtual time, as fast as the machine can.
 
 Every frame is computed exactly as in a live session, with the same look-ahead and windows; only drawing, on which
-nothing else depends, is spread over threads.
-Runs on: the caller's thread and the drawing threads.
+nothing else depends, is spread over threads. Time advances only as far as audio is known: while an utterance is open
+and its audio has run out, time stands still.
+Runs on: one thread at a time, and the drawing threads.
 """
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.avatar.audio_input import AudioInput
+from streaming.avatar.spoken_session import PlayedPacket, SpokenMedia, SpokenSession
 from streaming.clock import MediaClock
-from streaming.engine import Engine
+from streaming.engine import Engine, StyleChoice
 from streaming.frames.drawing import Drawing, DrawingWorker
 from streaming.latency import LatencyPlan
-from streaming.media import AudioChunk, RenderedFrame
+from streaming.media import RenderedFrame
 from streaming.scheduling.jobs import JobKind
 from streaming.session import Session, Settings
+from streaming.speaker import TRAIL, Interruption
 from streaming.units import FRAME_TICKS, PACKET_TICKS, Tick
 from streaming.virtual_time import VirtualTimeLoop
 
 FRAMES_PER_THREAD: Final = 4
 """Frames being drawn or queued per thread, so that drawing continues while the session processes speech."""
+UNLIMITED: Tick = 1 << 62
+"""Capacity of the speech queue: what is to be spoken is in memory anyhow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,169 @@ class OfflineFrame:
     index: int
     yuv: NDArray[np.uint8]
     samples: NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Media of the session and the drawings started since the previous one, a frame's own among them."""
+
+    media: SpokenMedia
+    drawings: list[Drawing]
+
+
+class OfflineSession:
+    """Speaks in virtual time; whoever takes its media with `next` drives it.
+
+    Args:
+        engine: need not be warm; `render` must be safe to call from ``threads`` threads at once.
+        settings: avatar, style, intensity.
+        future_frames: look-ahead as in `streaming.latency.LatencyPlan`.
+        seed: random seed of the idle motion.
+        threads: drawing threads; the frames do not depend on the number.
+        frames_ahead: frames that are begun before the oldest one is handed out.
+        cpu_seconds: accumulates the CPU time of each kind of job.
+
+    Raises:
+        Exception: raised by the engine, for example for an unknown avatar or style.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        settings: Settings,
+        future_frames: int = 2,
+        seed: int = 0,
+        threads: int = 1,
+        frames_ahead: int = FRAMES_PER_THREAD,
+        cpu_seconds: defaultdict[JobKind, float] | None = None,
+    ) -> None:
+        usage = defaultdict[JobKind, float](float) if cpu_seconds is None else cpu_seconds
+        self._worker = DrawingWorker(engine, threads, usage)
+        self._runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
+        self._loop = self._runner.get_loop()  # `Runner.run` would set up a signal handler for each frame
+        self._frames_ahead = frames_ahead
+        plan = LatencyPlan(engine.recognizer_delay_ticks, future_frames)
+        self._made: deque[_Made] = deque()
+        self._frames_made = 0
+        self._end: Tick | None = None
+        self._frames_end: Tick = 0
+        self._audio_end: Tick = 0
+        self._framed = asyncio.Event()
+        try:
+            self._spoken, self._running = self._loop.run_until_complete(self._start(plan, settings, seed))
+        except BaseException:
+            self.close()
+            raise
+        self.speaker = self._spoken.speaker
+        self.audio = AudioInput(self.speaker)
+
+    async def _start(
+        self, plan: LatencyPlan, settings: Settings, seed: int
+    ) -> tuple[SpokenSession, "asyncio.Task[None]"]:
+        """Opens the session and starts its clock, so that the first utterance begins at tick 0."""
+        loop = asyncio.get_running_loop()
+        session = Session(self._worker, self._worker.lease(), plan, MediaClock(plan.delay, loop.time), settings, seed)
+        await session.open()
+        spoken = SpokenSession(session, self._deliver, plan.delay + plan.preroll, UNLIMITED, head_start=0)
+        running = loop.create_task(spoken.run(), name="offline session")
+        await asyncio.sleep(0)
+        return spoken, running
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the session and the threads; an interrupt is raised once, and not logged by each of the tasks."""
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        while not all(task.done() for task in tasks):
+            with suppress(KeyboardInterrupt):  # each task that ends with it stops the loop once more
+                self._loop.run_until_complete(asyncio.wait(tasks))
+        for task in tasks:
+            if not task.cancelled():
+                task.exception()
+        self._runner.close()
+        self._worker.close()
+
+    # Input
+
+    def finish(self) -> None:
+        """Ends the input; the media end with the frame that shows the end of the last utterance."""
+        self.audio.commit()
+        self._end = self.speaker.end
+
+    def set_style(self, style: StyleChoice, intensity: float, fade_s: float) -> None:
+        """Cross-fades to a style from the frame that is begun next. Raises: as `Session.set_style`."""
+        self._loop.run_until_complete(self._spoken.session.set_style(style, intensity, fade_s))
+
+    def interrupt(self) -> Interruption:
+        """Stops speaking with the next packet; media up to there are still handed out."""
+        return self._spoken.interrupt()
+
+    # Output
+
+    def next(self) -> SpokenMedia | None:
+        """Return what is due next; None when more audio is needed, or after `finish` when everything was handed out.
+
+        Raises:
+            EngineFailure: a model failed.
+        """
+        while not self._made or self._frames_made <= self._frames_ahead:
+            if self._over or not self._loop.run_until_complete(self._advance()):
+                break
+        if not self._made:
+            return None
+        made = self._made.popleft()
+        self._worker.finish(made.drawings)
+        self._frames_made -= isinstance(made.media, RenderedFrame)
+        return made.media
+
+    @property
+    def _over(self) -> bool:
+        return self._end is not None and min(self._frames_end, self._audio_end) >= self._end
+
+    def _deliver(self, media: SpokenMedia) -> None:
+        """Keeps what is due, apart from what comes after the end."""
+        end = UNLIMITED if self._end is None else self._end
+        drawings = self._worker.begun()
+        if isinstance(media, RenderedFrame):
+            self._framed.set()
+            if media.tick >= end:
+                return
+            self._frames_end = media.tick + FRAME_TICKS
+            self._frames_made += 1
+        elif isinstance(media, PlayedPacket):
+            if media.audio.start >= end:
+                return
+            self._audio_end = media.audio.end
+        self._made.append(_Made(media, drawings))
+
+    async def _advance(self) -> bool:
+        """Runs the session to its next frame; false when time must not go on without more audio."""
+        self._framed.clear()
+        framed = asyncio.ensure_future(self._framed.wait())
+        await asyncio.wait({framed, self._running}, timeout=self._seconds_known(), return_when=asyncio.FIRST_COMPLETED)
+        framed.cancel()
+        if self._running.done():
+            raise _first(self._running.exception())
+        return self._framed.is_set()
+
+    def _seconds_known(self) -> float | None:
+        """Return the seconds of virtual time for which all audio to be captured is known; None: forever."""
+        if self._end is not None:
+            return None
+        clock, supplied, end = self._spoken.session.clock, self.speaker.supplied_until, self.speaker.end
+        if supplied is not None:
+            tick = supplied // PACKET_TICKS * PACKET_TICKS + PACKET_TICKS // 2
+        else:
+            tick = end + TRAIL + 2 * clock.delay if end else 0
+        return max(0.0, clock.deadline(tick - clock.delay) - clock.now())
 
 
 def render(
@@ -50,94 +220,21 @@ def render(
     """Yields the frames of a recording, ceil(n / 1600) of them.
 
     Args:
-        engine: need not be warm; `render` must be safe to call from ``threads`` threads at once.
+        engine, settings, future_frames, seed, threads, cpu_seconds: as of `OfflineSession`.
         samples: (n,) int16 mono 48 kHz.
-        settings: avatar, style, intensity.
-        future_frames: look-ahead as in `streaming.latency.LatencyPlan`.
-        seed: random seed of the idle motion.
-        threads: drawing threads; the frames do not depend on the number.
-        cpu_seconds: accumulates the CPU time of each kind of job.
 
     Raises:
         Exception: raised by the engine, for example for an unknown avatar or style.
     """
-    usage = defaultdict[JobKind, float](float) if cpu_seconds is None else cpu_seconds
-    with (
-        asyncio.Runner(loop_factory=VirtualTimeLoop) as runner,
-        closing(DrawingWorker(engine, threads, usage)) as worker,
-    ):
-        loop = runner.get_loop()  # `Runner.run` would set up a signal handler for each frame
-        plan = LatencyPlan(engine.recognizer_delay_ticks, future_frames)
-        session, running = loop.run_until_complete(_begin(worker, plan, settings, seed, samples))
-        unfinished: deque[_Unfinished] = deque()
-        with _ended(loop, running):
-            for index in range(_frames(samples)):
-                rendered = loop.run_until_complete(_next(session, running))
-                frame = OfflineFrame(index, rendered.yuv, _cut(samples, index * FRAME_TICKS, FRAME_TICKS))
-                unfinished.append(_Unfinished(frame, worker.begun()))
-                while unfinished and (unfinished[0].drawn or len(unfinished) > FRAMES_PER_THREAD * threads):
-                    yield unfinished.popleft().finished(worker)
-            while unfinished:
-                yield unfinished.popleft().finished(worker)
-
-
-@contextmanager
-def _ended(loop: asyncio.AbstractEventLoop, running: asyncio.Task[None]) -> Iterator[None]:
-    """Ends the session with the block, so that an interrupt is raised once and not logged by each of its tasks."""
-    try:
-        yield
-    finally:
-        running.cancel()
-        while not running.done():
-            with suppress(KeyboardInterrupt):  # each task that ends with it stops the loop once more
-                loop.run_until_complete(asyncio.wait({running}))
-        if not running.cancelled():
-            running.exception()
-
-
-@dataclass(frozen=True, slots=True)
-class _Unfinished:
-    """A frame and the drawings started since the previous one, which include its own at the latest."""
-
-    frame: OfflineFrame
-    drawings: list[Drawing]
-
-    @property
-    def drawn(self) -> bool:
-        return all(drawing.done() for drawing in self.drawings)
-
-    def finished(self, worker: DrawingWorker) -> OfflineFrame:
-        """Waits until the frame is drawn."""
-        worker.finish(self.drawings)
-        return self.frame
-
-
-async def _begin(
-    worker: DrawingWorker, plan: LatencyPlan, settings: Settings, seed: int, samples: NDArray[np.int16]
-) -> tuple[Session, asyncio.Task[None]]:
-    """Opens a session fed with the recording; returns it and the task that runs it."""
-    loop = asyncio.get_running_loop()
-    session = Session(worker, worker.lease(), plan, MediaClock(plan.delay, loop.time), settings, seed)
-    await session.open()
-    session.start(plan.delay + plan.preroll)
-    return session, loop.create_task(_run(session, samples), name="offline session")
-
-
-async def _run(session: Session, samples: NDArray[np.int16]) -> None:
-    """Runs the session and feeds it with the recording, until cancelled."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(session.run(), name="offline frames")
-        tasks.create_task(_speak(session, samples), name="offline microphone")
-
-
-async def _next(session: Session, running: asyncio.Task[None]) -> RenderedFrame:
-    """Return the next frame; raises the error that ended the session."""
-    image = asyncio.ensure_future(session.next_frame())
-    await asyncio.wait({image, running}, return_when=asyncio.FIRST_COMPLETED)
-    if running.done():
-        image.cancel()
-        raise _first(running.exception())
-    return await image
+    ahead = FRAMES_PER_THREAD * threads
+    with OfflineSession(engine, settings, future_frames, seed, threads, ahead, cpu_seconds) as session:
+        utterance = session.speaker.open()
+        session.speaker.append(utterance, samples)
+        session.speaker.close(utterance)
+        session.finish()
+        while (media := session.next()) is not None:
+            if isinstance(media, RenderedFrame):
+                yield OfflineFrame(media.index, media.yuv, _cut(samples, media.tick))
 
 
 def _first(error: BaseException | None) -> BaseException:
@@ -147,21 +244,7 @@ def _first(error: BaseException | None) -> BaseException:
     return error or RuntimeError("the session ended before the recording")
 
 
-async def _speak(session: Session, samples: NDArray[np.int16]) -> None:
-    """Pushes the recording like a microphone: each packet once its last sample has been captured."""
-    clock, end = session.clock, _frames(samples) * FRAME_TICKS
-    for start in range(0, end, PACKET_TICKS):
-        chunk = AudioChunk(start, 0, _cut(samples, start, min(PACKET_TICKS, end - start)))
-        await clock.wait_until(clock.deadline(start + PACKET_TICKS - clock.delay))
-        session.push_audio(chunk)
-
-
-def _frames(samples: NDArray[np.int16]) -> int:
-    """Number of frames of a recording; the last one is padded with silence."""
-    return -(-len(samples) // FRAME_TICKS)
-
-
-def _cut(samples: NDArray[np.int16], start: Tick, length: int) -> NDArray[np.int16]:
-    """Return samples from ``start`` on, (length,), padded with silence."""
-    cut = samples[start : start + length]
-    return np.concatenate([cut, np.zeros(length - len(cut), np.int16)]) if len(cut) < length else cut
+def _cut(samples: NDArray[np.int16], start: Tick) -> NDArray[np.int16]:
+    """Return the samples of the frame at ``start``, (1600,), padded with silence."""
+    cut = samples[start : start + FRAME_TICKS]
+    return np.concatenate([cut, np.zeros(FRAME_TICKS - len(cut), np.int16)]) if len(cut) < FRAME_TICKS else cut

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streaming.media import AudioChunk
 from streaming.session import Session
-from streaming.speech_queue import Excerpt, Mark, Sentence, SpeechQueue, Utterance
+from streaming.speech_queue import CAPACITY, HEAD_START, Excerpt, Mark, Sentence, SpeechQueue, Utterance
 from streaming.units import FRAME_TICKS, PACKET_TICKS, TICK_RATE, Tick
 
 TRAIL: Tick = TICK_RATE
@@ -65,6 +65,15 @@ class Interruption:
 
 
 @dataclass(frozen=True, slots=True)
+class PlayedPart:
+    """Part of a packet that belongs to one utterance, or to none (silence), and the events at its end."""
+
+    audio: AudioChunk
+    utterance: int | None
+    events: tuple[SpokenEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class _Span:
     """Session ticks that play an utterance from its ``offset`` on."""
 
@@ -75,11 +84,16 @@ class _Span:
 
 
 class Speaker:
-    """Plays its queue of utterances through one session."""
+    """Plays its queue of utterances through one session.
 
-    def __init__(self, session: Session) -> None:
+    Args:
+        session: speaks; its clock must be running when `run` is called.
+        capacity, head_start: of the queue.
+    """
+
+    def __init__(self, session: Session, capacity: Tick = CAPACITY, head_start: Tick = HEAD_START) -> None:
         self._session = session
-        self._queue = SpeechQueue()
+        self._queue = SpeechQueue(capacity, head_start)
         self._position: Tick = 0
         self._supplied = asyncio.Event()
         self._drained = asyncio.Event()
@@ -87,6 +101,7 @@ class Speaker:
         self._due: deque[tuple[Tick, SpokenEvent]] = deque()
         self._saying: tuple[int | None, Tick] = (None, 0)
         self._end: Tick = 0
+        self._idle = False
 
     @property
     def waiting(self) -> Tick:
@@ -97,6 +112,22 @@ class Speaker:
     def room(self) -> Tick:
         """Ticks of audio that can still be added."""
         return self._queue.room
+
+    @property
+    def end(self) -> Tick:
+        """Session tick after the last sample of all utterances so far; 0 before the first."""
+        return self._start + self._queue.waiting if self._queue.waiting else self._end
+
+    @property
+    def supplied_until(self) -> Tick | None:
+        """Session tick up to which audio is known; None while no utterance is open."""
+        supplied = self._queue.supplied
+        return None if supplied is None else self._start + supplied
+
+    @property
+    def _start(self) -> Tick:
+        """Session tick of the next packet."""
+        return self._next_packet() if self._idle else self._position
 
     # Input
 
@@ -129,8 +160,8 @@ class Speaker:
         return self._queue.clear(begun=False)
 
     async def wait_for_room(self, ticks: Tick) -> None:
-        """Waits until there is room for ``ticks`` more."""
-        while self.room < ticks:
+        """Waits until there is room for ``ticks`` more, or nothing is waiting."""
+        while self.room < ticks and self.waiting:
             self._drained.clear()
             await self._drained.wait()
 
@@ -177,8 +208,10 @@ class Speaker:
             if trail <= TRAIL:
                 self._session.push_audio(AudioChunk(start, 0, samples))
             else:
+                self._idle = True
                 self._supplied.clear()
                 await self._supplied.wait()
+                self._idle = False
                 self._position = self._next_packet()
 
     def _next_packet(self) -> Tick:
@@ -201,9 +234,29 @@ class Speaker:
         if utterance.finished:
             self._due.append((self._end, UtteranceEnded(utterance.id, self._end // FRAME_TICKS, utterance.length)))
 
-    def played(self) -> list[SpokenEvent]:
-        """Return the events played since the last call, in order."""
-        heard, events = self._session.played_tick, list[SpokenEvent]()
+    def parts(self, packet: AudioChunk) -> list[PlayedPart]:
+        """Split a packet that has just been played by utterance; its events are told with its parts."""
+        bounds, at = list[tuple[Tick, int | None]](), packet.start
+        for span in self._spans:
+            start, end = max(span.start, at), min(span.start + span.count, packet.end)
+            if start < end:
+                bounds += [(start, None), (end, span.utterance)] if start > at else [(end, span.utterance)]
+                at = end
+        if at < packet.end:
+            bounds.append((packet.end, None))
+        return self._cut(packet, bounds)
+
+    def _cut(self, packet: AudioChunk, bounds: list[tuple[Tick, int | None]]) -> list[PlayedPart]:
+        parts, at = list[PlayedPart](), packet.start
+        for end, utterance in bounds:
+            audio = AudioChunk(at, packet.epoch, packet.samples[at - packet.start : end - packet.start])
+            parts.append(PlayedPart(audio, utterance, tuple(self.played(end))))
+            at = end
+        return parts
+
+    def played(self, until: Tick | None = None) -> list[SpokenEvent]:
+        """Return the events played since the last call, in order; with ``until`` those up to this tick."""
+        heard, events = self._session.played_tick if until is None else until, list[SpokenEvent]()
         while self._spans and self._spans[0].start + self._spans[0].count <= heard:
             span = self._spans.popleft()
             self._saying = (span.utterance, span.offset + span.count)

@@ -77,9 +77,16 @@ class Excerpt:
 
 
 class SpeechQueue:
-    """FIFO queue of utterances."""
+    """FIFO queue of utterances.
 
-    def __init__(self) -> None:
+    Args:
+        capacity: maximum queued audio.
+        head_start: audio that an open utterance must have buffered before it starts or resumes.
+    """
+
+    def __init__(self, capacity: Tick = CAPACITY, head_start: Tick = HEAD_START) -> None:
+        self._capacity = capacity
+        self._head_start = head_start
         self._utterances: deque[Utterance] = deque()
         self._opened = 0
         self._flowing = False
@@ -92,7 +99,17 @@ class SpeechQueue:
     @property
     def room(self) -> Tick:
         """Ticks of audio that can still be added."""
-        return CAPACITY - self.waiting
+        return self._capacity - self.waiting
+
+    @property
+    def supplied(self) -> Tick | None:
+        """Ticks of audio up to where an open utterance ends so far; None when every utterance is complete."""
+        ticks = 0
+        for utterance in self._utterances:
+            ticks += utterance.waiting
+            if not utterance.closed:
+                return ticks
+        return None
 
     def unreached_marks(self) -> list[str]:
         """Names of the client's marks not taken yet, in order."""
@@ -115,9 +132,9 @@ class SpeechQueue:
         """Appends (n,) int16 mono 48 kHz to an utterance; ignored if it has been cleared.
 
         Raises:
-            QueueFull: there is not enough room; nothing was added.
+            QueueFull: there is not enough room; nothing was added. An empty queue takes any length.
         """
-        if len(samples) > self.room:
+        if len(samples) > self.room and self.waiting:
             raise QueueFull(
                 f"{self.waiting * 1000 // TICK_RATE} ms of audio are buffered; send more when there is room."
             )
@@ -140,7 +157,7 @@ class SpeechQueue:
         samples, excerpts, at = np.zeros(count, np.int16), list[Excerpt](), 0
         while self._utterances:
             utterance = self._utterances[0]
-            fluent = utterance.closed or utterance.waiting >= HEAD_START or (self._flowing and utterance.taken)
+            fluent = utterance.closed or utterance.waiting >= self._head_start or (self._flowing and utterance.taken)
             offset, share = utterance.taken, min(utterance.waiting, count - at) if fluent else 0
             _fill(samples[at : at + share], utterance.pieces)
             utterance.taken += share

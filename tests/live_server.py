@@ -24,6 +24,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from server.app import create_app
 from server.catalogue import AvatarEntry, StyleEntry
 from server.config import ServerConfig
+from server.http.draining import MAX_FRAME_BYTES
 from server.service import Service
 from server.webrtc.tracks import OpusEncoder, audio_packet
 from streaming.scheduling.overload import OverloadLadder
@@ -166,7 +167,11 @@ async def running_server(
     service = Service(config, TirelessWorker(engine, slots), FixedCatalogue())
     listener = socket.create_server(("127.0.0.1", 0))
     options = uvicorn.Config(
-        create_app(service), log_level="warning", lifespan="on", timeout_graceful_shutdown=2, ws_max_size=65_536
+        create_app(service),
+        log_level="warning",
+        lifespan="on",
+        timeout_graceful_shutdown=2,
+        ws_max_size=MAX_FRAME_BYTES,
     )
     server = uvicorn.Server(options)
     server.capture_signals = _no_signals  # type: ignore[method-assign]

@@ -4,7 +4,6 @@ Runs on: the main thread, in virtual time; frames are drawn on one thread per co
 """
 
 import argparse
-import os
 import tempfile
 import time
 from collections import defaultdict, deque
@@ -15,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from server.bootstrap import drawing_threads, make_offline_engine
 from server.paths import user_folder
 from server.sessions.mp4 import Mp4Writer
 from streaming.offline import OfflineFrame, render
@@ -80,7 +79,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     _check(args)
     backgrounds = BackgroundLibrary(user_folder("backgrounds"))
     backgrounds.check(args.background)
-    samples, cores, size = _spoken(args.audio), _cores(), SIZES[args.size]
+    samples, cores, size = _spoken(args.audio), drawing_threads(), SIZES[args.size]
     with tempfile.TemporaryDirectory() as guests:
         avatars, avatar = _portrait(args.portrait, Path(guests))
         engine = _engine(args, avatars, backgrounds)
@@ -148,23 +147,15 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"{args.output} must be an .mp4 file in a folder that exists.")
 
 
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _engine(args: argparse.Namespace, avatars: AvatarLibrary, backgrounds: BackgroundLibrary) -> "ModelEngine":
-    """Return the models without warm-up: a rendering needs only its own portrait and style."""
-    from styletalk_core.engine import ModelEngine  # bad options fail before the networks are imported
-
-    cv2.setNumThreads(1)  # each core draws its own frame
+    """Return the models; bad options fail before the networks are imported."""
     network = None
     if args.renderer != MESH:
         from styletalk_core.rendering.window_renderer import network_for
 
         network = network_for(args.renderer, args.renderer_weights)
     styles = StyleLibrary(user_folder("styles"))
-    return ModelEngine(avatars, styles, backgrounds, size=SIZES[args.size], pirenderer=network)
+    return make_offline_engine(avatars, styles, backgrounds, SIZES[args.size], network)
 
 
 def _portrait(name: str, guests: Path) -> tuple[AvatarLibrary, str]:

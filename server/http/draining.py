@@ -14,7 +14,8 @@ from starlette.types import ASGIApp
 from server.config import ServerConfig
 from server.service import Service
 
-MAX_MESSAGE_BYTES = 64 * 1024
+MAX_FRAME_BYTES = 8 << 20
+"""Limit of a WebSocket message before it is read; a channel refuses smaller ones and stays open."""
 GRACE_SECONDS = 3
 KEEP_ALIVE_SECONDS = 15
 MAX_CONNECTIONS = 1000
@@ -28,7 +29,7 @@ def http_options(config: ServerConfig, app: ASGIApp) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         lifespan="on",
-        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_max_size=MAX_FRAME_BYTES,
         limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,

@@ -304,7 +304,7 @@ class AudioCommitted(Event):
 
     type = "input_audio.committed"
 
-    utterance: int
+    utterance: Annotated[int | None, "nil when no sample had been pushed"]
     duration_ms: int
 
 
@@ -323,7 +323,7 @@ class TextAccepted(Event):
 
     type = "text.accepted"
 
-    utterance: int
+    utterance: Annotated[int | None, "nil when nothing in it can be read aloud"]
     voice: str
 
 

@@ -68,19 +68,21 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class OneOf:
-    """One of a few whole numbers."""
+class Whole:
+    """A whole number in a range."""
 
-    values: tuple[int, ...]
+    low: int
+    high: int
 
     @property
     def accepts(self) -> str:
-        return f"one of {', '.join(map(str, self.values))}"
+        return f"a whole number from {self.low} to {self.high}"
 
     def decode(self, value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int | float) or value not in self.values:
+        number = Number(self.low, self.high).decode(value)
+        if number != int(number):
             raise ValueError(value)
-        return int(value)
+        return int(number)
 
 
 @dataclass(frozen=True, slots=True)

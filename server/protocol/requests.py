@@ -16,19 +16,25 @@ from server.protocol.fields import (
     Identifier,
     Nullable,
     Number,
-    OneOf,
     Selection,
     Shares,
     Text,
     Unset,
+    Whole,
 )
-from streaming.audio.interpolator import RATES
+from streaming.audio.resampler import MAX_RATE, MIN_RATE
 from styletalk_core.library.styles import MAX_INTENSITY
 
 MAX_FADE_MS: Final = 2_000
 MAX_BLENDED_STYLES: Final = 8
 MAX_NAME_CHARACTERS: Final = 200
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+MAX_AUDIO_BYTES: Final = 1 << 20
+"""Limit of the audio in one message."""
+MAX_AUDIO_MESSAGE_BYTES: Final = MAX_AUDIO_BYTES * 4 // 3 + MAX_MESSAGE_BYTES
+"""Limit of a message with audio, which is base64 in JSON."""
 MAX_TEXT_CHARACTERS: Final = 2_000
+MAX_LANGUAGE_CHARACTERS: Final = 12
 MAX_PRESENTER_NAME_CHARACTERS: Final = 40
 DEFAULT_RATE: Final = 24_000
 MOTION_PARTS: Final = ("expression", "arkit", "visemes", "phones")
@@ -40,6 +46,14 @@ Weights = Annotated[
 ]
 Intensity = Annotated[float | Unset, Number(0, MAX_INTENSITY), f"0 to {MAX_INTENSITY:g}"]
 FadeMs = Annotated[float | Unset, Number(0, MAX_FADE_MS), f"0 to {MAX_FADE_MS}"]
+VoiceName = Annotated[
+    str | Unset,
+    Text(1, MAX_NAME_CHARACTERS),
+    "of the voice server, or hibari, espeak-ng, flite; the server's without it",
+]
+Language = Annotated[
+    str | Unset, Identifier(MAX_LANGUAGE_CHARACTERS), "such as en or pt-BR, for voices that have several"
+]
 Motion = Annotated[
     tuple[str, ...] | Unset, Selection(MOTION_PARTS), f"true, false or a list of {', '.join(MOTION_PARTS)}"
 ]
@@ -157,7 +171,7 @@ class StopPresenter(Request):
 
 @dataclass(frozen=True, slots=True)
 class AppendAudio(Request):
-    """Push audio: signed 16-bit little-endian PCM, mono."""
+    """Push audio: signed 16-bit little-endian PCM, mono, cut anywhere; or a WAV file."""
 
     type = "input_audio.append"
     answer = "input_audio.buffer"
@@ -165,8 +179,8 @@ class AppendAudio(Request):
     audio: Annotated[bytes, Binary(), "bytes"]
     rate: Annotated[
         int | Unset,
-        OneOf(RATES),
-        f"one of {', '.join(map(str, RATES))}; {DEFAULT_RATE} without it; constant within an utterance",
+        Whole(MIN_RATE, MAX_RATE),
+        f"{MIN_RATE} to {MAX_RATE}; {DEFAULT_RATE} without it; constant within an utterance",
     ] = UNSET
 
 
@@ -188,12 +202,34 @@ class ClearAudio(Request):
 
 @dataclass(frozen=True, slots=True)
 class SpeakText(Request):
-    """Speak a text: an utterance of its own, which completes one that is being pushed."""
+    """Speak a text: an utterance of its own, which completes one that is being pushed or appended."""
 
     type = "text.speak"
     answer = "text.accepted"
 
     text: Annotated[str, Text(1, MAX_TEXT_CHARACTERS), f"1 to {MAX_TEXT_CHARACTERS} characters"]
+    voice: VoiceName = UNSET
+    language: Language = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class AppendText(Request):
+    """Append a piece of text, as a language model writes it; sentences are spoken as soon as they are complete."""
+
+    type = "text.append"
+    answer = "no answer"
+
+    text: Annotated[str, Text(0, MAX_TEXT_CHARACTERS), f"at most {MAX_TEXT_CHARACTERS} characters"]
+    voice: VoiceName = UNSET
+    language: Language = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class CommitText(Request):
+    """The appended text is complete."""
+
+    type = "text.commit"
+    answer = "text.accepted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +265,8 @@ PresenterRequest = (
     | CommitAudio
     | ClearAudio
     | SpeakText
+    | AppendText
+    | CommitText
     | PlaceMark
     | StartRecording
     | StopRecording

@@ -5,7 +5,7 @@ synthesized sentence by sentence, in order of arrival.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AsyncExitStack, aclosing, contextmanager
 from dataclasses import dataclass
 
@@ -13,16 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.sessions.live_session import LiveSession
-from server.tts.voice import Voice, VoiceFailed, sentences
+from server.tts.spoken_text import SpokenSentence
+from server.tts.voice import Voice, VoiceFailed
 from server.webrtc.tracks import OpusEncoder
+from streaming.avatar.audio_input import AudioInput
+from streaming.avatar.spoken_session import PlayedPacket, SpokenMedia, SpokenSession
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
 from streaming.media import AudioChunk, RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
 from streaming.scheduling.worker import BatchWorker
 from streaming.session import Session, Settings
-from streaming.speaker import Interruption, Speaker, SpokenEvent
-from streaming.speech_queue import MAX_UTTERANCES, Sentence, Utterance
+from streaming.speaker import Interruption, SpokenEvent
+from streaming.speech_queue import MAX_UTTERANCES, QueueFull, Sentence, Utterance
 from streaming.units import TICK_RATE
 
 PIECE_TICKS = TICK_RATE
@@ -31,11 +34,12 @@ PIECE_TICKS = TICK_RATE
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """Text that waits for synthesis."""
+    """Text that waits for synthesis; ``last`` of its utterance."""
 
     utterance: Utterance
-    words: str
+    sentences: tuple[SpokenSentence, ...]
     voice: Voice
+    last: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +68,12 @@ class PresenterSession(LiveSession):
         on_failure: Callable[[str], None],
     ) -> None:
         super().__init__(session, worker)
-        self.speaker = Speaker(session)
+        self._spoken = SpokenSession(session, self._publish)
+        self.speaker = self._spoken.speaker
+        self.audio = AudioInput(self.speaker)
         self.guests = AsyncExitStack()
         """Resources that are closed with the presentation, such as a recording."""
+        self._encoder = OpusEncoder()
         self._texts: BoundedQueue[_Text] = BoundedQueue("texts to speak", MAX_UTTERANCES, OnFull.WAIT)
         self._listeners: list[Listener] = []
         self._on_event = on_event
@@ -97,14 +104,21 @@ class PresenterSession(LiveSession):
             raise
         return cls(session, worker, on_event, on_failure)
 
-    def say(self, words: str, voice: Voice) -> Utterance:
-        """Queues text as a separate utterance.
+    def say(
+        self, sentences: Iterable[SpokenSentence], voice: Voice, utterance: Utterance | None, last: bool
+    ) -> Utterance:
+        """Queues sentences of ``utterance``, None for a new one.
+
+        Args:
+            last: they complete it.
 
         Raises:
-            QueueFull: too many utterances wait.
+            QueueFull: too many utterances or texts wait.
         """
-        utterance = self.speaker.open()
-        self._texts.offer(_Text(utterance, words, voice))
+        if len(self._texts) == self._texts.capacity:
+            raise QueueFull(f"{len(self._texts)} texts are waiting; send more when some have been spoken.")
+        utterance = utterance or self.speaker.open()
+        self._texts.offer(_Text(utterance, tuple(sentences), voice, last))
         return utterance
 
     def clear(self) -> int:
@@ -117,9 +131,8 @@ class PresenterSession(LiveSession):
 
     def interrupt(self) -> Interruption:
         """Stops speaking with the next packet and discards all queued speech."""
-        self._report_played()
         self._texts.drain()
-        return self.speaker.interrupt()
+        return self._spoken.interrupt()
 
     @contextmanager
     def listening(self, listener: Listener) -> Iterator[None]:
@@ -132,9 +145,8 @@ class PresenterSession(LiveSession):
 
     async def work(self) -> None:
         """Runs the presentation until it is cancelled."""
-        self.media_session.start()
         async with asyncio.TaskGroup() as tasks:
-            for part in (self.media_session.run, self.speaker.run, self._play, self._show, self._speak_texts):
+            for part in (self._spoken.run, self._speak_texts):
                 tasks.create_task(part(), name=f"presentation {self.id} {part.__name__}")
 
     async def aclose(self) -> None:
@@ -142,43 +154,40 @@ class PresenterSession(LiveSession):
         await self.guests.aclose()
         await super().aclose()
 
-    async def _play(self) -> None:
-        encoder = OpusEncoder()
-        while True:
-            chunk = await self.media_session.next_audio()
+    def _publish(self, media: SpokenMedia) -> None:
+        """Passes on what is due: to the viewers, to the listeners and to the program."""
+        if isinstance(media, PlayedPacket):
             if self.viewers.by_id:
-                self.viewers.audio.publish((chunk.start, encoder.encode(chunk.samples, chunk.start)))
+                encoded = self._encoder.encode(media.audio.samples, media.audio.start)
+                self.viewers.audio.publish((media.audio.start, encoded))
             for listener in self._listeners:
-                listener.audio(chunk)
-            self._report_played()
-
-    async def _show(self) -> None:
-        while True:
-            frame = await self.media_session.next_frame()
-            self.viewers.frames.publish(frame)
+                listener.audio(media.audio)
+            for event in (event for part in media.parts for event in part.events):
+                self._on_event(event)
+        elif isinstance(media, RenderedFrame):
+            self.viewers.frames.publish(media)
             for listener in self._listeners:
-                listener.frame(frame)
-
-    def _report_played(self) -> None:
-        for event in self.speaker.played():
-            self._on_event(event)
+                listener.frame(media)
+        else:
+            self._on_event(media)
 
     async def _speak_texts(self) -> None:
         while True:
             text = await self._texts.get()
             try:
-                for sentence in sentences(text.words):
+                for sentence in text.sentences:
                     await self._speak(text.utterance, sentence, text.voice)
             except VoiceFailed as failure:
                 self._on_failure(str(failure))
             finally:
-                self.speaker.close(text.utterance)
+                if text.last:
+                    self.speaker.close(text.utterance)
 
-    async def _speak(self, utterance: Utterance, sentence: str, voice: Voice) -> None:
+    async def _speak(self, utterance: Utterance, sentence: SpokenSentence, voice: Voice) -> None:
         if utterance.closed:
             return  # interrupted
-        self.speaker.mark(utterance, Sentence(sentence))
-        async with aclosing(voice.speak(sentence)) as pieces:
+        self.speaker.mark(utterance, Sentence(sentence.text))
+        async with aclosing(voice.speak(sentence.words)) as pieces:
             async for samples in pieces:
                 for part in _parts(samples):
                     await self.speaker.wait_for_room(len(part))

@@ -14,23 +14,32 @@ if TYPE_CHECKING:
     from server.config import ServerConfig
 
 PACKAGED = "hibari"
+PACKAGED_LANGUAGE = "en"
 VOICES = (PACKAGED, *PROGRAMS)
 
 
-def open_voice(config: "ServerConfig") -> Voice:
-    """Return the configured voice: the server at ``voice_url`` if set, else a local voice.
+def open_voice(config: "ServerConfig", name: str = "", language: str = "") -> Voice:
+    """Return a voice: one of the server at ``voice_url`` if that is set, else a local one.
+
+    Args:
+        config: of the server; names the voice to use by default.
+        name: of another voice.
+        language: such as "en" or "pt-BR"; by default the voice's own.
 
     Raises:
-        InputError: there is no such voice on this machine.
+        InputError: there is no such voice on this machine, or it does not speak this language.
     """
+    name = name or config.voice
     if config.voice_url:
-        return RemoteVoice(config.voice_url, config.voice_key, config.voice_model, config.voice or REMOTE_VOICE)
-    if config.voice in ("", PACKAGED):
+        return RemoteVoice(config.voice_url, config.voice_key, config.voice_model, name or REMOTE_VOICE, language)
+    if name in ("", PACKAGED):
+        if language and language.split("-")[0] != PACKAGED_LANGUAGE:
+            raise InputError(f"The voice {PACKAGED} speaks {PACKAGED_LANGUAGE} only, not {language}; use espeak-ng.")
         from server.tts.packaged import PackagedVoice  # loads an inference runtime that not every server needs
 
         return PackagedVoice()
-    if config.voice not in PROGRAMS:
-        raise InputError(f"There is no voice named {config.voice!r}; choose one of {', '.join(VOICES)}.")
-    if not InstalledVoice.found(config.voice):
-        raise InputError(f"The voice {config.voice} is not installed: apt-get install {config.voice}.")
-    return InstalledVoice(config.voice)
+    if name not in PROGRAMS:
+        raise InputError(f"There is no voice named {name!r}; choose one of {', '.join(VOICES)}.")
+    if not InstalledVoice.found(name):
+        raise InputError(f"The voice {name} is not installed: apt-get install {name}.")
+    return InstalledVoice(name, language)

@@ -22,6 +22,7 @@ PROGRAMS = {
     "flite": ("-voice", "slt", "-f", "{text}", "-o", "{sound}"),
 }
 """Arguments of each program."""
+MULTILINGUAL = "espeak-ng"
 MAX_SYNTHESIS_SECONDS = 30.0
 """Time limit per sentence."""
 
@@ -29,8 +30,12 @@ MAX_SYNTHESIS_SECONDS = 30.0
 class InstalledVoice:
     """Implements `Voice` with a program of `PROGRAMS`."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, language: str = "") -> None:
+        """Raises: InputError: the program does not speak ``language``."""
+        if language and not (program == MULTILINGUAL or language.split("-")[0] == "en"):
+            raise InputError(f"The voice {program} speaks en only, not {language}; use {MULTILINGUAL}.")
         self.name = program
+        self._language = ("-v", language.lower()) if language and program == MULTILINGUAL else ()
         self._path = shutil.which(program) or program
 
     @staticmethod
@@ -44,7 +49,8 @@ class InstalledVoice:
         try:
             written, sound = folder / "sentence.txt", folder / "sentence.wav"
             await asyncio.to_thread(written.write_text, text, "utf-8")
-            await self._run([argument.format(text=written, sound=sound) for argument in PROGRAMS[self.name]])
+            files = [argument.format(text=written, sound=sound) for argument in PROGRAMS[self.name]]
+            await self._run([*self._language, *files])
             samples = await asyncio.to_thread(read_audio, sound, TICK_RATE)
         except (OSError, InputError) as error:
             raise VoiceFailed(f"The voice {self.name} returned no audio ({error}).") from error

@@ -12,7 +12,7 @@ from hibari import SAMPLE_RATE, Hibari
 from numpy.typing import NDArray
 
 from server.tts.voice import VoiceFailed, pcm
-from streaming.audio.interpolator import Interpolator
+from streaming.audio.resampler import Resampler
 
 
 class PackagedVoice:
@@ -28,7 +28,7 @@ class PackagedVoice:
         """Yields the sentence in one piece."""
         async with self._one_at_a_time:
             samples = await asyncio.to_thread(self._synthesise, text)
-        yield Interpolator(SAMPLE_RATE).push(pcm(samples))
+        yield Resampler(SAMPLE_RATE).push(pcm(samples))
 
     def _synthesise(self, text: str) -> NDArray[np.float32]:
         if self._network is None:

@@ -4,11 +4,10 @@ Runs on: event loop.
 """
 
 import asyncio
-
-import numpy as np
+from dataclasses import dataclass
 
 from server.ai_label import AI_LABEL
-from server.errors import Refusal
+from server.errors import Refusal, sentence
 from server.protocol.events import (
     AudioBuffer,
     AudioCleared,
@@ -27,9 +26,12 @@ from server.protocol.events import (
 from server.protocol.fields import UNSET, BadMessage, Unset
 from server.protocol.requests import (
     DEFAULT_RATE,
+    MAX_AUDIO_BYTES,
     AppendAudio,
+    AppendText,
     ClearAudio,
     CommitAudio,
+    CommitText,
     PlaceMark,
     PresenterRequest,
     SpeakText,
@@ -42,11 +44,14 @@ from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.clients import Client
 from server.sessions.presenter_session import PresenterSession
 from server.sessions.recording import Recording
+from server.tts.spoken_text import TextStream, sentences
+from server.tts.voice import Voice
 from streaming import speaker as spoken
-from streaming.audio.interpolator import Interpolator
+from streaming.audio.resampler import UnsupportedAudio
+from streaming.avatar.audio_input import RateChanged
 from streaming.errors import EngineFailure, WorkerFull
 from streaming.speaker import Speaker, SpokenEvent
-from streaming.speech_queue import AT_END, Sentence, Utterance
+from streaming.speech_queue import AT_END, QueueFull, Sentence, Utterance
 from streaming.units import TICK_RATE, Tick
 
 
@@ -65,6 +70,15 @@ def check_free(service: Service, client: Client, name: str) -> None:
         raise BadMessage(f"The presenter name {name!r} is in use; choose another one.")
 
 
+@dataclass(slots=True)
+class _AppendedText:
+    """Text that is being appended; ``utterance`` from its first sentence on."""
+
+    stream: TextStream
+    voice: Voice
+    utterance: Utterance | None = None
+
+
 class PresenterChannel:
     """Handles the presenter requests of one client.
 
@@ -80,9 +94,9 @@ class PresenterChannel:
         self._may_record = may_record
         self._utterance: Utterance | None = None
         """The newest."""
-        self._pushed: Utterance | None = None
-        """The newest utterance that takes audio."""
-        self._interpolator = Interpolator(DEFAULT_RATE)
+        self._mark_at: Tick | None = None
+        """Where a mark in it is set: after the audio so far (None), or at the end of a text."""
+        self._text: _AppendedText | None = None
         self._recording: Recording | None = None
         self._attending: asyncio.Task[None] | None = None
 
@@ -99,13 +113,17 @@ class PresenterChannel:
             case StopPresenter():
                 await self._stop()
             case AppendAudio():
-                self._append(request)
+                await self._append(request)
             case CommitAudio():
                 self._commit()
             case ClearAudio():
                 self._client.send(AudioCleared(self._presenter_session.clear()))
             case SpeakText():
-                await self._speak(request.text)
+                await self._speak(request)
+            case AppendText():
+                await self._append_text(request)
+            case CommitText():
+                self._commit_text()
             case PlaceMark():
                 self._mark(request.name)
             case StartRecording():
@@ -144,7 +162,7 @@ class PresenterChannel:
             except BaseException:
                 client.presents_as = None
                 raise
-            self._utterance = self._pushed = None
+            self._utterance = self._text = None
             task = service.clients.start(client, session)
             self._attending = asyncio.create_task(self._attend(task, name), name=f"presenter {name}")
         delay, room = session.media_session.clock.delay, session.speaker.room
@@ -177,47 +195,83 @@ class PresenterChannel:
 
     # Audio and text
 
-    def _append(self, request: AppendAudio) -> None:
-        speaker, pcm = self._presenter_session.speaker, request.audio
-        pushed = self._pushed if self._pushed is not None and not self._pushed.closed else None
-        usual = DEFAULT_RATE if pushed is None else self._interpolator.rate
-        rate = usual if request.rate is UNSET else request.rate
-        if len(pcm) % 2:
-            raise BadMessage("audio must be 16-bit samples: an even number of bytes.")
-        if len(pcm) // 2 * (TICK_RATE // rate) > speaker.room:
+    async def _append(self, request: AppendAudio) -> None:
+        speaker, audio = self._presenter_session.speaker, self._presenter_session.audio
+        self._finish_text()
+        if len(request.audio) > MAX_AUDIO_BYTES:
+            raise Refusal("too_large", f"A message must hold at most {MAX_AUDIO_BYTES} bytes of audio; send several.")
+        usual = audio.rate or DEFAULT_RATE
+        try:
+            utterance = await audio.push_long(request.audio, usual if request.rate is UNSET else request.rate)
+        except QueueFull as error:
             waiting, room = milliseconds(speaker.waiting), milliseconds(speaker.room)
-            sentence = "The audio buffer is full; wait for input_audio.buffer."
-            raise Refusal("buffer_full", sentence, buffered_ms=waiting, room_ms=room)
-        if pushed is None:
-            self._utterance = self._pushed = pushed = speaker.open()
-            self._interpolator = Interpolator(rate)
-        elif rate != self._interpolator.rate:
-            raise BadMessage("rate must not change within an utterance; send input_audio.commit first.")
-        samples = np.frombuffer(pcm, "<i2").astype(np.int16)
-        speaker.append(pushed, self._interpolator.push(samples))
-        self._client.send(_buffer(speaker, pushed.id))
+            words = "The audio buffer is full; wait for input_audio.buffer."
+            raise Refusal("buffer_full", words, buffered_ms=waiting, room_ms=room) from error
+        except (UnsupportedAudio, RateChanged) as error:
+            raise BadMessage(sentence(error)) from error
+        if utterance is not None:
+            self._utterance, self._mark_at = utterance, None
+        self._client.send(_buffer(speaker, UNSET if utterance is None else utterance.id))
 
     def _commit(self) -> None:
-        session, utterance = self._presenter_session, self._pushed
-        if utterance is None or utterance.closed:
-            raise BadMessage("There is no open utterance; send input_audio.append first.")
-        session.speaker.close(utterance)
-        self._client.send(AudioCommitted(utterance.id, milliseconds(utterance.length)))
+        utterance = self._presenter_session.audio.commit()
+        length = 0 if utterance is None else milliseconds(utterance.length)
+        self._client.send(AudioCommitted(None if utterance is None else utterance.id, length))
 
-    async def _speak(self, text: str) -> None:
+    async def _speak(self, request: SpeakText) -> None:
         session = self._presenter_session
-        if self._pushed is not None:
-            session.speaker.close(self._pushed)
-        voice = await asyncio.to_thread(self._service.voice)
-        self._utterance = session.say(text.strip(), voice)
-        self._client.send(TextAccepted(self._utterance.id, voice.name))
+        self._complete()
+        voice = await self._voice(request)
+        spoken = sentences(request.text)
+        if spoken:
+            self._utterance, self._mark_at = session.say(spoken, voice, None, last=True), AT_END
+        self._client.send(TextAccepted(self._utterance.id if spoken and self._utterance else None, voice.name))
+
+    async def _append_text(self, request: AppendText) -> None:
+        session = self._presenter_session
+        if self._text is None:
+            self._complete()
+            self._text = _AppendedText(TextStream(), await self._voice(request))
+        text = self._text
+        if text.utterance is not None and text.utterance.closed:  # interrupted: what belongs to it is not spoken
+            return
+        if spoken := text.stream.append(request.text):
+            text.utterance = session.say(spoken, text.voice, text.utterance, last=False)
+            self._utterance, self._mark_at = text.utterance, AT_END
+
+    def _commit_text(self) -> None:
+        text = self._text
+        if text is None:
+            raise BadMessage("There is no text to complete; send text.append first.")
+        utterance = self._finish_text()
+        self._client.send(TextAccepted(None if utterance is None else utterance.id, text.voice.name))
+
+    def _finish_text(self) -> Utterance | None:
+        """Speak the rest of the appended text; return its utterance, None when nothing was to be read."""
+        text, self._text = self._text, None
+        if text is None or (text.utterance is not None and text.utterance.closed):
+            return None if text is None else text.utterance
+        spoken = text.stream.finish()
+        if spoken or text.utterance is not None:
+            text.utterance = self._presenter_session.say(spoken, text.voice, text.utterance, last=True)
+            self._utterance, self._mark_at = text.utterance, AT_END
+        return text.utterance
+
+    def _complete(self) -> None:
+        """Complete what is being pushed or appended."""
+        self._presenter_session.audio.commit()
+        self._finish_text()
+
+    async def _voice(self, request: SpeakText | AppendText) -> Voice:
+        name = "" if request.voice is UNSET else request.voice
+        language = "" if request.language is UNSET else request.language
+        return await asyncio.to_thread(self._service.voice, name, language)
 
     def _mark(self, name: str) -> None:
         session = self._presenter_session
         if self._utterance is None:
             raise BadMessage("There is nothing to mark yet; send input_audio.append or text.speak first.")
-        place = None if self._utterance is self._pushed else AT_END
-        session.speaker.mark(self._utterance, name, place)
+        session.speaker.mark(self._utterance, name, self._mark_at)
 
     # Events
 

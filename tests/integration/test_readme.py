@@ -18,7 +18,9 @@ from face_videos import talking_frames, write_video
 from live_server import running_server
 from PIL import Image
 
+from server.avatar import VideoFrame, rgb
 from server.cli import main
+from server.sessions.mp4 import Mp4Writer
 from styletalk_core.audio import read_audio
 from styletalk_core.library.avatars import AvatarLibrary
 
@@ -26,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
 OUTSIDE_MAKE = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
 """The environment as if `make` had not started these tests."""
-BLOCK = re.compile(r"^(<!-- excerpt -->\n)?```\w*\n(.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^(<!-- excerpt -->\n)?```(\w*)\n(.*?)^```$", re.M | re.S)
 CALLED = {
     "serve": ".venv/bin/styletalk serve",
     "test": '.venv/bin/python -m pytest -m "browser and not benchmark"',
@@ -37,11 +39,19 @@ PARTS = ("test-without-browser", "test-without-lab", "test-in-browser")
 
 
 def commands(text: str) -> list[list[str]]:
-    """The lines of all blocks that are no excerpts, as words."""
-    return [shlex.split(line) for excerpt, body in BLOCK.findall(text) if not excerpt for line in body.splitlines()]
+    """The lines of all blocks that are neither excerpts nor Python, as words."""
+    return [
+        shlex.split(line)
+        for excerpt, language, body in BLOCK.findall(text)
+        if not excerpt and language != "python"
+        for line in body.splitlines()
+    ]
 
 
-COMMANDS = commands((ROOT / "README.md").read_text())
+README = (ROOT / "README.md").read_text()
+COMMANDS = commands(README)
+(PROGRAM,) = [body for _, language, body in BLOCK.findall(README) if language == "python"]
+"""The twelve lines."""
 
 
 def of_kind(program: str) -> list[list[str]]:
@@ -123,3 +133,24 @@ async def test_a_program_lets_a_presenter_speak(material: Path) -> None:
         )
         said, _ = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 0 and b"heard 1.50 s" in said
+
+
+def test_the_twelve_lines_show_the_frames_of_the_command(
+    material: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len([line for line in PROGRAM.splitlines() if line.strip()]) <= 12
+    shown, written = list[bytes](), list[bytes]()
+
+    def seen(frame: VideoFrame) -> np.ndarray:
+        shown.append(frame.yuv.tobytes())
+        return rgb(frame)
+
+    monkeypatch.setattr("server.avatar.rgb", seen)
+    exec(compile(PROGRAM, "README.md", "exec"), {"__name__": "readme"})
+    assert capsys.readouterr().out.splitlines()[-1] == "1.47 s (512, 512, 3)"
+    monkeypatch.setattr(Mp4Writer, "write_frame", lambda writer, index, yuv: written.append(yuv.tobytes()))
+    monkeypatch.setattr(Mp4Writer, "close", lambda writer: None)
+    command = "render --portrait clara --audio speech.wav --style happy -o out.mp4"
+    (material / ".out.partial.mp4").touch()
+    main(command.split())
+    assert len(shown) == 45 and shown == written

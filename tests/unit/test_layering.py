@@ -21,8 +21,8 @@ FORBIDDEN = {
     "client_demo": lambda name: True,
 }
 LAYERS = {
-    "server": ("auth", "tts", "webrtc", "protocol", "sessions", "http", "ws", "cli", "lab"),
-    "streaming": ("scheduling", "audio", "frames"),
+    "server": ("auth", "tts", "webrtc", "protocol", "sessions", "http", "ws", "cli", "plugs", "lab"),
+    "streaming": ("scheduling", "audio", "frames", "avatar"),
     "styletalk_core": ("face", "models", "recognizer", "rendering", "library", "lab"),
 }
 """Folders of a package, each importing only from those before it."""

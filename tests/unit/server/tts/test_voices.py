@@ -13,21 +13,13 @@ from server.tts.choice import open_voice
 from server.tts.installed import PROGRAMS, InstalledVoice
 from server.tts.packaged import PackagedVoice
 from server.tts.remote import RemoteVoice
-from server.tts.voice import Voice, VoiceFailed, sentences
+from server.tts.voice import Voice, VoiceFailed
 from styletalk_core.errors import InputError
 
 
 async def said(voice: Voice, text: str) -> np.ndarray:
     """(n,) int16 48 kHz."""
     return np.concatenate([piece async for piece in voice.speak(text)])
-
-
-def test_text_is_cut_where_sentences_end_and_long_ones_at_a_space() -> None:
-    text = 'Hello there! "How are you?" I am well, v2.0 says.\x07\nNew line'
-    assert sentences(text) == ["Hello there!", '"How are you?', "I am well, v2.0 says.", "New line"]
-    long = sentences("word " * 200)
-    assert all(len(piece) <= 300 for piece in long) and " ".join(long).split() == ["word"] * 200
-    assert sentences(" \n ") == [] and len(sentences("x" * 700)) == 3
 
 
 async def test_the_packaged_voice_speaks_at_an_even_rate() -> None:

@@ -1,0 +1,1 @@
+"""Avatars that speak what a program pushes: live on a worker, or in virtual time."""
