@@ -1,0 +1,1 @@
+"""Plugins for frameworks of voice agents, each with its extra: LiveKit Agents and Pipecat."""
