@@ -1,26 +1,37 @@
 """WHIP and WHEP signalling: a client posts an SDP offer and receives its avatar (RFC 9725), a viewer a presenter's.
 
-Runs on: event loop. Routes: POST /whip, PATCH and DELETE /whip/{id}; POST /whep/{presenter}, DELETE
-/whep/{presenter}/{id}.
+Runs on: event loop. Routes: POST /whip, PATCH and DELETE /whip/{id}; POST /whep/{presenter}, PATCH and DELETE
+/whep/{presenter}/{id}; OPTIONS on all of them.
 """
 
 import logging
 
-from aiortc.sdp import candidate_from_sdp
+from aiortc import RTCPeerConnection
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from server import logs
 from server.ai_label import AI_LABEL
 from server.auth.limits import BodyTooLarge, read_body
 from server.errors import problem
-from server.protocol.operations import END_CALL, SDP, SDP_FRAGMENT, START_CALL, STOP_WATCHING, TRICKLE, WATCH
+from server.protocol.operations import (
+    END_CALL,
+    SDP,
+    SDP_FRAGMENT,
+    START_CALL,
+    STOP_WATCHING,
+    TRICKLE,
+    TRICKLE_VIEWER,
+    WATCH,
+)
 from server.service import RETRY_AFTER_SECONDS, Service
-from server.sessions.clients import TooManySessions
+from server.sessions.clients import Client, TooManySessions
 from server.sessions.microphone_session import MicrophoneSession
-from server.sessions.viewers import MAX_VIEWERS
+from server.sessions.viewers import MAX_VIEWERS, Viewer
 from server.webrtc import turn
 from server.webrtc.aiortc_patches import NoMediaPort
+from server.webrtc.ice_fragment import IceFragment, add_candidates
 from streaming.errors import EngineFailure, WorkerFull
 
 logger = logging.getLogger(__name__)
@@ -74,9 +85,12 @@ async def post_offer(request: Request) -> Response:
     try:
         async with client.negotiating:  # one call per client, even with concurrent offers
             await service.clients.end(client)
-            session = await MicrophoneSession.answer(
-                offer, service.worker, service.plan(), client.settings, service.media_path()
-            )
+            try:
+                session = await _answer(service, client, offer)
+            except WorkerFull:
+                if not await service.clients.replace(client):
+                    raise
+                session = await _answer(service, client, offer)
             service.clients.start(client, session)
     except (WorkerFull, EngineFailure):
         return busy(service)
@@ -85,6 +99,10 @@ async def post_offer(request: Request) -> Response:
     logger.info("call %s answered", session.id)
     headers = {"Location": END_CALL.address(call=session.id), "ETag": f'"{session.id}"', "X-Session": client.id}
     return _answered(service, session.answer_sdp, client.id, headers)
+
+
+async def _answer(service: Service, client: Client, offer: str) -> MicrophoneSession:
+    return await MicrophoneSession.answer(offer, service.worker, service.plan(), client.settings, service.media_path())
 
 
 def _answered(service: Service, sdp: str, label: str, headers: dict[str, str]) -> Response:
@@ -103,24 +121,19 @@ async def patch_candidates(request: Request) -> Response:
     )
     if session is None:
         return problem(404, "not_found", "There is no such call.")
+    return await _add_candidates(request, session.peer)
+
+
+async def _add_candidates(request: Request, peer: RTCPeerConnection) -> Response:
     if request.headers.get("content-type", "").split(";")[0].strip() != SDP_FRAGMENT:
         return problem(415, "unsupported_media_type", f"The body must be {SDP_FRAGMENT}.")
     try:
-        fragment = (await read_body(request, MAX_SDP_BYTES)).decode()
-        mid = "0"
-        for line in fragment.splitlines():
-            if line.startswith("a=mid:"):
-                mid = line.removeprefix("a=mid:").strip()
-            elif line.startswith("a=candidate:"):
-                candidate = candidate_from_sdp(line.removeprefix("a=candidate:"))
-                candidate.sdpMid = mid
-                await session.peer.addIceCandidate(candidate)
-            elif line.startswith("a=end-of-candidates"):
-                await session.peer.addIceCandidate(None)
+        text = (await read_body(request, MAX_SDP_BYTES)).decode()
     except BodyTooLarge:
         return problem(413, "too_large", f"The fragment must be at most {MAX_SDP_BYTES} bytes.")
-    except (ValueError, AssertionError, IndexError):
-        return problem(400, "bad_fragment", "The body is not an ICE fragment.")
+    except UnicodeDecodeError:
+        return problem(400, "bad_fragment", "The fragment is not text.")
+    await add_candidates(peer, IceFragment.parse(text))
     return Response(status_code=204)
 
 
@@ -156,12 +169,29 @@ async def post_viewer(request: Request) -> Response:
     return _answered(service, viewer.peer.localDescription.sdp, viewer.id, headers)
 
 
-async def delete_viewer(request: Request) -> Response:
-    """Disconnects a viewer."""
+def _viewer(request: Request) -> Viewer | None:
     service: Service = request.app.state.service
     presenter = service.clients.presenters().get(request.path_params["presenter"])
     viewers = {} if presenter is None or presenter.session is None else presenter.session.viewers.by_id
-    viewer = viewers.get(request.path_params["viewer"])
+    return viewers.get(request.path_params["viewer"])
+
+
+async def patch_viewer(request: Request) -> Response:
+    """Adds a viewer's trickled ICE candidates."""
+    viewer = _viewer(request)
+    if viewer is None:
+        return problem(404, "not_found", "There is no such viewer.")
+    return await _add_candidates(request, viewer.peer)
+
+
+async def options(request: Request) -> Response:
+    """Tells what may be posted (RFC 9725, section 4.2)."""
+    return Response(status_code=204, headers={"Accept-Post": SDP})
+
+
+async def delete_viewer(request: Request) -> Response:
+    """Disconnects a viewer."""
+    viewer = _viewer(request)
     if viewer is None:
         return problem(404, "not_found", "There is no such viewer.")
     viewer.ended.set()
@@ -173,5 +203,7 @@ routes = [
     TRICKLE.route(patch_candidates),
     END_CALL.route(delete_session),
     WATCH.route(post_viewer),
+    TRICKLE_VIEWER.route(patch_viewer),
     STOP_WATCHING.route(delete_viewer),
+    *(Route(to.path, options, methods=["OPTIONS"]) for to in (START_CALL, TRICKLE, WATCH, TRICKLE_VIEWER)),
 ]

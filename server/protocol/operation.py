@@ -29,6 +29,7 @@ PROBLEMS = {
     404: "There is no such resource.",
     413: "The body is too large.",
     415: "The media type of the body is not supported.",
+    422: "The fragment restarts ICE, which is not supported: send a new offer.",
     429: "Too many requests or sessions; Retry-After says when to try again.",
     503: "Full, warming up or shutting down; Retry-After says when to try again.",
 }

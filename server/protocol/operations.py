@@ -62,6 +62,14 @@ def _offer(path: str, id: str, summary: str, parameter: Parameter) -> Operation[
     )
 
 
+def _trickle(path: str, id: str, summary: str, *parameters: Parameter) -> Operation[Answer]:
+    """Add ICE candidates."""
+    return Operation(
+        "PATCH", path, id, summary, Answer(204, "Accepted."), (400, 404, 413, 415, 422), parameters,
+        Body(SDP_FRAGMENT, "The candidates."),
+    )  # fmt: skip
+
+
 ANSWERED: Final = FileAnswer(
     201,
     "The SDP answer.",
@@ -80,6 +88,7 @@ ENDED: Final = Answer(200, "Ended.")
 THUMBNAIL: Final = FileAnswer(200, "The thumbnail.", JPEG)
 CALL: Final = Parameter("call", "From Location.")
 PRESENTER: Final = Parameter("presenter", "As in the list.")
+VIEWER: Final = Parameter("viewer", "From Location.")
 RECORDING: Final = Parameter("id", "As in the list or in recording.started.")
 SESSION: Final = Parameter(
     "session",
@@ -155,16 +164,15 @@ LIST_ICE_SERVERS: Final = Operation(
 START_CALL: Final = _offer(
     "/whip", "call", "Start a call: send microphone audio, receive the avatar (RFC 9725)", SESSION
 )
-TRICKLE: Final = Operation(
-    "PATCH", "/whip/{call}", "trickle", "Add ICE candidates to a call (RFC 8840)", Answer(204, "Accepted."),
-    (400, 404, 413, 415), (CALL,), Body(SDP_FRAGMENT, "The candidates."),
-)  # fmt: skip
+TRICKLE: Final = _trickle("/whip/{call}", "trickle", "Add ICE candidates to a call (RFC 8840)", CALL)
 END_CALL: Final = Operation("DELETE", "/whip/{call}", "hangUp", "End a call", ENDED, (404,), (CALL,))
 WATCH: Final = _offer("/whep/{presenter}", "watch", "Watch a presenter", PRESENTER)
+TRICKLE_VIEWER: Final = _trickle(
+    "/whep/{presenter}/{viewer}", "trickleViewer", "Add ICE candidates of a viewer (RFC 8840)", PRESENTER, VIEWER
+)
 STOP_WATCHING: Final = Operation(
-    "DELETE", "/whep/{presenter}/{viewer}", "leave", "Stop watching", ENDED, (404,),
-    (PRESENTER, Parameter("viewer", "From Location.")),
-)  # fmt: skip
+    "DELETE", "/whep/{presenter}/{viewer}", "leave", "Stop watching", ENDED, (404,), (PRESENTER, VIEWER)
+)
 
 OPERATIONS: Final[Sequence[Operation[Any]]] = tuple(value for value in vars().values() if isinstance(value, Operation))
 """All of the above, in this order."""

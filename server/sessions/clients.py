@@ -17,7 +17,7 @@ from server import logs
 from server.auth.limits import site_of
 from server.protocol.events import Error, Event
 from server.sessions.live_session import LiveSession
-from server.sessions.microphone_session import MicrophoneSession
+from server.sessions.microphone_session import REPLACED_SECONDS, MicrophoneSession
 from streaming.clock import monotonic
 from streaming.session import Settings
 from styletalk_core.errors import StyleTalkError
@@ -173,6 +173,28 @@ class Clients:
                 self.failed += 1
                 logger.warning("the session ended: %s", problem)
                 client.send(Error("session_failed", f"The session ended: {problem}."))
+
+    async def replace(self, client: Client) -> bool:
+        """Ends a call of the same address whose client has just left, as after a reload; true when there was one.
+
+        Waits up to `REPLACED_SECONDS` for the silence that tells.
+        """
+        deadline = monotonic() + REPLACED_SECONDS
+        while calls := self._calls_beside(client):
+            for other, session in calls:
+                if session.replaceable(monotonic()):
+                    await self.end(other)
+                    return True
+            if monotonic() > deadline:
+                break
+            await asyncio.sleep(REPLACED_SECONDS / 10)
+        return False
+
+    def _calls_beside(self, client: Client) -> list[tuple[Client, MicrophoneSession]]:
+        """Return the calls of other clients at the same address."""
+        site = site_of(client.address)
+        others = [(other, other.session) for other in self if other is not client and site_of(other.address) == site]
+        return [(other, session) for other, session in others if isinstance(session, MicrophoneSession)]
 
     async def end(self, client: Client) -> None:
         """Ends the client's call, if any, and waits until its slot is free."""

@@ -10,15 +10,16 @@ from server.sessions.live_session import LiveSession
 from server.webrtc import negotiation
 from server.webrtc.audio_receiver import AudioReceiver
 from server.webrtc.negotiation import MediaPath
+from server.webrtc.offer import usable
 from server.webrtc.tracks import AudioTrack, StartBarrier, VideoTrack
-from streaming.clock import MediaClock
+from streaming.clock import MediaClock, monotonic
 from streaming.latency import LatencyPlan
 from streaming.scheduling.worker import BatchWorker
 from streaming.session import Session, Settings
 
 CHANNEL_TIMEOUT_SECONDS = 4.0
-"""Seconds without pings and audio after which a client with a control channel has vanished; its slot is free a second
-later."""
+"""Seconds without pings and datagrams after which a client with a control channel has vanished; its slot is free a
+second later."""
 
 
 MEDIA_TIMEOUT_SECONDS = 15.0
@@ -27,6 +28,11 @@ MEDIA_TIMEOUT_SECONDS = 15.0
 
 CONNECT_SECONDS = 10.0
 """Seconds after which a call without a connection is given up."""
+
+
+REPLACED_SECONDS = 1.0
+"""Seconds without datagrams after which another session of the same address may take the slot of a full server: a
+client in a call sends RTCP several times a second, muted or not."""
 
 
 ENDED_STATES = frozenset({"closed", "failed"})
@@ -42,6 +48,8 @@ class MicrophoneSession(LiveSession):
         )
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.answer_sdp = ""
+        self._heard: float | None = None
+        """Arrival of the last datagram after the connection was made."""
 
     @classmethod
     async def answer(
@@ -61,7 +69,7 @@ class MicrophoneSession(LiveSession):
             ControlFailed: the engine failed.
             EngineFailure: the engine is lost.
         """
-        negotiation.check(offer)
+        usable(offer)
         lease = worker.lease()
         clock = MediaClock(plan.delay)
         session = cls(Session(worker, lease, plan, clock, settings, seed=lease.generation), worker)
@@ -81,24 +89,32 @@ class MicrophoneSession(LiveSession):
         )
         self.peer.on("connectionstatechange", self._connection_changed)
         barrier.parties = await negotiation.answer(
-            self.peer, offer, tracks, session.clock, self._worker.size, path, self._packet
+            self.peer, offer, tracks, session.clock, self._worker.size, path, self._packet, on_datagram=self._datagram
         )
         self.answer_sdp = self.peer.localDescription.sdp
 
     def _packet(self, packet: RtpPacket, payload: bytes) -> None:
         self.audio_receiver.packet(packet.ssrc, packet.sequence_number, packet.timestamp, payload)
 
+    def _datagram(self) -> None:
+        if self.peer.connectionState == "connected":
+            self._heard = monotonic()
+
     def _connection_changed(self) -> None:
         if self.peer.connectionState in ENDED_STATES:
             self.ended.set()
 
     def abandoned(self, now: float, last_message: float | None) -> bool:
-        """True when both the microphone and the control channel have been silent for too long."""
-        heard = self.audio_receiver.last_arrival
+        """True when both the connection and the control channel have been silent for too long."""
+        heard = self._heard
         if heard is None and now - self.began > CONNECT_SECONDS:
             return last_message is None or now - last_message > CHANNEL_TIMEOUT_SECONDS
         signs = [self.began if heard is None else heard, *([] if last_message is None else [last_message])]
         return now - max(signs) > (MEDIA_TIMEOUT_SECONDS if last_message is None else CHANNEL_TIMEOUT_SECONDS)
+
+    def replaceable(self, now: float) -> bool:
+        """True when the client has left the page or reloaded it, as far as can be told within a second."""
+        return self._heard is not None and now - self._heard > REPLACED_SECONDS
 
     async def aclose(self) -> None:
         """Closes the connection and releases the slot."""

@@ -108,7 +108,11 @@ class NoMediaPort(StyleTalkError, OSError):
 
 
 def offer_addresses(
-    peer: RTCPeerConnection, addresses: Iterable[str], ports: range | None = None, public: str = ""
+    peer: RTCPeerConnection,
+    addresses: Iterable[str],
+    ports: range | None = None,
+    public: str = "",
+    on_datagram: Callable[[], None] = lambda: None,
 ) -> None:
     """Limits the peer's host candidates to ``addresses``, bound to free UDP ports of ``ports`` (None: any).
 
@@ -116,6 +120,7 @@ def offer_addresses(
 
     Args:
         public: an address at which the ports are reachable from outside, offered as well.
+        on_datagram: called for every datagram that arrives.
     """
     hosts = list(addresses)
     for connection in {t.receiver.transport.transport.iceGatherer._connection for t in peer.getTransceivers()}:
@@ -123,7 +128,7 @@ def offer_addresses(
         async def candidates(
             component: int, addresses: list[str], connection: Any = connection
         ) -> list[aioice.Candidate]:
-            protocols = [await _bind(connection, component, host, ports) for host in hosts]
+            protocols = [await _bind(connection, component, host, ports, on_datagram) for host in hosts]
             found = [protocol for protocol in protocols if protocol is not None]
             if not found:
                 raise NoMediaPort("no UDP port is free for media")
@@ -156,13 +161,27 @@ def _host_candidate(component: int, address: str, port: int) -> aioice.Candidate
     )
 
 
-async def _bind(connection: Any, component: int, host: str, ports: range | None) -> Any:
+class _TappedProtocol(StunProtocol):
+    """Socket that tells of every datagram: a muted client sends RTCP and STUN only."""
+
+    def __init__(self, connection: Any, on_datagram: Callable[[], None]) -> None:
+        super().__init__(connection)
+        self._on_datagram = on_datagram
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        self._on_datagram()
+        super().datagram_received(data, addr)
+
+
+async def _bind(
+    connection: Any, component: int, host: str, ports: range | None, on_datagram: Callable[[], None]
+) -> Any:
     """Return a socket on ``host`` with its candidate; None when no address or port is available."""
     loop = asyncio.get_running_loop()
     for port in [0] if ports is None else random.sample(ports, len(ports)):
         try:
             transport, protocol = await loop.create_datagram_endpoint(
-                lambda: StunProtocol(connection), local_addr=(host, port)
+                lambda: _TappedProtocol(connection, on_datagram), local_addr=(host, port)
             )
         except OSError:
             continue

@@ -66,7 +66,6 @@ class AudioReceiver:
         self.received = 0
         self.lost = 0
         self.late = 0
-        self.last_arrival: float | None = None
         self.deliver = deliver
         """Receives decoded audio; wrap it to intercept."""
         self._capture_tick = capture_tick
@@ -88,7 +87,6 @@ class AudioReceiver:
 
     def packet(self, source: int, sequence: int, timestamp: int, payload: bytes) -> None:
         """Takes one RTP packet as it arrives, in any order."""
-        self.last_arrival = asyncio.get_running_loop().time()
         if self._capture_tick() is None or not payload:
             return
         self.received += 1

@@ -12,7 +12,6 @@ import ifaddr
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.codecs.base import Encoder
 from aiortc.rtp import RtpPacket
-from aiortc.sdp import SessionDescription
 
 from server.config import ServerConfig
 from server.webrtc.aiortc_patches import (
@@ -21,28 +20,17 @@ from server.webrtc.aiortc_patches import (
     tap_packets,
     use_encoder,
 )
+from server.webrtc.offer import CODECS, OfferRefused, usable
 from server.webrtc.packet_sending import send_frames_at_once
 from server.webrtc.vp8_encoder import VIDEO_CLOCK_RATE, LiveVp8Encoder
 from streaming.clock import MediaClock
 from streaming.units import TICK_RATE
-from styletalk_core.errors import StyleTalkError
 
-CODECS = {"audio": ("audio/opus", TICK_RATE), "video": ("video/VP8", VIDEO_CLOCK_RATE)}
-MAX_CANDIDATES = 64
-"""Limit of candidates in an offer: ICE checks each one with every address of the server."""
-MAX_NAMED_CANDIDATES = 8
-"""Limit of mDNS candidates in an offer; each takes up to a second to resolve."""
+CLOCK_RATES = {"audio": TICK_RATE, "video": VIDEO_CLOCK_RATE}
 SENDING = ("sendrecv", "sendonly")
 
 
 logger = logging.getLogger(__name__)
-
-
-class OfferRefused(StyleTalkError, ValueError):
-    """The SDP offer cannot be answered; the message says why."""
-
-    code = "bad_offer"
-    status = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +65,7 @@ async def answer(
     path: MediaPath,
     on_packet: Callable[[RtpPacket, bytes], None] | None = None,
     encoder: Encoder | None = None,
+    on_datagram: Callable[[], None] = lambda: None,
 ) -> int:
     """Answers an offer with ``tracks`` (audio, video); the answer is the peer's local description.
 
@@ -85,6 +74,7 @@ async def answer(
         size: of the video in pixels.
         on_packet: takes the microphone's packets; without it no audio is received.
         encoder: of the video; by default one of this peer's own.
+        on_datagram: called for whatever the client sends: RTP, RTCP or STUN.
 
     Returns:
         The number of tracks that the client accepts.
@@ -92,9 +82,9 @@ async def answer(
     Raises:
         OfferRefused: the offer is invalid, or lacks a microphone, VP8 or Opus.
     """
-    check(offer)
+    described = usable(offer)
     try:
-        await peer.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+        await peer.setRemoteDescription(RTCSessionDescription(sdp=str(described), type="offer"))
     except Exception as error:  # the library raises various exceptions on bad input
         raise OfferRefused("The body is not an SDP offer this server understands.") from error
     transceivers = {transceiver.kind: transceiver for transceiver in peer.getTransceivers()}
@@ -104,37 +94,17 @@ async def answer(
         raise OfferRefused("The offer must send one microphone track.")
     for track in tracks:
         transceiver = transceivers[track.kind]
-        codec, rate = CODECS[track.kind]
-        _choose(transceiver, codec)
+        _choose(transceiver, CODECS[track.kind])
         transceiver.direction = "sendrecv" if track.kind == "audio" and on_packet else "sendonly"
         transceiver.sender.replaceTrack(track)
-        report_content_time(transceiver.sender, partial(_content_time, clock, rate))
+        report_content_time(transceiver.sender, partial(_content_time, clock, CLOCK_RATES[track.kind]))
         send_frames_at_once(transceiver.sender)
     if on_packet is not None:
         tap_packets(transceivers["audio"].receiver, on_packet)
     use_encoder(transceivers["video"].sender, encoder or LiveVp8Encoder(size))
-    offer_addresses(peer, path.addresses, path.ports, path.public)
+    offer_addresses(peer, path.addresses, path.ports, path.public, on_datagram)
     await peer.setLocalDescription(await peer.createAnswer())
     return sum(transceiver.currentDirection in SENDING for transceiver in transceivers.values())
-
-
-def check(offer: str) -> None:
-    """Checks that an offer describes one call, before any resource is reserved.
-
-    Raises:
-        OfferRefused: it does not.
-    """
-    try:
-        described = SessionDescription.parse(offer)
-    except Exception as error:  # the library's parser raises various exceptions on bad input
-        raise OfferRefused("The body is not an SDP offer this server understands.") from error
-    if sorted(media.kind for media in described.media if media.kind != "application") != ["audio", "video"]:
-        raise OfferRefused("The offer must have one audio and one video section.")
-    addresses = [candidate.ip for media in described.media for candidate in media.ice_candidates]
-    if len(addresses) > MAX_CANDIDATES or sum(name.endswith(".local") for name in addresses) > MAX_NAMED_CANDIDATES:
-        raise OfferRefused(
-            f"The offer must have at most {MAX_CANDIDATES} ICE candidates, {MAX_NAMED_CANDIDATES} of them by name."
-        )
 
 
 async def close(peer: RTCPeerConnection) -> None:

@@ -183,7 +183,7 @@ def _offer() -> Iterator[Feed]:
 @contextmanager
 def _fragment() -> Iterator[Feed]:
     with _running() as (runner, app, service):
-        offer = (DATA / "chromium_offer.sdp").read_bytes()
+        offer = (DATA / "offers/chromium.sdp").read_bytes()
         calls: list[str] = []
 
         async def add(case: bytes) -> bool:
@@ -250,7 +250,7 @@ VALID: tuple[dict[str, Any], ...] = (
 
 
 def _offers() -> st.SearchStrategy[bytes]:
-    return damaged_lines([(DATA / "chromium_offer.sdp").read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")])
+    return damaged_lines([(DATA / "offers/chromium.sdp").read_bytes().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")])
 
 
 def _fragments() -> st.SearchStrategy[bytes]:

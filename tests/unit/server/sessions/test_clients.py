@@ -19,7 +19,7 @@ WATCH_SECONDS = 0.5
 
 def gone(now: float, heard: float | None, message: float | None) -> bool:
     """Whether a client is gone whose call began at 0, who was heard and sent a message last at these moments."""
-    call: Any = SimpleNamespace(audio_receiver=SimpleNamespace(last_arrival=heard), began=0.0)
+    call: Any = SimpleNamespace(_heard=heard, began=0.0)
     return MicrophoneSession.abandoned(call, now, message)
 
 
