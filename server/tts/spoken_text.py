@@ -15,6 +15,7 @@ MAX_SENTENCE_CHARACTERS: Final = 300
 _ABBREVIATIONS: Final = ("Dr", "Mr", "Mrs", "Ms", "Prof", "St", "vs", "No", "approx", "e.g", "i.e")
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?…。！？])[\"'”’)*_]*\s+|(?<=[。！？])(?=\S)|\n+")
 _FENCE: Final = re.compile(r"(```|~~~).*?(?:\1|\Z)", re.S)
+_READABLE_CODE: Final = re.compile(r"[\w .'-]{1,40}")
 _MARKUP: Final = (
     (re.compile(r"<!--.*?-->|</?[A-Za-z][^<>]{0,300}>", re.S), " "),  # before links: <https://...> has no letter tag
     (re.compile(r"^\s*(?:#{1,6}\s+|>\s?|[-*+•]\s+|\d+[.)]\s+)+", re.M), ""),
@@ -26,7 +27,6 @@ _MARKUP: Final = (
     (re.compile(r"(?<!\w)(_{1,3})(?=\S)(.+?)(?<=\S)\1(?!\w)"), r"\2"),
     (re.compile(r"\s*\|\s*"), ", "),
 )
-_READABLE_CODE: Final = re.compile(r"[\w .'-]{1,40}")
 _ADDRESS: Final = re.compile(
     r"<?\b(?:https?://)(?:www\.)?([\w.-]+\w)[^\s<>]*?(?=[.,;:!?]?(?:[\s<>)]|$))>?|\bwww\.([\w.-]+\w)"
 )

@@ -75,7 +75,7 @@ async def add_candidates(peer: RTCPeerConnection, fragment: IceFragment) -> None
         FragmentRefused: a candidate cannot be used.
     """
     described = SessionDescription.parse(peer.remoteDescription.sdp)
-    if fragment.username not in (None, *(media.ice.usernameFragment for media in described.media)):
+    if fragment.username not in (None, *(media.ice.usernameFragment for media in described.media if media.ice)):
         raise IceRestartRefused("An ICE restart is not supported; end this session and send a new offer.")
     transports = {transceiver.receiver.transport.transport for transceiver in peer.getTransceivers()}
     known = [candidate.ip for transport in transports for candidate in transport.getRemoteCandidates()]

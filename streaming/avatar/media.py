@@ -31,11 +31,11 @@ class VideoFrame:
 
     @property
     def width(self) -> int:
-        return self.yuv.shape[1]
+        return int(self.yuv.shape[1])
 
     @property
     def height(self) -> int:
-        return self.yuv.shape[0] * 2 // 3
+        return int(self.yuv.shape[0]) * 2 // 3
 
 
 @dataclass(frozen=True, slots=True)

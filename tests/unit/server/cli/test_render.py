@@ -91,7 +91,7 @@ def test_a_size_is_chosen_by_its_word(size: str, side: int) -> None:
 def test_the_file_is_the_same_for_any_number_of_cores(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = []
     for cores in (1, 4):
-        monkeypatch.setattr(render, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(render, "drawing_threads", lambda cores=cores: cores)
         words = ["--portrait", "clara", "--audio", "tone.wav", "--style", "happy", "--size", "256", "-o", "out.mp4"]
         assert main(["render", *words]) == 0
         files.append((folder / "out.mp4").read_bytes())
