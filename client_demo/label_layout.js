@@ -5,9 +5,9 @@
  */
 
 const DOT = 4; // radius of a dot
-const GAP = 3; // between a dot and a label beside it
+const GAP = 3; // between a dot and its label
 const MARGIN = 1; // between two labels
-const STEP = 6; // of the search for a free place
+const STEP = 6; // of the search for a free position
 
 /**
  * @typedef {{x: number, y: number}} Point

@@ -36,7 +36,7 @@ export class LatencyPanel {
   /**
    * @param {Metrics | null} metrics the server's last
    * @param {import("./call_statistics.js").Figures} figures the browser's last
-   * @param {number} captureMs what the microphone track tells about itself
+   * @param {number} captureMs latency reported by the microphone track
    * @returns {{totalMs: number, parts: [string, number][]} | null} what is shown
    */
   show(metrics, figures, captureMs) {

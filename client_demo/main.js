@@ -139,7 +139,7 @@ setInterval(async () => {
   element("connection-delay").textContent = view.latency ? `${Math.round(view.latency.totalMs)} ms` : "";
 }, STATISTICS_INTERVAL);
 
-/** What the microphone's track tells about itself, which not every browser knows. @returns {number} ms */
+/** Latency reported by the microphone track; not every browser supports it. @returns {number} ms */
 function captureMs() {
   const settings = /** @type {(MediaTrackSettings & {latency?: number}) | undefined} */ (microphone.track?.getSettings());
   return (settings?.latency ?? 0) * 1000;

@@ -47,7 +47,7 @@ export class Stage {
   /** @param {MediaStream} stream */
   play(stream) {
     this.#video.srcObject = stream;
-    this.#video.play().catch(() => {}); // play() rejects when the stream is replaced meanwhile
+    this.#video.play().catch(() => {}); // play() rejects if the stream is replaced
     const reveal = () => {
       if (this.#video.srcObject === stream) this.#root.classList.add("playing");
     };

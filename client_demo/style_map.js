@@ -20,7 +20,7 @@ const MIN_SHARE = 0.015; // smaller shares are omitted
 /** @typedef {{name: string, x: number, y: number}} StylePlace */
 
 /**
- * Shares of the nearest places, modified Shepard weights: 1 at a place itself, 0 at the distance of the first excluded
+ * Shares of the nearest positions, modified Shepard weights: 1 at a place itself, 0 at the distance of the first excluded
  * neighbor, so that shares change continuously when a neighbor changes.
  *
  * @param {{x: number, y: number}} point

@@ -52,7 +52,7 @@ def _blocks(path: str | Path, rate: int) -> Iterator[NDArray[np.float32]]:
     try:
         with open_media(path) as container:
             if not container.streams.audio:
-                raise InputError(f"{path} has no sound")
+                raise InputError(f"{path} contains no audio")
             claimed = getattr(container.streams.audio[0], "rate", 0)  # missing if there is no decoder
             if claimed not in RATES:
                 raise InputError(f"{path} claims {claimed} samples per second")
@@ -67,4 +67,4 @@ def _blocks(path: str | Path, rate: int) -> Iterator[NDArray[np.float32]]:
     except av.error.FFmpegError as error:
         raise InputError(f"{path} is not a readable audio file ({error.strerror})") from error
     if not decoded:
-        raise InputError(f"{path} has no sound")
+        raise InputError(f"{path} contains no audio")

@@ -149,7 +149,7 @@ class FaceTracker:
         """
         faces = self.find(image)
         if not faces:
-            raise InputError("no face was found in the picture")
+            raise InputError("no face was found in the image")
         close_up = self._detect(image, _Crop.around(faces[0].landmarks))
         return max(close_up or faces, key=lambda face: face.area).landmarks
 

@@ -48,4 +48,4 @@ def test_a_dropped_file_goes_where_it_belongs(page: Page) -> None:
     page.wait_for_selector("#avatars input", state="attached")
     _, grey = cv2.imencode(".jpg", cv2.merge([cv2.getGaussianKernel(64, 9)] * 3))
     assert page.evaluate(DROP, ["wall.jpg", base64.b64encode(grey.tobytes()).decode()])
-    expect(page.locator("#upload-avatar-said")).to_have_text("No face was found in the picture.", timeout=PATIENCE)
+    expect(page.locator("#upload-avatar-said")).to_have_text("No face was found in the image.", timeout=PATIENCE)

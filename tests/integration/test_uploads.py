@@ -101,7 +101,7 @@ async def test_bad_photos_are_refused_in_a_sentence(tmp_path: Path) -> None:
     async with running_server() as server:
         assert await put(server, "mine", jpeg(noise_frames(1)[0]), "avatars") == (
             400,
-            {"code": "bad_photo", "message": "No face was found in the picture."},
+            {"code": "bad_photo", "message": "No face was found in the image."},
         )
         assert await put(server, "mine", b"no photo at all", "avatars") == (
             400,

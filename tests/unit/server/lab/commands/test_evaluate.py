@@ -45,7 +45,7 @@ def test_a_folder_is_judged_beside_three_baselines(folder: Path, capsys: pytest.
     assert len(result["styles"]["recognized"]) == 8 and 0 <= result["mean"]["style_accuracy"] <= 1
     assert set(result["styles"]) == {"recognized", "closure_recall", "opening_std_ratio"}
     assert len(result["styles"]["opening_std_ratio"]) == 8 and min(result["styles"]["opening_std_ratio"].values()) > 0
-    reasons = {"mute": "has no sound", "faceless": "no face", "short": "of 3 frames", "broken": "not a readable"}
+    reasons = {"mute": "contains no audio", "faceless": "no face", "short": "of 3 frames", "broken": "not a readable"}
     assert set(result["skipped"]) == set(reasons)
     assert all(part in result["skipped"][name] for name, part in reasons.items())
 
