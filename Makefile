@@ -1,4 +1,4 @@
-# StyleTalk Live: `make serve` starts the avatar, `make test` proves it.
+# StyleTalk Live: `make serve` starts the server, `make test` runs the tests.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -28,7 +28,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -c 'import cv2, mediapipe' 2>/dev/null || $(MAKE) --no-print-directory system-libraries
 	@touch $(STAMP)
 
-# Shared libraries that OpenCV and MediaPipe expect and that a bare Debian or Ubuntu lacks.
+# Shared libraries required by OpenCV and MediaPipe that are missing on a minimal Debian or Ubuntu.
 system-libraries:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		echo "installing the system libraries of OpenCV and MediaPipe"; \
@@ -41,14 +41,14 @@ system-libraries:
 serve: setup
 	@$(BIN)/styletalk serve $(SERVE_OPTIONS)
 
-# Each part is run, whatever becomes of those before it.
+# Each part runs even if an earlier one fails.
 test: setup chromium
 	@$(MAKE) --no-print-directory --keep-going --jobs=1 test-without-browser test-without-lab test-in-browser
 
 test-without-browser:
 	$(BIN)/python -m pytest -m "not browser and not benchmark"
 
-# What an installation without the extra `lab` must do: serve, take uploads, render.
+# Features of an installation without the `lab` extra: serving, uploads, rendering.
 WITHOUT_LAB := tests/unit/test_without_lab.py tests/unit/test_startup.py tests/unit/test_docs.py tests/unit/server \
 	tests/unit/styletalk_core/library tests/unit/styletalk_core/recognizer tests/integration/test_uploads.py
 
