@@ -25,7 +25,7 @@ from streaming.avatar.live import LiveAvatar
 from streaming.avatar.media import AudioFrame, AvatarMedia, SpeakingAvatar, VideoFrame
 from streaming.avatar.offline import OfflineAvatar
 from streaming.engine import Engine, StyleChoice
-from streaming.scheduling.worker import BatchWorker
+from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Settings
 from streaming.speaker import Interruption, MarkReached, UtteranceEnded, UtteranceStarted
 from styletalk_core.errors import NotFound

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from server.service import Service
     from streaming.engine import Engine
-    from streaming.scheduling.worker import BatchWorker, Machine
+    from streaming.scheduling.batch_worker import BatchWorker, Machine
     from styletalk_core.engine import ModelEngine
     from styletalk_core.library.avatars import AvatarLibrary
     from styletalk_core.library.backgrounds import BackgroundLibrary
@@ -89,7 +89,7 @@ def make_worker(
         InputError: the device is not one of auto, cpu, cuda and cuda:N, or the renderer lacks its weights.
     """
     from server.processors import available_cores
-    from streaming.scheduling.worker import BatchWorker
+    from streaming.scheduling.batch_worker import BatchWorker
 
     device = config.device
     if device not in ("auto", "cpu", "cuda") and not device.removeprefix("cuda:").isdigit():
@@ -149,7 +149,7 @@ def _has_gpu() -> bool:
 def machine_of(config: ServerConfig) -> "Machine":
     """Describes this machine to the scheduler, with these settings."""
     from server.processors import SpareProcessors, available_cores
-    from streaming.scheduling.worker import Machine
+    from streaming.scheduling.batch_worker import Machine
 
     return Machine(
         available_cores(), SpareProcessors(), config.picture_sizes(), config.size != "auto", encoder_of_pictures

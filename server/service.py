@@ -23,7 +23,7 @@ from server.webrtc.negotiation import MediaPath
 from server.webrtc.turn import IceServer
 from streaming.clock import unix_seconds
 from streaming.latency import LatencyPlan
-from streaming.scheduling.worker import BatchWorker
+from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Settings
 
 logger = logging.getLogger(__name__)

@@ -27,9 +27,9 @@ from server.config import ServerConfig
 from server.http.draining import MAX_FRAME_BYTES
 from server.service import Service
 from server.webrtc.tracks import OpusEncoder, audio_packet
+from streaming.scheduling.batch_worker import BatchWorker, Machine
 from streaming.scheduling.overload import OverloadLadder
 from streaming.scheduling.plan import FRAME_RATES, MachinePlan, Rung, StageCosts
-from streaming.scheduling.worker import BatchWorker, Machine
 from styletalk_core.errors import NotFound
 from styletalk_core.library.backgrounds import BackgroundEntry
 

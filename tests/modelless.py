@@ -5,7 +5,7 @@ from live_server import FixedCatalogue
 
 from server.config import ServerConfig
 from server.service import Service
-from streaming.scheduling.worker import BatchWorker
+from streaming.scheduling.batch_worker import BatchWorker
 
 
 def make_service(config: ServerConfig) -> Service:

@@ -26,9 +26,9 @@ FOLDERS: Final = frozenset({"integration", "browser"})
 """Of tests where real clients talk to a real server."""
 MODULES: Final = frozenset(
     {
-        "test_aiortc_patches", "test_captions", "test_confined", "test_draining", "test_live_benchmarks",
+        "test_aiortc_patches", "test_captions", "test_sandbox", "test_draining", "test_live_benchmarks",
         "test_loop_monitor", "test_message_channel", "test_network", "test_packet_sending", "test_reachability",
-        "test_worker",
+        "test_batch_worker",
     }
 )  # fmt: skip
 """Others whose clock is the machine's."""

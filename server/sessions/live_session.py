@@ -10,7 +10,7 @@ import secrets
 from server.sessions.viewers import Viewers
 from streaming.clock import monotonic
 from streaming.errors import EngineFailure
-from streaming.scheduling.worker import BatchWorker
+from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session
 from streaming.speaker import Interruption
 from streaming.units import FRAME_TICKS

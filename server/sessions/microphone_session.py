@@ -14,7 +14,7 @@ from server.webrtc.offer import usable
 from server.webrtc.tracks import AudioTrack, StartBarrier, VideoTrack
 from streaming.clock import MediaClock, monotonic
 from streaming.latency import LatencyPlan
-from streaming.scheduling.worker import BatchWorker
+from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session, Settings
 
 CHANNEL_TIMEOUT_SECONDS = 4.0

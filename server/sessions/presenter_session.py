@@ -22,7 +22,7 @@ from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
 from streaming.media import AudioChunk, RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
-from streaming.scheduling.worker import BatchWorker
+from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session, Settings
 from streaming.speaker import Interruption, SpokenEvent
 from streaming.speech_queue import MAX_UTTERANCES, QueueFull, Sentence, Utterance

@@ -14,7 +14,7 @@ from streaming.clock import MediaClock
 from streaming.engine import StyleChoice
 from streaming.errors import EngineFailure
 from streaming.latency import LatencyPlan
-from streaming.scheduling.worker import BatchWorker
+from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session, Settings
 from streaming.speaker import Interruption
 from streaming.units import TICK_RATE, Tick

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from server.config import ServerConfig
 from server.lab.benchmarks import batch, capacity, churn, live_server, presenter, soak
 from server.service import Service
-from streaming.scheduling.worker import BatchWorker
+from streaming.scheduling.batch_worker import BatchWorker
 
 
 class GrainyEngine(DeterministicEngine):

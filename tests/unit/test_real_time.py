@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from real_time import Crowding, crowding, is_real_time, on_a_quiet_machine
+from real_time import MODULES, Crowding, crowding, is_real_time, on_a_quiet_machine
 
 QUIET = Crowding(seconds=10, waited=0.5, others_share=0.3)
 
@@ -48,7 +48,11 @@ def test_crowding_is_measured() -> None:
 
 def test_real_clients_and_real_clocks_are_marked(request: pytest.FixtureRequest) -> None:
     assert is_real_time(Path("tests/integration/test_call.py")) and is_real_time(
-        Path("tests/unit/streaming/scheduling/test_worker.py")
+        Path("tests/unit/streaming/scheduling/test_batch_worker.py")
     )
     assert not is_real_time(Path("tests/unit/streaming/test_session.py")), "its time is virtual"
     assert request.node.get_closest_marker("real_time") is None
+
+
+def test_every_module_that_is_named_is_there() -> None:
+    assert {path.stem for path in Path(__file__).parents[1].rglob("test_*.py")} >= MODULES

@@ -18,10 +18,10 @@ from server.priority import raise_priority
 from streaming.clock import MediaClock, monotonic
 from streaming.frames.composer import Composer
 from streaming.latency import LatencyPlan
+from streaming.scheduling.batch_worker import BatchWorker
 from streaming.scheduling.jobs import ControlOperation
 from streaming.scheduling.slots import SlotLease
 from streaming.scheduling.timing import StageTiming
-from streaming.scheduling.worker import BatchWorker
 from streaming.session import Settings
 from streaming.units import FRAME_TICKS, PHONES, TICK_RATE, WINDOW
 from styletalk_core.errors import InputError

@@ -16,8 +16,8 @@ from server.sessions.microphone_session import MicrophoneSession
 from server.webrtc.vp8_encoder import VIDEO_CLOCK_RATE
 from streaming.clock import monotonic
 from streaming.media import AudioChunk, RenderedFrame
+from streaming.scheduling.batch_worker import BatchWorker
 from streaming.scheduling.jobs import AnyJob, DecodeJob, RenderJob
-from streaming.scheduling.worker import BatchWorker
 from streaming.units import FRAME_TICKS, TICK_RATE, Tick
 
 THRESHOLD = 3_000

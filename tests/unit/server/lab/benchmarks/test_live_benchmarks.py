@@ -18,7 +18,7 @@ from server.lab.benchmarks.busy import busy_loops
 from streaming.frames.composer import Composer
 from streaming.frames.elastic_delay import DelaySeen
 from streaming.media import RenderedFrame
-from streaming.scheduling.worker import BatchWorker
+from streaming.scheduling.batch_worker import BatchWorker
 from streaming.stats import SessionStats
 from streaming.units import FRAME_TICKS
 from streaming.virtual_time import InlineWorker

@@ -12,8 +12,8 @@ from deterministic_engine import DeterministicEngine
 from waiting import until
 
 from streaming.errors import ControlFailed, EngineFailure, WorkerFull
+from streaming.scheduling.batch_worker import BatchWorker, Machine
 from streaming.scheduling.slots import SlotLease
-from streaming.scheduling.worker import BatchWorker, Machine
 from styletalk_core.errors import NotFound
 
 WINDOW = np.zeros((11, 41), np.float32)
