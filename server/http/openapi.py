@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from server.auth.guard import PUBLIC_PATHS
 from server.errors import Problem
-from server.protocol.json_schema import Json, schema_of
+from server.protocol.json_schema import Json, Message, schema_of
 from server.protocol.operations import OPERATIONS
 
 
@@ -18,12 +18,14 @@ def document(protected: bool) -> Json:
     Args:
         protected: whether a key is required.
     """
-    paths: defaultdict[str, Json] = defaultdict(dict)
+    paths: defaultdict[str, dict[str, Json]] = defaultdict(dict)
     for operation in OPERATIONS:
         public: Json = {"security": []} if protected and operation.path in PUBLIC_PATHS else {}
-        paths[operation.path][operation.method.lower()] = operation.described() | public
-    messages: list[type] = [Problem, *(message for operation in OPERATIONS for message in operation.messages())]
-    described: Json = {
+        paths[operation.path][operation.method.lower()] = {**operation.described(), **public}
+    messages: list[Message] = [Problem, *(message for operation in OPERATIONS for message in operation.messages())]
+    schemas = {"schemas": {message.__name__: schema_of(message) for message in messages}}
+    schemes = {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}} if protected else {}
+    return {
         "openapi": "3.1.0",
         "info": {
             "title": "StyleTalk Live",
@@ -32,9 +34,6 @@ def document(protected: bool) -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "paths": paths,
-        "components": {"schemas": {message.__name__: schema_of(message) for message in messages}},
+        "components": {**schemas, **schemes},
+        **({"security": [{"key": []}]} if protected else {}),
     }
-    if protected:
-        described["components"] |= {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}}
-        described["security"] = [{"key": []}]
-    return described

@@ -4,14 +4,19 @@ Pure. Fields may be text, numbers, booleans, literals, further classes, sequence
 `Limits` and `Pattern` in an annotation narrow them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
-_TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
+Json: TypeAlias = Mapping[str, object]
+Message: TypeAlias = type["DataclassInstance"]
+"""Class of a body."""
+
+_TYPES: dict[object, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +29,7 @@ class Limits:
     def narrow(self, schema: Json) -> Json:
         """Add the range to a schema."""
         ends = {"minimum": self.minimum, "maximum": self.maximum}
-        return schema | {end: value for end, value in ends.items() if value is not None}
+        return {**schema, **{end: value for end, value in ends.items() if value is not None}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,10 @@ class Pattern:
 
     def narrow(self, schema: Json) -> Json:
         """Add the expression to a schema."""
-        return schema | {"pattern": self.pattern}
+        return {**schema, "pattern": self.pattern}
 
 
-def schema_of(kind: Any) -> Json:
+def schema_of(kind: object) -> Json:
     """Return the schema of a type.
 
     Raises:
@@ -58,18 +63,18 @@ def schema_of(kind: Any) -> Json:
         return {"type": "array", "items": schema_of(arguments[0])}
     if origin in (Union, UnionType) and len(arguments) == 2 and arguments[1] is NoneType:
         present = schema_of(arguments[0])
-        return present | {"type": [present["type"], "null"]}
-    if is_dataclass(kind):
+        return {**present, "type": [present["type"], "null"]}
+    if isinstance(kind, type) and is_dataclass(kind):
         return _object(kind)
     raise TypeError(f"{kind} has no JSON Schema")
 
 
-def _object(message: Any) -> Json:
+def _object(message: Message) -> Json:
     """Return the schema of a class: fields without a default are required."""
     hints = get_type_hints(message, include_extras=True)
     properties = {
-        field.name: schema_of(hints[field.name]) | ({} if field.default is MISSING else {"default": field.default})
+        field.name: {**schema_of(hints[field.name]), **({} if field.default is MISSING else {"default": field.default})}
         for field in fields(message)
     }
     required = [field.name for field in fields(message) if field.default is MISSING]
-    return {"type": "object", "properties": properties} | ({"required": required} if required else {})
+    return {"type": "object", "properties": properties, **({"required": required} if required else {})}

@@ -5,7 +5,7 @@ Pure.
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote
 
 from starlette.requests import Request
@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from server.errors import Problem
-from server.protocol.json_schema import Json
+from server.protocol.json_schema import Json, Message
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -35,7 +35,7 @@ PROBLEMS = {
 }
 
 
-def json_body(message: type) -> Json:
+def json_body(message: Message) -> Json:
     """Return the content of a body that is a class."""
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{message.__name__}"}}}
 
@@ -66,14 +66,12 @@ class Answer:
 
     def described(self) -> Json:
         """Return the response object of the document."""
-        shown: Json = {"description": self.description}
-        if self.content:
-            shown["content"] = self.content
-        if self.headers:
-            shown["headers"] = {
-                name: {"description": text, "schema": {"type": "string"}} for name, text in self.headers.items()
-            }
-        return shown
+        headers = {name: {"description": text, "schema": {"type": "string"}} for name, text in self.headers.items()}
+        return {
+            "description": self.description,
+            **({"content": self.content} if self.content else {}),
+            **({"headers": headers} if headers else {}),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,7 @@ class JsonAnswer(Answer, Generic[T]):
         return JSONResponse(asdict(value), self.status, headers)
 
 
-A = TypeVar("A", bound=Answer)
+A_co = TypeVar("A_co", bound=Answer, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +115,18 @@ class Parameter:
 
     def described(self) -> Json:
         """Return the parameter object of the document."""
-        schema: Json = {"type": "string"} | ({"pattern": self.pattern} if self.pattern else {})
-        required = {"required": True} if self.place == "path" else {}
-        if self.place == "path":
-            schema["minLength"] = 1
-        return {"name": self.name, "in": self.place, "description": self.description, "schema": schema} | required
+        pattern = {"pattern": self.pattern} if self.pattern else {}
+        named = {"name": self.name, "in": self.place, "description": self.description}
+        if self.place != "path":
+            return {**named, "schema": {"type": "string", **pattern}}
+        return {**named, "required": True, "schema": {"type": "string", "minLength": 1, **pattern}}
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
     """The body of a request: a message class as JSON, or a file or text of a media type."""
 
-    kind: type | str
+    kind: Message | str
     description: str
     required: bool = True
 
@@ -143,7 +141,7 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation(Generic[A]):
+class Operation(Generic[A_co]):
     """One method of one address.
 
     Attributes:
@@ -160,7 +158,7 @@ class Operation(Generic[A]):
     path: str
     id: str
     summary: str
-    answer: A
+    answer: A_co
     problems: tuple[int, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
@@ -176,23 +174,23 @@ class Operation(Generic[A]):
 
     def described(self) -> Json:
         """Return the operation object of the document."""
-        told = {"content": json_body(Problem)}
-        responses = {status: {"description": PROBLEMS[status]} | told for status in (*self.problems, *EVERYWHERE)}
+        problem = {"content": json_body(Problem)}
+        responses: dict[int, Json] = {
+            status: {"description": PROBLEMS[status], **problem} for status in (*self.problems, *EVERYWHERE)
+        }
         for answer in (self.answer, self.elsewhere):
             if answer is not None:
                 responses[answer.status] = answer.described()
-        shown: Json = {
+        parameters = [parameter.described() for parameter in self.parameters]
+        return {
             "operationId": self.id,
             "summary": self.summary,
             "responses": {str(status): responses[status] for status in sorted(responses)},
+            **({"parameters": parameters} if parameters else {}),
+            **({"requestBody": self.body.described()} if self.body else {}),
         }
-        if self.parameters:
-            shown["parameters"] = [parameter.described() for parameter in self.parameters]
-        if self.body:
-            shown["requestBody"] = self.body.described()
-        return shown
 
-    def messages(self) -> list[type[Any]]:
+    def messages(self) -> list[Message]:
         """Return the message classes of its bodies."""
         answered = [self.answer.message] if isinstance(self.answer, JsonAnswer) else []
         return answered + ([self.body.kind] if self.body and not isinstance(self.body.kind, str) else [])

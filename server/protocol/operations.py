@@ -4,7 +4,7 @@ Pure. Routes are made from them, and so are the OpenAPI document and the REST ta
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from server.protocol.operation import Answer, Body, FileAnswer, JsonAnswer, Operation, Parameter
 from server.protocol.resources import (
@@ -174,5 +174,7 @@ STOP_WATCHING: Final = Operation(
     "DELETE", "/whep/{presenter}/{viewer}", "leave", "Stop watching", ENDED, (404,), (PRESENTER, VIEWER)
 )
 
-OPERATIONS: Final[Sequence[Operation[Any]]] = tuple(value for value in vars().values() if isinstance(value, Operation))
+OPERATIONS: Final[Sequence[Operation[Answer]]] = tuple(
+    value for value in vars().values() if isinstance(value, Operation)
+)
 """All of the above, in this order."""

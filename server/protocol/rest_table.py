@@ -5,15 +5,15 @@ Pure.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Literal, get_args, get_origin, get_type_hints
 
-from server.protocol.json_schema import schema_of
+from server.protocol.json_schema import Message
 from server.protocol.operation import Answer, Body, FileAnswer, JsonAnswer, Operation
 
 HEAD = ("request", "meaning", "body", "response", "errors")
 
 
-def row(operation: Operation[Any]) -> Sequence[str]:
+def row(operation: Operation[Answer]) -> Sequence[str]:
     """Return the cells of one operation; errors that every operation may have are left out."""
     asked = "&".join(parameter.name for parameter in operation.parameters if parameter.place == "query")
     address = f"`{operation.method} {operation.path}{f'?{asked}=' if asked else ''}`"
@@ -38,13 +38,13 @@ def _response(answer: Answer) -> str:
     return str(answer.status)
 
 
-def _json(message: Any) -> str:
+def _json(message: Message) -> str:
     """Return the shape of a class and the remarks on its fields."""
     remarks = "; ".join(_remarks(message))
     return f"`{_shape(message)}`" + (f"; {remarks}" if remarks else "")
 
 
-def _shape(message: Any) -> str:
+def _shape(message: Message) -> str:
     """Return the names in an object: ``{"styles": [{"name"}]}``; one that may be left out ends in a question mark."""
     hints, shown = get_type_hints(message), []
     for field in fields(message):
@@ -53,20 +53,23 @@ def _shape(message: Any) -> str:
     return f"{{{', '.join(shown)}}}"
 
 
-def _item(kind: Any) -> str:
+def _item(kind: object) -> str:
     """Return the shape of the objects in a sequence, "" for any other type."""
-    return next((_shape(inner) for inner in get_args(kind) if is_dataclass(inner)), "")
+    return "".join(map(_shape, _classes(kind)))
 
 
-def _remarks(message: Any) -> Iterator[str]:
+def _classes(kind: object) -> list[Message]:
+    """Return the classes that a type is made from."""
+    return [inner for inner in get_args(kind) if isinstance(inner, type) and is_dataclass(inner)]
+
+
+def _remarks(message: Message) -> Iterator[str]:
     """Yield what the annotations say of the fields, and the words that a field may hold."""
-    hints = get_type_hints(message, include_extras=True)
+    hints, plain = get_type_hints(message, include_extras=True), get_type_hints(message)
     for field in fields(message):
-        hint = hints[field.name]
-        notes = [note for note in get_args(hint)[1:] if isinstance(note, str)] if get_origin(hint) is Annotated else []
-        words = schema_of(hint).get("enum", [])
+        notes = [note for note in getattr(hints[field.name], "__metadata__", ()) if isinstance(note, str)]
+        words = get_args(plain[field.name]) if get_origin(plain[field.name]) is Literal else ()
         for text in (*notes, *([" or ".join(f"`{word}`" for word in words)] if words else [])):
             yield f"{field.name}: {text}"
-        for inner in get_args(get_args(hint)[0] if notes else hint):
-            if is_dataclass(inner):
-                yield from _remarks(inner)
+        for inner in _classes(plain[field.name]):
+            yield from _remarks(inner)
