@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
+from waiting import until
 
 from server.avatar import Avatar
 from server.plugs.emotions import style_of
@@ -133,13 +134,11 @@ async def test_an_interruption_is_silent_within_150_ms_and_tells_the_position(
         assert output is not None
         output.on("playback_finished", finished.append)
         speech = session.say("A long story.", audio=voice(np.tile(TONE, 10)), allow_interruptions=True)
-        async with asyncio.timeout(20):
-            while tracks.samples() < 48_000:
-                await asyncio.sleep(0.01)
+        await until(lambda: tracks.samples() >= 48_000, 20)
         moment, heard = asyncio.get_running_loop().time(), tracks.samples() / 48_000
         speech.interrupt(force=True)
         await asyncio.wait_for(speech.wait_for_playout(), 5)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # real time in which stale audio would come
     assert [event.interrupted for event in finished] == [True]
     assert finished[0].playback_position == pytest.approx(heard, abs=0.15)
     late = [samples for when, samples in tracks.audio if when > moment + 0.15]
@@ -181,9 +180,7 @@ async def test_style_and_emotion_are_tools_of_a_model() -> None:
         tool = function_tool(face.set_emotion)
         assert tool.info.name == "set_emotion" and "emotion" in tool.info.description.lower()
         assert "happy" in await face.set_emotion("happiness")
-        async with asyncio.timeout(5):
-            while engine.slots[0].style != {"happy": 1.0}:
-                await asyncio.sleep(0.01)
+        await until(lambda: engine.slots[0].style == {"happy": 1.0})
 
 
 def test_the_plugin_has_the_name_that_the_framework_expects(monkeypatch: pytest.MonkeyPatch) -> None:

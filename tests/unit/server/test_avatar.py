@@ -61,7 +61,7 @@ async def test_frames_wait_for_audio_that_is_not_known_yet() -> None:
         taking = asyncio.create_task(taken(speaking))
         for start in range(0, len(TONE), 9_600):
             await speaking.push_audio(TONE[start : start + 9_600], 48_000)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.01)  # the frames so far are made on the real clock
         speaking.finish()
         items = await taking
     np.testing.assert_array_equal(spoken(items), TONE)
