@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from server.bootstrap import drawing_threads, make_offline_engine, make_worker
 from server.config import ServerConfig
 from server.paths import user_folder
+from server.processors import available_cores
 from streaming.avatar.live import LiveAvatar
 from streaming.avatar.media import AudioFrame, AvatarMedia, SpeakingAvatar, VideoFrame
 from streaming.avatar.offline import OfflineAvatar
 from streaming.engine import Engine, StyleChoice
-from streaming.scheduling.batch_worker import BatchWorker
+from streaming.scheduling.batch_worker import BatchWorker, Machine
 from streaming.session import Settings
 from streaming.speaker import Interruption, MarkReached, UtteranceEnded, UtteranceStarted
 from styletalk_core.errors import NotFound
@@ -193,7 +194,8 @@ class Avatar:
 
     def _make_worker(self) -> BatchWorker:
         if (engine := self._engine) is not None:
-            return BatchWorker(lambda: engine, slots=1)
+            machine = Machine(available_cores(), sizes=(self._size or engine.size,), fixed=True)
+            return BatchWorker(lambda: engine, slots=1, machine=machine)
         config = ServerConfig(size=self._size or "auto", max_sessions=1)
         return make_worker(config, *self._libraries())
 

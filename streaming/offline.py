@@ -130,8 +130,10 @@ class OfflineSession:
         for task in tasks:
             if not task.cancelled():
                 task.exception()
-        self._runner.close()
-        self._worker.close()
+        try:
+            self._worker.close()
+        finally:
+            self._runner.close()
 
     # Input
 

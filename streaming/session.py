@@ -18,6 +18,7 @@ from streaming.frames.elastic_delay import DelaySeen, ElasticDelay
 from streaming.frames.frame_buffer import FrameBuffer
 from streaming.frames.frame_clock import FrameClock
 from streaming.frames.pipeline import FramePipeline, MotionTap, SpeechEvent
+from streaming.frames.presence import NATURAL, Presence
 from streaming.latency import LatencyPlan
 from streaming.media import AudioChunk, RenderedFrame
 from streaming.queues import BoundedQueue
@@ -37,6 +38,7 @@ class Settings:
     style: StyleChoice
     intensity: float = 1.0
     background: str = "keep"
+    presence: Presence = NATURAL
 
 
 class Session:
@@ -78,6 +80,7 @@ class Session:
         self._pipeline = FramePipeline(
             worker, lease, self._frame_clock, self._phonemes.timeline, self._ring, self._frames, seed
         )
+        self._pipeline.set_presence(settings.presence)
         self._played: Tick = 0
         self._arrived: Tick = 0
         self._stale_before: Tick = 0
@@ -290,6 +293,11 @@ class Session:
         """
         slot = self.lease.slot
         await self._worker.control(self.lease, lambda engine: engine.set_background(slot, background))
+        return self._next_frame
+
+    def set_presence(self, presence: Presence) -> int:
+        """Fades to where and how the face is wanted to be; returns the index of the first frame."""
+        self._pipeline.set_presence(presence)
         return self._next_frame
 
     @property

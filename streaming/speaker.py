@@ -193,12 +193,12 @@ class Speaker:
         clock = self._session.clock
         trail = TRAIL
         while True:
-            if self._session.capture_tick() - self._position > clock.delay - 2 * PACKET_TICKS:
-                self._position = self._next_packet()  # too late to be played on time: start over
+            if self._late:
+                self._position = self._next_packet()  # start over
             start = self._position
             await clock.wait_until(clock.deadline(start + PACKET_TICKS - clock.delay))
-            if start != self._position:
-                continue  # interrupted in the meantime: skip this packet
+            if start != self._position or self._late:
+                continue  # interrupted in the meantime, or the event loop has stalled: nothing is taken from the queue
             samples, excerpts = self._queue.take(PACKET_TICKS)
             self._drained.set()
             for excerpt in excerpts:
@@ -213,6 +213,12 @@ class Speaker:
                 await self._supplied.wait()
                 self._idle = False
                 self._position = self._next_packet()
+
+    @property
+    def _late(self) -> bool:
+        """True when the next packet could not be played on time, and would be lost."""
+        session = self._session
+        return session.capture_tick() - self._position > session.clock.delay - 2 * PACKET_TICKS
 
     def _next_packet(self) -> Tick:
         """Return the start of the first packet after all audio captured and received so far."""

@@ -20,6 +20,8 @@ SPEECH_RATE: Final = 16_000
 TICKS_PER_SAMPLE: Final = 48_000 // SPEECH_RATE
 RATES: Final = range(4_000, 400_000)
 """Accepted sample rates; a header may claim any rate, and the resampler's memory grows with it."""
+MAX_CANCELLED: Final = 0.02
+"""Energy of the sum of two channels, relative to that of their difference, below which they are out of phase."""
 MAX_AUDIO_SECONDS: Final = 7_200
 """Length limit; a small file may decode to days of silence."""
 
@@ -56,15 +58,24 @@ def _blocks(path: str | Path, rate: int) -> Iterator[NDArray[np.float32]]:
             claimed = getattr(container.streams.audio[0], "rate", 0)  # missing if there is no decoder
             if claimed not in RATES:
                 raise InputError(f"{path} claims {claimed} samples per second")
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+            stereo = container.streams.audio[0].codec_context.channels == 2
+            resampler = av.AudioResampler(format="fltp", layout="stereo" if stereo else "mono", rate=rate)
             for frame in chain(container.decode(audio=0), [None]):
                 length += 0 if frame is None else frame.samples
                 if length > MAX_AUDIO_SECONDS * claimed:
                     raise InputError(f"{path} is longer than {MAX_AUDIO_SECONDS // 3600} hours")
                 for piece in resampler.resample(frame):
                     decoded = True
-                    yield np.nan_to_num(piece.to_ndarray()[0], nan=0.0, posinf=0.0, neginf=0.0)
+                    yield _mixed(np.nan_to_num(piece.to_ndarray(), nan=0.0, posinf=0.0, neginf=0.0))
     except av.error.FFmpegError as error:
         raise InputError(f"{path} is not a readable audio file ({error.strerror})") from error
     if not decoded:
         raise InputError(f"{path} contains no audio")
+
+
+def _mixed(channels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean of (1 or 2, n) channels; their difference where they are out of phase and would cancel out."""
+    if len(channels) == 1:
+        return channels[0]
+    middle, side = (channels[0] + channels[1]) / 2, (channels[0] - channels[1]) / 2
+    return side if np.dot(middle, middle) < MAX_CANCELLED * np.dot(side, side) else middle

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from styletalk_core.engine import ModelEngine
 
 MAX_SPEECH_SECONDS = 3600
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
 MESH: Final = "mesh"
 SIZES: Final = {"auto": 512, "256": 256, "384": 384, "512": 512}
 """Frame size in px by option; "auto" is the largest, because offline there is time for it."""
@@ -160,7 +159,7 @@ def _engine(args: argparse.Namespace, avatars: AvatarLibrary, backgrounds: Backg
 
 def _portrait(name: str, guests: Path) -> tuple[AvatarLibrary, str]:
     """Return a library with the portrait, and its name there; a photo is enrolled in the folder ``guests``."""
-    if Path(name).suffix.lower() not in PICTURE_SUFFIXES:
+    if not Path(name).suffix:  # names have no dots
         return AvatarLibrary(user_folder("avatars")), name
     avatars = AvatarLibrary(guests)
     avatars.add(enrol(Path(name), name="guest"))

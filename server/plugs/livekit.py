@@ -32,8 +32,8 @@ logger = logging.getLogger(__name__)
 
 VOICE_RATE: Final = 24_000
 """Sample rate at which the agent's voice is asked for, in Hz."""
-PACED_FPS: Final = 60.0
-"""Upper bound for the runner's own pacing: frames come when they are due, and must not be delayed once more."""
+FRAME_RATE: Final = 30.0
+"""Frames come at this rate when they are due; under load fewer, at which the runner does not hold them back."""
 DEFAULT_SIZE: Final = 512
 ONE_SAMPLE: Final = bytes(2)
 
@@ -133,7 +133,7 @@ class AvatarSession(voice_avatar.AvatarSession[str]):
         self._local = room
         await self._avatar.__aenter__()
         voice = QueueAudioOutput(sample_rate=VOICE_RATE, wait_playback_start=True)
-        options = AvatarOptions(self._size, self._size, PACED_FPS, AudioFrame.sample_rate, 1)
+        options = AvatarOptions(self._size, self._size, FRAME_RATE, AudioFrame.sample_rate, 1)
         generator = StyleTalkVideoGenerator(self._avatar)
         self._runner = AvatarRunner(room, audio_recv=voice, video_gen=generator, options=options)
         await self._runner.start()

@@ -92,6 +92,18 @@ class BackgroundApplied(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PresenceApplied(Event):
+    """The face fades to where and how it is wanted to be."""
+
+    type = "presence.applied"
+
+    attention: str
+    look_at: Sequence[float]
+    stillness: float
+    frame: FirstFrame
+
+
+@dataclass(frozen=True, slots=True)
 class PresenterApplied(Event):
     """Others may watch the call of this session, or no longer."""
 

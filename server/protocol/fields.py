@@ -206,6 +206,39 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def accepts(self) -> str:
+        return f"one of {', '.join(self.words)}"
+
+    def decode(self, value: object) -> str:
+        if not isinstance(value, str) or value not in self.words:
+            raise ValueError(value)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """Yaw and pitch in radians."""
+
+    yaw: float
+    pitch: float
+
+    @property
+    def accepts(self) -> str:
+        return f"two numbers, yaw from {-self.yaw:g} to {self.yaw:g} and pitch from {-self.pitch:g} to {self.pitch:g}"
+
+    def decode(self, value: object) -> tuple[float, float]:
+        if not isinstance(value, list) or len(value) != 2:
+            raise ValueError(value)
+        return Number(-self.yaw, self.yaw).decode(value[0]), Number(-self.pitch, self.pitch).decode(value[1])
+
+
+@dataclass(frozen=True, slots=True)
 class Nullable(Generic[T_co]):
     """Nothing, or what another check accepts."""
 

@@ -11,6 +11,7 @@ from server.protocol.fields import (
     UNSET,
     BadMessage,
     Binary,
+    Direction,
     Echo,
     Flag,
     Identifier,
@@ -21,8 +22,10 @@ from server.protocol.fields import (
     Text,
     Unset,
     Whole,
+    Word,
 )
 from streaming.audio.resampler import MAX_RATE, MIN_RATE
+from streaming.frames.presence import MAX_PITCH, MAX_YAW, Attention
 from styletalk_core.library.styles import MAX_INTENSITY
 
 MAX_FADE_MS: Final = 2_000
@@ -37,6 +40,7 @@ MAX_TEXT_CHARACTERS: Final = 2_000
 MAX_LANGUAGE_CHARACTERS: Final = 12
 MAX_PRESENTER_NAME_CHARACTERS: Final = 40
 DEFAULT_RATE: Final = 24_000
+ATTENTIONS: Final = tuple(attention.value for attention in Attention)
 MOTION_PARTS: Final = ("expression", "arkit", "visemes", "phones")
 
 Name = Annotated[str, Text(1, MAX_NAME_CHARACTERS)]
@@ -104,6 +108,22 @@ class SetStyle(Request):
     def __post_init__(self) -> None:
         if self.style is not UNSET and self.weights is not UNSET:
             raise BadMessage("Give style or weights, not both.")
+
+
+@dataclass(frozen=True, slots=True)
+class SetPresence(Request):
+    """Choose where the face looks, and how it is there while it does not speak; what is missing stays."""
+
+    type = "presence.set"
+    answer = "presence.applied"
+
+    attention: Annotated[str | Unset, Word(ATTENTIONS), f"one of {', '.join(ATTENTIONS)}"] = UNSET
+    look_at: Annotated[
+        tuple[float, float] | Unset,
+        Direction(MAX_YAW, MAX_PITCH),
+        f"yaw and pitch in radians, up to {MAX_YAW:g} and {MAX_PITCH:g}, to the image's right and down",
+    ] = UNSET
+    stillness: Annotated[float | Unset, Number(0, 1), "0 lively to 1 still"] = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +296,7 @@ CLIENT_REQUESTS: Final[Sequence[type[Request]]] = (
     Ping,
     SetAvatar,
     SetStyle,
+    SetPresence,
     Interrupt,
     UpdateSession,
     *get_args(PresenterRequest),

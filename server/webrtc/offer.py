@@ -16,6 +16,7 @@ MAX_CANDIDATES: Final = 64
 """Limit of candidates in an offer or a fragment: ICE checks each one with every address of the server."""
 MAX_NAMED_CANDIDATES: Final = 8
 """Limit of mDNS candidates in an offer or a fragment; each takes up to a second to resolve."""
+DISCARD_PORT: Final = 9
 RECEIVING: Final = ("recvonly", "sendrecv")
 
 
@@ -71,6 +72,8 @@ def _check_transport(media: MediaDescription) -> None:
         raise OfferRefused(f"The {media.kind} section of the offer must have a=rtcp-mux.")
     if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
         raise OfferRefused(f"The {media.kind} section of the offer must have a=ice-ufrag and a=ice-pwd.")
+    if media.rtcp_port is None:  # Firefox and libdatachannel leave a=rtcp out; without it the library drops a=rtcp-mux
+        media.rtcp_port, media.rtcp_host = DISCARD_PORT, "0.0.0.0"
 
 
 def _keep_codec(media: MediaDescription, wanted: str) -> None:

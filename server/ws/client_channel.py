@@ -22,6 +22,7 @@ from server.protocol.events import (
     Event,
     Metrics,
     Pong,
+    PresenceApplied,
     PresenterApplied,
     SessionCreated,
     SpeechStarted,
@@ -37,6 +38,7 @@ from server.protocol.requests import (
     PresenterRequest,
     Request,
     SetAvatar,
+    SetPresence,
     SetStyle,
     UpdateSession,
 )
@@ -47,6 +49,7 @@ from server.ws.presenter_channel import PresenterChannel, check_free, millisecon
 from server.ws.subscriptions import Subscriptions
 from server.ws.viewer_channel import watch
 from streaming.clock import monotonic
+from streaming.frames.presence import Attention
 from streaming.media import to_ms
 from streaming.session import Session
 from streaming.speaker import Interruption
@@ -116,6 +119,8 @@ class ClientChannel(MessageChannel):
                 await self._set_style(request)
             case SetAvatar():
                 await self._set_avatar(request.avatar)
+            case SetPresence():
+                self._set_presence(request)
             case Interrupt():
                 self._interrupt()
             case _ if isinstance(request, PresenterRequest):
@@ -167,6 +172,18 @@ class ClientChannel(MessageChannel):
         frame = 0 if session is None else await session.set_background(background)
         client.settings = replace(client.settings, background=background)
         self.send(BackgroundApplied(background, frame))
+
+    def _set_presence(self, request: SetPresence) -> None:
+        client, session, presence = self._client, self._media_session, self._client.settings.presence
+        if request.attention is not UNSET:
+            presence = replace(presence, attention=Attention(request.attention))
+        if request.look_at is not UNSET:
+            presence = replace(presence, look_at=request.look_at)
+        if request.stillness is not UNSET:
+            presence = replace(presence, stillness=request.stillness)
+        client.settings = replace(client.settings, presence=presence)
+        frame = 0 if session is None else session.set_presence(presence)
+        self.send(PresenceApplied(presence.attention.value, presence.look_at, presence.stillness, frame))
 
     def _present(self, name: str | None) -> None:
         """Lets viewers watch under ``name``; None ends it."""

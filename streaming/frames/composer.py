@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streaming.frames.idle_motion import IdleMotion
+from streaming.frames.presence import Presence
 from streaming.media import MotionFrame
 from streaming.units import FRAME_TICKS, Tick
 
@@ -60,6 +61,10 @@ class Composer:
         self._last: NDArray[np.float32] | None = None
         self._interrupted: NDArray[np.float32] | None = None
         self._closing = 0.0
+
+    def set_presence(self, presence: Presence) -> None:
+        """Fades to where and how the face is wanted to be."""
+        self._idle_motion.presence = presence
 
     def interrupt(self, on_screen: MotionFrame | None) -> None:
         """Blends back to rest from the displayed expression."""

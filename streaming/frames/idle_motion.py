@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.frames.presence import NATURAL, PresenceMotion
 from streaming.units import FRAME_TICKS, TICK_RATE
 
 FRAME_SECONDS = FRAME_TICKS / TICK_RATE
@@ -120,9 +121,15 @@ class Nods:
     def phrase_ended(self) -> None:
         self._impulse = float(self.random.uniform(0.02, 0.035))
 
-    def step(self, speaking: float, energy: float) -> float:
-        """Return the pitch of the next frame in rad, positive chin down; ``energy`` 0..1 is the frame's loudness."""
-        self._wait -= FRAME_SECONDS
+    def step(self, speaking: float, energy: float, often: float = 1.0) -> float:
+        """Return the pitch of the next frame in rad, positive chin down.
+
+        Args:
+            speaking: 0 listening .. 1 speaking.
+            energy: loudness of the frame, 0..1.
+            often: nods without speech, relative to a face at rest.
+        """
+        self._wait -= FRAME_SECONDS * often
         if self._wait <= 0:  # listeners nod too
             self._impulse = max(self._impulse, float(self.random.uniform(0.012, 0.025)) * (1 - speaking))
             self._wait = float(self.random.uniform(5.0, 11.0))
@@ -146,6 +153,9 @@ class IdleMotion:
         self._sway = Sway(random)
         self._nods = Nods(random)
         self._turn = 0.0
+        self._presence = PresenceMotion()
+        self.presence = NATURAL
+        """Wanted from now on."""
 
     def phrase_ended(self) -> None:
         """Signals the end of a phrase."""
@@ -160,9 +170,10 @@ class IdleMotion:
             energy: loudness of this frame, 0..1.
         """
         pose = self._sway.step(speaking)
-        pose[0] += self._nods.step(speaking, energy)
+        pose[0] += self._nods.step(speaking, energy, self.presence.nodding)
         gaze = self._glances.step(speaking)
         self._turn += 0.15 * (0.25 * gaze[0] - self._turn)  # the head follows the eyes, a little and slowly
         pose[1] += self._turn
         gaze = gaze - 0.8 * pose[[1, 0]]  # the eyes stay on the viewer while the head moves
-        return pose.astype(np.float32), gaze.astype(np.float32), self._blinks.step(speaking)
+        present = self._presence.step(self.presence, pose.astype(np.float32), gaze.astype(np.float32))
+        return *present, self._blinks.step(speaking)

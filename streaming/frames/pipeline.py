@@ -17,6 +17,7 @@ from streaming.audio.ring_buffer import AudioRing
 from streaming.frames.composer import Composer
 from streaming.frames.frame_buffer import FrameBuffer
 from streaming.frames.frame_clock import FrameClock
+from streaming.frames.presence import Presence
 from streaming.media import MotionFrame, RenderedFrame
 from streaming.queues import BoundedQueue, OnFull
 from streaming.scheduling.slots import SlotLease
@@ -94,6 +95,10 @@ class FramePipeline:
             began = clock.now()
             await self._make(tick)
             self._took.append(clock.now() - began)
+
+    def set_presence(self, presence: Presence) -> None:
+        """Fades to where and how the face is wanted to be, from the next frame on."""
+        self._composer.set_presence(presence)
 
     def interrupt(self, epoch: int) -> None:
         """Closes the mouth from the last displayed frame; frames from here on belong to ``epoch``."""

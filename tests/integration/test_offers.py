@@ -73,7 +73,8 @@ def complete_without_candidates(sdp: str) -> str:
         (bundle_only, "must have a=ice-ufrag"),
         (complete_without_candidates, "has none"),
         (lambda sdp: sdp.split("m=video")[0], "one audio and one video section"),
-        (lambda sdp: "hello", "not an SDP offer"),
+        (lambda sdp: "hello", "one audio and one video section"),
+        (lambda sdp: sdp.replace("m=video 9", "m=video nine"), "not an SDP offer"),
     ],
 )
 async def test_an_offer_that_cannot_be_answered_is_refused_with_the_reason(

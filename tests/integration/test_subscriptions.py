@@ -104,3 +104,26 @@ async def test_a_viewer_receives_events_and_motion_but_cannot_interfere() -> Non
                 await other.expect("pong")
         async with server.watch("nobody") as viewer:
             assert (await viewer.expect("error"))["code"] == "not_found"
+
+
+async def test_presence_turns_the_face_that_is_told_of() -> None:
+    async with running_server() as server, server.control() as control:
+        await control.send("presenter.start", name="news")
+        await control.expect("presenter.started")
+        await control.send("session.update", motion=True)
+        await control.expect("motion.applied")
+        await control.send("presence.set", look_at=[0.4, 0.0], stillness=1)
+        applied = await control.expect("presence.applied")
+        assert (applied["attention"], applied["look_at"], applied["stillness"]) == ("speaking", [0.4, 0.0], 1)
+        async with asyncio.timeout(10):
+            while True:
+                told = await control.expect("motion")
+                if abs(told["pose"][1] + told["gaze"][0] - 0.4) < 0.02:
+                    break
+        assert told["frame"] > applied["frame"]
+        await control.send("presence.set", attention="listening")
+        assert (await control.expect("presence.applied"))["stillness"] == 1  # what is missing stays
+        await control.send("presence.set", attention="asleep")
+        assert "speaking, listening, away" in (await control.expect("error"))["message"]
+        await control.send("presence.set", look_at=[9, 0])
+        assert "look_at" in (await control.expect("error"))["message"]

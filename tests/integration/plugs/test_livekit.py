@@ -114,7 +114,7 @@ async def test_an_agent_speaks_with_a_face_and_hears_when_it_was_played(monkeypa
         assert output is not None
         output.on("playback_finished", lambda event: positions.append(event.playback_position))
         output.on("playback_started", lambda event: started.append(event.created_at))
-        await asyncio.wait_for(session.say("Hello.", audio=voice(TONE)).wait_for_playout(), 20)
+        await asyncio.wait_for(session.say("Hello.", audio=voice(TONE)).wait_for_playout(), 60)
         assert face.avatar_identity == "agent" and face.provider == "styletalk"
         await face.wait_for_join(timeout=5)
     assert positions == [pytest.approx(2.0)]
@@ -134,7 +134,7 @@ async def test_an_interruption_is_silent_within_150_ms_and_tells_the_position(
         assert output is not None
         output.on("playback_finished", finished.append)
         speech = session.say("A long story.", audio=voice(np.tile(TONE, 10)), allow_interruptions=True)
-        await until(lambda: tracks.samples() >= 48_000, 20)
+        await until(lambda: tracks.samples() >= 48_000, 60)
         moment, heard = asyncio.get_running_loop().time(), tracks.samples() / 48_000
         speech.interrupt(force=True)
         await asyncio.wait_for(speech.wait_for_playout(), 5)
@@ -152,7 +152,7 @@ async def test_every_segment_comes_to_an_end() -> None:
         await generator.push_audio(AudioSegmentEnd())  # nothing was said
         await generator.push_audio(rtc.AudioFrame(TONE[:4_800].repeat(2).tobytes(), 24_000, 2, 4_800))
         await generator.push_audio(AudioSegmentEnd())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for item in generator:
                 ends += isinstance(item, AudioSegmentEnd)
                 if ends == 2:
@@ -166,7 +166,7 @@ async def test_an_agent_goes_on_when_the_face_fails() -> None:
         await generator.push_audio(rtc.AudioFrame(TONE.tobytes(), 24_000, 1, len(TONE)))
         engine.fail_next["decode"] = 1
         stream = aiter(generator)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not isinstance(await anext(stream), AudioSegmentEnd):
                 pass
             await generator.push_audio(rtc.AudioFrame(TONE.tobytes(), 24_000, 1, len(TONE)))

@@ -53,6 +53,67 @@ def test_whole_numbers_are_the_same_audio_clipped(tmp_path: Path) -> None:
     np.testing.assert_array_equal(whole, np.round(np.clip(samples, -1, 1) * 32_767))
 
 
+def written(path: Path, channels: NDArray[np.float32], layout: str, codec: str, rate: int = 48_000) -> Path:
+    """Write (C, n) float32 with a codec; the suffix of ``path`` names the container."""
+    if codec not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no {codec}")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray(channels.astype(np.float32), format="fltp", layout=layout)
+        frame.sample_rate, frame.pts = rate, 0
+        context = stream.codec_context
+        converter = av.AudioResampler(context.format, layout, rate, frame_size=context.frame_size or 1_024)
+        for converted in [*converter.resample(frame), *converter.resample(None)]:
+            container.mux(stream.encode(converted))
+        container.mux(stream.encode(None))
+    return path
+
+
+def spoken(seconds: float = 1.0, rate: int = 48_000) -> NDArray[np.float32]:
+    return (0.5 * np.sin(2 * np.pi * 440 * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def strength(path: Path) -> float:
+    samples = read_audio(path)[2_000:14_000]
+    return float(np.sqrt(np.mean(samples * samples)))
+
+
+def test_stereo_out_of_phase_is_not_mixed_to_silence(tmp_path: Path) -> None:
+    alike = written(tmp_path / "alike.wav", np.stack([spoken(), spoken()]), "stereo", "pcm_s16le")
+    opposite = written(tmp_path / "opposite.wav", np.stack([spoken(), -spoken()]), "stereo", "pcm_s16le")
+    assert strength(opposite) == pytest.approx(strength(alike), rel=0.01) == pytest.approx(0.354, rel=0.02)
+
+
+def test_a_voice_in_the_centre_of_surround_is_heard(tmp_path: Path) -> None:
+    surround = np.zeros((6, 48_000), np.float32)
+    surround[2] = spoken()  # left, right, centre
+    assert strength(written(tmp_path / "film.wav", surround, "5.1", "pcm_s16le")) > 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"),
+    [
+        ("a.m4a", "aac", 48_000),
+        ("a.opus", "libopus", 48_000),
+        ("a.webm", "libopus", 48_000),
+        ("a.mp3", "libmp3lame", 44_100),
+        ("a.amr", "libopencore_amrnb", 8_000),
+    ],
+)
+def test_what_telephones_and_browsers_record_is_read(tmp_path: Path, name: str, codec: str, rate: int) -> None:
+    path = written(tmp_path / name, spoken(rate=rate)[None], "mono", codec, rate)
+    assert len(read_audio(path)) == pytest.approx(16_000, abs=1_600)
+    assert strength(path) == pytest.approx(0.354, rel=0.2)
+
+
+def test_a_recording_without_a_duration_is_read_to_its_end(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.webm", spoken(2.0)[None], "mono", "libopus")
+    data = path.read_bytes()
+    at = data.index(b"\x44\x89\x88")  # the duration, a double, in the header
+    path.write_bytes(data[:at] + b"\xec\x89" + bytes(9) + data[at + 11 :])  # void, as a browser's recorder leaves it
+    assert len(read_audio(path)) == pytest.approx(32_000, abs=800)
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         read_audio(tmp_path / "none.wav")
