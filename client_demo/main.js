@@ -56,7 +56,7 @@ async function start() {
   try {
     const track = await microphone.open();
     meter.listen(track);
-    session.configure({ avatar: settings.avatar?.name ?? null, background: settings.background, ...settings.style });
+    session.configure({ avatar: settings.avatar?.name ?? null, background: settings.background, presence: settings.presence, ...settings.style });
     session.start(track);
   } catch (error) {
     stage.showNotice((error instanceof Problem ? error : pageFailed(error)).message);
@@ -212,6 +212,7 @@ onDetail(settings, "avatar", (avatar) => {
 });
 
 onDetail(settings, "background", ({ name }) => session.setBackground(name));
+onDetail(settings, "presence", (presence) => session.setPresence(presence));
 
 installShortcuts({
   s: () => element("start").click(),

@@ -6,7 +6,7 @@ const KEY = "styletalk.preferences";
 
 /**
  * @typedef {{avatar?: string, background?: string, style?: string | null, point?: {x: number, y: number},
- *   view?: "presets" | "map", intensity?: number, fadeMs?: number, silenced?: boolean, captions?: boolean, processing?: boolean, microphone?: string}} Preferences
+ *   view?: "presets" | "map", intensity?: number, fadeMs?: number, presence?: import("./presence_panel.js").Presence, silenced?: boolean, captions?: boolean, processing?: boolean, microphone?: string}} Preferences
  *   style null: the blend at `point` of the style map
  */
 

@@ -20,11 +20,13 @@ const MAX_DELAY = 8000; // ms
 const MAX_ATTEMPTS = 8; // about 40 s; a server that sends Retry-After is retried for as long as the user waits
 /**
  * @typedef {"idle" | "connecting" | "live" | "reconnecting"} State
- * @typedef {{avatar: string | null, background: string | null, style: string | null, weights: Record<string, number> | null,
- *   intensity: number, fadeMs: number}} SessionSettings a blend has weights and no style
+ * @typedef {{avatar: string | null, background: string | null, presence: import("./presence_panel.js").Presence | null,
+ *   style: string | null, weights: Record<string, number> | null, intensity: number, fadeMs: number}} SessionSettings a blend has weights and no style
  */
 
 const UNREACHABLE = ["connection_lost", "server_gone"];
+
+const NATURAL = { attention: "speaking", stillness: 0 }; // of a new session
 
 export class Session extends EventTarget {
   /** @type {State} */
@@ -32,7 +34,7 @@ export class Session extends EventTarget {
   /** Server's id of this session, null before the first connection. @type {string | null} */
   id = null;
   /** Current settings; the server confirms them with style.applied and avatar.applied. @type {SessionSettings} */
-  #settings = { avatar: null, background: null, style: null, weights: null, intensity: 1, fadeMs: 400 };
+  #settings = { avatar: null, background: null, presence: null, style: null, weights: null, intensity: 1, fadeMs: 400 };
   #captions = false;
   /** @type {MediaStreamTrack | null} */
   #microphone = null;
@@ -91,6 +93,12 @@ export class Session extends EventTarget {
   setBackground(background) {
     this.#settings.background = background;
     this.#channel?.send({ type: "session.update", background });
+  }
+
+  /** @param {import("./presence_panel.js").Presence} presence */
+  setPresence(presence) {
+    this.#settings.presence = presence;
+    this.#channel?.send({ type: "presence.set", ...presence });
   }
 
   /** Requests captions in sync with the avatar; the server may refuse with the error no_captions. @param {boolean} wanted */
@@ -176,10 +184,11 @@ export class Session extends EventTarget {
 
   /** Sends the settings chosen before the call that differ from the server's. @param {import("./control_channel.js").Message} created */
   #applySettings(created) {
-    const { avatar, background, style, weights, intensity, fadeMs } = this.#settings;
+    const { avatar, background, presence, style, weights, intensity, fadeMs } = this.#settings;
     if (avatar !== null && avatar !== created.avatar) this.setAvatar(avatar);
     if (this.#captions) this.setCaptions(true);
     if (background !== null && background !== created.background) this.setBackground(background);
+    if (presence !== null && (presence.attention !== NATURAL.attention || presence.stillness !== NATURAL.stillness)) this.setPresence(presence);
     if (weights !== null || style !== created.style || intensity !== created.intensity || fadeMs !== created.fade_ms) this.#sendStyle();
   }
 

@@ -1,7 +1,8 @@
 /**
  * The user's settings: style or blend, avatar, background and uploads; stored as preferences.
  *
- * Out: events "style" {style, weights, intensity, fadeMs}, "avatar" {name, title, thumbnail} and "background" {name}.
+ * Out: events "style" {style, weights, intensity, fadeMs}, "avatar" {name, title, thumbnail}, "background" {name} and
+ * "presence" {attention, stillness}.
  * In: `load` the lists, `applied` and `settle` as for the style panel.
  */
 
@@ -12,6 +13,7 @@ import { onDetail } from "./event_detail.js";
 import { pagePart } from "./page_part.js";
 import { UserUploads } from "./user_uploads.js";
 import { savePreferences } from "./preferences.js";
+import { PresencePanel } from "./presence_panel.js";
 import { StyleMap } from "./style_map.js";
 import { StylePanel } from "./style_panel.js";
 
@@ -34,6 +36,7 @@ export class Settings extends EventTarget {
   #map;
   #avatars;
   #backgrounds;
+  #presence;
   #files;
 
   /** @param {Document} page @param {import("./preferences.js").Preferences} preferences as loaded */
@@ -58,6 +61,9 @@ export class Settings extends EventTarget {
     this.#avatars.addEventListener("change", () => this.#chooseAvatar());
     this.#backgrounds = new BackgroundPanel(element("backgrounds"), input("background-colour"));
     this.#backgrounds.addEventListener("change", () => this.#chooseBackground());
+    this.#presence = new PresencePanel(/** @type {HTMLSelectElement} */ (element("attention")), input("stillness"));
+    this.#presence.fill(preferences.presence);
+    this.#presence.addEventListener("change", () => this.#choosePresence());
     for (const view of VIEWS) element(`view-${view}`).addEventListener("click", () => this.#show(view));
     this.#show(preferences.view ?? "presets");
     onDetail(this.#files, "style", ({ name }) => this.#reloadStyles(name));
@@ -75,6 +81,10 @@ export class Settings extends EventTarget {
 
   get background() {
     return this.#backgrounds.value;
+  }
+
+  get presence() {
+    return this.#presence.value;
   }
 
   /** @param {import("./preferences.js").Preferences} preferences what to choose at first */
@@ -178,6 +188,12 @@ export class Settings extends EventTarget {
     savePreferences({ background: name });
     this.#files.offerRemoval("background", this.#backgrounds.chosen);
     this.#tell("background", { name });
+  }
+
+  #choosePresence() {
+    const presence = this.#presence.value;
+    savePreferences({ presence });
+    this.#tell("presence", presence);
   }
 
   /** @param {string} type @param {object} detail */

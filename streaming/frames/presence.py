@@ -44,7 +44,8 @@ class Presence:
         """Yaw and pitch of the look in rad, that of `attention` included."""
         aside = AWAY_LOOK if self.attention is Attention.AWAY else np.zeros(2)
         limit = np.array([MAX_YAW, MAX_PITCH])
-        return np.clip(np.array(self.look_at) + aside, -limit, limit)
+        look: NDArray[np.float64] = np.clip(np.array(self.look_at) + aside, -limit, limit)
+        return look
 
     @property
     def nodding(self) -> float:

@@ -105,6 +105,7 @@ async def presenter_tour(base: str, client: Client) -> None:
     await client.ask("avatar.set", "avatar.applied", avatar="bob")
     await client.ask("style.set", "style.applied", style="happy", intensity=0.5, fade_ms=100)
     await client.ask("style.set", "style.applied", weights={"happy": 0.5, "calm": 0.5})
+    assert (await client.ask("presence.set", "presence.applied", attention="listening"))["stillness"] == 0
     assert (await client.ask("session.update", "motion.applied", motion=["visemes", "expression"]))["parts"] == [
         "expression",
         "visemes",

@@ -34,8 +34,9 @@ class FakeParticipant:
 
     identity = "agent"
 
-    def __init__(self) -> None:
+    def __init__(self, room: "FakeRoom") -> None:
         self.track_publications: dict[str, Any] = {}
+        self._room = room
 
     async def publish_track(self, track: Any, options: Any) -> Any:
         async def subscribed() -> None:
@@ -43,6 +44,7 @@ class FakeParticipant:
 
         publication = SimpleNamespace(kind=track.kind, track=track, sid=track.sid, wait_for_subscription=subscribed)
         self.track_publications[str(len(self.track_publications))] = publication
+        self._room.emit("local_track_published", publication, track)
         return publication
 
 
@@ -53,7 +55,7 @@ class FakeRoom(rtc.EventEmitter[str]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.local_participant = FakeParticipant()
+        self.local_participant = FakeParticipant(self)
         self.remote_participants: dict[str, Any] = {}
 
     def isconnected(self) -> bool:
