@@ -9,11 +9,12 @@ from typing import Final
 import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
 from styletalk_core.errors import InputError
 from styletalk_core.rendering.arrays import Image
 
-FORMATS: Final = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+FORMATS: Final = ("AVIF", "BMP", "GIF", "HEIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 """Accepted formats, common on cameras, phones and the web; for some rare ones Pillow starts external programs."""
 MAX_PIXELS: Final = 60_000_000
 WORKING_SIDE: Final = 2048
@@ -26,6 +27,7 @@ def load(path: Path) -> Image:
     Raises:
         InputError: the file is not an image.
     """
+    register_heif_opener()
     try:
         with Pillow.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pillow_heif import register_heif_opener
 
 from styletalk_core.errors import InputError
 from styletalk_core.face.head_pose import rotation_matrix
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.rendering.portrait import photo
+from styletalk_core.rendering.portrait.image_file import load
 from styletalk_core.rendering.portrait.portrait import Portrait, enrol
 from styletalk_core.rendering.portrait.visibility import check_visible
 
@@ -75,6 +77,16 @@ def test_unusual_images_work(face: Image.Image, tmp_path: Path, kind: str) -> No
     else:
         path = saved(face.convert("P"), tmp_path / "a.png")
     assert enrol(path, size=256).image.shape == (448, 448, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "format"), [("a.heic", "HEIF"), ("a.avif", "AVIF"), ("a.jfif", "JPEG"), ("a.gif", "GIF")]
+)
+def test_photos_of_phones_and_the_web_are_read(face: Image.Image, tmp_path: Path, name: str, format: str) -> None:
+    register_heif_opener()
+    read = load(saved(face, tmp_path / name, format=format))
+    assert read.shape == (face.height, face.width, 3)
+    assert np.abs(read.astype(int) - np.asarray(face.convert("RGB"))).mean() < 12
 
 
 def test_bad_images_are_rejected_with_a_sentence(face: Image.Image, tmp_path: Path) -> None:
