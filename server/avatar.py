@@ -11,6 +11,7 @@ the server is; otherwise time is virtual and advances as its items are taken, as
 """
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
@@ -155,7 +156,7 @@ class Avatar:
             if name not in known:
                 raise NotFound(f"There is no style named {name!r}; there are {', '.join(known)}.")
         intensity = self._settings.intensity if intensity is None else intensity
-        self._settings = Settings(self._settings.avatar, style, intensity, self._settings.background)
+        self._settings = replace(self._settings, style=style, intensity=intensity)
         self._open.set_style(style, intensity, fade)
 
     async def interrupt(self) -> Interruption:

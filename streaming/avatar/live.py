@@ -7,6 +7,8 @@ import asyncio
 from collections import deque
 from typing import Final, Self
 
+from streaming.audio.pcm_stream import SAMPLE_BYTES
+from streaming.audio.resampler import MIN_RATE
 from streaming.avatar.audio_input import AudioInput
 from streaming.avatar.media import AudioFrame, AvatarMedia, VideoFrame, split
 from streaming.avatar.spoken_session import SpokenMedia, SpokenSession
@@ -63,7 +65,7 @@ class LiveAvatar:
     async def push(self, data: bytes, rate: int) -> None:
         """Append audio; waits while an hour of it is queued."""
         speaker = self._spoken.speaker
-        await speaker.wait_for_room(len(data) * TICK_RATE // rate if rate > 0 else 0)
+        await speaker.wait_for_room(len(data) // SAMPLE_BYTES * TICK_RATE // max(rate, MIN_RATE))
         await self._audio.push_long(data, rate)
 
     def commit(self) -> None:

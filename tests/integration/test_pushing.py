@@ -4,8 +4,10 @@ import asyncio
 import io
 import itertools
 import wave
+from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
@@ -135,18 +137,36 @@ async def test_a_rate_that_cannot_be_taken_is_refused_by_name(rate: int) -> None
         assert "4000 to 96000" in (await control.expect("error"))["message"]
 
 
-async def test_a_pause_in_the_supply_ends_no_utterance() -> None:
+async def test_a_pause_in_the_supply_ends_no_utterance_and_is_a_pause_in_the_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STYLETALK_HOME", str(tmp_path))
     async with running_server() as server, server.control() as control:
         await present(control)
+        await control.send("recording.start")
+        await control.expect("recording.started")
         audio = noise(24_000).tobytes()
         await control.send("input_audio.append", audio=audio)
+        await control.send("mark", name="one")
+        one = await control.expect("mark")
         with pytest.raises(TimeoutError):
             await control.expect("utterance.ended", 3)
         await control.send("input_audio.append", audio=audio)
+        await control.send("mark", name="two")
         await control.send("input_audio.commit")
+        two = await control.expect("mark", 10)
+        assert (one["played_ms"], two["played_ms"]) == (1_000, 2_000)
         assert (await control.expect("utterance.ended", 10))["played_ms"] == 2_000
         with pytest.raises(TimeoutError):
             await control.expect("utterance.ended", 0.5)
+        await control.send("recording.stop")
+        stopped = await control.expect("recording.stopped", 20)
+    with av.open(str(tmp_path / f"recordings/{stopped['recording']}.mp4")) as video:
+        heard = np.abs(np.concatenate([frame.to_ndarray()[0] for frame in video.decode(audio=0)])) > 0.01
+    loud = heard[: len(heard) // 960 * 960].reshape(-1, 960).any(axis=1)
+    first, last = np.flatnonzero(loud)[[0, -1]]
+    assert loud.sum() * 0.02 == pytest.approx(2.0, abs=0.1)
+    assert (last - first) * 0.02 == pytest.approx((two["frame"] - one["frame"]) / 30 + 1.0, abs=0.1)
 
 
 async def test_interruptions_one_after_the_other_leave_nothing_behind() -> None:
