@@ -28,7 +28,7 @@ BLOCK_TICKS: Final = TICK_RATE // 20
 class UnsupportedAudio(StreamingError, ValueError):
     """Audio in a format or at a rate that cannot be taken; the message says which can."""
 
-    code = "bad_audio"
+    code = "bad_message"
     status = 400
 
 

@@ -23,7 +23,7 @@ INLINE_BYTES: Final = 32 * 1024
 class RateChanged(StreamingError, ValueError):
     """The sample rate must not change within an utterance."""
 
-    code = "bad_audio"
+    code = "bad_message"
     status = 400
 
 
