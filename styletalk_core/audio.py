@@ -75,7 +75,9 @@ def _blocks(path: str | Path, rate: int) -> Iterator[NDArray[np.float32]]:
 
 def _mixed(channels: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the mean of (1 or 2, n) channels; their difference where they are out of phase and would cancel out."""
+    left: NDArray[np.float32] = channels[0]
     if len(channels) == 1:
-        return channels[0]
-    middle, side = (channels[0] + channels[1]) / 2, (channels[0] - channels[1]) / 2
+        return left
+    right: NDArray[np.float32] = channels[1]
+    middle, side = (left + right) / 2, (left - right) / 2
     return side if np.dot(middle, middle) < MAX_CANCELLED * np.dot(side, side) else middle

@@ -43,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--title", help="display name")
     size_help = f"side of the video in pixels, 256 to 1024 (default: {DEFAULT_SIZE})"
     add.add_argument("--size", type=int, default=DEFAULT_SIZE, help=size_help)
+    add.add_argument("--face", type=int, default=1, metavar="N", help="which of several faces, largest first (1)")
     COMMANDS.add_list(actions)
     show = actions.add("show", "describe one avatar, or write its portrait", _show)
     show.add_argument("name")
@@ -51,8 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add(args: argparse.Namespace) -> dict[str, Any]:
-    avatar = enroll_avatar(_library(), args.name, args.photo, args.title, args.size)
-    COMMANDS.say_added(args, f" in {avatar.seconds:.1f} s")
+    avatar = enroll_avatar(_library(), args.name, args.photo, args.title, args.size, args.face)
+    others = f" from face {avatar.face} of {avatar.faces}; --face N takes another" if avatar.faces > 1 else ""
+    COMMANDS.say_added(args, f" in {avatar.seconds:.1f} s{others}")
     return asdict(avatar)
 
 

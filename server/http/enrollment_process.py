@@ -35,7 +35,7 @@ def enroll(request: dict[str, Any], progress: Callable[[float], None]) -> dict[s
         case "style":
             return asdict(enrollment.enroll_style(StyleLibrary(folder), name, file, progress))
         case "avatar":
-            return asdict(enrollment.enroll_avatar(AvatarLibrary(folder), name, file))
+            return asdict(enrollment.enroll_avatar(AvatarLibrary(folder), name, file, face=request["face"]))
         case "background":
             return asdict(enrollment.enroll_background(BackgroundLibrary(folder), name, file))
     raise ValueError(f"{request['kind']!r} is not a kind of upload")

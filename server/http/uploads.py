@@ -10,9 +10,10 @@ Runs on: event loop.
 
 import asyncio
 import logging
+import re
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,13 +140,17 @@ class Uploads:
                 message = f"The {kind.source} is larger than {kind.megabytes:g} MB; send a smaller one."
                 return problem(413, "too_large", message)
             service: Service = request.app.state.service
-            return await _while_connected(request, self._enroll(kind, ticket, file, service))
+            wanted = {"face": _face(request)} if kind is AVATAR else {}
+            return await _while_connected(request, self._enroll(kind, ticket, file, wanted, service))
         finally:
             await asyncio.to_thread(shutil.rmtree, folder)
 
-    async def _enroll(self, kind: Kind, ticket: Ticket, file: Path, service: Service) -> Response:
+    async def _enroll(
+        self, kind: Kind, ticket: Ticket, file: Path, wanted: Mapping[str, int], service: Service
+    ) -> Response:
         made = kind.library(file.parent / "made")
-        request = {"kind": kind.noun, "name": ticket.name, "file": str(file), "folder": str(file.parent / "made")}
+        paths = {"file": str(file), "folder": str(file.parent / "made")}
+        request = {"kind": kind.noun, "name": ticket.name, **paths, **wanted}
         try:
             async with self._queue.turn(ticket):
                 ended = await sandbox.run(
@@ -194,6 +199,18 @@ async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]
         for task in (working, watching):
             task.cancel()
         await asyncio.gather(working, watching, return_exceptions=True)
+
+
+def _face(request: Request) -> int:
+    """Return the number of the face to take, from 1.
+
+    Raises:
+        InputError: it is none.
+    """
+    number = request.query_params.get("face", "1")
+    if not re.fullmatch("[1-9][0-9]?", number):
+        raise InputError("The face must be a number from 1 to 99.")
+    return int(number)
 
 
 async def _disconnected(request: Request) -> None:

@@ -153,6 +153,16 @@ class FaceTracker:
         close_up = self._detect(image, _Crop.around(faces[0].landmarks))
         return max(close_up or faces, key=lambda face: face.area).landmarks
 
+    def track_faces(self, image: NDArray[np.uint8]) -> list[Array]:
+        """Return the landmarks (478, 3) float32 px of every face in an image (H, W, 3) uint8 RGB, largest first."""
+        return [self._close_up(image, face).landmarks for face in self.find(image)]
+
+    def _close_up(self, image: NDArray[np.uint8], face: _Face) -> _Face:
+        """Return a face as it is found in a crop around it."""
+        middle = face.landmarks[:, :2].mean(axis=0)
+        found = self._detect(image, _Crop.around(face.landmarks)) or [face]
+        return min(found, key=lambda other: float(np.hypot(*(other.landmarks[:, :2].mean(axis=0) - middle))))
+
     def track_video(
         self,
         path: str | Path,

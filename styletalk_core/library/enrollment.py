@@ -15,7 +15,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import BackgroundLibrary, Picture
 from styletalk_core.library.styles import Style, StyleLibrary
-from styletalk_core.rendering.portrait.portrait import enrol
+from styletalk_core.rendering.portrait.portrait import enrol_face
 
 SIZES: Final = range(256, 1025)
 """Allowed sizes of an avatar's video in pixels."""
@@ -52,11 +52,16 @@ class EnrolledStyle(StyleSummary):
 
 @dataclass(frozen=True, slots=True)
 class EnrolledAvatar:
-    """Result of adding an avatar; ``size`` of its video in pixels, processing time in ``seconds``."""
+    """Result of adding an avatar: ``size`` of its video in pixels, processing time in ``seconds``.
+
+    ``face`` is the number of the face that was taken, of the ``faces`` in the photo from the largest to the smallest.
+    """
 
     name: str
     size: int
     seconds: float
+    face: int
+    faces: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ def enroll_style(
 
 
 def enroll_avatar(
-    library: AvatarLibrary, name: str, photo: Path, title: str | None = None, size: int = DEFAULT_SIZE
+    library: AvatarLibrary, name: str, photo: Path, title: str | None = None, size: int = DEFAULT_SIZE, face: int = 1
 ) -> EnrolledAvatar:
     """Creates an avatar from a photo and adds it.
 
@@ -112,6 +117,7 @@ def enroll_avatar(
         photo: image of a face looking into the camera.
         title: display name; derived from ``name`` by default.
         size: side of the video in pixels.
+        face: number of the face to take, largest first.
 
     Raises:
         InputError: the name, the size or the photo cannot be used; the message says why.
@@ -120,8 +126,9 @@ def enroll_avatar(
     if size not in SIZES:
         raise InputError(f"the size {size} is not between {SIZES[0]} and {SIZES[-1]}")
     started = time.perf_counter()
-    library.add(enrol(photo, name, title, size))
-    return EnrolledAvatar(name, size, _seconds_since(started))
+    found = enrol_face(photo, name, title, size, face)
+    library.add(found.portrait)
+    return EnrolledAvatar(name, size, _seconds_since(started), face, found.faces)
 
 
 def enroll_background(library: BackgroundLibrary, name: str, picture: Path) -> EnrolledBackground:

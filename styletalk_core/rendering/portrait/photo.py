@@ -3,6 +3,8 @@
 Runs on: any thread, at enrolment only.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -19,27 +21,38 @@ MAX_YAW, MAX_PITCH = np.radians(25), np.radians(25)
 FACE_SHARE, FACE_CENTER = 0.46, 0.50
 
 
-def find_landmarks(rgb: Image) -> Float:
-    """Return the landmarks (478, 3) px of the largest face in an image (H, W, 3).
+@dataclass(frozen=True, slots=True)
+class FaceCrop:
+    """Square around one of the ``faces`` of a photo: ``image`` (T, T, 3) and its ``landmarks`` (478, 3) px."""
 
-    Raises:
-        InputError: no face was found.
-    """
+    image: Image
+    landmarks: Float
+    faces: int
+
+
+def find_faces(rgb: Image) -> list[Float]:
+    """Return the landmarks (478, 3) px of the faces in an image (H, W, 3), largest first."""
     with FaceTracker() as tracker:
-        return tracker.track_image(rgb)
+        return tracker.track_faces(rgb)
 
 
-def cropped_face(rgb: Image, size: int) -> tuple[Image, Float]:
-    """Cuts the square around the largest face.
+def cropped_face(rgb: Image, size: int, number: int = 1) -> FaceCrop:
+    """Cuts the square around a face, by default the largest one.
 
-    Returns:
-        The crop (T, T, 3) with ``T`` between the photo's own resolution and 1.75 ``size``, and its landmarks
-        (478, 3) px.
+    Args:
+        rgb: (H, W, 3) photo.
+        size: of the video in pixels; the crop's side is between the photo's own resolution and 1.75 ``size``.
+        number: of the face, from 1, largest first.
 
     Raises:
-        InputError: no face, or one too small, turned too far, cut off or covered.
+        InputError: no such face, or one too small, turned too far, cut off or covered.
     """
-    landmarks = find_landmarks(rgb)
+    found = find_faces(rgb)
+    if not found:
+        raise InputError("no face was found in the picture")
+    if not 1 <= number <= len(found):
+        raise InputError(f"the photo shows {len(found)} faces: there is no face {number}")
+    landmarks = found[number - 1]
     oval = landmarks[list(FACE_OVAL)]
     low, high = oval[:, :2].min(0), oval[:, :2].max(0)
     height = float(high[1] - low[1])
@@ -60,7 +73,7 @@ def cropped_face(rgb: Image, size: int) -> tuple[Image, Float]:
     crop = cv2.resize(rgb[top : top + side, left : left + side], (target, target), interpolation=interpolation)
     scale = target / side
     moved = (landmarks - np.array([left - 0.5, top - 0.5, 0], np.float32)) * scale - np.array([0.5, 0.5, 0], np.float32)
-    return crop, moved.astype(np.float32)
+    return FaceCrop(crop, moved.astype(np.float32), len(found))
 
 
 def turn(landmarks: Float) -> tuple[float, float]:

@@ -75,13 +75,29 @@ def _decoded(data: Image, flags: int) -> Image:
 
 
 def enrol(image_path: Path, name: str | None = None, title: str | None = None, size: int = 512) -> Portrait:
-    """Creates a portrait from the largest face in a photo.
+    """Creates a portrait from the largest face in a photo; see `enrol_face`."""
+    return enrol_face(image_path, name, title, size).portrait
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolledFace:
+    """A portrait, and the number of faces in its photo."""
+
+    portrait: Portrait
+    faces: int
+
+
+def enrol_face(
+    image_path: Path, name: str | None = None, title: str | None = None, size: int = 512, number: int = 1
+) -> EnrolledFace:
+    """Creates a portrait from a face in a photo.
 
     Args:
         image_path: image file.
         name: name in the library; the file's name by default.
         title: display name.
         size: frame size in pixels.
+        number: of the face, from 1, largest first.
 
     Raises:
         InputError: not an image, or no usable face; the message says why.
@@ -92,13 +108,14 @@ def enrol(image_path: Path, name: str | None = None, title: str | None = None, s
     from styletalk_core.rendering.portrait.image_file import load
 
     name = name or Path(image_path).stem
-    rgb, landmarks = photo.cropped_face(load(Path(image_path)), size)
-    return Portrait(
+    crop = photo.cropped_face(load(Path(image_path)), size, number)
+    portrait = Portrait(
         name=name,
         title=title or name.replace("_", " ").replace("-", " ").title(),
         size=size,
-        image=rgb,
-        mask=np.round(person_mask(rgb) * 255).astype(np.uint8),
-        landmarks=landmarks,
+        image=crop.image,
+        mask=np.round(person_mask(crop.image) * 255).astype(np.uint8),
+        landmarks=crop.landmarks,
         triangles=face_triangles(),
     )
+    return EnrolledFace(portrait, crop.faces)

@@ -17,7 +17,7 @@ from styletalk_core.face.head_pose import rotation_matrix
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.rendering.portrait import photo
 from styletalk_core.rendering.portrait.image_file import load
-from styletalk_core.rendering.portrait.portrait import Portrait, enrol
+from styletalk_core.rendering.portrait.portrait import Portrait, enrol, enrol_face
 from styletalk_core.rendering.portrait.visibility import check_visible
 
 BUILTIN = AvatarLibrary(Path("does-not-exist"))
@@ -87,6 +87,23 @@ def test_photos_of_phones_and_the_web_are_read(face: Image.Image, tmp_path: Path
     read = load(saved(face, tmp_path / name, format=format))
     assert read.shape == (face.height, face.width, 3)
     assert np.abs(read.astype(int) - np.asarray(face.convert("RGB"))).mean() < 12
+
+
+def test_of_several_faces_the_largest_is_taken_or_another_by_its_number(face: Image.Image, tmp_path: Path) -> None:
+    other = Image.fromarray(BUILTIN.get("clara").image).resize((face.width * 2 // 3, face.height * 2 // 3))
+    group = Image.new("RGB", (face.width + other.width, face.height), (235, 235, 235))
+    group.paste(face, (0, 0))
+    group.paste(other, (face.width, 0))
+    path = saved(group, tmp_path / "group.png")
+    for number, name in ((1, "marcus"), (2, "clara")):
+        taken = enrol_face(path, size=256, number=number)
+        assert taken.faces == 2
+        known = BUILTIN.get(name)
+        scale = taken.portrait.image.shape[0] / known.image.shape[0]
+        near = np.abs(taken.portrait.landmarks[:, :2] - known.landmarks[:, :2] * scale).mean()
+        assert near < 0.05 * taken.portrait.image.shape[0]
+    with pytest.raises(InputError, match="shows 2 faces: there is no face 3"):
+        enrol_face(path, number=3)
 
 
 def test_bad_images_are_rejected_with_a_sentence(face: Image.Image, tmp_path: Path) -> None:
@@ -199,7 +216,7 @@ def test_a_face_that_looks_away_is_refused(monkeypatch: pytest.MonkeyPatch, turn
     portrait = BUILTIN.get("marcus")
     center = portrait.landmarks.mean(0)
     turned = (portrait.landmarks - center) @ rotation_matrix(*turn, 0.0).T + center
-    monkeypatch.setattr(photo, "find_landmarks", lambda rgb: turned.astype(np.float32))
+    monkeypatch.setattr(photo, "find_faces", lambda rgb: [turned.astype(np.float32)])
     with pytest.raises(InputError, match="turned away"):
         photo.cropped_face(portrait.image, 256)
 
