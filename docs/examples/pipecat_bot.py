@@ -38,8 +38,8 @@ async def bot(arguments: SmallWebRTCRunnerArguments) -> None:
     face = StyleTalkVideoService("clara", style="happy", size=SIZE)
     messages = [{"role": "system", "content": "You are Clara, a friendly presenter. Answer in one or two sentences."}]
     user, assistant = LLMContextAggregatorPair(LLMContext(messages))
-    ears, brain, voice = OpenAISTTService(), OpenAILLMService(), OpenAITTSService()
-    stages = [transport.input(), ears, user, brain, voice, face, transport.output(), assistant]
+    recognizer, model, voice = OpenAISTTService(), OpenAILLMService(), OpenAITTSService()
+    stages = [transport.input(), recognizer, user, model, voice, face, transport.output(), assistant]
     worker = PipelineWorker(Pipeline(stages), params=PipelineParams(enable_metrics=True))
     runner = WorkerRunner()
     await runner.add_workers(worker)

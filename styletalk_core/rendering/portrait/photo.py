@@ -30,6 +30,16 @@ class FaceCrop:
     faces: int
 
 
+def find_landmarks(rgb: Image) -> Float:
+    """Return the landmarks (478, 3) px of the largest face in an image (H, W, 3).
+
+    Raises:
+        InputError: no face was found.
+    """
+    with FaceTracker() as tracker:
+        return tracker.track_image(rgb)
+
+
 def find_faces(rgb: Image) -> list[Float]:
     """Return the landmarks (478, 3) px of the faces in an image (H, W, 3), largest first."""
     with FaceTracker() as tracker:
