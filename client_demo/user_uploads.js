@@ -26,7 +26,10 @@ export class UserUploads extends EventTarget {
       working: "Tracking the face…",
       done: ({ frames_used: frames, notes }) => [`Added from ${frames} frames`, ...notes].join("; ") + ".",
     });
-    const photo = this.#upload("avatar", { working: "Finding the face…", done: () => "Added." });
+    const photo = this.#upload("avatar", {
+      working: "Finding the face…",
+      done: ({ faces }) => (faces > 1 ? `Added the largest of ${faces} faces; crop the photo to take another.` : "Added."),
+    });
     this.#upload("background", { working: "Processing the image…", done: () => "Added." });
     installDropTarget(page.body, pagePart(page, "drop-hint", HTMLElement), { image: (file) => photo.send(file), other: (file) => clip.send(file) });
   }

@@ -79,6 +79,6 @@ def _mixed(channels: NDArray[np.float32]) -> NDArray[np.float32]:
     if len(channels) == 1:
         return left
     right: NDArray[np.float32] = channels[1]
-    middle: NDArray[np.float32] = (left + right) / 2
-    side: NDArray[np.float32] = (left - right) / 2
+    middle: NDArray[np.float32] = np.float32(0.5) * (left + right)
+    side: NDArray[np.float32] = np.float32(0.5) * (left - right)
     return side if np.dot(middle, middle) < MAX_CANCELLED * np.dot(side, side) else middle

@@ -136,3 +136,17 @@ def test_nothing_comes_from_another_host(open_page: OpenPage, speaking_browser: 
     page.reload()
     start_call(page)
     assert foreign == []
+
+
+def test_presence_chosen_before_a_call_is_sent_with_it_and_changed_during_it(page: Page) -> None:
+    page.evaluate("""() => {
+      const send = WebSocket.prototype.send;
+      window.sent = [];
+      WebSocket.prototype.send = function (data) { sent.push(data); send.call(this, data); };
+    }""")
+    heard = "sent.filter((data) => new TextDecoder().decode(data).includes('presence.set')).length"
+    page.select_option("#attention", "listening")
+    start_call(page)
+    wait_until(page, f"{heard} === 1")
+    page.fill("#stillness", "1")
+    wait_until(page, f"{heard} === 2")
