@@ -82,7 +82,7 @@ class HummingVoice(FrameProcessor):
             for start in range(0, len(hum), 4_063):
                 await self.push_frame(TTSAudioRawFrame(hum[start : start + 4_063], RATE, 1))
             await self.push_frame(TTSStoppedFrame())
-            await asyncio.sleep(2)
+            await asyncio.sleep(2)  # a pause between two sentences
 
 
 async def talk(connection: SmallWebRTCConnection) -> None:

@@ -9,13 +9,14 @@ import logging
 from aiortc import RTCPeerConnection
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from server import logs
 from server.ai_label import AI_LABEL
 from server.auth.limits import BodyTooLarge, read_body
 from server.errors import problem
 from server.protocol.operations import (
+    CALL_OPTIONS,
+    CALL_RESOURCE_OPTIONS,
     END_CALL,
     SDP,
     SDP_FRAGMENT,
@@ -23,7 +24,9 @@ from server.protocol.operations import (
     STOP_WATCHING,
     TRICKLE,
     TRICKLE_VIEWER,
+    VIEWER_OPTIONS,
     WATCH,
+    WATCH_OPTIONS,
 )
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.clients import Client, TooManySessions
@@ -205,5 +208,5 @@ routes = [
     WATCH.route(post_viewer),
     TRICKLE_VIEWER.route(patch_viewer),
     STOP_WATCHING.route(delete_viewer),
-    *(Route(to.path, options, methods=["OPTIONS"]) for to in (START_CALL, TRICKLE, WATCH, TRICKLE_VIEWER)),
+    *(to.route(options) for to in (CALL_OPTIONS, CALL_RESOURCE_OPTIONS, WATCH_OPTIONS, VIEWER_OPTIONS)),
 ]

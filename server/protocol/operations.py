@@ -38,12 +38,12 @@ def _name_of(noun: str) -> Parameter:
     return Parameter("name", f"Of the {noun}: letters, digits, '-' and '_'.", NAME_PATTERN)
 
 
-def _put(noun: str, summary: str, file: str, message: type[T]) -> Operation[JsonAnswer[T]]:
+def _put(noun: str, summary: str, file: str, message: type[T], *options: Parameter) -> Operation[JsonAnswer[T]]:
     """Create a user's own entry."""
     added = JsonAnswer(201, "It is available.", message, headers={"Location": f"Of the {noun}."})
     return Operation(
         "PUT", f"/api/{noun}s/{{name}}", f"put{noun.capitalize()}", summary, added, (400, 413, 503),
-        (_name_of(noun),), Body("application/octet-stream", file),
+        (_name_of(noun), *options), Body("application/octet-stream", file),
     )  # fmt: skip
 
 
@@ -70,6 +70,12 @@ def _trickle(path: str, id: str, summary: str, *parameters: Parameter) -> Operat
     )  # fmt: skip
 
 
+def _options(path: str, id: str, *parameters: Parameter) -> Operation[Answer]:
+    """Tell what may be posted (RFC 9725, section 4.2)."""
+    return Operation("OPTIONS", path, id, "Tell what may be posted", POSTABLE, parameters=parameters)
+
+
+POSTABLE: Final = Answer(204, "Told.", headers={"Accept-Post": "Media type of an offer."})
 ANSWERED: Final = FileAnswer(
     201,
     "The SDP answer.",
@@ -95,6 +101,9 @@ SESSION: Final = Parameter(
     "The id from session.created, or from X-Session to resume; without it a new session begins.",
     pattern=None,
     place="query",
+)
+FACE: Final = Parameter(
+    "face", "Which of several faces in the photo, 1 to 99, the largest first.", "^[1-9][0-9]?$", place="query"
 )
 WEARER: Final = Parameter(
     "avatar", "Avatar to draw it on; the first one by default.", f"^$|{NAME_PATTERN}", place="query"
@@ -129,7 +138,7 @@ STYLE_THUMBNAIL: Final = Operation(
 )  # fmt: skip
 PUT_STYLE: Final = _put("style", "Create a style", "A video of a person talking.", NewStyle)
 DELETE_STYLE: Final = _delete("style")
-PUT_AVATAR: Final = _put("avatar", "Create an avatar", "A photo, at most 30 MB.", NewAvatar)
+PUT_AVATAR: Final = _put("avatar", "Create an avatar", "A photo, at most 30 MB.", NewAvatar, FACE)
 DELETE_AVATAR: Final = _delete("avatar")
 LIST_UPLOADS: Final = Operation(
     "GET", "/api/uploads", "getUploads", "List uploads with position and progress", JsonAnswer(200, "Now.", Uploads)
@@ -170,6 +179,10 @@ WATCH: Final = _offer("/whep/{presenter}", "watch", "Watch a presenter", PRESENT
 TRICKLE_VIEWER: Final = _trickle(
     "/whep/{presenter}/{viewer}", "trickleViewer", "Add ICE candidates of a viewer (RFC 8840)", PRESENTER, VIEWER
 )
+CALL_OPTIONS: Final = _options("/whip", "callOptions")
+CALL_RESOURCE_OPTIONS: Final = _options("/whip/{call}", "callResourceOptions", CALL)
+WATCH_OPTIONS: Final = _options("/whep/{presenter}", "watchOptions", PRESENTER)
+VIEWER_OPTIONS: Final = _options("/whep/{presenter}/{viewer}", "viewerOptions", PRESENTER, VIEWER)
 STOP_WATCHING: Final = Operation(
     "DELETE", "/whep/{presenter}/{viewer}", "leave", "Stop watching", ENDED, (404,), (PRESENTER, VIEWER)
 )

@@ -160,6 +160,8 @@ class NewAvatar:
     name: str
     size: Annotated[int, Limits(256), "of the video, px"]
     seconds: Annotated[float, "of processing"]
+    face: Annotated[int, Limits(1), "number of the one that was taken, the largest first"]
+    faces: Annotated[int, Limits(1), "in the photo"]
 
 
 @dataclass(frozen=True, slots=True)

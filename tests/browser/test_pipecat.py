@@ -9,6 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Playwright
+from waiting import blocking_until
 
 from browser import chromium
 from browser.conftest import ROOT
@@ -25,14 +26,16 @@ def bot() -> Iterator[str]:
     port = free_port()
     address = f"http://127.0.0.1:{port}/"
     process = subprocess.Popen([sys.executable, ROOT / "tests/pipecat_bot.py", str(port)], cwd=ROOT)
-    deadline = time.monotonic() + 90
-    while True:
+
+    def answers() -> bool:
+        assert process.poll() is None
         try:
             with urlopen(address):
-                break
+                return True
         except OSError:
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.2)
+            return False
+
+    blocking_until(answers, 90)
     yield address
     process.terminate()
     process.wait(15)

@@ -1,5 +1,6 @@
 """Proves that a subscribed client receives motion and captions in sync with the face and the speech."""
 
+import asyncio
 import importlib.util
 from pathlib import Path
 

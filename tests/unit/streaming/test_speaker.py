@@ -228,12 +228,12 @@ def test_an_interruption_of_nothing_says_so_and_clearing_lets_the_sentence_end()
 
 def test_a_stall_of_the_event_loop_delays_speech_and_loses_none() -> None:
     async def scenario(stage: Stage) -> None:
-        await asyncio.sleep(1)
+        await virtual_seconds(1)
         stage.say(np.full(48_000, 5_000, np.int16))
-        await asyncio.sleep(0.4)
+        await virtual_seconds(0.4)
         loop = asyncio.get_running_loop()
         loop._jumping.now += 0.5  # nothing runs for half a second
-        await asyncio.sleep(3)
+        await virtual_seconds(3)
 
     stage, _ = virtually(scenario)
     assert np.count_nonzero(stage.audio()) == 48_000
