@@ -23,5 +23,5 @@ def test_every_preset_of_the_recipe_is_packaged() -> None:
 @pytest.mark.parametrize("split", ["dev", "test"])
 def test_no_preset_is_made_of_a_person_held_out(split: str, tmp_path: Path) -> None:
     clip = VideoClip("someone", tmp_path / "a.mp4", split, "MEAD", "someone", "happy", False, "", "")
-    with pytest.raises(InputError, match="tracked and of the train split"):
+    with pytest.raises(InputError, match="tracked and in the train split"):
         make_preset("happy", [clip], [clip], tmp_path, FaceModel.load())
