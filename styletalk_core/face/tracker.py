@@ -42,7 +42,7 @@ _MIN_WAIT_FRAMES: Final = 4
 _MAX_WAIT_FRAMES: Final = 12
 """Frames to wait before searching for a lost face; doubles with every failed search."""
 _FACES: Final = 5
-_BLENDSHAPES: Final = 52
+BLENDSHAPES: Final = 52
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class _Face:
         return float(np.prod(np.ptp(self.landmarks[:, :2], axis=0)))
 
 
-_NO_FACE: Final = _Face(np.full((LANDMARKS, 3), np.nan, np.float32), np.full(_BLENDSHAPES, np.nan, np.float32))
+_NO_FACE: Final = _Face(np.full((LANDMARKS, 3), np.nan, np.float32), np.full(BLENDSHAPES, np.nan, np.float32))
 
 
 class FaceTracker:

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--most", type=int, default=_DEFAULT_CLIPS, metavar="N", help=f"clips per group ({_DEFAULT_CLIPS})"
     )
+    parser.add_argument("--rendered", action="store_true", help="as of `styletalk evaluate`; takes ten times as long")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     logging.getLogger().setLevel(logging.ERROR)  # skipped clips are listed in the result
     groups = _groups(read_manifest(args.data), args.most)
     result = {
-        "self_driven": {name: _judged(clips, args.every) for name, clips in groups.items()},
+        "self_driven": {name: _judged(clips, args.every, rendered=args.rendered) for name, clips in groups.items()},
         "renderer": _judged(groups[UNSEEN], args.every, renderer_only=True)["mean"],
         "recogniser": {
             name: accuracy(open_backend(name), list(official_samples(args.data))) for name in ("neural", "pocketsphinx")
@@ -72,15 +73,16 @@ def _groups(clips: list[VideoClip], most: int) -> dict[str, list[VideoClip]]:
     return {name: members[:: -(-len(members) // most) or 1] for name, members in groups.items()}
 
 
-def _judged(clips: list[VideoClip], every: int, renderer_only: bool = False) -> dict[str, Any]:
+def _judged(clips: list[VideoClip], every: int, renderer_only: bool = False, rendered: bool = False) -> dict[str, Any]:
     """Returns the result of `styletalk evaluate` for these clips."""
     if not clips:
         raise InputError("One of the groups has no spoken clip of the dev or test split in the manifest.")
     with tempfile.TemporaryDirectory() as folder:
         for clip in clips:
             (Path(folder) / f"{clip.name.replace('/', '-')}.mp4").symlink_to(clip.path.resolve())
-        options = {"every": every, "future_frames": 2, "weights": MOTION_WEIGHTS, "renderer_only": renderer_only}
-        found = evaluate.run(argparse.Namespace(folder=Path(folder), json=True, **options))
+        options = {"every": every, "future_frames": 2, "weights": MOTION_WEIGHTS}
+        parts = {"renderer_only": renderer_only, "rendered": rendered}
+        found = evaluate.run(argparse.Namespace(folder=Path(folder), json=True, **options, **parts))
     return {"clips": len(found["clips"]), "people": len({clip.speaker for clip in clips})} | {
-        key: found[key] for key in ("mean", "baselines", "styles", "skipped") if key in found
+        key: found[key] for key in ("mean", "baselines", "styles", "style_ranges", "skipped") if key in found
     }

@@ -16,6 +16,7 @@ from server.lab.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
 from server.lab.benchmarks.run_all import RUNS
 from styletalk_core.errors import InputError
 from styletalk_core.lab.documents.markdown_page import table
+from styletalk_core.lab.evaluation.articulators import ARTICULATORS
 
 PAPER: Final = "paper.json"
 """File with the results of the paper, next to the files of the machines."""
@@ -151,8 +152,13 @@ README: Final = (
     Row("mouth opening of unseen people, correlation and relative range", "quality",
         f"{{{_MEAN}[opening_correlation]:.2f}}, {{{_MEAN}[opening_std_ratio]:.2f}}"),
     Row("lip error of unseen people", "quality",
-        f"{{{_MEAN}[lip_error_px]:.2f}} px (their mean mouth {{{_MEAN}[lip_error_mean_mouth_px]:.2f}} px, "
-        f"a still face {{{_MEAN}[lip_error_still_px]:.2f}} px); {{{_MEAN}[closure_recall]:.0%}} of P, B and M closed"),
+        f"{{{_MEAN}[lip_error_px]:.2f}} px (their mean mouth {{{_MEAN}[lip_error_mean_mouth_px]:.2f}}, "
+        f"a still face {{{_MEAN}[lip_error_still_px]:.2f}}); {{{_MEAN}[closure_recall]:.0%}} of P, B and M closed"),
+    Row("relative range of width / corners / upper lip of unseen people", "quality",
+        f"{{{_MEAN}[width_range]:.2f}} / {{{_MEAN}[corners_range]:.2f}} / {{{_MEAN}[upper_lip_range]:.2f}} "
+        "of the truth"),
+    Row("relative range of brows / head pitch", "quality",
+        f"{{{_MEAN}[brows_range]:.2f}} / {{{_MEAN}[head_pitch_range]:.2f}}"),
     Row("emotions recognized in generated motion, of eight", "quality",
         f"{{{_MEAN}[style_accuracy]:.0%}}, by a classifier trained on real clips"),
 )  # fmt: skip
@@ -170,8 +176,15 @@ _METRICS: Final = {
     "identity_similarity": "identity similarity",
 }
 _STYLED: Final = {"closure_recall": "closure recall", "opening_std_ratio": "relative range"}
+_ARTICULATED: Final = ("correlation", "range")
+_SPOKEN: Final = {
+    "closed_share": "closed lips, share of spoken frames",
+    "closed_share_true": "- of the truth",
+    "head_energy_correlation": "speed of the head, correlation with loudness",
+    "head_energy_correlation_shuffled": "- with shuffled loudness",
+}
 _GROUPS: Final = {UNSEEN: "unseen people", STUDIO: "unseen people, GRID", SENTENCES: "unseen sentences, GRID"}
-"""Groups of clips and their labels."""
+"""Groups of clips and their names in narrow columns."""
 _PAPERS: Final = {"ssim": "SSIM", "cpbd": "CPBD", "f_lmd": "F-LMD", "m_lmd": "M-LMD"}
 _BASELINES: Final = {
     "still": "still face",
@@ -296,6 +309,27 @@ def beside_baselines(machine: Machine) -> str:
     columns += [unseen["baselines"][name] for name in _BASELINES]
     rows = [[label, *(_value(column, key) for column in columns)] for key, label in _METRICS.items()]
     return table(["", *_GROUPS.values(), *_BASELINES.values()], rows)
+
+
+def articulated(machine: Machine) -> str:
+    """Correlation and range of every articulator in every group; a dash where they were not measured."""
+    measured = machine.entries["quality"]["self_driven"]
+    columns = [measured[group]["mean"] for group in _GROUPS]
+    rows = [
+        [name.replace("_", " "), *(_value(column, f"{name}_{figure}") for figure in _ARTICULATED for column in columns)]
+        for name in ARTICULATORS
+    ]
+    rows += [
+        [label, *(_value(column, key) for column in columns), *[_NONE] * len(columns)] for key, label in _SPOKEN.items()
+    ]
+    return table(["", *(f"{figure}: {group}" for figure in _ARTICULATED for group in _GROUPS.values())], rows)
+
+
+def ranges_of_styles(machine: Machine) -> str:
+    """Range of every articulator in every preset, over people never seen; a dash where it was not measured."""
+    found = machine.entries["quality"]["self_driven"][UNSEEN].get("style_ranges", {})
+    rows = [[style, *(_value(row, name) for name in ARTICULATORS)] for style, row in found.items()]
+    return table(["", *(name.replace("_", " ") for name in ARTICULATORS)], rows)
 
 
 def said_in_styles(machine: Machine) -> str:

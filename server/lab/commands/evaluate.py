@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from tqdm import tqdm
 
+from server.lab.composing import compose
 from server.paths import user_folder
 from styletalk_core.errors import InputError
 from styletalk_core.face.face_model import FaceModel
@@ -48,11 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--renderer-only", action="store_true", help="evaluate the renderer on tracked motion")
     parser.add_argument("--every", type=int, default=5, metavar="N", help="evaluate every Nth frame (5)")
     parser.add_argument("--future-frames", type=int, default=2, metavar="F", help="phone look-ahead, 0 to 5 (2)")
+    parser.add_argument(
+        "--rendered", action="store_true", help="also read all articulators from rendered video, tracked again"
+    )
     parser.add_argument("--weights", type=Path, default=MOTION_WEIGHTS, help="motion network (the packaged one)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns ``clips``, ``mean`` and ``skipped``; without ``--renderer-only`` also ``baselines`` and ``styles``.
+    """Returns ``clips``, ``mean`` and ``skipped``; without ``--renderer-only`` also baselines and figures of styles.
 
     Raises:
         InputError: an invalid option, a folder without clips, or no usable clip.
@@ -85,7 +89,7 @@ def _renderer(args: argparse.Namespace, paths: list[Path], tracker: FaceTracker)
 def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTracker) -> dict[str, Any]:
     model = FaceModel.load()
     network = checkpoint.load(args.weights).model
-    judge = Judge(network, model, LipMap.of(model), tracker, args.future_frames)
+    judge = Judge(network, model, LipMap.of(model), tracker, args.future_frames, compose, args.rendered)
     recognizer = open_backend("neural")
     skipped: dict[str, str] = {}
     spoken: list[SelfDrivenClip] = []
@@ -103,6 +107,7 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
             rows.setdefault(name, []).append(row)
     library = StyleLibrary(user_folder("styles"))
     styles = judge.styles(spoken, {name: library.get(name).coefficients for name in EMOTIONS})
+    ranges = {name: _plain(judge.style_ranges(spoken, library.get(name))) for name in library.builtin_names()}
     means = {name: _plain(mean(parts)) for name, parts in rows.items()}
     accuracy = round(styles.accuracy, 3)
     result = {
@@ -110,6 +115,7 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
         "mean": means.pop(GENERATED) | {"style_accuracy": accuracy},
         "baselines": means,
         "styles": {figure: _plain(of_styles) for figure, of_styles in asdict(styles).items()},
+        "style_ranges": ranges,
         "skipped": skipped,
         "future_frames": args.future_frames,
     }

@@ -15,6 +15,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.face.clip_motion import encode_track, person_face
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.lab.evaluation.articulators import of_track
 from styletalk_core.lab.evaluation.fidelity import cut_faces
 from styletalk_core.lab.training.clips import MotionClip, bridged
 from styletalk_core.phones import FPS
@@ -33,6 +34,10 @@ class SelfDrivenClip:
 
     motion: MotionClip
     """Coefficients (T, 64) and phone columns (T, 41), in the format used for training."""
+    pose: Float
+    """(T, 6) head pose relative to the clip's median; see `head_pose`."""
+    seen: Float
+    """(T, 11) articulators as tracked; see `articulators`."""
     loudness: Float
     """(T,) audio level of each frame, dB."""
     frames: list[Image]
@@ -53,9 +58,11 @@ def read_clip(
     """
     samples = read_audio(path)
     track = tracker.track_video(path, fps=None)
-    motion = encode_track(track, person_face([track], model), model)
-    coefficients = bridged(motion.coefficients, motion.valid)
-    if coefficients is None:
+    face = person_face([track], model)
+    motion = encode_track(track, face, model)
+    coefficients, pose = (bridged(part, motion.valid) for part in (motion.coefficients, motion.pose))
+    seen = of_track(track, face.shape)
+    if coefficients is None or pose is None or seen is None:
         length, share = len(motion.valid), float(motion.valid.mean())
         raise InputError(
             f"{path.name} shows a face in {share:.0%} of {length} frames; at least 90 % of {FPS} or more are needed"
@@ -68,7 +75,7 @@ def read_clip(
     pictures, landmarks = cut_faces(images, track.landmarks[kept[: len(images)]])
     moments = np.minimum(np.rint(track.times[kept[: len(images)]] * FPS).astype(np.int64), frames - 1)
     clip = MotionClip(path.stem, "", "", "test", coefficients, columns)
-    return SelfDrivenClip(clip, frame_loudness(samples, frames), pictures, landmarks, moments)
+    return SelfDrivenClip(clip, pose, seen, frame_loudness(samples, frames), pictures, landmarks, moments)
 
 
 def frame_loudness(samples: Float, frames: int) -> Float:

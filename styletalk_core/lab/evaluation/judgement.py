@@ -3,7 +3,7 @@
 Runs on: the main thread; pure apart from the tracker.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.lab.evaluation.articulators import HEAD_ARTICULATORS, Comparison, head_follows, of_motion, ranges
 from styletalk_core.lab.evaluation.baselines import BASELINES
 from styletalk_core.lab.evaluation.clip import SelfDrivenClip
 from styletalk_core.lab.evaluation.rendered_frames import Reenactment
@@ -19,11 +20,26 @@ from styletalk_core.lab.evaluation.style_classifier import StyleClassifier
 from styletalk_core.lab.training.clips import MotionClip, shift
 from styletalk_core.lab.training.evaluation import best_correlation, generate, judge, mean
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.library.styles import Style
 from styletalk_core.models.styletalk import StyleTalk
-from styletalk_core.phones import FPS
+from styletalk_core.phones import FPS, SIL_INDEX
 
 Float = NDArray[np.float32]
 Figures = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMotion:
+    """What a call shows, T frames at 30 fps: expression (T, 64), pose (T, 6), gaze (T, 2), blink (T,)."""
+
+    expression: Float
+    pose: Float
+    gaze: Float
+    blink: Float
+
+
+Composing = Callable[[Float, SelfDrivenClip], ShownMotion]
+"""Adds to decoded coefficients (T, 64) of a clip what a call adds to them."""
 
 _MAX_OFFSET_FRAMES: Final = 6
 """Maximum audio-video offset of a clip."""
@@ -41,6 +57,9 @@ class Judge:
     tracker: FaceTracker
     future: int
     """Look-ahead of the decoder in frames, 0 to 5."""
+    compose: Composing
+    rendered: bool = False
+    """Whether the articulators are also read from rendered and re-tracked video."""
 
     def in_step(self, clip: SelfDrivenClip) -> tuple[SelfDrivenClip, int]:
         """Shifts the audio to the best match with the video; returns the clip and the audio delay in frames.
@@ -59,10 +78,29 @@ class Judge:
         motions = {GENERATED: self._own(clip)}
         motions |= {name: make(clip, self.lips) for name, make in BASELINES.items()}
         reenactment = Reenactment(clip, self.tracker, self.model)
-        return {
+        figures = {
             name: self._motion_figures(motion, clip, late) | asdict(reenactment.judge(motion))
             for name, motion in motions.items()
         }
+        figures[GENERATED] |= self._articulator_figures(motions[GENERATED], clip, reenactment)
+        return figures
+
+    def _articulator_figures(self, motion: Float, clip: SelfDrivenClip, reenactment: Reenactment) -> Figures:
+        """Figures of all articulators as a call shows them, from coefficients and, if wanted, from rendered video."""
+        shown = self.compose(motion, clip)
+        true = clip.motion.coefficients
+        _, lag = best_correlation(self.lips.opening(shown.expression), self.lips.opening(true))
+        spoken = spoken_frames(clip.motion)
+        found = of_motion(shown.expression, shown.pose, self.model)
+        figures = Comparison(found, of_motion(true, clip.pose, self.model), spoken, lag).figures()
+        follows, shuffled = head_follows(shown.pose, clip.loudness)
+        figures |= {"head_energy_correlation": follows, "head_energy_correlation_shuffled": shuffled}
+        if self.rendered:
+            again = reenactment.tracked(shown.expression, shown.pose, shown.gaze, shown.blink)
+            if again is not None:
+                rendered = Comparison(again, clip.seen, spoken, lag).figures()
+                figures |= {f"rendered_{name}": value for name, value in rendered.items()}
+        return figures
 
     def _own(self, clip: SelfDrivenClip) -> Float:
         """Motion (T, 64) generated from the clip's audio in its own style."""
@@ -72,6 +110,18 @@ class Judge:
         figures: Figures = asdict(judge(motion, clip.motion, self.lips))
         lag = late + figures["best_lag_frames"]
         return figures | {"best_lag_frames": lag, "lag_ms": 1000 / FPS * lag, "offset_frames": float(late)}
+
+    def style_ranges(self, clips: Sequence[SelfDrivenClip], style: Style) -> Figures:
+        """Return the range of every articulator of clips said in a style, against the style's own clip.
+
+        The head of a style that stores no pose is left out.
+        """
+        said = [
+            self.compose(generate(self.network, clip.motion, style.coefficients, self.future), clip) for clip in clips
+        ]
+        own = of_motion(style.coefficients, np.zeros((len(style.coefficients), 6), np.float32), self.model)
+        found = [ranges(of_motion(part.expression, part.pose, self.model), own) for part in said]
+        return {name: mean(found)[name] for name in found[0] if name not in HEAD_ARTICULATORS}
 
     def styles(self, clips: Sequence[SelfDrivenClip], styles: Mapping[str, Float]) -> "StyleFigures":
         """Evaluates every clip in every style, each given as real motion (L, 64)."""
@@ -112,9 +162,16 @@ def said_in(
     return StyleFigures(recognized, recalls, ranges)
 
 
+def spoken_frames(motion: MotionClip) -> NDArray[np.bool_]:
+    """Return the frames (T,) in which a phone is heard."""
+    assert motion.phones is not None
+    return np.asarray(motion.phones.argmax(axis=1) != SIL_INDEX)
+
+
 def shortened(clip: SelfDrivenClip, frames: int) -> SelfDrivenClip:
     """The first frames of a clip's motion, without images, for the style evaluation."""
     motion = clip.motion
     assert motion.phones is not None
     part = replace(motion, coefficients=motion.coefficients[:frames], phones=motion.phones[:frames])
-    return replace(clip, motion=part, loudness=clip.loudness[:frames], frames=[], landmarks=clip.landmarks[:0])
+    shorter = replace(clip, motion=part, pose=clip.pose[:frames], seen=clip.seen[:frames])
+    return replace(shorter, loudness=clip.loudness[:frames], frames=[], landmarks=clip.landmarks[:0])

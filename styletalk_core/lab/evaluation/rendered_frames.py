@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
 from styletalk_core.face.face_model import FaceModel
-from styletalk_core.face.landmarks import EYE_OUTER_CORNERS, IBUG, IBUG_MOUTH, NOSE_TIP
-from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.face.landmarks import EYE_OUTER_CORNERS, IBUG, IBUG_MOUTH, LANDMARKS, NOSE_TIP
+from styletalk_core.face.track import make_track
+from styletalk_core.face.tracker import BLENDSHAPES, FaceTracker
+from styletalk_core.lab.evaluation.articulators import of_track
 from styletalk_core.lab.evaluation.clip import SelfDrivenClip
 from styletalk_core.lab.evaluation.fidelity import SIZE, cpbd, ssim
 from styletalk_core.lab.evaluation.reenactment import motion_of_landmarks, portrait_of_frame
+from styletalk_core.phones import FPS
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
 
 Float = NDArray[np.float32]
@@ -56,12 +59,31 @@ class Reenactment:
         self._real = [_aligned(*seen) for seen in zip(clip.frames, clip.landmarks, strict=True)]
 
     def render(self, motion: Float, index: int) -> Image:
-        """Renders image ``index`` of the clip with the expression of ``motion`` (T, 64) in the same frame."""
-        moments, true = self._clip.moments, self._clip.motion.coefficients
-        wanted, held = self._model.offsets(np.stack([motion[moments[index]], true[moments[0]]]))
-        # The portrait already has the expression of the first frame, so only the difference to it is applied.
-        offsets = wanted - held - self._renderer.resting_offsets
-        return self._renderer.render_offsets(offsets, self._driven.pose[index], self._driven.gaze[index], 0.0)
+        """Renders frame number ``index`` of the clip with the expression that ``motion`` (T, 64) has at its moment."""
+        expression = motion[self._clip.moments[index]]
+        return self._render(expression, self._driven.pose[index], self._driven.gaze[index], 0.0)
+
+    def tracked(self, expression: Float, pose: Float, gaze: Float, blink: Float) -> Float | None:
+        """Renders every frame of a motion (T, 64), (T, 6), (T, 2), (T,) and tracks the face in it again.
+
+        Returns:
+            The articulators (T, 11), or None if too few frames show a face.
+        """
+        landmarks = np.full((len(expression), LANDMARKS, 3), np.nan, np.float32)
+        for frame, parts in enumerate(zip(expression, pose, gaze, blink, strict=True)):
+            with suppress(InputError):
+                landmarks[frame] = self._tracker.track_image(self._render(*parts))
+        if not np.isfinite(landmarks).any():
+            return None
+        scores, times = np.zeros((len(landmarks), BLENDSHAPES), np.float32), np.arange(len(landmarks)) / FPS
+        track = make_track(landmarks, scores, times, (SIZE, SIZE), 1)
+        return of_track(track, self._renderer.resting_face)
+
+    def _render(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
+        held = self._clip.motion.coefficients[self._clip.moments[0]]
+        wanted, there = self._model.offsets(np.stack([expression, held]))
+        # The portrait already holds the expression of the first frame: only the way from there is to go.
+        return self._renderer.render_offsets(wanted - there - self._renderer.resting_offsets, pose, gaze, blink)
 
     def judge(self, motion: Float) -> FrameFigures:
         """Renders ``motion`` (T, 64) at the times of the clip's images and compares."""

@@ -10,11 +10,14 @@ from face_videos import noise_frames, talking_frames, write_video
 
 from server.cli import main
 from styletalk_core.audio import read_audio
+from styletalk_core.lab.evaluation.articulators import ARTICULATORS
 
 SPEECH = Path(__file__).parents[4] / "data" / "speech" / "two_sentences.flac"
 CONTRACT = {
     "opening_correlation", "best_lag_frames", "opening_std_ratio", "lip_error_px", "lip_error_mean_mouth_px",
     "lip_error_still_px", "closure_recall", "closure_precision", "f_lmd", "m_lmd", "ssim", "cpbd",
+    "closed_share", "closed_share_true",
+    *(f"{name}_{figure}" for name in ARTICULATORS for figure in ("correlation", "range")),
 }  # fmt: skip
 
 
@@ -43,6 +46,7 @@ def test_a_folder_is_judged_beside_three_baselines(folder: Path, capsys: pytest.
     still = result["baselines"]["still"]
     assert still["lip_error_px"] == pytest.approx(result["mean"]["lip_error_still_px"])
     assert len(result["styles"]["recognized"]) == 8 and 0 <= result["mean"]["style_accuracy"] <= 1
+    assert result["style_ranges"]["sad"]["opening"] > 0 and "animated" in result["style_ranges"]
     assert set(result["styles"]) == {"recognized", "closure_recall", "opening_std_ratio"}
     assert len(result["styles"]["opening_std_ratio"]) == 8 and min(result["styles"]["opening_std_ratio"].values()) > 0
     reasons = {"mute": "contains no audio", "faceless": "no face", "short": "of 3 frames", "broken": "not a readable"}

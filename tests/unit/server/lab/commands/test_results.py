@@ -15,13 +15,21 @@ MEAN = {
     "opening_correlation": 0.61, "opening_std_ratio": 0.95, "lip_error_px": 1.9, "lip_error_mean_mouth_px": 2.06,
     "lip_error_still_px": 4.05, "closure_recall": 0.93, "closure_precision": 0.72, "jitter_ratio": 1.1, "f_lmd": 1.82,
     "m_lmd": 1.957, "ssim": 0.841, "cpbd": None, "identity_similarity": 0.92, "style_accuracy": 1.0,
+    "width_correlation": 0.57, "width_range": 0.31,
 }  # fmt: skip
 BASELINES = {name: MEAN | {"m_lmd": 4.111} for name in ("still", "mean_per_phone", "amplitude_jaw")}
 STYLES = {"closure_recall": {"neutral": 0.99, "angry": 0.91}, "opening_std_ratio": {"neutral": 0.95, "angry": None}}
 HEARD = {"strict": 0.571, "viseme": 0.655, "closure_recall": 0.8, "closure_precision": 0.7}
 QUALITY = TAKEN | {
     "self_driven": {
-        name: {"clips": clips, "people": 1, "mean": MEAN, "baselines": BASELINES, "styles": STYLES}
+        name: {
+            "clips": clips,
+            "people": 1,
+            "mean": MEAN,
+            "baselines": BASELINES,
+            "styles": STYLES,
+            "style_ranges": {"sad": {"brows": 0.62}},
+        }
         for name, clips in ((UNSEEN, 5), (STUDIO, 1), (SENTENCES, 10))
     },
     "renderer": {"ssim": 0.9, "cpbd_ratio": 0.98, "m_lmd": 1.0, "mouth_l1": 5.0, "mouth_l1_plain_warp": 8.0},
@@ -76,6 +84,8 @@ def test_quality_is_compared_with_the_paper_and_the_baselines(bench: Path) -> No
     assert "| here, still face | 0.841 | – | 1.820 | 4.111 |" in page
     assert "| M-LMD, px | 1.957 | 1.957 | 1.957 | 4.111 | 4.111 | 4.111 |" in page
     assert "| angry | 0.910 | 0.910 | 0.910 | – | – | – |" in page
+    assert "| width | 0.570 | 0.570 | 0.570 | 0.310 | 0.310 | 0.310 |" in page
+    assert "| sad | – | – | – | – | – | – | 0.620 | – | – | – | – |" in page
     assert "| pocketsphinx | 43.9% | 65.5% |" in page and "Sync_conf is not measured" in page
     assert "1.90 px (their mean mouth 2.06 px, a still face 4.05 px); 93% of P, B and M closed" in readme
 

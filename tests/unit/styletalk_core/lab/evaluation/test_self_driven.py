@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from face_videos import talking_frames, write_video
 
+from server.lab.composing import compose
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.lab.evaluation.articulators import Comparison
 from styletalk_core.lab.evaluation.baselines import amplitude_jaw, mean_per_phone, still
 from styletalk_core.lab.evaluation.clip import SelfDrivenClip, frame_loudness, read_clip
 from styletalk_core.lab.evaluation.judgement import Judge, shortened
@@ -88,6 +90,16 @@ def test_the_true_motion_gives_the_best_image_metrics(clip: SelfDrivenClip) -> N
     assert true.ssim > 0.8 and true.identity_similarity > 0.95
 
 
+def test_rendered_motion_is_tracked_again(clip: SelfDrivenClip) -> None:
+    with FaceTracker() as tracker:
+        expression = clip.motion.coefficients
+        still_ = np.zeros((len(expression), 2), np.float32)
+        again = Reenactment(clip, tracker, FaceModel.load()).tracked(expression, clip.pose, still_, still_[:, 0])
+    assert again is not None
+    figures = Comparison(again, clip.seen, np.ones(len(again), np.bool_), 0).figures()
+    assert figures["opening_correlation"] > 0.9 and 0.7 < figures["opening_range"] < 1.3
+
+
 def test_the_classifier_knows_real_styles_that_it_has_not_seen() -> None:
     library = StyleLibrary(Path("none"))
     real = {name: library.get(name).coefficients for name in EMOTIONS}
@@ -105,7 +117,7 @@ def test_an_offset_of_the_audio_is_found_and_removed(clip: SelfDrivenClip) -> No
     """The clip's video is the network's own motion, three frames ahead of the audio."""
     model = FaceModel.load()
     with FaceTracker() as tracker:
-        judge_ = Judge(checkpoint.load(MOTION_WEIGHTS).model, model, LIPS, tracker, 2)
+        judge_ = Judge(checkpoint.load(MOTION_WEIGHTS).model, model, LIPS, tracker, 2, compose)
         assert clip.motion.phones is not None
         own = generate(judge_.network, clip.motion, clip.motion.coefficients, 2)
         late = replace(clip.motion, coefficients=own, phones=shift(clip.motion.phones, 3))
