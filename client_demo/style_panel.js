@@ -74,7 +74,7 @@ export class StylePanel extends EventTarget {
     this.#list.replaceChildren(...kinds.map((kind) => groupElement(kind, groups.get(kind))));
     this.wear(this.#wearer);
     const inputs = [...this.#list.querySelectorAll("input")];
-    const first = inputs.find(({ value }) => value === chosen) ?? inputs.find(({ value }) => value === "neutral") ?? inputs[0];
+    const first = inputs.find(({ value }) => value === chosen) ?? inputs.find(({ value }) => value === "conversational") ?? inputs[0];
     if (first) first.checked = true;
   }
 

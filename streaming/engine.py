@@ -39,6 +39,61 @@ class StylePosition(Protocol):
     def y(self) -> float: ...
 
 
+class MotionDatabase(Protocol):
+    """Recorded motion of L frames at 30 fps, prepared for being joined to itself."""
+
+    @property
+    def motion(self) -> NDArray[np.float32]:
+        """(L, D): head pose (6,) about the neck and, of a style, the upper face's coefficients (51,); zero mean."""
+
+    @property
+    def left(self) -> NDArray[np.int32]:
+        """(L,) frames that follow before the recording breaks off."""
+
+    @property
+    def key(self) -> NDArray[np.float32]:
+        """(L, K): motion (D,), speed of the pose (6,) and speech energy (4,) of each frame, times ``key_scale``.
+
+        The speech energy, now and up to 0.4 s before, is in deviations from its mean.
+        """
+
+    @property
+    def key_scale(self) -> NDArray[np.float32]:
+        """(K,) weights of the key's columns."""
+
+
+class StyleMotion(Protocol):
+    """Manner in which head and upper face move in a style or a blend."""
+
+    @property
+    def clips(self) -> Sequence[MotionDatabase]:
+        """Motion of the styles' clips."""
+
+    @property
+    def shares(self) -> Sequence[float]:
+        """Share of the time for which each clip is played; the sum is 1."""
+
+    @property
+    def gain(self) -> float:
+        """Amplitude, 1 as recorded."""
+
+    @property
+    def posture(self) -> NDArray[np.float32]:
+        """(6,) mean head pose."""
+
+    @property
+    def nodding(self) -> float:
+        """Amplitude of nods on accents, 1 for a neutral conversation."""
+
+    @property
+    def base(self) -> MotionDatabase:
+        """Head motion (L, 6) of a neutral conversation."""
+
+    @property
+    def borrowing(self) -> float:
+        """Share of the base that is added, since the clips' heads move little or not at all: 0 to 1."""
+
+
 class Engine(Protocol):
     """Recognizer, decoder and renderer for numbered slots; slot k holds the streaming state of one session.
 
@@ -78,6 +133,9 @@ class Engine(Protocol):
 
     def set_style(self, slot: int, style: StyleChoice, intensity: float, fade_s: float) -> None:
         """Cross-fades to ``style`` over ``fade_s`` seconds of decoded frames."""
+
+    def style_motion(self, style: StyleChoice, intensity: float) -> StyleMotion:
+        """Return how head and upper face move in a style or blend at an intensity."""
 
     def style_map(self) -> Sequence[StylePosition]:
         """Return the 2-D position of every style; similar styles are close. Runs on any thread."""

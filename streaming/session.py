@@ -13,7 +13,7 @@ from streaming.audio.drift import DriftFollower
 from streaming.audio.phoneme_stream import PhonemeStream
 from streaming.audio.ring_buffer import AudioRing
 from streaming.clock import MediaClock
-from streaming.engine import StyleChoice
+from streaming.engine import Engine, StyleChoice, StyleMotion
 from streaming.frames.elastic_delay import DelaySeen, ElasticDelay
 from streaming.frames.frame_buffer import FrameBuffer
 from streaming.frames.frame_clock import FrameClock
@@ -97,10 +97,14 @@ class Session:
         """
         slot, wanted, size = self.lease.slot, self._opening, self._size
         await self._worker.prepare(wanted.avatar, size)
-        await self._worker.control(
-            self.lease,
-            lambda engine: engine.open(slot, wanted.avatar, wanted.style, wanted.intensity, wanted.background, size),
-        )
+        motions: list[StyleMotion] = []
+
+        def prepare(engine: Engine) -> None:
+            engine.open(slot, wanted.avatar, wanted.style, wanted.intensity, wanted.background, size)
+            motions.append(engine.style_motion(wanted.style, wanted.intensity))
+
+        await self._worker.control(self.lease, prepare)
+        self._pipeline.follow(motions[0], 0.0)
 
     def start(self, preroll: Tick | None = None) -> None:
         """Starts the clock; tick 0 is due in ``preroll`` ticks, by default as soon as the first frame can be ready."""
@@ -262,7 +266,14 @@ class Session:
             ControlFailed: the engine failed.
         """
         slot = self.lease.slot
-        await self._worker.control(self.lease, lambda engine: engine.set_style(slot, style, intensity, fade_s))
+        motions: list[StyleMotion] = []
+
+        def switch(engine: Engine) -> None:
+            engine.set_style(slot, style, intensity, fade_s)
+            motions.append(engine.style_motion(style, intensity))
+
+        await self._worker.control(self.lease, switch)
+        self._pipeline.follow(motions[0], fade_s)
         return self._next_frame
 
     async def set_avatar(self, avatar: str) -> int:

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
+from styletalk_core.face.face_model import FaceModel
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import KEEP, BackgroundLibrary
-from styletalk_core.library.style_codes import NEUTRAL, StyleCodes, fade
+from styletalk_core.library.style_codes import StyleCodes, fade
 from styletalk_core.library.style_map import StylePosition
-from styletalk_core.library.styles import StyleLibrary
+from styletalk_core.library.style_motion import StyleMotion, StyleMotions
+from styletalk_core.library.styles import NEUTRAL, StyleLibrary
 from styletalk_core.models.style_decoder import load_decoder
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW
 from styletalk_core.recognizer.stream import Recognition, Recognizer, RecognizerStream
@@ -96,6 +98,7 @@ class ModelEngine:
         self._recognizer = Recognizer.load()
         self._decoder = load_decoder(MOTION_WEIGHTS, device)
         self._codes = StyleCodes(styles, self._decoder.encode_style)
+        self._motions = StyleMotions(styles, FaceModel.load())
 
     @property
     def recognizer_delay_ticks(self) -> int:
@@ -133,6 +136,7 @@ class ModelEngine:
         self.render([slot], expression, *still)
         self.close(slot)
         self.style_map()  # caches the code of every style
+        self._motions.prepare()
         for avatar in self._avatars.names()[:AVATARS_READY]:
             self.prepare(avatar)  # makes switching avatars as fast as switching styles
 
@@ -143,6 +147,14 @@ class ModelEngine:
             InputError: there is no such avatar.
         """
         self._renderer(avatar, size or self.size)
+
+    def style_motion(self, style: str | Mapping[str, float], intensity: float) -> StyleMotion:
+        """Return how head and upper face move in a style or a blend; arguments as for `set_style`.
+
+        Raises:
+            InputError: there is no such style.
+        """
+        return self._motions.blend(style, intensity)
 
     def style_map(self) -> list[StylePosition]:
         """Return the 2-D position of every style, computed from the style codes. Runs on any thread."""

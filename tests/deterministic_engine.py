@@ -44,6 +44,45 @@ class _Slot:
     given: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class StillDatabase:
+    """A second of a head that does not move; implements `streaming.engine.MotionDatabase`."""
+
+    columns: int
+
+    @property
+    def motion(self) -> NDArray[np.float32]:
+        return np.zeros((30, self.columns), np.float32)
+
+    @property
+    def left(self) -> NDArray[np.int32]:
+        return np.arange(29, -1, -1, dtype=np.int32)
+
+    @property
+    def key(self) -> NDArray[np.float32]:
+        return np.zeros((30, self.columns + 10), np.float32)
+
+    @property
+    def key_scale(self) -> NDArray[np.float32]:
+        return np.ones(self.columns + 10, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class StillMotion:
+    """Implements `streaming.engine.StyleMotion`."""
+
+    clips: Sequence[StillDatabase] = (StillDatabase(57),)
+    shares: Sequence[float] = (1.0,)
+    gain: float = 1.0
+    nodding: float = 1.0
+    base: StillDatabase = StillDatabase(6)
+    borrowing: float = 0.0
+
+    @property
+    def posture(self) -> NDArray[np.float32]:
+        return np.zeros(6, np.float32)
+
+
 class DeterministicEngine:
     """Implements `streaming.engine.Engine`; ``cost`` seconds are slept per call of a kind."""
 
@@ -98,6 +137,9 @@ class DeterministicEngine:
 
     def set_style(self, slot: int, style: StyleChoice, intensity: float, fade_s: float) -> None:
         self.slots[slot].style = self._shares(style)
+
+    def style_motion(self, style: StyleChoice, intensity: float) -> StillMotion:
+        return StillMotion()
 
     def set_avatar(self, slot: int, avatar: str) -> None:
         self._known(AVATARS, avatar, "avatar")

@@ -28,7 +28,7 @@ from styletalk_core.audio import read_pcm
 from styletalk_core.errors import InputError
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import KEEP, TRANSPARENT, BackgroundLibrary
-from styletalk_core.library.styles import StyleLibrary
+from styletalk_core.library.styles import CONVERSATIONAL, StyleLibrary
 from styletalk_core.phones import FPS
 from styletalk_core.rendering.portrait.portrait import enrol
 
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     parser.add_argument("--portrait", required=True, metavar="P", help="name of a portrait, or a photo")
     parser.add_argument("--audio", required=True, type=Path, metavar="A", help="audio or video file to speak")
-    parser.add_argument("--style", default="neutral", metavar="S", help="speaking style (neutral)")
+    parser.add_argument("--style", default=CONVERSATIONAL, metavar="S", help=f"speaking style ({CONVERSATIONAL})")
     parser.add_argument("--intensity", type=float, default=1.0, metavar="X", help="0 to 1.5 (1)")
     parser.add_argument("--size", default="auto", choices=SIZES, help="video size (auto: 512)")
     parser.add_argument(

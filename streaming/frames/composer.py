@@ -1,15 +1,18 @@
 """Motion composer: combines decoded expressions with idle motion.
 
 Pure. The decoder drives the face, also at rest in the manner of the style; lips that stay parted between phrases are
-closed in silence. Head, gaze and blinks come from idle motion, driven by loudness and phrase ends. After an
-interruption the face blends from the last displayed expression.
+closed in silence. Gaze and blinks come from idle motion, driven by loudness and phrase ends; head, brows and lids move
+in the manner of the style, around the mean that the decoder gives. After an interruption the face blends from the last
+displayed expression.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.frames.idle_motion import IdleMotion
+from streaming.engine import StyleMotion
+from streaming.frames.idle_motion import IdleFrame, IdleMotion
 from streaming.frames.presence import Presence
+from streaming.frames.style_player import UPPER
 from streaming.media import MotionFrame
 from streaming.units import FRAME_TICKS, Tick
 
@@ -34,19 +37,22 @@ class InterpolatedIdleMotion:
     def __init__(self, idle_motion: IdleMotion) -> None:
         self._idle_motion = idle_motion
         self._moment = -1  # index of the newer step
-        self._older = self._newer = np.zeros(9, np.float32)
+        self._older = self._newer = np.zeros(9 + UPPER, np.float32)
 
-    def at(self, tick: Tick, speaking: float, energy: float) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Return pose (6,), gaze (2,) and blink at ``tick``, which must not decrease; see `IdleMotion.step`."""
+    def at(self, tick: Tick, speaking: float, energy: float) -> IdleFrame:
+        """Return the motion at ``tick``, which must not decrease; see `IdleMotion.step`."""
         wanted = -(-tick // FRAME_TICKS)
         self._moment = max(self._moment, wanted - MAX_LEAP_FRAMES)
         while self._moment < wanted:
-            pose, gaze, blink = self._idle_motion.step(speaking, energy)
-            self._older, self._newer = self._newer, np.array([*pose, *gaze, blink], np.float32)
+            idle = self._idle_motion.step(speaking, energy)
+            self._older, self._newer = (
+                self._newer,
+                np.concatenate([idle.pose, idle.gaze, np.array([idle.blink], np.float32), idle.upper], dtype=np.float32),
+            )
             self._moment += 1
         share = np.float32(wanted - tick / FRAME_TICKS)
         now = share * self._older + (1 - share) * self._newer if share else self._newer
-        return now[:6], now[6:8], float(now[8])
+        return IdleFrame(now[:6], now[6:8], float(now[8]), now[9:])
 
 
 class Composer:
@@ -65,6 +71,10 @@ class Composer:
     def set_presence(self, presence: Presence) -> None:
         """Fades to where and how the face is wanted to be."""
         self._idle_motion.presence = presence
+
+    def follow(self, style: StyleMotion, fade_s: float) -> None:
+        """Moves head and upper face in another manner, cross-faded over ``fade_s`` seconds."""
+        self._idle_motion.follow(style, fade_s)
 
     def interrupt(self, on_screen: MotionFrame | None) -> None:
         """Blends back to rest from the displayed expression."""
@@ -90,9 +100,11 @@ class Composer:
         self._last_tick = tick
         self._speaking = min(max(self._speaking + passed * (ATTACK if speech else -RELEASE), 0.0), 1.0)
         self._closing = max(self._closing - passed * CLOSING, 0.0)
-        pose, gaze, blink = self._idle.at(tick, self._speaking, energy)
-        self._last = expression = self._returning(self._resting(decoded))
-        return MotionFrame(tick, epoch, expression, pose, gaze, blink)
+        idle = self._idle.at(tick, self._speaking, energy)
+        expression = self._resting(decoded)
+        expression[-UPPER:] += idle.upper
+        self._last = expression = self._returning(expression)
+        return MotionFrame(tick, epoch, expression, idle.pose, idle.gaze, idle.blink)
 
     def _resting(self, decoded: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the decoded expression with its lips closing as silence goes on."""

@@ -1,7 +1,7 @@
-"""Idle motion: blinks, glances, breathing, head sway and nods.
+"""Idle motion: blinks, glances, breathing, head sway and nods, beside the head and upper face of the style.
 
 Pure: seeded, advanced one frame at a time, never reads a clock. Rates follow the literature on conversation: a blink
-every three to four seconds (more often during speech and at phrase ends) that closes twice as fast as it opens;
+every three to four seconds (more often during speech and at phrase ends) that closes in 130 ms and opens in 200 ms;
 fixations of 0.5 to 2 s; 15 breaths per minute.
 """
 
@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.engine import StyleMotion
 from streaming.frames.presence import NATURAL, PresenceMotion
+from streaming.frames.style_player import StylePlayer
 from streaming.units import FRAME_TICKS, TICK_RATE
 
 FRAME_SECONDS = FRAME_TICKS / TICK_RATE
-BLINK_SHAPE = (0.45, 0.95, 1.0, 0.8, 0.5, 0.22, 0.06)  # eyelid closure on consecutive frames
+BLINK_SHAPE = (0.2, 0.6, 0.92, 1.0, 1.0, 0.86, 0.6, 0.36, 0.18, 0.06)  # eyelid closure on consecutive frames
 BLINK_MEDIAN_IDLE = 3.6  # seconds between two blinks
 BLINK_MEDIAN_SPEAKING = 2.6
 BLINK_SPREAD = 0.45  # standard deviation of the logarithm of the interval
@@ -22,6 +24,8 @@ MIN_BLINK_INTERVAL_SECONDS = 0.8
 DOUBLE_BLINK = 0.12  # probability that a blink is followed by another at once
 BLINK_AT_PHRASE_END = 0.45
 BREATHS_PER_SECOND = 0.25
+
+EYES_HOLD = 0.8  # share of the head's turn that the eyes make up for
 
 SWAY_RATES = np.array([0.071, 0.113, 0.197, 0.331])  # hertz; incommensurate, so that the sway never repeats
 SWAY_WEIGHTS = np.array([0.4, 0.3, 0.2, 0.1])
@@ -143,6 +147,16 @@ class Nods:
         return self._position
 
 
+@dataclass(frozen=True, slots=True)
+class IdleFrame:
+    """One frame: pose (6,), gaze (2,), eyelid closure 0..1, and what the upper face (51,) adds."""
+
+    pose: NDArray[np.float32]
+    gaze: NDArray[np.float32]
+    blink: float
+    upper: NDArray[np.float32]
+
+
 class IdleMotion:
     """Combined idle motion of one face."""
 
@@ -152,28 +166,34 @@ class IdleMotion:
         self._glances = Glances(random)
         self._sway = Sway(random)
         self._nods = Nods(random)
+        self._style = StylePlayer(random)
         self._turn = 0.0
         self._presence = PresenceMotion()
         self.presence = NATURAL
         """Wanted from now on."""
+
+    def follow(self, style: StyleMotion, fade_s: float) -> None:
+        """Moves head and upper face in another manner, cross-faded over ``fade_s`` seconds."""
+        self._style.follow(style, fade_s)
 
     def phrase_ended(self) -> None:
         """Signals the end of a phrase."""
         self._blinks.phrase_ended()
         self._nods.phrase_ended()
 
-    def step(self, speaking: float, energy: float) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Return pose (6,), gaze (2,) and blink of the next frame.
+    def step(self, speaking: float, energy: float) -> IdleFrame:
+        """Return the next frame.
 
         Args:
             speaking: 0 listening .. 1 speaking.
             energy: loudness of this frame, 0..1.
         """
-        pose = self._sway.step(speaking)
-        pose[0] += self._nods.step(speaking, energy, self.presence.nodding)
+        styled, upper = self._style.step(speaking, energy)
+        pose = styled + self._sway.step(speaking)
+        pose[0] += self._style.nodding * self._nods.step(speaking, energy, self.presence.nodding)
         gaze = self._glances.step(speaking)
         self._turn += 0.15 * (0.25 * gaze[0] - self._turn)  # the head follows the eyes, a little and slowly
         pose[1] += self._turn
-        gaze = gaze - 0.8 * pose[[1, 0]]  # the eyes stay on the viewer while the head moves
+        gaze = gaze - EYES_HOLD * pose[[1, 0]]  # the eyes stay on the viewer while the head moves
         present = self._presence.step(self.presence, pose.astype(np.float32), gaze.astype(np.float32))
-        return *present, self._blinks.step(speaking)
+        return IdleFrame(*present, self._blinks.step(speaking), upper)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streaming.audio.phone_timeline import PhoneTimeline
 from streaming.audio.ring_buffer import AudioRing
+from streaming.engine import StyleMotion
 from streaming.frames.composer import Composer
 from streaming.frames.frame_buffer import FrameBuffer
 from streaming.frames.frame_clock import FrameClock
@@ -99,6 +100,10 @@ class FramePipeline:
     def set_presence(self, presence: Presence) -> None:
         """Fades to where and how the face is wanted to be, from the next frame on."""
         self._composer.set_presence(presence)
+
+    def follow(self, style: StyleMotion, fade_s: float) -> None:
+        """Moves head and upper face in the manner of a style, cross-faded over ``fade_s`` seconds."""
+        self._composer.follow(style, fade_s)
 
     def interrupt(self, epoch: int) -> None:
         """Closes the mouth from the last displayed frame; frames from here on belong to ``epoch``."""

@@ -115,6 +115,11 @@ def encode_track(track: Track, face: PersonFace, model: FaceModel) -> ClipMotion
     return ClipMotion(coefficients, pose, gaze, valid, gap)
 
 
+def head_turn(track: Track, face: PersonFace) -> Array:
+    """Return pitch, yaw, roll (T, 3) of a track at 30 fps against the person's frontal face; NaN without a face."""
+    return euler_angles(fit_head(track.resampled(FPS).landmarks, face.shape).rotation)
+
+
 def calm_frames(canonical: Array, scores: Array) -> NDArray[np.int64]:
     """Return the indices of the frames of (T, 478, 3) closest to rest: lips together and still, eyes open."""
     stillness = np.abs(np.gradient(canonical[:, list(LIPS)], axis=0)).mean(axis=(1, 2)) if len(canonical) > 1 else [0.0]

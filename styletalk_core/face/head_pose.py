@@ -17,6 +17,8 @@ Array = NDArray[np.float32]
 
 NEARER_PER_SCALE: Final = 10.0
 """Distance towards the camera that doubles the head's size on screen, in inter-ocular distances."""
+FACE_FROM_NECK: Final = np.array([0.0, -0.25, -0.5], np.float32)
+"""Middle of the face as seen from the pivot in the neck about which a rendered head turns, inter-ocular distances."""
 _ROUNDS: Final = 3
 _OUTLIER: Final = 0.02
 """Residual at which a point has half weight in the rigid fit, in inter-ocular distances."""
@@ -71,6 +73,17 @@ def euler_angles(rotation: Array) -> Array:
     yaw = np.arcsin(np.clip(rotation[:, 2, 0], -1, 1))
     roll = np.arctan2(rotation[:, 1, 0], rotation[:, 0, 0])
     return np.stack((pitch, yaw, roll), axis=-1).astype(np.float32)
+
+
+def about_neck(pose: Array) -> Array:
+    """Return poses (T, 6) about the middle of the face as poses about the pivot in the neck, where renderers turn it.
+
+    The face then lies in the same place: the shift is without what the turn alone moves it.
+    """
+    turned = np.stack([rotation_matrix(*angles) @ FACE_FROM_NECK for angles in pose[:, :3]])
+    moved = pose.copy()
+    moved[:, 3:5] -= (turned - FACE_FROM_NECK)[:, :2]
+    return moved
 
 
 def fit_head(landmarks: Array, shape: Array) -> HeadMotion:

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
 from styletalk_core.library.style_map import StylePosition, places
-from styletalk_core.library.styles import EMOTIONS, StyleLibrary
+from styletalk_core.library.styles import NEUTRAL, StyleLibrary
 
-NEUTRAL: Final = EMOTIONS[0]
-"""Preset at intensity 0."""
 CODES_KEPT: Final = 256
 """Cached style codes; one takes 1 kB."""
 

@@ -1,4 +1,4 @@
-"""Speaking styles: up to 256 frames of a person's expression, and the library of packaged and user-added styles.
+"""Speaking styles: up to 256 frames of a person's expression and head, and the library of packaged and added styles.
 
 A style stores coefficients, not the network's style code, so that presets stay valid for a retrained style encoder.
 
@@ -7,6 +7,7 @@ Runs on: any thread; reads and writes small files.
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +19,10 @@ from numpy.typing import NDArray
 from styletalk_core.face.face_model import COEFFICIENTS
 from styletalk_core.library.user_library import UserLibrary
 
+Float = NDArray[np.float32]
+
+POSE: Final = 6
+"""Values of a head pose; see `head_pose`."""
 STYLE_FRAMES: Final = 256
 """Maximum number of frames at 30 fps read by the style encoder."""
 MAX_CLIP_MEGABYTES: Final = 200
@@ -27,6 +32,13 @@ MAX_INTENSITY: Final = 2.0
 EMOTIONS: Final = ("neutral", "happy", "sad", "angry", "surprised", "fearful", "disgusted", "contemptuous")
 """Emotion presets in display order; the first is intensity 0."""
 
+_BRIDGED_FRAMES: Final = 3
+"""Lost frames, and one, across which a recording counts as one part."""
+NEUTRAL: Final = EMOTIONS[0]
+"""Preset at intensity 0."""
+CONVERSATIONAL: Final = "conversational"
+"""Preset that a call starts with; its head motion is lent to styles whose clip has none."""
+
 StyleKind = Literal["emotion", "manner", "user"]
 
 
@@ -34,56 +46,121 @@ StyleKind = Literal["emotion", "manner", "user"]
 class Style:
     """A speaking style.
 
-    `coefficients` (L <= 256, 64) float32 at 30 fps; `source` the name of the clip; `frames_used` L; `tracked_share`
+    `coefficients` (L <= 256, 64) float32 and head `pose` (L, 6) float32, zero where unknown, at 30 fps; `starts` (P,)
+    the first frame of each part that was recorded without interruption; `posture` (6,) usual pose against that of the
+    same person in all moods, zero where unknown; `source` the name of the clip; `frames_used` L; `tracked_share`
     fraction of the clip's frames with a detected face; `motion_energy` RMS deviation of the coefficients from their
     mean, about 1 for lively speech.
     """
 
     name: str
-    coefficients: NDArray[np.float32]
+    coefficients: Float
+    pose: Float
+    starts: NDArray[np.int32]
+    posture: Float
     source: str
-    frames_used: int
     tracked_share: float
     motion_energy: float
 
+    @property
+    def frames_used(self) -> int:
+        return len(self.coefficients)
+
     @classmethod
     def of_motion(
-        cls, name: str, coefficients: NDArray[np.float32], valid: NDArray[np.bool_], source: str, tracked_share: float
+        cls,
+        name: str,
+        coefficients: Float,
+        pose: Float,
+        valid: NDArray[np.bool_],
+        source: str,
+        tracked_share: float,
+        starts: Sequence[int] = (0,),
+        posture: Float | None = None,
     ) -> "Style":
-        """Creates a style from the most typical 256 frames of a clip: coefficients (T, 64), face where `valid` (T,)."""
-        chosen = typical_part(coefficients, valid)
-        energy = float(np.sqrt(chosen.var(axis=0).mean()))
-        return cls(name, chosen, source, len(chosen), round(float(tracked_share), 4), round(energy, 4))
+        """Creates a style from the most typical 256 frames of a clip.
+
+        Args:
+            name: name of the style.
+            coefficients: (T, 64).
+            pose: (T, 6) head pose.
+            valid: (T,) where a face was found.
+            source: name of the clip.
+            tracked_share: as in `Style`.
+            starts: first frames of clips that were joined.
+            posture: (6,) as in `Style`.
+        """
+        chosen = typical_frames(coefficients, valid)
+        part = np.searchsorted(np.asarray(starts), chosen, side="right")
+        broken = (np.diff(chosen) > _BRIDGED_FRAMES) | (np.diff(part) > 0)
+        used = coefficients[chosen]
+        energy = float(np.sqrt(used.var(axis=0).mean()))
+        return cls(
+            name=name,
+            coefficients=used,
+            pose=pose[chosen],
+            starts=np.concatenate([[0], np.flatnonzero(broken) + 1]).astype(np.int32),
+            posture=np.zeros(POSE, np.float32) if posture is None else posture,
+            source=source,
+            tracked_share=round(float(tracked_share), 4),
+            motion_energy=round(energy, 4),
+        )
 
     def encoded(self) -> bytes:
         """Return the content of a style's file."""
         about = {"source": self.source, "tracked_share": self.tracked_share, "motion_energy": self.motion_energy}
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, coefficients=self.coefficients.astype(np.float16), about=json.dumps(about))
+        np.savez_compressed(
+            buffer,
+            coefficients=self.coefficients.astype(np.float16),
+            pose=self.pose.astype(np.float16),
+            starts=self.starts,
+            posture=self.posture,
+            about=json.dumps(about),
+        )
         return buffer.getvalue()
 
     @classmethod
     def decoded(cls, name: str, data: bytes) -> "Style":
-        """Decodes a style file; raises one of `DAMAGE` if it is invalid."""
+        """Decodes a style file, of version 0.1 without a head too; raises one of `DAMAGE` if it is invalid."""
         with np.load(io.BytesIO(data)) as stored:
             about = json.loads(str(stored["about"]))
             coefficients = stored["coefficients"].astype(np.float32)
-        if coefficients.shape != (len(coefficients), COEFFICIENTS) or not np.isfinite(coefficients).all():
-            raise ValueError("wrong shape or values")
-        frames = len(coefficients)
-        return cls(name, coefficients, about["source"], frames, about["tracked_share"], about["motion_energy"])
+            frames = len(coefficients)
+            if "pose" in stored:
+                pose, starts, posture = stored["pose"].astype(np.float32), stored["starts"], stored["posture"]
+            else:
+                pose, starts, posture = np.zeros((frames, POSE), np.float32), np.zeros(1, np.int32), np.zeros(POSE)
+        if coefficients.shape != (frames, COEFFICIENTS) or pose.shape != (frames, POSE) or posture.shape != (POSE,):
+            raise ValueError("wrong shape")
+        if not (np.isfinite(coefficients).all() and np.isfinite(pose).all() and np.isfinite(posture).all()):
+            raise ValueError("wrong values")
+        if starts.ndim != 1 or not len(starts) or starts[0] != 0 or (np.diff(starts) < 1).any() or starts[-1] >= frames:
+            raise ValueError("wrong parts")
+        return cls(
+            name,
+            coefficients,
+            pose,
+            starts.astype(np.int32),
+            posture.astype(np.float32),
+            about["source"],
+            about["tracked_share"],
+            about["motion_energy"],
+        )
 
 
-def typical_part(coefficients: NDArray[np.float32], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Return the 256 frames whose mean and spread are closest to those of all frames with a face."""
-    seen = coefficients[valid]
+def typical_frames(coefficients: Float, valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return the 256 frames with a face whose mean and spread are closest to those of all frames with a face."""
+    frames = np.flatnonzero(valid)
+    seen = coefficients[frames]
     if len(seen) <= STYLE_FRAMES:
-        return seen
+        return frames
     starts = np.linspace(0, len(seen) - STYLE_FRAMES, min(16, len(seen) - STYLE_FRAMES + 1)).astype(int)
     parts = [seen[start : start + STYLE_FRAMES] for start in starts]
     whole = np.concatenate((seen.mean(axis=0), seen.std(axis=0)))
     distances = [np.linalg.norm(np.concatenate((part.mean(axis=0), part.std(axis=0))) - whole) for part in parts]
-    return parts[int(np.argmin(distances))]
+    start = int(starts[int(np.argmin(distances))])
+    return frames[start : start + STYLE_FRAMES]
 
 
 class StyleLibrary(UserLibrary[Style]):
@@ -102,8 +179,9 @@ class StyleLibrary(UserLibrary[Style]):
         return Style.decoded(name, data)
 
     def builtin_order(self, name: str) -> tuple[int, str]:
-        """Return the sort key: emotions first, starting with "neutral", then manners of speaking."""
-        return (EMOTIONS.index(name) if name in EMOTIONS else len(EMOTIONS)), name
+        """Return the sort key: the default, the emotions, starting with "neutral", then the other manners."""
+        order = (CONVERSATIONAL, *EMOTIONS)
+        return (order.index(name) if name in order else len(order)), name
 
     def kind(self, name: str) -> StyleKind:
         """Return the kind of a style: packaged emotion or manner, or user-added."""

@@ -24,6 +24,10 @@ _LIDS_MEET: Final = 0.12
 _FOLD_FOLLOWS: Final = 0.42
 """Share of the upper lid's motion that the skin above it follows."""
 _LID_MIDDLE: Final = slice(2, 7)
+_SQUINT: Final = 0.58
+"""Share of the portrait's own lid gap that an expression leaves at least."""
+_WIDEN: Final = 0.6
+"""Share of it that an expression adds at most."""
 
 _UPPER_LIDS: Final = np.array([eye.upper_lid for eye in EYES], np.int32)
 _LOWER_LIDS: Final = np.array([eye.lower_lid for eye in EYES], np.int32)
@@ -55,7 +59,14 @@ class MeshMotion:
     """Deforms the mesh of one portrait."""
 
     def __init__(
-        self, mesh: HeadMesh, neutral: Float, to_picture: Float, pivot: Float, unit: float, texture_points: Float
+        self,
+        mesh: HeadMesh,
+        neutral: Float,
+        to_picture: Float,
+        pivot: Float,
+        unit: float,
+        texture_points: Float,
+        usual_openness: float,
     ) -> None:
         """Prepares a portrait.
 
@@ -66,8 +77,10 @@ class MeshMotion:
             pivot: (3,) px, the point about which the head rotates.
             unit: inter-ocular distance, px.
             texture_points: (V, 2) px, positions of the vertices in the texture.
+            usual_openness: px, lid gap of the face that displacements are made for.
         """
         self._unit = np.float32(unit)
+        self._usual_openness = np.float32(usual_openness)
         self._arrays = (
             np.ascontiguousarray(mesh.vertices, np.float32),
             np.ascontiguousarray(neutral, np.float32),
@@ -83,7 +96,8 @@ class MeshMotion:
     def __call__(self, offsets: Float, pose: Float, blink: float) -> MeshState:
         """Deforms the mesh by landmark displacements (478, 3) in canonical units, a pose (6,) and a blink."""
         offsets, pose = np.ascontiguousarray(offsets, np.float32), np.ascontiguousarray(pose, np.float32)
-        return MeshState(*_bend(offsets, pose, np.float32(blink), self._unit, self._openness, *self._arrays))
+        lids = self._openness, self._usual_openness
+        return MeshState(*_bend(offsets, pose, np.float32(blink), self._unit, *lids, *self._arrays))
 
 
 @_compiled
@@ -93,6 +107,7 @@ def _bend(
     blink: Any,
     unit: Any,
     openness: Any,
+    usual_openness: Any,
     still: Any,
     neutral: Any,
     to_picture: Any,
@@ -108,6 +123,7 @@ def _bend(
             for k in range(3):
                 shape[point, axis] += offsets[point, k] * to_picture[k, axis]
     for side in range(2):
+        _keep_eye_open(shape, still, side, openness[side], usual_openness)
         _close_lids(shape, side, blink)
     _seal_lips(shape, unit)
     _draw_anchors_along(shape, still, spread)
@@ -136,6 +152,29 @@ def _lid_gap(vertices: Any, side: int) -> Any:
     for k in range(_LID_MIDDLE.start, _LID_MIDDLE.stop):
         total += vertices[_LOWER_LIDS[side, k], 1] - vertices[_UPPER_LIDS[side, k], 1]
     return total / np.float32(_LID_MIDDLE.stop - _LID_MIDDLE.start)
+
+
+@_compiled
+def _keep_eye_open(shape: Any, still: Any, side: int, own: Any, usual: Any) -> None:
+    """Scales what an expression does to the lids of an eye to the portrait's ``own`` lid gap; none shuts the eye."""
+    if own <= 0:
+        return
+    gap = _lid_gap(shape, side)
+    change = (gap - own) / usual
+    if change < 0:
+        room = np.float32(1 - _SQUINT)
+        change = room * (np.exp(change / room) - 1)
+    else:
+        change = np.float32(_WIDEN) * np.tanh(change / np.float32(_WIDEN))
+    missing = ((1 + change) * own - gap) / (2 * own)
+    for k in range(_UPPER_LIDS.shape[1]):
+        above, below = _UPPER_LIDS[side, k], _LOWER_LIDS[side, k]
+        for axis in range(3):
+            apart = missing * (still[below, axis] - still[above, axis])
+            shape[above, axis] -= apart
+            shape[below, axis] += apart
+            if 0 < k <= _FOLDS.shape[1]:
+                shape[_FOLDS[side, k - 1], axis] -= np.float32(_FOLD_FOLLOWS) * apart
 
 
 @_compiled

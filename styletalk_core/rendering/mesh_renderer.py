@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from styletalk_core.face.eyelids import lid_gaps
 from styletalk_core.face.face_model import FaceModel
-from styletalk_core.face.head_pose import fit_head
+from styletalk_core.face.head_pose import FACE_FROM_NECK, fit_head
 from styletalk_core.rendering import face_mesh
 from styletalk_core.rendering.arrays import Float, Image, Index
 from styletalk_core.rendering.face_mesh import EYES, LANDMARKS, HeadMesh, eye_distance_px
@@ -86,7 +87,7 @@ class MeshRenderer:
         self.texture_points = np.ascontiguousarray(_rescaled(mesh.vertices, side / size)[:, :2])
         oval = mesh.vertices[list(face_mesh.FACE_OVAL)]
         center = oval.mean(0)
-        self.pivot = np.array([center[0], center[1] + 0.25 * self.unit, 0.5 * self.unit], np.float32)
+        self.pivot = np.array([*center[:2], 0], np.float32) - FACE_FROM_NECK * np.float32(self.unit)
         self.head = fit_head(in_output[None], self._model.mean)
         self._to_picture = self.head.scale[0] * self.head.rotation[0].T
         face = self.head.remove(in_output[None])[0]
@@ -103,7 +104,10 @@ class MeshRenderer:
         photo_teeth = self._mouth.shows_teeth
         self.person = with_closed_lips(self._photo, in_texture, texture_unit) if photo_teeth else self._photo
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
-        self._motion = MeshMotion(mesh, neutral, self._to_picture, self.pivot, self.unit, self.texture_points)
+        usual_openness = float(lid_gaps(self._model.mean).mean() * self.head.scale[0])
+        self._motion = MeshMotion(
+            mesh, neutral, self._to_picture, self.pivot, self.unit, self.texture_points, usual_openness
+        )
         self._retouched = self._within_grid()
         self._kinds = self._triangle_kinds()
         self._order = _neighbours_together(mesh.vertices[mesh.triangles].mean(axis=1), _STRIP * size)

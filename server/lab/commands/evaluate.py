@@ -25,6 +25,7 @@ from styletalk_core.lab.evaluation.fidelity import judge_renderer
 from styletalk_core.lab.evaluation.judgement import GENERATED, Judge, shortened
 from styletalk_core.lab.training.evaluation import mean
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.library.style_motion import StyleMotions
 from styletalk_core.library.styles import EMOTIONS, StyleLibrary
 from styletalk_core.models import checkpoint
 from styletalk_core.phones import CONTEXT
@@ -89,7 +90,9 @@ def _renderer(args: argparse.Namespace, paths: list[Path], tracker: FaceTracker)
 def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTracker) -> dict[str, Any]:
     model = FaceModel.load()
     network = checkpoint.load(args.weights).model
-    judge = Judge(network, model, LipMap.of(model), tracker, args.future_frames, compose, args.rendered)
+    library = StyleLibrary(user_folder("styles"))
+    motions = StyleMotions(library, model)
+    judge = Judge(network, model, LipMap.of(model), tracker, args.future_frames, compose, motions, args.rendered)
     recognizer = open_backend("neural")
     skipped: dict[str, str] = {}
     spoken: list[SelfDrivenClip] = []
@@ -105,7 +108,6 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
         clips.append({"clip": path.stem, **_plain(figures[GENERATED])})
         for name, row in figures.items():
             rows.setdefault(name, []).append(row)
-    library = StyleLibrary(user_folder("styles"))
     styles = judge.styles(spoken, {name: library.get(name).coefficients for name in EMOTIONS})
     ranges = {name: _plain(judge.style_ranges(spoken, library.get(name))) for name in library.builtin_names()}
     means = {name: _plain(mean(parts)) for name, parts in rows.items()}

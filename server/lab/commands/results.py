@@ -105,8 +105,8 @@ def _quality(machine: "Machine", paper: "Figures") -> str:
             _DIFFERENCES,
             "All metrics, with three baselines on unseen people:\n",
             report.beside_baselines(machine),
-            "Every articulator as a call shows it, with the brows, lids and head of the style; a range is the standard\n"
-            "deviation, generated over true:\n",
+            "Every articulator as a call shows it, with the brows, lids and head of the style; a range is the ratio\n"
+            "of standard deviations, generated over true:\n",
             report.articulated(machine),
             "Range of every articulator in every preset, of that of the clip that the preset was made of:\n",
             report.ranges_of_styles(machine),

@@ -145,9 +145,11 @@ def retrieval(clips: Sequence[HeldOut], model: FaceModel) -> dict[str, float]:
     styles, labels = [], []
     for held in clips:
         motion = encode_track(held.track, held.face, model)
-        for half in np.array_split(motion.coefficients[motion.valid], 2):
+        for half in np.array_split(np.flatnonzero(motion.valid), 2):
             if len(half) >= _MIN_STYLE_FRAMES:
-                styles.append(Style(held.clip.name, half, held.clip.name, len(half), 1.0, 0.0))
+                coefficients, pose = motion.coefficients[half], motion.pose[half]
+                seen = np.ones(len(half), np.bool_)
+                styles.append(Style.of_motion(held.clip.name, coefficients, pose, seen, held.clip.name, 1.0))
                 labels.append(f"{held.person} {held.clip.style}")
     codes, names = style_codes(styles), np.array(labels)
     distance = np.linalg.norm(codes[:, None] - codes[None], axis=-1)

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from styletalk_core.face.eyelids import blinking, lid_gaps
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.head_pose import fit_head
 from styletalk_core.face.landmarks import (
@@ -19,11 +20,7 @@ from styletalk_core.face.landmarks import (
     BROW_RIGHT,
     INNER_LIP_LOWER,
     INNER_LIP_UPPER,
-    LOWER_LID_LEFT,
-    LOWER_LID_RIGHT,
     MOUTH_CORNERS,
-    UPPER_LID_LEFT,
-    UPPER_LID_RIGHT,
 )
 from styletalk_core.face.track import Track
 from styletalk_core.lab.training.clips import bridged
@@ -41,9 +38,6 @@ _LIDS: Final = ARTICULATORS.index("lids")
 _LIP_MIDDLES: Final = ((INNER_LIP_UPPER, 0), (INNER_LIP_LOWER, 17))
 """Middle of the upper and of the lower lip, inner and outer contour."""
 _CLOSED_PERCENTILE: Final = 3
-_BLINK: Final = 0.6
-"""Share of the median lid gap below which an eye is blinking."""
-_BLINK_MARGIN_FRAMES: Final = 3
 _MIN_OPEN_FRAMES: Final = 10
 """Frames outside blinks that the lids need to be compared."""
 _ENVELOPE_FRAMES: Final = 15
@@ -66,7 +60,7 @@ def of_faces(faces: Float, pose: Float) -> Float:
         lower[:, 1],
         -(upper[:, 2] + lower[:, 2]) / 2,
         -brows,
-        lid_gap(faces),
+        lid_gaps(faces).mean(axis=1),
         pose[:, 1],
         pose[:, 0],
         pose[:, 2],
@@ -91,19 +85,6 @@ def of_track(track: Track, shape: Float) -> Float | None:
     seen = of_faces(head.remove(track.landmarks), head.poses())
     seen[:, 0] -= min(float(np.nanpercentile(seen[:, 0], _CLOSED_PERCENTILE)), CLOSED)  # thick lips seem to be open
     return bridged(seen, track.tracked)
-
-
-def lid_gap(faces: Float) -> Float:
-    """Return the mean vertical lid gap (T,) of both eyes of canonical faces (T, >=468, 3)."""
-    upper, lower = [*UPPER_LID_LEFT, *UPPER_LID_RIGHT], [*LOWER_LID_LEFT, *LOWER_LID_RIGHT]
-    return np.asarray((faces[:, lower, 1] - faces[:, upper, 1]).mean(axis=1), np.float32)
-
-
-def blinking(gap: Float) -> NDArray[np.bool_]:
-    """Return the frames (T,) in which the lids, ``gap`` (T,) apart, blink, with a margin."""
-    closed = gap < _BLINK * np.median(gap)
-    window = np.ones(2 * _BLINK_MARGIN_FRAMES + 1)
-    return np.asarray(np.convolve(closed, window, mode="same") > 0)
 
 
 def ranges(found: Float, true: Float) -> dict[str, float]:

@@ -58,10 +58,10 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
     renderer = MeshRenderer(portrait_of_frame(frames[0], landmarks[0]), SIZE)
     motion = motion_of_landmarks(renderer, landmarks)
     ssims, sharpness, distances, errors = [], [], [], []
-    for frame, points, offsets, pose, gaze in zip(
-        frames, landmarks, motion.offsets, motion.pose, motion.gaze, strict=True
+    for frame, points, *driven in zip(
+        frames, landmarks, motion.offsets, motion.pose, motion.gaze, motion.blink, strict=True
     ):
-        image, plain = (renderer.render_offsets(offsets, pose, gaze, 0.0, layers=layers) for layers in (True, False))
+        image, plain = (renderer.render_offsets(*driven, layers=layers) for layers in (True, False))
         ssims.append(ssim(image, frame))
         sharpness.append((cpbd(image), cpbd(frame)))
         mouth = _mouth_window(points)

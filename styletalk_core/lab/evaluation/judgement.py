@@ -20,6 +20,7 @@ from styletalk_core.lab.evaluation.style_classifier import StyleClassifier
 from styletalk_core.lab.training.clips import MotionClip, shift
 from styletalk_core.lab.training.evaluation import best_correlation, generate, judge, mean
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.library.style_motion import StyleMotion, StyleMotions
 from styletalk_core.library.styles import Style
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import FPS, SIL_INDEX
@@ -38,8 +39,8 @@ class ShownMotion:
     blink: Float
 
 
-Composing = Callable[[Float, SelfDrivenClip], ShownMotion]
-"""Adds to decoded coefficients (T, 64) of a clip what a call adds to them."""
+Composing = Callable[[Float, SelfDrivenClip, StyleMotion], ShownMotion]
+"""Adds to decoded coefficients (T, 64) of a clip what a call adds to them in a style."""
 
 _MAX_OFFSET_FRAMES: Final = 6
 """Maximum audio-video offset of a clip."""
@@ -58,6 +59,7 @@ class Judge:
     future: int
     """Look-ahead of the decoder in frames, 0 to 5."""
     compose: Composing
+    motions: StyleMotions
     rendered: bool = False
     """Whether the articulators are also read from rendered and re-tracked video."""
 
@@ -87,7 +89,9 @@ class Judge:
 
     def _articulator_figures(self, motion: Float, clip: SelfDrivenClip, reenactment: Reenactment) -> Figures:
         """Figures of all articulators as a call shows them, from coefficients and, if wanted, from rendered video."""
-        shown = self.compose(motion, clip)
+        seen = np.ones(len(motion), np.bool_)
+        own = Style.of_motion(clip.motion.name, clip.motion.coefficients, clip.pose, seen, clip.motion.name, 1.0)
+        shown = self.compose(motion, clip, self.motions.of_style(own))
         true = clip.motion.coefficients
         _, lag = best_correlation(self.lips.opening(shown.expression), self.lips.opening(true))
         spoken = spoken_frames(clip.motion)
@@ -114,7 +118,7 @@ class Judge:
     def style_ranges(self, clips: Sequence[SelfDrivenClip], style: Style) -> Figures:
         """Return the range of every articulator of clips said in a style, against the style's own clip.
 
-        The head of a style that stores no pose is left out.
+        The head of a style whose clip does not move it is left out.
         """
         said = [
             self.compose(generate(self.network, clip.motion, style.coefficients, self.future), clip) for clip in clips

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from styletalk_core.face.eyelids import lid_gaps
 from styletalk_core.face.head_pose import NEARER_PER_SCALE, euler_angles, fit_head
 from styletalk_core.face.landmarks import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, MESH_POINTS
 from styletalk_core.rendering.arrays import Float, Image
@@ -17,6 +18,7 @@ from styletalk_core.rendering.portrait.person_mask import person_mask
 from styletalk_core.rendering.portrait.portrait import Portrait
 
 _EYEBALL = 0.133  # radius, inter-ocular distances
+_BLINKS_FROM = 0.75  # of the portrait's lid gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class DrivenMotion:
     offsets: Float  # (T, 478, 3) canonical
     pose: Float  # (T, 6)
     gaze: Float  # (T, 2)
+    blink: Float  # (T,) closes the lids where they are, since displacements alone never shut an eye
 
 
 def portrait_of_frame(frame: Image, landmarks: Float) -> Portrait:
@@ -47,7 +50,9 @@ def motion_of_landmarks(renderer: MeshRenderer, landmarks: Float) -> DrivenMotio
     shift = (tracked.shift + from_pivot - pivot)[:, :2] / renderer.unit
     pose = np.column_stack([euler_angles(turn), shift, NEARER_PER_SCALE * (scale - 1)])
     gaze = _iris_angles(tracked.remove(landmarks)) - _iris_angles((face - renderer.resting_offsets)[None])
-    return DrivenMotion(offsets.astype(np.float32), pose.astype(np.float32), gaze.astype(np.float32))
+    opened = 1 + (lid_gaps(face + offsets) - lid_gaps(face)).mean(axis=1) / lid_gaps(face).mean()
+    blink = np.clip(1 - opened / _BLINKS_FROM, 0, 1)
+    return DrivenMotion(*(np.asarray(part, np.float32) for part in (offsets, pose, gaze, blink)))
 
 
 def _iris_angles(canonical: Float) -> Float:

@@ -9,14 +9,20 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
-from styletalk_core.face.clip_motion import encode_track, person_face
+from styletalk_core.face.clip_motion import PersonFace, encode_track, head_turn, person_face
 from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.track import Track
 from styletalk_core.lab.dataset import VideoClip, load_track, read_manifest, reference_tracks, track_path
-from styletalk_core.library.styles import Style, StyleLibrary
+from styletalk_core.library.styles import POSE, Style, StyleLibrary
+
+_MAX_POSTURE: Final = 0.12
+"""Largest rotation of a posture, rad."""
 
 PRESETS: Final[dict[str, tuple[str, ...]]] = {
+    "conversational": ("talkvid/talk_vid_static_videos_Diversity_Age_19_30_2",),
     "neutral": ("grid/s1/prbj7a", "grid/s1/bbbf9a", "grid/s1/swwp3s"),
     "happy": ("mead_style/W009_front_happy_level3_001",),
     "sad": ("mead_style/W009_front_sad_level3_001",),
@@ -65,12 +71,31 @@ def make_preset(name: str, sources: list[VideoClip], clips: list[VideoClip], cac
     speaker = sources[0].speaker
     person = [clip for clip in clips if speaker and clip.speaker == speaker and clip.split == "train"] or sources
     person = [clip for clip in person if track_path(cache, clip).is_file()]
-    references, neutral = reference_tracks(person, [load_track(cache, clip) for clip in person])
+    seen = [load_track(cache, clip) for clip in person]
+    references, neutral = reference_tracks(person, seen)
     face = person_face(references, model, neutral)
     tracks = [load_track(cache, clip) for clip in sources]
     motions = [encode_track(track, face, model) for track in tracks]
-    coefficients, valid = (
-        np.concatenate([getattr(motion, part) for motion in motions]) for part in ("coefficients", "valid")
+    coefficients, pose, valid = (
+        np.concatenate([getattr(motion, part) for motion in motions]) for part in ("coefficients", "pose", "valid")
     )
-    share = float(np.mean(np.concatenate([track.tracked for track in tracks])))
-    return Style.of_motion(name, coefficients, valid, ", ".join(clip.name for clip in sources), share)
+    return Style.of_motion(
+        name,
+        coefficients,
+        pose,
+        valid,
+        ", ".join(clip.name for clip in sources),
+        float(np.mean(np.concatenate([track.tracked for track in tracks]))),
+        starts=np.cumsum([0, *(len(motion.valid) for motion in motions[:-1])]).tolist(),
+        posture=_posture(tracks, seen, face) if neutral else None,
+    )
+
+
+def _posture(tracks: list[Track], all_tracks: list[Track], face: PersonFace) -> NDArray[np.float32]:
+    """Return the pose (6,) that a person holds in some clips, against the usual one before the same camera."""
+    turns = [np.concatenate([head_turn(track, face) for track in part]) for part in (tracks, all_tracks)]
+    shown, usual = (np.nanmedian(turn, axis=0) for turn in turns)
+    posture = np.zeros(POSE, np.float32)
+    posture[:3] = np.clip(shown - usual, -_MAX_POSTURE, _MAX_POSTURE)
+    posture[1] = 0  # the sides of the face are the same to a camera
+    return posture

@@ -78,7 +78,7 @@ def test_every_style_has_a_place_and_a_code_of_its_own_motion(engine: ModelEngin
     assert [place.name for place in mine.style_map()] == styles.names()
     happy = {place.name: (place.x, place.y) for place in mine.style_map()}["happy"]
     motion = styles.get("sad").coefficients
-    styles.add(Style.of_motion("happy", motion, np.ones(len(motion), bool), "sad.mp4", 1.0))
+    styles.add(Style.of_motion("happy", motion, motion[:, :6], np.ones(len(motion), bool), "sad.mp4", 1.0))
     places = {place.name: (place.x, place.y) for place in mine.style_map()}
     assert places["happy"] == pytest.approx(places["sad"], abs=0.02)
     assert places["happy"] != pytest.approx(happy, abs=0.1)

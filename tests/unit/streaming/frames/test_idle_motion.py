@@ -10,7 +10,7 @@ def live(seconds: float, speaking: float, seed: int = 3) -> tuple[np.ndarray, np
     idle_motion = IdleMotion(seed)
     energy = np.abs(np.sin(np.arange(round(seconds * 30)) * 0.4)) * speaking
     frames = [idle_motion.step(speaking, float(e)) for e in energy]
-    return np.array([f[0] for f in frames]), np.array([f[1] for f in frames]), np.array([f[2] for f in frames])
+    return np.array([f.pose for f in frames]), np.array([f.gaze for f in frames]), np.array([f.blink for f in frames])
 
 
 def blinks(closure: np.ndarray) -> int:
@@ -22,7 +22,20 @@ def test_blinks_per_minute_are_human(speaking: float, least: int, most: int) -> 
     _, _, closure = live(600, speaking)
     assert least <= blinks(closure) / 10 <= most
     assert closure.min() == 0 and closure.max() == 1
-    assert np.mean(closure > 0) < 0.15
+    assert np.mean(closure > 0) < 0.2
+
+
+def test_a_blink_closes_fully_and_takes_as_long_as_a_person_s() -> None:
+    _, _, closure = live(300, 0.0)
+    starts = np.flatnonzero((closure[:-1] == 0) & (closure[1:] > 0)) + 1
+    for start in starts[:-1]:
+        blink = closure[start : start + np.flatnonzero(closure[start:] == 0)[0]]
+        if blink.size > 12:
+            continue  # one blink after another
+        down, up = int(blink.argmax()) + 1, blink.size - int(np.flatnonzero(blink == 1)[-1])
+        assert blink.max() == 1
+        assert 100 <= down * 1000 / 30 <= 150 and 150 <= up * 1000 / 30 <= 250
+    assert len(starts) > 50
 
 
 def test_the_same_seed_gives_the_same_motion_and_another_one_does_not() -> None:
@@ -49,5 +62,5 @@ def test_eyes_rest_on_the_viewer_most_of_the_time() -> None:
 def test_the_head_nods_after_a_phrase() -> None:
     quiet, nodding = IdleMotion(1), IdleMotion(1)
     nodding.phrase_ended()
-    difference = [nodding.step(0.0, 0.0)[0][0] - quiet.step(0.0, 0.0)[0][0] for _ in range(15)]
+    difference = [nodding.step(0.0, 0.0).pose[0] - quiet.step(0.0, 0.0).pose[0] for _ in range(15)]
     assert np.rad2deg(max(difference)) > 0.3

@@ -9,15 +9,18 @@ import pytest
 from face_videos import SIDE, flag_rotation, noise_frames, talking_frames, write_video
 
 from styletalk_core.errors import InputError
+from styletalk_core.face.eyelids import lid_gaps
+from styletalk_core.face.face_model import FaceModel
 from styletalk_core.library import style_clip
 from styletalk_core.library.style_clip import style_from_video
 from styletalk_core.library.styles import StyleLibrary
 
 
 def test_clip_of_a_presenter_speaks_as_the_preset_that_moved_it(tmp_path: Path) -> None:
-    made = style_from_video(write_video(tmp_path / "talk.mp4", talking_frames()), "copy")
-    truth = StyleLibrary(Path("none")).get("surprised").coefficients[: len(talking_frames())]
-    assert made.notes == ()
+    made = style_from_video(write_video(tmp_path / "talk.mp4", talking_frames(130, nod=0.05)), "copy")
+    truth = StyleLibrary(Path("none")).get("surprised").coefficients[:130]
+    assert made.notes == () and len(truth) > 100
+    assert made.style.pose[:, 0].std() == pytest.approx(0.05 / np.sqrt(2), rel=0.3)
     assert made.style.source == "talk.mp4"
     assert made.style.frames_used == len(truth)
     assert made.style.tracked_share == 1
@@ -42,7 +45,7 @@ def test_two_faces_are_mentioned(tmp_path: Path) -> None:
         wide[:, SIDE:], wide[60:188, 60:188] = frame, frame[::2, ::2]
         frames.append(wide)
     notes = style_from_video(write_video(tmp_path / "pair.mp4", frames), "pair").notes
-    assert notes == ("pair.mp4 shows 2 faces; the largest was used",)
+    assert "pair.mp4 shows 2 faces; the largest was used" in notes
 
 
 def test_of_a_long_clip_the_middle_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +53,38 @@ def test_of_a_long_clip_the_middle_is_used(tmp_path: Path, monkeypatch: pytest.M
     frames = [*noise_frames(30), *talking_frames(), *noise_frames(30)]
     made = style_from_video(write_video(tmp_path / "long.mp4", frames), "long")
     assert made.style.tracked_share > 0.9
-    assert made.notes[0] == "of 5 s the middle 2 s were used"
+    assert "of 5 s the middle 2 s were used" in made.notes
+
+
+def test_a_short_clip_without_head_motion_is_used_and_its_owner_told(tmp_path: Path) -> None:
+    made = style_from_video(write_video(tmp_path / "still.mp4", talking_frames()), "still")
+    assert made.style.frames_used == 75 and made.style.motion_energy > 0.3
+    assert [note.split(":")[0] for note in made.notes] == [
+        "the head does not move in it; the head motion of a neutral conversation is used",
+        "only 2.5 s were used",
+    ]
+
+
+def test_an_eye_that_is_kept_shut_does_not_become_a_style(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "wink.mp4", talking_frames(nod=0.03, wink=0.85))
+    made = style_from_video(video, "wink")
+    assert "the person's right eye is closed in it" in made.notes[0]
+    model = FaceModel.load()
+    left, right = lid_gaps(model.mean + model.offsets(made.style.coefficients)).mean(axis=0)
+    assert 0.8 < left / right < 1.25
+
+
+def test_frames_of_a_head_turned_away_are_left_out(tmp_path: Path) -> None:
+    frames = [*talking_frames(nod=0.03), *talking_frames(count=40, turn=0.7)]
+    made = style_from_video(write_video(tmp_path / "turned.mp4", frames), "turned")
+    assert made.style.frames_used < 90
+    assert "of the frames were left out: the head is turned by more than 30 degrees" in made.notes[0]
+
+
+def test_a_clip_of_a_head_turned_throughout_is_used_all_the_same() -> None:
+    valid = np.ones(100, np.bool_)
+    frames, notes = style_clip._frontal_frames(valid, np.full(100, 0.7, np.float32))
+    assert frames.all() and notes == ["the head is turned by 40 degrees; a clip from the front gives a truer style"]
 
 
 def short(path: Path) -> Path:

@@ -1,12 +1,13 @@
 """Presets are complete, user styles are stored atomically, and names cannot escape the folder."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from styletalk_core.errors import InputError
-from styletalk_core.library.styles import EMOTIONS, STYLE_FRAMES, Style, StyleLibrary, typical_part
+from styletalk_core.library.styles import EMOTIONS, STYLE_FRAMES, Style, StyleLibrary, typical_frames
 
 MANNERS = ("animated", "newsreader", "whispered")
 
@@ -18,7 +19,8 @@ def library(tmp_path: Path) -> StyleLibrary:
 
 def style(name: str = "mine", frames: int = 90) -> Style:
     motion = np.random.default_rng(1).normal(0, 1, (frames, 64)).astype(np.float32)
-    return Style.of_motion(name, motion, np.ones(frames, bool), "clip.mp4", 0.98)
+    pose = np.random.default_rng(2).normal(0, 0.1, (frames, 6)).astype(np.float32)
+    return Style.of_motion(name, motion, pose, np.ones(frames, bool), "clip.mp4", 0.98, [0, 40], np.full(6, 0.01))
 
 
 def test_presets_cover_eight_emotions_and_three_manners(library: StyleLibrary) -> None:
@@ -53,6 +55,8 @@ def test_added_style_is_there_at_once_and_gone_when_removed(library: StyleLibrar
     assert library.kind("mine") == "user"
     loaded = library.get("mine")
     assert loaded.coefficients == pytest.approx(added.coefficients, abs=5e-3)
+    assert loaded.pose == pytest.approx(added.pose, abs=1e-3) and loaded.posture == pytest.approx(0.01)
+    assert loaded.starts.tolist() == [0, 40]
     assert (loaded.source, loaded.frames_used, loaded.tracked_share) == ("clip.mp4", 90, 0.98)
     assert loaded.motion_energy == pytest.approx(1, abs=0.05)
     library.remove("mine")
@@ -105,7 +109,7 @@ def test_interrupted_storing_leaves_the_old_style(library: StyleLibrary, monkeyp
 def test_typical_part_is_the_one_most_like_the_whole() -> None:
     motion = np.random.default_rng(2).normal(0, 1, (900, 64)).astype(np.float32)
     motion[:300] += 8
-    part = typical_part(motion, np.ones(900, bool))
+    part = motion[typical_frames(motion, np.ones(900, bool))]
     assert part.shape == (STYLE_FRAMES, 64)
     assert 1 < part.mean() < 5
 
@@ -114,4 +118,28 @@ def test_untracked_frames_are_excluded_from_a_style() -> None:
     motion = np.ones((100, 64), np.float32)
     valid = np.arange(100) % 2 == 0
     motion[~valid] = 99
-    assert typical_part(motion, valid).max() == 1
+    assert motion[typical_frames(motion, valid)].max() == 1
+    made = Style.of_motion("gaps", motion, np.zeros((100, 6), np.float32), valid, "clip.mp4", 0.5)
+    assert len(made.starts) == made.frames_used == 50
+
+
+def test_a_style_of_version_0_1_has_a_head_that_does_not_move(library: StyleLibrary) -> None:
+    about = json.dumps({"source": "old.mp4", "tracked_share": 1.0, "motion_energy": 0.5})
+    path = library.add(style("old"))
+    np.savez_compressed(path, coefficients=np.ones((90, 64), np.float16), about=about)
+    old = library.get("old")
+    assert old.frames_used == 90 and not old.pose.any() and not old.posture.any() and old.starts.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("pose", np.zeros((3, 6))), ("pose", np.full((90, 6), np.nan)), ("starts", np.array([0, 95])),
+     ("starts", np.array([5])), ("posture", np.zeros(5))],
+)  # fmt: skip
+def test_a_style_with_a_head_that_does_not_fit_is_damaged(library: StyleLibrary, field: str, value: np.ndarray) -> None:
+    path = library.add(style())
+    with np.load(path) as stored:
+        fields = dict(stored) | {field: value}
+    np.savez_compressed(path, **fields)
+    with pytest.raises(InputError, match="damaged"):
+        library.get("mine")
