@@ -44,7 +44,10 @@ class MotionDatabase(Protocol):
 
     @property
     def motion(self) -> NDArray[np.float32]:
-        """(L, D): head pose (6,) about the neck and, of a style, the upper face's coefficients (51,); zero mean."""
+        """(L, D): head pose (6,) about the neck and, of a style, the upper face's coefficients (51,).
+
+        The pose has zero mean; the coefficients are relative to the mean that the decoder gives.
+        """
 
     @property
     def left(self) -> NDArray[np.int32]:

@@ -10,8 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.face.eyelids import lid_gaps
-from styletalk_core.face.landmarks import UPPER_LID_LEFT
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
@@ -21,22 +19,14 @@ SIDE = 256
 
 
 @cache
-def talking_frames(
-    count: int = 75, style: str = "surprised", nod: float = 0.0, turn: float = 0.0, wink: float = 0.0
-) -> tuple[Image, ...]:
-    """A presenter that moves like the preset: (256, 256, 3) RGB frames, 30 per second.
-
-    In addition the head nods by ``nod`` and is turned by ``turn`` rad, and an eye is closed by ``wink`` of its opening.
-    """
+def talking_frames(count: int = 75, style: str = "surprised", nod: float = 0.0) -> tuple[Image, ...]:
+    """A presenter that moves like the preset and nods by ``nod`` rad: (256, 256, 3) RGB frames, 30 per second."""
     library = AvatarLibrary(Path("none"))
     renderer = MeshRenderer(library.get(library.names()[0]), SIDE)
     motion = StyleLibrary(Path("none")).get(style).coefficients[:count]
     ahead, pose = np.zeros(2, np.float32), np.zeros((len(motion), 6), np.float32)
-    pose[:, 0], pose[:, 1] = nod * np.sin(np.arange(len(motion)) / 5), turn
-    closing = np.zeros((478, 3), np.float32)
-    closing[list(UPPER_LID_LEFT), 1] = wink * lid_gaps(renderer.resting_face)[0]
-    offsets = [renderer.offsets(expression) + closing for expression in motion]
-    return tuple(renderer.render_offsets(*parts, ahead, 0.0) for parts in zip(offsets, pose, strict=True))
+    pose[:, 0] = nod * np.sin(np.arange(len(motion)) / 5)
+    return tuple(renderer.render_rgb(*parts, ahead, 0.0) for parts in zip(motion, pose, strict=True))
 
 
 def noise_frames(count: int = 75) -> list[Image]:

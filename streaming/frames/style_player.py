@@ -30,7 +30,7 @@ _SETTLE: Final = 0.04
 """Share per frame by which liveliness follows the speech: it takes a second."""
 _SHARE_FRAMES: Final = 90
 """Frames after which a blend draws the next clip."""
-_LIMITS: Final = np.array([0.24, 0.32, 0.20, 0.22, 0.16, 0.9], np.float32)
+_LIMITS: Final = np.array([0.24, 0.32, 0.24, 0.22, 0.18, 0.7], np.float32)
 """Largest pose: pitch, yaw, roll [rad]; shifts [inter-ocular distances]. What lies beyond half of it is compressed."""
 _CHANGE: Final = 0.05
 """Share per frame by which nods and the borrowed part follow a new style."""

@@ -21,8 +21,8 @@ Float = NDArray[np.float32]
 
 LIVELY_HEAD: Final = 0.05
 """Deviation of the head's rotation, rad, from which a style borrows nothing from a neutral conversation."""
-STILL_HEAD: Final = 0.003
-"""Deviation of the head's rotation, rad, that is only noise of the tracker."""
+STILL_HEAD: Final = 0.012
+"""Deviation of the head's rotation, rad, that expressions alone make the tracker see."""
 _CACHED: Final = 64
 _MIN_PART_FRAMES: Final = 12
 """Length of the longest part from which a motion can be played."""
@@ -49,7 +49,7 @@ class MotionDatabase:
 
     @classmethod
     def of(cls, motion: Float, left: NDArray[np.int32], speech: Float) -> "MotionDatabase":
-        """Prepares a zero-mean motion (L, D), a pose first; ``left`` (L,) frames follow each; with speech (L, 4)."""
+        """Prepares a motion (L, D), a pose first, of which ``left`` (L,) frames follow each, with speech (L, 4)."""
         pose, upper = motion[:, :POSE], motion[:, POSE:]
         speed = np.where(left[:, None] > 0, np.diff(pose, axis=0, append=pose[-1:]), 0)
         parts = {"pose": pose, "speed": speed, "upper": upper, "speech": speech}
@@ -177,7 +177,8 @@ def manner_of(style: Style, model: FaceModel) -> _Manner:
     """Return how head and upper face move in a style's clip."""
     upper = without_blinks(style.coefficients, model)[:, LOWER:]
     pose, head, left = about_neck(style.pose), head_range(style), frames_left(style)
-    motion = np.concatenate([pose - pose.mean(axis=0), upper - upper.mean(axis=0)], axis=1).astype(np.float32)
+    decoded = style.coefficients[:, LOWER:].mean(axis=0)  # with the blinks, as the decoder has learnt it
+    motion = np.concatenate([pose - pose.mean(axis=0), upper - decoded], axis=1).astype(np.float32)
     if head < STILL_HEAD:
         motion[:, :POSE] = 0
     if left.max() < _MIN_PART_FRAMES:  # the tracker lost the face all the time

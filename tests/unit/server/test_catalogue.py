@@ -22,7 +22,7 @@ def test_the_package_brings_avatars_with_thumbnails_and_styles(tmp_path: Path) -
     packaged = catalogue(tmp_path)
     avatars, styles = packaged.avatars(), packaged.styles()
     assert len(avatars) >= 2 and all(entry.title for entry in avatars)
-    assert len(styles) >= 4 and styles[0].name == "neutral"
+    assert len(styles) >= 4 and styles[0].name == "conversational"
     thumbnail = packaged.thumbnail(avatars[0].name)
     assert thumbnail.startswith(b"\xff\xd8") and len(thumbnail) < 100_000
 

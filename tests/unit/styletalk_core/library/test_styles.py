@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from styletalk_core.errors import InputError
-from styletalk_core.library.styles import EMOTIONS, STYLE_FRAMES, Style, StyleLibrary, typical_frames
+from styletalk_core.library.styles import CONVERSATIONAL, EMOTIONS, STYLE_FRAMES, Style, StyleLibrary, typical_frames
 
 MANNERS = ("animated", "newsreader", "whispered")
 
@@ -24,7 +24,7 @@ def style(name: str = "mine", frames: int = 90) -> Style:
 
 
 def test_presets_cover_eight_emotions_and_three_manners(library: StyleLibrary) -> None:
-    assert tuple(library.names()) == EMOTIONS + MANNERS
+    assert tuple(library.names()) == (CONVERSATIONAL, *EMOTIONS, *MANNERS)
     assert len(EMOTIONS) == 8
     for name in library.names():
         preset = library.get(name)
@@ -85,7 +85,7 @@ def test_names_that_could_leave_the_folder_are_refused(library: StyleLibrary, na
 
 
 def test_unknown_and_damaged_styles_are_distinguished(library: StyleLibrary) -> None:
-    with pytest.raises(InputError, match=r"no style called 'nobody'; there are: neutral"):
+    with pytest.raises(InputError, match=r"no style called 'nobody'; there are: conversational, neutral"):
         library.get("nobody")
     path = library.add(style())
     path.write_bytes(path.read_bytes()[:500])
@@ -119,8 +119,9 @@ def test_untracked_frames_are_excluded_from_a_style() -> None:
     valid = np.arange(100) % 2 == 0
     motion[~valid] = 99
     assert motion[typical_frames(motion, valid)].max() == 1
+    valid[40:60] = False
     made = Style.of_motion("gaps", motion, np.zeros((100, 6), np.float32), valid, "clip.mp4", 0.5)
-    assert len(made.starts) == made.frames_used == 50
+    assert made.frames_used == 40 and made.starts.tolist() == [0, 20], "a long gap ends a part"
 
 
 def test_a_style_of_version_0_1_has_a_head_that_does_not_move(library: StyleLibrary) -> None:

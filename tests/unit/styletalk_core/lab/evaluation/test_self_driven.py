@@ -22,6 +22,7 @@ from styletalk_core.lab.evaluation.style_classifier import StyleClassifier
 from styletalk_core.lab.training.clips import shift
 from styletalk_core.lab.training.evaluation import generate, judge, mean
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.library.style_motion import StyleMotions
 from styletalk_core.library.styles import EMOTIONS, StyleLibrary
 from styletalk_core.models import checkpoint
 from styletalk_core.phones import PHONES
@@ -30,6 +31,7 @@ from styletalk_core.weights import MOTION_WEIGHTS
 
 SPEECH = Path(__file__).parents[4] / "data" / "speech" / "two_sentences.flac"
 LIPS = LipMap.of(FaceModel.load())
+MOTIONS = StyleMotions(StyleLibrary(None), FaceModel.load())
 
 
 @cache
@@ -117,7 +119,7 @@ def test_an_offset_of_the_audio_is_found_and_removed(clip: SelfDrivenClip) -> No
     """The clip's video is the network's own motion, three frames ahead of the audio."""
     model = FaceModel.load()
     with FaceTracker() as tracker:
-        judge_ = Judge(checkpoint.load(MOTION_WEIGHTS).model, model, LIPS, tracker, 2, compose)
+        judge_ = Judge(checkpoint.load(MOTION_WEIGHTS).model, model, LIPS, tracker, 2, compose, MOTIONS)
         assert clip.motion.phones is not None
         own = generate(judge_.network, clip.motion, clip.motion.coefficients, 2)
         late = replace(clip.motion, coefficients=own, phones=shift(clip.motion.phones, 3))
