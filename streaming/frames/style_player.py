@@ -25,7 +25,7 @@ MAX_RATE: Final = 1.4
 _QUIET_RATE, _LOUD_RATE = 0.1, 1.5
 """Frames of the clip per frame shown while speaking: without loudness, and per unit of it."""
 _SILENT_RATE: Final = 0.45
-_SILENT_GAIN: Final = 0.75
+_SILENT_GAIN: Final = 0.85
 _SETTLE: Final = 0.04
 """Share per frame by which liveliness follows the speech: it takes a second."""
 _SHARE_FRAMES: Final = 90

@@ -15,6 +15,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.face.eyelids import without_blinks
 from styletalk_core.face.face_model import LOWER, LOWER_LIPS, UPPER_LIPS, FaceModel
 from styletalk_core.face.head_pose import about_neck
+from styletalk_core.face.landmarks import BROW_LEFT, BROW_RIGHT
 from styletalk_core.library.styles import CONVERSATIONAL, NEUTRAL, POSE, Style, StyleLibrary
 
 Float = NDArray[np.float32]
@@ -33,6 +34,7 @@ _NOD_FRAMES: Final = 15
 """Frames within which a nod is done: slower pitch is posture."""
 _NOD: Final = 0.012
 """Deviation of such quick pitch in a neutral conversation, rad."""
+_MAX_BROW_GAIN: Final = 1.3
 _NODDING: Final = (0.6, 2.0)
 _WEIGHTS: Final = {"pose": 1.0, "speed": 0.7, "upper": 1.0, "speech": 0.9}
 """Weights of the parts of a key."""
@@ -178,7 +180,8 @@ def manner_of(style: Style, model: FaceModel) -> _Manner:
     upper = without_blinks(style.coefficients, model)[:, LOWER:]
     pose, head, left = about_neck(style.pose), head_range(style), frames_left(style)
     decoded = style.coefficients[:, LOWER:].mean(axis=0)  # with the blinks, as the decoder has learnt it
-    motion = np.concatenate([pose - pose.mean(axis=0), upper - decoded], axis=1).astype(np.float32)
+    moved = upper.mean(axis=0) - decoded + _brow_gain(style, upper, model) * (upper - upper.mean(axis=0))
+    motion = np.concatenate([pose - pose.mean(axis=0), moved], axis=1).astype(np.float32)
     if head < STILL_HEAD:
         motion[:, :POSE] = 0
     if left.max() < _MIN_PART_FRAMES:  # the tracker lost the face all the time
@@ -189,6 +192,13 @@ def manner_of(style: Style, model: FaceModel) -> _Manner:
         nodding=float(np.clip(_quick_pitch(style) / _NOD, *_NODDING)),
         borrowing=float(np.clip(1 - head / LIVELY_HEAD, 0, 1)),
     )
+
+
+def _brow_gain(style: Style, upper: Float, model: FaceModel) -> float:
+    """Return what makes up for the range that the brows lose with the blinks, which ``upper`` (L, 51) is without."""
+    height = model.directions[LOWER:, [*BROW_LEFT, *BROW_RIGHT], 1].mean(axis=1)
+    true, left = (float((part @ height).std()) for part in (style.coefficients[:, LOWER:], upper))
+    return float(np.clip(true / (left + 1e-6), 1, _MAX_BROW_GAIN))
 
 
 def _quick_pitch(style: Style) -> float:

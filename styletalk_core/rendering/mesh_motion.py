@@ -24,7 +24,7 @@ _LIDS_MEET: Final = 0.12
 _FOLD_FOLLOWS: Final = 0.42
 """Share of the upper lid's motion that the skin above it follows."""
 _LID_MIDDLE: Final = slice(2, 7)
-_SQUINT: Final = 0.58
+_SQUINT: Final = 0.66
 """Share of the portrait's own lid gap that an expression leaves at least."""
 _WIDEN: Final = 0.6
 """Share of it that an expression adds at most."""
