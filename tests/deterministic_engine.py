@@ -69,7 +69,7 @@ class StillDatabase:
 
 @dataclass(frozen=True, slots=True)
 class StillMotion:
-    """Implements `streaming.engine.StyleMotion`."""
+    """Implements `streaming.engine.StyleMotion`: a head that sinks in "happy"."""
 
     clips: Sequence[StillDatabase] = (StillDatabase(57),)
     shares: Sequence[float] = (1.0,)
@@ -77,10 +77,11 @@ class StillMotion:
     nodding: float = 1.0
     base: StillDatabase = StillDatabase(6)
     borrowing: float = 0.0
+    pitch: float = 0.0
 
     @property
     def posture(self) -> NDArray[np.float32]:
-        return np.zeros(6, np.float32)
+        return np.array([self.pitch, 0, 0, 0, 0, 0], np.float32)
 
 
 class DeterministicEngine:
@@ -139,7 +140,7 @@ class DeterministicEngine:
         self.slots[slot].style = self._shares(style)
 
     def style_motion(self, style: StyleChoice, intensity: float) -> StillMotion:
-        return StillMotion()
+        return StillMotion(pitch=0.1 * self._shares(style).get("happy", 0.0) * intensity)
 
     def set_avatar(self, slot: int, avatar: str) -> None:
         self._known(AVATARS, avatar, "avatar")

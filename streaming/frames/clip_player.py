@@ -127,8 +127,8 @@ class ClipPlayer:
         rate = self._damping
         change = self._left_over_speed + self._left_over * rate
         decay = np.float32(np.exp(-rate))
-        self._left_over = decay * (self._left_over + change)
-        self._left_over_speed = decay * (self._left_over_speed - change * rate)
+        self._left_over = np.asarray(decay * (self._left_over + change), np.float32)
+        self._left_over_speed = np.asarray(decay * (self._left_over_speed - change * rate), np.float32)
 
 
 def _mirror(columns: int) -> Float:

@@ -45,10 +45,8 @@ class InterpolatedIdleMotion:
         self._moment = max(self._moment, wanted - MAX_LEAP_FRAMES)
         while self._moment < wanted:
             idle = self._idle_motion.step(speaking, energy)
-            self._older, self._newer = (
-                self._newer,
-                np.concatenate([idle.pose, idle.gaze, np.array([idle.blink], np.float32), idle.upper], dtype=np.float32),
-            )
+            self._older = self._newer
+            self._newer = np.concatenate([idle.pose, idle.gaze, [idle.blink], idle.upper], dtype=np.float32)
             self._moment += 1
         share = np.float32(wanted - tick / FRAME_TICKS)
         now = share * self._older + (1 - share) * self._newer if share else self._newer

@@ -58,9 +58,8 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
     renderer = MeshRenderer(portrait_of_frame(frames[0], landmarks[0]), SIZE)
     motion = motion_of_landmarks(renderer, landmarks)
     ssims, sharpness, distances, errors = [], [], [], []
-    for frame, points, *driven in zip(
-        frames, landmarks, motion.offsets, motion.pose, motion.gaze, motion.blink, strict=True
-    ):
+    for index, (frame, points) in enumerate(zip(frames, landmarks, strict=True)):
+        driven = motion.offsets[index], motion.pose[index], motion.gaze[index], float(motion.blink[index])
         image, plain = (renderer.render_offsets(*driven, layers=layers) for layers in (True, False))
         ssims.append(ssim(image, frame))
         sharpness.append((cpbd(image), cpbd(frame)))

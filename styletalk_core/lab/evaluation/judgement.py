@@ -20,7 +20,7 @@ from styletalk_core.lab.evaluation.style_classifier import StyleClassifier
 from styletalk_core.lab.training.clips import MotionClip, shift
 from styletalk_core.lab.training.evaluation import best_correlation, generate, judge, mean
 from styletalk_core.lab.training.lips import LipMap
-from styletalk_core.library.style_motion import StyleMotion, StyleMotions
+from styletalk_core.library.style_motion import STILL_HEAD, StyleMotion, StyleMotions, head_range
 from styletalk_core.library.styles import Style
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import FPS, SIL_INDEX
@@ -120,12 +120,13 @@ class Judge:
 
         The head of a style whose clip does not move it is left out.
         """
-        said = [
-            self.compose(generate(self.network, clip.motion, style.coefficients, self.future), clip) for clip in clips
-        ]
-        own = of_motion(style.coefficients, np.zeros((len(style.coefficients), 6), np.float32), self.model)
-        found = [ranges(of_motion(part.expression, part.pose, self.model), own) for part in said]
-        return {name: mean(found)[name] for name in found[0] if name not in HEAD_ARTICULATORS}
+        moved = self.motions.of_style(style)
+        decoded = [generate(self.network, clip.motion, style.coefficients, self.future) for clip in clips]
+        said = [self.compose(motion, clip, moved) for motion, clip in zip(decoded, clips, strict=True)]
+        own = of_motion(style.coefficients, style.pose, self.model)
+        found = mean([ranges(of_motion(part.expression, part.pose, self.model), own) for part in said])
+        still = head_range(style) < STILL_HEAD
+        return {name: value for name, value in found.items() if not (still and name in HEAD_ARTICULATORS)}
 
     def styles(self, clips: Sequence[SelfDrivenClip], styles: Mapping[str, Float]) -> "StyleFigures":
         """Evaluates every clip in every style, each given as real motion (L, 64)."""

@@ -221,6 +221,28 @@ def test_style_and_avatar_change_with_the_frame_that_was_promised() -> None:
     assert [image.index for _, image in drive.frames] == list(range(len(drive.frames)))
 
 
+def test_the_head_takes_the_manner_of_the_style_without_a_jump() -> None:
+    async def scenario() -> list[MotionFrame]:
+        engine = DeterministicEngine()
+        drive = Drive(engine, InlineWorker(engine), Settings("ada", "happy"))
+        seen: list[MotionFrame] = []
+        drive.session.motion_taps.append(lambda motion, phones: seen.append(motion))
+        await drive.start(silence(6))
+        await asyncio.sleep(2)
+        await drive.session.set_style({"happy": 0.5, "calm": 0.5}, 1.0, 0.5)
+        await asyncio.sleep(2)
+        await drive.session.set_style("calm", 1.0, 0.5)
+        await asyncio.sleep(2)
+        await drive.stop()
+        return seen
+
+    pitch = np.array([motion.pose[0] for motion in virtually(scenario)])
+    happy, half, calm = (pitch[end - 15 : end].mean() for end in (60, 120, 175))
+    assert happy == pytest.approx(0.1, abs=0.025) and half == pytest.approx(0.05, abs=0.025)
+    assert calm == pytest.approx(0, abs=0.025) and happy > half > calm
+    assert np.abs(np.diff(pitch[5:])).max() < 0.02
+
+
 def test_a_background_is_shown_from_the_frame_that_was_promised() -> None:
     async def scenario() -> tuple[Drive, int]:
         engine = DeterministicEngine()
