@@ -64,6 +64,7 @@ _GRID = 14  # anchors per side of the image
 # Depths beyond the first are compressed towards the second (inter-ocular distances): otherwise the steep sides of the
 # face would separate from the adjacent hair when the head turns.
 _TRUE_DEPTH, _MAX_DEPTH = 0.12, 0.42
+_EDGE = 0.5  # inter-ocular distances from the lower edge within which the motion of the head fades
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,9 @@ def build_head_mesh(landmarks: Float, size: int, inside: Index) -> HeadMesh:
 
     chin = landmarks[CHIN, 1]
     fall = np.clip((vertices[:, 1] - (chin - 0.25 * unit)) / (1.35 * unit), 0, 1)
-    head_weight = 1 - fall * fall * (3 - 2 * fall)
+    # Below the picture the photo shows nothing: what reaches its lower edge stays there.
+    edge = np.clip(1 - (size - vertices[:, 1]) / (_EDGE * unit), 0, 1)
+    head_weight = (1 - fall * fall * (3 - 2 * fall)) * (1 - edge * edge * (3 - 2 * edge))
     head_weight[:LANDMARKS] = 1
     return HeadMesh(vertices, triangles, head_weight.astype(np.float32), _spread(vertices, unit))
 

@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 
 from streaming.engine import MotionDatabase, StyleMotion
+from streaming.frames.composer import Composer
+from streaming.units import FRAME_TICKS
+from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
 from styletalk_core.face.eyelids import blinking, lid_gaps, lid_gaps_of, shut_eye
 from styletalk_core.face.face_model import LOWER, FaceModel
+from styletalk_core.lab.evaluation.articulators import head_follows, of_motion, ranges
+from styletalk_core.lab.evaluation.clip import frame_loudness
 from styletalk_core.library.style_motion import StyleMotions, frames_left
 from styletalk_core.library.styles import CONVERSATIONAL, NEUTRAL, Style, StyleLibrary
 
+SPEECH = Path(__file__).parents[3] / "data" / "speech" / "two_sentences.flac"
+FRAMES = 1600
 MODEL = FaceModel.load()
 LIBRARY = StyleLibrary(Path("none"))
 
@@ -32,6 +39,23 @@ def test_every_preset_moves_head_and_brows(motions: StyleMotions, name: str) -> 
     assert database.motion[:, 6:].std(axis=0).max() > 0.1, "the brows move"
     assert database.motion[:, :3].std(axis=0).max() > 0.01 or motion.borrowing > 0.5, "the head moves"
     assert database.left.max() >= 20 and 0.5 <= motion.nodding <= 2
+
+
+@pytest.mark.parametrize("name", LIBRARY.names())
+def test_a_call_keeps_the_range_of_the_clip_and_follows_the_speech(motions: StyleMotions, name: str) -> None:
+    style = LIBRARY.get(name)
+    composer, mean = Composer(0), style.coefficients.mean(axis=0)
+    composer.follow(motions.blend(name, 1.0), 0.0)
+    level = np.tile(10 ** (frame_loudness(read_audio(SPEECH), FRAMES // 8) / 20), 8)
+    frames = [
+        composer.compose(i * FRAME_TICKS, 0, mean, bool(level[i] > 0.005), float(level[i])) for i in range(FRAMES)
+    ]
+    shown, pose = (np.stack([getattr(frame, part) for frame in frames]) for part in ("expression", "pose"))
+    range_ = ranges(of_motion(shown, pose, MODEL), of_motion(style.coefficients, style.pose, MODEL))
+    assert 0.6 <= range_["brows"] < 1.5 and range_["lids"] < 1.6
+    assert min(range_["head_yaw"], range_["head_pitch"], range_["head_roll"]) >= 0.6
+    follows, shuffled = head_follows(pose, level)
+    assert follows > 0.2 + abs(shuffled)
 
 
 def test_manners_of_the_head_differ(motions: StyleMotions) -> None:
