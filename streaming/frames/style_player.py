@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streaming.engine import MotionDatabase, StyleMotion
 from streaming.frames.clip_player import POSE, ClipPlayer
+from streaming.units import FRAME_TICKS, TICK_RATE
 
 Float = NDArray[np.float32]
 
@@ -35,7 +36,7 @@ _LIMITS: Final = np.array([0.24, 0.32, 0.24, 0.22, 0.18, 0.7], np.float32)
 _CHANGE: Final = 0.05
 """Share per frame by which nods and the borrowed part follow a new style."""
 _LEAST_BORROWING: Final = 0.001
-FPS: Final = 30
+FPS: Final = TICK_RATE // FRAME_TICKS
 
 
 class SpeechEnergy:

@@ -8,6 +8,7 @@ import pytest
 
 from streaming.engine import MotionDatabase, StyleMotion
 from streaming.frames.composer import Composer
+from streaming.frames.style_player import UPPER
 from streaming.units import FRAME_TICKS
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
@@ -34,7 +35,8 @@ def test_every_preset_moves_head_and_brows(motions: StyleMotions, name: str) -> 
     motion: StyleMotion = motions.blend(name, 1.0)
     database: MotionDatabase = motion.clips[0]
     frames = LIBRARY.get(name).frames_used
-    assert database.motion.shape == (frames, 6 + 64 - LOWER) and len(database.left) == len(database.key) == frames
+    assert UPPER == 64 - LOWER
+    assert database.motion.shape == (frames, 6 + UPPER) and len(database.left) == len(database.key) == frames
     assert np.abs(database.motion[:, :6].mean(axis=0)).max() < 1e-4
     assert database.motion[:, 6:].std(axis=0).max() > 0.1, "the brows move"
     assert database.motion[:, :3].std(axis=0).max() > 0.01 or motion.borrowing > 0.5, "the head moves"
