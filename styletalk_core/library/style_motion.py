@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
-from styletalk_core.face.eyelids import without_blinks
+from styletalk_core.face.eyelids import lid_gaps, without_blinks
 from styletalk_core.face.face_model import LOWER, LOWER_LIPS, UPPER_LIPS, FaceModel
 from styletalk_core.face.head_pose import about_neck
 from styletalk_core.face.landmarks import BROW_LEFT, BROW_RIGHT
@@ -180,7 +180,7 @@ def manner_of(style: Style, model: FaceModel) -> _Manner:
     upper = without_blinks(style.coefficients, model)[:, LOWER:]
     pose, head, left = about_neck(style.pose), head_range(style), frames_left(style)
     decoded = style.coefficients[:, LOWER:].mean(axis=0)  # with the blinks, as the decoder has learnt it
-    moved = upper.mean(axis=0) - decoded + _brow_gain(style, upper, model) * (upper - upper.mean(axis=0))
+    moved = upper.mean(axis=0) - decoded + _with_brow_range(upper - upper.mean(axis=0), style, model)
     motion = np.concatenate([pose - pose.mean(axis=0), moved], axis=1).astype(np.float32)
     if head < STILL_HEAD:
         motion[:, :POSE] = 0
@@ -194,11 +194,14 @@ def manner_of(style: Style, model: FaceModel) -> _Manner:
     )
 
 
-def _brow_gain(style: Style, upper: Float, model: FaceModel) -> float:
-    """Return what makes up for the range that the brows lose with the blinks, which ``upper`` (L, 51) is without."""
+def _with_brow_range(upper: Float, style: Style, model: FaceModel) -> Float:
+    """Return the motion (L, 51) with the range that the brows have lost with the blinks; the lids move as before."""
     height = model.directions[LOWER:, [*BROW_LEFT, *BROW_RIGHT], 1].mean(axis=1)
     true, left = (float((part @ height).std()) for part in (style.coefficients[:, LOWER:], upper))
-    return float(np.clip(true / (left + 1e-6), 1, _MAX_BROW_GAIN))
+    more = np.clip(true / (left + 1e-6), 1, _MAX_BROW_GAIN) - 1
+    lids = lid_gaps(model.directions)[LOWER:]
+    without_lids = upper - upper @ lids @ np.linalg.pinv(lids)
+    return np.asarray(upper + more * without_lids, np.float32)
 
 
 def _quick_pitch(style: Style) -> float:

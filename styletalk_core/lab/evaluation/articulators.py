@@ -33,7 +33,7 @@ LIP_ARTICULATORS: Final = ("opening", "width", "corners", "upper_lip", "lower_li
 HEAD_ARTICULATORS: Final = ("head_yaw", "head_pitch", "head_roll")
 ARTICULATORS: Final = (*LIP_ARTICULATORS, "brows", "lids", *HEAD_ARTICULATORS)
 """Columns of an (T, 11) array of articulators."""
-_LIDS: Final = ARTICULATORS.index("lids")
+_BROWS, _LIDS = ARTICULATORS.index("brows"), ARTICULATORS.index("lids")
 
 _LIP_MIDDLES: Final = ((INNER_LIP_UPPER, 0), (INNER_LIP_LOWER, 17))
 """Middle of the upper and of the lower lip, inner and outer contour."""
@@ -88,7 +88,7 @@ def of_track(track: Track, shape: Float) -> Float | None:
 
 
 def ranges(found: Float, true: Float) -> dict[str, float]:
-    """Return the standard deviation of every articulator (T, 11), found over true; blinks aside."""
+    """Return the standard deviation of every articulator (T, 11), found over true; brows and lids without blinks."""
     return {
         name: float(_without_blinks(found, column).std() / (_without_blinks(true, column).std() + _TINY))
         for column, name in enumerate(ARTICULATORS)
@@ -139,7 +139,7 @@ class Comparison:
 
 
 def _without_blinks(values: Float, column: int) -> Float:
-    return values[~blinking(values[:, column]), column] if column == _LIDS else values[:, column]
+    return values[~blinking(values[:, _LIDS]), column] if column in (_BROWS, _LIDS) else values[:, column]
 
 
 def _correlation(one: Float, other: Float) -> float:
