@@ -8,6 +8,8 @@ from typing import Final
 import cv2
 import numpy as np
 
+from styletalk_core.face.eyelids import without_blinks
+from styletalk_core.face.face_model import FaceModel
 from styletalk_core.library.styles import Style
 from styletalk_core.rendering.arrays import Image
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
@@ -26,7 +28,8 @@ class StyleThumbnails:
     """Renders thumbnails of styles on one portrait."""
 
     def __init__(self, portrait: Portrait) -> None:
-        self._renderer = MeshRenderer(portrait, _RENDERED)
+        self._model = FaceModel.load()
+        self._renderer = MeshRenderer(portrait, _RENDERED, self._model)
         face = portrait.landmarks[:, :2] * (_RENDERED / portrait.image.shape[0])
         low, high = face.min(axis=0), face.max(axis=0)
         reach = (0.5 + _MARGIN) * float((high - low).max())
@@ -36,7 +39,7 @@ class StyleThumbnails:
 
     def image(self, style: Style) -> Image:
         """Renders the cropped face, (160, 160, 3) uint8 RGB."""
-        expression = (_STRENGTH * style.coefficients.mean(axis=0)).astype(np.float32)
+        expression = (_STRENGTH * without_blinks(style.coefficients, self._model).mean(axis=0)).astype(np.float32)
         still = np.zeros(6, np.float32), np.zeros(2, np.float32), 0.0
         whole = self._renderer.render_rgb(expression, *still)
         part = whole[self._top : self._top + self._side, self._left : self._left + self._side]
