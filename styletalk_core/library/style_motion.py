@@ -34,7 +34,7 @@ _NOD_FRAMES: Final = 15
 """Frames within which a nod is done: slower pitch is posture."""
 _NOD: Final = 0.012
 """Deviation of such quick pitch in a neutral conversation, rad."""
-_MAX_BROW_GAIN: Final = 1.3
+_MAX_BROW_GAIN: Final = 1.2
 _NODDING: Final = (0.6, 2.0)
 _WEIGHTS: Final = {"pose": 1.0, "speed": 0.7, "upper": 1.0, "speech": 0.9}
 """Weights of the parts of a key."""
