@@ -28,6 +28,13 @@ async def test_the_packaged_voice_speaks_at_an_even_rate() -> None:
     assert np.abs(audio).max() > 3_000
 
 
+async def test_the_packaged_voice_reads_numbers_and_units() -> None:
+    voice = PackagedVoice()
+    figures = await said(voice, "It is 12 km, or $20.")
+    words = await said(voice, "It is twelve kilometers, or twenty dollars.")
+    assert len(figures) == pytest.approx(len(words), rel=0.1)
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
 async def test_an_installed_program_speaks_what_is_in_the_text_and_takes_no_orders_from_it(program: str) -> None:
     if not InstalledVoice.found(program):
