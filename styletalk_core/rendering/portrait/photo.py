@@ -59,7 +59,7 @@ def cropped_face(rgb: Image, size: int, number: int = 1) -> FaceCrop:
     """
     found = find_faces(rgb)
     if not found:
-        raise InputError("no face was found in the picture")
+        raise InputError("no face was found in the image")
     if not 1 <= number <= len(found):
         raise InputError(f"the photo shows {len(found)} faces: there is no face {number}")
     landmarks = found[number - 1]
