@@ -12,9 +12,9 @@ def motion(presence: Presence, seconds: float = 20.0, seed: int = 3) -> tuple[np
     idle, poses, gazes = IdleMotion(seed), [], []
     for frame in range(round(seconds * 30)):
         idle.presence = presence if frame >= 30 else NATURAL
-        pose, gaze, _ = idle.step(0.0, 0.0)
-        poses.append(pose)
-        gazes.append(gaze)
+        shown = idle.step(0.0, 0.0)
+        poses.append(shown.pose)
+        gazes.append(shown.gaze)
     return np.array(poses), np.array(gazes)
 
 
