@@ -35,7 +35,7 @@ _LIMITS: Final = np.array([0.24, 0.32, 0.24, 0.22, 0.18, 0.7], np.float32)
 """Largest pose: pitch, yaw, roll [rad]; shifts [inter-ocular distances]. What lies beyond half of it is compressed."""
 _CHANGE: Final = 0.05
 """Share per frame by which nods and the borrowed part follow a new style."""
-_LEAST_BORROWING: Final = 0.001
+_MIN_BORROWING: Final = 0.001
 FPS: Final = TICK_RATE // FRAME_TICKS
 
 
@@ -101,7 +101,7 @@ class StylePlayer:
         self._nodding += _CHANGE * (style.nodding - self._nodding)
         self._posture = self._posture + self._fade * (style.posture - self._posture)
         pose = own[:POSE] + self._posture
-        if self._borrowing > _LEAST_BORROWING:
+        if self._borrowing > _MIN_BORROWING:
             pose += np.float32(self._borrowing) * self._borrowed.step(gain, rate, speech)
         return _limited(pose), own[POSE:]
 
