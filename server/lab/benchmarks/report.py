@@ -152,8 +152,8 @@ README: Final = (
     Row("mouth opening of unseen people, correlation and relative range", "quality",
         f"{{{_MEAN}[opening_correlation]:.2f}}, {{{_MEAN}[opening_std_ratio]:.2f}}"),
     Row("lip error of unseen people", "quality",
-        f"{{{_MEAN}[lip_error_px]:.2f}} px (their mean mouth {{{_MEAN}[lip_error_mean_mouth_px]:.2f}}, "
-        f"a still face {{{_MEAN}[lip_error_still_px]:.2f}}); {{{_MEAN}[closure_recall]:.0%}} of P, B and M closed"),
+        f"{{{_MEAN}[lip_error_px]:.2f}} px (their mean mouth {{{_MEAN}[lip_error_mean_mouth_px]:.2f}} px, "
+        f"a still face {{{_MEAN}[lip_error_still_px]:.2f}} px); {{{_MEAN}[closure_recall]:.0%}} of P, B and M closed"),
     Row("relative range of width / corners / upper lip of unseen people", "quality",
         f"{{{_MEAN}[width_range]:.2f}} / {{{_MEAN}[corners_range]:.2f}} / {{{_MEAN}[upper_lip_range]:.2f}} "
         "of the truth"),

@@ -50,7 +50,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> list[tuple[bool, list[str]]]:
 
 
 def run(data: Path, most: int = 3) -> dict[str, Any]:
-    return quality.run(argparse.Namespace(data=data, every=15, most=most, json=False))
+    return quality.run(argparse.Namespace(data=data, every=15, most=most, rendered=False, json=False))
 
 
 def test_three_groups_are_judged_and_the_renderer_alone_on_people(
