@@ -18,8 +18,8 @@ from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.track import Track
 from styletalk_core.face.tracker import FaceTracker
 
-FREE_LICENCE: Final = "CC BY 4.0"
-"""Licence required by `--licence free`."""
+_FREE_LICENCE: Final = "CC BY 4.0"
+"""Licence of the clips that `--licence free` keeps; a remark may follow."""
 _NEWS_FOLDER: Final = "news_ar"
 _NEUTRAL: Final = "neutral"
 """Style name prefix of clips without an acted expression."""
@@ -71,9 +71,14 @@ def read_manifest(data: Path, licence: str = "all") -> list[VideoClip]:
             text=row["text"] or "",
         )
         for row in rows
-        if licence == "all" or row["licence"] == FREE_LICENCE
+        if licence == "all" or is_free(row["licence"])
     ]
     return sorted(clips, key=lambda clip: clip.name.startswith(_NEWS_FOLDER))
+
+
+def is_free(licence: str) -> bool:
+    """Return whether a licence of the manifest allows any use with attribution."""
+    return licence.split(" (")[0] == _FREE_LICENCE
 
 
 def track_clips(clips: Iterable[VideoClip], cache: Path) -> Iterator[tuple[VideoClip, str | None]]:

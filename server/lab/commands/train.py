@@ -7,11 +7,7 @@ from server.cli.subcommands import add_subcommands
 TRAININGS = {
     "recognizer": ("styletalk_core.lab.recognizer.training", "the streaming phoneme recognizer"),
     "motion": ("styletalk_core.lab.training.motion", "style encoder and style-controllable decoder"),
-    "motion-output": (
-        "styletalk_core.lab.training.fit_output_layer",
-        "the output layers of the lower face, on a trained decoder",
-    ),
-    "ablations": ("styletalk_core.lab.training.ablations", "one network per removed component, and a report"),
+    "ablations": ("styletalk_core.lab.training.ablations", "one network per missing part of the objective, and report"),
     "face-model": ("styletalk_core.lab.training.face_model", "the linear face model, from tracked clips"),
     "visemes": ("styletalk_core.lab.training.visemes", "the mouth shape of every viseme, from labelled clips"),
     "mouth": ("styletalk_core.lab.training.mouth", "the network that warps and shades the skin around the mouth"),

@@ -1,14 +1,16 @@
 """Audio-video offset of in-the-wild clips (section 4.1: training data must be synchronised).
 
-A ridge regression from phone windows to mouth opening, fitted on a source with a known lag, predicts the mouth's
-motion; the offset of a clip is the lag at which its tracked mouth correlates best with the prediction. One-second clips
-carry little evidence each, so it is combined with a prior: how often each lag occurs in the whole source.
+A ridge regression from phone windows to mouth opening, fitted first on a source whose lag is known, predicts how the
+mouth should move; the lag at which the tracked mouth agrees best is the clip's offset. Clips of a second say little each,
+so their agreement is weighed against how often each lag occurs in the whole source.
 
 Runs on: any thread; pure apart from reading clips.
 """
 
+import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +26,13 @@ REFERENCE_LAG: Final = 1
 MAX_LAG: Final = 6
 _RIDGE: Final = 30.0
 _ROUNDS: Final = 8
+_PASSES: Final = 2
+_MIN_AGREEMENT: Final = 0.1
+"""Clips below it are dubbed, or their lips hidden or badly tracked."""
 _FRAMES_PER_SAMPLE: Final = 4.0
 """Neighbouring frames are correlated: this many count as one independent observation."""
+
+logger = logging.getLogger(__name__)
 
 Openings = dict[str, NDArray[np.float32]]
 
@@ -33,43 +40,80 @@ Openings = dict[str, NDArray[np.float32]]
 def read_clips_in_step(folder: Path, manifest: Path, lips: LipMap, licence: str = "all") -> list[MotionClip]:
     """Reads the clips of `clips.read_clips` and shifts the phones of each to match its video.
 
+    Training clips whose lips do something else than their sound says are left out, and named in the log.
+
     Raises:
         InputError: no clip can be used.
     """
     clips = read_clips(folder, manifest, licence)
-    return in_step(clips, estimate_lags(clips, {clip.name: lips.opening(clip.coefficients) for clip in clips}))
+    offsets = estimate_offsets(clips, {clip.name: lips.opening(clip.coefficients) for clip in clips})
+    apart = {name for name, offset in offsets.items() if offset.agreement < _MIN_AGREEMENT}
+    left_out = sorted(clip.name for clip in clips if clip.name in apart and clip.split == "train")
+    logger.info("left out, sound and lips do not agree: %s", ", ".join(left_out) or "none")
+    kept = [clip for clip in clips if clip.name not in left_out]
+    return in_step(kept, {name: offset.frames for name, offset in offsets.items()})
 
 
-def estimate_lags(clips: Sequence[MotionClip], openings: Openings) -> dict[str, int]:
-    """Estimates by how many frames the video lags behind the audio.
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """By how many frames the picture of a clip trails its sound, and how well they then agree."""
+
+    frames: int
+    agreement: float
+    """Correlation of the mouth's opening with what the phones predict, 1 for clips without phones."""
+
+
+def estimate_offsets(clips: Sequence[MotionClip], openings: Openings) -> dict[str, Offset]:
+    """Finds the offset of every clip, in two rounds: the second learns from all sources, as the first put them in step.
 
     Args:
         clips: all clips; those without phones are skipped.
         openings: mouth opening (T,) by clip name.
 
     Returns:
-        Lag in frames by clip name. Clips of the reference source get its known lag; without any reference clips, all
-        others get 0.
+        Offset by clip name; the reference's is its known one, 0 for all without a reference to learn from.
     """
-    lags = {clip.name: REFERENCE_LAG if clip.source == REFERENCE else 0 for clip in clips}
-    reference = [clip for clip in spoken(clips, "train") if clip.source == REFERENCE]
-    if not reference:
-        return lags
-    weight = _fit(reference, openings)
-    by_source: dict[str, list[MotionClip]] = defaultdict(list)
-    for clip in clips:
-        if clip.phones is not None and clip.source != REFERENCE:
+    offsets = {clip.name: Offset(REFERENCE_LAG if clip.source == REFERENCE else 0, 1.0) for clip in clips}
+    heard = [clip for clip in clips if clip.phones is not None]
+    learnt_from = [clip for clip in spoken(clips, "train") if clip.source == REFERENCE]
+    if not learnt_from:
+        return offsets
+    for _ in range(_PASSES):
+        weight = _fit(learnt_from, openings, offsets)
+        by_source: dict[str, list[MotionClip]] = defaultdict(list)
+        for clip in heard:
             by_source[clip.source].append(clip)
-    for members in by_source.values():
-        evidence = np.stack([_evidence(clip, openings[clip.name], weight) for clip in members])
-        share = np.full(evidence.shape[1], 1 / evidence.shape[1])
-        for _ in range(_ROUNDS):
-            belief = np.exp(evidence - evidence.max(axis=1, keepdims=True)) * share
-            belief /= belief.sum(axis=1, keepdims=True)
-            share = (belief.sum(axis=0) + 1) / (len(members) + len(share))
-        for clip, row in zip(members, belief, strict=True):
-            lags[clip.name] = int(row.argmax()) - MAX_LAG
-    return lags
+        for source, members in by_source.items():
+            offsets |= _of_source(members, openings, weight, source == REFERENCE)
+        learnt_from = spoken(clips, "train")
+    return offsets
+
+
+def _of_source(
+    members: Sequence[MotionClip], openings: Openings, weight: NDArray[np.float32], known: bool
+) -> dict[str, Offset]:
+    """Offset of every clip of a source, given how often each offset occurs in it; or its ``known`` one."""
+    correlation = np.stack([_correlations(clip, openings[clip.name], weight) for clip in members])
+    if known:
+        chosen = np.full(len(members), REFERENCE_LAG + MAX_LAG)
+    else:
+        lengths = np.array([len(clip.coefficients) for clip in members])[:, None]
+        evidence = -0.5 * lengths / _FRAMES_PER_SAMPLE * np.log(1 - np.clip(correlation, 0, 0.99) ** 2)
+        chosen = _likeliest(evidence)
+    return {
+        clip.name: Offset(int(lag) - MAX_LAG, float(row[lag]))
+        for clip, row, lag in zip(members, correlation, chosen, strict=True)
+    }
+
+
+def _likeliest(evidence: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Index of the likeliest offset of each clip from log likelihoods (clips, offsets), frequent offsets preferred."""
+    share = np.full(evidence.shape[1], 1 / evidence.shape[1])
+    for _ in range(_ROUNDS):
+        belief = np.exp(evidence - evidence.max(axis=1, keepdims=True)) * share
+        belief /= belief.sum(axis=1, keepdims=True)
+        share = (belief.sum(axis=0) + 1) / (len(evidence) + len(share))
+    return belief.argmax(axis=1)
 
 
 def _features(clip: MotionClip, lag: int = 0) -> NDArray[np.float32]:
@@ -77,26 +121,25 @@ def _features(clip: MotionClip, lag: int = 0) -> NDArray[np.float32]:
     return windows(shift(clip.phones, lag)).reshape(len(clip.phones), -1)
 
 
-def _fit(clips: Sequence[MotionClip], openings: Openings) -> NDArray[np.float32]:
+def _fit(clips: Sequence[MotionClip], openings: Openings, offsets: Mapping[str, Offset]) -> NDArray[np.float32]:
     width = _features(clips[0]).shape[1]
     square, product = np.zeros((width, width)), np.zeros(width)
     for clip in clips:
-        x = _features(clip, REFERENCE_LAG)
+        x = _features(clip, offsets[clip.name].frames)
         y = _standardise(openings[clip.name])
         square += x.T @ x
         product += x.T @ y
     return np.linalg.solve(square + _RIDGE * np.eye(width), product).astype(np.float32)
 
 
-def _evidence(clip: MotionClip, opening: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log likelihood of every lag in -MAX_LAG..MAX_LAG, for a Gaussian residual at the best scale."""
+def _correlations(clip: MotionClip, opening: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Correlation of the opening with the expected one at every offset in -MAX_LAG..MAX_LAG."""
     expected = _features(clip) @ weight
     result = []
     for lag in range(-MAX_LAG, MAX_LAG + 1):
         heard = expected[max(0, -lag) : len(expected) - max(0, lag)]
         seen = opening[max(0, lag) : len(opening) + min(0, lag)]
-        correlation = max(0.0, float(np.mean(_standardise(heard) * _standardise(seen))))
-        result.append(-0.5 * len(seen) / _FRAMES_PER_SAMPLE * np.log(1 - min(correlation, 0.99) ** 2))
+        result.append(float(np.mean(_standardise(heard) * _standardise(seen))))
     return np.array(result)
 
 

@@ -5,6 +5,7 @@ A batch depends only on the seed and its number, so a resumed training run conti
 Runs on: any thread; pure.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,15 +27,23 @@ _SHORT: Final = 30
 """Span length in a batch of short clips, frames."""
 _MIN_STYLE_FRAMES: Final = 40
 """Frames of the shortest style clip."""
-_MANNER_FRAMES: Final = 4
+STRETCH: Final = 8
+"""Successive frames of each stretch of speech that is said in a foreign style."""
+_STRETCHES: Final = 5
+_MOSTLY_SILENT: Final = 0.3
+_ANYWAY: Final = 0.02
+"""Chance of a silent stretch, so that a set of silent clips cannot stop the drawing."""
 _CONTACT_FRAMES: Final = 2
+_FUTURE: Final = (0, 1, 2, 2, 2, 3, 4, 5)
+"""Future columns known, drawn from these: the streaming side waits for two."""
+_PERSON_FRAMES: Final = 900
+"""Frames that a person may count: people of whom there is more count no more."""
 _SPREAD: Final = (0.6, 1.7)
 """Range of the scale factor in style transfer."""
 _RAMP: Final = 4
-"""Frames over which the lips close before and open after an inserted silence."""
-SOURCE_WEIGHT: Final = {"GRID": 1.0, "Arabic newsreaders": 0.7}
-"""Sampling weight per frame; lower for large, uniform sources."""
-USUAL_WEIGHT: Final = 3.0
+"""Frames in which the lips close and open around an added silence."""
+_SOURCE_WEIGHT: Final = {"Arabic newsreaders": 0.3, "generated": 0.5}
+"""Frames of sources that begin so count less: clips of a second in another language, and what a network made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +61,12 @@ class MotionBatch:
     """(S, L, 64) float32, another span of the same style."""
     label: Tensor
     """(S,) int64, index of the style, -1 where unknown."""
-    manner: Tensor
-    """(K, L, 64) float32, clips of many more styles, half of them from known people and half from unknown ones."""
-    manner_phones: Tensor
-    """(K, M, 11, 41) float32, phone windows of this batch to decode in those styles."""
+    foreign: Tensor
+    """(K, L, 64) float32, clips of many more styles, known and unknown ones in equal parts."""
+    foreign_phones: Tensor
+    """(K, M, 11, 41) float32, stretches of `STRETCH` frames of anybody's speech, one after the other, to say in them."""
     contact_phones: Tensor
-    """(K, C, 11, 41) float32, windows of this batch centred on a P, B or M, to decode in those styles."""
-    manner_mean: Tensor
-    """(K, 64) float32, mean coefficients of the clips of those styles."""
+    """(K, C, 11, 41) float32, windows around the middle of a P, B or M from this batch to say in those styles."""
 
 
 class Batches:
@@ -81,7 +88,9 @@ class Batches:
         self._spoken = [clip for clip in clips if clip.phones is not None]
         self._long = [clip for clip in self._spoken if len(clip.coefficients) >= data.frames]
         self.labels = sorted({clip.style for clip in clips if clip.style})
-        self._weight = {clip.name: len(clip.coefficients) * frame_weight(clip) for clip in self._spoken}
+        self._weight = people_balanced(self._spoken)
+        weight = np.array(list(self._weight.values()))
+        self._share = weight / weight.sum()
         self._opens = _opening_direction(self._spoken, lips)
 
     def __getitem__(self, step: int) -> MotionBatch:
@@ -97,12 +106,10 @@ class Batches:
         style_frames = int(random.integers(_MIN_STYLE_FRAMES, self._data.style_frames + 1))
         items = [self._item(random, pool[index], frames, style_frames) for index in chosen]
         columns, targets, styles, others, labels = zip(*items, strict=True)
-        manners = [self._manner(random) for _ in range(self._data.manners)]
-        windows_of_speech = np.concatenate(columns)
-        windows_of_speech = windows_of_speech[windows_of_speech[:, CONTEXT, SIL_INDEX] < 0.5]
-        said = random.integers(len(windows_of_speech), size=(self._data.manners, _MANNER_FRAMES))
-        contacts = _at_closures(windows_of_speech)
-        met = random.integers(len(contacts), size=(self._data.manners, _CONTACT_FRAMES if len(contacts) else 0))
+        foreign = [_span(random, self._foreign(random), style_frames) for _ in range(self._data.foreign)]
+        said = [self._stretches(random) for _ in range(self._data.foreign)]
+        contacts = _at_closures(np.concatenate(columns))
+        met = random.integers(len(contacts), size=(self._data.foreign, _CONTACT_FRAMES if len(contacts) else 0))
         return MotionBatch(
             tuple(pool[index].name for index in chosen),
             torch.from_numpy(np.stack(columns)),
@@ -110,13 +117,25 @@ class Batches:
             torch.from_numpy(np.stack(styles)),
             torch.from_numpy(np.stack(others)),
             torch.tensor(labels),
-            torch.from_numpy(np.stack([_span(random, manner, style_frames) for manner in manners])),
-            torch.from_numpy(windows_of_speech[said]),
+            torch.from_numpy(np.stack(foreign)),
+            torch.from_numpy(np.stack(said)),
             torch.from_numpy(contacts[met]),
-            torch.from_numpy(np.stack([manner.mean(axis=0) for manner in manners])),
         )
 
-    def _manner(self, random: Generator) -> Array:
+    def _stretches(self, random: Generator) -> Array:
+        """Windows (M, 11, 41) of random stretches of speech, none of them mostly silent."""
+        result = list[Array]()
+        while len(result) < _STRETCHES:
+            columns = self._spoken[random.choice(len(self._spoken), p=self._share)].phones
+            assert columns is not None
+            start = int(random.integers(len(columns) - STRETCH + 1))
+            if columns[start : start + STRETCH, SIL_INDEX].mean() < _MOSTLY_SILENT or random.random() < _ANYWAY:
+                before = min(start, CONTEXT)
+                around = columns[start - before : start + STRETCH + CONTEXT]
+                result.append(windows(around, int(random.choice(_FUTURE)))[before : before + STRETCH])
+        return np.concatenate(result)
+
+    def _foreign(self, random: Generator) -> Array:
         """Motion of a random clip of a random known style, or of any clip."""
         clips = self._styles
         if self.labels and random.random() < 0.5:
@@ -147,7 +166,7 @@ class Batches:
             motion, columns = self._with_silence(random, motion, columns)
         start = random.integers(len(motion) - frames + 1)
         decoded = slice(start, start + frames, self._data.stride)
-        cut = windows(columns, int(random.integers(CONTEXT + 1)))[decoded]
+        cut = windows(columns, int(random.choice(_FUTURE)))[decoded]
         spans = [_span(random, style_motion, style_frames) for _ in range(2)]
         label = self.labels.index(model.style) if model.style else -1
         return cut, motion[decoded], spans[0], spans[1], label
@@ -180,9 +199,17 @@ class Batches:
         return (motion + (calm - motion) * inside).astype(np.float32), silent
 
 
-def frame_weight(clip: MotionClip) -> float:
-    """Sampling weight of each frame of a clip, at most `USUAL_WEIGHT`."""
-    return SOURCE_WEIGHT.get(clip.source, USUAL_WEIGHT)
+def people_balanced(clips: Sequence[MotionClip]) -> dict[str, float]:
+    """What every clip counts, in frames: less where there is much of one person, or where its source teaches less."""
+    frames = Counter[str]()
+    for clip in clips:
+        frames[clip.person or clip.name] += len(clip.coefficients)
+    return {
+        clip.name: len(clip.coefficients)
+        * min(1.0, _PERSON_FRAMES / frames[clip.person or clip.name])
+        * next((weight for source, weight in _SOURCE_WEIGHT.items() if clip.source.startswith(source)), 1.0)
+        for clip in clips
+    }
 
 
 def _opening_direction(clips: Sequence[MotionClip], lips: LipMap) -> Array:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
+from styletalk_core.lab.dataset import is_free
 from styletalk_core.phones import CONTEXT, FPS, PHONES, SIL_INDEX
 
 SILENCE = np.eye(len(PHONES), dtype=np.float32)[SIL_INDEX]
@@ -41,7 +42,9 @@ class MotionClip:
     phones: NDArray[np.float32] | None
     """(T, 41) probability columns, or None without audio."""
     aligned: NDArray[np.float32] | None = None
-    """(T, 41) one-hot columns from forced alignment, or None without a transcript."""
+    """(T, 41) one-hot columns of the words that are said, or None where nobody knows them."""
+    person: str = ""
+    """Whose face it is; the clip's name where the person is unknown."""
 
 
 def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[MotionClip]:
@@ -57,8 +60,8 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Motio
     """
     clips, untracked, unusable = [], 0, 0
     with manifest.open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            if licence == "free" and "research" in row["licence"]:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            if licence == "free" and not is_free(row["licence"]):
                 continue
             path = folder / "coefficients" / f"{row['clip']}.npz"
             if not path.exists():
@@ -74,9 +77,14 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Motio
                 heard, aligned = _read_heard(folder, row["clip"]), _read_aligned(folder, row["clip"])
             phones = _fitted(aligned if heard is None else heard, len(coefficients))
             aligned = _fitted(aligned, len(coefficients))
-            style = "" if row["speaker"] == "?" else f"{row['speaker']} {row['style']}"
-            clips.append(MotionClip(row["clip"], row["source"], style, row["split"], coefficients, phones, aligned))
-    logger.info("%d clips; skipped: %d not tracked, %d too short or poorly tracked", len(clips), untracked, unusable)
+            person = row["clip"] if row["speaker"] == "?" else row["speaker"]
+            style = "" if "?" in (row["speaker"], row["style"]) else f"{person} {row['style']}"
+            clips.append(
+                MotionClip(row["clip"], row["source"], style, row["split"], coefficients, phones, aligned, person)
+            )
+    logger.info(
+        "%d clips; left out: %d not tracked, %d too short or lost by the tracker", len(clips), untracked, unusable
+    )
     if not clips:
         raise InputError(f"{folder} contains no tracked clip of {manifest}; run `styletalk dataset build` first")
     return clips

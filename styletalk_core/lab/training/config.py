@@ -21,7 +21,7 @@ class NetworkConfig:
     width: int = 128
     heads: int = 4
     feed_forward: int = 512
-    layers: int = 2
+    layers: int = 1
     phone_embedding: int = 64
     experts: int = 8
     temperature: float = 1.0
@@ -35,9 +35,9 @@ class DataConfig:
     folder: str = "dataset"
     licence: str = "all"
     clips: int = 10
-    manners: int = 24
+    foreign: int = 6
     frames: int = 64
-    stride: int = 1
+    stride: int = 2
     style_frames: int = 96
     seed: int = 1
 
@@ -60,16 +60,15 @@ class ObjectiveConfig:
     """Weight of each term of the objective; 0 switches it off."""
 
     reconstruction: float = 88.0
-    lips: float = 0.0
-    manner: float = 10.0
-    jitter: float = 0.0
+    reach: float = 20.0
+    jitter: float = 5.0
     closure: float = 0.0
     contact: float = 3.0
-    sync: float = 1.0
-    style: float = 1.0
-    temporal: float = 1.0
-    triplet: float = 1.0
-    l1_share: float = 0.1
+    sync: float = 0.0
+    style: float = 0.5
+    temporal: float = 0.5
+    triplet: float = 0.5
+    l1_share: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)

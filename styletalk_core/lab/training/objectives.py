@@ -2,10 +2,11 @@
 
 Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
 
-Deviation: SSIM is computed over time within a clip, per coefficient, so that its contrast term preserves the true
-range of motion, which L1 alone halves; `test_objectives.py` proves it. This project adds `lips` (the same two measures
-on the lip landmarks), `manner` (the mean expression of speech in a style), `contact` (lips that meet on P, B and M in
-every style), `jitter`, `closure_loss` and the extra weight of the mean position.
+Deviation: SSIM is taken over time within a clip, signal by signal, because its contrast term then asks for the true
+range of motion, which L1 alone halves; `test_objectives.py` proves it. The signals are the articulators of the lips and
+the coefficients, so that every direction in which lips move counts alike, however small. `reach` (speech in anybody
+else's style moves each signal through the values that it has in that style's clip), `contact` (lips that meet on P, B
+and M in every style), `jitter`, `closure_loss` and the share of the mean position are this project's additions.
 
 Runs on: any torch device; pure.
 """
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from styletalk_core.lab.training.batches import MotionBatch
+from styletalk_core.lab.training.batches import STRETCH, MotionBatch
 from styletalk_core.lab.training.config import ObjectiveConfig
 from styletalk_core.lab.training.discriminators import (
     SYNC_FRAMES,
@@ -29,7 +30,13 @@ from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
 
 _MARGIN = 5.0
 _LOWER = 13
-_LOWER_WEIGHT = 3.0
+_ARTICULATOR_WEIGHT = 3.0
+_UPPER_WEIGHT = 0.2
+_REACH = 0.9
+"""Share of a style clip's deviation that speech in its style should have: all of it costs more than it shows, because
+half of what lips do cannot be predicted."""
+_STILL = 0.1
+"""Deviation below which the scale of a signal stays the same."""
 _SSIM_FLOOR = 0.02
 _REST_SHARE = 1.5
 """Weight of the clip's mean position in each reconstruction term; it is part of the style."""
@@ -79,10 +86,22 @@ def apart(gap: Tensor) -> Tensor:
     return F.relu(gap - CLOSED / 3)
 
 
-def jitter(found: Tensor, true: Tensor) -> Tensor:
-    """Excess of the mean third difference over time of signals (S, N, D) over the truth: jitter, not speed."""
-    shaking, lively = (signal.diff(n=3, dim=1).abs().mean(dim=1) for signal in (found, true))
-    return F.relu(shaking - lively).mean()
+def reach(found: Tensor, own: Tensor, weight: Tensor) -> Tensor:
+    """Wasserstein distance between the values of each signal in speech (K, M, D) and in the style's clip (K, L, D).
+
+    In units of the clip's deviation, averaged under weight (D,); the clip's values are drawn together to `_REACH`.
+    """
+    mean, std = own.mean(dim=1, keepdim=True), own.std(dim=1, keepdim=True)
+    index = torch.linspace(0, own.shape[1] - 1, found.shape[1], device=own.device).round().long()
+    wanted = mean + _REACH * (own.sort(dim=1).values[:, index] - mean)
+    apart_ = ((found.sort(dim=1).values - wanted) / (std + _STILL)).abs().mean(dim=1)
+    return (apart_ * weight).sum(dim=-1).mean() / weight.sum()
+
+
+def jitter(found: Tensor, own: Tensor) -> Tensor:
+    """Mean third difference over time of signals (K, S, N, D) above that of others (K, L, D): shaking, not speed."""
+    shaking, lively = found.diff(n=3, dim=2).abs().mean(dim=(1, 2)), own.diff(n=3, dim=1).abs().mean(dim=1)
+    return (F.relu(shaking - lively) / (lively + _STILL)).mean()
 
 
 def triplet(anchor: Tensor, positive: Tensor, label: Tensor) -> Tensor:
@@ -99,9 +118,11 @@ class Objective(torch.nn.Module):
     """The generator's loss terms; owns the discriminators."""
 
     landmarks: Tensor
-    lip_spread: Tensor
     gap: Tensor
+    signals: Tensor
+    """(64, 6 + 64): articulators of about unit deviation, then the coefficients."""
     weight: Tensor
+    """(6 + 64,)"""
 
     def __init__(self, config: ObjectiveConfig, lips: LipMap, styles: int) -> None:
         super().__init__()
@@ -109,16 +130,18 @@ class Objective(torch.nn.Module):
         self.sync = SyncDiscriminator()
         self.style = StyleDiscriminator(styles)
         self.temporal = TemporalDiscriminator()
-        landmarks, gap = lips.tensors()
+        landmarks, gap, articulators = lips.tensors()
+        articulators = articulators / (articulators.square().sum(dim=0).sqrt() + 1e-6)
+        weight = torch.ones(articulators.shape[1] + len(gap))
+        weight[: articulators.shape[1]] = _ARTICULATOR_WEIGHT
+        weight[articulators.shape[1] + _LOWER :] = _UPPER_WEIGHT
         self.register_buffer("landmarks", landmarks, persistent=False)
         self.register_buffer("gap", gap, persistent=False)
-        self.register_buffer("lip_spread", landmarks.square().sum(dim=0).sqrt() + 1e-3, persistent=False)
-        weight = torch.ones(64)
-        weight[:_LOWER] = _LOWER_WEIGHT
+        self.register_buffer("signals", torch.cat([articulators, torch.eye(len(gap))], dim=1), persistent=False)
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(
-        self, found: Tensor, code: Tensor, other_code: Tensor, manner: Tensor, contact: Tensor, batch: MotionBatch
+        self, found: Tensor, code: Tensor, other_code: Tensor, said: Tensor, contact: Tensor, batch: MotionBatch
     ) -> Mapping[str, Tensor]:
         """Weighted terms by name.
 
@@ -126,17 +149,19 @@ class Objective(torch.nn.Module):
             found: (S, N, 64) decoded coefficients.
             code: (S, C) style codes used for ``found``.
             other_code: (S, C) codes of other spans of the same styles.
-            manner: (K, M, 64) speech decoded in many more styles.
+            said: (K, M, 64) speech decoded in many more styles.
             contact: (K, C, 64) P, B and M decoded in those styles.
             batch: inputs and targets of the batch.
         """
         c, true = self.config, batch.target
-        lips, true_lips = (motion @ self.landmarks / self.lip_spread for motion in (found, true))
+        foreign, moves = batch.foreign @ self.signals, said @ self.signals
+        lips = self.signals.shape[1] - len(self.gap) + _LOWER
         terms: dict[str, Callable[[], Tensor]] = {
-            "reconstruction": lambda: reconstruction(found, true, c.l1_share, self.weight),
-            "lips": lambda: reconstruction(lips, true_lips, c.l1_share, lips.new_ones(lips.shape[-1])),
-            "manner": lambda: (manner.mean(dim=1) - batch.manner_mean).abs().mean(),
-            "jitter": lambda: jitter(lips, true_lips),
+            "reconstruction": lambda: reconstruction(
+                found @ self.signals, true @ self.signals, c.l1_share, self.weight
+            ),
+            "reach": lambda: reach(moves, foreign, self.weight),
+            "jitter": lambda: jitter(moves[..., :lips].unflatten(1, (-1, STRETCH)), foreign[..., :lips]),
             "closure": lambda: closure_loss(found @ self.gap, true @ self.gap, batch.phones[:, :, CONTEXT]),
             "contact": lambda: apart(contact @ self.gap).sum() / max(1, contact[..., 0].numel()) / CLOSED,
             "sync": lambda: (

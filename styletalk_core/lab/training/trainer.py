@@ -85,13 +85,13 @@ class MotionTraining:
             group["lr"] = self._rate(share)
         others = batch.other if self.config.objective.triplet > 0 else batch.other[:0]
         with _autocast(self.device):
-            codes = self.model.style_encoder(torch.cat([batch.style, others, batch.manner])).float()
+            codes = self.model.style_encoder(torch.cat([batch.style, others, batch.foreign])).float()
             self._require_finite({"the style code": codes.sum()}, batch)
-            code, other, of_manner = codes.split([len(batch.style), len(others), len(batch.manner)])
+            code, other, of_foreign = codes.split([len(batch.style), len(others), len(batch.foreign)])
             found = self.model.decode(batch.phones, self.model.mix_style(self._dropped(code)))
-            windows = torch.cat([batch.manner_phones, batch.contact_phones], dim=1)
-            said = self.model.decode(windows, self.model.mix_style(self._dropped(of_manner)))
-            usual = batch.manner_phones.shape[1]
+            windows = torch.cat([batch.foreign_phones, batch.contact_phones], dim=1)
+            said = self.model.decode(windows, self.model.mix_style(self._dropped(of_foreign)))
+            usual = batch.foreign_phones.shape[1]
         terms = self.objective(found, code, other, said[:, :usual], said[:, usual:], batch)
         self._require_finite(terms, batch)
         self.optimiser.zero_grad(set_to_none=True)

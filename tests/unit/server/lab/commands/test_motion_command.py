@@ -25,7 +25,7 @@ feed_forward = 32
 phone_embedding = 8
 [data]
 clips = 2
-manners = 3
+foreign = 3
 frames = 40
 style_frames = 40
 [optimisation]

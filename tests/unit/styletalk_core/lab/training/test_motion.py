@@ -10,8 +10,8 @@ import torch
 from styletalk_core.errors import InputError
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.lab.training import config as settings
-from styletalk_core.lab.training.alignment import estimate_lags
-from styletalk_core.lab.training.batches import Batches
+from styletalk_core.lab.training.alignment import estimate_offsets
+from styletalk_core.lab.training.batches import STRETCH, Batches, people_balanced
 from styletalk_core.lab.training.clips import MotionClip, shift, windows
 from styletalk_core.lab.training.evaluation import best_correlation, closure_scores, judge
 from styletalk_core.lab.training.lips import CLOSED, LipMap
@@ -82,7 +82,7 @@ def test_only_the_middle_of_a_bilabial_is_said_in_many_styles(lips: LipMap) -> N
         clip.phones[::9] = np.eye(len(PHONES), dtype=np.float32)[INDEX["M"]]
     plain = replace(CONFIG.augmentation, speed=0.0, noise=0.0, hard=0.0, silence=0.0)
     with_bilabials = Batches(clips, CONFIG.data, plain, lips, mirror_map(FaceModel.load()))[0].contact_phones
-    assert with_bilabials.shape[0] == CONFIG.data.manners and with_bilabials.shape[1] > 0
+    assert with_bilabials.shape[0] == CONFIG.data.foreign and with_bilabials.shape[1] > 0
     assert (with_bilabials[:, :, CONTEXT, INDEX["M"]] == 1).all()
     assert (with_bilabials[:, :, CONTEXT - 1, INDEX["M"]] == 0).all()
 
@@ -139,9 +139,34 @@ def test_resuming_with_other_settings_is_refused(training: MotionTraining, tmp_p
 def test_the_lag_of_a_wild_clip_is_found_and_removed(lips: LipMap) -> None:
     clips = [talking(f"grid/{index}", lips) for index in range(20)]
     clips += [talking(f"wild/{index}", lips, source="wild", lag=3) for index in range(4)]
-    lags = estimate_lags(clips, {clip.name: lips.opening(clip.coefficients) for clip in clips})
-    assert {lags[f"wild/{index}"] for index in range(4)} == {4}
-    assert lags["grid/0"] == 1
+    offsets = estimate_offsets(clips, {clip.name: lips.opening(clip.coefficients) for clip in clips})
+    assert {offsets[f"wild/{index}"].frames for index in range(4)} == {4}
+    assert offsets["grid/0"].frames == 1
+
+
+def test_lips_that_do_not_move_with_the_sound_do_not_agree(lips: LipMap) -> None:
+    clips = [talking(f"grid/{index}", lips) for index in range(20)]
+    clips += [talking(f"wild/{index}", lips, source="wild") for index in range(4)]
+    noise = np.random.default_rng(5).standard_normal((90, 64)).astype(np.float32)
+    clips[-1] = replace(clips[-1], coefficients=noise)
+    offsets = estimate_offsets(clips, {clip.name: lips.opening(clip.coefficients) for clip in clips})
+    assert offsets["wild/3"].agreement < 0.5 < 0.7 < offsets["wild/0"].agreement
+
+
+def test_a_person_of_whom_there_is_much_counts_no_more_and_a_network_half(lips: LipMap) -> None:
+    much = [replace(talking(f"ann/{index}", lips, source="wild"), person="ann") for index in range(40)]
+    little = replace(talking("bob/1", lips, source="wild"), person="bob")
+    made = replace(talking("eve/1", lips, source="generated: by a network"), person="eve")
+    weight = people_balanced([*much, little, made])
+    assert sum(weight[clip.name] for clip in much) == pytest.approx(900)
+    assert weight["bob/1"] == 90 and weight["eve/1"] == 45
+
+
+def test_stretches_of_speech_are_successive_frames(clips: list[MotionClip], lips: LipMap) -> None:
+    batch = Batches(clips, CONFIG.data, CONFIG.augmentation, lips, mirror_map(FaceModel.load()))[0]
+    stretches = batch.foreign_phones.unflatten(1, (-1, STRETCH))
+    past = stretches[:, :, 1:, : CONTEXT - 1].argmax(dim=-1)
+    assert torch.equal(past, stretches[:, :, :-1, 1:CONTEXT].argmax(dim=-1))
 
 
 def test_unknown_future_columns_are_silent() -> None:

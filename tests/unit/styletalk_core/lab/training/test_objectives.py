@@ -14,6 +14,7 @@ from styletalk_core.lab.training.objectives import (
     Objective,
     closure_loss,
     jitter,
+    reach,
     reconstruction,
     structural_dissimilarity,
     triplet,
@@ -65,8 +66,17 @@ def test_one_closed_frame_is_enough_for_a_bilabial_but_not_for_silence() -> None
 def test_shaking_costs_and_lively_motion_does_not() -> None:
     time = torch.arange(60.0)[None, :, None]
     lively = torch.sin(time / 3)
-    assert jitter(lively, lively) == 0 and jitter(0.5 * lively, lively) == 0
-    assert jitter(lively + 0.2 * torch.cos(3.1 * time), lively) > 0.1
+    assert jitter(lively[:, None], lively) == 0 and jitter(0.5 * lively[:, None], lively) == 0
+    assert jitter((lively + 0.2 * torch.cos(3.1 * time))[:, None], lively) > 0.1
+
+
+def test_speech_in_a_style_should_move_every_signal_nearly_as_far_as_its_clip_does() -> None:
+    generator = torch.Generator().manual_seed(0)
+    own, said = (torch.randn(2, 400, 3, generator=generator) for _ in range(2))
+    weight = torch.tensor([1.0, 1.0, 0.0])
+    costs = {share: reach(torch.tensor([1.0, share, 9.0]) * said, own, weight) for share in (0.3, 0.6, 0.9, 1.2)}
+    assert min(costs, key=lambda share: costs[share]) == 0.9
+    assert reach(said + 1, own, weight) > 0.5 + reach(said, own, weight)
 
 
 def test_triplet_wants_styles_a_margin_apart() -> None:
@@ -79,16 +89,17 @@ def test_triplet_wants_styles_a_margin_apart() -> None:
 def terms(config: ObjectiveConfig, contact: Tensor | None = None) -> Mapping[str, Tensor]:
     """What random motion costs; ``contact`` (K, C, 64) is how P, B and M are said in many styles."""
     torch.manual_seed(0)
-    lips = LipMap(np.random.default_rng(0).standard_normal((64, 120)).astype(np.float32), np.ones(64, np.float32))
-    phones, motion = torch.rand(2, 30, WINDOW, len(PHONES)).softmax(-1), torch.randn(2, 30, 64)
-    batch = MotionBatch(
-        ("a", "b"), phones, motion, motion, motion, torch.tensor([0, 1]), motion, phones, phones, motion.mean(1)
+    landmarks, articulators = (
+        np.random.default_rng(0).standard_normal((64, width)).astype(np.float32) for width in (120, 6)
     )
+    lips = LipMap(landmarks, np.ones(64, np.float32), articulators)
+    phones, motion = torch.rand(2, 32, WINDOW, len(PHONES)).softmax(-1), torch.randn(2, 32, 64)
+    batch = MotionBatch(("a", "b"), phones, motion, motion, motion, torch.tensor([0, 1]), motion, phones, phones)
     code = torch.randn(2, 16)
     return Objective(config, lips, 2)(motion, code, code, motion, motion if contact is None else contact, batch)
 
 
-TERMS = ("reconstruction", "lips", "manner", "jitter", "closure", "contact", "sync", "style", "temporal", "triplet")
+TERMS = ("reconstruction", "reach", "jitter", "closure", "contact", "sync", "style", "temporal", "triplet")
 
 
 @pytest.mark.parametrize("name", TERMS)
