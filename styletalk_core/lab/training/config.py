@@ -12,6 +12,10 @@ from styletalk_core.errors import InputError
 
 DEFAULT: Final = Path(__file__).with_name("default.toml")
 _MAX_STRIDE_FRAMES: Final = 2
+PARTS: Final = ("all", "lower", "lower.tail")
+"""What can be trained: all, the lower face's decoder, or only its output layers."""
+_WHOLE_FACE: Final = ("style", "temporal", "triplet")
+"""Terms that look at the upper face or at style codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class ObjectiveConfig:
 class OptimisationConfig:
     """Training length, learning rate and regularisation."""
 
+    part: str = "all"
     steps: int = 3000
     rate: float = 1e-3
     dropout: float = 0.3
@@ -114,6 +119,11 @@ def read(path: Path) -> Config:
     if licence not in ("all", "free"):
         raise InputError(f"{path}: data.licence must be all or free, not {licence!r}")
     config = Config(**{name: _table(path, name, getattr(defaults, name), tables.get(name, {})) for name in known})
+    part = config.optimisation.part
+    if part not in PARTS:
+        raise InputError(f"{path}: optimisation.part must be one of {', '.join(PARTS)}, not {part!r}")
+    if part != "all" and any(getattr(config.objective, name) > 0 for name in _WHOLE_FACE):
+        raise InputError(f'{path}: optimisation.part = "{part}" needs {" = ".join(_WHOLE_FACE)} = 0 in [objective]')
     if config.objective.style > 0 and not 1 <= config.data.stride <= _MAX_STRIDE_FRAMES:
         raise InputError(
             f"{path}: data.stride must be 1 or {_MAX_STRIDE_FRAMES}, not {config.data.stride}: a larger stride "

@@ -23,7 +23,7 @@ from styletalk_core.lab.training.lips import LipMap
 from styletalk_core.lab.training.objectives import Objective
 from styletalk_core.models import checkpoint
 from styletalk_core.models.dimensions import Dimensions
-from styletalk_core.models.styletalk import StyleTalk
+from styletalk_core.models.styletalk import StyleTalk, in_style
 
 DISCRIMINATOR_RATE: Final = 3e-4
 CLIP_NORM: Final = 5.0
@@ -68,9 +68,13 @@ class MotionTraining:
         self.model = StyleTalk(Dimensions(**network)).to(device)
         self.average = StyleTalk(Dimensions(**network)).to(device).eval()
         self.average.load_state_dict(self.model.state_dict())
+        if config.optimisation.part != "all":
+            self.model.requires_grad_(False)
+            self.model.get_submodule(config.optimisation.part).requires_grad_(True)
         drop_hidden(self.model, config.optimisation.dropout)
         self.objective = Objective(config.objective, lips, max(1, len(batches.labels))).to(device)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), lr=config.optimisation.rate, betas=(0.9, 0.98))
+        trained = [weight for weight in self.model.parameters() if weight.requires_grad]
+        self.optimiser = torch.optim.Adam(trained, lr=config.optimisation.rate, betas=(0.9, 0.98))
         self.discriminator = torch.optim.Adam(self.objective.parameters(), lr=DISCRIMINATOR_RATE, betas=(0.5, 0.99))
 
     def train_step(self, share: float) -> dict[str, float]:
@@ -88,9 +92,9 @@ class MotionTraining:
             codes = self.model.style_encoder(torch.cat([batch.style, others, batch.foreign])).float()
             self._require_finite({"the style code": codes.sum()}, batch)
             code, other, of_foreign = codes.split([len(batch.style), len(others), len(batch.foreign)])
-            found = self.model.decode(batch.phones, self.model.mix_style(self._dropped(code)))
+            found = self._decode(batch.phones, code)
             windows = torch.cat([batch.foreign_phones, batch.contact_phones], dim=1)
-            said = self.model.decode(windows, self.model.mix_style(self._dropped(of_foreign)))
+            said = self._decode(windows, of_foreign)
             usual = batch.foreign_phones.shape[1]
         terms = self.objective(found, code, other, said[:, :usual], said[:, usual:], batch)
         self._require_finite(terms, batch)
@@ -106,6 +110,15 @@ class MotionTraining:
         self._update_average()
         self.step += 1
         return {name: value.item() for name, value in terms.items()} | {"discriminators": loss.item()}
+
+    def _decode(self, windows: Tensor, code: Tensor) -> Tensor:
+        """Coefficients (S, N, 64) of windows (S, N, 11, 41) in styles (S, C); the upper face is still if not trained."""
+        model, state = self.model, self.model.mix_style(self._dropped(code))
+        if self.config.optimisation.part == "all":
+            return model.decode(windows, state)
+        moved = model.lower(model.content_encoder(windows), state.lower).float()
+        still = model.dimensions.coefficients - moved.shape[-1]
+        return in_style(F.pad(moved, (0, still)), state.mean[:, None], state.std[:, None])
 
     def _dropped(self, code: Tensor) -> Tensor:
         """Applies dropout to the learnt part of the codes, not to the statistics at their end."""

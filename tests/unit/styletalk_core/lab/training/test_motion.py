@@ -92,6 +92,32 @@ def test_the_loss_falls(training: MotionTraining) -> None:
     assert np.mean(terms[-10:]) < 0.9 * np.mean(terms[:10])
 
 
+@pytest.mark.parametrize("part", ["lower", "lower.tail"])
+def test_only_the_named_part_is_trained(part: str, clips: list[MotionClip], lips: LipMap) -> None:
+    config = replace(
+        CONFIG,
+        objective=settings.ObjectiveConfig(style=0, temporal=0, triplet=0),
+        optimisation=replace(CONFIG.optimisation, part=part),
+    )
+    batches = Batches(clips, CONFIG.data, CONFIG.augmentation, lips, mirror_map(FaceModel.load()))
+    training = MotionTraining(config, batches, lips, torch.device("cpu"))
+    before = {name: weight.clone() for name, weight in training.model.named_parameters()}
+    training.train_step(0.0)
+    changed = {name for name, weight in training.model.named_parameters() if not torch.equal(weight, before[name])}
+    assert changed and all(name.startswith(f"{part}.") for name in changed)
+
+
+def test_the_lower_face_alone_moves_as_in_the_whole_network(clips: list[MotionClip], lips: LipMap) -> None:
+    whole = make_training(clips, lips)
+    whole.model.eval()
+    batch, still = whole.batches[0], replace(CONFIG.optimisation, part="lower", dropout=0.0)
+    code = whole.model.style_encoder(batch.style)
+    whole.config = replace(CONFIG, optimisation=still)
+    alone = whole._decode(batch.phones, code)
+    expected = whole.model.decode(batch.phones, whole.model.mix_style(code))
+    assert torch.allclose(alone[..., :13], expected[..., :13], atol=1e-5)
+
+
 def test_dropout_keeps_the_mean_and_depends_on_the_seed() -> None:
     torch.manual_seed(1)
     first = dropped(torch.ones(333, 301), 0.3)
@@ -230,6 +256,8 @@ def test_added_silence_closes_the_lips(clips: list[MotionClip], lips: LipMap) ->
         ("[network", "cannot be read"),
         ('[data]\nlicence = "any"', "must be all or free"),
         ("[data]\nstride = 3", "data.stride must be 1 or 2, not 3"),
+        ('[optimisation]\npart = "upper"', "optimisation.part must be one of all, lower, lower.tail, not 'upper'"),
+        ('[optimisation]\npart = "lower"', "needs style = temporal = triplet = 0"),
     ],
 )
 def test_wrong_settings_are_named(text: str, message: str, tmp_path: Path) -> None:
@@ -246,3 +274,7 @@ def test_the_card_says_what_went_in(clips: list[MotionClip]) -> None:
 
 def test_the_default_file_holds_every_setting() -> None:
     assert settings.read(settings.DEFAULT) == settings.Config()
+
+
+def test_the_settings_of_the_lower_face_can_be_used() -> None:
+    assert settings.read(settings.DEFAULT.with_name("lower_face.toml")).optimisation.part == "lower"
