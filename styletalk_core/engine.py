@@ -22,6 +22,7 @@ from styletalk_core.library.style_codes import StyleCodes, fade
 from styletalk_core.library.style_map import StylePosition
 from styletalk_core.library.style_motion import StyleMotion, StyleMotions
 from styletalk_core.library.styles import NEUTRAL, StyleLibrary
+from styletalk_core.models.steadying import steady
 from styletalk_core.models.style_decoder import load_decoder
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW
 from styletalk_core.recognizer.stream import Recognition, Recognizer, RecognizerStream
@@ -60,6 +61,8 @@ class _Slot:
     """Background image; None for transparency."""
     fade_frames: int = 0
     faded: int = 0
+    decoded: NDArray[np.float32] | None = None
+    """(64,) the last decoded frame, before steadying."""
     window: "MotionWindow | None" = None
     """Motion history for the paper's renderer."""
 
@@ -235,9 +238,14 @@ class ModelEngine:
         return self._recognizer.push([self._slots[slot].recognizer for slot in slots], audio)
 
     def decode(self, slots: Sequence[int], posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Decodes one phone window (11, 41) per slot, (N, 11, 41), into expressions (N, 64)."""
-        state = self._decoder.join([self._advance(self._slots[slot]) for slot in slots])
-        return self._decoder.decode(posteriors, state)
+        """Decodes one phone window (11, 41) per slot, (N, 11, 41), into the next expression of each, (N, 64)."""
+        sessions = [self._slots[slot] for slot in slots]
+        state = self._decoder.join([self._advance(session) for session in sessions])
+        decoded = self._decoder.decode(posteriors, state)
+        before = [now if s.decoded is None else s.decoded for s, now in zip(sessions, decoded, strict=True)]
+        for session, now in zip(sessions, decoded, strict=True):
+            session.decoded = now.copy()
+        return steady(np.stack(before), decoded)
 
     def render(
         self,

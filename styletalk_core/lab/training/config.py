@@ -25,7 +25,7 @@ class NetworkConfig:
     width: int = 128
     heads: int = 4
     feed_forward: int = 512
-    layers: int = 1
+    layers: int = 2
     phone_embedding: int = 64
     experts: int = 8
     temperature: float = 1.0
@@ -64,15 +64,15 @@ class ObjectiveConfig:
     """Weight of each term of the objective; 0 switches it off."""
 
     reconstruction: float = 88.0
-    reach: float = 20.0
-    jitter: float = 5.0
-    closure: float = 0.0
+    reach: float = 60.0
+    jitter: float = 10.0
+    closure: float = 3.0
     contact: float = 3.0
     sync: float = 0.0
     style: float = 0.5
     temporal: float = 0.5
     triplet: float = 0.5
-    l1_share: float = 0.3
+    l1_share: float = 0.2
 
 
 @dataclass(frozen=True, slots=True)

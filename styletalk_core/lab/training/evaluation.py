@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from styletalk_core.lab.training.clips import MotionClip, windows
 from styletalk_core.lab.training.lips import CLOSED, LipMap
+from styletalk_core.models.steadying import steadied
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
 
@@ -67,7 +68,7 @@ def generate(model: StyleTalk, clip: MotionClip, style: Array, future: int = CON
     assert clip.phones is not None
     state = model.mix_style(model.encode_style(torch.from_numpy(style))[None])
     cut = torch.from_numpy(windows(clip.phones, future))
-    return np.concatenate([model.decode(part[None], state)[0].numpy() for part in torch.split(cut, 256)])
+    return steadied(np.concatenate([model.decode(part[None], state)[0].numpy() for part in torch.split(cut, 256)]))
 
 
 def evaluate(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap, future: int = CONTEXT) -> Evaluation:

@@ -5,7 +5,7 @@ Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
 Deviation: SSIM is taken over time within a clip, signal by signal, because its contrast term then asks for the true
 range of motion, which L1 alone halves; `test_objectives.py` proves it. The signals are the articulators of the lips and
 the coefficients, so that every direction in which lips move counts alike, however small. `reach` (speech in anybody
-else's style moves each signal through the values that it has in that style's clip), `contact` (lips that meet on P, B
+else's style gives each signal the mean and the deviation that it has in that style's clip), `contact` (lips that meet on P, B
 and M in every style), `jitter`, `closure_loss` and the share of the mean position are this project's additions.
 
 Runs on: any torch device; pure.
@@ -26,17 +26,17 @@ from styletalk_core.lab.training.discriminators import (
     TemporalDiscriminator,
 )
 from styletalk_core.lab.training.lips import CLOSED, LipMap
+from styletalk_core.models.steadying import KEPT
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
 
 _MARGIN = 5.0
 _LOWER = 13
 _ARTICULATOR_WEIGHT = 3.0
 _UPPER_WEIGHT = 0.2
-_REACH = 0.9
-"""Share of a style clip's deviation that speech in its style should have: all of it costs more than it shows, because
-half of what lips do cannot be predicted."""
-_STILL = 0.1
-"""Deviation below which the scale of a signal stays the same."""
+_REACH = 0.95
+"""Share of a style clip's deviation that speech in its style should have."""
+_STILL = 0.05
+"""Added to deviations and to trembling, so that a signal that rests does not count."""
 _SSIM_FLOOR = 0.02
 _REST_SHARE = 1.5
 """Weight of the clip's mean position in each reconstruction term; it is part of the style."""
@@ -87,15 +87,15 @@ def apart(gap: Tensor) -> Tensor:
 
 
 def reach(found: Tensor, own: Tensor, weight: Tensor) -> Tensor:
-    """Wasserstein distance between the values of each signal in speech (K, M, D) and in the style's clip (K, L, D).
+    """How far mean and deviation of each signal in speech (K, M, D) are from those of the style's clip (K, L, D).
 
-    In units of the clip's deviation, averaged under weight (D,); the clip's values are drawn together to `_REACH`.
+    The mean counts in the clip's deviations, the deviation by its logarithm, whose optimum no sampling noise moves;
+    averaged under weight (D,).
     """
-    mean, std = own.mean(dim=1, keepdim=True), own.std(dim=1, keepdim=True)
-    index = torch.linspace(0, own.shape[1] - 1, found.shape[1], device=own.device).round().long()
-    wanted = mean + _REACH * (own.sort(dim=1).values[:, index] - mean)
-    apart_ = ((found.sort(dim=1).values - wanted) / (std + _STILL)).abs().mean(dim=1)
-    return (apart_ * weight).sum(dim=-1).mean() / weight.sum()
+    (mean_f, std_f), (mean_o, std_o) = ((x.mean(dim=1), x.std(dim=1) + _STILL) for x in (found, own))
+    off = (mean_f - mean_o).abs() / std_o
+    apart_ = (std_f / std_o / _REACH).log().square()
+    return ((off + apart_) * weight).sum(dim=-1).mean() / weight.sum()
 
 
 def jitter(found: Tensor, own: Tensor) -> Tensor:
@@ -119,6 +119,7 @@ class Objective(torch.nn.Module):
 
     landmarks: Tensor
     gap: Tensor
+    kept: Tensor
     signals: Tensor
     """(64, 6 + 64): articulators of about unit deviation, then the coefficients."""
     weight: Tensor
@@ -137,6 +138,7 @@ class Objective(torch.nn.Module):
         weight[articulators.shape[1] + _LOWER :] = _UPPER_WEIGHT
         self.register_buffer("landmarks", landmarks, persistent=False)
         self.register_buffer("gap", gap, persistent=False)
+        self.register_buffer("kept", torch.from_numpy(KEPT), persistent=False)
         self.register_buffer("signals", torch.cat([articulators, torch.eye(len(gap))], dim=1), persistent=False)
         self.register_buffer("weight", weight, persistent=False)
 
@@ -154,14 +156,16 @@ class Objective(torch.nn.Module):
             batch: inputs and targets of the batch.
         """
         c, true = self.config, batch.target
-        foreign, moves = batch.foreign @ self.signals, said @ self.signals
+        stretches = said.unflatten(1, (-1, STRETCH))
+        before, now = stretches[:, :, :-1], stretches[:, :, 1:]
+        foreign, moves = batch.foreign @ self.signals, (now + self.kept * (before - now)) @ self.signals
         lips = self.signals.shape[1] - len(self.gap) + _LOWER
         terms: dict[str, Callable[[], Tensor]] = {
             "reconstruction": lambda: reconstruction(
                 found @ self.signals, true @ self.signals, c.l1_share, self.weight
             ),
-            "reach": lambda: reach(moves, foreign, self.weight),
-            "jitter": lambda: jitter(moves[..., :lips].unflatten(1, (-1, STRETCH)), foreign[..., :lips]),
+            "reach": lambda: reach(moves.flatten(1, 2), foreign, self.weight),
+            "jitter": lambda: jitter(moves[..., :lips], foreign[..., :lips]),
             "closure": lambda: closure_loss(found @ self.gap, true @ self.gap, batch.phones[:, :, CONTEXT]),
             "contact": lambda: apart(contact @ self.gap).sum() / max(1, contact[..., 0].numel()) / CLOSED,
             "sync": lambda: (

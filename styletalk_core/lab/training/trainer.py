@@ -94,7 +94,9 @@ class MotionTraining:
             code, other, of_foreign = codes.split([len(batch.style), len(others), len(batch.foreign)])
             found = self._decode(batch.phones, code)
             windows = torch.cat([batch.foreign_phones, batch.contact_phones], dim=1)
+            self.model.eval()  # what spread and trembling are judged by must not be dropout's
             said = self._decode(windows, of_foreign)
+            self.model.train()
             usual = batch.foreign_phones.shape[1]
         terms = self.objective(found, code, other, said[:, :usual], said[:, usual:], batch)
         self._require_finite(terms, batch)
@@ -123,7 +125,7 @@ class MotionTraining:
     def _dropped(self, code: Tensor) -> Tensor:
         """Applies dropout to the learnt part of the codes, not to the statistics at their end."""
         width = self.model.dimensions.width
-        learnt = F.dropout(code[:, :width], self.config.optimisation.dropout)
+        learnt = F.dropout(code[:, :width], self.config.optimisation.dropout, self.model.training)
         return torch.cat([learnt, code[:, width:]], dim=1)
 
     def _require_finite(self, values: Mapping[str, Tensor], batch: MotionBatch) -> None:

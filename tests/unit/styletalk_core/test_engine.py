@@ -45,7 +45,7 @@ def test_a_blend_moves_the_face_between_its_styles(engine: ModelEngine) -> None:
         way = (mean - happy.mean(0)) @ (angry.mean(0) - happy.mean(0)) / apart**2
         assert previous + 0.05 < way < 1, share
         previous = way
-    assert spoken(engine, {"happy": 1.0}) == pytest.approx(happy, abs=1e-5)
+    assert spoken(engine, {"happy": 1.0})[1:] == pytest.approx(happy[1:], abs=1e-5)
 
 
 def test_a_background_stays_through_a_change_of_avatar(engine: ModelEngine) -> None:
@@ -62,14 +62,17 @@ def test_a_background_stays_through_a_change_of_avatar(engine: ModelEngine) -> N
 
 
 def test_a_blend_is_faded_in(engine: ModelEngine) -> None:
-    """The first frame is nearly the old face, and no step is larger than a few of the sixteen frames' share."""
+    """The first frame is nearly the old face, and no step is larger than a few of the sixteen frames' share.
+
+    What is kept of the frame before ends a frame after the fade.
+    """
     before = spoken(engine, "neutral", frames=1)[0]
     engine.set_style(SLOT, {"surprised": 0.5, "happy": 0.5}, 1.0, 0.5)
     window = np.eye(len(PHONES), dtype=np.float32)[SENTENCE[:WINDOW]][None]
     faces = np.concatenate([before[None], *(engine.decode([SLOT], window) for _ in range(20))])
     steps = np.linalg.norm(np.diff(faces, axis=0), axis=1)
     assert steps[:15].max() < 0.35 * np.linalg.norm(faces[-1] - before)
-    assert steps[15:].max() == pytest.approx(0, abs=1e-5)
+    assert steps[17:].max() == pytest.approx(0, abs=1e-5)
 
 
 def test_every_style_has_a_place_and_a_code_of_its_own_motion(engine: ModelEngine, tmp_path: Path) -> None:
