@@ -1,7 +1,7 @@
 """Steadying of the lower face: a little of the frame before is kept in every frame.
 
-A phone window moves on by a whole column from frame to frame, so that lips tremble more than people's do. Two frames are
-enough to halve it, at the price of a quarter of a frame of delay. Without memory beyond the frame before.
+A phone window moves on by a whole column from frame to frame, so that lips tremble more than people's do. A quarter of
+one frame takes a third of it away, at the price of a quarter of a frame of delay.
 
 Runs on: any thread; pure.
 """

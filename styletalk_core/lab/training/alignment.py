@@ -1,8 +1,8 @@
 """Audio-video offset of in-the-wild clips (section 4.1: training data must be synchronised).
 
-A ridge regression from phone windows to mouth opening, fitted first on a source whose lag is known, predicts how the
-mouth should move; the lag at which the tracked mouth agrees best is the clip's offset. Clips of a second say little each,
-so their agreement is weighed against how often each lag occurs in the whole source.
+A ridge regression from phone windows to mouth opening, fitted first on a source whose lag is known, predicts how
+the mouth should move; the lag at which the tracked mouth agrees best is the clip's offset. Clips of a second say
+little each, so their agreement is weighed against how often each lag occurs in the whole source.
 
 Runs on: any thread; pure apart from reading clips.
 """

@@ -64,7 +64,7 @@ class MotionBatch:
     foreign: Tensor
     """(K, L, 64) float32, clips of many more styles, known and unknown ones in equal parts."""
     foreign_phones: Tensor
-    """(K, M, 11, 41) float32, stretches of `STRETCH` frames of anybody's speech, one after the other, to say in them."""
+    """(K, M, 11, 41) float32, stretches of `STRETCH` frames of anybody's speech, one after the other."""
     contact_phones: Tensor
     """(K, C, 11, 41) float32, windows around the middle of a P, B or M from this batch to say in those styles."""
 

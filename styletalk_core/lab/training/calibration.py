@@ -1,8 +1,8 @@
 """Calibrates how far the lips of a finished network go in each direction: `styletalk train motion-calibration`.
 
-What the words tell of a mouth's width is less than of its opening, and a network moves as far as it is sure. The range
-of every articulator is measured on the training people, each in the style of the own clip, and the output layer turned so
-that all ranges become `RANGE`. It works in units of the style's deviation, and so goes with every style.
+What the words tell of a mouth's width is less than of its opening, and a network moves as far as it is sure. The
+range of every articulator is measured on the training people, each in the style of the own clip, and the output layer
+turned so that all ranges become `RANGE`. It works in units of the style's deviation, and so goes with every style.
 
 Runs on: the main thread of the command line; seconds.
 """
@@ -90,7 +90,7 @@ def calibrate(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap) -> Fl
 
 
 def ranges(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap) -> Float:
-    """Deviation of each articulator in the clips' own styles over that of the truth: geometric mean over clips, (6,)."""
+    """Deviation of each articulator in the clips' own styles over the truth's: geometric mean over clips, (6,)."""
     shares = []
     for clip in clips:
         found, true = (

@@ -3,10 +3,11 @@
 Every term has a weight in `ObjectiveConfig`; weight 0 switches it off.
 
 Deviation: SSIM is taken over time within a clip, signal by signal, because its contrast term then asks for the true
-range of motion, which L1 alone halves; `test_objectives.py` proves it. The signals are the articulators of the lips and
-the coefficients, so that every direction in which lips move counts alike, however small. `reach` (speech in anybody
-else's style gives each signal the mean and the deviation that it has in that style's clip), `contact` (lips that meet on P, B
-and M in every style), `jitter`, `closure_loss` and the share of the mean position are this project's additions.
+range of motion, which L1 alone halves; `test_objectives.py` proves it. The signals are the articulators of the lips
+and the coefficients, so that every direction in which lips move counts alike, however small. `reach` (speech in
+anybody else's style gives each signal the mean and the deviation that it has in that style's clip), `contact` (lips
+that meet on P, B and M in every style), `jitter`, `closure_loss` and the share of the mean position are this project's
+additions.
 
 Runs on: any torch device; pure.
 """

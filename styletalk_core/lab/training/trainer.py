@@ -114,7 +114,7 @@ class MotionTraining:
         return {name: value.item() for name, value in terms.items()} | {"discriminators": loss.item()}
 
     def _decode(self, windows: Tensor, code: Tensor) -> Tensor:
-        """Coefficients (S, N, 64) of windows (S, N, 11, 41) in styles (S, C); the upper face is still if not trained."""
+        """Coefficients (S, N, 64) of windows (S, N, 11, 41) in styles (S, C); an untrained upper face is still."""
         model, state = self.model, self.model.mix_style(self._dropped(code))
         if self.config.optimisation.part == "all":
             return model.decode(windows, state)
