@@ -1,7 +1,8 @@
 """Renderer fidelity: compares a real video with its tracked motion rendered on its first frame.
 
 Metrics as the CLI contract defines them: SSIM (Wang 2004), CPBD (Narvekar and Karam 2011), mouth landmark distance on
-256 x 256 faces, and mean absolute error around the mouth, with and without the layers behind lips and eyelids.
+256 x 256 faces, mean absolute error around the mouth, with and without the layers behind lips and eyelids, and the
+contrast and brightness inside the mouth, relative to the real one's, by its opening (see `mouth_light`).
 Runs on: any thread; seconds per clip.
 """
 
@@ -16,6 +17,7 @@ import numpy as np
 from styletalk_core.errors import InputError
 from styletalk_core.face.landmarks import LIPS
 from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.lab.evaluation.mouth_light import MouthLight, mouth_light
 from styletalk_core.lab.evaluation.reenactment import motion_of_landmarks, portrait_of_frame
 from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
@@ -42,10 +44,12 @@ class Fidelity:
     m_lmd: float
     mouth_l1: float
     mouth_l1_plain_warp: float
+    inside: MouthLight
 
     def rounded(self) -> dict[str, float]:
         """The metrics rounded for display."""
-        return {name: round(value, 4) for name, value in asdict(self).items()}
+        values = {name: value for name, value in asdict(self).items() if name != "inside"} | self.inside.figures()
+        return {name: round(value, 4) for name, value in values.items()}
 
 
 def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fidelity:
@@ -57,12 +61,13 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
     frames, landmarks = _face_frames(path, tracker, every)
     renderer = MeshRenderer(portrait_of_frame(frames[0], landmarks[0]), SIZE)
     motion = motion_of_landmarks(renderer, landmarks)
-    ssims, sharpness, distances, errors = [], [], [], []
+    ssims, sharpness, distances, errors, inside = [], [], [], [], []
     for index, (frame, points) in enumerate(zip(frames, landmarks, strict=True)):
         driven = motion.offsets[index], motion.pose[index], motion.gaze[index], float(motion.blink[index])
         image, plain = (renderer.render_offsets(*driven, layers=layers) for layers in (True, False))
         ssims.append(ssim(image, frame))
         sharpness.append((cpbd(image), cpbd(frame)))
+        inside.append((mouth_light(image, points), mouth_light(frame, points)))
         mouth = _mouth_window(points)
         errors.append([float(np.abs(p[mouth].astype(int) - frame[mouth]).mean()) for p in (image, plain)])
         with suppress(InputError):
@@ -77,6 +82,7 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
         m_lmd=float(np.mean(distances)) if distances else float("nan"),
         mouth_l1=float(error),
         mouth_l1_plain_warp=float(plain_error),
+        inside=MouthLight.compared(inside),
     )
 
 
