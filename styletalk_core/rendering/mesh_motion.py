@@ -18,7 +18,7 @@ from styletalk_core.rendering.mouth.anatomy import JAW
 from styletalk_core.rendering.raster.opening import smooth_curve
 
 _SEALED: Final = 0.014
-"""Lip gap below which the lips are closed, in inter-ocular distances."""
+"""Lip gap below which the lips are drawn together, completely below half of it, in inter-ocular distances."""
 _LIDS_MEET: Final = 0.12
 """Share of the eye opening by which the lower lid rises in a blink."""
 _FOLD_FOLLOWS: Final = 0.42
@@ -200,7 +200,7 @@ def _seal_lips(shape: Any, unit: Any) -> None:
     """Prevents the lips from intersecting and closes gaps too small to be intended."""
     for k in range(len(_UPPER_LIP)):
         above, below = _UPPER_LIP[k], _LOWER_LIP[k]
-        share = (shape[below, 1] - shape[above, 1]) / (np.float32(_SEALED) * unit)
+        share = 2 * (shape[below, 1] - shape[above, 1]) / (np.float32(_SEALED) * unit) - 1
         share = min(max(share, np.float32(0)), np.float32(1))
         for axis in range(3):
             middle = (shape[above, axis] + shape[below, axis]) / 2

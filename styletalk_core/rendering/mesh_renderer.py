@@ -19,8 +19,8 @@ from styletalk_core.rendering.arrays import Float, Image, Index
 from styletalk_core.rendering.face_mesh import EYES, LANDMARKS, HeadMesh, eye_distance_px
 from styletalk_core.rendering.mesh_motion import MeshMotion, MeshState
 from styletalk_core.rendering.mouth.interior import MouthInterior
-from styletalk_core.rendering.mouth.neutral import resting_mouth
-from styletalk_core.rendering.mouth.photo_teeth import with_closed_lips
+from styletalk_core.rendering.mouth.lips import heal_lips
+from styletalk_core.rendering.mouth.neutral import resting_offsets
 from styletalk_core.rendering.mouth.retouch import Retouch
 from styletalk_core.rendering.portrait.eyeball import LID_APPEARS, Eyeball, Eyelid
 from styletalk_core.rendering.portrait.person_mask import empty_background, foreground_colors
@@ -91,7 +91,7 @@ class MeshRenderer:
         self.head = fit_head(in_output[None], self._model.mean)
         self._to_picture = self.head.scale[0] * self.head.rotation[0].T
         face = self.head.remove(in_output[None])[0]
-        self.resting_offsets = -self._model.offsets(resting_mouth(face, self._model)[None])[0]
+        self.resting_offsets = resting_offsets(face, self._model)
         self.resting_face = face + self.resting_offsets
         neutral = mesh.vertices.copy()
         neutral[:LANDMARKS] += self.resting_offsets @ self._to_picture
@@ -101,8 +101,7 @@ class MeshRenderer:
         self._lids = [Eyelid(image, in_texture, eye, texture_unit) for eye in EYES]
         resting = _rescaled(neutral[:LANDMARKS], side / size)
         self._mouth = MouthInterior(image, in_texture, resting, texture_unit)
-        photo_teeth = self._mouth.shows_teeth
-        self.person = with_closed_lips(self._photo, in_texture, texture_unit) if photo_teeth else self._photo
+        self.person = heal_lips(self._photo, in_texture, texture_unit)
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
         usual_openness = float(lid_gaps(self._model.mean).mean() * self.head.scale[0])
         self._motion = MeshMotion(

@@ -1,1 +1,1 @@
-"""Scripts that build the packaged presenters, the teeth texture and the contact sheets."""
+"""Scripts that build the packaged presenters, the rows of teeth and the contact sheets."""

@@ -1,13 +1,11 @@
-"""Geometry and shading of palate, tongue and teeth between parted lips; colours are supplied by the caller.
+"""Geometry and light of palate, tongue and teeth between parted lips; colours are supplied by the caller.
 
 Lengths are inter-ocular distances (about 90 mm), x right and y down from the middle of the closed lips. The upper teeth
-are fixed to the head, the lower teeth and the tongue to the jaw. The row of teeth is a texture made from a synthetic
-face (see `styletalk_core/lab/assets/teeth_texture.py`).
+are fixed to the head, the lower teeth and the tongue to the jaw. The light comes from the front: the palate is nearly
+black, the upper lip shades the teeth, and the tongue is lit only towards its tip.
 Runs on: any thread; pure.
 """
 
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 import cv2
@@ -15,36 +13,25 @@ import numba
 import numpy as np
 
 from styletalk_core.rendering.arrays import Float
+from styletalk_core.rendering.mouth.teeth_row import TeethRow
 from styletalk_core.rendering.raster.sampling import sample
 
 PARTS: Final = ("palate", "tongue", "lower teeth", "upper teeth")
 JAW: Final = (152, 175, 199, 200, 148, 377, 171, 396)
 """Landmarks of the chin, which move with the lower teeth."""
 
-_TEETH_SCALE: Final = 1 / 794  # size of a texture pixel
-_TEETH_WHITE: Final = 0.93  # brightness of the enamel in the texture
-_UPPER_EDGE: Final = 0.018  # lower edge of the upper teeth, below the line of the closed lips
-_LOWER_EDGE: Final = 0.027  # upper edge of the lower teeth, below the same line
-_LOWER_WIDTH: Final = 0.74  # width of the lower row, relative to the upper one
-_LOWER_GUM: Final = 0.3  # share of the texture that the lower lip always covers
-_TONGUE_CENTER, _TONGUE_HEIGHT, _TONGUE_WIDTH = 0.075, 0.115, 0.225
-_UPPER_SHADOW, _LOWER_SHADOW = 0.045, 0.014  # depth of the lips' shadows
-_CORNER_SHADE: Final = 0.62
+_TONGUE_CENTER, _TONGUE_HEIGHT, _TONGUE_WIDTH = 0.078, 0.135, 0.25
+_UPPER_SHADOW, _LOWER_SHADOW = 0.05, 0.012  # depth of the lips' shadows
+_CORNER_SHADE: Final = 0.8
 _compiled = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
 class MouthAnatomy:
     """The parts of an open mouth, sampled at any position."""
 
-    def __init__(self, pixel: float, upper_teeth: bool = True, lower_teeth: bool = True) -> None:
-        """``pixel`` is the distance between sampled positions; finer detail is averaged beforehand.
-
-        A row of teeth that is visible in the portrait is omitted.
-        """
-        self._upper_share, self._lower_share = float(upper_teeth), float(lower_teeth)
-        scale = min(1.0, _TEETH_SCALE / pixel * 1.5)
-        self._teeth = cv2.resize(_teeth_texture(), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        self._teeth_scale = _TEETH_SCALE / scale
+    def __init__(self, pixel: float, upper: TeethRow, lower: TeethRow) -> None:
+        """``pixel`` is the distance between sampled positions; finer detail is averaged beforehand."""
+        self._rows = [*_prepared(lower, pixel), *_prepared(upper, pixel)]
 
     def paint(
         self,
@@ -67,10 +54,14 @@ class MouthAnatomy:
             half_width: half width of the mouth at rest.
             colors: (4, 3) colours of the `PARTS`.
         """
-        shares = np.array([self._lower_share, self._upper_share], np.float32)
-        return np.asarray(
-            _paint(visible, places, lips, distance, jaw, half_width, colors, self._teeth, self._teeth_scale, shares)
-        )
+        return np.asarray(_paint(visible, places, lips, distance, jaw, half_width, colors, *self._rows))
+
+
+def _prepared(row: TeethRow, pixel: float) -> tuple[Float, Float]:
+    """Return a row's texture, no finer than needed for sampling every ``pixel``, and its left, top and pixel (3,)."""
+    scale = min(1.0, row.pixel / pixel * 1.5)
+    rgba = cv2.resize(row.rgba, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(rgba, np.float32), np.array([row.left, row.top, row.pixel / scale], np.float32)
 
 
 @_compiled
@@ -82,11 +73,12 @@ def _paint(
     jaw: Any,
     half_width: float,
     colors: Any,
-    teeth: Any,
-    teeth_scale: float,
-    shares: Any,
+    lower_teeth: Any,
+    lower_frame: Any,
+    upper_teeth: Any,
+    upper_frame: Any,
 ) -> Any:
-    """See `MouthAnatomy.paint`; ``shares`` (2,) are 1 if there are lower and upper teeth, else 0."""
+    """See `MouthAnatomy.paint`."""
     painted = np.zeros((*visible.shape, 3), np.float32)
     lower, upper = np.zeros(4, np.float32), np.zeros(4, np.float32)
     for row in range(visible.shape[0]):
@@ -95,24 +87,21 @@ def _paint(
                 continue
             x = places[0, 0] * column + places[0, 1] * row + places[0, 2]
             y = places[1, 0] * column + places[1, 1] * row + places[1, 2]
-            from_jaw = x - jaw[0]
-            _row_of_teeth(teeth, teeth_scale, from_jaw / _LOWER_WIDTH, jaw[1] + _LOWER_EDGE - y, _LOWER_GUM, lower)
-            _row_of_teeth(teeth, teeth_scale, x, y - _UPPER_EDGE, 0.0, upper)
-            for k in range(4):
-                lower[k] *= shares[0]
-                upper[k] *= shares[1]
-            shown, tone = _tongue(from_jaw, y - jaw[1])
+            _teeth(lower_teeth, lower_frame, x - jaw[0], y - jaw[1], lower)
+            _teeth(upper_teeth, upper_frame, x, y, upper)
+            shown, tone = _tongue(x - jaw[0], y - jaw[1])
             light = _light(
                 abs(x) / (1.05 * half_width), (row - lips[0, column]) * distance, (lips[1, column] - row) * distance
             )
             behind_upper = 1 - upper[3]
             behind_teeth = behind_upper * (1 - lower[3])
-            # Without light, every part is as dark and red as the palate.
-            dark = 1 - light * (shown * behind_teeth + lower[3] * behind_upper + upper[3])
+            # Without light, every part is as dark as the palate; the tongue, further back, loses its light sooner.
+            tongue = shown * tone * light * behind_teeth
+            dark = 1 - light * (lower[3] * behind_upper + upper[3]) - tongue
             for k in range(3):
-                enamel = (lower[k] * behind_upper * colors[2, k] + upper[k] * colors[3, k]) / _TEETH_WHITE
-                lit = shown * tone * behind_teeth * colors[1, k] + enamel
-                painted[row, column, k] = dark * colors[0, k] + light * lit
+                enamel = lower[k] * behind_upper * colors[2, k] + upper[k] * colors[3, k]
+                level = dark * colors[0, k] + tongue * colors[1, k] + light * enamel
+                painted[row, column, k] = min(level, np.float32(255))
     return painted
 
 
@@ -121,8 +110,9 @@ def _tongue(x: float, y: float) -> tuple[float, float]:
     """Opacity and brightness of the tongue at a position relative to the jaw."""
     across, down = x / _TONGUE_WIDTH, (y - _TONGUE_CENTER) / _TONGUE_HEIGHT
     body = min(max(1 - across * across - down * down, 0.0), 1.0)
-    groove = 1 - 0.14 * np.exp(-((across / 0.12) ** 2))
-    return min(body / 0.7, 1.0), (0.45 + 0.55 * np.sqrt(body)) * groove
+    groove = 1 - 0.16 * np.exp(-((across / 0.12) ** 2))
+    front = min(max(0.82 + 0.55 * down, 0.2), 1.0)
+    return min(body / 0.55, 1.0), front * groove
 
 
 @_compiled
@@ -132,30 +122,15 @@ def _light(corner: Any, below_upper: Any, above_lower: Any) -> Any:
     under_upper = min(max(below_upper / _UPPER_SHADOW, 0.0), 1.0)
     under_lower = min(max(above_lower / _LOWER_SHADOW, 0.0), 1.0)
     side = 1 - _CORNER_SHADE * corner * corner * np.sqrt(corner)
-    return side * (0.3 + 0.7 * under_upper**0.8) * (0.6 + 0.4 * under_lower)
+    return side * (0.2 + 0.8 * under_upper**0.6) * (0.6 + 0.4 * under_lower)
 
 
 @_compiled
-def _row_of_teeth(teeth: Any, scale: float, x: float, below_edge: float, hidden: float, out: Any) -> None:
-    """Samples a row of teeth with its cutting edge at ``below_edge`` = 0 into ``out`` (4,), premultiplied RGBA.
-
-    ``hidden`` is the share of the texture at the gums that is never visible.
-    """
-    height, columns = teeth.shape[:2]
-    across = x / scale + columns / 2 - 0.5
-    down = max(below_edge / scale + height - 3, hidden * height)
-    if 0 <= across <= columns - 1 and 0 <= down <= height - 1:
+def _teeth(teeth: Any, frame: Any, x: float, y: float, out: Any) -> None:
+    """Samples a row of teeth into ``out`` (4,), premultiplied RGBA; ``frame`` is its left, top and pixel."""
+    height, width = teeth.shape[:2]
+    across, down = (x - frame[0]) / frame[2], (y - frame[1]) / frame[2]
+    if 0 <= across <= width - 1 and 0 <= down <= height - 1:
         sample(teeth, across, down, out)
     else:
         out[:] = 0
-
-
-@cache
-def _teeth_texture() -> Float:
-    """Loads the texture: (h, w, 4) premultiplied RGBA float32, 0..1."""
-    data = np.frombuffer((files("styletalk_core") / "portraits" / "teeth.png").read_bytes(), np.uint8)
-    bgra = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
-    assert bgra is not None
-    rgba: Float = cv2.cvtColor(bgra, cv2.COLOR_BGRA2RGBA).astype(np.float32) / 255
-    rgba[..., :3] *= rgba[..., 3:]
-    return rgba

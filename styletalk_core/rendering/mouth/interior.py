@@ -8,22 +8,22 @@ import numpy as np
 from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP
 from styletalk_core.rendering.mouth.anatomy import JAW, MouthAnatomy
-from styletalk_core.rendering.mouth.photo_mouth import PhotoMouth
-from styletalk_core.rendering.mouth.photo_teeth import photo_teeth
+from styletalk_core.rendering.mouth.teeth_bank import row_for
+from styletalk_core.rendering.mouth.teeth_row import find_rows
 from styletalk_core.rendering.raster.opening import Opening, Patch
 
 _CHEEKS = (50, 280, 205, 425)
-# Fitted to the mouth interiors in about 150 clips of talking people, relative to their cheeks.
-_ENAMEL = np.array([1.05, 0.98, 0.95], np.float32)
-_ENAMEL_BRIGHTNESS = (100.0, 0.62)  # grey levels: constant, share of the cheek brightness
-_MAX_BRIGHTNESS = 175.0
-_LOWER_TEETH = 0.84  # relative to the upper teeth
-_TONGUE = np.array([0.88, 0.66, 0.70], np.float32)  # relative to the cheeks
-_PALATE = np.array([0.45, 0.29, 0.31], np.float32)  # relative to the cheeks
+# Fitted to the mouth interiors of about 60 clips of talking people, relative to their cheeks.
+_ENAMEL = np.array([1.06, 0.98, 0.89], np.float32)
+_ENAMEL_BRIGHTNESS = (92.0, 0.9)  # grey levels: constant, share of the cheek brightness
+_MAX_BRIGHTNESS = 238.0
+_LOWER_TEETH = 0.85  # relative to the upper teeth
+_TONGUE = np.array([0.95, 0.60, 0.62], np.float32)  # relative to the cheeks
+_PALATE = np.array([0.22, 0.12, 0.11], np.float32)  # relative to the cheeks
 _TYPICAL_SKIN = np.array([1.25, 0.98, 0.80], np.float32)  # relative to its mean
-_LIGHT_SHARE = 0.45  # share of a deviation from typical skin that is due to the light rather than the complexion
-_FULL_LIGHT, _MIN_LIGHT = 0.16, 0.10  # lip gap with full light; share of light when the lips start to part
-_OPAQUE = 0.08  # lip gap at which the mouth interior fully covers the stretched lips of the photo
+_LIGHT_SHARE = 0.25  # share of a deviation from typical skin that is due to the light rather than the complexion
+_FULL_LIGHT, _MIN_LIGHT = 0.12, 0.25  # lip gap with full light; share of light when the lips start to part
+_OPAQUE = 0.03  # lip gap at which the mouth interior fully covers the seam of the lips
 
 
 class MouthInterior:
@@ -43,19 +43,16 @@ class MouthInterior:
         constant, share = _ENAMEL_BRIGHTNESS
         light = np.clip(skin / skin.mean() / _TYPICAL_SKIN, 0.5, 1.6) ** _LIGHT_SHARE
         enamel = min(constant + share * skin.mean(), _MAX_BRIGHTNESS) * _ENAMEL * light
-        self._dark = skin * _PALATE
-        self._lit = np.stack([skin * _TONGUE, enamel * _LOWER_TEETH, enamel]).astype(np.float32)
-        self._upper_teeth, self._lower_teeth = photo_teeth(image, landmarks, unit, skin)
-        self._photo_mouth = PhotoMouth.of(image, landmarks, unit, self.shows_teeth)
-        self._photo_jaw = (landmarks - resting)[list(JAW), :2].mean(0)
-        self._anatomy = MouthAnatomy(1 / unit, self._upper_teeth is None, self._lower_teeth is None)
         middle, self._half_width = resting_line(resting[:, :2])
+        jaw = (landmarks - resting)[list(JAW), :2].mean(0)
+        own = find_rows(image, landmarks, middle, jaw, unit, skin)
+        upper = own.upper or row_for(landmarks)
+        lower = own.lower or upper.as_lower()
+        bright = enamel if own.upper is None else own.upper.enamel
+        self._dark = skin * _PALATE
+        self._lit = np.stack([skin * _TONGUE, bright * _LOWER_TEETH, bright]).astype(np.float32)
+        self._anatomy = MouthAnatomy(1 / unit, upper, lower)
         self._origin = np.array([[0, 0, middle[0]], [0, 0, middle[1]]], np.float32)
-
-    @property
-    def shows_teeth(self) -> bool:
-        """True if the photo shows teeth."""
-        return self._upper_teeth is not None or self._lower_teeth is not None
 
     def paint(self, opening: Opening, to_source: Float, jaw: Float, lips: Float) -> Patch:
         """Paints the inside of the mouth within ``opening``.
@@ -84,31 +81,8 @@ class MouthInterior:
             self._half_width / self._unit,
             colors,
         )
-        if self.shows_teeth or self._photo_mouth is not None:
-            corners = lips[0, [0, -1], 0] - opening.left
-            inside = self._with_own(inside, to_window, edges, corners, jaw, widest)
         mask = opening.mask * np.clip(gaps / _OPAQUE, 0, 1).astype(np.float32)
         return Patch(opening.left, opening.top, inside, mask)
-
-    def _with_own(
-        self, inside: Float, to_window: Float, edges: Float, corners: Float, jaw: Float, widest: float
-    ) -> Float:
-        """Blends the photographed mouth over ``inside`` (h, w, 3), where it fits.
-
-        ``edges`` (2, w) are the rows of the lips, ``corners`` (2,) the columns where they meet.
-        """
-        rows, columns = np.asarray(np.indices(inside.shape[:2]), np.float32)
-        source_x, source_y = (line[0] * columns + line[1] * rows + line[2] for line in to_window)
-        if self._lower_teeth is not None:
-            dropped = jaw * self._unit - self._photo_jaw
-            inside = self._lower_teeth.lay_over(inside, source_x - dropped[0], source_y - dropped[1])
-        if self._upper_teeth is not None:
-            inside = self._upper_teeth.lay_over(inside, source_x, source_y)
-        if self._photo_mouth is not None:
-            across = np.clip((columns[0] - corners[0]) / max(float(corners[1] - corners[0]), 1.0), 0, 1)
-            down = np.clip((rows - edges[0]) / np.maximum(edges[1] - edges[0], 1e-3), 0, 1).astype(np.float32)
-            inside = self._photo_mouth.lay_over(inside, across, down, widest * self._unit)
-        return np.clip(inside, 0, 255)
 
 
 def cheek_color(image: Image, landmarks: Float, unit: float) -> Float:

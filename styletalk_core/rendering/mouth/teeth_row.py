@@ -1,8 +1,8 @@
-"""Photographed teeth: extracted from a photo with an open mouth, to preserve the person's own smile.
+"""Rows of teeth cut from photographs, as textures fixed to the skull (upper row) or to the jaw (lower row).
 
-Bright, colourless regions between the lips are teeth: those that start near the upper lip are attached to the head, the
-others to the jaw.
-Runs on: worker thread; built once per portrait.
+A row is cut only if it is recognized with certainty: bright, colourless, unbroken from side to side, with an even edge.
+Everything else between the lips of a photo is discarded (see `lips.heal_lips`).
+Runs on: any thread, once per portrait; pure.
 """
 
 from dataclasses import dataclass
@@ -12,114 +12,207 @@ import cv2
 import numpy as np
 
 from styletalk_core.rendering.arrays import Float, Image
-from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, LOWER_OUTER_LIP, UPPER_INNER_LIP, UPPER_OUTER_LIP
+from styletalk_core.rendering.mouth.lips import Lips, whiteness
 from styletalk_core.rendering.portrait.person_mask import fill_in
-from styletalk_core.rendering.raster.opening import smooth_curve
 
 _OPEN: Final = 0.075
-"""Minimum lip gap at which a photo can show teeth, in inter-ocular distances."""
+"""Minimum lip gap at which a photo can show a row, in inter-ocular distances, like all lengths below."""
+_MIN_UNIT: Final = 80
+"""Minimum inter-ocular distance of the photo, px."""
 _RANGE: Final = 0.22
-"""Difference in whiteness between the teeth and the mouth behind them, relative to the lightness of the cheeks."""
-_REDNESS: Final = 1.2
-"""Whiteness is lightness minus this times redness (CIE a*); gums and tongue are bright, too, but red."""
+"""Minimum difference in whiteness between teeth and the mouth behind them, relative to the lightness of the cheeks."""
 _ABOVE_LIPS: Final = 0.16
-"""Difference in whiteness between teeth and lips."""
-_MIN_TEETH_SHARE: Final = 0.12
-"""Minimum share of teeth in the opening."""
+"""Minimum difference in whiteness between teeth and lips, relative to the lightness of the cheeks."""
 _UPPER_STARTS: Final = 0.45
 """Position between the lips, from 0 upper to 1 lower, above which upper teeth must start."""
-_HIDDEN: Final = 0.015
-"""Extension of the teeth behind the lips, up to the gum, in inter-ocular distances."""
+_MIN_WIDTH: Final = 0.5
+"""Minimum width of a row, relative to the opening."""
+_HEIGHT: Final = 0.035, 0.15
+"""Range of the visible height in the middle of a row: less is a fragment, more is two rows that touch."""
+_SPACE: Final = 0.02
+"""Maximum space between two teeth of a row."""
+_MAX_GAPS: Final = 0.12
+"""Maximum share of columns without teeth, between the ends of a row."""
+_UNEVEN: Final = 0.0045, 0.02
+"""Maximum mean and single distance of the cutting edges from a parabola."""
+_ROUGH: Final = 0.004
+"""Maximum mean depth of the notches between teeth."""
+_HIDDEN: Final = 0.01
+"""Extension of the teeth behind the lips, up to the gum."""
 _GUM_ENDS: Final = 0.10
 """Edge of the gum in the middle of the row; it forms an arch."""
 _LIP_SHADOW: Final = 0.012
-"""Distance from the lip within which its shadow and blur change the colour of teeth, in inter-ocular distances."""
-_END_FADE: Final = 0.02
+"""Distance from the lip within which its shadow and blur change the colour of teeth."""
+_END_FADE: Final = 0.03
 _TOOTH: Final = 0.06
-"""Width of a tooth, inter-ocular distances."""
-_NOTCH: Final = 0.012
+"""Width of a tooth."""
+_NOTCH: Final = 0.006
 """Maximum depth of the notches between teeth; deeper ones are undetected shadows."""
-_SEAM: Final = 0.010
-_SEAM_SHADE: Final = 0.85
-_GUM: Final = np.array([0.66, 0.40, 0.40], np.float32)  # relative to the cheeks
+_GUM: Final = np.array([0.55, 0.31, 0.31], np.float32)  # relative to the enamel
+_ENAMEL_QUANTILE: Final = 0.95
+_SOLID: Final = 0.5
+"""Minimum opacity of teeth."""
+_LOWER_SIZE, _LOWER_HIDDEN = 0.72, 0.35
+_LOWER_TIPS: Final = 3
+"""Texture rows above the cutting edge of a lower row."""
+_LOWER_EDGE: Final = 0.025
+"""Upper edge of the lower teeth, below the line of the closed lips."""
 
 
 @dataclass(frozen=True, slots=True)
 class TeethRow:
-    """One row of teeth of a portrait; ``origin`` (2,) px is the position of ``rgba`` in the portrait."""
+    """One row of teeth.
 
-    rgba: Float  # (h, w, 4), straight alpha 0..1
-    origin: Float
+    Positions are inter-ocular distances, x right and y down: from the middle of the closed lips for the upper row, from
+    the same place on the jaw for the lower one.
+    """
 
-    def lay_over(self, image: Float, x: Float, y: Float) -> Float:
-        """Blends the teeth over ``image`` (h, w, 3), whose pixels are at x and y (h, w) in the portrait, px."""
-        x, y = x - self.origin[0], y - self.origin[1]
-        seen = cv2.remap(self.rgba, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(image + (seen[..., :3] - image) * seen[..., 3:], np.float32)
+    rgba: Float  # (h, w, 4) premultiplied, 0..1, relative to ``enamel``
+    left: float
+    top: float
+    pixel: float  # distance between texture pixels
+    enamel: Float  # (3,) grey levels, colour of brightly lit teeth in the photo
+
+    def straightened(self, share: float) -> Float:
+        """The texture with the curve of the cutting edge flattened: 0 as it is .. 1 straight."""
+        rows, columns = np.asarray(np.indices(self.rgba.shape[:2]), np.float32)
+        curve = self._edge()
+        shift = np.broadcast_to(share * (curve - curve.max()), rows.shape)
+        return np.asarray(cv2.remap(self.rgba, columns, rows + shift, cv2.INTER_LINEAR), np.float32)
+
+    def as_lower(self) -> "TeethRow":
+        """A lower row made of this upper one: straight, upside down, smaller, the necks hidden by the lower lip."""
+        height = len(self.rgba)
+        straight = self.straightened(1.0)[::-1]
+        above = max(height - 1 - round(float(self._edge().max())) - _LOWER_TIPS, 0)
+        rgba = np.zeros_like(straight)
+        rgba[: height - above] = straight[above:]
+        rgba[round(height * (1 - _LOWER_HIDDEN)) :] = 0
+        pixel = self.pixel * _LOWER_SIZE
+        return TeethRow(rgba, self.left * _LOWER_SIZE, _LOWER_EDGE, pixel, self.enamel)
+
+    def _edge(self) -> Float:
+        """Smooth curve (W,) of the cutting edge, px."""
+        teeth = self.rgba[..., 3] > _SOLID
+        solid = np.flatnonzero(teeth.any(axis=0))
+        ends = len(teeth) - 1 - teeth[::-1, solid].argmax(axis=0)
+        return np.asarray(np.polyval(np.polyfit(solid, ends, 2), np.arange(teeth.shape[1])), np.float32)
 
 
-def photo_teeth(image: Image, landmarks: Float, unit: float, cheeks: Float) -> tuple[TeethRow | None, TeethRow | None]:
-    """Extracts the upper and lower teeth of a portrait (T, T, 3), each None if the photo shows none.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows recognized in a photo."""
+
+    upper: TeethRow | None
+    lower: TeethRow | None
+
+
+def find_rows(image: Image, landmarks: Float, middle: Float, jaw: Float, unit: float, cheeks: Float) -> Rows:
+    """Cuts the rows of teeth that a photo (T, T, 3) shows with certainty.
 
     Args:
-        image: the portrait.
+        image: the photo.
         landmarks: (478, >=2) px.
+        middle: (2,) px, middle of the lips if they were closed.
+        jaw: (2,) px, displacement of the jaw from closed lips.
         unit: inter-ocular distance, px.
         cheeks: (3,) their colour.
     """
-    upper, lower = _inner_lips(landmarks)
-    if (lower - upper)[:, 1].max() < _OPEN * unit:
-        return None, None
-    low, window = _window(upper, lower, (_GUM_ENDS + 0.06) * unit)
-    patch = image[window].astype(np.float32)
-    columns = np.arange(patch.shape[1]) + low[0]
-    top, bottom = (np.interp(columns, lip[:, 0], lip[:, 1]) - low[1] for lip in (upper, lower))
-    share = (np.arange(len(patch))[:, None] - top) / np.maximum(bottom - top, 1)
-    between = (share >= 0) & (share <= 1) & (columns > upper[0, 0]) & (columns < upper[-1, 0])
-    teeth = _recognized(patch, between, _lips(landmarks[:, :2] - low, between.shape), cheeks)
+    lips = Lips.around(landmarks, unit, _GUM_ENDS + 0.06)
+    if unit < _MIN_UNIT or lips.gap < _OPEN * unit:
+        return Rows(None, None)
+    patch = lips.cut(image)
+    columns = np.arange(patch.shape[1])
+    share = (np.arange(len(patch))[:, None] - lips.top) / np.maximum(lips.bottom - lips.top, 1)
+    between = (share >= 0) & (share <= 1) & (columns > lips.upper[0, 0]) & (columns < lips.upper[-1, 0])
+    teeth = _recognized(patch, between, lips.inside(between.shape), cheeks)
     # A column's first run of teeth belongs to the upper row if it begins early enough.
     runs = np.cumsum(np.diff(teeth.astype(np.int8), axis=0, prepend=0) > 0, axis=0)
     starts = np.where(teeth & (runs == 1), share, np.inf).min(axis=0)
     is_upper = teeth & (runs == 1) & (starts < _UPPER_STARTS)
-    gum, least = cheeks * _GUM, _MIN_TEETH_SHARE / 2 * between.sum()
+    width = float(lips.upper[-1, 0] - lips.upper[0, 0])
 
-    def found(row: Float, lip: Float, down: int) -> TeethRow | None:
-        if row.sum() < least:
+    def found(row: Float, lip: Float, down: int, origin: Float) -> TeethRow | None:
+        row = _largest(row, round(_SPACE * unit))
+        if not _certain(row, width, down, unit):
             return None
-        return TeethRow(_continued(patch, row, lip, down, unit, gum), low.astype(np.float32))
+        left, top = (lips.corner - origin) / unit
+        level = np.quantile(patch[row], _ENAMEL_QUANTILE, axis=0).astype(np.float32)
+        rgba = _continued(patch / level, row, lip, down, unit)
+        return TeethRow(rgba, float(left), float(top), 1 / unit, level)
 
-    return found(is_upper, top, 1), found(teeth & ~is_upper, bottom, -1)
+    return Rows(
+        found(is_upper, lips.top, 1, middle),
+        found(teeth & ~is_upper, lips.bottom, -1, middle + jaw),
+    )
 
 
 def _recognized(patch: Float, between: Float, lips: Float, cheeks: Float) -> Float:
     """Return the mask of teeth ``between`` (H, W) the lips of an image (H, W, 3); empty if they may not be teeth."""
-    white = _whiteness(patch)
+    white = whiteness(patch)
     dark, bright = np.percentile(white[between], (10, 92))
-    lightness = float(_whiteness(cheeks.reshape(1, 1, 3))[0, 0])
+    lightness = float(whiteness(cheeks.reshape(1, 1, 3))[0, 0])
     above_lips = bright - float(np.median(white[lips & ~between]))
     teeth = between & (white > 0.55 * bright + 0.45 * dark)
     sure = bright - dark >= _RANGE * lightness and above_lips >= _ABOVE_LIPS * lightness
-    return teeth if sure and teeth.sum() >= _MIN_TEETH_SHARE * between.sum() else np.zeros_like(teeth)
+    return teeth if sure else np.zeros_like(teeth)
 
 
-def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum: Float) -> Float:
+def _largest(row: Float, space: int) -> Float:
+    """Keeps the largest region of a mask (H, W) bool, connected across at most ``space`` px."""
+    joined = cv2.morphologyEx(row.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((1, space + 1), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    if count < 2:
+        return row
+    return np.asarray(row & (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())))
+
+
+def _certain(row: Float, width: float, down: int, unit: float) -> bool:
+    """True if a mask (H, W) is a whole row of teeth in an opening ``width`` px wide."""
+    columns = np.flatnonzero(row.any(axis=0))
+    if len(columns) == 0 or np.ptp(columns) < _MIN_WIDTH * width:
+        return False
+    heights = row.sum(axis=0)[columns]
+    low, high = (limit * unit for limit in _HEIGHT)
+    middle = float(np.median(heights[len(heights) // 3 : -len(heights) // 3]))
+    ends = _ends(row, columns, down)
+    edges = _edges(ends, columns, row.shape[1], down, unit)[columns]
+    across = (columns - columns.mean()) / max(float(np.ptp(columns)), 1)
+    apart = np.abs(edges - np.polyval(np.polyfit(across, edges, 2), across)) / unit
+    even = apart.mean() < _UNEVEN[0] and apart.max() < _UNEVEN[1] and np.abs(ends - edges).mean() < _ROUGH * unit
+    whole = 1 - len(columns) / (np.ptp(columns) + 1) < _MAX_GAPS
+    return bool(whole and low < middle < high and even)
+
+
+def _ends(row: Float, columns: Float, down: int) -> Float:
+    """Last (or for ``down`` = -1, first) row of a mask (H, W) in each of the ``columns`` (N,)."""
+    return np.array([np.flatnonzero(row[:, column])[-1 if down > 0 else 0] for column in columns], np.float32)
+
+
+def _edges(ends: Float, columns: Float, width: int, down: int, unit: float) -> Float:
+    """Cutting edges (W,) of teeth with `_ends` in ``columns``, without notches deeper than `_NOTCH`."""
+    edge = np.interp(np.arange(width), columns, ends)[None].astype(np.float32) * down
+    tooth = np.ones((1, 2 * round(_TOOTH / 2 * unit) + 1))
+    edge = np.maximum(edge, cv2.morphologyEx(edge, cv2.MORPH_CLOSE, tooth) - _NOTCH * unit)
+    return np.asarray(cv2.blur(edge, (3, 1))[0] * down, np.float32)
+
+
+def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float) -> Float:
     """Completes a row of teeth from end to end and from lip to edge, and continues it behind the lip.
 
     Args:
-        patch: (H, W, 3) image around the mouth.
+        patch: (H, W, 3) image around the mouth, relative to the enamel.
         row: (H, W) bool, detected teeth.
         lip: (W,) row of the lip edge above the upper or below the lower teeth.
         down: 1 for the upper row, -1 for the lower one.
         unit: inter-ocular distance, px.
-        gum: (3,) colour of the gum.
+
+    Returns:
+        (H, W, 4) premultiplied.
     """
     height, width = row.shape
     columns = np.flatnonzero(row.any(axis=0))
-    edges = [np.flatnonzero(row[:, column])[-1 if down > 0 else 0] for column in columns]
-    edge = np.interp(np.arange(width), columns, edges)[None].astype(np.float32) * down
-    tooth = np.ones((1, 2 * round(_TOOTH / 2 * unit) + 1))
-    edge = np.maximum(edge, cv2.morphologyEx(edge, cv2.MORPH_CLOSE, tooth) - _NOTCH * unit)
-    edge = cv2.blur(edge, (3, 1))[0] * down
+    edge = _edges(_ends(row, columns, down), columns, width, down, unit)
     y = np.arange(height, dtype=np.float32)[:, None]
     behind = (lip - y) * down / unit
     ends = np.minimum(np.arange(width) - columns[0], columns[-1] - np.arange(width)) / (_END_FADE * unit) + 1
@@ -127,54 +220,8 @@ def _continued(patch: Float, row: Float, lip: Float, down: int, unit: float, gum
     alpha = np.clip((edge - y) * down / softness + 0.5, 0, 1) * np.clip(ends, 0, 1)
     keep = np.clip(-(behind + _LIP_SHADOW) * unit / softness, 0, 1)[..., None]
     colors = patch * keep + fill_in(patch, np.maximum(alpha * keep[..., 0], 1e-4 * row)) * (1 - keep)
-    colors += (gum - colors) * np.clip((behind - _HIDDEN) / 0.02, 0, 1)[..., None]
+    colors += (_GUM - colors) * np.clip((behind - _HIDDEN) / 0.02, 0, 1)[..., None]
     across = np.clip((2 * np.arange(width) - columns[0] - columns[-1]) / max(np.ptp(columns), 1), -1, 1)
     gum_ends = _HIDDEN + (_GUM_ENDS - _HIDDEN) * np.sqrt(1 - across**2)
     alpha *= np.clip((gum_ends - behind) * unit / softness + 0.5, 0, 1)
-    return np.dstack([colors, alpha]).astype(np.float32)
-
-
-def with_closed_lips(image: Image, landmarks: Float, unit: float) -> Image:
-    """Fills the open mouth of a portrait (T, T, 4) with the colour of the line between closed lips.
-
-    Without it, teeth in the photo would be visible between closing lips.
-    """
-    upper, lower = _inner_lips(landmarks)
-    low, window = _window(upper, lower, 0.1 * unit)
-    patch = image[window].astype(np.float32)
-    inside = np.zeros(patch.shape[:2], np.float32)
-    cv2.fillPoly(inside, [(np.vstack([upper, lower[::-1]]) - low).round().astype(np.int32)], 1.0)
-    reach = 2 * max(1, round(_SEAM * unit)) + 1
-    grown = cv2.dilate(inside, np.ones((reach, reach)))
-    lips = _lips(landmarks[:, :2] - low, inside.shape) & (cv2.dilate(grown, np.ones((3, 3))) == 0)
-    seam = fill_in(patch[..., :3], lips.astype(np.float32)) * _SEAM_SHADE
-    mask = cv2.GaussianBlur(grown, (0, 0), max(0.7, _SEAM * unit / 2))[..., None]
-    result = image.copy()
-    result[window][..., :3] = (patch[..., :3] + (seam - patch[..., :3]) * mask).round()
-    return result
-
-
-def _inner_lips(landmarks: Float) -> tuple[Float, Float]:
-    """Return the upper and lower edges of the opening, each (N, 2) px."""
-    upper, lower = (smooth_curve(landmarks[list(lip), :2]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
-    return upper, lower
-
-
-def _window(upper: Float, lower: Float, margin: float) -> tuple[Float, tuple[slice, slice]]:
-    """Corner (2,) px, and rows and columns, of the image region around the mouth."""
-    both = np.vstack([upper, lower])
-    low, high = np.maximum(np.floor(both.min(0) - margin), 0).astype(int), np.ceil(both.max(0) + margin).astype(int)
-    return low, (slice(low[1], high[1]), slice(low[0], high[0]))
-
-
-def _lips(points: Float, shape: tuple[int, ...]) -> Float:
-    """Return the mask of the lips, including the opening, (H, W) bool."""
-    outline = np.vstack([points[list(UPPER_OUTER_LIP)], points[list(LOWER_OUTER_LIP)][::-1]])
-    inside = np.zeros(shape, np.uint8)
-    cv2.fillPoly(inside, [outline.round().astype(np.int32)], 1)
-    return inside > 0
-
-
-def _whiteness(image: Float) -> Float:
-    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return np.asarray(lab[..., 0] - _REDNESS * np.maximum(lab[..., 1], 0), np.float32)
+    return np.dstack([np.clip(colors, 0, 1.5) * alpha[..., None], alpha]).astype(np.float32)

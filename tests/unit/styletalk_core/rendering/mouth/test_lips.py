@@ -1,0 +1,56 @@
+"""Parted lips of a photo are closed, and nothing that the photo shows between them remains."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from styletalk_core.library.avatars import AvatarLibrary
+from styletalk_core.rendering.face_mesh import LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
+from styletalk_core.rendering.mesh_renderer import MeshRenderer
+from styletalk_core.rendering.mouth.lips import heal_lips
+from styletalk_core.rendering.portrait.portrait import Portrait
+
+CLOSED = AvatarLibrary(Path("does-not-exist")).get("kenji")
+STILL, AHEAD = np.zeros(6, np.float32), np.zeros(2, np.float32)
+GREEN = (40, 200, 60)
+
+
+@pytest.fixture(scope="module")
+def parted() -> Portrait:
+    """A presenter with parted lips, between and just beyond which the photo is green."""
+    landmarks, image = CLOSED.landmarks.copy(), CLOSED.image.copy()
+    unit = eye_distance_px(landmarks)
+    landmarks[list(LOWER_INNER_LIP[1:-1]), 1] += 0.06 * unit
+    outline = np.vstack([landmarks[list(UPPER_INNER_LIP), :2], landmarks[list(LOWER_INNER_LIP)[::-1], :2]])
+    mask = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [outline.round().astype(np.int32)], 1)
+    reach = round(0.02 * unit) | 1
+    image[cv2.dilate(mask, np.ones((reach, reach), np.uint8)) > 0] = GREEN
+    return replace(CLOSED, image=image, landmarks=landmarks)
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.05, 0.15])
+def test_nothing_of_the_photographed_inside_is_ever_seen(parted: Portrait, amount: float) -> None:
+    renderer = MeshRenderer(parted, 256)
+    offsets = np.zeros((LANDMARKS, 3), np.float32)
+    offsets[[*LOWER_INNER_LIP[1:-1], 17, 84, 314, 152, 148, 377], 1] = amount
+    red, green, _ = np.moveaxis(renderer.render_offsets(offsets, STILL, AHEAD, 0.0).astype(int), -1, 0)
+    lips = renderer.scene(offsets, STILL, AHEAD, 0.0).vertices[[61, 291, 0, 17]]
+    low, high = lips.min(axis=0).astype(int), lips.max(axis=0).astype(int)
+    mouth = (slice(low[1], high[1]), slice(low[0], high[0]))
+    assert (green[mouth] > red[mouth] + 8).mean() < 0.002
+
+
+def test_the_mesh_closes_the_lips_at_rest(parted: Portrait) -> None:
+    renderer = MeshRenderer(parted, 256)
+    vertices = renderer.scene(np.zeros((LANDMARKS, 3), np.float32), STILL, AHEAD, 0.0).vertices
+    gaps = np.abs(vertices[list(LOWER_INNER_LIP)] - vertices[list(UPPER_INNER_LIP)])
+    assert gaps.max() < 0.02 * renderer.unit
+
+
+def test_closed_lips_are_left_as_they_are() -> None:
+    rgba = np.dstack([CLOSED.image, CLOSED.mask])
+    assert heal_lips(rgba, CLOSED.landmarks, eye_distance_px(CLOSED.landmarks)) is rgba
