@@ -69,6 +69,7 @@ async def test_bytes_one_by_one_and_a_mebibyte_at_once_are_taken() -> None:
         await present(control)
         await push(control, noise(150).tobytes(), 24_000, 1)
         assert await committed_ms(control) == 6
+        await control.expect("utterance.ended", 20)
         await push(control, noise(1 << 19).tobytes(), 8_000, 1 << 20)  # more than the buffer holds, into an empty one
         assert await committed_ms(control) == 65_536
 
