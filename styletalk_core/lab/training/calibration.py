@@ -98,7 +98,7 @@ def ranges(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap) -> Float
             for motion in (generate(model, clip, clip.coefficients, _FUTURE), clip.coefficients)
         )
         shares.append(np.log((found + _TINY) / (true + _TINY)))
-    return np.exp(np.mean(shares, axis=0)).astype(np.float32)
+    return np.asarray(np.exp(np.mean(shares, axis=0)), np.float32)
 
 
 def _widening(gain: Float, lips: LipMap, deviation: Float) -> Float:
