@@ -113,7 +113,8 @@ def _likeliest(evidence: NDArray[np.float64]) -> NDArray[np.int64]:
         belief = np.exp(evidence - evidence.max(axis=1, keepdims=True)) * share
         belief /= belief.sum(axis=1, keepdims=True)
         share = (belief.sum(axis=0) + 1) / (len(evidence) + len(share))
-    return np.asarray(belief.argmax(axis=1))
+    likeliest: NDArray[np.int64] = belief.argmax(axis=1)
+    return likeliest
 
 
 def _features(clip: MotionClip, lag: int = 0) -> NDArray[np.float32]:

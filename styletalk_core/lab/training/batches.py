@@ -39,7 +39,9 @@ _FUTURE: Final = (0, 1, 2, 2, 2, 3, 4, 5)
 _PERSON_FRAMES: Final = 900
 """Frames that a person may count: people of whom there is more count no more."""
 _SPREAD: Final = (0.6, 1.7)
-"""Range of the scale factor in style transfer."""
+"""How far style transfer may scale a motion."""
+_LEAD: Final = 0.5
+"""Frames by which the motion to learn is ahead of the phones: without, decoded and steadied lips come a frame late."""
 _RAMP: Final = 4
 """Frames in which the lips close and open around an added silence."""
 _SOURCE_WEIGHT: Final = {"Arabic newsreaders": 0.3, "generated": 0.5}
@@ -222,12 +224,13 @@ def _opening_direction(clips: Sequence[MotionClip], lips: LipMap) -> Array:
 
 
 def _at_speed(motion: Array, columns: Array, speed: float, frames: int) -> tuple[Array, Array]:
-    """Resamples motion and phones to ``speed`` times the speed; the result has at least ``frames`` frames."""
+    """Plays motion and phones ``speed`` times as fast, but never shorter than ``frames``; the motion `_LEAD` ahead."""
     length = max(frames, round(len(motion) / speed))
     time = np.linspace(0, len(motion) - 1, length)
-    before = time.astype(int)
+    ahead = np.minimum(time + _LEAD, len(motion) - 1)
+    before = ahead.astype(int)
     after = np.minimum(before + 1, len(motion) - 1)
-    share = (time - before)[:, None].astype(np.float32)
+    share = (ahead - before)[:, None].astype(np.float32)
     return motion[before] * (1 - share) + motion[after] * share, columns[np.rint(time).astype(int)]
 
 

@@ -157,7 +157,7 @@ class Objective(torch.nn.Module):
             batch: inputs and targets of the batch.
         """
         c, true = self.config, batch.target
-        stretches = said.unflatten(1, (-1, STRETCH))  # type: ignore[no-untyped-call]
+        stretches = said.reshape(len(said), -1, STRETCH, said.shape[-1])
         before, now = stretches[:, :, :-1], stretches[:, :, 1:]
         foreign, moves = batch.foreign @ self.signals, (now + self.kept * (before - now)) @ self.signals
         lips = self.signals.shape[1] - len(self.gap) + _LOWER
