@@ -15,7 +15,7 @@ from styletalk_core.rendering.raster.opening import Opening, Patch
 _CHEEKS = (50, 280, 205, 425)
 # Fitted to the mouth interiors of about 60 clips of talking people, relative to their cheeks.
 _ENAMEL = np.array([1.06, 0.98, 0.89], np.float32)
-_ENAMEL_BRIGHTNESS = (92.0, 0.9)  # grey levels: constant, share of the cheek brightness
+_ENAMEL_BRIGHTNESS = (55.0, 1.15)  # grey levels: constant, share of the cheek brightness
 _MAX_BRIGHTNESS = 238.0
 _LOWER_TEETH = 0.85  # relative to the upper teeth
 _TONGUE = np.array([0.95, 0.60, 0.62], np.float32)  # relative to the cheeks

@@ -41,14 +41,14 @@ class Lips:
     outline: Float  # (N, 2) outer edge of both lips
 
     @classmethod
-    def around(cls, landmarks: Float, unit: float, margin: float) -> "Lips":
-        """The region of landmarks (478, >=2) px with a margin in inter-ocular distances of ``unit`` px."""
+    def around(cls, image: Image, landmarks: Float, unit: float, margin: float) -> "Lips":
+        """The region of an image's landmarks (478, >=2) px with a margin in inter-ocular distances of ``unit`` px."""
         points = landmarks[:, :2]
         upper, lower = (smooth_curve(points[list(lip)]) for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP))
         outline = np.vstack([points[list(UPPER_OUTER_LIP)], points[list(LOWER_OUTER_LIP)][::-1]])
         both = np.vstack([upper, lower, outline])
         low = np.maximum(np.floor(both.min(0) - margin * unit), 0).astype(int)
-        high = np.ceil(both.max(0) + margin * unit).astype(int)
+        high = np.minimum(np.ceil(both.max(0) + margin * unit).astype(int), image.shape[1::-1])
         window = slice(low[1], high[1]), slice(low[0], high[0])
         return cls(low.astype(np.float32), window, upper - low, lower - low, outline - low)
 
@@ -89,7 +89,7 @@ def heal_lips(image: Image, landmarks: Float, unit: float) -> Image:
 
     Closed lips are returned as they are.
     """
-    lips = Lips.around(landmarks, unit, _AROUND)
+    lips = Lips.around(image, landmarks, unit, _AROUND)
     if lips.gap < _PARTED * unit:
         return image
     patch = lips.cut(image)

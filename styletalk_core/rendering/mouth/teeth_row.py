@@ -118,7 +118,7 @@ def find_rows(image: Image, landmarks: Float, middle: Float, jaw: Float, unit: f
         unit: inter-ocular distance, px.
         cheeks: (3,) their colour.
     """
-    lips = Lips.around(landmarks, unit, _GUM_ENDS + 0.06)
+    lips = Lips.around(image, landmarks, unit, _GUM_ENDS + 0.06)
     if unit < _MIN_UNIT or lips.gap < _OPEN * unit:
         return Rows(None, None)
     patch = lips.cut(image)
