@@ -82,9 +82,7 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Motio
             clips.append(
                 MotionClip(row["clip"], row["source"], style, row["split"], coefficients, phones, aligned, person)
             )
-    logger.info(
-        "%d clips; left out: %d not tracked, %d too short or lost by the tracker", len(clips), untracked, unusable
-    )
+    logger.info("%d clips; skipped: %d not tracked, %d too short or poorly tracked", len(clips), untracked, unusable)
     if not clips:
         raise InputError(f"{folder} contains no tracked clip of {manifest}; run `styletalk dataset build` first")
     return clips

@@ -228,11 +228,11 @@ def test_the_head_takes_the_manner_of_the_style_without_a_jump() -> None:
         seen: list[MotionFrame] = []
         drive.session.motion_taps.append(lambda motion, phones: seen.append(motion))
         await drive.start(silence(6))
-        await asyncio.sleep(2)
+        await virtual_seconds(2)
         await drive.session.set_style({"happy": 0.5, "calm": 0.5}, 1.0, 0.5)
-        await asyncio.sleep(2)
+        await virtual_seconds(2)
         await drive.session.set_style("calm", 1.0, 0.5)
-        await asyncio.sleep(2)
+        await virtual_seconds(2)
         await drive.stop()
         return seen
 
