@@ -41,11 +41,7 @@
     }));
     const body = peer.localDescription?.sdp;
     const answer = await fetch(new URL(`whep/${presenter}`, home), { method: "POST", headers, body });
-    if (!answer.ok) {
-      peer.close();
-      again();
-      return;
-    }
+    if (!answer.ok) return void (peer.close(), again());
     peer.onconnectionstatechange = () => ["failed", "closed"].includes(peer.connectionState) && events.close();
     await peer.setRemoteDescription({ type: "answer", sdp: await answer.text() });
 

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 from browser.test_upload_style import PATIENCE
 from styletalk_core.library.styles import EMOTIONS
 
+MANNERS = ("conversational", "newsreader", "animated", "whispered")
 OWN_STYLES = (
     "interview-with-anna-2024-03",
     "interview-with-anna-2024-04",
@@ -84,7 +85,7 @@ def test_no_label_of_the_style_map_covers_another(
     page.set_viewport_size({"width": width, "height": 900})
     page.wait_for_timeout(300)  # a resize is observed with the next frame that is drawn
     labels = boxes(page, ".map-place span")
-    assert len(labels) == len(EMOTIONS) + 3 + len(OWN_STYLES)
+    assert len(labels) == len(EMOTIONS) + len(MANNERS) + len(OWN_STYLES)
     assert all(label["seen"] for label in labels), "there is room for all of them"
     assert not overlapping(labels)
     (field,) = boxes(page, "#map-field")
@@ -104,7 +105,7 @@ def test_names_of_any_length_neither_widen_the_panel_nor_push_thumbnails_out(
     panel = boxes(page, "section.panel")[0]
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     tiles, images = boxes(page, "#styles .tile"), boxes(page, "#styles .tile img")
-    assert len(tiles) == len(EMOTIONS) + 3 + len(OWN_STYLES) and not overlapping(tiles)
+    assert len(tiles) == len(EMOTIONS) + len(MANNERS) + len(OWN_STYLES) and not overlapping(tiles)
     widths = {round(picture["right"] - picture["left"]) for picture in images}
     assert len(widths) == 1, f"thumbnails differ in width: {widths}"
     for box in (*tiles, *images, *boxes(page, "#styles .tile span")):

@@ -221,7 +221,7 @@ async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences
         ]
         first_quiet = next(moment for moment, quiet in after if quiet)
         assert first_quiet < 0.25  # of which the client's own receive buffer takes more than half
-        assert sum(quiet for _, quiet in after) >= 7  # D
+        assert sum(quiet for _, quiet in after) >= 5  # D, less the packets that share speech at both ends
         assert not after[-1][1]  # what was spoken afterwards is heard
         await rtc_client.aclose()
 
