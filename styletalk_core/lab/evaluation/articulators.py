@@ -15,28 +15,19 @@ from numpy.typing import NDArray
 from styletalk_core.face.eyelids import blinking, lid_gaps
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.head_pose import fit_head
-from styletalk_core.face.landmarks import (
-    BROW_LEFT,
-    BROW_RIGHT,
-    INNER_LIP_LOWER,
-    INNER_LIP_UPPER,
-    MOUTH_CORNERS,
-)
+from styletalk_core.face.landmarks import BROW_LEFT, BROW_RIGHT
 from styletalk_core.face.track import Track
 from styletalk_core.lab.training.clips import bridged
-from styletalk_core.lab.training.lips import CLOSED
+from styletalk_core.lab.training.lips import CLOSED, LIP_ARTICULATORS, lip_articulators
 from styletalk_core.phones import FPS
 
 Float = NDArray[np.float32]
 
-LIP_ARTICULATORS: Final = ("opening", "width", "corners", "upper_lip", "lower_lip", "protrusion")
 HEAD_ARTICULATORS: Final = ("head_yaw", "head_pitch", "head_roll")
 ARTICULATORS: Final = (*LIP_ARTICULATORS, "brows", "lids", *HEAD_ARTICULATORS)
 """Columns of an (T, 11) array of articulators."""
 _BROWS, _LIDS = ARTICULATORS.index("brows"), ARTICULATORS.index("lids")
 
-_LIP_MIDDLES: Final = ((INNER_LIP_UPPER, 0), (INNER_LIP_LOWER, 17))
-"""Middle of the upper and of the lower lip, inner and outer contour."""
 _CLOSED_PERCENTILE: Final = 3
 _MIN_OPEN_FRAMES: Final = 10
 """Frames outside blinks that the lids need to be compared."""
@@ -49,23 +40,9 @@ _TINY: Final = 1e-6
 
 def of_faces(faces: Float, pose: Float) -> Float:
     """Return the articulators (T, 11) of canonical faces (T, >=468, 3) and head poses (T, 6)."""
-    left, right = (faces[:, corner] for corner in MOUTH_CORNERS)
-    upper, lower = ((faces[:, inner] + faces[:, outer]) / 2 for inner, outer in _LIP_MIDDLES)
     brows = faces[:, [*BROW_LEFT, *BROW_RIGHT], 1].mean(axis=1)
-    columns = (
-        faces[:, INNER_LIP_LOWER, 1] - faces[:, INNER_LIP_UPPER, 1],
-        right[:, 0] - left[:, 0],
-        -(left[:, 1] + right[:, 1]) / 2,
-        -upper[:, 1],
-        lower[:, 1],
-        -(upper[:, 2] + lower[:, 2]) / 2,
-        -brows,
-        lid_gaps(faces).mean(axis=1),
-        pose[:, 1],
-        pose[:, 0],
-        pose[:, 2],
-    )
-    return np.stack(columns, axis=1).astype(np.float32)
+    others = (-brows, lid_gaps(faces).mean(axis=1), pose[:, 1], pose[:, 0], pose[:, 2])
+    return np.column_stack([lip_articulators(faces), *others]).astype(np.float32)
 
 
 def of_motion(coefficients: Float, pose: Float, model: FaceModel) -> Float:

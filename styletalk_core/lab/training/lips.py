@@ -43,7 +43,7 @@ class LipMap:
         """Derives the maps from a face model; its offsets are linear in the coefficients."""
         basis = np.asarray(model.offsets(np.eye(64, dtype=np.float32)), dtype=np.float32)
         gap = basis[:, INNER_LIP_LOWER, 1] - basis[:, INNER_LIP_UPPER, 1]
-        return LipMap(basis[:, LIPS].reshape(64, -1), gap, _articulators(basis))
+        return LipMap(basis[:, LIPS].reshape(64, -1), gap, lip_articulators(basis))
 
     def opening(self, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
         """Inner-lip gap of coefficients (…, 64): (…,), zero when closed."""
@@ -58,11 +58,11 @@ class LipMap:
         return torch.from_numpy(self.landmarks), torch.from_numpy(self.gap), torch.from_numpy(self.articulators)
 
 
-def _articulators(basis: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Articulators (64, 6) of a face model whose coefficients move landmarks by basis (64, 478, 3)."""
-    left, right = (basis[:, corner] for corner in MOUTH_CORNERS)
-    upper, lower = (basis[:, pair].mean(axis=1) for pair in (_UPPER, _LOWER))
-    opening = basis[:, INNER_LIP_LOWER, 1] - basis[:, INNER_LIP_UPPER, 1]
+def lip_articulators(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return `LIP_ARTICULATORS` (N, 6), which are linear, of canonical faces or displacements (N, >=468, 3)."""
+    left, right = (landmarks[:, corner] for corner in MOUTH_CORNERS)
+    upper, lower = (landmarks[:, pair].mean(axis=1) for pair in (_UPPER, _LOWER))
+    opening = landmarks[:, INNER_LIP_LOWER, 1] - landmarks[:, INNER_LIP_UPPER, 1]
     corners = -(left[:, 1] + right[:, 1]) / 2
     protrusion = -(upper[:, 2] + lower[:, 2]) / 2
     return np.stack([opening, right[:, 0] - left[:, 0], corners, -upper[:, 1], lower[:, 1], protrusion], axis=1)
