@@ -34,3 +34,10 @@ def is_refusal(error: BaseException) -> bool:
     """True for an error that deliberately rejects a request, such as an unknown style."""
     status = getattr(error, "status", None)
     return isinstance(status, int) and 400 <= status < 500 and isinstance(getattr(error, "code", None), str)
+
+
+def first_leaf(error: BaseException) -> BaseException:
+    """Return the first exception of nested groups; an exception that is no group is its own."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

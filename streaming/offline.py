@@ -21,6 +21,7 @@ from streaming.avatar.audio_input import AudioInput
 from streaming.avatar.spoken_session import PlayedPacket, SpokenMedia, SpokenSession
 from streaming.clock import MediaClock
 from streaming.engine import Engine, StyleChoice
+from streaming.errors import first_leaf
 from streaming.frames.drawing import Drawing, DrawingWorker
 from streaming.latency import LatencyPlan
 from streaming.media import RenderedFrame
@@ -195,7 +196,8 @@ class OfflineSession:
         await asyncio.wait({framed, self._running}, timeout=self._seconds_known(), return_when=asyncio.FIRST_COMPLETED)
         framed.cancel()
         if self._running.done():
-            raise _first(self._running.exception())
+            error = self._running.exception()
+            raise first_leaf(error) if error else RuntimeError("the session ended before the recording")
         return self._framed.is_set()
 
     def _seconds_known(self) -> float | None:
@@ -237,13 +239,6 @@ def render(
         while (media := session.next()) is not None:
             if isinstance(media, RenderedFrame):
                 yield OfflineFrame(media.index, media.yuv, _cut(samples, media.tick))
-
-
-def _first(error: BaseException | None) -> BaseException:
-    """Return the first leaf exception of a group."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error or RuntimeError("the session ended before the recording")
 
 
 def _cut(samples: NDArray[np.int16], start: Tick) -> NDArray[np.int16]:

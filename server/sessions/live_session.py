@@ -9,7 +9,7 @@ import secrets
 
 from server.sessions.viewers import Viewers
 from streaming.clock import monotonic
-from streaming.errors import EngineFailure
+from streaming.errors import EngineFailure, first_leaf
 from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session
 from streaming.speaker import Interruption
@@ -54,7 +54,7 @@ class LiveSession:
             if working.done():
                 await working
         except* EngineFailure as failures:
-            problem = str(_first(failures))
+            problem = str(first_leaf(failures))
         finally:
             ended.cancel()
             working.cancel()
@@ -66,11 +66,3 @@ class LiveSession:
         """Disconnects the viewers and releases the slot."""
         await self.viewers.aclose()
         await self._worker.release(self.media_session.lease)
-
-
-def _first(failures: BaseExceptionGroup[EngineFailure]) -> BaseException:
-    """Return the first exception of nested groups."""
-    error: BaseException = failures
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

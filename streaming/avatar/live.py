@@ -14,7 +14,7 @@ from streaming.avatar.media import AudioFrame, AvatarMedia, VideoFrame, split
 from streaming.avatar.spoken_session import SpokenMedia, SpokenSession
 from streaming.clock import MediaClock
 from streaming.engine import StyleChoice
-from streaming.errors import EngineFailure
+from streaming.errors import EngineFailure, first_leaf
 from streaming.latency import LatencyPlan
 from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session, Settings
@@ -120,10 +120,8 @@ class LiveAvatar:
         for task in done:
             task.result()
         if self._running is not None and self._running.done():
-            error: BaseException | None = self._running.exception()
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            raise error or EngineFailure("the session has ended")
+            error = self._running.exception()
+            raise first_leaf(error) if error else EngineFailure("the session has ended")
 
     def _deliver(self, media: SpokenMedia) -> None:
         """Queue media; what a slow consumer has not taken in time is dropped."""
