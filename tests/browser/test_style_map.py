@@ -40,8 +40,10 @@ def stills(page: Page, tracker: FaceTracker) -> np.ndarray:
     return np.stack(faces)
 
 
-def mean_face(landmarks: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    return fit_head(landmarks, shape).remove(landmarks).mean(axis=0)[:, :2]
+def mouth_width(landmarks: np.ndarray) -> float:
+    """Upper quartile of the widths from corner to corner, without the head's motion."""
+    lips = fit_head(landmarks, np.median(landmarks, axis=0)).remove(landmarks)
+    return float(np.percentile(np.linalg.norm(lips[:, 61] - lips[:, 291], axis=1), 75))
 
 
 def middle(page: Page, *styles: str) -> tuple[float, float]:
@@ -57,8 +59,8 @@ def middle(page: Page, *styles: str) -> tuple[float, float]:
     )
 
 
-def test_dragging_blends_neighbours_and_changes_the_face(page: Page, tracker: FaceTracker) -> None:
-    """Against the first neutral stills: other neutral ones are nearly the same face, blended ones are another."""
+def test_dragging_blends_neighbours_and_widens_the_mouth(page: Page, tracker: FaceTracker) -> None:
+    """Smiles widen the mouth by a fifth; from one neutral sentence to the next its width changes by a fiftieth."""
     page.wait_for_selector("#start:enabled")
     page.locator("#intensity").fill("1.5")
     page.evaluate("document.querySelector('#styles input[value=neutral]').click()")
@@ -78,13 +80,7 @@ def test_dragging_blends_neighbours_and_changes_the_face(page: Page, tracker: Fa
     page.wait_for_timeout(500)
     blended = stills(page, tracker)
 
-    shape = np.median(neutral, axis=0)
-    first, second = mean_face(neutral[: STILLS // 2], shape), mean_face(neutral[STILLS // 2 :], shape)
-    same = np.linalg.norm(second - first, axis=1).mean()
-    changed = np.linalg.norm(mean_face(blended, shape) - mean_face(neutral, shape), axis=1).mean()
-    assert changed > 2 * same, (changed, same)
-    corners = mean_face(blended, shape)[[61, 291], 0] - mean_face(neutral, shape)[[61, 291], 0]
-    assert corners[0] < 0 < corners[1], "the mouth is not wider than in neutral speech"
+    assert mouth_width(blended) > 1.08 * mouth_width(neutral), "the mouth is not wider than in neutral speech"
 
 
 def test_arrow_keys_move_the_point_and_a_chosen_style_takes_it_along(page: Page) -> None:
