@@ -70,16 +70,14 @@ class Session:
         self._avatar = settings.avatar
         self._started = asyncio.Event()
         self._ring = AudioRing()
-        self._phonemes = PhonemeStream(worker, lease, clock.now)
+        self._phonemes = PhonemeStream(worker, lease)
         self._drift = DriftFollower(plan.receive)
         self._frame_clock = FrameClock(clock, plan, worker)
         self._elastic = ElasticDelay()
         self._frames = FrameBuffer(self._frame_clock, worker, self._elastic, self.stats)
         self._size = worker.ladder.rung.size
         self._shown = asyncio.Event()
-        self._pipeline = FramePipeline(
-            worker, lease, self._frame_clock, self._phonemes.timeline, self._ring, self._frames, seed
-        )
+        self._pipeline = FramePipeline(worker, lease, self._frame_clock, self._phonemes, self._ring, self._frames, seed)
         self._pipeline.set_presence(settings.presence)
         self._played: Tick = 0
         self._arrived: Tick = 0
@@ -120,7 +118,6 @@ class Session:
         await self._started.wait()
         name = f"session {self.lease.slot}"
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._phonemes.run(), name=f"{name} recognize")
             tasks.create_task(self._pipeline.run(), name=f"{name} frames")
             tasks.create_task(self._follow_size(), name=f"{name} size")
 

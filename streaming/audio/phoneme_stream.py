@@ -5,7 +5,6 @@ gaps; this module converts its ticks back to session ticks.
 """
 
 from collections import deque
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -22,9 +21,6 @@ from streaming.units import MODEL_SAMPLE_TICKS, Tick
 MAX_FILL_TICKS: Tick = 4_800
 """Gaps of up to 100 ms are fed to the recognizer as silence; longer ones are skipped."""
 PACKETS_WAITING: Final = 50
-PACKETS_AT_ONCE: Final = 5
-"""Maximum number of packets per recognition job, so that frames queued after it are not delayed for long."""
-RECOGNIZE_WITHIN = 0.01  # seconds; deadline of a recognition job
 
 
 class PhonemeStream:
@@ -33,14 +29,12 @@ class PhonemeStream:
     Args:
         worker: runs the recognizer.
         lease: the session's slot on it.
-        now: returns seconds on the session's clock.
     """
 
-    def __init__(self, worker: Worker, lease: SlotLease, now: Callable[[], float]) -> None:
+    def __init__(self, worker: Worker, lease: SlotLease) -> None:
         self.timeline = PhoneTimeline()
         self._worker = worker
         self._lease = lease
-        self._now = now
         self._decimator = Decimator()
         self._waiting: BoundedQueue[AudioChunk] = BoundedQueue("microphone", PACKETS_WAITING, OnFull.DROP_OLDEST)
         self._arrived: Tick = 0
@@ -62,22 +56,25 @@ class PhonemeStream:
         self._stale_before = before
         self.timeline.silence_all()
 
-    async def run(self) -> None:
-        """Feeds queued audio to the recognizer, several packets at a time if available.
+    async def recognize(self, due: float) -> None:
+        """Recognizes the queued audio in one job and puts its phones on the timeline.
+
+        Called once per frame: the recognizer reads its weights once for all hops of a job.
+
+        Args:
+            due: deadline of the frame that needs the phones, in seconds on the session's clock.
 
         Raises:
             EngineFailure: the recognizer failed.
         """
-        while True:
-            chunks = [await self._waiting.get()]
-            while len(self._waiting) and len(chunks) < PACKETS_AT_ONCE:
-                chunks.append(await self._waiting.get())
-            audio = np.concatenate([self._feed(chunk) for chunk in chunks])
-            hops = await self._worker.recognize(self._lease, audio, self._now() + RECOGNIZE_WITHIN)
-            for row, (column, speech) in enumerate(zip(hops.posteriors, hops.speech, strict=True)):
-                tick = self._session_tick(hops.start + row * hops.hop)
-                stale = tick < self._stale_before
-                self.timeline.put(tick, hops.hop, SILENT_COLUMN if stale else column, bool(speech) and not stale)
+        if not (chunks := self._waiting.drain()):
+            return
+        audio = np.concatenate([self._feed(chunk) for chunk in chunks])
+        hops = await self._worker.recognize(self._lease, audio, due)
+        for row, (column, speech) in enumerate(zip(hops.posteriors, hops.speech, strict=True)):
+            tick = self._session_tick(hops.start + row * hops.hop)
+            stale = tick < self._stale_before
+            self.timeline.put(tick, hops.hop, SILENT_COLUMN if stale else column, bool(speech) and not stale)
 
     def _feed(self, chunk: AudioChunk) -> NDArray[np.float32]:
         """Decimates a chunk to 16 kHz and records the offset of recognizer ticks to session ticks."""

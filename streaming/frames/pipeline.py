@@ -1,7 +1,7 @@
-"""Frame pipeline of a session: phones to expression, expression to motion, motion to frame.
+"""Frame pipeline of a session: audio to phones, phones to expression, expression to motion, motion to frame.
 
-Runs on: event loop; decoder and renderer run on the worker. The clock triggers frames. A frame once started is always
-finished; frames whose time passes in the meantime are skipped.
+Runs on: event loop; recognizer, decoder and renderer run on the worker. The clock triggers frames. A frame once started
+is always finished; frames whose time passes in the meantime are skipped.
 """
 
 from collections import deque
@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.audio.phone_timeline import PhoneTimeline
+from streaming.audio.phoneme_stream import PhonemeStream
 from streaming.audio.ring_buffer import AudioRing
 from streaming.engine import StyleMotion
 from streaming.frames.composer import Composer
@@ -48,7 +48,7 @@ class FramePipeline:
         worker: runs decoder and renderer.
         lease: the session's slot on it.
         frame_clock: start and due times of frames.
-        timeline: recognized phones.
+        phonemes: recognizes the queued audio before each frame.
         ring: audio, for its loudness.
         frames: receives the rendered frames.
         seed: random seed of the idle motion.
@@ -59,7 +59,7 @@ class FramePipeline:
         worker: Worker,
         lease: SlotLease,
         frame_clock: FrameClock,
-        timeline: PhoneTimeline,
+        phonemes: PhonemeStream,
         ring: AudioRing,
         frames: FrameBuffer,
         seed: int,
@@ -73,7 +73,8 @@ class FramePipeline:
         self._worker = worker
         self._lease = lease
         self._frame_clock = frame_clock
-        self._timeline = timeline
+        self._phonemes = phonemes
+        self._timeline = phonemes.timeline
         self._ring = ring
         self._frames = frames
         self._composer = Composer(seed)
@@ -85,7 +86,7 @@ class FramePipeline:
         """Renders frames as they fall due, until cancelled.
 
         Raises:
-            EngineFailure: decoder or renderer failed.
+            EngineFailure: recognizer, decoder or renderer failed.
         """
         clock, tick = self._frame_clock.clock, -self._frame_clock.stride
         while True:
@@ -115,6 +116,7 @@ class FramePipeline:
 
     async def _make(self, tick: Tick) -> None:
         due, epoch = self._frame_clock.due(tick), self._epoch
+        await self._phonemes.recognize(due)
         window, _ = self._timeline.window(tick)
         decoded = await self._worker.decode(self._lease, window, due)
         speech = any(self._timeline.speech(tick + ahead * FRAME_TICKS) for ahead in range(SPEECH_AHEAD))

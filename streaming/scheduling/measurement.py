@@ -19,7 +19,7 @@ SAMPLES: Final = 15
 """Measured runs per stage, after `UNCOUNTED` warm-up runs."""
 UNCOUNTED: Final = 3
 HEARD_AT_ONCE: Final = 2 * HOP_TICKS
-"""Ticks of audio recognized per run; a recognizer may process two hops together."""
+"""Ticks of audio recognized per run; a frame at 30 fps brings one or two hops."""
 SLOT: Final = -1
 """Engine slot used for measuring; never used by sessions."""
 

@@ -4,7 +4,6 @@ import asyncio
 
 import numpy as np
 from deterministic_engine import AA, DeterministicEngine
-from waiting import virtual_seconds
 
 from streaming.audio.phoneme_stream import PhonemeStream
 from streaming.media import AudioChunk
@@ -22,14 +21,12 @@ def heard(packets: list[tuple[int, np.ndarray]], forget_at: int | None = None) -
         worker = InlineWorker(engine)
         lease = worker.lease()
         engine.open(lease.slot, "ada", "calm", 1.0)
-        phonemes = PhonemeStream(worker, lease, asyncio.get_running_loop().time)
-        running = asyncio.create_task(phonemes.run())
+        phonemes = PhonemeStream(worker, lease)
         for number, samples in packets:
             if number == forget_at:
                 phonemes.forget(number * PACKET_TICKS)
             phonemes.put(AudioChunk(number * PACKET_TICKS, 0, samples))
-            await virtual_seconds(0.02)
-        running.cancel()
+            await phonemes.recognize(due=0.0)
         return phonemes
 
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
