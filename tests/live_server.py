@@ -65,13 +65,10 @@ class FixedCatalogue:
 
 
 @dataclass
-class LiveServer:
-    """A running server."""
+class Address:
+    """A server on a loopback port, in this process or another."""
 
-    service: Service
-    engine: DeterministicEngine
     port: int
-    server: uvicorn.Server
 
     async def http(
         self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None
@@ -93,6 +90,15 @@ class LiveServer:
 
     async def json(self, path: str) -> Any:
         return json.loads((await self.http("GET", path))[2])
+
+
+@dataclass
+class LiveServer(Address):
+    """A running server."""
+
+    service: Service
+    engine: DeterministicEngine
+    server: uvicorn.Server
 
     @asynccontextmanager
     async def control(self, session: str | None = None, as_json: bool = False) -> AsyncIterator["Control"]:
@@ -180,7 +186,7 @@ async def running_server(
     if ready:
         await asyncio.wait_for(service.worker.wait_ready(), 30)
     try:
-        yield LiveServer(service, engine, listener.getsockname()[1], server)
+        yield LiveServer(listener.getsockname()[1], service, engine, server)
     finally:
         server.should_exit = True
         await serving
@@ -270,7 +276,7 @@ class RtcClient:
                 self.frames.append((loop.time(), frame.time, frame.to_ndarray(format="yuv420p")))
 
     async def call(
-        self, server: LiveServer, session: str | None = None, relay: "UdpRelay | None" = None, path: str = "/whip"
+        self, server: Address, session: str | None = None, relay: "UdpRelay | None" = None, path: str = "/whip"
     ) -> int:
         """Calls, through a relay when there is one; returns the HTTP status."""
         await self.peer.setLocalDescription(await self.peer.createOffer())

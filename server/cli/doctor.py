@@ -11,6 +11,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +22,7 @@ from server.config import ServerConfig
 from server.processors import available_cores
 from streaming.scheduling.measurement import measure
 from streaming.scheduling.plan import MachinePlan
+from styletalk_core.licences import licences
 
 NATIVE_LIBRARIES = {
     "cv2": "apt-get install libgl1 libglib2.0-0",
@@ -46,14 +48,23 @@ Check = tuple[str, str]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the server."""
     settings.add_arguments(parser)
+    parser.add_argument(
+        "--licences",
+        action="store_true",
+        help="print the terms of the packaged weights, portraits and styles instead",
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Runs every check; returns ``checks``, a list of ``name``, ``ok`` and ``fix`` (empty when ok).
 
+    With ``--licences``: returns ``licences``, a list of `Licence` fields, and checks nothing.
+
     Raises:
         InputError: a server would not start with these options.
     """
+    if args.licences:
+        return {"licences": _licences(args.json)}
     logging.getLogger("aioice").setLevel(logging.WARNING)
     checks = []
     for name, fix in _checks(settings.load(args)):
@@ -61,6 +72,15 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         if not args.json:
             print(f"FAIL  {name}  ->  {fix}" if fix else f"ok    {name}", flush=True)
     return {"checks": checks}
+
+
+def _licences(quiet: bool) -> list[dict[str, Any]]:
+    entries = licences()
+    if not quiet:
+        for entry in entries:
+            use = "commercial use allowed" if entry.commercial else "no commercial use"
+            print(f"{entry.files}: {entry.licence}, {use}\n    {entry.content}; {entry.origin}")
+    return [asdict(entry) for entry in entries]
 
 
 def _checks(config: ServerConfig) -> Iterator[Check]:

@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-COMMAND = (sys.executable, "-m", "server.cli", "serve")
+COMMAND = ("-m", "server.cli", "serve")
 READY_SECONDS = 60
 STOP_SECONDS = 15
 
@@ -21,13 +22,35 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """`styletalk serve` with options; use as a context manager."""
+    """`styletalk serve` with options; use as a context manager.
 
-    def __init__(self, log: Path, *options: str, port: int | None = None) -> None:
+    Args:
+        log: receives what the server prints.
+        options: of `styletalk serve`.
+        port: a free one by default.
+        python: interpreter of another installation.
+        folder: working directory.
+        environment: instead of this process's.
+        ready: seconds until it must be ready.
+    """
+
+    def __init__(
+        self,
+        log: Path,
+        *options: str,
+        port: int | None = None,
+        python: Path | str = sys.executable,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        ready: float = READY_SECONDS,
+    ) -> None:
         self.port = port or free_port()
         self.address = f"http://127.0.0.1:{self.port}/"
         self._log = log
-        self._options = options
+        self._command = [str(python), *COMMAND, "--port", str(self.port), *options]
+        self._folder = folder
+        self._environment = environment
+        self._ready_seconds = ready
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "ServerProcess":
@@ -38,10 +61,11 @@ class ServerProcess:
         self.stop()
 
     def start(self) -> None:
-        command = [*COMMAND, "--port", str(self.port), *self._options]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + READY_SECONDS
+            self._process = subprocess.Popen(
+                self._command, stdout=log, stderr=subprocess.STDOUT, cwd=self._folder, env=self._environment
+            )
+        deadline = time.monotonic() + self._ready_seconds
         while not self._ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()

@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from styletalk_core.lab.documents.licences import licences_page
 from styletalk_core.lab.documents.markdown_page import write_section
 from styletalk_core.lab.documents.model_cards import cards_page
 from styletalk_core.weights import FOLDER
@@ -90,8 +91,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         write_section(args.page, name, title, text)
     write_section(args.readme, "figures", "Benchmarks", _OVERVIEW.format(report.overview(machines)))
     (args.page.parent / "model_cards.md").write_text(cards_page(FOLDER), encoding="utf-8")
+    (args.page.parent / "licences.md").write_text(licences_page(), encoding="utf-8")
     if not args.json:
-        print(f"wrote {args.page}, model_cards.md next to it, and {args.readme}: {', '.join(sections)}")
+        print(f"wrote {args.page}, model_cards.md and licences.md next to it, and {args.readme}: {', '.join(sections)}")
     return {"sections": [*sections, "figures"]}
 
 

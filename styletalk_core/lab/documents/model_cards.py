@@ -15,9 +15,9 @@ _FOR_PROGRAMS: Final = frozenset({"config", "dimensions", "format", "settings"})
 _OPENING: Final = """\
 # Model cards
 
-Each card is stored in the header of its weight file; `styletalk results` generates this page. The README of
-[the weights](../styletalk_core/weights/README.md) lists every file, including those without a card, with its origin
-and licence; measured quality is in the [results](results.md).
+Each card is stored in the header of its weight file; `styletalk results` generates this page. The
+[licences](licences.md) page lists every file, including those without a card, with its origin and licence; measured
+quality is in the [results](results.md).
 """
 
 

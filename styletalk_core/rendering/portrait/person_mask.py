@@ -1,6 +1,6 @@
 """Person segmentation: soft mask of a photo, foreground colours, and the empty background.
 
-The mask network is MediaPipe Selfie Segmentation (Apache-2.0, see weights/README.md), run by OpenCV; its 256 x 256
+The mask network is MediaPipe Selfie Segmentation (Apache-2.0), run by OpenCV; its 256 x 256
 output is refined along the photo's edges by a guided filter, to preserve the outline of hair.
 Runs on: any thread, at enrolment only (about 50 ms for 1024 x 1024).
 """

@@ -79,3 +79,10 @@ def test_the_plan_is_reported_and_only_a_hopeless_machine_fails(monkeypatch: pyt
     monkeypatch.setattr(doctor, "plan_of", lambda config: plan_for(COSTS, 0.01))
     fix = fixes(ServerConfig(port=0))["pictures"]
     assert "use a faster CPU" in fix and "This machine is too slow for calls" in fix
+
+
+def test_licences_are_printed_instead_of_checks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--licences"]) == 0
+    printed = capsys.readouterr().out
+    assert "weights/styletalk.safetensors: research use, no commercial use" in printed
+    assert "CPU cores" not in printed

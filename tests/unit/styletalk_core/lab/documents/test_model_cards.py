@@ -25,10 +25,3 @@ def test_the_trained_networks_say_what_went_in_and_under_which_terms() -> None:
     for name in ("recognizer", "styletalk"):
         card = read_card(folder / f"{name}.safetensors")
         assert "research use" in card["terms"] and "GRID" in str(card)
-
-
-def test_every_weight_file_is_on_the_weights_own_page() -> None:
-    folder = weights.FOLDER
-    page = (folder / "README.md").read_text()
-    files = [*folder.glob("*.safetensors"), *folder.glob("*.tflite")]
-    assert files and all(f"`{path.name}`" in page for path in files)
