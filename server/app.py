@@ -103,7 +103,7 @@ def create_app(service: Service) -> Starlette:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await service.clients.end_all()
-            service.close()
+            await service.aclose()
             await service.worker.aclose()
 
     calls = [

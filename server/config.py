@@ -18,10 +18,15 @@ from streaming.scheduling.plan import SIZES
 from styletalk_core.errors import InputError
 
 ENVIRONMENT_PREFIX = "STYLETALK_SERVE_"
+HTTP, WEB_SOCKET = ("http://", "https://"), ("ws://", "wss://")
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 SESSION_MINUTES, SESSIONS_PER_ADDRESS, DRAIN_SECONDS = 120, 4, 60
 """Defaults of a server that listens beyond loopback."""
-SECRETS = ("api_key", "turn_secret", "voice_key")
+SECRETS = ("api_key", "turn_secret", "voice_key", "chat_key", "transcription_key", "realtime_key")
+CHAT_PROMPT = (
+    "You are a friendly presenter who talks with a person in a video call. Everything you write is spoken aloud: "
+    "answer in one to three short sentences of plain text. Show with set_style how you feel about what you say."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,13 @@ class ServerConfig:
         voice_url: server with OpenAI's speech API, including the version: "https://api.openai.com/v1".
         voice_key, voice_model: API key and model of that server.
         vosk_model: folder or name of a Vosk model; captions need one.
+        chat_url: server with OpenAI's chat API that answers in conversations, including the version.
+        chat_key, chat_model: API key and model of that server.
+        chat_prompt: instructions for the model of a conversation.
+        transcription_url: server with OpenAI's transcription API that recognizes words; without it Vosk does.
+        transcription_key, transcription_model: API key and model of that server.
+        realtime_url: WebSocket with OpenAI's Realtime API, which hears and speaks itself, instead of ``chat_url``.
+        realtime_key, realtime_model, realtime_voice: API key, model and voice of that server.
     """
 
     host: str = "127.0.0.1"
@@ -84,6 +96,17 @@ class ServerConfig:
     voice_key: str = field(default="", repr=False)
     voice_model: str = "gpt-4o-mini-tts"
     vosk_model: str = ""
+    chat_url: str = ""
+    chat_key: str = field(default="", repr=False)
+    chat_model: str = "gpt-4.1-mini"
+    chat_prompt: str = CHAT_PROMPT
+    transcription_url: str = ""
+    transcription_key: str = field(default="", repr=False)
+    transcription_model: str = "gpt-4o-mini-transcribe"
+    realtime_url: str = ""
+    realtime_key: str = field(default="", repr=False)
+    realtime_model: str = "gpt-realtime"
+    realtime_voice: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
@@ -109,6 +132,18 @@ class ServerConfig:
             raise InputError(f"--public-address takes an IP address, not {self.public_address!r}.")
         self.udp_range()
         self.origins()
+        self._check_conversation()
+
+    def _check_conversation(self) -> None:
+        """Raises: InputError: an address is none, or a conversation lacks a part."""
+        for name, schemes in (("chat", HTTP), ("transcription", HTTP), ("realtime", WEB_SOCKET)):
+            url = getattr(self, f"{name}_url")
+            if url and not url.startswith(schemes):
+                raise InputError(f"--{name}-url takes an address that begins with {' or '.join(schemes)}, not {url!r}.")
+        if self.chat_url and self.realtime_url:
+            raise InputError("Give --chat-url or --realtime-url, not both.")
+        if self.chat_url and not self.transcription_url and not self.vosk_model:
+            raise InputError("A conversation needs words: give --vosk-model or --transcription-url with --chat-url.")
 
     @property
     def loopback(self) -> bool:
@@ -203,8 +238,25 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--voice-url", metavar="URL", help="text-to-speech server with OpenAI's API, including /v1")
     parser.add_argument("--voice-key-file", metavar="FILE", help="file with the key of the text-to-speech server")
     parser.add_argument("--voice-model", metavar="NAME", help="model of the text-to-speech server")
-    parser.add_argument("--vosk-model", metavar="MODEL", help="Vosk model for captions: a folder, or a name like en-us")
+    parser.add_argument(
+        "--vosk-model", metavar="MODEL", help="Vosk model for words and captions: a folder, or a name like en-us"
+    )
+    _add_conversation(parser)
     parser.add_argument("--config", metavar="FILE.toml", help="settings file")
+
+
+def _add_conversation(parser: ArgumentParser) -> None:
+    parser.add_argument("--chat-url", metavar="URL", help="server with OpenAI's chat API for conversations, with /v1")
+    parser.add_argument("--chat-key-file", metavar="FILE", help="file with the key of the chat server")
+    parser.add_argument("--chat-model", metavar="NAME", help="model of the chat server")
+    parser.add_argument("--chat-prompt", metavar="TEXT", help="instructions for the model of a conversation")
+    parser.add_argument("--transcription-url", metavar="URL", help="server with OpenAI's transcription API, with /v1")
+    parser.add_argument("--transcription-key-file", metavar="FILE", help="file with the key of that server")
+    parser.add_argument("--transcription-model", metavar="NAME", help="model of the transcription server")
+    parser.add_argument("--realtime-url", metavar="URL", help="WebSocket with OpenAI's Realtime API for conversations")
+    parser.add_argument("--realtime-key-file", metavar="FILE", help="file with the key of the Realtime server")
+    parser.add_argument("--realtime-model", metavar="NAME", help="model of the Realtime server")
+    parser.add_argument("--realtime-voice", metavar="NAME", help="voice of the Realtime server")
 
 
 def load(args: Namespace, environment: Mapping[str, str] = os.environ) -> ServerConfig:

@@ -73,5 +73,5 @@ def configure(format: str, secrets: Collection[str]) -> None:
     stream.setFormatter(_Json() if format == "json" else _Text())
     stream.addFilter(_Secrets(secrets))
     logging.basicConfig(level=logging.INFO, handlers=[stream], force=True)
-    logging.getLogger("aioice").setLevel(logging.WARNING)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    for library in ("aioice", "httpx", "uvicorn"):
+        logging.getLogger(library).setLevel(logging.WARNING)

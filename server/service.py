@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from server.auth.access import Access
 from server.catalogue import Catalogue
 from server.config import ServerConfig
+from server.conversation.choice import Conversations
 from server.protocol.events import ServerDraining
 from server.sessions.captions import CaptionModel
 from server.sessions.clients import Clients
@@ -45,6 +46,7 @@ class Service:
     draining: bool = False
     """True once the server is shutting down and accepts no more calls."""
     captions: CaptionModel = field(init=False)
+    conversations: Conversations = field(init=False)
     internal_errors: Counter[str] = field(default_factory=Counter, init=False)
     """Unexpected errors outside the worker, by place: http, channel or upload."""
     _voices: dict[tuple[str, str], Voice] = field(default_factory=dict, init=False)
@@ -53,6 +55,7 @@ class Service:
     def __post_init__(self) -> None:
         self.access = Access(self.config.api_key)
         self.captions = CaptionModel(self.config.vosk_model)
+        self.conversations = Conversations(self.config, self.captions)
         self.clients = Clients(self.config.max_per_address, self.config.session_seconds)
 
     async def drain(self, seconds: float) -> None:
@@ -72,9 +75,10 @@ class Service:
         """
         return await asyncio.get_running_loop().run_in_executor(self._drawing, picture, *names)
 
-    def close(self) -> None:
+    async def aclose(self) -> None:
         """Stops the threads."""
         self.captions.close()
+        await self.conversations.aclose()
         self._drawing.shutdown(wait=False, cancel_futures=True)
 
     def voice(self, name: str = "", language: str = "") -> Voice:

@@ -109,6 +109,10 @@ class Session:
         self.clock.start(self.plan.preroll if preroll is None else preroll)
         self._started.set()
 
+    async def wait_started(self) -> None:
+        """Waits until the clock runs."""
+        await self._started.wait()
+
     async def run(self) -> None:
         """Runs the session until cancelled.
 

@@ -1,4 +1,4 @@
-"""Lists of avatars, styles, backgrounds and presenters, the style map, and thumbnails.
+"""Lists of avatars, styles, backgrounds and presenters, the style map, thumbnails, and whether an avatar can answer.
 
 Runs on: event loop; libraries are read and thumbnails drawn on threads.
 """
@@ -9,9 +9,11 @@ from collections.abc import Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from server.conversation.choice import EXPLANATION
 from server.http import signalling
 from server.protocol.operations import (
     AVATAR_THUMBNAIL,
+    CONVERSATION,
     JPEG,
     LIST_AVATARS,
     LIST_BACKGROUNDS,
@@ -25,6 +27,7 @@ from server.protocol.resources import (
     Avatars,
     Background,
     Backgrounds,
+    ConversationAnswer,
     Presenter,
     Presenters,
     Style,
@@ -113,6 +116,13 @@ async def _drawn(service: Service, draw: Callable[..., bytes], *names: str) -> R
     return Response(picture, media_type=JPEG, headers={"Cache-Control": "max-age=300"})
 
 
+async def conversation(request: Request) -> Response:
+    """Tells whether the avatar of a call can answer."""
+    service: Service = request.app.state.service
+    available = service.conversations.available
+    return CONVERSATION.answer.response(ConversationAnswer(available, "" if available else EXPLANATION))
+
+
 routes = [
     LIST_AVATARS.route(avatars),
     AVATAR_THUMBNAIL.route(thumbnail),
@@ -120,4 +130,5 @@ routes = [
     STYLE_MAP.route(style_map),
     STYLE_THUMBNAIL.route(style_thumbnail),
     LIST_BACKGROUNDS.route(backgrounds),
+    CONVERSATION.route(conversation),
 ]

@@ -232,6 +232,43 @@ class CaptionsApplied(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationApplied(Event):
+    """The avatar of the call answers the client, or repeats its words again."""
+
+    type = "conversation.applied"
+
+    conversation: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationState(Event):
+    """Whose turn it is in a conversation."""
+
+    type = "conversation.state"
+
+    state: Annotated[str, "listening, hearing, thinking or speaking"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationHeard(Event):
+    """Words of the client's turn."""
+
+    type = "conversation.heard"
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationReplied(Event):
+    """An answer is over."""
+
+    type = "conversation.replied"
+
+    text: Annotated[str, "what was heard of it"]
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True)
 class TranscriptPartial(Event):
     """Words of a phrase that goes on; replaces the one before."""
 

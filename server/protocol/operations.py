@@ -10,6 +10,7 @@ from server.protocol.operation import Answer, Body, FileAnswer, JsonAnswer, Oper
 from server.protocol.resources import (
     Avatars,
     Backgrounds,
+    ConversationAnswer,
     IceServers,
     NewAvatar,
     NewBackground,
@@ -149,6 +150,10 @@ LIST_BACKGROUNDS: Final = Operation(
 )  # fmt: skip
 PUT_BACKGROUND: Final = _put("background", "Create a background", "An image, at most 30 MB.", NewBackground)
 DELETE_BACKGROUND: Final = _delete("background")
+CONVERSATION: Final = Operation(
+    "GET", "/api/conversation", "conversation", "Tell whether the avatar of a call can answer",
+    JsonAnswer(200, "Now.", ConversationAnswer),
+)  # fmt: skip
 LIST_PRESENTERS: Final = Operation(
     "GET", "/api/presenters", "listPresenters", "List presenters", JsonAnswer(200, "All.", Presenters)
 )

@@ -154,6 +154,9 @@ class UpdateSession(SetStyle):
     ] = UNSET
     motion: Motion = UNSET
     captions: Annotated[bool | Unset, Flag(), "true or false; recognizes words"] = UNSET
+    conversation: Annotated[
+        bool | Unset, Flag(), "true: the avatar of the call answers the client, false: it repeats the client's words"
+    ] = UNSET
 
     @property
     def changes_style(self) -> bool:

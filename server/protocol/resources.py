@@ -89,6 +89,14 @@ class Backgrounds:
 
 
 @dataclass(frozen=True, slots=True)
+class ConversationAnswer:
+    """Whether the avatar of a call can answer."""
+
+    available: bool
+    explanation: Annotated[str, "a sentence on what to pass; empty when it is available"]
+
+
+@dataclass(frozen=True, slots=True)
 class Presenter:
     """One presenter."""
 

@@ -66,9 +66,10 @@ class CaptionModel:
         Raises:
             InputError: the model cannot be read.
         """
-        return await self.run(self._open)
+        return await self.run(self.open)
 
-    def _open(self) -> "Transcriber":
+    def open(self) -> "Transcriber":
+        """The same, on the recognizer's thread."""
         from styletalk_core.recognizer.transcriber import Transcriber
         from styletalk_core.recognizer.vosk_model import VoskModel
 

@@ -3,6 +3,10 @@
 Runs on: event loop.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtp import RtpPacket
 
@@ -14,8 +18,11 @@ from server.webrtc.offer import usable
 from server.webrtc.tracks import AudioTrack, StartBarrier, VideoTrack
 from streaming.clock import MediaClock, monotonic
 from streaming.latency import LatencyPlan
+from streaming.media import AudioChunk
 from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session, Settings
+from streaming.speaker import Interruption, Speaker, SpokenEvent
+from streaming.units import Tick
 
 CHANNEL_TIMEOUT_SECONDS = 4.0
 """Seconds without pings and datagrams after which a client with a control channel has vanished; its slot is free a
@@ -38,6 +45,19 @@ client in a call sends RTCP several times a second, muted or not."""
 ENDED_STATES = frozenset({"closed", "failed"})
 
 
+class Interlocutor(Protocol):
+    """Hears the microphone of a call and speaks through its face, in the place of the client."""
+
+    def hear(self, chunk: AudioChunk) -> None:
+        """Takes audio of the microphone, in order."""
+
+    def spoken(self, event: SpokenEvent) -> None:
+        """Something that the face speaks has been heard."""
+
+    def interrupt(self) -> Interruption:
+        """Stops speaking with the next packet."""
+
+
 class MicrophoneSession(LiveSession):
     """One peer connection with its session. Created by `MicrophoneSession.answer`; ends when `run` returns."""
 
@@ -50,6 +70,8 @@ class MicrophoneSession(LiveSession):
         self.answer_sdp = ""
         self._heard: float | None = None
         """Arrival of the last datagram after the connection was made."""
+        self._speaking: tuple[Speaker, Interlocutor] | None = None
+        """Who speaks through the face in the place of the client."""
 
     @classmethod
     async def answer(
@@ -84,7 +106,7 @@ class MicrophoneSession(LiveSession):
     async def _negotiate(self, offer: str, path: MediaPath) -> None:
         session, barrier = self.media_session, StartBarrier(self.media_session.start)
         tracks = (
-            AudioTrack(session, barrier, self.viewers.audio.publish),
+            AudioTrack(session, barrier, self._publish),
             VideoTrack(session, barrier, self.viewers.frames.publish),
         )
         self.peer.on("connectionstatechange", self._connection_changed)
@@ -115,6 +137,30 @@ class MicrophoneSession(LiveSession):
     def replaceable(self, now: float) -> bool:
         """True when the client has left the page or reloaded it, as far as can be told within a second."""
         return self._heard is not None and now - self._heard > REPLACED_SECONDS
+
+    def interrupt(self) -> Interruption:
+        """Stops the avatar: silence from the next packet on."""
+        return super().interrupt() if self._speaking is None else self._speaking[1].interrupt()
+
+    @contextmanager
+    def taken_over(self, speaker: Speaker, interlocutor: Interlocutor) -> Iterator[None]:
+        """Lets somebody else speak through the face within the context, who hears the microphone."""
+        session, receiver = self.media_session, self.audio_receiver
+        session.interrupt()
+        self._speaking, receiver.deliver = (speaker, interlocutor), interlocutor.hear
+        try:
+            yield
+        finally:
+            self._speaking, receiver.deliver = None, session.push_audio
+            speaker.interrupt()
+
+    def _publish(self, packet: tuple[Tick, bytes]) -> None:
+        """Passes a packet that has just been played on to the viewers, and tells what was heard with it."""
+        self.viewers.audio.publish(packet)
+        if self._speaking is not None:
+            speaker, interlocutor = self._speaking
+            for event in speaker.played():
+                interlocutor.spoken(event)
 
     async def aclose(self) -> None:
         """Closes the connection and releases the slot."""

@@ -6,13 +6,11 @@ synthesized sentence by sentence, in order of arrival.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from server.sessions.live_session import LiveSession
+from server.tts.sentence_speech import speak
 from server.tts.spoken_text import SpokenSentence
 from server.tts.voice import Voice, VoiceFailed
 from server.webrtc.tracks import OpusEncoder
@@ -25,11 +23,7 @@ from streaming.queues import BoundedQueue, OnFull
 from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session, Settings
 from streaming.speaker import Interruption, SpokenEvent
-from streaming.speech_queue import MAX_UTTERANCES, QueueFull, Sentence, Utterance
-from streaming.units import TICK_RATE
-
-PIECE_TICKS = TICK_RATE
-"""Synthesized audio is queued in pieces of this length, so that a small free space is enough to continue."""
+from streaming.speech_queue import MAX_UTTERANCES, QueueFull, Utterance
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,25 +170,9 @@ class PresenterSession(LiveSession):
             text = await self._texts.get()
             try:
                 for sentence in text.sentences:
-                    await self._speak(text.utterance, sentence, text.voice)
+                    await speak(self.speaker, text.utterance, sentence, text.voice)
             except VoiceFailed as failure:
                 self._on_failure(str(failure))
             finally:
                 if text.last:
                     self.speaker.close(text.utterance)
-
-    async def _speak(self, utterance: Utterance, sentence: SpokenSentence, voice: Voice) -> None:
-        if utterance.closed:
-            return  # interrupted
-        self.speaker.mark(utterance, Sentence(sentence.text))
-        async with aclosing(voice.speak(sentence.words)) as pieces:
-            async for samples in pieces:
-                for part in _parts(samples):
-                    await self.speaker.wait_for_room(len(part))
-                    if utterance.closed:
-                        return
-                    self.speaker.append(utterance, part)
-
-
-def _parts(samples: NDArray[np.int16]) -> list[NDArray[np.int16]]:
-    return [samples[start : start + PIECE_TICKS] for start in range(0, len(samples), PIECE_TICKS)]

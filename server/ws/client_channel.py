@@ -44,6 +44,7 @@ from server.protocol.requests import (
 )
 from server.service import Service
 from server.sessions.clients import Client, TooManySessions
+from server.ws.conversing import Conversing
 from server.ws.message_channel import MessageChannel, reject
 from server.ws.presenter_channel import PresenterChannel, check_free, milliseconds
 from server.ws.subscriptions import Subscriptions
@@ -68,6 +69,7 @@ class ClientChannel(MessageChannel):
         super().__init__(socket, CLIENT_REQUESTS)
         self._presenter = PresenterChannel(service, client, may_record=socket.scope.get(FULL_ACCESS, False))
         self._subscriptions = Subscriptions(service.captions, self.send, self.send_if_read)
+        self._conversing = Conversing(service, client, self.send, self._choose_style)
         self._service = service
         self._client = client
 
@@ -97,6 +99,7 @@ class ClientChannel(MessageChannel):
             await self.run(self._report(), self._relay_speech())
         finally:
             await self._subscriptions.aclose()
+            await self._conversing.aclose()
             if client.channel is self:  # a reconnected client may have taken over
                 client.channel = None
                 await self._service.clients.end(client)
@@ -131,6 +134,8 @@ class ClientChannel(MessageChannel):
             await self._subscriptions.set_motion(request.motion)
         if request.captions is not UNSET:
             await self._subscriptions.set_captions(request.captions)
+        if request.conversation is not UNSET:
+            await self._conversing.choose(request.conversation)
         if request.avatar is not UNSET:
             await self._set_avatar(request.avatar)
         if request.changes_style:
@@ -157,6 +162,9 @@ class ClientChannel(MessageChannel):
         client.fade_s = fade_s
         client.settings = replace(client.settings, style=style, intensity=intensity)
         self.send(StyleApplied(*style_fields(style), intensity, frame))
+
+    async def _choose_style(self, style: str) -> None:
+        await self._set_style(SetStyle(style=style))
 
     async def _set_avatar(self, avatar: str) -> None:
         client, session = self._client, self._media_session
@@ -201,6 +209,7 @@ class ClientChannel(MessageChannel):
         while True:
             session = self._media_session
             self._subscriptions.follow(session)
+            await self._conversing.follow(self._client.session)
             if session is None:
                 await asyncio.sleep(0.1)
                 continue

@@ -1,0 +1,1 @@
+"""Conversation of a person with a face: turns, words, language model, voice; or one model that hears and speaks."""
