@@ -17,11 +17,12 @@ from styletalk_core.recognizer.vad import WINDOW, GateState, VoiceDetector
 WINDOW_TICKS: Final = WINDOW * MODEL_SAMPLE_TICKS
 """32 ms."""
 SPEECH_ABOVE: Final = 0.5
-QUIET_BELOW: Final = 0.35
+QUIET_BELOW: Final = 0.4
 BEGIN_WINDOWS: Final = 3
 """Consecutive windows of speech that begin a turn (96 ms), so that a click or a cough does not."""
-END_WINDOWS: Final = 9
-"""Consecutive quiet windows that end a turn (288 ms)."""
+END_WINDOWS: Final = 8
+"""Consecutive quiet windows that end a turn (256 ms). Who goes on after a longer pause, before the answer is heard, has
+not lost the words: turns in a row are one for the partner."""
 LEAD_WINDOWS: Final = 12
 """Audio before the beginning was noticed that belongs to the turn (384 ms)."""
 
