@@ -201,7 +201,7 @@ def test_the_face_listens_while_the_person_speaks() -> None:
 
 def test_an_interruption_is_silent_within_200_ms_and_nothing_stale_follows() -> None:
     chat, second = Chat(endless=True), 0.5 + HELLO + 4.0 + ONSET
-    made = converse([0.5, 4.0], 9.5, chat, Tone(8.0))
+    made = converse([0.5, 4.0], 11.0, chat, Tone(8.0))
     told = [told for _, told in made.told if isinstance(told, Replied)]
     assert told[0].whole is False and 0 < len(told[0].words.split()) < 5
     assert made.moments(State.HEARING)[1] - second < 0.15
