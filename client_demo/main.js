@@ -7,6 +7,7 @@
  */
 
 import { CallStatistics } from "./call_statistics.js";
+import { ConversationButton } from "./conversation_button.js";
 import { onDetail } from "./event_detail.js";
 import { LatencyPanel } from "./latency_panel.js";
 import { LevelMeter } from "./level_meter.js";
@@ -38,6 +39,7 @@ const recorder = new Recorder();
 const latencyPanel = new LatencyPanel(document);
 const microphone = new Microphone(preferences.processing ?? true);
 const session = new Session();
+const conversation = new ConversationButton(button("converse"));
 
 /**
  * @type {{metrics: import("./latency_panel.js").Metrics | null, statistics: import("./call_statistics.js").Figures | null,
@@ -116,8 +118,10 @@ const onMessage = {
   "avatar.interrupted": () => stage.setSpeaking(false),
   "transcript.partial": ({ text }) => stage.setCaption(text, false),
   "transcript.final": ({ text }) => stage.setCaption(text, true),
+  "conversation.heard": ({ text }) => stage.setCaption(`You: ${text}`, true),
   error: ({ code, message }) => {
     if (code === "no_captions") toggleCaptions();
+    if (code === "no_conversation") conversation.show(false);
     stage.showNotice(message);
   },
 };
@@ -180,6 +184,12 @@ const toggleCaptions = toggle(element("captions"), (wanted) => {
 const interrupt = () => session.interrupt();
 const toggleRecording = () => (recorder.recording ? recorder.stop() : recorder.start(/** @type {MediaStream} */ (stage.video.srcObject)));
 
+conversation.addEventListener("change", () => {
+  session.setConversation(conversation.wanted);
+  if (conversation.wanted && session.state === "idle") start();
+});
+onDetail(conversation, "unavailable", ({ explanation }) => stage.showNotice(explanation));
+
 element("start").addEventListener("click", toggleSession);
 element("mute").addEventListener("click", toggleMute);
 element("silence").addEventListener("click", toggleSilence);
@@ -220,6 +230,7 @@ installShortcuts({
   v: toggleSilence,
   c: toggleCaptions,
   i: interrupt,
+  t: () => conversation.press(),
   r: () => element("record").click(),
   "[": () => settings.stepIntensity(-1),
   "]": () => settings.stepIntensity(1),

@@ -36,6 +36,7 @@ export class Session extends EventTarget {
   /** Current settings; the server confirms them with style.applied and avatar.applied. @type {SessionSettings} */
   #settings = { avatar: null, background: null, presence: null, style: null, weights: null, intensity: 1, fadeMs: 400 };
   #captions = false;
+  #conversation = false;
   /** @type {MediaStreamTrack | null} */
   #microphone = null;
   /** @type {ControlChannel | null} */
@@ -105,6 +106,12 @@ export class Session extends EventTarget {
   setCaptions(wanted) {
     this.#captions = wanted;
     this.#channel?.send({ type: "session.update", captions: wanted });
+  }
+
+  /** Lets the avatar answer instead of repeating; the server may refuse with the error no_conversation. @param {boolean} wanted */
+  setConversation(wanted) {
+    this.#conversation = wanted;
+    this.#channel?.send({ type: "session.update", conversation: wanted });
   }
 
   interrupt() {
@@ -187,6 +194,7 @@ export class Session extends EventTarget {
     const { avatar, background, presence, style, weights, intensity, fadeMs } = this.#settings;
     if (avatar !== null && avatar !== created.avatar) this.setAvatar(avatar);
     if (this.#captions) this.setCaptions(true);
+    if (this.#conversation) this.setConversation(true);
     if (background !== null && background !== created.background) this.setBackground(background);
     if (presence !== null && (presence.attention !== NATURAL.attention || presence.stillness !== NATURAL.stillness)) this.setPresence(presence);
     if (weights !== null || style !== created.style || intensity !== created.intensity || fadeMs !== created.fade_ms) this.#sendStyle();

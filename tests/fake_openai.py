@@ -4,8 +4,9 @@ import asyncio
 import base64
 import json
 import socket
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -149,11 +150,9 @@ class FakeOpenAI:
         return wanted[min(number, len(wanted)) - 1]
 
 
-@asynccontextmanager
-async def fake_openai(**wanted: Any) -> AsyncIterator[FakeOpenAI]:
-    """Starts the server and stops it."""
-    fake = FakeOpenAI(**wanted)
-    app = Starlette(
+def application(fake: FakeOpenAI) -> Starlette:
+    """The routes of a fake."""
+    return Starlette(
         routes=[
             Route("/v1/chat/completions", fake.chat, methods=["POST"]),
             Route("/v1/audio/transcriptions", fake.transcribe, methods=["POST"]),
@@ -161,10 +160,17 @@ async def fake_openai(**wanted: Any) -> AsyncIterator[FakeOpenAI]:
             WebSocketRoute("/v1/realtime", fake.converse),
         ]
     )
+
+
+@asynccontextmanager
+async def fake_openai(**wanted: Any) -> AsyncIterator[FakeOpenAI]:
+    """Starts the server and stops it."""
+    fake = FakeOpenAI(**wanted)
     listener = socket.create_server(("127.0.0.1", 0))
     fake.base = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1))
-    server.install_signal_handlers = lambda: None  # type: ignore[method-assign]
+    options = uvicorn.Config(application(fake), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(options)
+    server.capture_signals = nullcontext  # type: ignore[method-assign]
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="fake")
     await until(lambda: server.started, 30)
     try:
@@ -173,3 +179,7 @@ async def fake_openai(**wanted: Any) -> AsyncIterator[FakeOpenAI]:
         server.should_exit = True
         await serving
         listener.close()
+
+
+if __name__ == "__main__":  # fake_openai.py PORT
+    uvicorn.run(application(FakeOpenAI()), port=int(sys.argv[1]), log_level="error")

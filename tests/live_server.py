@@ -310,13 +310,14 @@ class RtcClient:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def _serve(port: int, origins: str) -> None:
+async def _serve(port: int, settings: dict[str, str]) -> None:
     """Serves the page with the deterministic engine until it is interrupted."""
     engine = DeterministicEngine(size=512)
-    config = ServerConfig(port=port, allow_origins=origins)
+    config = ServerConfig(port=port, **settings)
     service = Service(config, TirelessWorker(engine, 4), FixedCatalogue())
     await uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="warning")).serve()
 
 
-if __name__ == "__main__":  # live_server.py [PORT [ORIGINS]]
-    asyncio.run(_serve(int(sys.argv[1]) if sys.argv[1:] else 8090, ",".join(sys.argv[2:])))
+if __name__ == "__main__":  # live_server.py [PORT [SETTING=VALUE ...]]
+    given = dict(setting.split("=", 1) for setting in sys.argv[2:])
+    asyncio.run(_serve(int(sys.argv[1]) if sys.argv[1:] else 8090, given))

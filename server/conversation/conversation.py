@@ -18,7 +18,8 @@ from server.conversation.partner import Face, Heard, Partner, PartnerFailed, Rep
 from server.conversation.turns import TurnAudio, TurnDetector, TurnEnded, TurnEvent, TurnStarted
 from streaming.media import AudioChunk
 from streaming.queues import BoundedQueue, OnFull
-from streaming.speaker import Interruption, SpokenEvent, UtteranceStarted
+from streaming.speaker import Interruption, MarkReached, SpokenEvent, UtteranceStarted
+from streaming.speech_queue import Sentence
 from streaming.units import TICK_RATE, Tick
 
 logger = logging.getLogger(__name__)
@@ -48,7 +49,16 @@ class Failed:
     sentence: str
 
 
-ConversationEvent = State | Heard | Replied | Failed
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence of the answer begins with ``frame``."""
+
+    text: str
+    frame: int
+    utterance: int
+
+
+ConversationEvent = State | Heard | Replied | Said | Failed
 OnThread = Callable[[Callable[[], list[TurnEvent]]], Awaitable[list[TurnEvent]]]
 """Runs turn detection on its thread."""
 
@@ -91,6 +101,8 @@ class Conversation:
         """Something that the face speaks has been heard."""
         if isinstance(event, UtteranceStarted) and self._answering is not None:
             self._enter(State.SPEAKING)
+        if isinstance(event, MarkReached) and isinstance(event.mark, Sentence):
+            self._on_event(Said(event.mark.text, event.frame, event.utterance))
         self._partner.spoken(event)
 
     def interrupt(self) -> Interruption:

@@ -300,7 +300,9 @@ class TranscriptFinal(Event):
     words: Annotated[Sequence[CaptionWord] | Unset, "[{`word`, `start`, `end`}] in frames, when it was recognized"] = (
         UNSET
     )
-    utterance: Annotated[int | Unset, "when it is a sentence of a `text.speak` that begins with this frame"] = UNSET
+    utterance: Annotated[int | Unset, "when it is a sentence of a text or an answer that begins with this frame"] = (
+        UNSET
+    )
 
 
 @dataclass(frozen=True, slots=True)

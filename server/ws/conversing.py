@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from server.conversation.conversation import ConversationEvent, Failed, State
+from server.conversation.conversation import ConversationEvent, Failed, Said, State
 from server.conversation.partner import Heard, Replied
 from server.errors import SORRY
 from server.protocol.events import (
@@ -18,6 +18,7 @@ from server.protocol.events import (
     ConversationState,
     Error,
     Event,
+    TranscriptFinal,
 )
 from server.service import Service
 from server.sessions.clients import Client
@@ -137,5 +138,7 @@ class Conversing:
                 self._send(ConversationHeard(event.words))
             case Replied():
                 self._send(ConversationReplied(event.words, not event.whole))
+            case Said():
+                self._send(TranscriptFinal(event.text, event.frame, utterance=event.utterance))
             case Failed():
                 self._send(Error("conversation_failed", event.sentence))

@@ -21,6 +21,18 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+def wait_for_answer(address: str, seconds: float = READY_SECONDS) -> None:
+    """Waits until an address answers with 200."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            assert time.monotonic() < deadline, address
+            time.sleep(0.1)  # another process tells nobody
+
+
 class ServerProcess:
     """`styletalk serve` with options; use as a context manager.
 

@@ -2,32 +2,24 @@
 
 import functools
 import json
-import socket
 import subprocess
 import sys
 import threading
-import time
 import wave
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.request import urlopen
 
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
 from browser.conftest import ROOT, wait_until
+from browser.server_process import free_port, wait_for_answer
 
 EMBED = ROOT / "client_demo/embed.js"
 PAGE = """<!doctype html><html lang="en"><title>Another site</title><h1>News</h1>
 <script src="http://127.0.0.1:{port}/embed.js" data-presenter="news"></script></html>"""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -46,15 +38,10 @@ def other_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path,
 def avatar_server(other_site: tuple[Path, str]) -> Iterator[int]:
     """The port of a server with the deterministic engine that lets the other site in."""
     port = free_port()
-    process = subprocess.Popen([sys.executable, ROOT / "tests/live_server.py", str(port), other_site[1]], cwd=ROOT)
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with urlopen(f"http://127.0.0.1:{port}/readyz"):
-                break
-        except OSError:
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.1)  # another process tells nobody
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "tests/live_server.py", str(port), f"allow_origins={other_site[1]}"], cwd=ROOT
+    )
+    wait_for_answer(f"http://127.0.0.1:{port}/readyz")
     yield port
     process.terminate()
     process.wait(10)

@@ -13,7 +13,7 @@ from waiting import forever, virtual_seconds
 
 from server.conversation.cascade import Cascade
 from server.conversation.chat_model import Message, Tool, ToolCall
-from server.conversation.conversation import Conversation, ConversationEvent, State
+from server.conversation.conversation import Conversation, ConversationEvent, Said, State
 from server.conversation.partner import Heard, Replied
 from server.conversation.turns import TurnDetector, TurnEvent
 from streaming.clock import MediaClock
@@ -94,6 +94,12 @@ class Recorded:
 
     def moved(self) -> float:
         return next(moment for moment, mouth in self.frames if mouth > HALF)
+
+    def said(self) -> Said:
+        """The only sentence."""
+        (said,) = [told for _, told in self.told if isinstance(told, Said)]
+        assert said.text == "Nice to meet you, Emma."
+        return said
 
     def moments(self, event: ConversationEvent) -> list[float]:
         return [moment for moment, told in self.told if told == event]
@@ -186,6 +192,7 @@ def test_the_face_moves_within_700_ms_of_the_last_word_plus_the_time_of_the_mode
         State.THINKING,
         Heard("Hello, my name is Emma."),
         State.SPEAKING,
+        made.said(),
         Replied("Nice to meet you, Emma.", True),
         State.LISTENING,
     ]
