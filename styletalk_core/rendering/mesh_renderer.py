@@ -19,7 +19,7 @@ from styletalk_core.rendering.arrays import Float, Image, Index
 from styletalk_core.rendering.face_mesh import EYES, LANDMARKS, HeadMesh, eye_distance_px
 from styletalk_core.rendering.mesh_motion import MeshMotion, MeshState
 from styletalk_core.rendering.mouth.interior import MouthInterior
-from styletalk_core.rendering.mouth.lips import heal_lips
+from styletalk_core.rendering.mouth.lips import Seam, heal_lips
 from styletalk_core.rendering.mouth.neutral import resting_offsets
 from styletalk_core.rendering.mouth.retouch import Retouch
 from styletalk_core.rendering.portrait.eyeball import LID_APPEARS, Eyeball, Eyelid
@@ -101,6 +101,7 @@ class MeshRenderer:
         self._lids = [Eyelid(image, in_texture, eye, texture_unit) for eye in EYES]
         resting = _rescaled(neutral[:LANDMARKS], side / size)
         self._mouth = MouthInterior(image, in_texture, resting, texture_unit)
+        self._seam = Seam.of(self._photo, in_texture, texture_unit)
         self.person = heal_lips(self._photo, in_texture, texture_unit)
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
         usual_openness = float(lid_gaps(self._model.mean).mean() * self.head.scale[0])
@@ -174,6 +175,8 @@ class MeshRenderer:
         patches = [self._eye(state, side, gaze) for side in range(len(EYES))]
         patches += [self._lid(state, side) for side in range(len(EYES)) if state.closing[side] > LID_APPEARS]
         patches.append(self._mouth_inside(state))
+        if self._seam is not None:
+            patches.append(self._seam.paint(state.lips, self.size, self.unit))
         retouching = self.retouch.fields(offsets, pose[:3])
         return Scene(state.vertices, [patch for patch in patches if patch is not None], retouching)
 

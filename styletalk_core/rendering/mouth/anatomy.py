@@ -6,6 +6,7 @@ black, the upper lip shades the teeth, and the tongue is lit only towards its ti
 Runs on: any thread; pure.
 """
 
+from copy import copy
 from typing import Any, Final
 
 import cv2
@@ -32,6 +33,20 @@ class MouthAnatomy:
     def __init__(self, pixel: float, upper: TeethRow, lower: TeethRow) -> None:
         """``pixel`` is the distance between sampled positions; finer detail is averaged beforehand."""
         self._rows = [*_prepared(lower, pixel), *_prepared(upper, pixel)]
+
+    def moved(self, upper: float, lower: float, scale: float) -> "MouthAnatomy":
+        """The same mouth with rows of teeth displaced down by ``upper`` and ``lower``, and larger by ``scale``.
+
+        The cutting edges stay at their height, the middle of the rows in the middle.
+        """
+        moved = copy(self)
+        lower_teeth, lower_frame, upper_teeth, upper_frame = self._rows
+        hidden = np.float32(len(upper_teeth) * upper_frame[2] * (scale - 1))
+        size = np.array([scale, 1, scale], np.float32)
+        below = lower_frame * size + np.array([0, lower, 0], np.float32)
+        above = upper_frame * size + np.array([0, upper - hidden, 0], np.float32)
+        moved._rows = [lower_teeth, below, upper_teeth, above]
+        return moved
 
     def paint(
         self,

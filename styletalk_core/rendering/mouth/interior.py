@@ -3,14 +3,16 @@
 Runs on: worker thread; built once per portrait.
 """
 
+import cv2
 import numpy as np
 
 from styletalk_core.rendering.arrays import Float, Image
-from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP
+from styletalk_core.rendering.face_mesh import LEFT_EYE_OUTER, LOWER_INNER_LIP, RIGHT_EYE_OUTER, UPPER_INNER_LIP
 from styletalk_core.rendering.mouth.anatomy import JAW, MouthAnatomy
+from styletalk_core.rendering.mouth.fitting import MouthView, fit
 from styletalk_core.rendering.mouth.teeth_bank import row_for
-from styletalk_core.rendering.mouth.teeth_row import find_rows
-from styletalk_core.rendering.raster.opening import Opening, Patch
+from styletalk_core.rendering.mouth.teeth_row import Rows, find_rows
+from styletalk_core.rendering.raster.opening import Opening, Patch, open_between, smooth_curve
 
 _CHEEKS = (50, 280, 205, 425)
 # Fitted to the mouth interiors of about 60 clips of talking people, relative to their cheeks.
@@ -24,6 +26,10 @@ _TYPICAL_SKIN = np.array([1.25, 0.98, 0.80], np.float32)  # relative to its mean
 _LIGHT_SHARE = 0.25  # share of a deviation from typical skin that is due to the light rather than the complexion
 _FULL_LIGHT, _MIN_LIGHT = 0.12, 0.25  # lip gap with full light; share of light when the lips start to part
 _OPAQUE = 0.03  # lip gap at which the mouth interior fully covers the seam of the lips
+_PARTED = 0.04  # lip gap of a photo above which the mouth is fitted to it
+_BRIGHTEST = 248.0  # grey levels
+_FITTED_UNIT = 100.0  # px, inter-ocular distance at which it is fitted
+_SOFT_EDGE = 0.5  # px
 
 
 class MouthInterior:
@@ -52,7 +58,11 @@ class MouthInterior:
         self._dark = skin * _PALATE
         self._lit = np.stack([skin * _TONGUE, bright * _LOWER_TEETH, bright]).astype(np.float32)
         self._anatomy = MouthAnatomy(1 / unit, upper, lower)
-        self._origin = np.array([[0, 0, middle[0]], [0, 0, middle[1]]], np.float32)
+        # The photo's own rows were cut along its rows of pixels, those of the bank are level with the eyes.
+        roll = 0.0 if own.upper or own.lower else _roll(landmarks)
+        self._axes = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]], np.float32) / unit
+        self._middle = middle
+        self._fit_to(image, landmarks, jaw / unit, own)
 
     def paint(self, opening: Opening, to_source: Float, jaw: Float, lips: Float) -> Patch:
         """Paints the inside of the mouth within ``opening``.
@@ -62,27 +72,51 @@ class MouthInterior:
             jaw: (2,) displacement of the jaw from rest, inter-ocular distances.
             lips: (2, C, 2) smooth curves of the inner lips in the output, px.
         """
-        width = opening.mask.shape[1]
-        columns = np.arange(opening.left, opening.left + width)
-        edges = np.stack([np.interp(columns, lip[:, 0], lip[:, 1]) for lip in lips]) - opening.top
-        row = abs(float(to_source[1, 1])) / self._unit  # inter-ocular distances
-        gaps = (edges[1] - edges[0]) * row
-        widest = float(gaps.max())
-        light = _MIN_LIGHT + (1 - _MIN_LIGHT) * min(widest / _FULL_LIGHT, 1.0)
-        colors = np.vstack([self._dark[None], self._dark + (self._lit - self._dark) * np.float32(light)])
-        to_window = to_source.copy()
-        to_window[:, 2] += to_source[:, :2] @ np.array([opening.left, opening.top], np.float32)
-        inside = self._anatomy.paint(
-            opening.mask,
-            (to_window - self._origin) / self._unit,
-            edges,
-            row,
-            jaw,
-            self._half_width / self._unit,
-            colors,
-        )
-        mask = opening.mask * np.clip(gaps / _OPAQUE, 0, 1).astype(np.float32)
+        view = self._view(opening, to_source, jaw, lips)
+        inside = view.painted(self._anatomy, self._colors(view))
+        mask = opening.mask * np.clip(view.gaps / _OPAQUE, 0, 1)
         return Patch(opening.left, opening.top, inside, mask)
+
+    def _view(self, opening: Opening, to_source: Float, jaw: Float, lips: Float) -> MouthView:
+        """The mouth in an image; arguments as of `paint`."""
+        columns = np.arange(opening.left, opening.left + opening.mask.shape[1])
+        edges = np.stack([np.interp(columns, lip[:, 0], lip[:, 1]) for lip in lips]) - opening.top
+        places = to_source.copy()
+        places[:, 2] += to_source[:, :2] @ np.array([opening.left, opening.top], np.float32) - self._middle
+        return MouthView(
+            visible=opening.mask,
+            places=self._axes @ places,
+            lips=edges,
+            distance=abs(float(to_source[1, 1])) / self._unit,
+            jaw=self._axes @ jaw * np.float32(self._unit),
+            half_width=self._half_width / self._unit,
+        )
+
+    def _colors(self, view: MouthView) -> Float:
+        """Colours (4, 3) of the parts of a mouth; the less it opens, the less light enters."""
+        light = _MIN_LIGHT + (1 - _MIN_LIGHT) * min(float(view.gaps.max()) / _FULL_LIGHT, 1.0)
+        return np.vstack([self._dark[None], self._dark + (self._lit - self._dark) * np.float32(light)])
+
+    def _fit_to(self, image: Image, landmarks: Float, jaw: Float, own: Rows) -> None:
+        """Adapts teeth and light to an image (T, T, 3) that shows the mouth open; arguments as of `__init__`."""
+        step = self._unit / _FITTED_UNIT
+        small = cv2.resize(image, None, fx=1 / step, fy=1 / step, interpolation=cv2.INTER_AREA)
+        edges = [
+            (landmarks[list(lip), :2] + 0.5) / np.float32(step) - np.float32(0.5)
+            for lip in (UPPER_INNER_LIP, LOWER_INNER_LIP)
+        ]
+        lips = np.stack([smooth_curve(edge) for edge in edges])
+        opening = open_between(lips[0], lips[1], len(small), _SOFT_EDGE)
+        if opening is None or (lips[1] - lips[0])[:, 1].max() < _PARTED * _FITTED_UNIT:
+            return
+        back = (step - 1) / 2
+        view = self._view(opening, np.array([[step, 0, back], [0, step, back]], np.float32), jaw, lips)
+        shown = Patch(opening.left, opening.top, small, opening.mask).window
+        photo = small[shown].astype(np.float32)
+        fitted = fit(self._anatomy, view, photo, self._colors(view), own.upper is not None, own.lower is not None)
+        self._anatomy = fitted.anatomy
+        self._dark = self._dark * fitted.light[0]
+        self._lit = np.minimum(self._lit * fitted.light[1:], _BRIGHTEST)
 
 
 def cheek_color(image: Image, landmarks: Float, unit: float) -> Float:
@@ -93,6 +127,12 @@ def cheek_color(image: Image, landmarks: Float, unit: float) -> Float:
         patch = image[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
         patches.append(patch.reshape(-1, patch.shape[-1])[:, :3])
     return np.asarray(np.maximum(np.median(np.concatenate(patches), axis=0), 12), np.float32)
+
+
+def _roll(landmarks: Float) -> float:
+    """Return the angle of the line through the eyes of landmarks (478, >=2), rad."""
+    across = landmarks[LEFT_EYE_OUTER, :2] - landmarks[RIGHT_EYE_OUTER, :2]
+    return float(np.arctan2(across[1], across[0]))
 
 
 def resting_line(landmarks: Float) -> tuple[Float, float]:

@@ -1,4 +1,4 @@
-"""Lips of a photo: their edges around the opening, and the healing of parted lips.
+"""Lips of a photo: their edges around the opening, the healing of parted lips, and the line between them.
 
 Runs on: any thread, once per portrait; pure.
 """
@@ -12,22 +12,28 @@ import numpy as np
 from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, LOWER_OUTER_LIP, UPPER_INNER_LIP, UPPER_OUTER_LIP
 from styletalk_core.rendering.portrait.person_mask import fill_in
-from styletalk_core.rendering.raster.opening import smooth_curve
+from styletalk_core.rendering.raster.opening import Patch, open_between, smooth_curve
 
 _REDNESS: Final = 1.2
 """Whiteness is lightness minus this times redness (CIE a*); gums and tongue are bright, too, but red."""
 _PARTED: Final = 0.025
 """Lip gap above which a photo's lips are healed, in inter-ocular distances, like all lengths below."""
 _AROUND: Final = 0.1
-_INNERMOST: Final = 0.014
+_INNERMOST: Final = 0.008
 """Edge of the lips that is always replaced: blur, shadow and moisture of the opening."""
 _MISPLACED: Final = 0.045
 """Distance beyond the landmarks up to which pixels unlike lips are replaced as well."""
 _UNLIKE: Final = 3.0
 """Deviation from the colour of the lips, in robust standard deviations."""
-_SEAM: Final = 0.013
-_SEAM_SHADE: Final = 0.58
-"""Width and brightness of the line between closed lips."""
+_SEAM: Final = 0.007
+"""Half width of the line between closed lips."""
+_SEAM_SOFT: Final = 0.006
+_SEAM_DARK, _SEAM_OPACITY = 0.45, 0.7
+"""Brightness of the line relative to the lips, and its opacity."""
+_SEAM_ENDS: Final = 0.03
+"""Lip gap at which the line has given way to the inside of the mouth."""
+_RIM: Final = 3
+"""Points at each end of the curves of the lips over which the line grows to its width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +90,45 @@ class Lips:
         return _filled(self.outline, shape)
 
 
+class Seam:
+    """The dark line between healed lips while they are closed; lips that a photo shows closed have their own."""
+
+    def __init__(self, image: Image, landmarks: Float) -> None:
+        """Args: image: (T, T, >=3); landmarks: (478, >=2) px."""
+        middles = [
+            (landmarks[list(inner), :2] + landmarks[list(outer), :2])[1:-1] / 2
+            for inner, outer in ((UPPER_INNER_LIP, UPPER_OUTER_LIP), (LOWER_INNER_LIP, LOWER_OUTER_LIP))
+        ]
+        columns, rows = np.concatenate(middles).round().astype(int).T
+        inside = (rows >= 0) & (rows < image.shape[0]) & (columns >= 0) & (columns < image.shape[1])
+        lips = image[rows[inside], columns[inside], :3].astype(np.float32)
+        self._color = np.median(lips, axis=0) * np.float32(_SEAM_DARK)
+
+    @classmethod
+    def of(cls, image: Image, landmarks: Float, unit: float) -> "Seam | None":
+        """The line between the lips of a photo; None if it shows them closed; arguments as of `heal_lips`."""
+        return cls(image, landmarks) if Lips.around(image, landmarks, unit, 0.0).gap >= _PARTED * unit else None
+
+    def paint(self, lips: Float, size: int, unit: float) -> Patch | None:
+        """Paints the line between the curves (2, C, 2) of the inner lips, px; None if they are open."""
+        gap = float((lips[1] - lips[0])[:, 1].max()) / unit
+        if gap >= _SEAM_ENDS:
+            return None
+        count = lips.shape[1]
+        from_ends = np.minimum(np.arange(count), np.arange(count)[::-1])
+        width = np.float32(_SEAM * unit) * np.minimum(from_ends / _RIM, 1).astype(np.float32)
+        upper, lower = lips.copy()
+        upper[:, 1] -= width
+        lower[:, 1] += width
+        line = open_between(upper, lower, size, max(0.6, _SEAM_SOFT * unit))
+        if line is None:
+            return None
+        color = np.broadcast_to(self._color, (*line.mask.shape, 3))
+        return Patch(line.left, line.top, color, line.mask * np.float32(_SEAM_OPACITY * (1 - gap / _SEAM_ENDS)))
+
+
 def heal_lips(image: Image, landmarks: Float, unit: float) -> Image:
-    """Replaces all that a photo (T, T, 4) with parted lips shows between them by lip skin with a dark seam.
+    """Replaces all that a photo (T, T, 4) with parted lips shows between them by lip skin; see also `Seam`.
 
     Closed lips are returned as they are.
     """
@@ -104,11 +147,10 @@ def heal_lips(image: Image, landmarks: Float, unit: float) -> Image:
     unlike = (np.abs(lab - middle) / spread).max(axis=-1) > _UNLIKE
     replaced = (away <= _INNERMOST) | (unlike & inside & (away < _MISPLACED))
     replaced = cv2.dilate(replaced.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    filled = (fill_in(patch, (inside & ~replaced).astype(np.float32)) + np.median(patch[likely], axis=0)) / 2
+    filled = fill_in(patch, (inside & ~replaced).astype(np.float32))
     mask = cv2.GaussianBlur(replaced.astype(np.float32), (0, 0), max(0.7, 0.006 * unit))[..., None]
-    shade = 1 - (1 - _SEAM_SHADE) * cv2.GaussianBlur(opening.astype(np.float32), (0, 0), max(0.7, _SEAM * unit))
     result = image.copy()
-    result[lips.window][..., :3] = ((patch + (filled - patch) * mask) * shade[..., None]).clip(0, 255).round()
+    result[lips.window][..., :3] = (patch + (filled - patch) * mask).clip(0, 255).round()
     return result
 
 
