@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from styletalk_core.library.backgrounds import BackgroundLibrary
     from styletalk_core.library.styles import StyleLibrary
     from styletalk_core.models.pirenderer import PIRenderer
+    from styletalk_core.models.weight_file import Weights
 
 SESSIONS_ON_GPU = 32
 
@@ -86,7 +87,7 @@ def make_worker(
     """Return the worker of the configured device, not started.
 
     Raises:
-        InputError: the device is not one of auto, cpu, cuda and cuda:N, or the renderer lacks its weights.
+        InputError: the device is not one of auto, cpu, cuda and cuda:N, or weights are missing or do not fit.
     """
     from server.processors import available_cores
     from streaming.scheduling.batch_worker import BatchWorker
@@ -98,20 +99,57 @@ def make_worker(
         SESSIONS_ON_GPU if device.startswith("cuda") else max(1, int(available_cores()) // CORES_PER_SESSION)
     )
 
-    pirenderer = None
-    if config.renderer != "mesh":
-        from styletalk_core.rendering.window_renderer import network_for
-
-        pirenderer = network_for(config.renderer, Path(config.renderer_weights) if config.renderer_weights else None)
+    motion = motion_weights(config.motion_weights)
+    pirenderer = renderer_network(config.renderer, config.renderer_weights, device)
 
     def make_engine() -> "Engine":
         from styletalk_core.engine import ModelEngine
 
         chosen = ("cuda" if _has_gpu() else "cpu") if device == "auto" else device
-        size = config.picture_sizes()[0]
-        return ModelEngine(avatars, styles, backgrounds, device=chosen, size=size, pirenderer=pirenderer)
+        return ModelEngine(
+            avatars,
+            styles,
+            backgrounds,
+            device=chosen,
+            size=config.picture_sizes()[0],
+            motion=motion,
+            pirenderer=pirenderer,
+            renderer_frames=config.renderer_frames,
+        )
 
     return BatchWorker(make_engine, slots, pad=device.startswith("cuda"), machine=machine_of(config))
+
+
+def motion_weights(path: str | Path) -> "Weights | None":
+    """Reads the weights of the motion network; None, for the packaged ones, without a path.
+
+    Raises:
+        InputError: the file cannot be used; the message says why.
+    """
+    if not str(path):
+        return None
+    from styletalk_core.models.motion_weights import read_motion_weights
+
+    return read_motion_weights(Path(path))
+
+
+def renderer_network(renderer: str, weights: str | Path, device: str) -> "PIRenderer | None":
+    """Return the paper's renderer if it is wanted, None for the mesh renderer.
+
+    Raises:
+        InputError: there is no such renderer, no checkpoint, it does not fit, or there is no GPU for it.
+    """
+    if renderer == "mesh":
+        return None
+    from styletalk_core.rendering.window_renderer import network_for
+
+    network = network_for(renderer, Path(weights) if str(weights) else None)
+    if device == "auto" and not _has_gpu():
+        raise InputError(
+            "The pirenderer needs a GPU, and there is none: a frame takes a second on a CPU; "
+            "ask for that with --device cpu, or use the mesh renderer."
+        )
+    return network
 
 
 def make_offline_engine(
@@ -119,15 +157,27 @@ def make_offline_engine(
     styles: "StyleLibrary",
     backgrounds: "BackgroundLibrary",
     size: int,
+    motion: "Weights | None" = None,
     pirenderer: "PIRenderer | None" = None,
+    renderer_frames: int = 0,
+    device: str = "cpu",
 ) -> "ModelEngine":
-    """Return the models on the CPU without warm-up: offline they need only one portrait and one style."""
+    """Return the models without warm-up: offline they need only one portrait and one style."""
     import cv2
 
     from styletalk_core.engine import ModelEngine
 
     cv2.setNumThreads(1)  # each core draws its own frame
-    return ModelEngine(avatars, styles, backgrounds, size=size, pirenderer=pirenderer)
+    return ModelEngine(
+        avatars,
+        styles,
+        backgrounds,
+        device=device,
+        size=size,
+        motion=motion,
+        pirenderer=pirenderer,
+        renderer_frames=renderer_frames,
+    )
 
 
 def drawing_threads() -> int:

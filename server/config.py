@@ -22,6 +22,8 @@ HTTP, WEB_SOCKET = ("http://", "https://"), ("ws://", "wss://")
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 SESSION_MINUTES, SESSIONS_PER_ADDRESS, DRAIN_SECONDS = 120, 4, 60
 """Defaults of a server that listens beyond loopback."""
+MAX_RENDERER_FRAMES = 13
+"""Future frames in the window of the paper's renderer."""
 SECRETS = ("api_key", "turn_secret", "voice_key", "chat_key", "transcription_key", "realtime_key")
 CHAT_PROMPT = (
     "You are a friendly presenter who talks with a person in a video call. Everything you write is spoken aloud: "
@@ -42,7 +44,10 @@ class ServerConfig:
         udp_ports: "A-B", the UDP ports media may use; empty for any.
         size: width and height of the video in pixels, 256, 384 or 512; "auto" picks the largest that this machine can
             draw. Under load frames may be smaller.
+        motion_weights: weights of the motion network, a file of this project or the authors' checkpoint; empty for the
+            packaged ones.
         renderer: "mesh", or "pirenderer", which needs ``renderer_weights``, its published checkpoint, and a GPU.
+        renderer_frames: frames of motion that the pirenderer waits for, 0 to 13; each delays the face by 33 ms.
         future_frames: phone look-ahead in frames, 0 to 5.
         avatar, style: defaults of a new session; empty for the first of the library.
         allow_origins: other web sites whose pages may use the server, "https://a.example,https://b.example".
@@ -75,8 +80,10 @@ class ServerConfig:
     max_sessions: int = 0
     udp_ports: str = ""
     size: int | str = "auto"
+    motion_weights: str = ""
     renderer: str = "mesh"
     renderer_weights: str = ""
+    renderer_frames: int = 0
     future_frames: int = 2
     avatar: str = ""
     style: str = ""
@@ -118,6 +125,7 @@ class ServerConfig:
             raise InputError(f"The video size must be auto, 256, 384 or 512, not {self.size}.")
         if not 0 <= self.future_frames <= 5:
             raise InputError(f"future_frames must be 0 to 5, not {self.future_frames}.")
+        check_renderer_frames(self.renderer_frames, self.renderer)
         if not self.loopback and not self.api_key:
             raise InputError(
                 f"Listening on {self.host} exposes the server: give --api-key or --api-key-file, or use 127.0.0.1."
@@ -216,8 +224,12 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--max-sessions", type=int, metavar="N", help="maximum number of simultaneous calls")
     parser.add_argument("--udp-ports", metavar="A-B", help="UDP ports for media")
     parser.add_argument("--size", choices=("auto", *map(str, reversed(SIZES))), help="video size (auto)")
+    parser.add_argument(
+        "--motion-weights", metavar="FILE", help="motion network: own weights or the authors' checkpoint"
+    )
     parser.add_argument("--renderer", metavar="NAME", help="mesh or pirenderer (mesh)")
     parser.add_argument("--renderer-weights", metavar="FILE", help="published checkpoint of the pirenderer")
+    parser.add_argument("--renderer-frames", type=int, metavar="R", help="frames the pirenderer waits for, 0 to 13 (0)")
     parser.add_argument("--future-frames", type=int, metavar="F", help="phone look-ahead in frames, 0 to 5 (2)")
     parser.add_argument("--public-address", metavar="IP", help="public IP address of the UDP ports")
     parser.add_argument("--allow-origins", metavar="URL,URL", help="other web sites whose pages may use the server")
@@ -288,6 +300,18 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> dict[str, A
     prefix = ENVIRONMENT_PREFIX
     given = {key[len(prefix) :].lower(): value for key, value in environment.items() if key.startswith(prefix)}
     return checked(given, "in the environment")
+
+
+def check_renderer_frames(count: int, renderer: str) -> None:
+    """Checks the look-ahead of a renderer in frames of motion.
+
+    Raises:
+        InputError: it is out of range, or the renderer has none.
+    """
+    if not 0 <= count <= MAX_RENDERER_FRAMES:
+        raise InputError(f"The pirenderer waits for 0 to {MAX_RENDERER_FRAMES} frames, not {count}.")
+    if count and renderer == "mesh":
+        raise InputError("Only the pirenderer waits for frames: --renderer-frames needs --renderer pirenderer.")
 
 
 def _is_address(text: str) -> bool:

@@ -95,7 +95,13 @@ class Service:
 
     def plan(self) -> LatencyPlan:
         """Return the parts of the delay of a call that starts now."""
-        return LatencyPlan(self.worker.recognizer_delay, self.config.future_frames, budget=self.worker.plan.budget)
+        config = self.config
+        return LatencyPlan(
+            self.worker.recognizer_delay,
+            config.future_frames,
+            budget=self.worker.plan.budget,
+            renderer_frames=config.renderer_frames,
+        )
 
     async def tell_plan(self) -> None:
         """Logs the frame size and rate of this machine once known; an error where it can draw none."""

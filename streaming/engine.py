@@ -96,6 +96,10 @@ class StyleMotion(Protocol):
     def borrowing(self) -> float:
         """Share of the base that is added, since the clips' heads move little or not at all: 0 to 1."""
 
+    @property
+    def opening(self) -> int | None:
+        """Index of the coefficient that opens the lips, 0 for closed; None where no single one does."""
+
 
 class Engine(Protocol):
     """Recognizer, decoder and renderer for numbered slots; slot k holds the streaming state of one session.
@@ -165,8 +169,10 @@ class Engine(Protocol):
         pose: NDArray[np.float32],
         gaze: NDArray[np.float32],
         blink: NDArray[np.float32],
+        ticks: Sequence[Tick] = (),
     ) -> Sequence[NDArray[np.uint8]]:
         """Renders motion (N, 64), (N, 6), (N, 2), (N,) to frames (H*3//2, W) uint8 yuv420p.
 
-        With a transparent background a frame is twice as high, (H*3, W); the lower half is an alpha mask.
+        ``ticks`` are the starts of the frames; without them each follows the one before at 30 fps. With a transparent
+        background a frame is twice as high, (H*3, W); the lower half is an alpha mask.
         """

@@ -19,6 +19,7 @@ class LatencyPlan:
         receive: allowance for reordered or late microphone packets, and for recognizing them. Hops and packets have
             the same length and boundaries, so waiting for the end of a packet adds nothing.
         budget: from the start of decoding until the frame must be ready: batch wait, decode, render.
+        renderer_frames: look-ahead in frames of motion, for renderers that draw a frame from those around it.
         frame_lag: time by which a frame goes to the encoder after its audio. Browsers buffer audio about 20 ms longer
             than video and do not correct differences below 30 ms.
     """
@@ -28,10 +29,16 @@ class LatencyPlan:
     receive: Tick = PACKET_TICKS
     budget: Tick = 2_400
     frame_lag: Tick = 720
+    renderer_frames: int = 0
 
     def __post_init__(self) -> None:
         if not 0 <= self.future_frames <= CONTEXT:
             raise ValueError(f"future_frames must be 0 to {CONTEXT}, not {self.future_frames}")
+
+    @property
+    def look_ahead(self) -> Tick:
+        """By how much the newest phone in use is later than the frame that is drawn."""
+        return (self.future_frames + self.renderer_frames) * FRAME_TICKS
 
     @property
     def phone_column(self) -> Tick:
@@ -41,14 +48,7 @@ class LatencyPlan:
     @property
     def delay(self) -> Tick:
         """D in ticks, rounded up to a whole millisecond."""
-        parts = (
-            self.receive
-            + self.phone_column
-            + self.recognizer
-            + self.future_frames * FRAME_TICKS
-            + self.budget
-            - self.frame_lag
-        )
+        parts = self.receive + self.phone_column + self.recognizer + self.look_ahead + self.budget - self.frame_lag
         millisecond = TICK_RATE // 1000
         return -(-parts // millisecond) * millisecond
 
@@ -63,7 +63,7 @@ class LatencyPlan:
             "receive": self.receive,
             "phone column": self.phone_column,
             "recogniser": self.recognizer,
-            "look-ahead": self.future_frames * FRAME_TICKS,
+            "look-ahead": self.look_ahead,
             "decode and render": self.budget,
         }
         return {name: round(value * 1000 / TICK_RATE, 1) for name, value in ticks.items()}

@@ -65,6 +65,7 @@ class OfflineSession:
         threads: drawing threads; the frames do not depend on the number.
         frames_ahead: frames that are begun before the oldest one is handed out.
         cpu_seconds: accumulates the CPU time of each kind of job.
+        renderer_frames: look-ahead as in `streaming.latency.LatencyPlan`.
 
     Raises:
         Exception: raised by the engine, for example for an unknown avatar or style.
@@ -79,13 +80,14 @@ class OfflineSession:
         threads: int = 1,
         frames_ahead: int = FRAMES_PER_THREAD,
         cpu_seconds: defaultdict[JobKind, float] | None = None,
+        renderer_frames: int = 0,
     ) -> None:
         usage = defaultdict[JobKind, float](float) if cpu_seconds is None else cpu_seconds
         self._worker = DrawingWorker(engine, threads, usage)
         self._runner = asyncio.Runner(loop_factory=VirtualTimeLoop)
         self._loop = self._runner.get_loop()  # `Runner.run` would set up a signal handler for each frame
         self._frames_ahead = frames_ahead
-        plan = LatencyPlan(engine.recognizer_delay_ticks, future_frames)
+        plan = LatencyPlan(engine.recognizer_delay_ticks, future_frames, renderer_frames=renderer_frames)
         self._made: deque[_Made] = deque()
         self._frames_made = 0
         self._end: Tick | None = None
@@ -220,18 +222,19 @@ def render(
     seed: int = 0,
     threads: int = 1,
     cpu_seconds: defaultdict[JobKind, float] | None = None,
+    renderer_frames: int = 0,
 ) -> Generator[OfflineFrame, None, None]:
     """Yields the frames of a recording, ceil(n / 1600) of them.
 
     Args:
-        engine, settings, future_frames, seed, threads, cpu_seconds: as of `OfflineSession`.
+        engine, settings, future_frames, seed, threads, cpu_seconds, renderer_frames: as of `OfflineSession`.
         samples: (n,) int16 mono 48 kHz.
 
     Raises:
         Exception: raised by the engine, for example for an unknown avatar or style.
     """
     ahead = FRAMES_PER_THREAD * threads
-    with OfflineSession(engine, settings, future_frames, seed, threads, ahead, cpu_seconds) as session:
+    with OfflineSession(engine, settings, future_frames, seed, threads, ahead, cpu_seconds, renderer_frames) as session:
         utterance = session.speaker.open()
         session.speaker.append(utterance, samples)
         session.speaker.close(utterance)

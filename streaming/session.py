@@ -275,7 +275,7 @@ class Session:
 
         await self._worker.control(self.lease, switch)
         self._pipeline.follow(motions[0], fade_s)
-        return self._next_frame
+        return self._next_frame + self.plan.renderer_frames
 
     async def set_avatar(self, avatar: str) -> int:
         """Switches to another avatar.

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
+from styletalk_core.face.basel import converted
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import KEEP, BackgroundLibrary
@@ -22,8 +23,10 @@ from styletalk_core.library.style_codes import StyleCodes, fade
 from styletalk_core.library.style_map import StylePosition
 from styletalk_core.library.style_motion import StyleMotion, StyleMotions
 from styletalk_core.library.styles import NEUTRAL, StyleLibrary
+from styletalk_core.models import weight_file
+from styletalk_core.models.dimensions import BFM64, MESH64
 from styletalk_core.models.steadying import steady
-from styletalk_core.models.style_decoder import load_decoder
+from styletalk_core.models.style_decoder import make_decoder
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW
 from styletalk_core.recognizer.stream import Recognition, Recognizer, RecognizerStream
 from styletalk_core.rendering.arrays import Image
@@ -35,7 +38,8 @@ from styletalk_core.weights import MOTION_WEIGHTS
 if TYPE_CHECKING:  # these import PyTorch, needed only on a GPU or for the paper's renderer
     from styletalk_core.models.pirenderer import PIRenderer
     from styletalk_core.rendering.batch_renderer import BatchRenderer
-    from styletalk_core.rendering.window_renderer import MotionWindow, WindowRenderer
+    from styletalk_core.rendering.motion_window import MotionWindow
+    from styletalk_core.rendering.window_renderer import WindowRenderer
 
 RENDERERS_KEPT = 12
 """Unused renderers kept in memory; one takes half a second to build and up to 8 MB."""
@@ -79,12 +83,22 @@ class ModelEngine:
         device: str = "cpu",
         size: int = 512,
         threads: int = 1,
+        motion: weight_file.Weights | None = None,
         pirenderer: "PIRenderer | None" = None,
+        renderer_frames: int = 0,
     ) -> None:
         """Loads the networks.
 
-        Without ``backgrounds`` only the built-in ones are available. ``pirenderer``, if given, replaces the mesh
-        renderer. ``size`` is the default frame size in pixels.
+        Args:
+            avatars: avatar library.
+            styles: style library.
+            backgrounds: background library; only the built-in ones if None.
+            device: "cpu", "cuda" or "cuda:N".
+            size: default frame size, px.
+            threads: of PyTorch and OpenCV.
+            motion: weights of the motion network; the packaged ones if None.
+            pirenderer: replaces the mesh renderer.
+            renderer_frames: frames that the pirenderer is given ahead of the one it draws.
         """
         self.size = size
         self._avatars = avatars
@@ -99,9 +113,13 @@ class ModelEngine:
         self._batches: dict[int, BatchRenderer] = {}
         self._stamps: dict[tuple[str, int], int] = {}
         self._recognizer = Recognizer.load()
-        self._decoder = load_decoder(MOTION_WEIGHTS, device)
-        self._codes = StyleCodes(styles, self._decoder.encode_style)
-        self._motions = StyleMotions(styles, FaceModel.load())
+        self._renderer_frames = renderer_frames
+        weights = motion or weight_file.read(MOTION_WEIGHTS)
+        self.space = weights.dimensions.space
+        """Face model whose coefficients `decode` returns and `render` takes."""
+        self._decoder = make_decoder(weights, device)
+        self._codes = StyleCodes(styles, self._decoder.encode_style, self.space)
+        self._motions = StyleMotions(styles, FaceModel.load(), self.space)
 
     @property
     def recognizer_delay_ticks(self) -> int:
@@ -135,8 +153,8 @@ class ModelEngine:
         silence = np.zeros((1, WINDOW, len(PHONES)), np.float32)
         silence[..., SIL_INDEX] = 1.0
         expression = self.decode([slot], silence)
-        still = [np.zeros(shape, np.float32) for shape in ((1, 6), (1, 2), (1,))]
-        self.render([slot], expression, *still)
+        pose, gaze, blink = (np.zeros(shape, np.float32) for shape in ((1, 6), (1, 2), (1,)))
+        self.render([slot], expression, pose, gaze, blink)
         self.close(slot)
         self.style_map()  # caches the code of every style
         self._motions.prepare()
@@ -242,6 +260,8 @@ class ModelEngine:
         sessions = [self._slots[slot] for slot in slots]
         state = self._decoder.join([self._advance(session) for session in sessions])
         decoded = self._decoder.decode(posteriors, state)
+        if self.space != MESH64:
+            return decoded
         before = [now if s.decoded is None else s.decoded for s, now in zip(sessions, decoded, strict=True)]
         for session, now in zip(sessions, decoded, strict=True):
             session.decoded = now.copy()
@@ -254,25 +274,44 @@ class ModelEngine:
         pose: NDArray[np.float32],
         gaze: NDArray[np.float32],
         blink: NDArray[np.float32],
+        ticks: Sequence[int] = (),
     ) -> list[NDArray[np.uint8]]:
         """Renders motion (N, 64), (N, 6), (N, 2), (N,) into frames (H*3//2, W) uint8 yuv420p.
 
-        With a transparent background a frame is twice as high, (H*3, W); the lower half is an alpha mask.
+        ``ticks`` are the starts of the frames; without them each follows the one before at 30 fps. With a transparent
+        background a frame is twice as high, (H*3, W); the lower half is an alpha mask.
         """
+        if self._pirenderer is not None:
+            return self._synthesize(slots, converted(expression, self.space, BFM64), pose, ticks)
+        expression = converted(expression, self.space, MESH64)
         pictures: dict[int, NDArray[np.uint8]] = {}
         motions: dict[int, dict[int, Motion]] = {}
         for i, slot in enumerate(slots):
             session = self._slots[slot]
             renderer = self._renderers[session.avatar, session.size]
-            if isinstance(renderer, MeshRenderer):
-                motion = Motion(renderer, expression[i], pose[i], gaze[i], float(blink[i]), session.behind)
-                motions.setdefault(session.size, {})[i] = motion
-            else:
-                session.window = session.window or _empty_window()
-                pictures[i] = renderer.render(session.window.push(renderer.motion(expression[i], pose[i])))
+            assert isinstance(renderer, MeshRenderer)
+            motion = Motion(renderer, expression[i], pose[i], gaze[i], float(blink[i]), session.behind)
+            motions.setdefault(session.size, {})[i] = motion
         for size, alike in motions.items():
             pictures.update(zip(alike, self._draw(size, list(alike.values())), strict=True))
         return [pictures[i] for i in range(len(slots))]
+
+    def _synthesize(
+        self, slots: Sequence[int], basel: NDArray[np.float32], pose: NDArray[np.float32], ticks: Sequence[int]
+    ) -> list[NDArray[np.uint8]]:
+        """Renders Basel expressions (N, 64) and poses (N, 6) with the paper's renderer, all in one batch."""
+        from styletalk_core.rendering.motion_window import MotionWindow
+        from styletalk_core.rendering.window_renderer import WindowRenderer, render_windows
+
+        renderers, windows = [], []
+        for i, slot in enumerate(slots):
+            session = self._slots[slot]
+            renderer = self._renderers[session.avatar, session.size]
+            assert isinstance(renderer, WindowRenderer)
+            session.window = session.window or MotionWindow(self._renderer_frames)
+            renderers.append(renderer)
+            windows.append(session.window.push(renderer.motion(basel[i], pose[i]), ticks[i] if ticks else None))
+        return render_windows(renderers, windows)
 
     def _draw(self, size: int, motions: list[Motion]) -> list[NDArray[np.uint8]]:
         """Renders frames of one size."""
@@ -320,9 +359,3 @@ class ModelEngine:
             if len(self._renderers) <= RENDERERS_KEPT:
                 return
             self._renderers.pop(key, None)
-
-
-def _empty_window() -> "MotionWindow":
-    from styletalk_core.rendering.window_renderer import MotionWindow
-
-    return MotionWindow()

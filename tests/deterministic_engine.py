@@ -77,6 +77,7 @@ class StillMotion:
     nodding: float = 1.0
     base: StillDatabase = StillDatabase(6)
     borrowing: float = 0.0
+    opening: int | None = 0
     pitch: float = 0.0
 
     @property
@@ -196,6 +197,7 @@ class DeterministicEngine:
         pose: NDArray[np.float32],
         gaze: NDArray[np.float32],
         blink: NDArray[np.float32],
+        ticks: Sequence[int] = (),
     ) -> list[NDArray[np.uint8]]:
         self._work("render", slots)
         images = []

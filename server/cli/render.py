@@ -17,7 +17,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from server.bootstrap import drawing_threads, make_offline_engine
+from server.bootstrap import drawing_threads, make_offline_engine, motion_weights, renderer_network
+from server.config import check_renderer_frames
 from server.paths import user_folder
 from server.sessions.mp4 import Mp4Writer
 from streaming.offline import OfflineFrame, render
@@ -58,8 +59,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep, blur, transparent, #rrggbb or the name of a background (keep)",
     )
     parser.add_argument("--future-frames", type=int, default=2, metavar="F", help="phone look-ahead, 0 to 5 (2)")
+    parser.add_argument(
+        "--motion-weights", default="", metavar="FILE", help="motion network: own weights or the authors' checkpoint"
+    )
     parser.add_argument("--renderer", default=MESH, metavar="NAME", help="mesh or pirenderer (mesh)")
-    parser.add_argument("--renderer-weights", type=Path, metavar="FILE", help="published checkpoint of the pirenderer")
+    parser.add_argument("--renderer-weights", default="", metavar="FILE", help="published checkpoint of the pirenderer")
+    parser.add_argument(
+        "--renderer-frames", type=int, default=0, metavar="R", help="frames the pirenderer waits for, 0 to 13 (0)"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="auto, cpu, cuda or cuda:N; auto is the CPU but for the pirenderer (auto)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="random seed of the idle motion (0)")
     parser.add_argument("-o", "--output", required=True, type=Path, metavar="out.mp4", help="video to write")
 
@@ -85,7 +95,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         settings = Settings(avatar, args.style, args.intensity, args.background)
         threads = cores if args.renderer == MESH else 1  # the pirenderer depends on the previous frames
         usage = _Usage()
-        frames = render(engine, samples, settings, args.future_frames, args.seed, threads, usage.jobs)
+        frames = render(
+            engine, samples, settings, args.future_frames, args.seed, threads, usage.jobs, args.renderer_frames
+        )
         count = -(-len(samples) // FRAME_TICKS)
         with closing(frames), _replaced(args.output) as unfinished:
             height = size * (2 if args.background == TRANSPARENT else 1)
@@ -142,19 +154,23 @@ def _check(args: argparse.Namespace) -> None:
         raise InputError(f"The intensity must be from 0 to 1.5, not {args.intensity:g}.")
     if not 0 <= args.future_frames <= 5:
         raise InputError(f"--future-frames must be from 0 to 5, not {args.future_frames}.")
+    check_renderer_frames(args.renderer_frames, args.renderer)
     if args.output.suffix.lower() != ".mp4" or not args.output.parent.is_dir():
         raise InputError(f"{args.output} must be an .mp4 file in a folder that exists.")
 
 
 def _engine(args: argparse.Namespace, avatars: AvatarLibrary, backgrounds: BackgroundLibrary) -> "ModelEngine":
     """Return the models; bad options fail before the networks are imported."""
-    network = None
-    if args.renderer != MESH:
-        from styletalk_core.rendering.window_renderer import network_for
-
-        network = network_for(args.renderer, args.renderer_weights)
-    styles = StyleLibrary(user_folder("styles"))
-    return make_offline_engine(avatars, styles, backgrounds, SIZES[args.size], network)
+    device = args.device
+    if device not in ("auto", "cpu", "cuda") and not device.removeprefix("cuda:").isdigit():
+        raise InputError(f"The device must be auto, cpu, cuda or cuda:N, not {device!r}.")
+    network = renderer_network(args.renderer, args.renderer_weights, device)
+    if device == "auto":
+        device = "cpu" if network is None else "cuda"
+    motion, styles = motion_weights(args.motion_weights), StyleLibrary(user_folder("styles"))
+    return make_offline_engine(
+        avatars, styles, backgrounds, SIZES[args.size], motion, network, args.renderer_frames, device
+    )
 
 
 def _portrait(name: str, guests: Path) -> tuple[AvatarLibrary, str]:

@@ -13,6 +13,7 @@ from server.cli.library import Entry, LibraryCommands, say
 from server.paths import user_folder
 from styletalk_core.errors import InputError
 from styletalk_core.library.styles import StyleLibrary
+from styletalk_core.models.dimensions import MESH64
 
 PROGRESS_STEP = 5
 """Step in percent of the lines {"done": share} that `add --json` prints before its result."""
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = COMMANDS.actions(parser)
     add = actions.add("add", "create a style from a video of a person talking", _add)
     add.add_argument("name", help="short name: letters, digits, '-' and '_'")
-    add.add_argument("clip", type=Path, help="2 seconds to 5 minutes of one person, at most 200 MB")
+    add.add_argument("clip", type=Path, help="2 seconds to 5 minutes of one person, or a .mat of the authors")
     COMMANDS.add_list(actions)
     actions.add("show", "describe one style", _show).add_argument("name")
     COMMANDS.add_remove(actions, "a style")
@@ -66,6 +67,12 @@ def _add(args: argparse.Namespace) -> dict[str, Any]:
         style = enroll_style(_library(), args.name, args.clip, progress)
     for note in style.notes:
         say(args, f"Note: {note}.")
+    other = "the authors'" if style.space == MESH64 else "this project's"
+    say(
+        args,
+        f"With {other} motion network its coefficients are estimates, with an error of "
+        f"{style.conversion_error:.0%} of the motion on people not used for the fit.",
+    )
     COMMANDS.say_added(args, f" from {style.frames_used} frames in {style.seconds:.1f} s")
     return asdict(style)
 

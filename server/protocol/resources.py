@@ -12,6 +12,7 @@ from server.auth.access import MAX_TOKEN_SECONDS
 from server.catalogue import AvatarKind, StyleKind
 from server.protocol.json_schema import Limits
 from server.webrtc.turn import IceServer
+from styletalk_core.models.dimensions import Space
 
 DEFAULT_TOKEN_SECONDS: Final = 600
 
@@ -157,8 +158,10 @@ class NewStyle:
     frames_used: Positive
     tracked_share: Share
     motion_energy: float
+    space: Annotated[Space, "meaning of the coefficients: this project's face model or the authors'"]
     seconds: Annotated[float, "of processing"]
     notes: Annotated[Sequence[str], "on the video, for its owner"]
+    conversion_error: Annotated[float, "in a session of the other space, relative to the motion"]
 
 
 @dataclass(frozen=True, slots=True)

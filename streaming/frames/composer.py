@@ -18,7 +18,7 @@ from streaming.units import FRAME_TICKS, Tick
 
 ATTACK = 1 / 3  # share per frame: onset of speaking motion
 RELEASE = 1 / 5
-OPENING = 0  # the coefficient that opens the lips, from 0 for closed
+OPENING = 0  # the coefficient that opens the lips, from 0 for closed, until a style says otherwise
 CLOSING = 1 / 5  # share per frame: after an interruption the mouth closes within 170 ms
 QUIET = 0.003  # root mean square of a quiet room
 LOUD = 0.2
@@ -65,6 +65,7 @@ class Composer:
         self._last: NDArray[np.float32] | None = None
         self._interrupted: NDArray[np.float32] | None = None
         self._closing = 0.0
+        self._opening: int | None = OPENING
 
     def set_presence(self, presence: Presence) -> None:
         """Fades to where and how the face is wanted to be."""
@@ -72,6 +73,7 @@ class Composer:
 
     def follow(self, style: StyleMotion, fade_s: float) -> None:
         """Moves head and upper face in another manner, cross-faded over ``fade_s`` seconds."""
+        self._opening = style.opening
         self._idle_motion.follow(style, fade_s)
 
     def interrupt(self, on_screen: MotionFrame | None) -> None:
@@ -107,7 +109,9 @@ class Composer:
     def _resting(self, decoded: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the decoded expression with its lips closing as silence goes on."""
         expression = decoded.copy()
-        expression[OPENING] = min(decoded[OPENING], np.float32(self._speaking) * decoded[OPENING])
+        if self._opening is not None:
+            opening = decoded[self._opening]
+            expression[self._opening] = min(opening, np.float32(self._speaking) * opening)
         return expression
 
     def _returning(self, decoded: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from typing import Final
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
 from streaming.scheduling.worker import Worker
-from streaming.units import STEP_TICKS, TICK_RATE, Tick
+from streaming.units import FRAME_TICKS, STEP_TICKS, TICK_RATE, Tick
 
 MAX_BUDGET_SHARE: Final = 0.9
 PUNCTUAL: Tick = 48  # 1 ms, the timer resolution
@@ -44,6 +44,11 @@ class FrameClock:
         ready = self.clock.now() + min(seconds, MAX_BUDGET_SHARE * self._budget)
         soonest = (ready - self.due(0)) * TICK_RATE
         return max(previous + self.stride, round(soonest / STEP_TICKS) * STEP_TICKS)
+
+    @property
+    def motion_ahead(self) -> Tick:
+        """By how much the motion composed for a frame is later than the frame; see `LatencyPlan.renderer_frames`."""
+        return self._plan.renderer_frames * FRAME_TICKS
 
     @property
     def stride(self) -> Tick:

@@ -27,7 +27,8 @@ from streaming.units import CONTEXT, FRAME_TICKS, Tick
 
 SPEECH_AHEAD: Final = 3
 """Look-ahead in frames for the detection of speech onset."""
-MOTIONS_KEPT: Final = 8
+MOTIONS_KEPT: Final = 24
+"""More than the 13 frames by which motion may be ahead of its frame."""
 FRAMES_TIMED: Final = 5
 """Number of recent frames whose median gives the frame time."""
 MotionTap = Callable[[MotionFrame, NDArray[np.float32]], None]
@@ -116,14 +117,15 @@ class FramePipeline:
 
     async def _make(self, tick: Tick) -> None:
         due, epoch = self._frame_clock.due(tick), self._epoch
+        moved = tick + self._frame_clock.motion_ahead
         await self._phonemes.recognize(due)
-        window, _ = self._timeline.window(tick)
+        window, _ = self._timeline.window(moved)
         decoded = await self._worker.decode(self._lease, window, due)
-        speech = any(self._timeline.speech(tick + ahead * FRAME_TICKS) for ahead in range(SPEECH_AHEAD))
+        speech = any(self._timeline.speech(moved + ahead * FRAME_TICKS) for ahead in range(SPEECH_AHEAD))
         if speech != (self.speaking_since is not None):
-            self._emit_speech(tick, speech)
-        level = self._ring.level(tick, FRAME_TICKS)
-        motion = self._composer.compose(tick, epoch, decoded, speech, level)
+            self._emit_speech(moved, speech)
+        level = self._ring.level(moved, FRAME_TICKS)
+        motion = self._composer.compose(moved, epoch, decoded, speech, level)
         self._motions.append(motion)
         for tap in self.taps:
             tap(motion, window[CONTEXT])

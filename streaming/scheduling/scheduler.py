@@ -111,6 +111,7 @@ def render_batch(engine: Engine, jobs: list[RenderJob], pad: bool = False) -> li
         np.stack([job.motion.pose for job in padded]),
         np.stack([job.motion.gaze for job in padded]),
         np.array([job.motion.blink for job in padded], dtype=np.float32),
+        [job.motion.tick for job in padded],
     )
     return _answers(jobs, pictures[:rows])
 

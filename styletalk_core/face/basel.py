@@ -1,21 +1,24 @@
-"""Conversion of `mesh64` coefficients to the 73 Basel coefficients that drive the published PIRenderer.
+"""Conversion between `mesh64` and the Basel coefficients of the authors' networks.
 
-The published renderer uses the 64 expression directions of the Basel face model, which differ from this project's. On
-the same video frames (the official samples and style clips), one is nearly linear in the other, so the maps here are
-least-squares fits. On held-out people, the six Basel directions with the most motion are recovered with a correlation
-of 0.75 to 0.87 and the head angles within 3 degrees; fine detail is lost. `styletalk train basel` fits the maps.
+The 64 expression directions of the Basel face model differ from this project's. On the same video frames (the official
+samples and style clips) one is nearly linear in the other, so the maps in both directions are least-squares fits.
+`styletalk train basel` fits them; `BaselMap.quality` is what it measured on people that were not used.
 
 Runs on: any thread; pure apart from `load` and `save`.
 """
 
-from dataclasses import dataclass, fields
+import json
+from dataclasses import asdict, dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
+from styletalk_core.models.dimensions import BFM64, Space
 from styletalk_core.weights import FOLDER
 
 Array = NDArray[np.float32]
@@ -23,28 +26,93 @@ Array = NDArray[np.float32]
 EXPRESSION: Final = 64
 PLACEMENT: Final = 9
 """Three angles [rad], three translations, three of the crop: scale and position of the face in 256 x 256 px."""
+_QUALITY: Final = "quality_on_unseen_people"
+
+
+@dataclass(frozen=True, slots=True)
+class MapQuality:
+    """Figures of the maps on people that were not used to fit them."""
+
+    to_basel_correlation: float
+    """Mean correlation of the twelve Basel directions with the most motion, within a clip."""
+    to_basel_error: float
+    """Root mean square error of all Basel coefficients, relative to their deviation within a clip."""
+    to_mesh_error: float
+    """The same of the positions of 40 lip landmarks, from Basel coefficients."""
+    opening_correlation: float
+    """Correlation of the inner-lip gap from Basel coefficients with the tracked one; the least of the clips."""
+    angle_error_deg: float
+    """Root mean square error of the head angles from landmarks."""
+    crop_error_px: float
+    """Root mean square error of the face's position in the aligned image."""
+
+    def error_from(self, space: Space) -> float:
+        """Return the error of coefficients of a space in the other one."""
+        return self.to_mesh_error if space == BFM64 else self.to_basel_error
 
 
 @dataclass(frozen=True, slots=True)
 class BaselMap:
-    """Linear maps: `expression` (64, 64) from mesh64, `rest` (64,) at rest, `placement` (7, 9) from `head_features`."""
+    """Linear maps, the placement of a head and the alignment of a portrait; see `basel_alignment` for the latter."""
 
     expression: Array
+    """(64, 64): mesh64 -> Basel, from `rest`."""
     rest: Array
+    """(64,): Basel coefficients of the neutral face."""
+    mesh: Array
+    """(64, 64): Basel -> mesh64, from `mesh_rest`."""
+    mesh_rest: Array
+    """(64,): mesh64 coefficients where the Basel ones are zero."""
     placement: Array
+    """(7, 6): `head_features` -> angles and translation."""
+    five_points: Array
+    """(5, 3): standard face of the alignment."""
+    aligned: Array
+    """(3,): usual scale and position of a face in an image aligned by the authors."""
+    quality: MapQuality
 
     @classmethod
     def load(cls, path: Path = FOLDER / "basel.safetensors") -> "BaselMap":
         """Reads the packaged map."""
-        return cls(**load_file(path))
+        with safe_open(path, "np") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            quality = MapQuality(**json.loads(file.metadata()[_QUALITY]))
+        return cls(**tensors, quality=quality)
 
     def save(self, path: Path, card: dict[str, str]) -> None:
         """Saves the map with a model card."""
-        save_file({field.name: getattr(self, field.name) for field in fields(self)}, path, metadata=card)
+        names = [field.name for field in fields(self) if field.name != "quality"]
+        tensors = {name: np.ascontiguousarray(getattr(self, name), np.float32) for name in names}
+        save_file(tensors, path, metadata=card | {_QUALITY: json.dumps(asdict(self.quality))})
 
-    def motion(self, expression: Array, head: Array) -> Array:
-        """Return (N, 73) for mesh64 coefficients (N, 64) and `head_features` (N, 7)."""
-        return np.concatenate([self.rest + expression @ self.expression, head @ self.placement], axis=1)
+    def to_basel(self, mesh: Array) -> Array:
+        """Return the Basel expression (…, 64) of mesh64 coefficients (…, 64)."""
+        return np.asarray(self.rest + mesh @ self.expression, np.float32)
+
+    def to_mesh(self, basel: Array) -> Array:
+        """Return the mesh64 coefficients (…, 64) of a Basel expression (…, 64)."""
+        return np.asarray(self.mesh_rest + basel @ self.mesh, np.float32)
+
+    def place(self, head: Array) -> Array:
+        """Return the Basel angles and translation (N, 6) of `head_features` (N, 7)."""
+        return np.asarray(head @ self.placement, np.float32)
+
+    def turn(self, angles: Array) -> Array:
+        """Return pitch, yaw and roll (N, 3) of Basel angles (N, 3), as deviations from their mean."""
+        return np.asarray((angles - angles.mean(axis=0)) @ np.linalg.inv(self.placement[:3, :3]), np.float32)
+
+
+@cache
+def packaged_map() -> BaselMap:
+    """The packaged map, read once."""
+    return BaselMap.load()
+
+
+def converted(expression: Array, source: Space, target: Space) -> Array:
+    """Converts expression coefficients (…, 64) to another face model; unchanged where it is the same."""
+    if source == target:
+        return expression
+    return packaged_map().to_basel(expression) if target == BFM64 else packaged_map().to_mesh(expression)
 
 
 def head_features(angles: Array, center: Array, scale: Array) -> Array:

@@ -7,14 +7,17 @@ Runs on: any thread; a photo takes about a second, a clip of ten seconds about f
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from styletalk_core.errors import InputError
+from styletalk_core.face.basel import packaged_map
+from styletalk_core.face.basel_file import is_basel_file
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import BackgroundLibrary, Picture
 from styletalk_core.library.styles import Style, StyleLibrary
+from styletalk_core.models.dimensions import Space
 from styletalk_core.rendering.portrait.portrait import enrol_face
 
 SIZES: Final = range(256, 1025)
@@ -32,12 +35,22 @@ class StyleSummary:
     frames_used: int
     tracked_share: float
     motion_energy: float
+    space: Space
+    """Meaning of the stored coefficients; a session of the other kind converts them."""
 
     @classmethod
     def of(cls, library: StyleLibrary, style: Style) -> "StyleSummary":
         """Return the metadata of a style of a library."""
         kind = library.kind(style.name)
-        return cls(style.name, kind, style.source, style.frames_used, style.tracked_share, style.motion_energy)
+        return cls(
+            style.name,
+            kind,
+            style.source,
+            style.frames_used,
+            style.tracked_share,
+            style.motion_energy,
+            style.space,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +61,8 @@ class EnrolledStyle(StyleSummary):
     """Processing time in seconds."""
     notes: tuple[str, ...]
     """Notes on the clip for its owner."""
+    conversion_error: float
+    """Error of the coefficients in a session of the other kind, relative to their deviation; of unseen people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +95,31 @@ def enroll_style(
     Args:
         library: library to add to.
         name: name of the style.
-        clip: a video of one person talking.
+        clip: a video of one person talking, or a coefficient file of the authors.
         progress: called with the completed share, 0 to 1.
 
     Raises:
         InputError: the name or the clip cannot be used; the sentence says why.
     """
-    # MediaPipe takes a second to import, so it is imported only here.
-    from styletalk_core.library.style_clip import style_from_video
-
     library.check_name(name)
     started = time.perf_counter()
+    style, notes = _made_style(name, clip, progress)
+    library.add(style)
+    about = StyleSummary.of(library, style)
+    error = packaged_map().quality.error_from(style.space)
+    return EnrolledStyle(**asdict(about), seconds=_seconds_since(started), notes=notes, conversion_error=error)
+
+
+def _made_style(name: str, clip: Path, progress: Callable[[float], None] | None) -> tuple[Style, tuple[str, ...]]:
+    # MediaPipe takes a second to import, so it is imported only here.
+    if is_basel_file(clip):
+        from styletalk_core.library.style_coefficients import style_from_coefficients
+
+        return style_from_coefficients(clip, name), ()
+    from styletalk_core.library.style_clip import style_from_video
+
     made = style_from_video(clip, name, progress)
-    library.add(made.style)
-    style = made.style
-    return EnrolledStyle(
-        style.name,
-        library.kind(style.name),
-        style.source,
-        style.frames_used,
-        style.tracked_share,
-        style.motion_energy,
-        _seconds_since(started),
-        made.notes,
-    )
+    return made.style, made.notes
 
 
 def enroll_avatar(

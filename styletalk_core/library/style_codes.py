@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from styletalk_core.errors import InputError
 from styletalk_core.library.style_map import StylePosition, places
 from styletalk_core.library.styles import NEUTRAL, StyleLibrary
+from styletalk_core.models.dimensions import MESH64, Space
 
 CODES_KEPT: Final = 256
 """Cached style codes; one takes 1 kB."""
@@ -36,9 +37,9 @@ def intensify(code: Float, neutral: Float, intensity: float) -> Float:
 class StyleCodes:
     """Style codes by name, for one network."""
 
-    def __init__(self, styles: StyleLibrary, encode: Callable[[Float], Float]) -> None:
-        """Encodes the neutral style; ``encode`` maps coefficients (L, 64) to a code (C,)."""
-        self._styles, self._encode = styles, encode
+    def __init__(self, styles: StyleLibrary, encode: Callable[[Float], Float], space: Space = MESH64) -> None:
+        """Encodes the neutral style; ``encode`` maps coefficients (L, 64) of a space to a code (C,)."""
+        self._styles, self._encode, self._space = styles, encode, space
         self._codes: dict[bytes, Float] = {}
         self._neutral = self._of(NEUTRAL)
 
@@ -62,7 +63,7 @@ class StyleCodes:
 
     def _of(self, style: str) -> Float:
         """Return the code (1, C); cached by motion, so that a replaced style gets a new code."""
-        coefficients = self._styles.get(style).coefficients
+        coefficients = self._styles.get(style).within(self._space).coefficients
         motion = coefficients.tobytes()
         code = self._codes.get(motion)
         if code is None:

@@ -33,7 +33,8 @@ class StylePosition:
 def style_codes(styles: Sequence[Style]) -> NDArray[np.float32]:
     """Encodes styles with the packaged network, (S, 256)."""
     weights = weight_file.read(MOTION_WEIGHTS)
-    return np.stack([encode_style(style.coefficients, weights) for style in styles])
+    space = weights.dimensions.space
+    return np.stack([encode_style(style.within(space).coefficients, weights) for style in styles])
 
 
 def map_styles(styles: Sequence[Style]) -> list[StylePosition]:

@@ -5,7 +5,7 @@ Runs on: any thread; a style takes some milliseconds the first time, and is cach
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from styletalk_core.face.face_model import LOWER, LOWER_LIPS, UPPER_LIPS, FaceMo
 from styletalk_core.face.head_pose import about_neck
 from styletalk_core.face.landmarks import BROW_LEFT, BROW_RIGHT
 from styletalk_core.library.styles import CONVERSATIONAL, NEUTRAL, POSE, Style, StyleLibrary
+from styletalk_core.models.dimensions import MESH64, OPENING, Space
 
 Float = NDArray[np.float32]
 
@@ -76,6 +77,7 @@ class StyleMotion:
     nodding: float
     base: MotionDatabase
     borrowing: float
+    opening: int | None = OPENING
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,12 +91,15 @@ class _Manner:
 
 
 class StyleMotions:
-    """Motions of a library's styles by name."""
+    """Motions of a library's styles by name, for decoders that speak a space.
 
-    def __init__(self, styles: StyleLibrary, model: FaceModel) -> None:
-        self._styles, self._model = styles, model
+    Only for `mesh64` the upper face is the clip's own: the authors' network gives all 64 coefficients of the face.
+    """
+
+    def __init__(self, styles: StyleLibrary, model: FaceModel, space: Space = MESH64) -> None:
+        self._styles, self._model, self._space = styles, model, space
         self._manners: dict[bytes, _Manner] = {}
-        self._base = pose_database(styles.get(CONVERSATIONAL), model)
+        self._base = pose_database(styles.get(CONVERSATIONAL).within(MESH64), model)
 
     def blend(self, style: str | Mapping[str, float], intensity: float) -> StyleMotion:
         """Return the motion of a style or a blend at an intensity: 0 is neutral, 1 the style as recorded.
@@ -117,6 +122,7 @@ class StyleMotions:
             nodding=sum(share * manner.nodding for share, manner in parts),
             base=self._base,
             borrowing=sum(share * manner.borrowing for share, manner in parts),
+            opening=OPENING if self._space == MESH64 else None,
         )
 
     def prepare(self) -> None:
@@ -139,7 +145,10 @@ class StyleMotions:
         if manner is None:
             if len(self._manners) >= _CACHED:
                 self._manners.clear()
-            manner = self._manners[motion] = manner_of(style, self._model)
+            manner = manner_of(style.within(MESH64), self._model)
+            if self._space != MESH64:
+                manner = _of_head_alone(manner)
+            self._manners[motion] = manner
         return manner
 
 
@@ -192,6 +201,13 @@ def manner_of(style: Style, model: FaceModel) -> _Manner:
         nodding=float(np.clip(_quick_pitch(style) / _NOD, *_NODDING)),
         borrowing=float(np.clip(1 - head / LIVELY_HEAD, 0, 1)),
     )
+
+
+def _of_head_alone(manner: _Manner) -> _Manner:
+    """Return how the head moves, with a still upper face."""
+    motion = manner.clip.motion.copy()
+    motion[:, POSE:] = 0
+    return replace(manner, clip=replace(manner.clip, motion=motion))
 
 
 def _with_brow_range(upper: Float, style: Style, model: FaceModel) -> Float:

@@ -11,6 +11,7 @@ import numpy as np
 from styletalk_core.face.eyelids import without_blinks
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.library.styles import Style
+from styletalk_core.models.dimensions import MESH64
 from styletalk_core.rendering.arrays import Image
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
 from styletalk_core.rendering.portrait.portrait import Portrait
@@ -39,7 +40,8 @@ class StyleThumbnails:
 
     def image(self, style: Style) -> Image:
         """Renders the cropped face, (160, 160, 3) uint8 RGB."""
-        expression = (_STRENGTH * without_blinks(style.coefficients, self._model).mean(axis=0)).astype(np.float32)
+        coefficients = style.within(MESH64).coefficients
+        expression = (_STRENGTH * without_blinks(coefficients, self._model).mean(axis=0)).astype(np.float32)
         still = np.zeros(6, np.float32), np.zeros(2, np.float32), 0.0
         whole = self._renderer.render_rgb(expression, *still)
         part = whole[self._top : self._top + self._side, self._left : self._left + self._side]

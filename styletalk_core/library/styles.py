@@ -8,7 +8,7 @@ Runs on: any thread; reads and writes small files.
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
@@ -16,8 +16,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from styletalk_core.face.basel import converted
 from styletalk_core.face.face_model import COEFFICIENTS
 from styletalk_core.library.user_library import UserLibrary
+from styletalk_core.models.dimensions import BFM64, MESH64, Space
 
 Float = NDArray[np.float32]
 
@@ -50,7 +52,7 @@ class Style:
     the first frame of each part that was recorded without interruption; `posture` (6,) usual pose against that of the
     same person in all moods, zero where unknown; `source` the name of the clip; `frames_used` L; `tracked_share`
     fraction of the clip's frames with a detected face; `motion_energy` RMS deviation of the coefficients from their
-    mean, about 1 for lively speech.
+    mean, about 1 for lively speech; `space` what the coefficients mean.
     """
 
     name: str
@@ -61,10 +63,15 @@ class Style:
     source: str
     tracked_share: float
     motion_energy: float
+    space: Space = MESH64
 
     @property
     def frames_used(self) -> int:
         return len(self.coefficients)
+
+    def within(self, space: Space) -> "Style":
+        """Return the style in coefficients of a space: itself, or as `basel.converted` estimates them."""
+        return replace(self, coefficients=converted(self.coefficients, self.space, space), space=space)
 
     @classmethod
     def of_motion(
@@ -93,26 +100,33 @@ class Style:
         chosen = typical_frames(coefficients, valid)
         part = np.searchsorted(np.asarray(starts), chosen, side="right")
         broken = (np.diff(chosen) > _BRIDGED_FRAMES) | (np.diff(part) > 0)
-        used = coefficients[chosen]
-        energy = float(np.sqrt(used.var(axis=0).mean()))
-        return cls(
+        made = cls(
             name=name,
-            coefficients=used,
+            coefficients=coefficients[chosen],
             pose=pose[chosen],
             starts=np.concatenate([[0], np.flatnonzero(broken) + 1]).astype(np.int32),
             posture=np.zeros(POSE, np.float32) if posture is None else posture,
             source=source,
             tracked_share=round(float(tracked_share), 4),
-            motion_energy=round(energy, 4),
+            motion_energy=0.0,
         )
+        return made.with_energy()
+
+    def with_energy(self) -> "Style":
+        """Return the style with its motion energy measured, in any space as in `mesh64`."""
+        moved = self.within(MESH64).coefficients
+        return replace(self, motion_energy=round(float(np.sqrt(moved.var(axis=0).mean())), 4))
 
     def encoded(self) -> bytes:
         """Return the content of a style's file."""
         about = {"source": self.source, "tracked_share": self.tracked_share, "motion_energy": self.motion_energy}
+        about |= {"space": self.space}
+        # Coefficients of the authors are kept as they are; those of this project are estimates within 1e-3.
+        precision = np.float16 if self.space == MESH64 else np.float32
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
-            coefficients=self.coefficients.astype(np.float16),
+            coefficients=self.coefficients.astype(precision),
             pose=self.pose.astype(np.float16),
             starts=self.starts,
             posture=self.posture,
@@ -146,7 +160,16 @@ class Style:
             about["source"],
             about["tracked_share"],
             about["motion_energy"],
+            _space(about.get("space", MESH64)),
         )
+
+
+def _space(name: str) -> Space:
+    """Return a space by name; raises ValueError if there is none."""
+    for space in (MESH64, BFM64):
+        if name == space:
+            return space
+    raise ValueError("wrong space")
 
 
 def typical_frames(coefficients: Float, valid: NDArray[np.bool_]) -> NDArray[np.int64]:

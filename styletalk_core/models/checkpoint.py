@@ -59,6 +59,9 @@ _RENDERER_NAMES: Final = (
 """Patterns of official renderer tensor names to ours."""
 _RENDERER_UNUSED: Final = re.compile(r"^editing_net\.decoder\.res\d+\.res\d+\.(conv|norm)1\.")
 """Tensors of the branch whose result is overwritten in the official code."""
+_MOTION_PART: Final = "model_state_dict"
+_RENDERER_PART: Final = "net_G_ema"
+"""Keys of the tensors in the official files."""
 _POSITIONS: Final = "pos_embed.pos_table"
 """Sinusoid tables of the official file; computed here and verified against the file."""
 
@@ -93,9 +96,14 @@ def load(path: Path, device: str | torch.device = "cpu") -> Checkpoint:
         CheckpointError: as `weight_file.read`.
     """
     weights = weight_file.read(path)
+    return Checkpoint(model_of(weights).to(device), dict(weights.card))
+
+
+def model_of(weights: weight_file.Weights) -> StyleTalk:
+    """Return the network of weights, ready for inference; inverse of `weights_of`."""
     model = StyleTalk(weights.dimensions)
-    fill(model, {name: torch.from_numpy(value) for name, value in weights.tensors.items()}, str(path))
-    return Checkpoint(model.to(device).eval(), dict(weights.card))
+    fill(model, {name: torch.from_numpy(value) for name, value in weights.tensors.items()}, "the weights")
+    return model.eval()
 
 
 def weights_of(model: StyleTalk) -> weight_file.Weights:
@@ -111,7 +119,9 @@ def load_official(path: Path) -> StyleTalk:
         CheckpointError: as `load`.
     """
     stored = read_pickle(path)
-    tensors = stored.get("model_state_dict", stored)
+    if _RENDERER_PART in stored:
+        raise CheckpointError(f"{path} holds the weights of the PIRenderer, not of a motion network")
+    tensors = _tensors(stored.get(_MOTION_PART, stored), path)
     own, ignored = {}, []
     for name, value in tensors.items():
         if name.startswith(("content_encoder.", "style_encoder.", "decoder.")):
@@ -157,7 +167,20 @@ def load_official_renderer(path: Path) -> PIRenderer:
         CheckpointError: as `load`.
     """
     stored = read_pickle(path)
-    return renderer_from_official(stored.get("net_G_ema", stored), RendererDimensions(), str(path))
+    if _MOTION_PART in stored:
+        raise CheckpointError(f"{path} holds the weights of a motion network, not of the PIRenderer")
+    return renderer_from_official(_tensors(stored.get(_RENDERER_PART, stored), path), RendererDimensions(), str(path))
+
+
+def _tensors(stored: Any, path: Path) -> dict[str, Tensor]:
+    """Return the tensors by name of a part of an official file.
+
+    Raises:
+        CheckpointError: it is not a table of tensors.
+    """
+    if not isinstance(stored, dict):
+        raise CheckpointError(f"{path} contains {type(stored).__name__} where a dictionary of tensors is needed")
+    return {str(name): value for name, value in stored.items() if isinstance(value, Tensor)}
 
 
 def renderer_from_official(tensors: Mapping[str, Tensor], dimensions: RendererDimensions, source: str) -> PIRenderer:

@@ -4,7 +4,12 @@ Runs on: any thread; pure.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+Space = Literal["mesh64", "bfm64"]
+"""Meaning of 64 expression coefficients: this project's face model, or the Basel model of the official code."""
+MESH64: Final[Space] = "mesh64"
+BFM64: Final[Space] = "bfm64"
 
 OPENING: Final = 0
 """Index of the `mesh64` coefficient that opens the lips, 0 for closed; no other has a tenth of its effect."""
@@ -33,6 +38,11 @@ class Dimensions:
     own_rest: bool = False
     statistics: bool = False
     lower: tuple[int, ...] = MESH64_LOWER
+
+    @property
+    def space(self) -> Space:
+        """Face model whose coefficients the network speaks, told by its lower-face coefficients."""
+        return BFM64 if self.lower == BFM64_LOWER else MESH64
 
     @property
     def upper(self) -> tuple[int, ...]:

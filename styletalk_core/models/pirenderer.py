@@ -10,6 +10,7 @@ Here it is neither computed nor kept; `tests/equivalence/test_pirenderer.py` sho
 Runs on: any torch device; pure.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -44,14 +45,25 @@ class RendererDimensions:
 
 @dataclass(frozen=True, slots=True)
 class PortraitState:
-    """A portrait and the features derived from it alone."""
+    """B portraits and the features derived from them alone."""
 
     image: Tensor
-    """(1, 3, H, W), -1..1"""
+    """(B, 3, H, W), -1..1"""
     warping: Tensor
     """Features of the warping network's first layer."""
     editing: Tensor
     """The portrait's contribution to the editing network's first layer."""
+
+    @staticmethod
+    def join(states: "Sequence[PortraitState]") -> "PortraitState":
+        """Concatenates the states of several portraits into a batch."""
+        if len(states) == 1:
+            return states[0]
+        return PortraitState(
+            torch.cat([state.image for state in states]),
+            torch.cat([state.warping for state in states]),
+            torch.cat([state.editing for state in states]),
+        )
 
 
 class AdaptiveNorm(nn.Module):
@@ -258,7 +270,7 @@ class PIRenderer(nn.Module):
         return PortraitState(image, self.warping.first(image), editing)
 
     def render(self, state: PortraitState, motion: Tensor) -> Tensor:
-        """Renders one portrait with B motion windows (B, 73, 27): (B, 3, H, W), -1..1.
+        """Renders motion windows (B, 73, 27), all of one portrait or each of its own: (B, 3, H, W), -1..1.
 
         Raises:
             InputError: the windows have another shape or contain values that are not finite.

@@ -3,6 +3,8 @@
 A phone window moves on by a whole column from frame to frame, so that lips tremble more than people's do. A quarter of
 one frame takes a third of it away, at the price of a quarter of a frame of delay.
 
+Only coefficients of `mesh64` are steadied: the authors' network is to give what their code gives.
+
 Runs on: any thread; pure.
 """
 

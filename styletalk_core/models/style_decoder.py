@@ -5,14 +5,13 @@ Runs on: any thread.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.models import weight_file
 from styletalk_core.models.compiled.compiled_decoder import CompiledStyleTalk
+from styletalk_core.models.weight_file import Weights
 
 Float = NDArray[np.float32]
 
@@ -33,16 +32,15 @@ class StyleDecoder(Protocol):
         """Decodes one phone window per style: (B, 11) or (B, 11, 41) -> (B, 64)."""
 
 
-def load_decoder(path: Path, device: str = "cpu") -> StyleDecoder:
-    """Reads an own weight file for a device, such as "cpu" or "cuda:0".
+def make_decoder(weights: Weights, device: str = "cpu") -> StyleDecoder:
+    """Prepares a network for a device, such as "cpu" or "cuda:0".
 
     Raises:
-        CheckpointError: as `weight_file.read`.
         InputError: on a CPU, a width of the network is not supported by any kernel.
     """
     if device.startswith("cuda"):
         from styletalk_core.models import checkpoint
         from styletalk_core.models.captured_decoder import CapturedStyleTalk
 
-        return CapturedStyleTalk(checkpoint.load(path, device).model)
-    return CompiledStyleTalk(weight_file.read(path))
+        return CapturedStyleTalk(checkpoint.model_of(weights).to(device))
+    return CompiledStyleTalk(weights)

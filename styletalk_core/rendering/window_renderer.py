@@ -3,32 +3,34 @@
 Its weights are not part of this package; the user supplies the published checkpoint. It renders 256 x 256 px, which are
 upscaled; head, hair and background are synthesized with the face. Gaze and blinks are not supported.
 
-The published network looks 13 frames (433 ms) ahead. Live rendering does not wait for them but repeats the newest
-motion, so no delay is added, and the lips are smoothed by past frames only.
+The portrait is cropped as the authors crop theirs. A motion frame is the Basel expression, the angles and translation
+of the head and the crop parameters. Expression and window are those of the official code; angles and translation, which
+the authors read from a video with a network, come from the portrait's landmarks and the session's head motion.
+
 Runs on: worker thread, any torch device; over a second per frame on a CPU.
 """
 
-from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 import torch
+from torch import Tensor
 
 from styletalk_core.errors import CheckpointError, InputError
-from styletalk_core.face.basel import BaselMap, head_features
+from styletalk_core.face.basel import head_features, packaged_map
+from styletalk_core.face.basel_alignment import FIVE, SIDE, aligned_square, crop_parameters, five_points
 from styletalk_core.face.face_model import FaceModel
-from styletalk_core.face.head_pose import NEARER_PER_SCALE, euler_angles, fit_head
+from styletalk_core.face.head_pose import NEARER_PER_SCALE, euler_angles, fit_head, rotation_matrix
 from styletalk_core.models.checkpoint import load_official_renderer
-from styletalk_core.models.pirenderer import RADIUS, PIRenderer, motion_windows
+from styletalk_core.models.pirenderer import PIRenderer, PortraitState
 from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.portrait.portrait import Portrait
 
 MESH, PIRENDERER = "mesh", "pirenderer"
 RENDERERS: Final = (MESH, PIRENDERER)
-SIDE: Final = 256
-"""Frame size on which the published network was trained, px."""
 
 
 def network_for(renderer: str, weights: Path | None) -> PIRenderer | None:
@@ -49,54 +51,77 @@ def network_for(renderer: str, weights: Path | None) -> PIRenderer | None:
         raise InputError(str(error)) from error
 
 
-class MotionWindow:
-    """Sliding window over the motion of one session."""
-
-    def __init__(self) -> None:
-        self._seen: deque[Float] = deque(maxlen=RADIUS + 1)
-
-    def push(self, motion: Float) -> Float:
-        """Adds motion (73,) and returns the window (73, 27) around it; unknown frames repeat their neighbour."""
-        self._seen.append(motion)
-        windows = motion_windows(torch.from_numpy(np.stack(self._seen)), known_future=0)
-        return np.asarray(windows[-1].numpy(), np.float32)
-
-
 class WindowRenderer:
-    """Renders one portrait with the paper's network.
+    """One portrait, prepared for the paper's network.
 
     Attributes:
         background: (size, size, 3) uint8 RGB, the photo itself, since the network also synthesizes the background.
+        photo: (256, 256, 3) uint8 RGB, the portrait aligned as the authors align theirs.
+        network: the network, shared by all portraits.
+        state: the portrait as prepared by the network.
+        size: of the frames, px.
     """
 
     def __init__(self, portrait: Portrait, network: PIRenderer, size: int) -> None:
         """Prepares a portrait for frames of ``size`` px, on the device of ``network``."""
-        self._network, self._size = network, size
-        photo = cv2.resize(portrait.image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        self.background: Image = cv2.resize(photo, (size, size), interpolation=cv2.INTER_CUBIC)
-        self._device = next(network.parameters()).device
-        with torch.inference_mode():
-            image = torch.from_numpy(photo).to(self._device).permute(2, 0, 1).float() / 127.5 - 1
-            self._state = network.prepare(image)
-        self._map = BaselMap.load()
-        side = portrait.image.shape[0]
-        head = fit_head(portrait.landmarks[None], FaceModel.load().mean)
-        self._angles, self._center = euler_angles(head.rotation)[0], head.shift[0, :2] / side
-        self._unit = float(head.scale[0]) / side
+        self.network, self.size = network, size
+        self._map = packaged_map()
+        self.photo, landmarks = aligned(portrait)
+        self.background: Image = cv2.resize(self.photo, (size, size), interpolation=cv2.INTER_CUBIC)
+        self.state: PortraitState = prepared(network, self.photo)
+        head = fit_head(landmarks[None], FaceModel.load().mean)
+        self._angles, self._shift = euler_angles(head.rotation)[0], head.shift[0]
+        self._unit = float(head.scale[0])
+        self._five = head.remove(landmarks[None])[0, list(FIVE)]
+        """The five points without the head's pose, inter-ocular distances."""
 
     def motion(self, expression: Float, pose: Float) -> Float:
-        """Converts the mesh renderer's expression (64,) and pose (6,) to the network's motion (73,)."""
-        head = head_features(
-            (self._angles + pose[:3])[None],
-            (self._center + pose[3:5] * self._unit)[None],
-            np.array([self._unit * (1 + pose[5] / NEARER_PER_SCALE)]),
-        )
-        return np.asarray(self._map.motion(expression[None], head)[0], np.float32)
+        """Return the network's motion (73,) for a Basel expression (64,) and a head pose (6,)."""
+        angles = self._angles + pose[:3]
+        unit = self._unit * (1 + float(pose[5]) / NEARER_PER_SCALE)
+        shift = self._shift[:2] + pose[3:5] * self._unit
+        features = head_features(angles[None], shift[None] / SIDE, np.array([unit / SIDE]))
+        points = (self._five @ rotation_matrix(*angles).T)[:, :2] * unit + shift
+        crop = crop_parameters(five_points(points[None], SIDE), self._map.five_points)[0]
+        return np.concatenate([expression, self._map.place(features)[0], crop], dtype=np.float32)
 
-    @torch.inference_mode()
-    def render(self, window: Float) -> Image:
-        """Renders motion (73, 27): (H*3//2, W) uint8, yuv420p."""
-        drawn = self._network.render(self._state, torch.from_numpy(window[None]).to(self._device))[0]
-        rgb = ((drawn + 1) * 127.5).clamp(0, 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        shown = cv2.resize(rgb, (self._size, self._size), interpolation=cv2.INTER_CUBIC)
-        return cv2.cvtColor(shown, cv2.COLOR_RGB2YUV_I420)
+
+def aligned(portrait: Portrait) -> tuple[Image, Float]:
+    """Crops a portrait as the authors crop theirs: image (256, 256, 3) and landmarks (478, 3) px of it."""
+    fitted, image = packaged_map(), portrait.image
+    height, width = image.shape[:2]
+    left, top, side = aligned_square(portrait.landmarks, height, fitted.five_points, fitted.aligned)
+    margins = (max(-top, 0), max(top + side - height, 0), max(-left, 0), max(left + side - width, 0))
+    whole = cv2.copyMakeBorder(image, *margins, cv2.BORDER_REPLICATE)
+    cut = whole[max(top, 0) : max(top, 0) + side, max(left, 0) : max(left, 0) + side]
+    method = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
+    photo = np.asarray(cv2.resize(cut, (SIDE, SIDE), interpolation=method), np.uint8)
+    landmarks = (portrait.landmarks - np.array([left, top, 0], np.float32)) * np.float32(SIDE / side)
+    return photo, landmarks
+
+
+@torch.inference_mode()
+def prepared(network: PIRenderer, photo: Image) -> PortraitState:
+    """Return the state of an aligned portrait (256, 256, 3), on the device of the network."""
+    pixels = torch.from_numpy(photo).to(next(network.parameters()).device)
+    return network.prepare(pixels.permute(2, 0, 1).float() / 127.5 - 1)
+
+
+@torch.inference_mode()
+def render_windows(renderers: Sequence[WindowRenderer], windows: Sequence[Float]) -> list[Image]:
+    """Renders motion windows (73, 27) of one network's portraits in one batch: (H*3//2, W) uint8 yuv420p each."""
+    network = renderers[0].network
+    state = PortraitState.join([renderer.state for renderer in renderers])
+    drawn = network.render(state, torch.from_numpy(np.stack(windows)).to(state.image.device))
+    return [_yuv(rgb, renderer.size) for rgb, renderer in zip(pixels(drawn), renderers, strict=True)]
+
+
+def pixels(drawn: Tensor) -> Image:
+    """Return images (B, H, W, 3) uint8 of the network's output (B, 3, H, W), -1..1, truncated as officially."""
+    scaled = (drawn.clamp(-1, 1) + 1) / 2 * 255
+    return np.asarray(scaled.to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy())
+
+
+def _yuv(rgb: Image, size: int) -> Image:
+    shown = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.cvtColor(shown, cv2.COLOR_RGB2YUV_I420), np.uint8)

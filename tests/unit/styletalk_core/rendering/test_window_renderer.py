@@ -12,7 +12,8 @@ from styletalk_core.errors import InputError
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.models.pirenderer import RADIUS, PIRenderer
-from styletalk_core.rendering.window_renderer import MotionWindow, WindowRenderer, network_for
+from styletalk_core.rendering.motion_window import MotionWindow
+from styletalk_core.rendering.window_renderer import WindowRenderer, network_for, render_windows
 from tests.equivalence.make_golden import TINY_RENDERER, seeded
 
 SHAPES = Path(__file__).parents[5] / "shared" / "golden" / "official_state_dict_shapes.json"
@@ -41,17 +42,38 @@ def test_the_window_ends_with_the_newest_motion_and_begins_with_the_oldest_known
     assert newest[0].tolist() == [*range(30 - RADIUS, 31), *[30] * RADIUS]
 
 
+def test_awaited_frames_are_in_the_window_and_the_rest_of_the_future_is_repeated() -> None:
+    window = MotionWindow(future_frames=4)
+    for value in range(31):
+        newest = window.push(np.full(73, value, np.float32))
+    assert newest[0].tolist() == [*range(13, 31), *[30] * (RADIUS - 4)]
+
+
+def test_at_a_lower_rate_the_window_keeps_its_thirty_frames_a_second() -> None:
+    window = MotionWindow(future_frames=2)
+    for frame in range(0, 40, 2):
+        newest = window.push(np.full(73, frame, np.float32), frame * 1600)
+    assert newest[0].tolist() == [*range(36 - RADIUS, 39), *[38] * (RADIUS - 2)]
+
+
+def test_the_window_starts_again_when_time_does() -> None:
+    window = MotionWindow()
+    window.push(np.full(73, 1, np.float32), 1600)
+    assert np.all(window.push(np.full(73, 2, np.float32), 0) == 2)
+
+
 def test_motion_follows_expression_and_head_with_the_published_signs(network: PIRenderer) -> None:
     renderer = WindowRenderer(AvatarLibrary(Path("does-not-exist")).get("kenji"), network, 256)
     rest = renderer.motion(REST, STILL)
     assert np.abs(rest[64:67]).max() < 0.25, "a presenter looks into the camera"
-    opened = np.zeros(64, np.float32)
-    opened[0] = 2
-    assert np.abs(renderer.motion(opened, STILL) - rest)[:64].max() > 0.3
+    opened = np.linspace(-2, 2, 64).astype(np.float32)
+    assert np.array_equal(renderer.motion(opened, STILL)[:64], opened)
     pitch, yaw, roll = (renderer.motion(REST, 0.2 * np.eye(6, dtype=np.float32)[k]) - rest for k in range(3))
     assert pitch[64] > 0.1 and yaw[65] > 0.1 and roll[66] < -0.1
     nearer = renderer.motion(REST, 2 * np.eye(6, dtype=np.float32)[5]) - rest
     assert nearer[70] < 0, "a larger face is scaled less to the crop"
+    right = renderer.motion(REST, 0.1 * np.eye(6, dtype=np.float32)[3]) - rest
+    assert right[71] > 2 and abs(right[72]) < 0.1
 
 
 def test_sessions_are_drawn_each_from_its_own_past(engine: ModelEngine) -> None:
@@ -68,6 +90,17 @@ def test_sessions_are_drawn_each_from_its_own_past(engine: ModelEngine) -> None:
     assert alone.shape == (768, 512) and alone.dtype == np.uint8
     assert np.array_equal(alone, drawn([0.0, 1.0]))
     assert not np.array_equal(alone, drawn([2.0, 1.0])), "the past counts"
+
+
+def test_a_batch_draws_each_portrait_with_its_own_motion(network: PIRenderer) -> None:
+    library = AvatarLibrary(Path("does-not-exist"))
+    renderers = [WindowRenderer(library.get(name), network, size) for name, size in (("kenji", 256), ("clara", 384))]
+    windows = [MotionWindow().push(one.motion(REST + k, STILL)) for k, one in enumerate(renderers)]
+    together = render_windows(renderers, windows)
+    assert [image.shape for image in together] == [(384, 256), (576, 384)]
+    for image, *one in zip(together, renderers, windows, strict=True):
+        alone = render_windows([one[0]], [one[1]])[0]
+        assert np.abs(image.astype(int) - alone).max() <= 1
 
 
 def test_another_background_is_refused(engine: ModelEngine) -> None:
@@ -98,5 +131,5 @@ def test_a_file_shaped_as_the_published_one_draws(tmp_path: Path) -> None:
     network = network_for("pirenderer", path)
     assert network is not None
     renderer = WindowRenderer(AvatarLibrary(Path("does-not-exist")).get("clara"), network, 256)
-    image = renderer.render(MotionWindow().push(renderer.motion(REST, STILL)))
+    (image,) = render_windows([renderer], [MotionWindow().push(renderer.motion(REST, STILL))])
     assert image.shape == (384, 256)

@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
-from styletalk_core.models import checkpoint
+from styletalk_core.models import checkpoint, weight_file
 from styletalk_core.models.checkpoint import weights_of
 from styletalk_core.models.compiled.compiled_decoder import CompiledStyleTalk
 from styletalk_core.models.compiled.kernel_choice import candidates, fastest_kernel
 from styletalk_core.models.compiled.tile_kernel import Kernel, Storage
 from styletalk_core.models.dimensions import Dimensions
-from styletalk_core.models.style_decoder import load_decoder
+from styletalk_core.models.style_decoder import make_decoder
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import PHONES, WINDOW
 from styletalk_core.weights import MOTION_WEIGHTS
@@ -77,7 +77,7 @@ def test_compiled_frames_equal_plain_ones(dimensions: Dimensions, kernel: Kernel
 
 def test_the_packaged_network_keeps_its_frames() -> None:
     """In styles as wide as those of people, within a thousandth of a coefficient's deviation."""
-    found, plain = load_decoder(MOTION_WEIGHTS), checkpoint.load(MOTION_WEIGHTS).model
+    found, plain = make_decoder(weight_file.read(MOTION_WEIGHTS)), checkpoint.load(MOTION_WEIGHTS).model
     phones, codes = columns(16), 0.3 * codes_of(16, plain.code_width)
     np.testing.assert_allclose(
         found.decode(phones, found.mix_style(codes)), plain_frames(plain, phones, codes), rtol=0, atol=1e-3
@@ -127,12 +127,13 @@ WITHOUT_TORCH = """
 import sys
 import numpy as np
 from styletalk_core.library.style_codes import StyleCodes
-from styletalk_core.models.style_decoder import load_decoder
+from styletalk_core.models import weight_file
+from styletalk_core.models.style_decoder import make_decoder
 from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.weights import MOTION_WEIGHTS
 from pathlib import Path
 
-decoder = load_decoder(MOTION_WEIGHTS)
+decoder = make_decoder(weight_file.read(MOTION_WEIGHTS))
 codes = StyleCodes(StyleLibrary(Path(sys.argv[1])), decoder.encode_style)
 frame = decoder.decode(np.zeros((1, 11), int), decoder.mix_style(codes.blend("happy", 1.0)))
 assert frame.shape == (1, 64) and np.isfinite(frame).all()
