@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from server.config import ServerConfig
 from server.lab.benchmarks import batch, capacity, churn, live_server, presenter, soak
+from server.lab.benchmarks.frame_costs import FrameCost
 from server.service import Service
 from streaming.scheduling.batch_worker import BatchWorker
 
@@ -37,6 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (batch, live_server):
         monkeypatch.setattr(module, "make_service", make_service)
         monkeypatch.setattr(module, "raise_priority", lambda: None)
+    monkeypatch.setattr(batch, "measure_costs", lambda *_: [FrameCost("decoder", 1, 1.5, 2.0, 666.7)])
     for module in (batch, capacity, presenter, soak):
         monkeypatch.setattr(module, "SETTLE_SECONDS", 0.3)
 
@@ -90,7 +92,9 @@ def test_a_call_is_soaked(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 def test_sessions_that_share_a_device_are_measured_one_number_after_the_other(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    result = run(batch, device="auto", sessions=[1, 2], seconds=2)
+    result = run(batch, device="auto", sessions=[1, 2], seconds=2, motion_weights="", costs_only=False)
     assert [step["sessions"] for step in result["steps"]] == [1, 2]
     assert all(0 <= step["late_share"] <= 1 and step["decoder_batch"] >= 1 for step in result["steps"])
-    assert "2 x 256: " in capsys.readouterr().out
+    assert [cost["stage"] for cost in result["costs"]] == ["decoder"]
+    said = capsys.readouterr().out
+    assert "2 x 256: " in said and "1 x decoder: 1.5 ms per frame" in said

@@ -14,6 +14,7 @@ import numpy as np
 from server.bootstrap import make_service
 from server.config import ServerConfig
 from server.lab.benchmarks.capacity import memory_mb
+from server.lab.benchmarks.frame_costs import measure_costs
 from server.priority import raise_priority
 from streaming.clock import MediaClock, monotonic
 from streaming.frames.composer import Composer
@@ -55,27 +56,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sessions", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="session counts to measure (1 2 4)"
     )
+    parser.add_argument(
+        "--motion-weights", default="", metavar="FILE", help="motion network: own weights or the authors' checkpoint"
+    )
+    parser.add_argument("--costs-only", action="store_true", help="measure what a frame costs, without the clock")
     parser.add_argument("--seconds", type=float, default=10, help="measurement time per session count (10)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Measures each session count.
+    """Returns ``steps``, one for each session count, and ``costs`` of a frame by stage and session count.
+
+    ``costs`` includes the paper's renderer, whose frames no session of the steps draws.
 
     Raises:
-        InputError: an invalid option or a missing device.
+        InputError: an invalid option, a missing device, or weights that cannot be used.
     """
     if args.seconds < 2 or min(args.sessions) < 1:
         raise InputError("--seconds must be at least 2 and --sessions at least 1.")
     raise_priority()
-    config = ServerConfig(device=_present(args.device), size=args.size, max_sessions=max(args.sessions))
-    steps = asyncio.run(_measure_all(config, args.sessions, args.seconds))
+    config = ServerConfig(
+        device=_present(args.device),
+        size=args.size,
+        max_sessions=max(args.sessions),
+        motion_weights=args.motion_weights,
+    )
+    steps = [] if args.costs_only else asyncio.run(_measure_all(config, args.sessions, args.seconds))
+    costs = measure_costs(config.device, args.size, args.sessions, args.motion_weights)
     if not args.json:
         for step in steps:
             print(
                 f"{step.sessions} x {args.size}: {step.late_share:.2%} late, device {step.device_use:.0%} busy, "
                 f"p99 decode {step.decoder_p99_ms} ms, render {step.renderer_p99_ms} ms"
             )
-    return {"device": config.device, "size": args.size, "steps": [asdict(step) for step in steps]}
+        for cost in costs:
+            print(
+                f"{cost.sessions} x {cost.stage}: {cost.ms_per_frame} ms per frame, {cost.frames_per_second} frames/s, "
+                f"p99 of a batch {cost.batch_p99_ms} ms"
+            )
+    return {
+        "device": config.device,
+        "size": args.size,
+        "steps": [asdict(step) for step in steps],
+        "costs": [asdict(cost) for cost in costs],
+    }
 
 
 def _present(device: str) -> str:

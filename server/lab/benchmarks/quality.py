@@ -19,7 +19,6 @@ from styletalk_core.errors import InputError
 from styletalk_core.lab.benchmarks.recognizer_accuracy import accuracy, official_samples
 from styletalk_core.lab.dataset import VideoClip, read_manifest
 from styletalk_core.recognizer.backends import open_backend
-from styletalk_core.weights import MOTION_WEIGHTS
 
 UNSEEN: Final = "people never seen"
 STUDIO: Final = "people never seen, GRID"
@@ -80,7 +79,7 @@ def _judged(clips: list[VideoClip], every: int, renderer_only: bool = False, ren
     with tempfile.TemporaryDirectory() as folder:
         for clip in clips:
             (Path(folder) / f"{clip.name.replace('/', '-')}.mp4").symlink_to(clip.path.resolve())
-        options = {"every": every, "future_frames": 2, "weights": MOTION_WEIGHTS}
+        options = {"every": every, "future_frames": 2, "motion_weights": None}
         parts = {"renderer_only": renderer_only, "rendered": rendered}
         found = evaluate.run(argparse.Namespace(folder=Path(folder), json=True, **options, **parts))
     return {"clips": len(found["clips"]), "people": len({clip.speaker for clip in clips})} | {

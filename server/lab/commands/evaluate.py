@@ -28,13 +28,15 @@ from styletalk_core.lab.training.lips import LipMap
 from styletalk_core.library.style_motion import StyleMotions
 from styletalk_core.library.styles import EMOTIONS, StyleLibrary
 from styletalk_core.models import checkpoint
+from styletalk_core.models.dimensions import MESH64
+from styletalk_core.models.motion_weights import read_motion_weights
 from styletalk_core.phones import CONTEXT
 from styletalk_core.recognizer.backends import open_backend
 from styletalk_core.weights import MOTION_WEIGHTS
 
 _SHOWN: Final = (
     "opening_correlation", "lag_ms", "opening_std_ratio", "lip_error_px", "closure_recall", "closure_precision",
-    "jitter_ratio", "f_lmd", "m_lmd", "ssim", "cpbd", "identity_similarity",
+    "jitter_ratio", "f_lmd", "m_lmd", "ssim", "cpbd", "identity_similarity", "style_accuracy",
 )  # fmt: skip
 _STYLED_FRAMES: Final = 300
 """Length of the part of each clip that is evaluated in every style."""
@@ -53,15 +55,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rendered", action="store_true", help="also read all articulators from rendered video, tracked again"
     )
-    parser.add_argument("--weights", type=Path, default=MOTION_WEIGHTS, help="motion network (the packaged one)")
+    parser.add_argument(
+        "--motion-weights",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="motion network: own weights or the authors' checkpoint; several for a column each (the packaged ones)",
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns ``clips``, ``mean`` and ``skipped``; without ``--renderer-only`` also baselines and figures of styles.
 
+    With several networks ``weights`` has ``mean`` and ``styles`` of each by file name, the first as above.
+
     Raises:
-        InputError: an invalid option, a folder without clips, or no usable clip.
-        CheckpointError: the weights cannot be used.
+        InputError: an invalid option, a folder without clips, no usable clip, or weights that cannot be used.
     """
     if args.every < 1 or not 0 <= args.future_frames <= CONTEXT:
         raise InputError(f"--every must be at least 1 and --future-frames from 0 to {CONTEXT}")
@@ -89,10 +98,9 @@ def _renderer(args: argparse.Namespace, paths: list[Path], tracker: FaceTracker)
 
 def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTracker) -> dict[str, Any]:
     model = FaceModel.load()
-    network = checkpoint.load(args.weights).model
     library = StyleLibrary(user_folder("styles"))
-    motions = StyleMotions(library, model)
-    judge = Judge(network, model, LipMap.of(model), tracker, args.future_frames, compose, motions, args.rendered)
+    judges = _judges(args, library, model, tracker)
+    judge, others = judges.pop(GENERATED), judges
     recognizer = open_backend("neural")
     skipped: dict[str, str] = {}
     spoken: list[SelfDrivenClip] = []
@@ -101,30 +109,60 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
     def judged(path: Path) -> dict[str, dict[str, float]]:
         clip, late = judge.in_step(read_clip(path, tracker, recognizer, model, args.every))
         spoken.append(shortened(clip, _STYLED_FRAMES))
-        return judge.clip(clip, late)
+        further = {name: other.clip(clip, late, baselines=False)[GENERATED] for name, other in others.items()}
+        return judge.clip(clip, late) | further
 
     clips = []
     for path, figures in _each(paths, judged, skipped):
         clips.append({"clip": path.stem, **_plain(figures[GENERATED])})
         for name, row in figures.items():
             rows.setdefault(name, []).append(row)
-    styles = judge.styles(spoken, {name: library.get(name).coefficients for name in EMOTIONS})
-    ranges = {name: _plain(judge.style_ranges(spoken, library.get(name))) for name in library.builtin_names()}
-    means = {name: _plain(mean(parts)) for name, parts in rows.items()}
-    accuracy = round(styles.accuracy, 3)
+    emotions = {name: library.get(name).within(MESH64).coefficients for name in EMOTIONS}
+    presets = [library.get(name).within(MESH64) for name in library.builtin_names()]
+    ranges = {style.name: _plain(judge.style_ranges(spoken, style)) for style in presets}
+    columns: dict[str, dict[str, Any]] = {}
+    for name, one in {GENERATED: judge, **others}.items():
+        styles = one.styles(spoken, emotions)
+        columns[name] = {
+            "mean": _plain(mean(rows.pop(name))) | {"style_accuracy": round(styles.accuracy, 3)},
+            "styles": {figure: _plain(of_styles) for figure, of_styles in asdict(styles).items()},
+        }
     result = {
         "clips": clips,
-        "mean": means.pop(GENERATED) | {"style_accuracy": accuracy},
-        "baselines": means,
-        "styles": {figure: _plain(of_styles) for figure, of_styles in asdict(styles).items()},
+        **columns[GENERATED],
+        "baselines": {name: _plain(mean(parts)) for name, parts in rows.items()},
         "style_ranges": ranges,
         "skipped": skipped,
         "future_frames": args.future_frames,
     }
+    if others:
+        named = {args.motion_weights[0].stem: columns.pop(GENERATED), **columns}
+        result["weights"] = columns = named
     if not args.json:
-        _print({GENERATED: result["mean"], **means}, _SHOWN)
-        print(f"style recognized: {accuracy:.0%} of {len(EMOTIONS)} emotions x {len(clips)} clips")
+        _print({name: column["mean"] for name, column in columns.items()} | result["baselines"], _SHOWN)
+        print(f"style_accuracy: of {len(EMOTIONS)} emotions x {len(clips)} clips")
     return result
+
+
+def _judges(
+    args: argparse.Namespace, library: StyleLibrary, model: FaceModel, tracker: FaceTracker
+) -> dict[str, Judge]:
+    """Return a judge for each network by its file's name, the first one under `GENERATED`.
+
+    Raises:
+        InputError: weights cannot be used, or two files have the same name.
+    """
+    paths = args.motion_weights or [MOTION_WEIGHTS]
+    if len({path.stem for path in paths}) < len(paths):
+        raise InputError("--motion-weights were given twice by the same name; rename one of the files")
+    judges: dict[str, Judge] = {}
+    for path in paths:
+        network = checkpoint.model_of(read_motion_weights(path))
+        motions = StyleMotions(library, model, network.dimensions.space)
+        judges[path.stem if judges else GENERATED] = Judge(
+            network, model, LipMap.of(model), tracker, args.future_frames, compose, motions, args.rendered
+        )
+    return judges
 
 
 def _each(paths: list[Path], work: Callable[[Path], T], skipped: dict[str, str]) -> Iterator[tuple[Path, T]]:
@@ -152,5 +190,5 @@ def _print(rows: dict[str, dict[str, Any]], keys: tuple[str, ...]) -> None:
     width = max(map(len, keys))
     print(" " * width, *(f"{name:>16}" for name in rows))
     for key in keys:
-        values = (row[key] for row in rows.values())
+        values = (row.get(key) for row in rows.values())
         print(f"{key:{width}}", *("               –" if value is None else f"{value:16.3f}" for value in values))

@@ -75,10 +75,11 @@ class Judge:
         sooner = np.clip(np.arange(len(clip.loudness)) + late, 0, len(clip.loudness) - 1)
         return replace(clip, motion=moved, loudness=clip.loudness[sooner]), late
 
-    def clip(self, clip: SelfDrivenClip, late: int) -> dict[str, Figures]:
+    def clip(self, clip: SelfDrivenClip, late: int, baselines: bool = True) -> dict[str, Figures]:
         """Metrics of the generated motion and of every baseline, by name; lags include the offset before `in_step`."""
         motions = {GENERATED: self._own(clip)}
-        motions |= {name: make(clip, self.lips) for name, make in BASELINES.items()}
+        if baselines:
+            motions |= {name: make(clip, self.lips) for name, make in BASELINES.items()}
         reenactment = Reenactment(clip, self.tracker, self.model)
         figures = {
             name: self._motion_figures(motion, clip, late) | asdict(reenactment.judge(motion))

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from styletalk_core.face.basel import converted
 from styletalk_core.lab.training.clips import MotionClip, windows
 from styletalk_core.lab.training.lips import CLOSED, LipMap
+from styletalk_core.models.dimensions import MESH64
 from styletalk_core.models.steadying import steadied
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
@@ -64,11 +66,16 @@ def mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
 
 @torch.inference_mode()
 def generate(model: StyleTalk, clip: MotionClip, style: Array, future: int = CONTEXT) -> Array:
-    """Decodes a clip's phones in the style of coefficients (L, 64), with ``future`` frames of look-ahead: (T, 64)."""
+    """Decodes a clip's phones in the style of coefficients (L, 64), with ``future`` frames of look-ahead: (T, 64).
+
+    Both are of `mesh64`; a network that speaks Basel coefficients is given and judged by estimates of them.
+    """
     assert clip.phones is not None
-    state = model.mix_style(model.encode_style(torch.from_numpy(style))[None])
+    space = model.dimensions.space
+    state = model.mix_style(model.encode_style(torch.from_numpy(converted(style, MESH64, space)))[None])
     cut = torch.from_numpy(windows(clip.phones, future))
-    return steadied(np.concatenate([model.decode(part[None], state)[0].numpy() for part in torch.split(cut, 256)]))
+    decoded = np.concatenate([model.decode(part[None], state)[0].numpy() for part in torch.split(cut, 256)])
+    return steadied(decoded) if space == MESH64 else converted(decoded, space, MESH64)
 
 
 def evaluate(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap, future: int = CONTEXT) -> Evaluation:

@@ -1,4 +1,4 @@
-"""The maps between mesh64 and the Basel coefficients are recovered from clips made with them, and told with their error."""
+"""The maps between mesh64 and Basel coefficients are recovered from clips made with them, and told with their error."""
 
 import numpy as np
 import pytest
