@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from server.config import ServerConfig
 from server.paths import user_folder
 from styletalk_core.errors import InputError
+from styletalk_core.models.dimensions import MESH64
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,8 @@ def make_service(config: ServerConfig) -> "Service":
     """Return the service with the packaged models and the user's libraries; its worker is not started.
 
     Raises:
-        InputError: the device is not one of auto, cpu, cuda and cuda:N; there is no such voice, or no such model.
+        InputError: the device is not one of auto, cpu, cuda and cuda:N; there is no such voice or model, or weights
+            cannot be used.
     """
     from server.catalogue import LibraryCatalogue
     from server.service import Service
@@ -55,7 +57,9 @@ def make_service(config: ServerConfig) -> "Service":
     avatars, styles = AvatarLibrary(user_folder("avatars")), StyleLibrary(user_folder("styles"))
     backgrounds = BackgroundLibrary(user_folder("backgrounds"))
     catalogue = LibraryCatalogue(avatars, styles, backgrounds)
-    return Service(config, make_worker(config, avatars, styles, backgrounds), catalogue)
+    motion = motion_weights(config.motion_weights)
+    worker = make_worker(config, avatars, styles, backgrounds, motion)
+    return Service(config, worker, catalogue, MESH64 if motion is None else motion.dimensions.space)
 
 
 def listen(config: ServerConfig) -> socket.socket:
@@ -82,9 +86,13 @@ def listen(config: ServerConfig) -> socket.socket:
 
 
 def make_worker(
-    config: ServerConfig, avatars: "AvatarLibrary", styles: "StyleLibrary", backgrounds: "BackgroundLibrary"
+    config: ServerConfig,
+    avatars: "AvatarLibrary",
+    styles: "StyleLibrary",
+    backgrounds: "BackgroundLibrary",
+    motion: "Weights | None" = None,
 ) -> "BatchWorker":
-    """Return the worker of the configured device, not started.
+    """Return the worker of the configured device, not started; ``motion`` as for `ModelEngine`.
 
     Raises:
         InputError: the device is not one of auto, cpu, cuda and cuda:N, or weights are missing or do not fit.
@@ -99,7 +107,6 @@ def make_worker(
         SESSIONS_ON_GPU if device.startswith("cuda") else max(1, int(available_cores()) // CORES_PER_SESSION)
     )
 
-    motion = motion_weights(config.motion_weights)
     pirenderer = renderer_network(config.renderer, config.renderer_weights, device)
 
     def make_engine() -> "Engine":

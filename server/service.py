@@ -26,6 +26,7 @@ from streaming.clock import unix_seconds
 from streaming.latency import LatencyPlan
 from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Settings
+from styletalk_core.models.dimensions import MESH64, Space
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +42,8 @@ class Service:
     config: ServerConfig
     worker: BatchWorker
     catalogue: Catalogue
+    space: Space = MESH64
+    """Meaning of the expression coefficients in sessions."""
     clients: Clients = field(init=False)
     access: Access = field(init=False)
     draining: bool = False

@@ -68,7 +68,7 @@ class ClientChannel(MessageChannel):
     def __init__(self, socket: WebSocket, service: Service, client: Client) -> None:
         super().__init__(socket, CLIENT_REQUESTS)
         self._presenter = PresenterChannel(service, client, may_record=socket.scope.get(FULL_ACCESS, False))
-        self._subscriptions = Subscriptions(service.captions, self.send, self.send_if_read)
+        self._subscriptions = Subscriptions(service.captions, service.space, self.send, self.send_if_read)
         self._conversing = Conversing(service, client, self.send, self._choose_style)
         self._service = service
         self._client = client

@@ -15,6 +15,7 @@ from server.protocol.events import Event, Motion
 from server.protocol.fields import UNSET
 from streaming.media import MotionFrame
 from streaming.session import Session
+from styletalk_core.models.dimensions import MESH64, Space
 
 if TYPE_CHECKING:
     from styletalk_core.face.arkit import FaceDriver
@@ -46,11 +47,13 @@ class MotionStream:
 
     Args:
         parts: of `MOTION_PARTS`.
+        space: meaning of the expression coefficients; blendshapes and visemes are computed from `mesh64`.
         send: sends a message, or drops it when the client is slow.
     """
 
-    def __init__(self, parts: tuple[str, ...], send: Callable[[Event], None]) -> None:
+    def __init__(self, parts: tuple[str, ...], space: Space, send: Callable[[Event], None]) -> None:
         self.parts = parts
+        self._space = space
         self._send = send
         self._session: Session | None = None
 
@@ -68,7 +71,7 @@ class MotionStream:
         if self._session is None:
             return
         clock, parts = self._session.clock, self.parts
-        expression, blink = motion.expression[None], np.array([motion.blink], np.float32)
+        expression, blink = self._mesh(motion.expression[None]), np.array([motion.blink], np.float32)
         self._send(
             Motion(
                 motion.index,
@@ -87,6 +90,14 @@ class MotionStream:
                 phones=_list(column) if "phones" in parts else UNSET,
             )
         )
+
+    def _mesh(self, expression: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the `mesh64` coefficients of an expression."""
+        if self._space == MESH64:
+            return expression
+        from styletalk_core.face.basel import converted
+
+        return converted(expression, self._space, MESH64)
 
 
 def _list(values: NDArray[np.float32]) -> list[float]:

@@ -12,6 +12,7 @@ from server.sessions.captions import CaptionModel, Captions
 from server.ws import motion_stream
 from server.ws.motion_stream import MotionStream
 from streaming.session import Session
+from styletalk_core.models.dimensions import Space
 
 
 class Subscriptions:
@@ -19,14 +20,20 @@ class Subscriptions:
 
     Args:
         model: the server's word recognizer.
+        space: meaning of the sessions' expression coefficients.
         send: sends a message.
         send_if_read: the same, but drops the message when the client is slow.
     """
 
     def __init__(
-        self, model: CaptionModel, send: Callable[[Event], None], send_if_read: Callable[[Event], None]
+        self,
+        model: CaptionModel,
+        space: Space,
+        send: Callable[[Event], None],
+        send_if_read: Callable[[Event], None],
     ) -> None:
         self._model = model
+        self._space = space
         self._send = send
         self._send_if_read = send_if_read
         self._motion: MotionStream | None = None
@@ -51,7 +58,7 @@ class Subscriptions:
         """Selects the parts of the motion to send; none without parts."""
         if self._motion is not None:
             self._motion.follow(None)
-        self._motion = MotionStream(parts, self._send_if_read) if parts else None
+        self._motion = MotionStream(parts, self._space, self._send_if_read) if parts else None
         if self._motion is not None:
             await asyncio.to_thread(motion_stream.face_driver)
             self._motion.follow(self._session)

@@ -27,7 +27,7 @@ class ViewerChannel(MessageChannel):
         self._name = presenter.presents_as
         self._avatar = presenter.settings.avatar
         self._session = presenter.session
-        self._subscriptions = Subscriptions(service.captions, self.send, self.send_if_read)
+        self._subscriptions = Subscriptions(service.captions, service.space, self.send, self.send_if_read)
 
     async def serve(self) -> None:
         """Runs until the viewer disconnects or the session ends."""
