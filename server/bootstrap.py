@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from server.config import ServerConfig
 from server.paths import user_folder
 from styletalk_core.errors import InputError
-from styletalk_core.models.dimensions import MESH64
+from styletalk_core.face.spaces import MESH64
 
 if TYPE_CHECKING:
     import numpy as np
@@ -135,7 +135,7 @@ def motion_weights(path: str | Path) -> "Weights | None":
     """
     if not str(path):
         return None
-    from styletalk_core.models.motion_weights import read_motion_weights
+    from styletalk_core.models.weight_file import read_motion_weights
 
     return read_motion_weights(Path(path))
 

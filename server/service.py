@@ -26,7 +26,7 @@ from streaming.clock import unix_seconds
 from streaming.latency import LatencyPlan
 from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Settings
-from styletalk_core.models.dimensions import MESH64, Space
+from styletalk_core.face.spaces import MESH64, Space
 
 logger = logging.getLogger(__name__)
 

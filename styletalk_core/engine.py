@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from styletalk_core.errors import InputError
 from styletalk_core.face.basel import converted
 from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.spaces import BFM64, MESH64
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import KEEP, BackgroundLibrary
 from styletalk_core.library.style_codes import StyleCodes, fade
@@ -24,7 +25,6 @@ from styletalk_core.library.style_map import StylePosition
 from styletalk_core.library.style_motion import StyleMotion, StyleMotions
 from styletalk_core.library.styles import NEUTRAL, StyleLibrary
 from styletalk_core.models import weight_file
-from styletalk_core.models.dimensions import BFM64, MESH64
 from styletalk_core.models.steadying import steady
 from styletalk_core.models.style_decoder import make_decoder
 from styletalk_core.phones import FPS, PHONES, SIL_INDEX, WINDOW

@@ -12,8 +12,8 @@ from typing import Any
 from server.cli.library import Entry, LibraryCommands, say
 from server.paths import user_folder
 from styletalk_core.errors import InputError
+from styletalk_core.face.spaces import MESH64
 from styletalk_core.library.styles import StyleLibrary
-from styletalk_core.models.dimensions import MESH64
 
 PROGRESS_STEP = 5
 """Step in percent of the lines {"done": share} that `add --json` prints before its result."""

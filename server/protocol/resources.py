@@ -12,7 +12,7 @@ from server.auth.access import MAX_TOKEN_SECONDS
 from server.catalogue import AvatarKind, StyleKind
 from server.protocol.json_schema import Limits
 from server.webrtc.turn import IceServer
-from styletalk_core.models.dimensions import Space
+from styletalk_core.face.spaces import Space
 
 DEFAULT_TOKEN_SECONDS: Final = 600
 

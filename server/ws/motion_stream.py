@@ -15,7 +15,7 @@ from server.protocol.events import Event, Motion
 from server.protocol.fields import UNSET
 from streaming.media import MotionFrame
 from streaming.session import Session
-from styletalk_core.models.dimensions import MESH64, Space
+from styletalk_core.face.spaces import MESH64, Space
 
 if TYPE_CHECKING:
     from styletalk_core.face.arkit import FaceDriver

@@ -12,7 +12,7 @@ from server.sessions.captions import CaptionModel, Captions
 from server.ws import motion_stream
 from server.ws.motion_stream import MotionStream
 from streaming.session import Session
-from styletalk_core.models.dimensions import Space
+from styletalk_core.face.spaces import Space
 
 
 class Subscriptions:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from styletalk_core.models.dimensions import BFM64, Space
+from styletalk_core.face.spaces import BFM64, Space
 from styletalk_core.weights import FOLDER
 
 Array = NDArray[np.float32]

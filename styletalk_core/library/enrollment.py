@@ -14,10 +14,10 @@ from typing import Final
 from styletalk_core.errors import InputError
 from styletalk_core.face.basel import packaged_map
 from styletalk_core.face.basel_file import is_basel_file
+from styletalk_core.face.spaces import Space
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import BackgroundLibrary, Picture
 from styletalk_core.library.styles import Style, StyleLibrary
-from styletalk_core.models.dimensions import Space
 from styletalk_core.rendering.portrait.portrait import enrol_face
 
 SIZES: Final = range(256, 1025)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
+from styletalk_core.face.spaces import MESH64, Space
 from styletalk_core.library.style_map import StylePosition, places
 from styletalk_core.library.styles import NEUTRAL, StyleLibrary
-from styletalk_core.models.dimensions import MESH64, Space
 
 CODES_KEPT: Final = 256
 """Cached style codes; one takes 1 kB."""

@@ -15,8 +15,8 @@ from styletalk_core.face.basel_file import BaselClip, read_basel_file
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.head_pose import NEARER_PER_SCALE
 from styletalk_core.face.landmarks import EYE_LEFT, EYE_RIGHT
+from styletalk_core.face.spaces import BFM64
 from styletalk_core.library.styles import MAX_CLIP_MEGABYTES, POSE, STYLE_FRAMES, Float, Style
-from styletalk_core.models.dimensions import BFM64
 
 MIN_FRAMES: Final = 60
 """Two seconds, as of a video."""

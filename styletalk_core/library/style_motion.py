@@ -16,8 +16,9 @@ from styletalk_core.face.eyelids import lid_gaps, without_blinks
 from styletalk_core.face.face_model import LOWER, LOWER_LIPS, UPPER_LIPS, FaceModel
 from styletalk_core.face.head_pose import about_neck
 from styletalk_core.face.landmarks import BROW_LEFT, BROW_RIGHT
+from styletalk_core.face.spaces import MESH64, Space
 from styletalk_core.library.styles import CONVERSATIONAL, NEUTRAL, POSE, Style, StyleLibrary
-from styletalk_core.models.dimensions import MESH64, OPENING, Space
+from styletalk_core.models.dimensions import OPENING
 
 Float = NDArray[np.float32]
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from styletalk_core.face.eyelids import without_blinks
 from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.spaces import MESH64
 from styletalk_core.library.styles import Style
-from styletalk_core.models.dimensions import MESH64
 from styletalk_core.rendering.arrays import Image
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
 from styletalk_core.rendering.portrait.portrait import Portrait

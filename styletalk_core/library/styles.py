@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from styletalk_core.face.basel import converted
 from styletalk_core.face.face_model import COEFFICIENTS
+from styletalk_core.face.spaces import BFM64, MESH64, Space
 from styletalk_core.library.user_library import UserLibrary
-from styletalk_core.models.dimensions import BFM64, MESH64, Space
 
 Float = NDArray[np.float32]
 

@@ -4,12 +4,9 @@ Runs on: any thread; pure.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-Space = Literal["mesh64", "bfm64"]
-"""Meaning of 64 expression coefficients: this project's face model, or the Basel model of the official code."""
-MESH64: Final[Space] = "mesh64"
-BFM64: Final[Space] = "bfm64"
+from styletalk_core.face.spaces import BFM64, MESH64, Space
 
 OPENING: Final = 0
 """Index of the `mesh64` coefficient that opens the lips, 0 for closed; no other has a tenth of its effect."""

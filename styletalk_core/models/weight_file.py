@@ -1,5 +1,7 @@
 """Reader of StyleTalk weight files without PyTorch: tensors by name, dimensions and model card.
 
+`read_motion_weights` reads the checkpoint published by the authors as well; only for that PyTorch is imported.
+
 Runs on: any thread; reads files. float16 storage is allowed; in memory everything is float32.
 """
 
@@ -13,11 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from styletalk_core.errors import CheckpointError
+from styletalk_core.errors import CheckpointError, InputError
 from styletalk_core.models.dimensions import Dimensions
 from styletalk_core.phones import PHONES
 
 FORMAT: Final = "styletalk-live/1"
+
+_PICKLES: Final = (b"PK\x03\x04", b"\x80")
+"""First bytes of files written by `torch.save`, of today's format and of the one before."""
+_HEADER_AT: Final = 8
+"""A safetensors file begins with the length of its header, which is a JSON object."""
 
 Tensors = Mapping[str, NDArray[np.float32]]
 """Weights by name, as in `StyleTalk.state_dict`."""
@@ -58,6 +65,33 @@ def read(path: Path) -> Weights:
         if not np.isfinite(value).all():
             raise CheckpointError(f"{path}: tensor {name} contains values that are not finite")
     return Weights(dimensions, tensors, card)
+
+
+def read_motion_weights(path: Path) -> Weights:
+    """Reads weights of this project or the authors' checkpoint, told apart by content.
+
+    Raises:
+        InputError: the file cannot be read, is damaged, or holds something else; the message names it.
+    """
+    try:
+        return _read_either(path)
+    except CheckpointError as error:
+        raise InputError(str(error)) from error
+
+
+def _read_either(path: Path) -> Weights:
+    try:
+        with path.open("rb") as file:
+            start = file.read(_HEADER_AT + 1)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read as a weight file: {error.strerror}") from error
+    if start[_HEADER_AT:] == b"{":
+        return read(path)
+    if start.startswith(_PICKLES):
+        from styletalk_core.models import checkpoint
+
+        return checkpoint.weights_of(checkpoint.load_official(path))
+    raise CheckpointError(f"{path} is neither a weight file of this project nor a checkpoint of PyTorch")
 
 
 Shape = tuple[int, ...]

@@ -19,6 +19,7 @@ from server.lab.composing import compose
 from server.paths import user_folder
 from styletalk_core.errors import InputError
 from styletalk_core.face.face_model import FaceModel
+from styletalk_core.face.spaces import MESH64
 from styletalk_core.face.tracker import FaceTracker
 from styletalk_core.lab.evaluation.clip import SelfDrivenClip, read_clip
 from styletalk_core.lab.evaluation.fidelity import judge_renderer
@@ -28,8 +29,7 @@ from styletalk_core.lab.training.lips import LipMap
 from styletalk_core.library.style_motion import StyleMotions
 from styletalk_core.library.styles import EMOTIONS, StyleLibrary
 from styletalk_core.models import checkpoint
-from styletalk_core.models.dimensions import MESH64
-from styletalk_core.models.motion_weights import read_motion_weights
+from styletalk_core.models.weight_file import read_motion_weights
 from styletalk_core.phones import CONTEXT
 from styletalk_core.recognizer.backends import open_backend
 from styletalk_core.weights import MOTION_WEIGHTS

@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 
 from styletalk_core.face.basel import converted
+from styletalk_core.face.spaces import MESH64
 from styletalk_core.lab.training.clips import MotionClip, windows
 from styletalk_core.lab.training.lips import CLOSED, LipMap
-from styletalk_core.models.dimensions import MESH64
 from styletalk_core.models.steadying import steadied
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX

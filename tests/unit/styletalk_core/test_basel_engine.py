@@ -16,13 +16,13 @@ from streaming.session import Settings
 from streaming.units import FRAME_TICKS
 from styletalk_core.engine import ModelEngine
 from styletalk_core.face.basel import converted, packaged_map
+from styletalk_core.face.spaces import BFM64, MESH64
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.enrollment import enroll_style
 from styletalk_core.library.styles import StyleLibrary
-from styletalk_core.models.dimensions import BFM64, MESH64
-from styletalk_core.models.motion_weights import read_motion_weights
 from styletalk_core.models.pirenderer import RADIUS, PIRenderer
 from styletalk_core.models.styletalk import StyleTalk
+from styletalk_core.models.weight_file import read_motion_weights
 from styletalk_core.phones import PHONES, WINDOW
 from styletalk_core.rendering.motion_window import FRAME_TICKS as WINDOW_TICKS
 from styletalk_core.rendering.window_renderer import aligned

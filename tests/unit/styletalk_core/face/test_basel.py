@@ -5,9 +5,9 @@ import pytest
 
 from styletalk_core.face.basel import BaselMap, MapQuality, converted, head_features
 from styletalk_core.face.basel_alignment import FIVE, SIDE, aligned_square, crop_parameters, five_points
+from styletalk_core.face.spaces import BFM64, MESH64
 from styletalk_core.lab.training.basel import _Pair, fit
 from styletalk_core.library.avatars import AvatarLibrary
-from styletalk_core.models.dimensions import BFM64, MESH64
 from styletalk_core.rendering.window_renderer import aligned
 
 STANDARD = np.array([[-0.33, 0.3, 0.1], [0.33, 0.3, 0.1], [0, 0.08, 0.54], [-0.2, -0.35, 0.26], [0.2, -0.35, 0.26]])

@@ -9,10 +9,10 @@ import pytest
 from scipy.io import loadmat, savemat
 
 from server.cli import main
+from styletalk_core.face.spaces import BFM64, MESH64
 from styletalk_core.library.enrollment import enroll_style
 from styletalk_core.library.style_coefficients import MIN_FRAMES
 from styletalk_core.library.styles import STYLE_FRAMES, StyleLibrary
-from styletalk_core.models.dimensions import BFM64, MESH64
 
 OFFICIAL = Path(__file__).parents[5] / "shared" / "data" / "official_dev"
 COLUMNS = 257

@@ -9,12 +9,12 @@ import torch
 from official_checkpoints import PAPER, motion_checkpoint, renderer_checkpoint, shapes_of
 
 from styletalk_core.errors import InputError
+from styletalk_core.face.spaces import BFM64, MESH64
 from styletalk_core.models.compiled.compiled_decoder import CompiledStyleTalk
 from styletalk_core.models.compiled.kernel_choice import candidates
 from styletalk_core.models.compiled.tile_kernel import Storage
-from styletalk_core.models.dimensions import BFM64, MESH64
-from styletalk_core.models.motion_weights import read_motion_weights
 from styletalk_core.models.styletalk import StyleTalk
+from styletalk_core.models.weight_file import read_motion_weights
 from styletalk_core.phones import PHONES, WINDOW
 from styletalk_core.rendering.window_renderer import network_for
 from styletalk_core.weights import MOTION_WEIGHTS
