@@ -121,7 +121,7 @@ class _Comparison:
         colored = np.stack([_light(parts[..., k], self._wanted[..., k]) for k in range(3)], axis=-1)
         warm = np.clip((colored[:, 0] - colored[:, 2]) / (2 * colored.mean(axis=-1)), -_WARMER, _WARMER)
         by_part = np.asarray(white[:, None] * (1 + warm[:, None] * _WARM), np.float32)
-        return by_part[_PART_OF].copy()
+        return np.asarray(by_part[_PART_OF], np.float32)
 
     def _parts(self, anatomy: MouthAnatomy) -> Float:
         """What is seen (K, N, 3) of palate, tongue and teeth, each lit alone."""
