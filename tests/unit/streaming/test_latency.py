@@ -13,6 +13,12 @@ def test_the_parts_add_up_to_d_and_the_lag_of_the_frame(future_frames: int) -> N
     assert 0 <= (plan.delay + plan.frame_lag) / 48 - sum(plan.parts().values()) < 1.1
 
 
+def test_frames_that_a_renderer_waits_for_are_part_of_d() -> None:
+    without, waiting = (LatencyPlan(recognizer=2_880, renderer_frames=frames) for frames in (0, 13))
+    assert waiting.delay - without.delay == pytest.approx(13 * FRAME_TICKS, abs=48)
+    assert sum(waiting.parts().values()) - sum(without.parts().values()) == pytest.approx(13 / 30 * 1000, abs=0.2)
+
+
 @pytest.mark.parametrize("phase", range(0, PACKET_TICKS, 96))
 def test_the_last_future_column_is_out_before_decoding_begins(phase: int) -> None:
     plan = LatencyPlan(recognizer=2_880, future_frames=3)

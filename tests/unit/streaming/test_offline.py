@@ -19,6 +19,7 @@ from streaming.errors import EngineFailure
 from streaming.frames import drawing
 from streaming.scheduling.jobs import JobKind
 from streaming.session import Settings
+from streaming.units import FRAME_TICKS
 
 RECORDING = np.zeros(3 * 48_000, np.int16)
 RECORDING[48_000:96_000] = (9_000 * np.sin(2 * np.pi * 300 * np.arange(48_000) / 48_000)).astype(np.int16)
@@ -33,6 +34,23 @@ def test_frames_and_audio_match_the_recording() -> None:
     speaking = [frame.index for frame in frames if frame.yuv[0, 0] > (DARK + BRIGHT) / 2]
     assert abs(speaking[0] - 30) <= 1 and abs(speaking[-1] - 59) <= 1
     assert engine.slots == {}
+
+
+def test_a_renderer_that_looks_ahead_is_given_the_motion_of_later_frames() -> None:
+    """The engine of this test draws the newest motion, and so by as many frames too early."""
+    ahead, engine, ticks = 9, DeterministicEngine(), list[int]()
+    draw = engine.render
+
+    def render(*args: Any) -> list[NDArray[np.uint8]]:
+        ticks.extend(args[-1])
+        return draw(*args)
+
+    engine.render = render  # type: ignore[method-assign,assignment]
+    frames = list(offline.render(engine, RECORDING, Settings("ada", "calm"), renderer_frames=ahead))
+    assert [frame.index for frame in frames] == list(range(90))
+    assert ticks[:90] == [(index + ahead) * FRAME_TICKS for index in range(90)]
+    speaking = [frame.index for frame in frames if frame.yuv[0, 0] > (DARK + BRIGHT) / 2]
+    assert abs(speaking[0] - (30 - ahead)) <= 1 and abs(speaking[-1] - (59 - ahead)) <= 1
 
 
 def test_the_result_is_the_same_every_time() -> None:
