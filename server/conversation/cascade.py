@@ -16,7 +16,7 @@ from server.conversation.partner import Face, Heard, PartnerFailed, Replied
 from server.conversation.spoken_reply import SpokenReply
 from server.conversation.style_tool import use_style_tool
 from server.conversation.transcriber import Transcriber
-from server.endpoint import EndpointFailed
+from server.tts.endpoint import EndpointFailed
 from server.tts.voice import Voice, VoiceFailed
 from streaming.errors import first_leaf
 from streaming.speaker import Interruption, Speaker, SpokenEvent, UtteranceEnded

@@ -13,19 +13,19 @@ from server.config import ServerConfig
 from server.conversation.cascade import Cascade
 from server.conversation.conversation import Conversation, ConversationEvent
 from server.conversation.partner import Face, Partner
-from server.conversation.realtime import Realtime
 from server.conversation.remote_chat import RemoteChat
-from server.conversation.speech_to_speech import SpeechPartner
+from server.conversation.speech_model.realtime import Realtime
+from server.conversation.speech_model.speech_to_speech import SpeechPartner
 from server.conversation.style_tool import style_tool
 from server.conversation.transcriber import RemoteWords, Transcriber, VoskWords
-from server.endpoint import Endpoint
 from server.errors import Refusal
 from server.sessions.captions import CaptionModel
+from server.tts.endpoint import Endpoint
 from server.tts.voice import Voice
 from streaming.speaker import Speaker
 
 if TYPE_CHECKING:
-    from server.conversation.turns import TurnDetector
+    from server.conversation.turn_detector import TurnDetector
     from styletalk_core.recognizer.vad import VoiceDetector
 
 EXPLANATION = (
@@ -115,7 +115,7 @@ class Conversations:
         return VoskWords(self._captions.open, self._captions.run)
 
     def _turns(self) -> "TurnDetector":
-        from server.conversation.turns import TurnDetector
+        from server.conversation.turn_detector import TurnDetector
         from styletalk_core.recognizer.vad import VoiceDetector
 
         if self._detector is None:

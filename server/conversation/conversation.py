@@ -10,17 +10,21 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from server.conversation.partner import Face, Heard, Partner, PartnerFailed, Replied
-from server.conversation.turns import TurnAudio, TurnDetector, TurnEnded, TurnEvent, TurnStarted
+from server.conversation.turns import TurnAudio, TurnEnded, TurnEvent, TurnStarted
 from streaming.media import AudioChunk
 from streaming.queues import BoundedQueue, OnFull
 from streaming.speaker import Interruption, MarkReached, SpokenEvent, UtteranceStarted
 from streaming.speech_queue import Sentence
 from streaming.units import TICK_RATE, Tick
+
+if TYPE_CHECKING:
+    from server.conversation.turn_detector import TurnDetector
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +82,7 @@ class Conversation:
         self,
         partner: Partner,
         face: Face,
-        turns: TurnDetector,
+        turns: "TurnDetector",
         on_thread: OnThread,
         on_event: Callable[[ConversationEvent], None],
     ) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import httpx
 
 from server.conversation.chat_model import Message, Tool, ToolCall
-from server.endpoint import Endpoint, EndpointFailed
+from server.tts.endpoint import Endpoint, EndpointFailed
 
 MAX_LINE_BYTES: Final = 1 << 20
 MAX_CALLS: Final = 8

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from server.endpoint import Endpoint, EndpointFailed
+from server.tts.endpoint import Endpoint, EndpointFailed
 from server.tts.voice import pcm
 from streaming.audio.decimator import Decimator
 from styletalk_core.audio import SPEECH_RATE

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 import numpy as np
 from numpy.typing import NDArray
 
-from server.endpoint import Endpoint, EndpointFailed
+from server.tts.endpoint import Endpoint, EndpointFailed
 from server.tts.voice import VoiceFailed
 from streaming.audio.pcm_stream import PcmStream
 from streaming.audio.resampler import UnsupportedAudio

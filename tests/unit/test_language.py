@@ -35,7 +35,6 @@ OLD = (
     "visiting",
     "turn_away",
     "carry_out",
-    "converse",
     "tell_if_read",
     "come_first",
     "FrameGrid",

@@ -23,8 +23,8 @@ _UNUSUAL: Final = 8.0
 """Error that a displacement costs, relative to the brightness of the teeth, per squared inter-ocular distance."""
 _SURE: Final = np.array([0.0045, 0.0045, 0.0011], np.float32)
 """How firmly the usual light on palate, tongue and teeth is kept, as the squared brightness of a part that is seen."""
-_LEAST_LIGHT: Final = np.array([0.4, 0.4, 0.45], np.float32)
-_MOST_LIGHT: Final = np.array([1.5, 1.2, 1.3], np.float32)
+_MIN_LIGHT: Final = np.array([0.4, 0.4, 0.45], np.float32)
+_MAX_LIGHT: Final = np.array([1.5, 1.2, 1.3], np.float32)
 """Range of the light, relative to the usual one."""
 _BLUR: Final = 0.008
 """Size of detail that is not compared, in inter-ocular distances."""
@@ -137,4 +137,4 @@ def _light(parts: Float, wanted: Float) -> Float:
     """Light (K,) on ``parts`` (K, N) that makes their sum most like ``wanted`` (N,), near 1 for parts hardly seen."""
     normal = parts @ parts.T / len(wanted) + np.diag(_SURE)
     light = np.linalg.solve(normal, parts @ wanted / len(wanted) + _SURE)
-    return np.asarray(np.clip(light, _LEAST_LIGHT, _MOST_LIGHT), np.float32)
+    return np.asarray(np.clip(light, _MIN_LIGHT, _MAX_LIGHT), np.float32)

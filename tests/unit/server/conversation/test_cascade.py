@@ -17,7 +17,7 @@ from server.conversation.partner import Heard, PartnerFailed, Replied
 from server.conversation.remote_chat import RemoteChat
 from server.conversation.style_tool import style_tool, use_style_tool
 from server.conversation.transcriber import RemoteWords
-from server.endpoint import Endpoint
+from server.tts.endpoint import Endpoint
 from server.tts.remote import RemoteVoice
 from streaming.speaker import Interruption, Speaker, UtteranceEnded
 from streaming.speech_queue import Sentence, Utterance

@@ -15,7 +15,8 @@ from server.conversation.cascade import Cascade
 from server.conversation.chat_model import Message, Tool, ToolCall
 from server.conversation.conversation import Conversation, ConversationEvent, Said, State
 from server.conversation.partner import Heard, Replied
-from server.conversation.turns import TurnDetector, TurnEvent
+from server.conversation.turn_detector import TurnDetector
+from server.conversation.turns import TurnEvent
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
 from streaming.media import AudioChunk

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.conversation.turns import END_WINDOWS, WINDOW_TICKS, TurnAudio, TurnDetector, TurnEnded, TurnStarted
+from server.conversation.turn_detector import END_WINDOWS, WINDOW_TICKS, TurnDetector
+from server.conversation.turns import TurnAudio, TurnEnded, TurnStarted
 from styletalk_core.audio import read_audio
 from styletalk_core.recognizer.vad import VoiceDetector
 

@@ -15,7 +15,7 @@ from server.conversation.chat_model import ToolCall
 from server.conversation.partner import Face, Heard, PartnerFailed, Replied
 from server.conversation.spoken_reply import words_heard
 from server.conversation.style_tool import use_style_tool
-from server.endpoint import EndpointFailed
+from server.tts.endpoint import EndpointFailed
 from streaming.avatar.audio_input import AudioInput
 from streaming.speaker import Interruption, Speaker, SpokenEvent, UtteranceEnded
 from streaming.speech_queue import Utterance

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
 
-from server.endpoint import CONNECT_SECONDS, EndpointFailed
+from server.tts.endpoint import CONNECT_SECONDS, EndpointFailed
 from streaming.queues import BoundedQueue, OnFull
 
 NOUN: Final = "speech model"

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from server.conversation.chat_model import Tool, ToolCall
 from server.conversation.partner import Heard
-from server.conversation.realtime_connection import NOUN, RealtimeConnection
-from server.conversation.speech_to_speech import SPEECH_RATE, Piece
-from server.endpoint import PATIENCE_SECONDS, EndpointFailed
+from server.conversation.speech_model.realtime_connection import NOUN, RealtimeConnection
+from server.conversation.speech_model.speech_to_speech import SPEECH_RATE, Piece
+from server.tts.endpoint import PATIENCE_SECONDS, EndpointFailed
 from server.tts.voice import pcm
 from streaming.audio.decimator import Decimator
 from streaming.units import TICK_RATE

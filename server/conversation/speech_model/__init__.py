@@ -1,0 +1,1 @@
+"""Conversation with one model that hears and speaks."""
