@@ -40,8 +40,8 @@ def make_service(config: ServerConfig) -> "Service":
     """Return the service with the packaged models and the user's libraries; its worker is not started.
 
     Raises:
-        InputError: the device is not one of auto, cpu, cuda and cuda:N; there is no such voice or model, or weights
-            cannot be used.
+        InputError: the device is not one of auto, cpu, cuda and cuda:N; there is no such voice or model; weights or the
+            certificate of recordings cannot be used.
     """
     from server.catalogue import LibraryCatalogue
     from server.service import Service
@@ -59,7 +59,10 @@ def make_service(config: ServerConfig) -> "Service":
     catalogue = LibraryCatalogue(avatars, styles, backgrounds)
     motion = motion_weights(config.motion_weights)
     worker = make_worker(config, avatars, styles, backgrounds, motion)
-    return Service(config, worker, catalogue, MESH64 if motion is None else motion.dimensions.space)
+    service = Service(config, worker, catalogue, MESH64 if motion is None else motion.dimensions.space)
+    if config.c2pa_certificate:
+        service.certificate()
+    return service
 
 
 def listen(config: ServerConfig) -> socket.socket:

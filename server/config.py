@@ -71,6 +71,7 @@ class ServerConfig:
         transcription_key, transcription_model: API key and model of that server.
         realtime_url: WebSocket with OpenAI's Realtime API, which hears and speaks itself, instead of ``chat_url``.
         realtime_key, realtime_model, realtime_voice: API key, model and voice of that server.
+        c2pa_certificate, c2pa_key: PEM files that sign recordings; without them a test certificate does.
     """
 
     host: str = "127.0.0.1"
@@ -114,6 +115,8 @@ class ServerConfig:
     realtime_key: str = field(default="", repr=False)
     realtime_model: str = "gpt-realtime"
     realtime_voice: str = ""
+    c2pa_certificate: str = ""
+    c2pa_key: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
@@ -132,6 +135,8 @@ class ServerConfig:
             )
         if bool(self.tls_certificate) != bool(self.tls_key):
             raise InputError("Give both --tls-certificate and --tls-key, or neither.")
+        if bool(self.c2pa_certificate) != bool(self.c2pa_key):
+            raise InputError("Give both --c2pa-certificate and --c2pa-key, or neither.")
         if bool(self.turn_urls) != bool(self.turn_secret):
             raise InputError("Give both turn_urls and turn_secret, or neither.")
         if self.log_format not in ("text", "json"):
@@ -254,6 +259,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--vosk-model", metavar="MODEL", help="Vosk model for words and captions: a folder, or a name like en-us"
     )
     _add_conversation(parser)
+    parser.add_argument("--c2pa-certificate", metavar="FILE.pem", help="certificate chain that signs recordings (C2PA)")
+    parser.add_argument("--c2pa-key", metavar="FILE.pem", help="its private key, P-256")
     parser.add_argument("--config", metavar="FILE.toml", help="settings file")
 
 

@@ -9,12 +9,15 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from server.auth.access import Access
 from server.catalogue import Catalogue
 from server.config import ServerConfig
 from server.conversation.choice import Conversations
+from server.paths import user_folder
 from server.protocol.events import ServerDraining
+from server.provenance.certificate import Certificate, own_test_certificate
 from server.sessions.captions import CaptionModel
 from server.sessions.clients import Clients
 from server.tts.choice import open_voice
@@ -95,6 +98,16 @@ class Service:
             if len(self._voices) < MAX_VOICES:
                 self._voices[name, language] = voice
         return voice
+
+    def certificate(self) -> Certificate:
+        """Return the certificate that signs recordings; reads files.
+
+        Raises:
+            InputError: the operator's own cannot be used.
+        """
+        if self.config.c2pa_certificate:
+            return Certificate.read(Path(self.config.c2pa_certificate), Path(self.config.c2pa_key))
+        return own_test_certificate(user_folder("provenance"))
 
     def plan(self) -> LatencyPlan:
         """Return the parts of the delay of a call that starts now."""

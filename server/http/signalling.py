@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server import logs
-from server.ai_label import AI_LABEL
 from server.auth.limits import BodyTooLarge, read_body
 from server.errors import problem
 from server.protocol.operations import (
@@ -28,6 +27,7 @@ from server.protocol.operations import (
     WATCH,
     WATCH_OPTIONS,
 )
+from server.provenance.ai_label import AI_LABEL
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.clients import Client, TooManySessions
 from server.sessions.microphone_session import MicrophoneSession

@@ -13,7 +13,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from server.ai_label import file_metadata
+from server.provenance.ai_label import file_metadata
 from streaming.units import FRAME_TICKS, TICK_RATE, Tick
 
 FPS = TICK_RATE // FRAME_TICKS

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -20,6 +21,8 @@ from server.errors import Refusal, problem
 from server.paths import user_folder
 from server.protocol.operations import DELETE_RECORDING, GET_RECORDING, LIST_RECORDINGS
 from server.protocol.resources import RecordingFile, Recordings
+from server.provenance.certificate import Certificate
+from server.provenance.manifest import SigningFailed, add_manifest
 from server.sessions.mp4 import Mp4Writer
 from server.sessions.presenter_session import Listener, PresenterSession
 from streaming.media import AudioChunk, RenderedFrame
@@ -43,9 +46,10 @@ def recordings_folder() -> Path:
 class Recording:
     """One recording; created by `Recording.start`, complete after `stop`."""
 
-    def __init__(self, session: PresenterSession, size: int) -> None:
+    def __init__(self, session: PresenterSession, size: int, certificate: Callable[[], Certificate]) -> None:
         self.id = secrets.token_urlsafe(12)
         self._size = size
+        self._certificate = certificate
         self._first = session.media_session.shown_index + 1
         self._items: BoundedQueue[AudioChunk | RenderedFrame | None] = BoundedQueue(
             "recording", ITEMS_HELD, OnFull.DROP_OLDEST
@@ -54,15 +58,15 @@ class Recording:
         session.guests.push_async_callback(self.stop)
 
     @classmethod
-    async def start(cls, session: PresenterSession, size: int) -> "Recording":
-        """Starts recording with the next frame, in frames of ``size`` pixels.
+    async def start(cls, session: PresenterSession, size: int, certificate: Callable[[], Certificate]) -> "Recording":
+        """Starts recording with the next frame, in frames of ``size`` pixels; the certificate signs its manifest.
 
         Raises:
             Refusal: there are too many recordings.
         """
         if await asyncio.to_thread(_count) >= MAX_RECORDINGS:
             raise Refusal("recordings_full", f"There are {MAX_RECORDINGS} recordings; delete some first.")
-        return cls(session, size)
+        return cls(session, size, certificate)
 
     async def stop(self) -> float:
         """Completes the file; returns its length in seconds."""
@@ -83,10 +87,18 @@ class Recording:
                         break
         finally:
             await asyncio.to_thread(writer.close)
+            await asyncio.to_thread(self._sign, partial)
             await asyncio.to_thread(partial.rename, folder / f"{self.id}.mp4")
         if self._items.dropped:
             logger.warning("recording %s: the encoder was too slow for %d items", self.id, self._items.dropped)
         return round(writer.ticks / TICK_RATE, 2)
+
+    def _sign(self, path: Path) -> None:
+        """Adds the manifest; a recording without one is better than none."""
+        try:
+            add_manifest(path, f"Recording {self.id}", self._certificate())
+        except SigningFailed as error:
+            logger.error("recording %s: %s", self.id, error)
 
     def _write(self, writer: Mp4Writer, items: list[AudioChunk | RenderedFrame | None]) -> None:
         origin = self._first * FRAME_TICKS

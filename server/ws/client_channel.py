@@ -12,7 +12,6 @@ from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
 from server import logs
-from server.ai_label import AI_LABEL
 from server.auth.guard import FULL_ACCESS
 from server.http.signalling import busy
 from server.protocol.events import (
@@ -42,6 +41,7 @@ from server.protocol.requests import (
     SetStyle,
     UpdateSession,
 )
+from server.provenance.ai_label import AI_LABEL
 from server.service import Service
 from server.sessions.clients import Client, TooManySessions
 from server.ws.conversing import Conversing

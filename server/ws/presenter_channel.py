@@ -6,7 +6,6 @@ Runs on: event loop.
 import asyncio
 from dataclasses import dataclass
 
-from server.ai_label import AI_LABEL
 from server.errors import Refusal, sentence
 from server.protocol.events import (
     AudioBuffer,
@@ -40,6 +39,7 @@ from server.protocol.requests import (
     StopPresenter,
     StopRecording,
 )
+from server.provenance.ai_label import AI_LABEL
 from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.clients import Client
 from server.sessions.presenter_session import PresenterSession
@@ -297,7 +297,9 @@ class PresenterChannel:
             raise Refusal("forbidden", "This token does not allow recording; use the API key.")
         if self._recording is not None:
             raise BadMessage("This presentation is already being recorded.")
-        self._recording = await Recording.start(self._presenter_session, self._service.worker.size)
+        self._recording = await Recording.start(
+            self._presenter_session, self._service.worker.size, self._service.certificate
+        )
         self._client.send(RecordingStarted(self._recording.id))
 
     async def _stop_recording(self) -> None:

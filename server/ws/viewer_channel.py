@@ -5,11 +5,11 @@ Runs on: event loop.
 
 from starlette.websockets import WebSocket
 
-from server.ai_label import AI_LABEL
 from server.protocol.codec import pack
 from server.protocol.events import Event, Pong, PresenterStopped, WatchStarted, encode
 from server.protocol.fields import UNSET
 from server.protocol.requests import VIEWER_REQUESTS, Ping, Request, UpdateViewer
+from server.provenance.ai_label import AI_LABEL
 from server.service import Service
 from server.sessions.clients import Client
 from server.sessions.viewers import MAX_VIEWERS

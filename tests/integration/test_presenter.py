@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import c2pa
 import numpy as np
 import pytest
 from deterministic_engine import BRIGHT, DARK, DeterministicEngine
@@ -179,6 +180,8 @@ async def test_a_recording_holds_video_and_audio_and_says_that_the_face_is_gener
         with av.open(str(path)) as video:
             assert "generated" in video.metadata["comment"] and "trainedAlgorithmicMedia" in video.metadata["comment"]
             frames = [(frame.time, frame.to_ndarray(format="gray")[5, 5]) for frame in video.decode(video=0)]
+        with c2pa.Reader(str(path)) as reader:
+            assert "trainedAlgorithmicMedia" in reader.json() and reader.get_validation_state() != "Invalid"
         with av.open(str(path)) as video:
             audio = np.concatenate([frame.to_ndarray()[0] for frame in video.decode(audio=0)])
         onset = np.flatnonzero(np.abs(audio) > 0.05)[0] / 48_000

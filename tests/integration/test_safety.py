@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server import logs
-from server.ai_label import AI_LABEL
+from server.provenance.ai_label import AI_LABEL
 from server.sessions.clients import Clients
 
 KEY = "a key that must stay secret"

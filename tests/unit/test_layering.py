@@ -21,7 +21,20 @@ FORBIDDEN = {
     "client_demo": lambda name: True,
 }
 LAYERS = {
-    "server": ("auth", "tts", "webrtc", "protocol", "sessions", "conversation", "http", "ws", "cli", "plugs", "lab"),
+    "server": (
+        "auth",
+        "provenance",
+        "tts",
+        "webrtc",
+        "protocol",
+        "sessions",
+        "conversation",
+        "http",
+        "ws",
+        "cli",
+        "plugs",
+        "lab",
+    ),
     "streaming": ("scheduling", "audio", "frames", "avatar"),
     "styletalk_core": ("face", "models", "recognizer", "rendering", "library", "lab"),
 }

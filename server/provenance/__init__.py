@@ -1,0 +1,1 @@
+"""Provenance of what the server makes: the AI label, and signed manifests of recordings."""
