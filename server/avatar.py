@@ -27,6 +27,7 @@ from streaming.avatar.live import LiveAvatar
 from streaming.avatar.media import AudioFrame, AvatarMedia, SpeakingAvatar, VideoFrame
 from streaming.avatar.offline import OfflineAvatar
 from streaming.engine import Engine, StyleChoice
+from streaming.frames.presence import MAX_PITCH, MAX_YAW, Attention
 from streaming.scheduling.batch_worker import BatchWorker, Machine
 from streaming.session import Settings
 from streaming.speaker import Interruption, MarkReached, UtteranceEnded, UtteranceStarted
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from styletalk_core.engine import ModelEngine
 
 __all__ = [
+    "Attention",
     "AudioFrame",
     "Avatar",
     "AvatarMedia",
@@ -158,6 +160,40 @@ class Avatar:
         intensity = self._settings.intensity if intensity is None else intensity
         self._settings = replace(self._settings, style=style, intensity=intensity)
         self._open.set_style(style, intensity, fade)
+
+    def set_presence(
+        self,
+        *,
+        attention: Attention | str | None = None,
+        look_at: tuple[float, float] | None = None,
+        stillness: float | None = None,
+    ) -> None:
+        """Choose where the face looks, and how it is there while it does not speak; what is None stays.
+
+        Args:
+            attention: speaking, listening (a steady gaze, and nods) or away.
+            look_at: yaw and pitch in rad, up to 0.5 and 0.3, to the image's right and down.
+            stillness: 0 lively to 1 still.
+
+        Raises:
+            ValueError: a value is out of its range.
+        """
+        presence = self._settings.presence
+        if attention is not None:
+            presence = replace(presence, attention=Attention(attention))
+        if look_at is not None:
+            yaw, pitch = look_at
+            if not (abs(yaw) <= MAX_YAW and abs(pitch) <= MAX_PITCH):
+                raise ValueError(
+                    f"look_at takes a yaw of up to {MAX_YAW} and a pitch of up to {MAX_PITCH}, not {look_at}"
+                )
+            presence = replace(presence, look_at=(yaw, pitch))
+        if stillness is not None:
+            if not 0 <= stillness <= 1:
+                raise ValueError(f"stillness is from 0 to 1, not {stillness}")
+            presence = replace(presence, stillness=stillness)
+        self._settings = replace(self._settings, presence=presence)
+        self._open.set_presence(presence)
 
     async def interrupt(self) -> Interruption:
         """Stop speaking within 20 ms, discard what is queued, and return what was played."""

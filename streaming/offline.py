@@ -23,6 +23,7 @@ from streaming.clock import MediaClock
 from streaming.engine import Engine, StyleChoice
 from streaming.errors import first_leaf
 from streaming.frames.drawing import Drawing, DrawingWorker
+from streaming.frames.presence import Presence
 from streaming.latency import LatencyPlan
 from streaming.media import RenderedFrame
 from streaming.scheduling.jobs import JobKind
@@ -148,6 +149,10 @@ class OfflineSession:
     def set_style(self, style: StyleChoice, intensity: float, fade_s: float) -> None:
         """Cross-fades to a style from the frame that is begun next. Raises: as `Session.set_style`."""
         self._loop.run_until_complete(self._spoken.session.set_style(style, intensity, fade_s))
+
+    def set_presence(self, presence: Presence) -> None:
+        """Fades to where and how the face is wanted to be from the frame that is begun next."""
+        self._spoken.session.set_presence(presence)
 
     def interrupt(self) -> Interruption:
         """Stops speaking with the next packet; media up to there are still handed out."""

@@ -26,6 +26,7 @@ from livekit.agents.voice.avatar import (
 
 from server.avatar import AudioFrame, Avatar, UtteranceEnded, VideoFrame
 from server.plugs.emotions import Emotion, style_of
+from streaming.audio.pcm_stream import mono
 from streaming.errors import EngineFailure, StreamingError
 
 logger = logging.getLogger(__name__)
@@ -63,9 +64,7 @@ class StyleTalkVideoGenerator(VideoGenerator):
             self._avatar.commit()
             self._pushed = False
             return
-        samples = np.frombuffer(frame.data, np.int16)
-        if frame.num_channels > 1:
-            samples = samples.reshape(-1, frame.num_channels).mean(axis=1).astype(np.int16)
+        samples = mono(bytes(frame.data), frame.num_channels)
         try:
             await self._avatar.push_audio(samples, frame.sample_rate)
         except StreamingError as error:

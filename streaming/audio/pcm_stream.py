@@ -112,7 +112,7 @@ class PcmStream:
         self._held = data[whole:]
         if self._left is not None:
             self._left -= whole
-        return self._resampler.push(_mono(data[:whole], self._channels))
+        return self._resampler.push(mono(data[:whole], self._channels))
 
 
 def _may_be_file(start: bytes) -> bool:
@@ -125,7 +125,8 @@ def _header(start: bytes) -> WavHeader | None:
     return WavHeader.parse(start) if len(start) >= _PREAMBLE and _may_be_file(start) else None
 
 
-def _mono(data: bytes, channels: int) -> NDArray[np.int16]:
+def mono(data: bytes, channels: int) -> NDArray[np.int16]:
+    """Return 16-bit little-endian PCM of interleaved channels, whole samples, as the mean of the channels (n,)."""
     samples = np.frombuffer(data, "<i2").astype(np.int16)
     if channels == 1:
         return samples

@@ -14,7 +14,7 @@ from streaming.audio.pcm_stream import PcmStream
 from streaming.errors import StreamingError
 from streaming.speaker import Speaker
 from streaming.speech_queue import QueueFull, Utterance
-from streaming.units import TICK_RATE
+from streaming.units import TICK_RATE, Tick
 
 INLINE_BYTES: Final = 32 * 1024
 """Pieces up to this length are resampled on the event loop, in a few milliseconds."""
@@ -45,6 +45,14 @@ class AudioInput:
     def rate(self) -> int | None:
         """Sample rate of the open utterance."""
         return None if self._stream is None else self._rate
+
+    def ticks(self, data: bytes, rate: int) -> Tick:
+        """Return the room that a piece needs, or a little more.
+
+        Raises:
+            UnsupportedAudio: as `push`.
+        """
+        return (PcmStream(rate) if self.utterance is None or self._stream is None else self._stream).ticks(data)
 
     def push(self, data: bytes, rate: int) -> Utterance | None:
         """Appends a piece, see `PcmStream`, to the open utterance or a new one; returns the utterance.

@@ -7,14 +7,13 @@ import asyncio
 from collections import deque
 from typing import Final, Self
 
-from streaming.audio.pcm_stream import SAMPLE_BYTES
-from streaming.audio.resampler import MIN_RATE
 from streaming.avatar.audio_input import AudioInput
 from streaming.avatar.media import AudioFrame, AvatarMedia, VideoFrame, split
 from streaming.avatar.spoken_session import SpokenMedia, SpokenSession
 from streaming.clock import MediaClock
 from streaming.engine import StyleChoice
 from streaming.errors import EngineFailure, first_leaf
+from streaming.frames.presence import Presence
 from streaming.latency import LatencyPlan
 from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session, Settings
@@ -64,8 +63,7 @@ class LiveAvatar:
 
     async def push(self, data: bytes, rate: int) -> None:
         """Append audio; waits while an hour of it is queued."""
-        speaker = self._spoken.speaker
-        await speaker.wait_for_room(len(data) // SAMPLE_BYTES * TICK_RATE // max(rate, MIN_RATE))
+        await self._spoken.speaker.wait_for_room(self._audio.ticks(data, rate))
         await self._audio.push_long(data, rate)
 
     def commit(self) -> None:
@@ -81,6 +79,10 @@ class LiveAvatar:
         """Cross-fade to a style."""
         task = asyncio.create_task(self._session.set_style(style, intensity, fade_s), name="set style")
         self._changing.add(task)
+
+    def set_presence(self, presence: Presence) -> None:
+        """Fade to where and how the face is wanted to be."""
+        self._session.set_presence(presence)
 
     async def interrupt(self) -> Interruption:
         """Stop speaking with the next packet."""

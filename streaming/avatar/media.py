@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from streaming.avatar.spoken_session import PlayedPacket, SpokenMedia
 from streaming.engine import StyleChoice
+from streaming.frames.presence import Presence
 from streaming.media import RenderedFrame
 from streaming.speaker import Interruption, SpokenEvent, UtteranceStarted
 from streaming.units import TICK_RATE, Tick
@@ -92,6 +93,9 @@ class SpeakingAvatar(Protocol):
 
     def set_style(self, style: StyleChoice, intensity: float, fade_s: float) -> None:
         """Cross-fade to a style from the frame that is begun next; an error is raised by `next`."""
+
+    def set_presence(self, presence: Presence) -> None:
+        """Fade to where and how the face is wanted to be, from the frame that is begun next."""
 
     async def interrupt(self) -> Interruption:
         """Stop speaking with the next packet, and discard all queued speech."""

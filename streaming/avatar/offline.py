@@ -11,6 +11,7 @@ from typing import Final, Self, TypeVar
 
 from streaming.avatar.media import AvatarMedia, split
 from streaming.engine import Engine, StyleChoice
+from streaming.frames.presence import Presence
 from streaming.offline import OfflineSession
 from streaming.session import Settings
 from streaming.speaker import Interruption
@@ -68,6 +69,10 @@ class OfflineAvatar:
     def set_style(self, style: StyleChoice, intensity: float, fade_s: float) -> None:
         """Cross-fade to a style."""
         self._change(lambda: self._session.set_style(style, intensity, fade_s))
+
+    def set_presence(self, presence: Presence) -> None:
+        """Fade to where and how the face is wanted to be."""
+        self._change(lambda: self._session.set_presence(presence))
 
     async def interrupt(self) -> Interruption:
         """Stop speaking; media that have been begun are still handed out."""

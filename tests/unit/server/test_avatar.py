@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from server.avatar import Avatar, rgb
 from streaming import offline
 from streaming.avatar.audio_input import RateChanged
 from streaming.avatar.media import AudioFrame, AvatarMedia, VideoFrame
+from streaming.frames.presence import HEAD_SHARE
+from streaming.scheduling.measurement import SLOT
 from streaming.session import Settings
 from streaming.speaker import UtteranceEnded, UtteranceStarted
 from styletalk_core.errors import NotFound
@@ -125,6 +128,36 @@ async def test_a_style_fades_in_with_the_same_frame_every_time() -> None:
     assert one == two
     calm = [frame.yuv.tobytes() for frame in await rendered(TONE)]
     assert one[:10] == calm[:10] and one[-1] != calm[-1]
+
+
+class PoseEngine(DeterministicEngine):
+    """Keeps the pose of every frame."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.yaw: list[float] = []
+
+    def render(self, slots: Any, expression: Any, pose: np.ndarray, *rest: Any) -> list[np.ndarray]:
+        if list(slots) != [SLOT]:
+            self.yaw.append(float(pose[0, 1]))
+        return super().render(slots, expression, pose, *rest)
+
+
+@pytest.mark.parametrize("real_time", [True, False])
+async def test_presence_turns_the_head(real_time: bool) -> None:
+    engine = PoseEngine()
+    async with Avatar("ada", "calm", real_time=real_time, engine=engine) as speaking:
+        speaking.set_presence(attention="listening", look_at=(0.5, 0.0), stillness=1.0)
+        await speaking.push_audio(TONE, 48_000)
+        speaking.finish()
+        await taken(speaking)
+        with pytest.raises(ValueError, match="asleep"):
+            speaking.set_presence(attention="asleep")
+        with pytest.raises(ValueError, match="yaw"):
+            speaking.set_presence(look_at=(2.0, 0.0))
+        with pytest.raises(ValueError, match="stillness"):
+            speaking.set_presence(stillness=2.0)
+    assert engine.yaw[-1] == pytest.approx(0.5 * HEAD_SHARE, abs=0.05) and abs(engine.yaw[0]) < 0.08
 
 
 async def test_live_everything_pushed_is_heard_and_the_input_can_be_ended() -> None:
