@@ -23,6 +23,7 @@
   caption.setAttribute("aria-live", "polite");
   figure.append(video, sound, badge, caption);
   script.after(figure);
+  import(new URL("transparent_video.js", home).href).then(({ composite }) => composite(video));
   sound.onclick = () => {
     video.muted = !video.muted;
     sound.textContent = video.muted ? "Unmute" : "Mute";

@@ -210,6 +210,15 @@ class DeterministicEngine:
             style = sum(share * STYLES.index(name) for name, share in self.slots[slot].style.items())
             image[size + quarter :] = round(64 + 64 * style)
             if self.slots[slot].background == "transparent":
-                image = np.vstack([image, image])
+                image = _stacked(image)
             images.append(image)
         return images
+
+
+def _stacked(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A frame (S*3//2, S) with an alpha mask below it, (S*3, S); its left half is opaque."""
+    size = image.shape[1]
+    blue, red = np.split(image[size:], 2)
+    mask = np.full((size, size), 16, np.uint8)
+    mask[:, : size // 2] = 235
+    return np.concatenate([image[:size], mask, blue, np.full_like(blue, 128), red, np.full_like(red, 128)])

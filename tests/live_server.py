@@ -23,7 +23,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from server.app import create_app
 from server.catalogue import AvatarEntry, StyleEntry
-from server.config import ServerConfig
+from server.config import ServerConfig, checked
 from server.http.draining import MAX_FRAME_BYTES
 from server.service import Service
 from server.webrtc.tracks import OpusEncoder, audio_packet
@@ -313,7 +313,7 @@ class RtcClient:
 async def _serve(port: int, settings: dict[str, str]) -> None:
     """Serves the page with the deterministic engine until it is interrupted."""
     engine = DeterministicEngine(size=512)
-    config = ServerConfig(port=port, **settings)
+    config = ServerConfig(port=port, **checked(settings, "of the test"))
     service = Service(config, TirelessWorker(engine, 4), FixedCatalogue())
     await uvicorn.Server(uvicorn.Config(create_app(service), port=port, log_level="warning")).serve()
 

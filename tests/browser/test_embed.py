@@ -8,11 +8,14 @@ import threading
 import wave
 from collections.abc import Callable, Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page
+from websockets.sync.client import connect
 
 from browser.conftest import ROOT, wait_until
 from browser.server_process import free_port, wait_for_answer
@@ -96,3 +99,39 @@ def test_one_script_tag_shows_the_presenter_with_its_events_on_another_site(
     wait_until(page, "() => told.some((event) => event.type === 'mark' && event.name === 'the end')", timeout=30_000)
     told = json.loads(page.evaluate("() => JSON.stringify(told)"))
     assert next(event for event in told if event["type"] == "mark")["played_ms"] == 10_000
+
+
+@pytest.fixture
+def transparent(avatar_server: int) -> Iterator[None]:
+    """A presenter whose background is transparent; the left half of its frames is opaque, the right half is not."""
+    with connect(f"ws://127.0.0.1:{avatar_server}/ws?format=json") as socket:
+        socket.send(json.dumps({"type": "session.update", "background": "transparent"}))
+        socket.send(json.dumps({"type": "presenter.start", "name": "cut-out"}))
+        while json.loads(socket.recv())["type"] != "presenter.started":
+            pass
+        yield
+
+
+def test_a_transparent_presenter_stands_on_the_page_of_the_other_site(
+    other_site: tuple[Path, str],
+    avatar_server: int,
+    transparent: None,
+    speaking_browser: Browser,
+    open_page: Callable[..., Page],
+    artefacts: Path,
+) -> None:
+    folder, address = other_site
+    example = (ROOT / "docs/examples/transparent.html").read_text()
+    example = example.replace("127.0.0.1:8080", f"127.0.0.1:{avatar_server}").replace('"news"', '"cut-out"')
+    (folder / "transparent.html").write_text(example.replace("linear-gradient(#0b7, #05a)", "rgb(250, 0, 0)"))
+    page = open_page(speaking_browser, f"{address}/transparent.html")
+    wait_until(page, "() => document.querySelector('.styletalk canvas')?.width === 512")
+    canvas = page.locator(".styletalk canvas")
+    image = np.asarray(Image.open(BytesIO(canvas.screenshot(path=artefacts / "transparent.png"))).convert("RGB"))
+    height, width = image.shape[:2]
+    assert abs(height - width) <= 1
+    left, right = image[height // 2, width // 4].astype(int), image[height // 2, width * 3 // 4].astype(int)
+    np.testing.assert_allclose(right, [250, 0, 0], atol=6)  # the page
+    assert left.max() < 120  # the dark face of the deterministic engine
+    assert page.get_by_text("AI-generated").is_visible()
+    assert page.evaluate("() => document.querySelector('.styletalk video').style.display") == "none"
