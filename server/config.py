@@ -24,7 +24,7 @@ SESSION_MINUTES, SESSIONS_PER_ADDRESS, DRAIN_SECONDS = 120, 4, 60
 """Defaults of a server that listens beyond loopback."""
 MAX_RENDERER_FRAMES = 13
 """Future frames in the window of the paper's renderer."""
-SECRETS = ("api_key", "turn_secret", "voice_key", "chat_key", "transcription_key", "realtime_key")
+SECRETS = ("api_key", "turn_secret", "voice_key", "chat_key", "transcription_key", "realtime_key", "whip_out_key")
 CHAT_PROMPT = (
     "You are a friendly presenter who talks with a person in a video call. Everything you write is spoken aloud: "
     "answer in one to three short sentences of plain text. Show with set_style how you feel about what you say."
@@ -71,6 +71,8 @@ class ServerConfig:
         transcription_key, transcription_model: API key and model of that server.
         realtime_url: WebSocket with OpenAI's Realtime API, which hears and speaks itself, instead of ``chat_url``.
         realtime_key, realtime_model, realtime_voice: API key, model and voice of that server.
+        whip_out: WHIP server that every presenter is published to; {presenter} in it is the presenter's name.
+        whip_out_key: bearer token for that server.
         c2pa_certificate, c2pa_key: PEM files that sign recordings; without them a test certificate does.
     """
 
@@ -115,6 +117,8 @@ class ServerConfig:
     realtime_key: str = field(default="", repr=False)
     realtime_model: str = "gpt-realtime"
     realtime_voice: str = ""
+    whip_out: str = ""
+    whip_out_key: str = field(default="", repr=False)
     c2pa_certificate: str = ""
     c2pa_key: str = ""
 
@@ -145,14 +149,18 @@ class ServerConfig:
             raise InputError(f"--public-address takes an IP address, not {self.public_address!r}.")
         self.udp_range()
         self.origins()
-        self._check_conversation()
+        self._check_addresses()
 
-    def _check_conversation(self) -> None:
+    def _check_addresses(self) -> None:
         """Raises: InputError: an address is none, or a conversation lacks a part."""
         for name, schemes in (("chat", HTTP), ("transcription", HTTP), ("realtime", WEB_SOCKET)):
             url = getattr(self, f"{name}_url")
             if url and not url.startswith(schemes):
                 raise InputError(f"--{name}-url takes an address that begins with {' or '.join(schemes)}, not {url!r}.")
+        if self.whip_out and not self.whip_out.startswith(HTTP):
+            raise InputError(
+                f"--whip-out takes an address that begins with {' or '.join(HTTP)}, not {self.whip_out!r}."
+            )
         if self.chat_url and self.realtime_url:
             raise InputError("Give --chat-url or --realtime-url, not both.")
         if self.chat_url and not self.transcription_url and not self.vosk_model:
@@ -259,6 +267,10 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--vosk-model", metavar="MODEL", help="Vosk model for words and captions: a folder, or a name like en-us"
     )
     _add_conversation(parser)
+    parser.add_argument(
+        "--whip-out", metavar="URL", help="WHIP server to publish presenters to; {presenter} is the name"
+    )
+    parser.add_argument("--whip-out-key-file", metavar="FILE", help="file with the bearer token for that server")
     parser.add_argument("--c2pa-certificate", metavar="FILE.pem", help="certificate chain that signs recordings (C2PA)")
     parser.add_argument("--c2pa-key", metavar="FILE.pem", help="its private key, P-256")
     parser.add_argument("--config", metavar="FILE.toml", help="settings file")

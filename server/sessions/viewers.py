@@ -6,7 +6,7 @@ items and never delays the presenter.
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, Union
 
 import av
@@ -29,6 +29,8 @@ MAX_VIEWERS = 16
 
 T = TypeVar("T")
 EncodedAudio = tuple[Tick, bytes]
+Tracks = tuple[MediaStreamTrack, MediaStreamTrack]
+"""Audio, video."""
 MediaUnit = Union["av.VideoFrame", "av.packet.Packet[Any]"]
 
 
@@ -108,6 +110,27 @@ class Viewers:
         Raises:
             OfferRefused: the offer is invalid, or lacks VP8 or Opus.
         """
+
+        async def negotiate(viewer: Viewer, tracks: Tracks, encoder: SharedEncoder) -> None:
+            await negotiation.answer(viewer.peer, offer, tracks, clock, size, path, encoder=encoder)
+
+        return await self._connect(size, negotiate)
+
+    async def publish(self, clock: MediaClock, size: int, path: MediaPath) -> Viewer:
+        """Offers the session to another server, which is a viewer like others; its peer has the offer.
+
+        Raises:
+            NoMediaPort: all UDP ports for media are in use.
+        """
+
+        async def negotiate(viewer: Viewer, tracks: Tracks, encoder: SharedEncoder) -> None:
+            await negotiation.offer(viewer.peer, tracks, clock, path, encoder)
+
+        return await self._connect(size, negotiate)
+
+    async def _connect(
+        self, size: int, negotiate: Callable[[Viewer, Tracks, SharedEncoder], Awaitable[None]]
+    ) -> Viewer:
         viewer = Viewer()
         self._streams = self._streams or shared_encodings(size)
         tracks = (
@@ -115,8 +138,7 @@ class Viewers:
             _Track("video", self.frames, video_frame),
         )
         try:
-            encoder = SharedEncoder(self._streams)
-            await negotiation.answer(viewer.peer, offer, tracks, clock, size, path, encoder=encoder)
+            await negotiate(viewer, tracks, SharedEncoder(self._streams))
         except BaseException:
             for track in tracks:
                 track.stop()

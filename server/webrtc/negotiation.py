@@ -11,6 +11,7 @@ from functools import partial
 import ifaddr
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpSender, RTCRtpTransceiver, RTCSessionDescription
 from aiortc.codecs.base import Encoder
+from aiortc.rtcrtpparameters import RTCRtpCodecCapability
 from aiortc.rtp import RtpPacket
 
 from server.config import ServerConfig
@@ -97,14 +98,39 @@ async def answer(
         _choose(transceiver, CODECS[track.kind])
         transceiver.direction = "sendrecv" if track.kind == "audio" and on_packet else "sendonly"
         transceiver.sender.replaceTrack(track)
-        report_content_time(transceiver.sender, partial(_content_time, clock, CLOCK_RATES[track.kind]))
-        send_frames_at_once(transceiver.sender)
+        _prepare(transceiver.sender, track.kind, clock)
     if on_packet is not None:
         tap_packets(transceivers["audio"].receiver, on_packet)
     use_encoder(transceivers["video"].sender, encoder or LiveVp8Encoder(size))
     offer_addresses(peer, path.addresses, path.ports, path.public, on_datagram)
     await peer.setLocalDescription(await peer.createAnswer())
     return sum(transceiver.currentDirection in SENDING for transceiver in transceivers.values())
+
+
+async def offer(
+    peer: RTCPeerConnection,
+    tracks: tuple[MediaStreamTrack, MediaStreamTrack],
+    clock: MediaClock,
+    path: MediaPath,
+    encoder: Encoder,
+) -> None:
+    """Offers to send ``tracks`` (audio, video); the offer is the peer's local description.
+
+    Args:
+        clock: of the session the tracks belong to, for the sender reports.
+        encoder: of the video.
+
+    Raises:
+        NoMediaPort: all UDP ports for media are in use.
+    """
+    for track in tracks:
+        transceiver = peer.addTransceiver(track, direction="sendonly")
+        transceiver.setCodecPreferences(_capabilities(track.kind))
+        _prepare(transceiver.sender, track.kind, clock)
+        if track.kind == "video":
+            use_encoder(transceiver.sender, encoder)
+    offer_addresses(peer, path.addresses, path.ports, path.public)
+    await peer.setLocalDescription(await peer.createOffer())
 
 
 async def close(peer: RTCPeerConnection) -> None:
@@ -117,20 +143,25 @@ async def close(peer: RTCPeerConnection) -> None:
 
 def _choose(transceiver: RTCRtpTransceiver, codec: str) -> None:
     """Keeps only one codec and its retransmission format in the answer."""
-    kind = transceiver.kind
-    transceiver.setCodecPreferences(
-        [
-            capability
-            for capability in RTCRtpSender.getCapabilities(kind).codecs
-            if capability.mimeType in (codec, f"{kind}/rtx")
-        ]
-    )
+    transceiver.setCodecPreferences(_capabilities(transceiver.kind))
     chosen = [common for common in transceiver._codecs if common.mimeType == codec]
     if not chosen:
         raise OfferRefused(f"The offer must contain {codec}.")
     kept = {common.payloadType for common in chosen}
     # a retransmission format of a codec that is not in the answer makes browsers refuse all of it
     transceiver._codecs = chosen + [c for c in transceiver._codecs if c.parameters.get("apt") in kept]
+
+
+def _capabilities(kind: str) -> list[RTCRtpCodecCapability]:
+    """Return the codec that is sent, and its retransmission format."""
+    capabilities: list[RTCRtpCodecCapability] = RTCRtpSender.getCapabilities(kind).codecs
+    return [capability for capability in capabilities if capability.mimeType in (CODECS[kind], f"{kind}/rtx")]
+
+
+def _prepare(sender: RTCRtpSender, kind: str, clock: MediaClock) -> None:
+    """Makes a sender report the time of its content and send a frame's packets at once."""
+    report_content_time(sender, partial(_content_time, clock, CLOCK_RATES[kind]))
+    send_frames_at_once(sender)
 
 
 def _content_time(clock: MediaClock, rate: int, rtp: int) -> float:

@@ -44,6 +44,7 @@ from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.clients import Client
 from server.sessions.presenter_session import PresenterSession
 from server.sessions.recording import Recording
+from server.sessions.whip_out import WhipOut
 from server.tts.spoken_text import TextStream, sentences
 from server.tts.voice import Voice
 from streaming import speaker as spoken
@@ -164,6 +165,7 @@ class PresenterChannel:
                 raise
             self._utterance = self._text = None
             task = service.clients.start(client, session)
+            self._publish(session, name)
             self._attending = asyncio.create_task(self._attend(task, name), name=f"presenter {name}")
         delay, room = session.media_session.clock.delay, session.speaker.room
         client.send(PresenterStarted(name, f"/whep/{name}", milliseconds(delay), milliseconds(room), AI_LABEL))
@@ -187,6 +189,23 @@ class PresenterChannel:
         if self._client.presents_as == name:
             self._client.presents_as = None
         self._client.send(PresenterStopped(name))
+
+    def _publish(self, session: PresenterSession, name: str) -> None:
+        """Publishes to the server's WHIP target, if there is one."""
+        service, target = self._service, self._service.whip_target
+        if target is None:
+            return
+        send = self._client.send
+        out = WhipOut(
+            session,
+            target.address(name),
+            target.key,
+            service.worker.size,
+            service.media_path(),
+            lambda sentence: send(Error("publish_failed", sentence)),
+        )
+        task = asyncio.create_task(out.run(), name=f"publish {name}")
+        session.guests.push_async_callback(_cancelled, task)
 
     async def _stop(self) -> None:
         if self._presenter_session and self._attending:
@@ -313,6 +332,11 @@ class PresenterChannel:
             seconds = await recording.stop()
             address = f"/api/recordings/{recording.id}"
             self._client.send(RecordingStopped(recording.id, seconds, address))
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _buffer(speaker: Speaker, utterance: int | Unset = UNSET) -> AudioBuffer:
