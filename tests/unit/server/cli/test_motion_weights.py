@@ -61,7 +61,7 @@ async def test_a_server_decodes_and_draws_with_the_authors_weights() -> None:
         assert decoded.shape == (64,) and np.isfinite(decoded).all()
     finally:
         await worker.aclose()
-        service.close()
+        await service.aclose()
 
 
 @pytest.mark.parametrize(
