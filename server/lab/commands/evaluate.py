@@ -22,6 +22,7 @@ from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.spaces import MESH64
 from styletalk_core.face.tracker import FaceTracker
 from styletalk_core.lab.evaluation.clip import SelfDrivenClip, read_clip
+from styletalk_core.lab.evaluation.critic import told_from_real
 from styletalk_core.lab.evaluation.fidelity import judge_renderer
 from styletalk_core.lab.evaluation.judgement import GENERATED, Judge, shortened
 from styletalk_core.lab.training.evaluation import mean
@@ -85,12 +86,13 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def _renderer(args: argparse.Namespace, paths: list[Path], tracker: FaceTracker) -> dict[str, Any]:
     skipped: dict[str, str] = {}
-    work = _each(paths, lambda path: judge_renderer(path, tracker, args.every).rounded(), skipped)
-    clips, figures = [], []
-    for path, row in work:
+    clips, figures, samples = [], [], []
+    for path, found in _each(paths, lambda path: judge_renderer(path, tracker, args.every), skipped):
+        row = found.rounded()
         clips.append({"clip": path.stem, **_plain(row)})
         figures.append(row)
-    means = _plain(mean(figures))
+        samples.append(found.samples)
+    means = _plain(mean(figures) | told_from_real(samples))
     if not args.json:
         _print({"renderer": means}, tuple(means))
     return {"clips": clips, "mean": means, "skipped": skipped}

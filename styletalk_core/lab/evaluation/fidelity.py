@@ -7,7 +7,7 @@ Runs on: any thread; seconds per clip.
 """
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ import numpy as np
 from styletalk_core.errors import InputError
 from styletalk_core.face.landmarks import LIPS
 from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.lab.evaluation.critic import CriticSample, samples_of
 from styletalk_core.lab.evaluation.mouth_light import MouthLight, mouth_light
 from styletalk_core.lab.evaluation.reenactment import motion_of_landmarks, portrait_of_frame
 from styletalk_core.rendering.arrays import Float, Image
@@ -45,10 +46,13 @@ class Fidelity:
     mouth_l1: float
     mouth_l1_plain_warp: float
     inside: MouthLight
+    samples: list[CriticSample]
+    """What the critic compares; see `critic`."""
 
     def rounded(self) -> dict[str, float]:
         """The metrics rounded for display."""
-        values = {name: value for name, value in asdict(self).items() if name != "inside"} | self.inside.figures()
+        plain = (field.name for field in fields(self) if field.name not in ("inside", "samples"))
+        values = {name: getattr(self, name) for name in plain} | self.inside.figures()
         return {name: round(value, 4) for name, value in values.items()}
 
 
@@ -62,12 +66,15 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
     renderer = MeshRenderer(portrait_of_frame(frames[0], landmarks[0]), SIZE)
     motion = motion_of_landmarks(renderer, landmarks)
     ssims, sharpness, distances, errors, inside = [], [], [], [], []
+    samples: list[CriticSample] = []
     for index, (frame, points) in enumerate(zip(frames, landmarks, strict=True)):
         driven = motion.offsets[index], motion.pose[index], motion.gaze[index], float(motion.blink[index])
         image, plain = (renderer.render_offsets(*driven, layers=layers) for layers in (True, False))
         ssims.append(ssim(image, frame))
         sharpness.append((cpbd(image), cpbd(frame)))
         inside.append((mouth_light(image, points), mouth_light(frame, points)))
+        if index > 0:  # The first frame is the portrait itself.
+            samples += samples_of(frame, image, plain, points)
         mouth = _mouth_window(points)
         errors.append([float(np.abs(p[mouth].astype(int) - frame[mouth]).mean()) for p in (image, plain)])
         with suppress(InputError):
@@ -83,6 +90,7 @@ def judge_renderer(path: str | Path, tracker: FaceTracker, every: int = 1) -> Fi
         mouth_l1=float(error),
         mouth_l1_plain_warp=float(plain_error),
         inside=MouthLight.compared(inside),
+        samples=samples,
     )
 
 

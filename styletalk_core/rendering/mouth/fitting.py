@@ -120,7 +120,7 @@ class _Comparison:
         white = _light(parts.mean(axis=-1), self._wanted.mean(axis=-1))
         colored = np.stack([_light(parts[..., k], self._wanted[..., k]) for k in range(3)], axis=-1)
         warm = np.clip((colored[:, 0] - colored[:, 2]) / (2 * colored.mean(axis=-1)), -_WARMER, _WARMER)
-        by_part = np.asarray(white[:, None] * (1 + warm[:, None] * _WARM), np.float32)
+        by_part = white[:, None] * (1 + warm[:, None] * _WARM)
         return np.asarray(by_part[_PART_OF], np.float32)
 
     def _parts(self, anatomy: MouthAnatomy) -> Float:
