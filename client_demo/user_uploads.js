@@ -28,7 +28,10 @@ export class UserUploads extends EventTarget {
     });
     const photo = this.#upload("avatar", {
       working: "Finding the face…",
-      done: ({ faces }) => (faces > 1 ? `Added the largest of ${faces} faces; crop the photo to take another.` : "Added."),
+      done: ({ faces, notes }) => {
+        const added = faces > 1 ? `Added the largest of ${faces} faces; crop the photo to take another` : "Added";
+        return [added, ...notes].join("; ") + ".";
+      },
     });
     this.#upload("background", { working: "Processing the image…", done: () => "Added." });
     installDropTarget(page.body, pagePart(page, "drop-hint", HTMLElement), { image: (file) => photo.send(file), other: (file) => clip.send(file) });

@@ -53,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add(args: argparse.Namespace) -> dict[str, Any]:
     avatar = enroll_avatar(_library(), args.name, args.photo, args.title, args.size, args.face)
+    for note in avatar.notes:
+        say(args, f"Note: {note}.")
     others = f" from face {avatar.face} of {avatar.faces}; --face N takes another" if avatar.faces > 1 else ""
     COMMANDS.say_added(args, f" in {avatar.seconds:.1f} s{others}")
     return asdict(avatar)

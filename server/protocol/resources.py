@@ -173,6 +173,7 @@ class NewAvatar:
     seconds: Annotated[float, "of processing"]
     face: Annotated[int, Limits(1), "number of the one that was taken, the largest first"]
     faces: Annotated[int, Limits(1), "in the photo"]
+    notes: Annotated[Sequence[str], "on the photo, for its owner; empty for a good one"]
 
 
 @dataclass(frozen=True, slots=True)

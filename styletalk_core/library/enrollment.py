@@ -77,6 +77,8 @@ class EnrolledAvatar:
     seconds: float
     face: int
     faces: int
+    notes: tuple[str, ...]
+    """What another photo should do better; empty for a good one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ def enroll_avatar(
     started = time.perf_counter()
     found = enrol_face(photo, name, title, size, face)
     library.add(found.portrait)
-    return EnrolledAvatar(name, size, _seconds_since(started), face, found.faces)
+    return EnrolledAvatar(name, size, _seconds_since(started), face, found.faces, found.notes)
 
 
 def enroll_background(library: BackgroundLibrary, name: str, picture: Path) -> EnrolledBackground:

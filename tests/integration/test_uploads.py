@@ -92,7 +92,7 @@ async def test_photo_becomes_an_avatar_and_is_removed(tmp_path: Path) -> None:
     async with running_server() as server:
         assert await put(server, "clara", photo, "avatars") == (
             201,
-            {"name": "clara", "size": 512, "seconds": ANY, "face": 1, "faces": 1},
+            {"name": "clara", "size": 512, "seconds": ANY, "face": 1, "faces": 1, "notes": []},
         )
         assert not avatars.is_builtin("clara")
         assert (await server.http("DELETE", "/api/avatars/clara"))[0] == 204

@@ -23,6 +23,8 @@ LID_APPEARS = 0.1
 _LID_SHADOW = 0.35
 _BROW, _MAKE_UP = 0.82, 0.5  # relative to the brightness around the eye
 _CORNER_FADE = 0.3  # relative to the width of the eye
+_CREASE = 0.16  # darkness of the fold above a closed lid
+_GRAIN, _FINEST = 7.0, 0.012  # skin grain: maximum, grey levels; size, inter-ocular distances
 _compiled = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
@@ -162,7 +164,8 @@ class Eyelid:
         typical = np.median(brightness[skin > 0.5]) if (skin > 0.5).any() else brightness.mean()
         least = np.where(np.arange(len(patch)) < fold[:, 1].min() - low[1], _BROW, _MAKE_UP)[:, None]
         skin *= (brightness > least * typical).astype(np.float32)
-        self._texture = fill_in(patch, skin).clip(0, 255)
+        smooth = fill_in(patch, skin)
+        self._texture = (smooth + _grain(image, low, high, unit)).clip(0, 255)
         self._lash = np.float32(0.22) * self._texture.mean((0, 1))
 
     def paint(self, opening: Opening, edge: Float, crease: Float, maps: Float, closing: float) -> Patch:
@@ -203,6 +206,7 @@ def _eyelid(
     edges = np.interp(columns, edge[:, 0], edge[:, 1])
     creases = np.interp(columns, crease[:, 0], crease[:, 1])
     first, last = edge[:, 0].min(), edge[:, 0].max()
+    crease_shade = np.float32(_CREASE * share)
     for row in range(height):
         for column in range(width):
             if visible[row, column] <= 0:
@@ -212,7 +216,7 @@ def _eyelid(
             depth = min(max(depth, 0.0), 1.0)
             sample(texture, maps[0, row, column] - origin[0], maps[1, row, column] - origin[1], pixel)
             # Rounded over the eyeball: lighter in the middle, darker in the fold and at the lashes.
-            round_light = 0.86 + 0.10 * np.sin(np.pi * depth)
+            round_light = 0.86 + 0.10 * np.sin(np.pi * depth) - crease_shade * np.exp(-((depth / 0.16) ** 2))
             lash = 0.75 * np.exp(-(((y - end + 0.004 * unit) / (0.009 * unit)) ** 2))
             for k in range(3):
                 shown = pixel[k] * round_light
@@ -222,3 +226,16 @@ def _eyelid(
             fade = min(depth / 0.6, 1.0) * min(max(ends, 0.0), 1.0)
             mask[row, column] = visible[row, column] * share * fade * fade * (3 - 2 * fade)
     return color, mask
+
+
+def _grain(image: Image, low: Float, high: Float, unit: float) -> Float:
+    """Grain (h, w, 3) of the skin below the window from ``low`` to ``high`` (2,) px, for a lid that has none."""
+    height, width = high[1] - low[1], high[0] - low[0]
+    top = int(min(low[1] + height, max(image.shape[0] - height, 0)))
+    left = int(low[0])
+    skin = image[top : top + height, left : left + width].astype(np.float32)
+    if skin.shape[:2] != (height, width):
+        return np.zeros((height, width, 3), np.float32)
+    fine = skin - cv2.GaussianBlur(skin, (0, 0), max(1.0, _FINEST * unit))
+    level = fine.mean(axis=-1, keepdims=True)
+    return np.asarray(np.repeat(level.clip(-_GRAIN, _GRAIN), 3, axis=-1), np.float32)

@@ -23,11 +23,15 @@ FACE_SHARE, FACE_CENTER = 0.46, 0.50
 
 @dataclass(frozen=True, slots=True)
 class FaceCrop:
-    """Square around one of the ``faces`` of a photo: ``image`` (T, T, 3) and its ``landmarks`` (478, 3) px."""
+    """Square around one of the ``faces`` of a photo: ``image`` (T, T, 3) and its ``landmarks`` (478, 3) px.
+
+    ``height`` is that of the face in the photo, px.
+    """
 
     image: Image
     landmarks: Float
     faces: int
+    height: float
 
 
 def find_landmarks(rgb: Image) -> Float:
@@ -83,7 +87,7 @@ def cropped_face(rgb: Image, size: int, number: int = 1) -> FaceCrop:
     crop = cv2.resize(rgb[top : top + side, left : left + side], (target, target), interpolation=interpolation)
     scale = target / side
     moved = (landmarks - np.array([left - 0.5, top - 0.5, 0], np.float32)) * scale - np.array([0.5, 0.5, 0], np.float32)
-    return FaceCrop(crop, moved.astype(np.float32), len(found))
+    return FaceCrop(crop, moved.astype(np.float32), len(found), height)
 
 
 def turn(landmarks: Float) -> tuple[float, float]:

@@ -81,10 +81,11 @@ def enrol(image_path: Path, name: str | None = None, title: str | None = None, s
 
 @dataclass(frozen=True, slots=True)
 class EnrolledFace:
-    """A portrait, and the number of faces in its photo."""
+    """A portrait, the number of faces in its photo, and what another photo should do better."""
 
     portrait: Portrait
     faces: int
+    notes: tuple[str, ...]
 
 
 def enrol_face(
@@ -106,6 +107,7 @@ def enrol_face(
     from styletalk_core.rendering.face_mesh import face_triangles
     from styletalk_core.rendering.portrait import photo
     from styletalk_core.rendering.portrait.image_file import load
+    from styletalk_core.rendering.portrait.quality import notes_on
 
     name = name or Path(image_path).stem
     crop = photo.cropped_face(load(Path(image_path)), size, number)
@@ -118,4 +120,5 @@ def enrol_face(
         landmarks=crop.landmarks,
         triangles=face_triangles(),
     )
-    return EnrolledFace(portrait, crop.faces)
+    notes = notes_on(crop.image, crop.landmarks, crop.height)
+    return EnrolledFace(portrait, crop.faces, tuple(notes))
