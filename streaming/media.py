@@ -27,6 +27,19 @@ class AudioChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class TimedPhone:
+    """Phone ``phone``, 0..40, from tick ``start`` to tick ``end``."""
+
+    start: Tick
+    end: Tick
+    phone: int
+
+    def later(self, ticks: Tick) -> "TimedPhone":
+        """The same phone, ``ticks`` later."""
+        return TimedPhone(self.start + ticks, self.end + ticks, self.phone)
+
+
+@dataclass(frozen=True, slots=True)
 class MotionFrame:
     """Face motion of the frame that starts at ``tick``.
 

@@ -6,7 +6,7 @@ frames are often late, D grows for both; if the machine is overloaded, frame siz
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streaming.audio.drift import DriftFollower
@@ -20,7 +20,7 @@ from streaming.frames.frame_clock import FrameClock
 from streaming.frames.pipeline import FramePipeline, MotionTap, SpeechEvent
 from streaming.frames.presence import NATURAL, Presence
 from streaming.latency import LatencyPlan
-from streaming.media import AudioChunk, RenderedFrame
+from streaming.media import AudioChunk, RenderedFrame, TimedPhone
 from streaming.queues import BoundedQueue
 from streaming.scheduling.slots import SlotLease
 from streaming.scheduling.worker import Worker
@@ -149,6 +149,11 @@ class Session:
         audible = _from(chunk, max(self._played, self._stale_before))
         self._ring.write(audible.start, audible.samples)
         self.level = self._ring.level(audible.start, len(audible.samples)) if len(audible.samples) else 0.0
+
+    def tell_phones(self, phones: Sequence[TimedPhone]) -> None:
+        """Accepts phones of audio at ticks of the session, which replace what is recognized in it."""
+        for phone in phones:
+            self._phonemes.timeline.tell(phone)
 
     @property
     def events(self) -> BoundedQueue[SpeechEvent]:

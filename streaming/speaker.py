@@ -7,12 +7,13 @@ played, and an interruption reports exactly how much was played.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streaming.media import AudioChunk
+from streaming.media import AudioChunk, TimedPhone
 from streaming.session import Session
 from streaming.speech_queue import CAPACITY, HEAD_START, Excerpt, Mark, Sentence, SpeechQueue, Utterance
 from streaming.units import FRAME_TICKS, PACKET_TICKS, TICK_RATE, Tick
@@ -135,9 +136,13 @@ class Speaker:
         """Opens an utterance at the end of the queue. Raises: QueueFull."""
         return self._queue.open()
 
-    def append(self, utterance: Utterance, samples: NDArray[np.int16]) -> None:
-        """Appends (n,) int16 mono 48 kHz. Raises: QueueFull: there is not enough room."""
-        self._queue.append(utterance, samples)
+    def append(self, utterance: Utterance, samples: NDArray[np.int16], phones: Sequence[TimedPhone] = ()) -> None:
+        """Appends (n,) int16 mono 48 kHz and its phones, if known, see `SpeechQueue.append`.
+
+        Raises:
+            QueueFull: there is not enough room.
+        """
+        self._queue.append(utterance, samples, phones)
         self._supplied.set()
 
     def mark(self, utterance: Utterance, mark: Mark, place: Tick | None = None) -> None:
@@ -203,6 +208,8 @@ class Speaker:
             self._drained.set()
             for excerpt in excerpts:
                 self._schedule(start, excerpt)
+                begin = start + excerpt.at - excerpt.offset
+                self._session.tell_phones([phone.later(begin) for phone in excerpt.phones])
             self._position = start + PACKET_TICKS
             trail = 0 if any(excerpt.count for excerpt in excerpts) else trail + PACKET_TICKS
             if trail <= TRAIL:

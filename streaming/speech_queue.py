@@ -1,4 +1,4 @@
-"""Presenter's speech queue: utterances in order, each with audio and marks at positions in it.
+"""Presenter's speech queue: utterances in order, each with audio, and marks and phones at positions in it.
 
 Pure. Utterances play in the order in which they were opened, without gaps; an open utterance that has run out of audio
 blocks those after it. The queue is bounded and reports its free room.
@@ -6,12 +6,14 @@ blocks those after it. The queue is bounded and reports its free room.
 
 from bisect import insort
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streaming.errors import StreamingError
+from streaming.media import TimedPhone
 from streaming.units import TICK_RATE, Tick
 
 CAPACITY: Tick = 60 * TICK_RATE
@@ -53,6 +55,7 @@ class Utterance:
     taken: Tick = 0
     marks: list[tuple[Tick, Mark]] = field(default_factory=list)
     pieces: deque[NDArray[np.int16]] = field(default_factory=deque)
+    phones: deque[TimedPhone] = field(default_factory=deque)
 
     @property
     def waiting(self) -> Tick:
@@ -67,13 +70,17 @@ class Utterance:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """Ticks ``offset`` to ``offset + count`` of an utterance, placed ``at`` ticks into a packet, and its marks."""
+    """Ticks ``offset`` to ``offset + count`` of an utterance, placed ``at`` ticks into a packet.
+
+    With its marks, and the phones that begin in it, both at ticks of the utterance.
+    """
 
     utterance: Utterance
     at: Tick
     offset: Tick
     count: Tick
     marks: tuple[tuple[Tick, Mark], ...]
+    phones: tuple[TimedPhone, ...]
 
 
 class SpeechQueue:
@@ -128,8 +135,11 @@ class SpeechQueue:
         self._utterances.append(utterance)
         return utterance
 
-    def append(self, utterance: Utterance, samples: NDArray[np.int16]) -> None:
+    def append(self, utterance: Utterance, samples: NDArray[np.int16], phones: Sequence[TimedPhone] = ()) -> None:
         """Appends (n,) int16 mono 48 kHz to an utterance; ignored if it has been cleared.
+
+        Args:
+            phones: in order, at ticks from the first of these samples; they may lie in samples appended later.
 
         Raises:
             QueueFull: there is not enough room; nothing was added. An empty queue takes any length.
@@ -140,6 +150,7 @@ class SpeechQueue:
             )
         if not utterance.closed and len(samples):
             utterance.pieces.append(samples)
+            utterance.phones.extend(phone.later(utterance.length) for phone in phones)
             utterance.length += len(samples)
 
     def mark(self, utterance: Utterance, mark: Mark, place: Tick | None = None) -> None:
@@ -166,7 +177,7 @@ class SpeechQueue:
                 place, mark = utterance.marks.pop(0)
                 passed.append((min(place, utterance.length), mark))
             if share or passed or utterance.finished:
-                excerpts.append(Excerpt(utterance, at, offset, share, tuple(passed)))
+                excerpts.append(Excerpt(utterance, at, offset, share, tuple(passed), _begun(utterance)))
             at += share
             if not utterance.finished:
                 break
@@ -183,6 +194,7 @@ class SpeechQueue:
                 utterance.length = utterance.taken
                 utterance.pieces.clear()
                 utterance.marks.clear()
+                utterance.phones.clear()
         forgotten = len(self._utterances) - len(kept)
         self._utterances = deque(kept)
         return forgotten
@@ -191,6 +203,14 @@ class SpeechQueue:
 def _passed(place: Tick, mark: Mark, taken: Tick) -> bool:
     """True once a mark's position is reached, or the first sample of a sentence has been taken."""
     return place < taken if isinstance(mark, Sentence) else place <= taken
+
+
+def _begun(utterance: Utterance) -> tuple[TimedPhone, ...]:
+    """Removes and returns the phones whose first sample has been taken."""
+    begun = list[TimedPhone]()
+    while utterance.phones and utterance.phones[0].start < utterance.taken:
+        begun.append(utterance.phones.popleft())
+    return tuple(begun)
 
 
 def _fill(place: NDArray[np.int16], pieces: deque[NDArray[np.int16]]) -> None:

@@ -1,27 +1,28 @@
-"""Voices of installed programs: espeak-ng (many languages) and flite (English).
+"""Voices of installed programs: espeak-ng (many languages), which tells its phones, and flite (English).
 
 Runs on: event loop; the program is a separate process. It reads the text from a file, never from its command line.
 """
 
 import asyncio
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from server.tts.voice import VoiceFailed, pcm
+from server.tts import espeak_program
+from server.tts.told_phones import read_symbols, told_phones
+from server.tts.voice import VoiceFailed, VoicePiece, pcm
 from streaming.units import TICK_RATE
 from styletalk_core.audio import read_audio
 from styletalk_core.errors import InputError
 
+_ESPEAK = str(Path(espeak_program.__file__).resolve())
 PROGRAMS = {
-    "espeak-ng": ("-f", "{text}", "-w", "{sound}"),
-    "flite": ("-voice", "slt", "-f", "{text}", "-o", "{sound}"),
+    "espeak-ng": (sys.executable, "-I", "-S", _ESPEAK, "{language}", "{text}", "{sound}", "{phones}"),
+    "flite": ("flite", "-voice", "slt", "-f", "{text}", "-o", "{sound}"),
 }
-"""Arguments of each program."""
+"""Command of each program."""
 MULTILINGUAL = "espeak-ng"
 MAX_SYNTHESIS_SECONDS = 30.0
 """Time limit per sentence."""
@@ -35,32 +36,37 @@ class InstalledVoice:
         if language and not (program == MULTILINGUAL or language.split("-")[0] == "en"):
             raise InputError(f"The voice {program} speaks en only, not {language}; use {MULTILINGUAL}.")
         self.name = program
-        self._language = ("-v", language.lower()) if language and program == MULTILINGUAL else ()
-        self._path = shutil.which(program) or program
+        self._language = language.lower()
 
     @staticmethod
     def found(program: str) -> bool:
         """True when the program is installed."""
         return shutil.which(program) is not None
 
-    async def speak(self, text: str) -> AsyncGenerator[NDArray[np.int16], None]:
+    async def speak(self, text: str) -> AsyncGenerator[VoicePiece, None]:
         """Yields the sentence in one piece."""
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
         try:
-            written, sound = folder / "sentence.txt", folder / "sentence.wav"
+            written, sound, phones = (folder / name for name in ("sentence.txt", "sentence.wav", "phones.txt"))
             await asyncio.to_thread(written.write_text, text, "utf-8")
-            files = [argument.format(text=written, sound=sound) for argument in PROGRAMS[self.name]]
-            await self._run([*self._language, *files])
-            samples = await asyncio.to_thread(read_audio, sound, TICK_RATE)
+            files = {"language": self._language, "text": written, "sound": sound, "phones": phones}
+            await self._run([word.format(**files) for word in PROGRAMS[self.name]])
+            piece = await asyncio.to_thread(self._read, sound, phones)
         except (OSError, InputError) as error:
             raise VoiceFailed(f"The voice {self.name} returned no audio ({error}).") from error
         finally:
             await asyncio.to_thread(shutil.rmtree, folder)
-        yield pcm(samples)
+        yield piece
 
-    async def _run(self, arguments: list[str]) -> None:
+    def _read(self, sound: Path, phones: Path) -> VoicePiece:
+        samples = pcm(read_audio(sound, TICK_RATE))
+        if not phones.exists():
+            return VoicePiece(samples)
+        return VoicePiece(samples, told_phones(self.name, read_symbols(phones.read_text("utf-8")), len(samples)))
+
+    async def _run(self, command: list[str]) -> None:
         quiet = asyncio.subprocess.DEVNULL
-        process = await asyncio.create_subprocess_exec(self._path, *arguments, stdin=quiet, stdout=quiet, stderr=quiet)
+        process = await asyncio.create_subprocess_exec(*command, stdin=quiet, stdout=quiet, stderr=quiet)
         try:
             async with asyncio.timeout(MAX_SYNTHESIS_SECONDS):
                 status = await process.wait()

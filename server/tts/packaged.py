@@ -11,7 +11,7 @@ import numpy as np
 from hibari import SAMPLE_RATE, Hibari
 from numpy.typing import NDArray
 
-from server.tts.voice import VoiceFailed, pcm
+from server.tts.voice import VoiceFailed, VoicePiece, pcm
 from streaming.audio.resampler import Resampler
 
 
@@ -24,11 +24,11 @@ class PackagedVoice:
         self._one_at_a_time = asyncio.Lock()
         self._network: Any = None
 
-    async def speak(self, text: str) -> AsyncGenerator[NDArray[np.int16], None]:
+    async def speak(self, text: str) -> AsyncGenerator[VoicePiece, None]:
         """Yields the sentence in one piece."""
         async with self._one_at_a_time:
             samples = await asyncio.to_thread(self._synthesise, text)
-        yield Resampler(SAMPLE_RATE).push(pcm(samples))
+        yield VoicePiece(Resampler(SAMPLE_RATE).push(pcm(samples)))
 
     def _synthesise(self, text: str) -> NDArray[np.float32]:
         if self._network is None:

@@ -5,11 +5,8 @@ Runs on: event loop. The response is PCM (24 kHz, 16 bit, mono) and is passed on
 
 from collections.abc import AsyncGenerator
 
-import numpy as np
-from numpy.typing import NDArray
-
 from server.tts.endpoint import Endpoint, EndpointFailed
-from server.tts.voice import VoiceFailed
+from server.tts.voice import VoiceFailed, VoicePiece
 from streaming.audio.pcm_stream import PcmStream
 from streaming.audio.resampler import UnsupportedAudio
 
@@ -33,7 +30,7 @@ class RemoteVoice:
         self._model = model
         self._language = {"language": language} if language else {}
 
-    async def speak(self, text: str) -> AsyncGenerator[NDArray[np.int16], None]:
+    async def speak(self, text: str) -> AsyncGenerator[VoicePiece, None]:
         """Yields the audio as it arrives."""
         wanted = {"model": self._model, "voice": self.name, "input": text, "response_format": "pcm", **self._language}
         stream = PcmStream(RATE)
@@ -41,7 +38,7 @@ class RemoteVoice:
             async with self._endpoint.post("audio/speech", json=wanted) as response:
                 async for data in response.aiter_bytes():
                     if len(samples := stream.push(data)):
-                        yield samples
+                        yield VoicePiece(samples)
         except UnsupportedAudio as error:
             raise VoiceFailed(f"The voice server's audio cannot be used: {error}.") from error
         except EndpointFailed as error:

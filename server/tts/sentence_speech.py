@@ -5,9 +5,6 @@ Runs on: event loop.
 
 from contextlib import aclosing
 
-import numpy as np
-from numpy.typing import NDArray
-
 from server.tts.spoken_text import SpokenSentence
 from server.tts.voice import Voice
 from streaming.speaker import Speaker
@@ -28,13 +25,9 @@ async def speak(speaker: Speaker, utterance: Utterance, sentence: SpokenSentence
         return
     speaker.mark(utterance, Sentence(sentence.text))
     async with aclosing(voice.speak(sentence.words)) as pieces:
-        async for samples in pieces:
-            for part in _parts(samples):
-                await speaker.wait_for_room(len(part))
+        async for piece in pieces:
+            for part in piece.parts(PIECE_TICKS):
+                await speaker.wait_for_room(len(part.samples))
                 if utterance.closed:
                     return
-                speaker.append(utterance, part)
-
-
-def _parts(samples: NDArray[np.int16]) -> list[NDArray[np.int16]]:
-    return [samples[start : start + PIECE_TICKS] for start in range(0, len(samples), PIECE_TICKS)]
+                speaker.append(utterance, part.samples, part.phones)

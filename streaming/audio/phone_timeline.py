@@ -1,16 +1,19 @@
-"""Phone timeline: recognized phone columns on the grid of frame start times.
+"""Phone timeline: phone columns on the grid of frame start times, recognized or told by the voice that speaks.
 
 Pure. The recognizer outputs hops of 20 ms; a frame takes the hop under its centre, independent of how the audio was
-split into packets. Frames not recognized yet are silence. Frames may start at any multiple of `STEP_TICKS`; the columns
-of a window are 1/30 s apart at any frame rate.
+split into packets. A phone that was told replaces what is recognized; whether there is speech is always recognized.
+Frames not known yet are silence. Frames may start at any multiple of `STEP_TICKS`; the columns of a window are 1/30 s
+apart at any frame rate.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streaming.media import TimedPhone
 from streaming.units import CONTEXT, FRAME_TICKS, PHONES, SILENCE, STEP_TICKS, Tick
 
-SILENT_COLUMN = np.eye(PHONES, dtype=np.float32)[SILENCE]
+COLUMNS = np.eye(PHONES, dtype=np.float32)
+SILENT_COLUMN = COLUMNS[SILENCE]
 STEPS_PER_FRAME = FRAME_TICKS // STEP_TICKS
 AROUND = np.arange(-CONTEXT, CONTEXT + 1) * STEPS_PER_FRAME
 
@@ -23,17 +26,33 @@ class PhoneTimeline:
         self._step = np.full(capacity, -1, dtype=np.int64)
         self._columns = np.tile(SILENT_COLUMN, (capacity, 1))
         self._speech = np.zeros(capacity, dtype=np.bool_)
+        self._told = np.zeros(capacity, dtype=np.bool_)
         self._known_until = 0
 
     def put(self, begin: Tick, hop: Tick, column: NDArray[np.float32], speech: bool) -> None:
         """Stores one recognized hop: ``column`` (41,) is valid for ``hop`` ticks from ``begin`` on."""
-        first = max(0, _first_step_from(begin))
-        for step in range(first, _first_step_from(begin + hop)):
-            place = step % self._capacity
-            self._step[place] = step
-            self._columns[place] = column
+        for step in _steps(begin, begin + hop):
+            place = self._place(step)
+            if not self._told[place]:
+                self._columns[place] = column
             self._speech[place] = speech
-            self._known_until = max(self._known_until, step + 1)
+
+    def tell(self, phone: TimedPhone) -> None:
+        """Stores a phone that is known, in place of what is recognized before or after."""
+        for step in _steps(phone.start, phone.end):
+            place = self._place(step)
+            self._columns[place] = COLUMNS[phone.phone]
+            self._told[place] = True
+
+    def _place(self, step: int) -> int:
+        """Index of a step in the arrays, cleared of the step that it held before."""
+        place = step % self._capacity
+        if self._step[place] != step:
+            self._step[place] = step
+            self._columns[place] = SILENT_COLUMN
+            self._speech[place] = self._told[place] = False
+        self._known_until = max(self._known_until, step + 1)
+        return place
 
     def window(self, tick: Tick) -> tuple[NDArray[np.float32], int]:
         """Return the columns around the frame that starts at ``tick``.
@@ -57,12 +76,17 @@ class PhoneTimeline:
     def silence_all(self) -> None:
         """Replaces all columns by silence; used on interruption."""
         self._columns[:] = SILENT_COLUMN
-        self._speech[:] = False
+        self._speech[:] = self._told[:] = False
 
 
 def first_frame_from(tick: Tick) -> Tick:
     """Return the start of the first frame on the grid of `STEP_TICKS` whose centre is not before ``tick``."""
     return _first_step_from(tick) * STEP_TICKS
+
+
+def _steps(begin: Tick, end: Tick) -> range:
+    """Steps of the frames whose centres lie in ``begin`` to ``end``."""
+    return range(max(0, _first_step_from(begin)), _first_step_from(end))
 
 
 def _first_step_from(tick: Tick) -> int:

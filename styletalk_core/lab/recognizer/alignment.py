@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from pocketsphinx import Decoder
 
 from styletalk_core.audio import SPEECH_RATE
-from styletalk_core.phones import INDEX, NSN_INDEX, SIL_INDEX
+from styletalk_core.ipa import phones_of_ipa
+from styletalk_core.phones import INDEX, NSN_INDEX, PHONES, SIL_INDEX
 
 LABEL_RATE: Final = 100
 """Labels per second: the frame rate of the aligner."""
@@ -25,16 +26,8 @@ samples. All labels and columns of this project follow the official convention."
 ONSET_LEAD: Final = 3
 """Label frames by which the official labels end a silence before the aligner does, after correcting `LABEL_LAG`."""
 
-IPA_TO_CMU: Final[dict[str, str]] = {
-    "aɪ": "AY", "aʊ": "AW", "b": "B", "d": "D", "d͡ʒ": "JH", "eɪ": "EY", "e": "EY", "f": "F", "g": "G", "h": "HH",
-    "i": "IY", "j": "Y", "ju": "Y UW", "k": "K", "l": "L", "m": "M", "n": "N", "o": "OW", "oʊ": "OW", "p": "P",
-    "r": "R", "s": "S", "t": "T", "t͡ʃ": "CH", "u": "UW", "v": "V", "w": "W", "x": "HH", "y": "UW", "z": "Z",
-    "a": "AA", "æ": "AE", "ð": "DH", "ŋ": "NG", "ɐ": "AH", "ɑ": "AA", "ɒ": "AA", "ɔ": "AO", "ɔɪ": "OY", "ə": "AH",
-    "ɚ": "ER", "ɛ": "EH", "ɜ": "ER", "ɝ": "ER", "ɡ": "G", "ɪ": "IH", "ɫ": "L", "ɹ": "R", "ɾ": "T", "ʃ": "SH",
-    "ʉ": "UW", "ʊ": "UH", "ʋ": "V", "ʌ": "AH", "ʒ": "ZH", "β": "B", "θ": "TH", "ɣ": "G", "χ": "HH", "ħ": "HH",
-    "eə": "EH R", "ɪə": "IH R", "ʁ": "R", "ɲ": "N", "ɨ": "IH", "ø": "ER", "œ": "ER", "ɯ": "UW", "ɕ": "SH",
-}  # fmt: skip
-"""Symbols of the `hama` pronunciation network -> CMU phones; unlisted symbols are dropped."""
+ENGLISH_READINGS: Final = {"eə": "EH R", "ɪə": "IH R", "ɜ": "ER", "ɒ": "AA", "r": "R", "ʁ": "R", "ø": "ER", "œ": "ER"}
+"""Symbols of the `hama` pronunciation network, of English words, that stand for other phones than in `ipa`."""
 
 
 class ForcedAligner:
@@ -92,8 +85,13 @@ class ForcedAligner:
 
 
 def to_cmu(symbols: Iterable[str]) -> list[str]:
-    """Converts IPA symbols to CMU phones."""
-    return [phone for symbol in symbols if symbol in IPA_TO_CMU for phone in IPA_TO_CMU[symbol].split()]
+    """Converts IPA symbols of English words to CMU phones."""
+    return [phone for symbol in symbols for phone in _english(symbol)]
+
+
+def _english(symbol: str) -> list[str]:
+    reading = ENGLISH_READINGS.get(symbol)
+    return reading.split() if reading else [PHONES[phone] for phone in phones_of_ipa(symbol)]
 
 
 def labels_at(labels: NDArray[np.uint8], seconds: NDArray[np.float64]) -> NDArray[np.uint8]:

@@ -11,9 +11,10 @@ from waiting import virtual_seconds
 
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
+from streaming.media import TimedPhone
 from streaming.session import Session, Settings
 from streaming.speaker import Interruption, MarkReached, Speaker, SpokenEvent, UtteranceEnded, UtteranceStarted
-from streaming.units import FRAME_TICKS, PACKET_TICKS
+from streaming.units import FRAME_TICKS, PACKET_TICKS, SILENCE, TICK_RATE
 from streaming.virtual_time import InlineWorker, VirtualTimeLoop
 
 
@@ -237,3 +238,28 @@ def test_a_stall_of_the_event_loop_delays_speech_and_loses_none() -> None:
 
     stage, _ = virtually(scenario)
     assert np.count_nonzero(stage.audio()) == 48_000
+
+
+def test_phones_that_are_told_are_decoded_where_the_audio_plays_and_no_longer_after_an_interruption() -> None:
+    """A phone of half a second, a second into a tone that the recognizer takes for others."""
+    told, columns = 9, dict[int, int]()
+
+    async def scenario(stage: Stage) -> None:
+        stage.session.motion_taps.append(lambda motion, column: columns.update({motion.index: int(column.argmax())}))
+        await virtual_seconds(0.61)
+        utterance = stage.speaker.open()
+        phones = [TimedPhone(TICK_RATE, TICK_RATE * 3 // 2, told), TimedPhone(2 * TICK_RATE, 9 * TICK_RATE, told)]
+        stage.speaker.append(utterance, speech(9), phones)
+        await virtual_seconds(3)
+        stage.speaker.interrupt()
+        await virtual_seconds(2)
+
+    stage, _ = virtually(scenario)
+    start = place(stage.audio(), speech(9)[:9_600])
+    frames = [frame for frame, phone in sorted(columns.items()) if phone == told]
+    first = [frame for frame in frames if frame < (start + 1.9 * TICK_RATE) / FRAME_TICKS]
+    assert len(first) == pytest.approx(15, abs=1)
+    assert first[0] * FRAME_TICKS == pytest.approx(start + TICK_RATE, abs=FRAME_TICKS)
+    assert set(range(first[0], first[-1])) <= set(first)
+    last = max(columns)
+    assert all(columns[frame] == SILENCE for frame in range(last - 30, last))

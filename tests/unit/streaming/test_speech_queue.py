@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from streaming.media import TimedPhone
 from streaming.speech_queue import (
     AT_END,
     CAPACITY,
@@ -111,3 +112,23 @@ def test_clearing_spares_what_has_begun_and_closes_the_rest() -> None:
     assert queue.waiting == 8_640
     assert queue.clear(begun=True) == 1
     assert queue.waiting == 0 and queue.unreached_marks() == []
+
+
+def test_phones_come_out_when_their_first_sample_is_taken_at_ticks_of_the_utterance() -> None:
+    queue = SpeechQueue()
+    utterance = queue.open()
+    queue.append(utterance, sound(1_000))
+    queue.append(utterance, sound(1_000), [TimedPhone(0, 500, 3), TimedPhone(500, 3_000, 4)])
+    queue.append(utterance, sound(2_000))
+    utterance.closed = True
+    found = [[(phone.start, phone.end) for part in queue.take(960)[1] for phone in part.phones] for _ in range(3)]
+    assert found == [[], [(1_000, 1_500), (1_500, 4_000)], []]
+
+
+def test_phones_of_what_is_cleared_are_forgotten() -> None:
+    queue = SpeechQueue()
+    utterance = queue.open()
+    queue.append(utterance, sound(9_600), [TimedPhone(960, 1_920, 3)])
+    queue.take(960)
+    queue.clear(begun=True)
+    assert not utterance.phones and not queue.take(960)[1]

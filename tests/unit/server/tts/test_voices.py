@@ -1,25 +1,28 @@
-"""Proves every voice: it synthesizes audio of the right length, and reports errors in one sentence."""
+"""Proves every voice: it synthesizes audio of the right length, with its phones, and reports errors in one sentence."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from server.config import ServerConfig
+from server.tts import espeak_program
 from server.tts.choice import open_voice
 from server.tts.installed import PROGRAMS, InstalledVoice
 from server.tts.packaged import PackagedVoice
 from server.tts.remote import RemoteVoice
 from server.tts.voice import Voice, VoiceFailed
 from styletalk_core.errors import InputError
+from styletalk_core.phones import PHONES
 
 
 async def said(voice: Voice, text: str) -> np.ndarray:
     """(n,) int16 48 kHz."""
-    return np.concatenate([piece async for piece in voice.speak(text)])
+    return np.concatenate([piece.samples async for piece in voice.speak(text)])
 
 
 async def test_the_packaged_voice_speaks_at_an_even_rate() -> None:
@@ -43,14 +46,32 @@ async def test_an_installed_program_speaks_what_is_in_the_text_and_takes_no_orde
     assert 1.5 < len(audio) / 48_000 < 8 and np.abs(audio).max() > 2_000
 
 
-async def test_a_program_that_fails_is_a_sentence() -> None:
-    voice = InstalledVoice("flite")
-    voice._path = "/bin/false"
+async def test_espeak_tells_the_phones_of_every_language_within_its_audio() -> None:
+    if not InstalledVoice.found("espeak-ng") or espeak_program.load() is None:
+        pytest.skip("espeak-ng or its library is not installed")
+    for language, text, lips in (("en-us", "Mama, a baby.", "MMBB"), ("de", "Ein hübscher Apfel.", "PPF")):
+        (piece,) = [piece async for piece in InstalledVoice("espeak-ng", language).speak(text)]
+        names = [PHONES[phone.phone] for phone in piece.phones]
+        assert "".join(name for name in names if name in ("M", "B", "P", "F")) == lips
+        assert names[-1] == "SIL" and all(one.end == other.start for one, other in pairwise(piece.phones))
+        loud = [np.abs(piece.samples[phone.start : phone.end]).max() for phone in piece.phones[:-1]]
+        assert np.median(loud) > 1_000
+
+
+async def test_a_voice_that_espeak_does_not_have_is_a_sentence() -> None:
+    if not InstalledVoice.found("espeak-ng"):
+        pytest.skip("espeak-ng is not installed")
     with pytest.raises(VoiceFailed, match="status 1"):
-        await said(voice, "Hello.")
-    voice._path = "/nonexistent/flite"
+        await said(InstalledVoice("espeak-ng", "xx"), "Hello.")
+
+
+async def test_a_program_that_fails_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROGRAMS, "flite", ("/bin/false",))
+    with pytest.raises(VoiceFailed, match="status 1"):
+        await said(InstalledVoice("flite"), "Hello.")
+    monkeypatch.setitem(PROGRAMS, "flite", ("/nonexistent/flite",))
     with pytest.raises(VoiceFailed, match="returned no audio"):
-        await said(voice, "Hello.")
+        await said(InstalledVoice("flite"), "Hello.")
 
 
 class FakeSpeechServer:

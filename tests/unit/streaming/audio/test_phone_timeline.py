@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streaming.audio.phone_timeline import PhoneTimeline, first_frame_from
+from streaming.media import TimedPhone
 from streaming.units import FRAME_TICKS, HOP_TICKS, SILENCE, STEP_TICKS
 from styletalk_core.phones import CONTEXT, PHONES, SIL_INDEX
 
@@ -54,3 +55,24 @@ def test_an_interruption_silences_what_was_recognized() -> None:
     timeline.silence_all()
     assert (timeline.window(3 * FRAME_TICKS)[0].argmax(axis=1) == SILENCE).all()
     assert not timeline.speech(3 * FRAME_TICKS)
+
+
+def test_a_phone_that_was_told_stays_whatever_is_recognized_and_speech_is_still_recognized() -> None:
+    timeline = PhoneTimeline()
+    timeline.put(0, HOP_TICKS, column(3), False)
+    timeline.tell(TimedPhone(0, 5 * FRAME_TICKS, 7))
+    timeline.put(0, 10 * HOP_TICKS, column(3), True)  # frames 0..5
+    window, _ = timeline.window(3 * FRAME_TICKS)
+    assert list(window.argmax(axis=1)[2:9]) == [7, 7, 7, 7, 7, 3, SILENCE]
+    assert timeline.speech(2 * FRAME_TICKS)
+
+
+def test_what_is_told_ahead_is_no_speech_before_it_is_recognized_and_goes_with_an_interruption() -> None:
+    timeline = PhoneTimeline(capacity=32)
+    timeline.put(0, 6 * HOP_TICKS, column(3), True)
+    timeline.tell(TimedPhone(16 * FRAME_TICKS, 18 * FRAME_TICKS, 7))  # in the places of frames 0 and 1
+    assert not timeline.speech(16 * FRAME_TICKS)
+    timeline.silence_all()
+    assert (timeline.window(16 * FRAME_TICKS)[0].argmax(axis=1) == SILENCE).all()
+    timeline.put(16 * FRAME_TICKS, FRAME_TICKS, column(3), True)
+    assert timeline.window(16 * FRAME_TICKS)[0][CONTEXT].argmax() == 3
