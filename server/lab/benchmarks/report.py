@@ -183,6 +183,9 @@ _SPOKEN: Final = {
     "head_energy_correlation": "speed of the head, correlation with loudness",
     "head_energy_correlation_shuffled": "- with shuffled loudness",
 }
+_LIP_CLOSURES: Final = tuple(
+    f"{source}_{figure}" for source in ("closure", "lips", "told_lips") for figure in ("recall", "precision")
+)
 _GROUPS: Final = {UNSEEN: "unseen people", STUDIO: "unseen people, GRID", SENTENCES: "unseen sentences, GRID"}
 """Groups of clips and their names in narrow columns."""
 _PAPERS: Final = {"ssim": "SSIM", "cpbd": "CPBD", "f_lmd": "F-LMD", "m_lmd": "M-LMD"}
@@ -354,6 +357,19 @@ def heard(machine: Machine) -> str:
     }
     rows = [[name, *(f"{figures[key]:.1%}" for key in keys)] for name, figures in found.items()]
     return table(["", *keys.values()], rows)
+
+
+def languages(machine: Machine) -> str:
+    """The recognizer and the lips in every language of `styletalk bench languages`."""
+    names = ["viseme accuracy", "within a frame", *_beside("P, B, M recognized", "lips closed", "lips closed, told")]
+    keys = ("viseme", "viseme_within_one", *_LIP_CLOSURES, "lips_correlation")
+    found = machine.entries["languages"]["languages"]
+    rows = [[language, *(f"{figures[key]:.2f}" for key in keys)] for language, figures in found.items()]
+    return table(["", *names, "lips, correlation with told"], rows)
+
+
+def _beside(*labels: str) -> list[str]:
+    return [f"{label}: {figure}" for label in labels for figure in ("recall", "precision")]
 
 
 def rendered(machine: Machine) -> str:

@@ -33,8 +33,9 @@ RUNS: Final = {
     "churn": ["churn", "--cycles", "500"],
     "soak": ["soak", "--minutes", "10"],
     "quality": ["quality"],
+    "languages": ["languages"],
 }
-"""Benchmarks and their arguments; only `quality` needs clips outside the repository."""
+"""Benchmarks and their arguments; only `quality` needs clips outside the repository, only `languages` espeak-ng."""
 MAX_BENCHMARK_SECONDS: Final = 1800
 """A benchmark that takes longer is stopped."""
 _SHOWN: Final = {

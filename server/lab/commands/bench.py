@@ -9,6 +9,7 @@ BENCHMARKS = {
     "all": ("server.lab.benchmarks.run_all", "all benchmarks, as one table and one file"),
     "recognizer": ("styletalk_core.lab.benchmarks.recognizer", "real-time factor and look-ahead of the recognizer"),
     "recognizer-accuracy": ("styletalk_core.lab.benchmarks.recognizer_accuracy", "accuracy of the recognizer"),
+    "languages": ("server.lab.benchmarks.languages", "the recognizer in eight languages, and lips from told phones"),
     "decoder": ("styletalk_core.lab.benchmarks.decoder", "time per frame of the style-controllable decoder"),
     "renderer": ("styletalk_core.lab.benchmarks.renderer", "time per frame and memory of the renderers"),
     "encoder": ("server.lab.benchmarks.encoder", "time per frame and quality of VP8 with several settings"),

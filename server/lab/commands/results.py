@@ -40,6 +40,11 @@ The rows are not directly comparable, because the conditions differ from those o
 No metric is meaningful alone: a still face with closed lips has perfect closure recall, and SSIM is hardly affected by
 the mouth.
 """
+_LANGUAGES: Final = """\
+Sentences of espeak-ng by two speakers. Its phones and their times, mapped to the 41 symbols by articulation, are the
+truth. The recognizer knows English; in other languages the mouth moves by likeness. Lips closed: on the P, B and M that
+are said, in motion decoded from recognized phones as in calls, and from told ones as in texts spoken by espeak-ng.
+"""
 _OVERVIEW: Final = """\
 Server, clients and headless Chromium run on the same machine, without a GPU. [docs/results.md](docs/results.md)
 explains the results, breaks down the latency and compares with the paper; `make bench` measures them on your machine.
@@ -87,6 +92,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if judged:
         paper = json.loads((args.bench / report.PAPER).read_text())
         sections["quality"] = ("Quality", _quality(judged[0], paper))
+    spoken = [machine for machine in machines if "languages" in machine.entries.get("languages", {})]
+    if spoken:
+        table, taken = report.languages(spoken[0]), spoken[0].taken("languages")
+        text = f"{_LANGUAGES}\n{table}\n`{report.command('languages')}`, commit {taken}."
+        sections["languages"] = ("Languages", text)
     for name, (title, text) in sections.items():
         write_section(args.page, name, title, text)
     write_section(args.readme, "figures", "Benchmarks", _OVERVIEW.format(report.overview(machines)))

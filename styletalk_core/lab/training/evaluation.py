@@ -64,18 +64,23 @@ def mean(rows: Sequence[dict[str, float]]) -> dict[str, float]:
     return {key: float(column.mean()) if len(column) else np.nan for key, column in known.items()}
 
 
-@torch.inference_mode()
 def generate(model: StyleTalk, clip: MotionClip, style: Array, future: int = CONTEXT) -> Array:
     """Decodes a clip's phones in the style of coefficients (L, 64), with ``future`` frames of look-ahead: (T, 64).
 
     Both are of `mesh64`; a network that speaks Basel coefficients is given and judged by estimates of them.
     """
     assert clip.phones is not None
+    return decoded(model, clip.phones, style, future)
+
+
+@torch.inference_mode()
+def decoded(model: StyleTalk, phones: Array, style: Array, future: int = CONTEXT) -> Array:
+    """Decodes phone columns (T, 41) as `generate` does those of a clip."""
     space = model.dimensions.space
     state = model.mix_style(model.encode_style(torch.from_numpy(converted(style, MESH64, space)))[None])
-    cut = torch.from_numpy(windows(clip.phones, future))
-    decoded = np.concatenate([model.decode(part[None], state)[0].numpy() for part in torch.split(cut, 256)])
-    return steadied(decoded) if space == MESH64 else converted(decoded, space, MESH64)
+    cut = torch.from_numpy(windows(phones, future))
+    motion = np.concatenate([model.decode(part[None], state)[0].numpy() for part in torch.split(cut, 256)])
+    return steadied(motion) if space == MESH64 else converted(motion, space, MESH64)
 
 
 def evaluate(model: StyleTalk, clips: Sequence[MotionClip], lips: LipMap, future: int = CONTEXT) -> Evaluation:
