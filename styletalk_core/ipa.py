@@ -24,7 +24,7 @@ _VOWELS: Final = {
     "i": "IY", "ɪ": "IH", "ɨ": "IH", "ɯ": "IH", "e": "EY", "ɛ": "EH", "æ": "AE", "a": "AA", "ɑ": "AA", "ɐ": "AH",
     "ə": "AH", "ɘ": "AH", "ʌ": "AH", "ɤ": "AH", "ɜ": "AH", "ɚ": "ER", "ɝ": "ER", "ɜː": "ER", "ɞ": "ER",
     "y": "UW", "ʉ": "UW", "u": "UW", "ʊ": "UH", "ʏ": "UH", "ɵ": "UH", "ø": "UH", "o": "OW", "ɔ": "AO", "œ": "AO",
-    "ɒ": "AO", "ɶ": "AO", "aɪ": "AY", "ai": "AY", "aʊ": "AW", "au": "AW", "eɪ": "EY", "ei": "EY", "oʊ": "OW",
+    "ɒ": "AO", "ɶ": "AO", "aɪ": "AY", "ai": "AY", "aʊ": "AW", "au": "AW", "ɑu": "AW", "eɪ": "EY", "ei": "EY", "oʊ": "OW",
     "əʊ": "OW", "ou": "OW", "ɔɪ": "OY", "ɔø": "OY", "ɔʏ": "OY",
 }  # fmt: skip
 IPA_TO_PHONES: Final = _CONSONANTS | _VOWELS
@@ -52,8 +52,11 @@ def phones_of_ipa(symbol: str) -> tuple[int, ...]:
 
 
 def _letters(symbol: str) -> str:
-    """The symbol without combining marks, stress, tone letters, digits and hyphens, and aspiration written as h."""
-    marked = unicodedata.normalize("NFD", symbol)
+    """The symbol without combining marks, stress, tone letters, digits and hyphens, and aspiration written as h.
+
+    espeak-ng writes a retroflex s as "s.".
+    """
+    marked = unicodedata.normalize("NFD", symbol.replace("s.", "ʂ"))
     plain = "".join(mark for mark in marked if mark == _CEDILLA or not unicodedata.combining(mark))
     letters = unicodedata.normalize("NFC", plain)
     kept = "".join(letter for letter in letters if letter == _LONG or unicodedata.category(letter) in ("Ll", "Lo"))

@@ -14,7 +14,7 @@ SENTENCES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         "Please put the paper cups and the empty bottles into the blue bin.",
         "The weather will be warm and sunny until Friday evening.",
         "We should probably have asked him whether the shop was open.",
-        "Five thousand visitors came to see the small village near the river.",
+        "Five thousand tourists came to see the small village near the river.",
     )),
     "German": ("de", (
         "Meine Mutter kaufte am Montag einen Apfel und zwei Bücher auf dem Markt.",

@@ -20,6 +20,8 @@ from styletalk_core.lab.evaluation.articulators import ARTICULATORS
 
 PAPER: Final = "paper.json"
 """File with the results of the paper, next to the files of the machines."""
+UNTIMED: Final = ("quality", "languages")
+"""Benchmarks without times, which may run on a busy machine."""
 _NONE: Final = "–"
 
 Figures = Mapping[str, Any]
@@ -212,8 +214,8 @@ class Machine:
 
     @property
     def itself(self) -> Figures:
-        """Features, minimum reference times and maximum load, over all benchmarks that report them."""
-        told = [entry for entry in self.entries.values() if "reference" in entry]
+        """Features, minimum reference times and maximum load, over all benchmarks of times that report them."""
+        told = [entry for name, entry in self.entries.items() if "reference" in entry and name not in UNTIMED]
         if not told:
             return {}
         references = {key: min(entry["reference"][key] for entry in told) for key in told[0]["reference"]}

@@ -11,7 +11,7 @@ from styletalk_core.phones import INDEX, PHONES
     [
         ("p", "P"), ("ɔ̃", "AO"), ("tɕh", "CH"), ("iɛ", "IY EH"), ("ɔːɹ", "AO R"), ("pf", "P F"), ("ts", "T S"),
         ("ç", "HH"), ("t͡ʃ", "CH"), ("ˈaɪ", "AY"), ("yː", "UW"), ("o̞", "OW"), ("s-", "S"), ("ɜː", "ER"), ("h", "HH"),
-        ("a5", "AA"),
+        ("a5", "AA"), ("ts.", "CH"), ("s.", "SH"),
     ],
 )  # fmt: skip
 def test_marks_are_dropped_and_letters_read_together_or_one_by_one(symbol: str, phones: str) -> None:

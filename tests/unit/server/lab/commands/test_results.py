@@ -90,6 +90,21 @@ def test_quality_is_compared_with_the_paper_and_the_baselines(bench: Path) -> No
     assert "1.90 px (their mean mouth 2.06 px, a still face 4.05 px); 93% of P, B and M closed" in readme
 
 
+def test_every_language_has_a_row(bench: Path) -> None:
+    keys = ("viseme", "viseme_within_one", "closure_recall", "closure_precision", "lips_correlation")
+    lips = ("lips_recall", "lips_precision", "told_lips_recall", "told_lips_precision")
+    figures = {key: index / 100 for index, key in enumerate((*keys, *lips))}
+    store(bench, "fast", languages=TAKEN | {"languages": {"German": figures}})
+    page, _ = write(bench)
+    assert "| German | 0.00 | 0.01 | 0.02 | 0.03 | 0.05 | 0.06 | 0.07 | 0.08 | 0.04 |" in page
+    assert "`styletalk bench languages`, commit abc1234" in page
+
+
+def test_the_load_during_a_benchmark_without_times_does_not_matter(bench: Path) -> None:
+    store(bench, "fast", decoder=DECODER | on("A", 2.0, 0.1), languages=TAKEN | on("A", 2.0, 0.9) | {"languages": {}})
+    assert "| CPU load from other programs, maximum | 10% |" in write(bench)[0]
+
+
 def on(processor: str, blas_ms: float, load: float) -> dict[str, Any]:
     """The machine report of a benchmark."""
     return {
