@@ -12,6 +12,8 @@ OPENING: Final = 0
 """Index of the `mesh64` coefficient that opens the lips, 0 for closed; no other has a tenth of its effect."""
 PRESSED: Final = 0.05
 """Compliance of closed lips to further closing."""
+LIP_SIGNALS: Final = 6
+"""Number of articulators of the lips, see `lip_range`."""
 MESH64_LOWER: Final = tuple(range(13))
 """Lower-face coefficients of this project's face model."""
 BFM64_LOWER: Final = (0, 1, 2, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14)
@@ -34,6 +36,8 @@ class Dimensions:
     style_frames: int = 256
     own_rest: bool = False
     statistics: bool = False
+    calibrated: bool = False
+    """Whether a style's code gives the lips the range of its clip, see `lip_range`; needs ``statistics``."""
     lower: tuple[int, ...] = MESH64_LOWER
 
     @property

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from styletalk_core.errors import InputError
 from styletalk_core.models.compiled.numpy_style_encoder import style_windows
 from styletalk_core.models.content_encoder import ContentEncoder
-from styletalk_core.models.dimensions import OPENING, PRESSED, Dimensions
+from styletalk_core.models.dimensions import LIP_SIGNALS, OPENING, PRESSED, Dimensions
 from styletalk_core.models.dynamic_decoder import PartDecoder, PartState
+from styletalk_core.models.lip_range import with_range
 from styletalk_core.models.phone_windows import check_phones
 from styletalk_core.models.style_encoder import StyleEncoder
 from styletalk_core.phones import WINDOW
@@ -56,6 +57,10 @@ class StyleTalk(nn.Module):
     """Content encoder, style encoder and the two part decoders."""
 
     order: Tensor
+    lip_spread: Tensor
+    """(13, 13), if calibrated: see `lip_range`."""
+    lip_articulators: Tensor
+    """(13, 6), if calibrated."""
 
     def __init__(self, dimensions: Dimensions | None = None) -> None:
         super().__init__()
@@ -68,6 +73,9 @@ class StyleTalk(nn.Module):
         self.upper = PartDecoder(*common, *adaptive, len(d.upper), d.own_rest)
         self.lower = PartDecoder(*common, *adaptive, len(d.lower), d.own_rest)
         self.register_buffer("order", torch.tensor(d.upper + d.lower).argsort(), persistent=False)
+        if d.calibrated:
+            self.register_buffer("lip_spread", torch.eye(len(d.lower)))
+            self.register_buffer("lip_articulators", torch.zeros(len(d.lower), LIP_SIGNALS))
 
     @property
     def code_width(self) -> int:
@@ -128,7 +136,11 @@ class StyleTalk(nn.Module):
         """
         windows = torch.from_numpy(style_windows(clip.numpy(force=True), self.dimensions))
         code: Tensor = self.style_encoder(windows.to(self.order.device)).mean(dim=0)
-        return code
+        if not self.dimensions.calibrated:
+            return code
+        spread, articulators = (part.float().numpy(force=True) for part in (self.lip_spread, self.lip_articulators))
+        plain, motion = (part.numpy(force=True) for part in (code, clip))
+        return torch.from_numpy(with_range(plain, motion, spread, articulators, self.dimensions)).to(code)
 
 
 def in_style(moved: Tensor, mean: Tensor, std: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from styletalk_core.errors import CheckpointError, InputError
-from styletalk_core.models.dimensions import Dimensions
+from styletalk_core.models.dimensions import LIP_SIGNALS, Dimensions
 from styletalk_core.phones import PHONES
 
 FORMAT: Final = "styletalk-live/1"
@@ -129,6 +129,8 @@ def tensor_shapes(d: Dimensions) -> dict[str, Shape]:
             _add_linear(shapes, f"{name}.linear1", d.feed_forward, d.width)
     for part, outputs in (("upper", len(d.upper)), ("lower", len(d.lower))):
         _add_part(shapes, part, outputs, d)
+    if d.calibrated:
+        shapes |= {"lip_spread": (len(d.lower), len(d.lower)), "lip_articulators": (len(d.lower), LIP_SIGNALS)}
     return shapes
 
 

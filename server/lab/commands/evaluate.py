@@ -25,8 +25,10 @@ from styletalk_core.lab.evaluation.clip import SelfDrivenClip, read_clip
 from styletalk_core.lab.evaluation.critic import told_from_real
 from styletalk_core.lab.evaluation.fidelity import judge_renderer
 from styletalk_core.lab.evaluation.judgement import GENERATED, Judge, shortened
+from styletalk_core.lab.evaluation.rendered_styles import RenderedStyles
 from styletalk_core.lab.training.evaluation import mean
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.style_motion import StyleMotions
 from styletalk_core.library.styles import EMOTIONS, StyleLibrary
 from styletalk_core.models import checkpoint
@@ -41,6 +43,9 @@ _SHOWN: Final = (
 )  # fmt: skip
 _STYLED_FRAMES: Final = 300
 """Length of the part of each clip that is evaluated in every style."""
+
+_RENDERED_FRAMES: Final = 150
+"""Length of the part that is rendered in every emotion."""
 
 T = TypeVar("T")
 
@@ -140,6 +145,10 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
     if others:
         named = {args.motion_weights[0].stem: columns.pop(GENERATED), **columns}
         result["weights"] = columns = named
+    if args.rendered:
+        shares = _rendered_styles(judge, spoken, library)
+        result["rendered_styles"] = shares
+        result["mean"]["rendered_style_accuracy"] = round(sum(shares.values()) / len(shares), 3)
     if not args.json:
         _print({name: column["mean"] for name, column in columns.items()} | result["baselines"], _SHOWN)
         print(f"style_accuracy: of {len(EMOTIONS)} emotions x {len(clips)} clips")
@@ -165,6 +174,19 @@ def _judges(
             network, model, LipMap.of(model), tracker, args.future_frames, compose, motions, args.rendered
         )
     return judges
+
+
+def _rendered_styles(judge: Judge, clips: list[SelfDrivenClip], library: StyleLibrary) -> dict[str, float]:
+    """Share of the clips whose emotion is recognized in rendered and tracked video; each clip on another portrait."""
+    avatars = AvatarLibrary(None)
+    names = avatars.builtin_names()[: len(clips)]
+    styles = {name: library.get(name).within(MESH64) for name in EMOTIONS}
+    portraits = [RenderedStyles(styles, avatars.get(name), judge.tracker, judge.model) for name in names]
+    found = [
+        portraits[number % len(portraits)].recognized(judge.shown_in(shortened(clip, _RENDERED_FRAMES), styles))
+        for number, clip in enumerate(clips)
+    ]
+    return {name: round(sum(row[name] for row in found) / len(found), 3) for name in styles}
 
 
 def _each(paths: list[Path], work: Callable[[Path], T], skipped: dict[str, str]) -> Iterator[tuple[Path, T]]:

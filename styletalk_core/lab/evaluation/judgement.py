@@ -121,13 +121,16 @@ class Judge:
 
         The head of a style whose clip does not move it is left out.
         """
-        moved = self.motions.of_style(style)
-        decoded = [generate(self.network, clip.motion, style.coefficients, self.future) for clip in clips]
-        said = [self.compose(motion, clip, moved) for motion, clip in zip(decoded, clips, strict=True)]
+        said = [self.shown_in(clip, {style.name: style})[style.name] for clip in clips]
         own = of_motion(style.coefficients, style.pose, self.model)
         found = mean([ranges(of_motion(part.expression, part.pose, self.model), own) for part in said])
         still = head_range(style) < STILL_HEAD
         return {name: value for name, value in found.items() if not (still and name in HEAD_ARTICULATORS)}
+
+    def shown_in(self, clip: SelfDrivenClip, styles: Mapping[str, Style]) -> dict[str, ShownMotion]:
+        """Return what a call shows of a clip said in each style."""
+        decoded = {name: generate(self.network, clip.motion, s.coefficients, self.future) for name, s in styles.items()}
+        return {name: self.compose(decoded[name], clip, self.motions.of_style(s)) for name, s in styles.items()}
 
     def styles(self, clips: Sequence[SelfDrivenClip], styles: Mapping[str, Float]) -> "StyleFigures":
         """Evaluates every clip in every style, each given as real motion (L, 64)."""

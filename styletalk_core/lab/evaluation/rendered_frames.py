@@ -7,6 +7,7 @@ two faces, aligned at eyes and nose; no face recognition network is needed or sh
 Runs on: any thread; about 25 ms per frame.
 """
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -69,15 +70,8 @@ class Reenactment:
         Returns:
             The articulators (T, 11), or None if too few frames show a face.
         """
-        landmarks = np.full((len(expression), LANDMARKS, 3), np.nan, np.float32)
-        for frame, parts in enumerate(zip(expression, pose, gaze, blink, strict=True)):
-            with suppress(InputError):
-                landmarks[frame] = self._tracker.track_image(self._render(*parts))
-        if not np.isfinite(landmarks).any():
-            return None
-        scores, times = np.zeros((len(landmarks), BLENDSHAPES), np.float32), np.arange(len(landmarks)) / FPS
-        track = make_track(landmarks, scores, times, (SIZE, SIZE), 1)
-        return of_track(track, self._renderer.resting_face)
+        images = (self._render(*parts) for parts in zip(expression, pose, gaze, blink, strict=True))
+        return tracked_again(images, self._tracker, self._renderer.resting_face)
 
     def _render(self, expression: Float, pose: Float, gaze: Float, blink: float) -> Image:
         held = self._clip.motion.coefficients[self._clip.moments[0]]
@@ -105,6 +99,25 @@ class Reenactment:
             cpbd=float(np.mean(sharpness)),
             identity_similarity=float(np.mean(identities)) if identities else float("nan"),
         )
+
+
+def tracked_again(images: Iterable[Image], tracker: FaceTracker, shape: Float) -> Float | None:
+    """Tracks rendered frames (SIZE, SIZE, 3) at 30 fps.
+
+    Returns:
+        The articulators (T, 11) of a face of canonical ``shape`` (478, 3), or None if too few frames show one.
+    """
+    found = []
+    for image in images:
+        try:
+            found.append(tracker.track_image(image))
+        except InputError:
+            found.append(np.full((LANDMARKS, 3), np.nan, np.float32))
+    landmarks = np.stack(found)
+    if not np.isfinite(landmarks).any():
+        return None
+    scores, times = np.zeros((len(landmarks), BLENDSHAPES), np.float32), np.arange(len(landmarks)) / FPS
+    return of_track(make_track(landmarks, scores, times, (SIZE, SIZE), 1), shape)
 
 
 def _aligned(image: Image, landmarks: Float) -> Float:

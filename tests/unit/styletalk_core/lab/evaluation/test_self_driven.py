@@ -16,12 +16,14 @@ from styletalk_core.face.tracker import FaceTracker
 from styletalk_core.lab.evaluation.articulators import Comparison
 from styletalk_core.lab.evaluation.baselines import amplitude_jaw, mean_per_phone, still
 from styletalk_core.lab.evaluation.clip import SelfDrivenClip, frame_loudness, read_clip
-from styletalk_core.lab.evaluation.judgement import Judge, shortened
+from styletalk_core.lab.evaluation.judgement import Judge, ShownMotion, shortened
 from styletalk_core.lab.evaluation.rendered_frames import Reenactment
+from styletalk_core.lab.evaluation.rendered_styles import RenderedStyles
 from styletalk_core.lab.evaluation.style_classifier import StyleClassifier
 from styletalk_core.lab.training.clips import shift
 from styletalk_core.lab.training.evaluation import generate, judge, mean
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.style_motion import StyleMotions
 from styletalk_core.library.styles import EMOTIONS, StyleLibrary
 from styletalk_core.models import checkpoint
@@ -100,6 +102,24 @@ def test_rendered_motion_is_tracked_again(clip: SelfDrivenClip) -> None:
     assert again is not None
     figures = Comparison(again, clip.seen, np.ones(len(again), np.bool_), 0).figures()
     assert figures["opening_correlation"] > 0.9 and 0.7 < figures["opening_range"] < 1.3
+
+
+def test_a_style_is_recognized_on_a_portrait() -> None:
+    """The real motion of the styles, drawn and tracked again; styles that are mistaken for each other are told."""
+    library, model = StyleLibrary(None), FaceModel.load()
+    styles = {name: library.get(name) for name in ("happy", "angry", "surprised")}
+    with FaceTracker() as tracker:
+        portrait = RenderedStyles(styles, AvatarLibrary(None).get("clara"), tracker, model)
+        shown = {name: played(style.coefficients[:40]) for name, style in styles.items()}
+        assert portrait.recognized(shown) == dict.fromkeys(styles, True)
+        swapped = {"happy": shown["angry"], "angry": shown["happy"]}
+        assert not any(portrait.recognized(swapped).values())
+
+
+def played(expression: np.ndarray) -> ShownMotion:
+    """A motion without head, gaze and blinks."""
+    pose, gaze, blink = (np.zeros((len(expression), size), np.float32) for size in (6, 2, 1))
+    return ShownMotion(expression, pose, gaze, blink[:, 0])
 
 
 def test_the_classifier_knows_real_styles_that_it_has_not_seen() -> None:
