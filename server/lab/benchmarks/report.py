@@ -163,6 +163,8 @@ README: Final = (
         f"{{{_MEAN}[brows_range]:.2f}} / {{{_MEAN}[head_pitch_range]:.2f}}"),
     Row("emotions recognized in generated motion, of eight", "quality",
         f"{{{_MEAN}[style_accuracy]:.0%}}, by a classifier trained on real clips"),
+    Row("emotions recognized in rendered video, tracked again", "quality",
+        f"{{{_MEAN}[rendered_style_accuracy]:.0%}}"),
 )  # fmt: skip
 _METRICS: Final = {
     "opening_correlation": "mouth opening, correlation",
@@ -331,10 +333,11 @@ def articulated(machine: Machine) -> str:
 
 
 def ranges_of_styles(machine: Machine) -> str:
-    """Range of every articulator in every preset, over people never seen; a dash where it was not measured."""
+    """Range of every articulator in every preset, over people never seen, and closed lips; a dash if not measured."""
     found = machine.entries["quality"]["self_driven"][UNSEEN].get("style_ranges", {})
-    rows = [[style, *(_value(row, name) for name in ARTICULATORS)] for style, row in found.items()]
-    return table(["", *(name.replace("_", " ") for name in ARTICULATORS)], rows)
+    figures = {name: name.replace("_", " ") for name in ARTICULATORS} | {"silence_closed": "long silences closed"}
+    rows = [[style, *(_value(row, name) for name in figures)] for style, row in found.items()]
+    return table(["", *figures.values()], rows)
 
 
 def said_in_styles(machine: Machine) -> str:

@@ -18,7 +18,7 @@ from styletalk_core.lab.evaluation.clip import SelfDrivenClip
 from styletalk_core.lab.evaluation.rendered_frames import Reenactment
 from styletalk_core.lab.evaluation.style_classifier import StyleClassifier
 from styletalk_core.lab.training.clips import MotionClip, shift
-from styletalk_core.lab.training.evaluation import best_correlation, generate, judge, mean
+from styletalk_core.lab.training.evaluation import best_correlation, closed_in_silence, generate, judge, mean
 from styletalk_core.lab.training.lips import LipMap
 from styletalk_core.library.style_motion import STILL_HEAD, StyleMotion, StyleMotions, head_range
 from styletalk_core.library.styles import Style
@@ -119,13 +119,19 @@ class Judge:
     def style_ranges(self, clips: Sequence[SelfDrivenClip], style: Style) -> Figures:
         """Return the range of every articulator of clips said in a style, against the style's own clip.
 
-        The head of a style whose clip does not move it is left out.
+        Also the share of the frames of long silences in which the lips are closed. The head of a style whose clip does
+        not move it is left out.
         """
         said = [self.shown_in(clip, {style.name: style})[style.name] for clip in clips]
         own = of_motion(style.coefficients, style.pose, self.model)
         found = mean([ranges(of_motion(part.expression, part.pose, self.model), own) for part in said])
+        rows = [{"silence_closed": self._silent_lips(*pair)} for pair in zip(said, clips, strict=True)]
+        found |= mean(rows)
         still = head_range(style) < STILL_HEAD
         return {name: value for name, value in found.items() if not (still and name in HEAD_ARTICULATORS)}
+
+    def _silent_lips(self, shown: ShownMotion, clip: SelfDrivenClip) -> float:
+        return closed_in_silence(self.lips.opening(shown.expression), ~spoken_frames(clip.motion))
 
     def shown_in(self, clip: SelfDrivenClip, styles: Mapping[str, Style]) -> dict[str, ShownMotion]:
         """Return what a call shows of a clip said in each style."""

@@ -113,7 +113,7 @@ def judge(found: Array, clip: MotionClip, lips: LipMap) -> MotionFigures:
         lip_error_still_px=_distance(np.zeros_like(true_points), true_points),
         closure_recall=recall,
         closure_precision=precision,
-        silence_closed=_closed_in_silence(opening, heard == SIL_INDEX),
+        silence_closed=closed_in_silence(opening, heard == SIL_INDEX),
         jitter_ratio=float(jitter / (true_jitter + 1e-9)),
     )
 
@@ -147,7 +147,8 @@ def closure_scores(opening: Array, heard: NDArray[np.int64]) -> tuple[float, flo
     return (float(np.mean(recall)) if recall else np.nan, float(np.mean(closures)) if closures else np.nan)
 
 
-def _closed_in_silence(opening: Array, silent: NDArray[np.bool_]) -> float:
+def closed_in_silence(opening: Array, silent: NDArray[np.bool_]) -> float:
+    """Return the share of the frames (T,) of long silences in which the lips are closed; NaN without such a silence."""
     spans = [opening[begin + 2 : end - 2] for begin, end in _runs(silent) if end - begin > _LONG_SILENCE]
     return float(np.mean(np.concatenate(spans) < CLOSED)) if spans else np.nan
 

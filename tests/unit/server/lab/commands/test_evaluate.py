@@ -47,6 +47,7 @@ def test_a_folder_is_judged_beside_three_baselines(folder: Path, capsys: pytest.
     assert still["lip_error_px"] == pytest.approx(result["mean"]["lip_error_still_px"])
     assert len(result["styles"]["recognized"]) == 8 and 0 <= result["mean"]["style_accuracy"] <= 1
     assert result["style_ranges"]["sad"]["opening"] > 0 and "animated" in result["style_ranges"]
+    assert set(result["style_ranges"]["neutral"]) >= {"opening", "brows", "silence_closed"}
     assert set(result["styles"]) == {"recognized", "closure_recall", "opening_std_ratio"}
     assert len(result["styles"]["opening_std_ratio"]) == 8 and min(result["styles"]["opening_std_ratio"].values()) > 0
     reasons = {"mute": "contains no audio", "faceless": "no face", "short": "of 3 frames", "broken": "not a readable"}
