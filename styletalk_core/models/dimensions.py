@@ -37,7 +37,7 @@ class Dimensions:
     own_rest: bool = False
     statistics: bool = False
     calibrated: bool = False
-    """Whether a style's code gives the lips the range of its clip, see `lip_range`; needs ``statistics``."""
+    """Whether a style's code ends with gains of the lips, see `lip_range`; needs ``statistics``."""
     lower: tuple[int, ...] = MESH64_LOWER
 
     @property
@@ -53,4 +53,4 @@ class Dimensions:
     @property
     def code_width(self) -> int:
         """Width C of a style code."""
-        return self.width + 2 * self.coefficients * self.statistics
+        return self.width + 2 * self.coefficients * self.statistics + LIP_SIGNALS * self.calibrated

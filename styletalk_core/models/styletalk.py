@@ -20,7 +20,7 @@ from styletalk_core.models.compiled.numpy_style_encoder import style_windows
 from styletalk_core.models.content_encoder import ContentEncoder
 from styletalk_core.models.dimensions import LIP_SIGNALS, OPENING, PRESSED, Dimensions
 from styletalk_core.models.dynamic_decoder import PartDecoder, PartState
-from styletalk_core.models.lip_range import with_range
+from styletalk_core.models.lip_range import log_gains
 from styletalk_core.models.phone_windows import check_phones
 from styletalk_core.models.style_encoder import StyleEncoder
 from styletalk_core.phones import WINDOW
@@ -38,6 +38,8 @@ class StyleState:
     """(B, 64): mean of the style clip if the code contains it, else zero."""
     std: Tensor
     """(B, 64): deviation of the style clip if the code contains it, else one."""
+    widening: Tensor
+    """(B, 13, 13) added to the lower face, see `lip_range`; zero if the network is not calibrated."""
 
     @staticmethod
     def join(states: "Sequence[StyleState]") -> "StyleState":
@@ -50,6 +52,7 @@ class StyleState:
             PartState.join([state.lower for state in states]),
             torch.cat([state.mean for state in states]),
             torch.cat([state.std for state in states]),
+            torch.cat([state.widening for state in states]),
         )
 
 
@@ -60,6 +63,8 @@ class StyleTalk(nn.Module):
     lip_spread: Tensor
     """(13, 13), if calibrated: see `lip_range`."""
     lip_articulators: Tensor
+    """(13, 6), if calibrated."""
+    lip_back: Tensor
     """(13, 6), if calibrated."""
 
     def __init__(self, dimensions: Dimensions | None = None) -> None:
@@ -76,6 +81,7 @@ class StyleTalk(nn.Module):
         if d.calibrated:
             self.register_buffer("lip_spread", torch.eye(len(d.lower)))
             self.register_buffer("lip_articulators", torch.zeros(len(d.lower), LIP_SIGNALS))
+            self.register_buffer("lip_back", torch.zeros(len(d.lower), LIP_SIGNALS))
 
     @property
     def code_width(self) -> int:
@@ -90,9 +96,18 @@ class StyleTalk(nn.Module):
         learnt = code[:, : d.width]
         mean, std = code.new_zeros(len(code), d.coefficients), code.new_ones(len(code), d.coefficients)
         if d.statistics:
-            mean, deviation = code[:, d.width :].chunk(2, dim=1)
+            mean, deviation = code[:, d.width : d.width + 2 * d.coefficients].chunk(2, dim=1)
             std = deviation.exp()
-        return StyleState(code, self.upper.mix(learnt), self.lower.mix(learnt), mean, std)
+        return StyleState(code, self.upper.mix(learnt), self.lower.mix(learnt), mean, std, self._widening(code, std))
+
+    def _widening(self, code: Tensor, std: Tensor) -> Tensor:
+        """`lip_range.widening` of codes (B, C) with deviations (B, 64)."""
+        lower = list(self.dimensions.lower)
+        if not self.dimensions.calibrated:
+            return code.new_zeros(len(code), len(lower), len(lower))
+        gains, deviation = code[:, -LIP_SIGNALS:].expm1(), std[:, lower]
+        more = torch.einsum("ka,ba,la->bkl", self.lip_back, gains, self.lip_articulators)
+        return more * deviation[:, None, :] / deviation[:, :, None]
 
     def decode(self, phones: Tensor, state: StyleState) -> Tensor:
         """Decodes the centre frame of each phone window.
@@ -119,7 +134,10 @@ class StyleTalk(nn.Module):
     def express(self, windows: Tensor, state: StyleState) -> Tensor:
         """Like `decode`, for validated windows (B, N, 11) or (B, N, 11, 41): (B, N, 64)."""
         content = self.content_encoder(windows)
-        coefficients = torch.cat([self.upper(content, state.upper), self.lower(content, state.lower)], dim=-1)
+        lower = self.lower(content, state.lower)
+        if self.dimensions.calibrated:
+            lower = lower + lower @ state.widening.mT.to(lower.dtype)
+        coefficients = torch.cat([self.upper(content, state.upper), lower], dim=-1)
         coefficients = coefficients[..., self.order].float()
         if self.dimensions.statistics:
             coefficients = in_style(coefficients, state.mean[:, None], state.std[:, None])
@@ -140,7 +158,8 @@ class StyleTalk(nn.Module):
             return code
         spread, articulators = (part.float().numpy(force=True) for part in (self.lip_spread, self.lip_articulators))
         plain, motion = (part.numpy(force=True) for part in (code, clip))
-        return torch.from_numpy(with_range(plain, motion, spread, articulators, self.dimensions)).to(code)
+        gains = log_gains(plain, motion, spread, articulators, self.dimensions)
+        return torch.cat([code, torch.from_numpy(gains).to(code)])
 
 
 def in_style(moved: Tensor, mean: Tensor, std: Tensor) -> Tensor:

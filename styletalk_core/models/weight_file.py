@@ -130,7 +130,8 @@ def tensor_shapes(d: Dimensions) -> dict[str, Shape]:
     for part, outputs in (("upper", len(d.upper)), ("lower", len(d.lower))):
         _add_part(shapes, part, outputs, d)
     if d.calibrated:
-        shapes |= {"lip_spread": (len(d.lower), len(d.lower)), "lip_articulators": (len(d.lower), LIP_SIGNALS)}
+        lips = (len(d.lower), LIP_SIGNALS)
+        shapes |= {"lip_spread": (len(d.lower), len(d.lower)), "lip_articulators": lips, "lip_back": lips}
     return shapes
 
 

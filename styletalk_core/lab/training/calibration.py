@@ -34,6 +34,8 @@ from styletalk_core.models.styletalk import StyleTalk
 _MIN_FRAMES: Final = 60
 _FUTURE: Final = 2
 _CLIPS: Final = 40
+_RANK: Final = 1e-2
+"""Directions that hardly move an articulator stay as they are."""
 
 Float = NDArray[np.float32]
 
@@ -83,12 +85,20 @@ def calibrated(model: StyleTalk, clips: Sequence[MotionClip], styles: Sequence[F
     )
     weights = {name: value for name, value in model.state_dict().items() if name in plain.state_dict()}
     plain.load_state_dict(weights)
+    articulators = lips.articulators[list(model.dimensions.lower)]
     measured = {
         "lip_spread": spread(plain, clips, styles),
-        "lip_articulators": lips.articulators[list(model.dimensions.lower)],
+        "lip_articulators": articulators,
+        "lip_back": _back(articulators, styles),
     }
     result.load_state_dict(weights | {name: torch.from_numpy(value) for name, value in measured.items()})
     return result
+
+
+def _back(articulators: Float, styles: Sequence[Float]) -> Float:
+    """Coefficients of the lower face (13, A) that move one of the articulators (13, A) each, as usual ones do."""
+    usual = np.mean([style[:, : len(articulators)].std(axis=0) for style in styles], axis=0)[:, None]
+    return np.asarray(usual * np.linalg.pinv((articulators * usual).T, rcond=_RANK), np.float32)
 
 
 def spread(model: StyleTalk, clips: Sequence[MotionClip], styles: Sequence[Float]) -> Float:

@@ -33,7 +33,8 @@ from styletalk_core.models.compiled.numpy_style_encoder import encode_style
 from styletalk_core.models.compiled.numpy_transformer import sinusoid_positions
 from styletalk_core.models.compiled.packed import PackedLinear, pack, spec
 from styletalk_core.models.compiled.tile_kernel import STEPS, Kernel, machine_code
-from styletalk_core.models.dimensions import OPENING, PRESSED
+from styletalk_core.models.dimensions import LIP_SIGNALS, OPENING, PRESSED
+from styletalk_core.models.lip_range import widening
 from styletalk_core.models.phone_windows import probability_columns
 from styletalk_core.models.style_mixing import PartStyles
 from styletalk_core.models.weight_file import Tensors, Weights
@@ -58,6 +59,8 @@ class CompiledState:
     """(B, 64): mean of the style clip if the code contains it, else zero."""
     std: Float
     """(B, 64): standard deviation of the style clip if the code contains it, else one."""
+    widening: Float
+    """(B, 13, 13) added to the lower face, see `lip_range`; zero if the network is not calibrated."""
     weights: tuple[PackedLinear, ...]
 
 
@@ -107,8 +110,13 @@ class CompiledStyleTalk:
         rest, reach = np.zeros((2, len(code), d.coefficients), np.float32)
         reach += 1
         if d.statistics:
-            mean, deviation = np.split(code[:, d.width :], 2, axis=1)
-            rest, reach = mean, np.exp(deviation)
+            rest, deviation = np.split(code[:, d.width : d.width + 2 * d.coefficients], 2, axis=1)
+            reach = np.exp(deviation)
+        lower = list(d.lower)
+        wider = np.zeros((len(code), len(lower), len(lower)), np.float32)
+        if d.calibrated:
+            lips = self._weights.tensors
+            wider = widening(code[:, -LIP_SIGNALS:], reach[:, lower], lips["lip_articulators"], lips["lip_back"])
         return CompiledState(
             np.array([[[one.address for one in style] for style in part.first] for part in parts], np.intp),
             np.stack([part.target for part in parts]),
@@ -116,6 +124,7 @@ class CompiledStyleTalk:
             (parts[0].rest, parts[1].rest),
             rest,
             reach,
+            wider,
             tuple(one for part in parts for style in part.first for one in style),
         )
 
@@ -131,6 +140,7 @@ class CompiledStyleTalk:
             (np.concatenate(upper), np.concatenate(lower)),
             np.concatenate([state.mean for state in states]),
             np.concatenate([state.std for state in states]),
+            np.concatenate([state.widening for state in states]),
             tuple(weights for state in states for weights in state.weights),
         )
 
@@ -184,6 +194,8 @@ class CompiledStyleTalk:
             + state.part_rest[index]
             for index, part in enumerate(self._parts)
         ]
+        if self._weights.dimensions.calibrated:
+            moved[1] = moved[1] + np.einsum("bkl,bl->bk", state.widening, moved[1])
         coefficients = np.concatenate(moved, axis=1)[:, self._order]
         return _in_style(coefficients, state) if self._weights.dimensions.statistics else coefficients
 

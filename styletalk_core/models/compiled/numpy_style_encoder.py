@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from styletalk_core.errors import InputError
 from styletalk_core.models.compiled.numpy_transformer import encoder_layer, linear, sinusoid_positions, softmax
 from styletalk_core.models.dimensions import Dimensions
-from styletalk_core.models.lip_range import with_range
+from styletalk_core.models.lip_range import log_gains
 from styletalk_core.models.weight_file import Weights
 from styletalk_core.phones import FPS
 
@@ -37,7 +37,9 @@ def encode_style(clip: Float, weights: Weights) -> Float:
         known = _statistics(windows)
         code = np.concatenate([code + linear(tensors, "style_encoder.statistics", known), known], axis=1)
     mean = np.asarray(code.mean(axis=0), np.float32)
-    return with_range(mean, clip, tensors["lip_spread"], tensors["lip_articulators"], d) if d.calibrated else mean
+    if not d.calibrated:
+        return mean
+    return np.append(mean, log_gains(mean, clip, tensors["lip_spread"], tensors["lip_articulators"], d))
 
 
 def style_windows(clip: Float, dimensions: Dimensions) -> Float:

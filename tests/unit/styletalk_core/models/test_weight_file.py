@@ -17,7 +17,11 @@ SMALL = Dimensions(width=64, heads=4, feed_forward=128, layers=2, phone_embeddin
 
 @pytest.mark.parametrize(
     "dimensions",
-    [SMALL, replace(SMALL, statistics=True, own_rest=True), replace(SMALL, layers=1, experts=3, lower=BFM64_LOWER)],
+    [
+        SMALL,
+        replace(SMALL, statistics=True, calibrated=True, own_rest=True),
+        replace(SMALL, layers=1, experts=3, lower=BFM64_LOWER),
+    ],
 )
 def test_the_shapes_are_those_of_the_network(dimensions: Dimensions) -> None:
     state = StyleTalk(dimensions).state_dict()

@@ -32,6 +32,9 @@ def plain_model(dimensions: Dimensions) -> StyleTalk:
     torch.manual_seed(0)
     model = StyleTalk(dimensions).eval()
     model.content_encoder.project.weight.data.mul_(3)
+    if dimensions.calibrated:
+        model.lip_articulators.normal_(std=0.2)
+        model.lip_back.normal_(std=0.2)
     return model
 
 
@@ -62,8 +65,14 @@ def plain_frames(model: StyleTalk, phones: NDArray[np.float32], codes: NDArray[n
 @pytest.mark.parametrize("kernel", KERNELS, ids=str)
 @pytest.mark.parametrize(
     "dimensions",
-    [SMALL, replace(SMALL, layers=1), replace(SMALL, layers=2, own_rest=True), replace(SMALL, statistics=True)],
-    ids=["3", "1", "2, rest", "statistics"],
+    [
+        SMALL,
+        replace(SMALL, layers=1),
+        replace(SMALL, layers=2, own_rest=True),
+        replace(SMALL, statistics=True),
+        replace(SMALL, statistics=True, calibrated=True),
+    ],
+    ids=["3", "1", "2, rest", "statistics", "calibrated"],
 )
 def test_compiled_frames_equal_plain_ones(dimensions: Dimensions, kernel: Kernel) -> None:
     model = plain_model(dimensions)

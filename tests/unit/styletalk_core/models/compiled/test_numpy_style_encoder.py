@@ -20,10 +20,12 @@ SMALL = Dimensions(width=64, heads=4, feed_forward=128, layers=2, style_frames=4
 
 
 @pytest.mark.parametrize("frames", [30, 48, 49, 200])
-@pytest.mark.parametrize("statistics", [False, True])
-def test_a_code_is_that_of_the_network(frames: int, statistics: bool) -> None:
+@pytest.mark.parametrize(("statistics", "calibrated"), [(False, False), (True, False), (True, True)])
+def test_a_code_is_that_of_the_network(frames: int, statistics: bool, calibrated: bool) -> None:
     torch.manual_seed(frames)
-    model = StyleTalk(replace(SMALL, statistics=statistics)).eval()
+    model = StyleTalk(replace(SMALL, statistics=statistics, calibrated=calibrated)).eval()
+    if calibrated:
+        model.lip_articulators.normal_()
     clip = np.random.default_rng(frames).normal(size=(frames, 64)).astype(np.float32)
     expected = model.encode_style(torch.from_numpy(clip)).numpy()
     assert expected.std() > 0.1
