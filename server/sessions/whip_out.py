@@ -15,7 +15,7 @@ from urllib.parse import quote, urljoin
 import httpx
 from aiortc import RTCSessionDescription
 
-from server.endpoint import CONNECT_SECONDS, PATIENCE_SECONDS
+from server.tts.endpoint import CONNECT_SECONDS, PATIENCE_SECONDS
 from server.sessions.live_session import LiveSession
 from server.sessions.viewers import Viewer
 from server.webrtc.aiortc_patches import NoMediaPort
