@@ -4,20 +4,25 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from styletalk_core.errors import InputError
 from styletalk_core.models.checkpoint import renderer_from_official
-from styletalk_core.models.pirenderer import PIRenderer, RendererDimensions, motion_windows, warp
+from styletalk_core.models.pirenderer import RADIUS, PIRenderer, RendererDimensions, motion_windows, warp
+from styletalk_core.rendering.motion_window import MotionWindow
 from tests.equivalence.make_golden import (
+    OFFICIAL_TINY_RENDERER,
     TINY_RENDERER,
     golden_excess,
     official_renderer_excess,
     renderer_inputs,
     renderer_outputs,
     seeded,
+    stored_weights,
 )
 from tests.equivalence.rounding import rounding_bounds
 
@@ -68,6 +73,21 @@ def test_a_frame_looks_the_same_in_any_batch(renderer: PIRenderer) -> None:
 def test_renderer_equals_the_official_one() -> None:
     for name, excess in official_renderer_excess(OFFICIAL).items():
         assert excess <= 1, f"{name} is off by {excess:.2g} times what rounding explains"
+
+
+@needs_official
+@torch.inference_mode()
+def test_a_stream_of_motion_gives_the_official_window_and_image() -> None:
+    """Motion frames pushed one by one, the renderer waiting for all 13 future ones."""
+    stored = load_file(OFFICIAL / "pirenderer_official_tiny.safetensors")
+    model = renderer_from_official(stored_weights(stored), OFFICIAL_TINY_RENDERER, "official tiny")
+    for image, motion, wanted in zip(stored["in.image"], stored["in.motion"], stored["out.fake_image"], strict=True):
+        window = MotionWindow(RADIUS)
+        for frame in motion.T.numpy():
+            cut = window.push(frame)
+        np.testing.assert_array_equal(cut, motion.numpy())
+        drawn = model.render(model.prepare(image), torch.from_numpy(cut)[None])[0]
+        assert float((drawn - wanted.float()).abs().max()) < 2e-3
 
 
 @needs_official
