@@ -92,7 +92,7 @@ def aligned(portrait: Portrait) -> tuple[Image, Float]:
     height, width = image.shape[:2]
     left, top, side = aligned_square(portrait.landmarks, height, fitted.five_points, fitted.aligned)
     margins = (max(-top, 0), max(top + side - height, 0), max(-left, 0), max(left + side - width, 0))
-    whole = cv2.copyMakeBorder(image, *margins, cv2.BORDER_REPLICATE)
+    whole = cv2.copyMakeBorder(image, *margins, cv2.BORDER_REFLECT_101)
     cut = whole[max(top, 0) : max(top, 0) + side, max(left, 0) : max(left, 0) + side]
     method = cv2.INTER_AREA if side > SIDE else cv2.INTER_CUBIC
     photo = np.asarray(cv2.resize(cut, (SIDE, SIDE), interpolation=method), np.uint8)

@@ -9,6 +9,7 @@ Runs on: the main thread.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -55,9 +56,8 @@ def measure_costs(device: str, size: int, counts: list[int], weights: str = "") 
     costs: list[FrameCost] = []
     for count in counts:
         slots = list(range(count))
-        for engine in (mesh, paper):
-            for slot in slots:
-                engine.open(slot, engine.avatars[slot % len(engine.avatars)], CONVERSATIONAL, 1.0)
+        for engine, slot in product((mesh, paper), slots):
+            engine.open(slot, engine.avatars[slot % len(engine.avatars)], CONVERSATIONAL, 1.0)
         windows = np.random.default_rng(0).dirichlet(np.full(len(PHONES), 0.05), (count, WINDOW)).astype(np.float32)
         expression = mesh.decode(slots, windows)
         pose, gaze, blink = (np.zeros((count, *shape), np.float32) for shape in ((6,), (2,), ()))
@@ -68,9 +68,8 @@ def measure_costs(device: str, size: int, counts: list[int], weights: str = "") 
             _timed(MESH, slots, mesh, partial(mesh.render, slots, expression, pose, gaze, blink)),
             _timed(PIRENDERER, slots, paper, partial(paper.render, slots[drawn], *motion), len(slots[drawn])),
         ]
-        for engine in (mesh, paper):
-            for slot in slots:
-                engine.close(slot)
+        for engine, slot in product((mesh, paper), slots):
+            engine.close(slot)
     return costs
 
 

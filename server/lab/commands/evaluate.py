@@ -21,10 +21,11 @@ from styletalk_core.errors import InputError
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.spaces import MESH64
 from styletalk_core.face.tracker import FaceTracker
+from styletalk_core.lab.evaluation.baselines import BASELINES
 from styletalk_core.lab.evaluation.clip import SelfDrivenClip, read_clip
 from styletalk_core.lab.evaluation.critic import told_from_real
 from styletalk_core.lab.evaluation.fidelity import judge_renderer
-from styletalk_core.lab.evaluation.judgement import GENERATED, Judge, shortened
+from styletalk_core.lab.evaluation.judgement import GENERATED, Judge, StyleFigures, shortened
 from styletalk_core.lab.evaluation.rendered_styles import RenderedStyles
 from styletalk_core.lab.training.evaluation import mean
 from styletalk_core.lab.training.lips import LipMap
@@ -127,13 +128,10 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
     emotions = {name: library.get(name).within(MESH64).coefficients for name in EMOTIONS}
     presets = [library.get(name).within(MESH64) for name in library.builtin_names()]
     ranges = {style.name: _plain(judge.style_ranges(spoken, style)) for style in presets}
-    columns: dict[str, dict[str, Any]] = {}
-    for name, one in {GENERATED: judge, **others}.items():
-        styles = one.styles(spoken, emotions)
-        columns[name] = {
-            "mean": _plain(mean(rows.pop(name))) | {"style_accuracy": round(styles.accuracy, 3)},
-            "styles": {figure: _plain(of_styles) for figure, of_styles in asdict(styles).items()},
-        }
+    columns = {
+        name: _column(rows.pop(name), one.styles(spoken, emotions))
+        for name, one in {GENERATED: judge, **others}.items()
+    }
     result = {
         "clips": clips,
         **columns[GENERATED],
@@ -155,17 +153,26 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
     return result
 
 
+def _column(rows: list[dict[str, float]], styles: StyleFigures) -> dict[str, Any]:
+    """Return the means of a network's figures over the clips, and its figures of styles."""
+    return {
+        "mean": _plain(mean(rows)) | {"style_accuracy": round(styles.accuracy, 3)},
+        "styles": {figure: _plain(of_styles) for figure, of_styles in asdict(styles).items()},
+    }
+
+
 def _judges(
     args: argparse.Namespace, library: StyleLibrary, model: FaceModel, tracker: FaceTracker
 ) -> dict[str, Judge]:
     """Return a judge for each network by its file's name, the first one under `GENERATED`.
 
     Raises:
-        InputError: weights cannot be used, or two files have the same name.
+        InputError: weights cannot be used, or two columns of the table would have the same name.
     """
     paths = args.motion_weights or [MOTION_WEIGHTS]
-    if len({path.stem for path in paths}) < len(paths):
-        raise InputError("--motion-weights were given twice by the same name; rename one of the files")
+    names = [*BASELINES, GENERATED, *(path.stem for path in paths)]
+    if len(set(names)) < len(names):
+        raise InputError("two columns of the table would have the same name; rename a file of --motion-weights")
     judges: dict[str, Judge] = {}
     for path in paths:
         network = checkpoint.model_of(read_motion_weights(path))
