@@ -45,6 +45,7 @@ def make_service(config: ServerConfig) -> "Service":
     """
     from server.catalogue import LibraryCatalogue
     from server.service import Service
+    from server.sessions.virtual_camera import check_installed
     from server.tts.choice import open_voice
     from styletalk_core.library.avatars import AvatarLibrary
     from styletalk_core.library.backgrounds import BackgroundLibrary
@@ -62,6 +63,8 @@ def make_service(config: ServerConfig) -> "Service":
     service = Service(config, worker, catalogue, MESH64 if motion is None else motion.dimensions.space)
     if config.c2pa_certificate:
         service.certificate()
+    if config.virtual_camera:
+        check_installed()
     return service
 
 

@@ -18,13 +18,22 @@ from streaming.scheduling.plan import SIZES
 from styletalk_core.errors import InputError
 
 ENVIRONMENT_PREFIX = "STYLETALK_SERVE_"
-HTTP, WEB_SOCKET = ("http://", "https://"), ("ws://", "wss://")
+HTTP, WEB_SOCKET, RTMP = ("http://", "https://"), ("ws://", "wss://"), ("rtmp://", "rtmps://")
 ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 SESSION_MINUTES, SESSIONS_PER_ADDRESS, DRAIN_SECONDS = 120, 4, 60
 """Defaults of a server that listens beyond loopback."""
 MAX_RENDERER_FRAMES = 13
 """Future frames in the window of the paper's renderer."""
-SECRETS = ("api_key", "turn_secret", "voice_key", "chat_key", "transcription_key", "realtime_key", "whip_out_key")
+SECRETS = (
+    "api_key",
+    "turn_secret",
+    "voice_key",
+    "chat_key",
+    "transcription_key",
+    "realtime_key",
+    "whip_out_key",
+    "rtmp_out",
+)
 CHAT_PROMPT = (
     "You are a friendly presenter who talks with a person in a video call. Everything you write is spoken aloud: "
     "answer in one to three short sentences of plain text. Show with set_style how you feel about what you say."
@@ -73,6 +82,8 @@ class ServerConfig:
         realtime_key, realtime_model, realtime_voice: API key, model and voice of that server.
         whip_out: WHIP server that every presenter is published to; {presenter} in it is the presenter's name.
         whip_out_key: bearer token for that server.
+        rtmp_out: RTMP stream, "rtmp://HOST/live/KEY", that every presenter is sent to; {presenter} likewise.
+        virtual_camera: camera of this machine that shows the presenter: "auto", or its name.
         c2pa_certificate, c2pa_key: PEM files that sign recordings; without them a test certificate does.
     """
 
@@ -119,6 +130,8 @@ class ServerConfig:
     realtime_voice: str = ""
     whip_out: str = ""
     whip_out_key: str = field(default="", repr=False)
+    rtmp_out: str = field(default="", repr=False)
+    virtual_camera: str = ""
     c2pa_certificate: str = ""
     c2pa_key: str = ""
 
@@ -161,6 +174,8 @@ class ServerConfig:
             raise InputError(
                 f"--whip-out takes an address that begins with {' or '.join(HTTP)}, not {self.whip_out!r}."
             )
+        if self.rtmp_out and not self.rtmp_out.startswith(RTMP):
+            raise InputError(f"--rtmp-out takes an address that begins with {' or '.join(RTMP)}.")
         if self.chat_url and self.realtime_url:
             raise InputError("Give --chat-url or --realtime-url, not both.")
         if self.chat_url and not self.transcription_url and not self.vosk_model:
@@ -271,6 +286,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--whip-out", metavar="URL", help="WHIP server to publish presenters to; {presenter} is the name"
     )
     parser.add_argument("--whip-out-key-file", metavar="FILE", help="file with the bearer token for that server")
+    parser.add_argument("--rtmp-out", metavar="URL", help="RTMP stream to send presenters to; {presenter} is the name")
+    parser.add_argument("--virtual-camera", metavar="NAME", help="camera of this machine to show a presenter, or auto")
     parser.add_argument("--c2pa-certificate", metavar="FILE.pem", help="certificate chain that signs recordings (C2PA)")
     parser.add_argument("--c2pa-key", metavar="FILE.pem", help="its private key, P-256")
     parser.add_argument("--config", metavar="FILE.toml", help="settings file")

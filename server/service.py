@@ -20,7 +20,6 @@ from server.protocol.events import ServerDraining
 from server.provenance.certificate import Certificate, own_test_certificate
 from server.sessions.captions import CaptionModel
 from server.sessions.clients import Clients
-from server.sessions.whip_out import WhipTarget
 from server.tts.choice import open_voice
 from server.tts.voice import Voice
 from server.webrtc import turn
@@ -109,11 +108,6 @@ class Service:
         if self.config.c2pa_certificate:
             return Certificate.read(Path(self.config.c2pa_certificate), Path(self.config.c2pa_key))
         return own_test_certificate(user_folder("provenance"))
-
-    @property
-    def whip_target(self) -> WhipTarget | None:
-        """The server that every presenter is published to."""
-        return WhipTarget(self.config.whip_out, self.config.whip_out_key) if self.config.whip_out else None
 
     def plan(self) -> LatencyPlan:
         """Return the parts of the delay of a call that starts now."""

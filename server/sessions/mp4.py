@@ -21,6 +21,8 @@ Preset = Literal["superfast", "ultrafast"]
 _RATE_FACTORS: Final[dict[Preset, str]] = {"superfast": "22", "ultrafast": "21"}
 """Constant rate factors at which a face of 512 x 512 px has 44 dB PSNR. Compared with "veryfast" at 18, "superfast"
 takes two thirds of the time and 1.5 times the space; "ultrafast" a third of the time and four times the space."""
+KEY_FRAME_SECONDS: Final = 2
+"""Longest time between key frames of a stream, from which a viewer can begin."""
 _ENCODER_THREADS: Final = 2
 """Fixed, so that the same frames give the same file on every machine."""
 
@@ -29,17 +31,25 @@ class Mp4Writer:
     """One MP4 file, complete once it is closed.
 
     Args:
-        path: an .mp4 file.
+        path: an .mp4 file, or with the container "flv" the URL of an RTMP stream.
         width, height: of the frames, in pixels.
         preset: of the encoder; live recording uses the fast one.
+        container: "flv" is for streams that are watched while they are written.
     """
 
-    def __init__(self, path: Path, width: int, height: int, preset: Preset = "superfast") -> None:
-        self._container = av.open(str(path), "w", format="mp4")
+    def __init__(
+        self,
+        path: Path | str,
+        width: int,
+        height: int,
+        preset: Preset = "superfast",
+        container: Literal["mp4", "flv"] = "mp4",
+    ) -> None:
+        self._container = av.open(str(path), "w", format=container)
         self._container.metadata.update(file_metadata())
-        self._video = self._container.add_stream(
-            "libx264", rate=FPS, options={"crf": _RATE_FACTORS[preset], "preset": preset}
-        )
+        live = {"tune": "zerolatency", "g": str(KEY_FRAME_SECONDS * FPS)} if container == "flv" else {}
+        options = {"crf": _RATE_FACTORS[preset], "preset": preset, **live}
+        self._video = self._container.add_stream("libx264", rate=FPS, options=options)
         self._video.width, self._video.height = width, height
         self._video.pix_fmt = "yuv420p"
         self._video.codec_context.thread_count = _ENCODER_THREADS

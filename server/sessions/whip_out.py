@@ -7,7 +7,6 @@ again; ICE servers that the other side names are not used, because the whole off
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urljoin
@@ -35,16 +34,9 @@ class PublishFailed(Exception):
     """The other server does not take the session; the message is a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class WhipTarget:
-    """The other server: ``url``, in which {presenter} is the presenter's name, and the bearer token ``key`` if any."""
-
-    url: str
-    key: str = field(default="", repr=False)
-
-    def address(self, presenter: str) -> str:
-        """Return the address for one presenter."""
-        return self.url.replace("{presenter}", quote(presenter))
+def with_name(url: str, presenter: str) -> str:
+    """Return an address, in which {presenter} stands for the name."""
+    return url.replace("{presenter}", quote(presenter))
 
 
 class WhipOut:

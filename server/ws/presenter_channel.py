@@ -44,9 +44,9 @@ from server.service import RETRY_AFTER_SECONDS, Service
 from server.sessions.clients import Client
 from server.sessions.presenter_session import PresenterSession
 from server.sessions.recording import Recording
-from server.sessions.whip_out import WhipOut
 from server.tts.spoken_text import TextStream, sentences
 from server.tts.voice import Voice
+from server.ws.publishing import outputs
 from streaming import speaker as spoken
 from streaming.audio.resampler import UnsupportedAudio
 from streaming.avatar.audio_input import RateChanged
@@ -191,21 +191,11 @@ class PresenterChannel:
         self._client.send(PresenterStopped(name))
 
     def _publish(self, session: PresenterSession, name: str) -> None:
-        """Publishes to the server's WHIP target, if there is one."""
-        service, target = self._service, self._service.whip_target
-        if target is None:
-            return
+        """Passes the presentation on to where the server is told to publish."""
         send = self._client.send
-        out = WhipOut(
-            session,
-            target.address(name),
-            target.key,
-            service.worker.size,
-            service.media_path(),
-            lambda sentence: send(Error("publish_failed", sentence)),
-        )
-        task = asyncio.create_task(out.run(), name=f"publish {name}")
-        session.guests.push_async_callback(_cancelled, task)
+        for out in outputs(self._service, session, name, lambda words: send(Error("publish_failed", words))):
+            task = asyncio.create_task(out.run(), name=f"publish {name}")
+            session.guests.push_async_callback(_cancelled, task)
 
     async def _stop(self) -> None:
         if self._presenter_session and self._attending:
