@@ -24,8 +24,8 @@ _VOWELS: Final = {
     "i": "IY", "ɪ": "IH", "ɨ": "IH", "ɯ": "IH", "e": "EY", "ɛ": "EH", "æ": "AE", "a": "AA", "ɑ": "AA", "ɐ": "AH",
     "ə": "AH", "ɘ": "AH", "ʌ": "AH", "ɤ": "AH", "ɜ": "AH", "ɚ": "ER", "ɝ": "ER", "ɜː": "ER", "ɞ": "ER",
     "y": "UW", "ʉ": "UW", "u": "UW", "ʊ": "UH", "ʏ": "UH", "ɵ": "UH", "ø": "UH", "o": "OW", "ɔ": "AO", "œ": "AO",
-    "ɒ": "AO", "ɶ": "AO", "aɪ": "AY", "ai": "AY", "aʊ": "AW", "au": "AW", "ɑu": "AW", "eɪ": "EY", "ei": "EY", "oʊ": "OW",
-    "əʊ": "OW", "ou": "OW", "ɔɪ": "OY", "ɔø": "OY", "ɔʏ": "OY",
+    "ɒ": "AO", "ɶ": "AO", "aɪ": "AY", "ai": "AY", "aʊ": "AW", "au": "AW", "ɑu": "AW", "eɪ": "EY", "ei": "EY",
+    "oʊ": "OW", "əʊ": "OW", "ou": "OW", "ɔɪ": "OY", "ɔø": "OY", "ɔʏ": "OY",
 }  # fmt: skip
 IPA_TO_PHONES: Final = _CONSONANTS | _VOWELS
 """Symbol -> name of a phone: rounded vowels to rounded ones, trills and taps to alveolar stops, uvular to velar."""
