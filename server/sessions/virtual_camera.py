@@ -1,7 +1,7 @@
 """Virtual camera output: the face as a webcam of this machine, for video calls and OBS.
 
-Runs on: any one thread at a time. Needs the extra `camera` and a virtual camera of the system: v4l2loopback on Linux, the
-one of OBS elsewhere. The audio is not part of it.
+Runs on: any one thread at a time. Needs the extra `camera` and a virtual camera of the system: v4l2loopback on Linux,
+the one of OBS elsewhere. The audio is not part of it.
 """
 
 import importlib.util

@@ -14,9 +14,9 @@ from urllib.parse import quote, urljoin
 import httpx
 from aiortc import RTCSessionDescription
 
-from server.tts.endpoint import CONNECT_SECONDS, PATIENCE_SECONDS
 from server.sessions.live_session import LiveSession
 from server.sessions.viewers import Viewer
+from server.tts.endpoint import CONNECT_SECONDS, PATIENCE_SECONDS
 from server.webrtc.aiortc_patches import NoMediaPort
 from server.webrtc.negotiation import MediaPath
 from streaming.clock import monotonic
