@@ -40,7 +40,7 @@ def make_decoder(weights: Weights, device: str = "cpu") -> StyleDecoder:
     """
     if device.startswith("cuda"):
         from styletalk_core.models import checkpoint
-        from styletalk_core.models.captured_decoder import CapturedStyleTalk
+        from styletalk_core.models.compiled.captured_decoder import CapturedStyleTalk
 
         return CapturedStyleTalk(checkpoint.model_of(weights).to(device))
     return CompiledStyleTalk(weights)

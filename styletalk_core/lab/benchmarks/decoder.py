@@ -15,7 +15,7 @@ from torch import Tensor
 
 from styletalk_core.errors import InputError
 from styletalk_core.models import checkpoint
-from styletalk_core.models.captured_decoder import CapturedStyleTalk
+from styletalk_core.models.compiled.captured_decoder import CapturedStyleTalk
 from styletalk_core.models.compiled.compiled_decoder import CompiledStyleTalk
 from styletalk_core.models.compiled.kernel_choice import candidates, seconds_per_frame
 from styletalk_core.models.style_decoder import StyleDecoder

@@ -1,1 +1,1 @@
-"""Compiled CPU decoder: packed weights and numba kernels."""
+"""Fast decoders: packed weights and numba kernels on a CPU, captured CUDA graphs on a GPU."""

@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
-from styletalk_core.models.captured_decoder import CapturedStyleTalk
+from styletalk_core.models.compiled.captured_decoder import CapturedStyleTalk
 from styletalk_core.models.dimensions import Dimensions
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import PHONES, WINDOW
