@@ -23,6 +23,7 @@ BENCHMARKS = {
     "churn": ("server.lab.benchmarks.churn", "resource leaks after many short calls"),
     "batch": ("server.lab.benchmarks.batch", "decoding and rendering for many sessions, without a network"),
     "quality": ("server.lab.benchmarks.quality", "the paper's evaluation on clips outside the training set"),
+    "portraits": ("styletalk_core.lab.benchmarks.portraits", "automatic checks of many photos as avatars"),
     "soak": ("server.lab.benchmarks.soak", "drift, memory and late frames of a long call"),
 }
 

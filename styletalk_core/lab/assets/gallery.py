@@ -43,7 +43,7 @@ def sheet(renderer: MeshRenderer, engine: ModelEngine, avatar: str, styles: list
     rows = []
     for style in styles:
         engine.open(0, avatar, style, 1.0)
-        spoken = {name: _held(engine, phone) for name, phone in SPOKEN.items()}
+        spoken = {name: held(engine, phone) for name, phone in SPOKEN.items()}
         engine.close(0)
         rest = spoken["silence"]
         cells = [_cell(renderer, expression) for expression in spoken.values()]
@@ -55,7 +55,7 @@ def sheet(renderer: MeshRenderer, engine: ModelEngine, avatar: str, styles: list
     return np.vstack([_header(names), *rows])
 
 
-def _held(engine: ModelEngine, phone: str) -> Array:
+def held(engine: ModelEngine, phone: str) -> Array:
     """Expression (64,) of a window filled with one phone."""
     window = np.zeros((1, WINDOW, len(PHONES)), np.float32)
     window[..., INDEX[phone]] = 1.0
