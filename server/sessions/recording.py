@@ -101,13 +101,19 @@ class Recording:
             logger.error("recording %s: %s", self.id, error)
 
     def _write(self, writer: Mp4Writer, items: list[AudioChunk | RenderedFrame | None]) -> None:
-        origin = self._first * FRAME_TICKS
         for item in items:
-            if isinstance(item, RenderedFrame):
-                writer.write_frame(item.index - self._first, resized(person(item.yuv), self._size))
-            elif item is not None and item.end > origin:
-                cut = max(origin - item.start, 0)
-                writer.write_audio(item.start + cut - origin, item.samples[cut:])
+            if item is not None:
+                write_media(writer, item, self._first, self._size)
+
+
+def write_media(writer: Mp4Writer, item: AudioChunk | RenderedFrame, first: int, size: int) -> None:
+    """Writes a frame, in ``size`` px, or a packet; the file begins with frame ``first``."""
+    origin = first * FRAME_TICKS
+    if isinstance(item, RenderedFrame):
+        writer.write_frame(item.index - first, resized(person(item.yuv), size))
+    elif item.end > origin:
+        cut = max(origin - item.start, 0)
+        writer.write_audio(item.start + cut - origin, item.samples[cut:])
 
 
 def resized(yuv: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -9,9 +9,8 @@ import av
 
 from server.sessions.live_output import OutputFailed
 from server.sessions.mp4 import Mp4Writer
-from server.sessions.recording import person, resized
+from server.sessions.recording import write_media
 from streaming.media import AudioChunk, RenderedFrame
-from streaming.units import FRAME_TICKS
 
 
 class RtmpSink:
@@ -36,13 +35,8 @@ class RtmpSink:
 
     def write(self, item: AudioChunk | RenderedFrame) -> None:
         """Sends one frame or packet."""
-        origin = self._first * FRAME_TICKS
         try:
-            if isinstance(item, RenderedFrame):
-                self._writer.write_frame(item.index - self._first, resized(person(item.yuv), self._size))
-            elif item.end > origin:
-                cut = max(origin - item.start, 0)
-                self._writer.write_audio(item.start + cut - origin, item.samples[cut:])
+            write_media(self._writer, item, self._first, self._size)
         except (av.FFmpegError, OSError) as error:
             raise OutputFailed("The RTMP server cannot be reached, or has ended the stream.") from error
 

@@ -82,14 +82,12 @@ class Realtime:
         """Asks for an answer and yields it as it comes."""
         assert self._opening is not None, "a turn has begun"
         connection = await asyncio.shield(self._opening)
-        connection.expect(True)
-        own = [self._send("response.create")] if not self._turn else []
-        if self._turn:
-            own = [self._send("input_audio_buffer.commit"), self._send("response.create")]
+        own = [self._send("input_audio_buffer.commit")] if self._turn else []
+        own.append(self._send("response.create"))
         self._turn, self._running, self._item, response = False, True, "", None
-        try:
+        with connection.listening() as incoming:
             while self._running:
-                message = await connection.receive(self._patience)
+                message = await connection.receive(incoming, self._patience)
                 kind, owner = message.get("type"), _owner(message)
                 if kind == "error" and _cause(message) in (None, *own):
                     raise EndpointFailed(f"The {NOUN} answered with an error.")
@@ -100,8 +98,6 @@ class Realtime:
                 elif response is not None and owner == response:  # not of an answer that was cut off
                     for piece in self._pieces(message):
                         yield piece
-        finally:
-            connection.expect(False)
 
     def result(self, call: ToolCall, text: str) -> None:
         """Tells the model what a tool has returned."""

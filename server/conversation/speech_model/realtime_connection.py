@@ -5,7 +5,8 @@ Runs on: event loop. Messages that nobody waits for are read and dropped, so tha
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Self
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -30,8 +31,7 @@ class RealtimeConnection:
         self.lost = False
         self._socket = socket
         self._outgoing: BoundedQueue[str] = BoundedQueue("to the speech model", OUTGOING_HELD, OnFull.DROP_OLDEST)
-        self._incoming: BoundedQueue[Received] = BoundedQueue("from the speech model", INCOMING_HELD, OnFull.WAIT)
-        self._awaited = False
+        self._incoming: BoundedQueue[Received] | None = None
         self._tasks = [
             asyncio.create_task(self._send_queued(), name="speech model send"),
             asyncio.create_task(self._read(), name="speech model read"),
@@ -57,14 +57,23 @@ class RealtimeConnection:
         """Queue a message."""
         self._outgoing.offer(json.dumps(message))
 
-    def expect(self, wanted: bool) -> None:
-        """Keep the messages that come from now on for `receive`, or drop them."""
-        self._awaited = wanted
-        if not wanted:
-            self._incoming.drain()
+    @contextmanager
+    def listening(self) -> Iterator[BoundedQueue[Received]]:
+        """Keep the messages that come within the context for `receive`; a later listener takes the place."""
+        incoming: BoundedQueue[Received] = BoundedQueue("from the speech model", INCOMING_HELD, OnFull.WAIT)
+        self._incoming = incoming
+        if self.lost:
+            incoming.offer(_stopped())
+        try:
+            yield incoming
+        finally:
+            incoming.drain()  # the reader may wait for room in it
+            if self._incoming is incoming:
+                self._incoming = None
 
-    async def receive(self, patience: float) -> Mapping[str, Any]:
-        """Return the next message.
+    @staticmethod
+    async def receive(incoming: BoundedQueue[Received], patience: float) -> Mapping[str, Any]:
+        """Return the next message of a listener.
 
         Raises:
             EndpointFailed: there is none within ``patience`` seconds, it cannot be understood, or the connection is
@@ -72,7 +81,7 @@ class RealtimeConnection:
         """
         try:
             async with asyncio.timeout(patience):
-                received = await self._incoming.get()
+                received = await incoming.get()
         except TimeoutError as error:
             raise EndpointFailed(f"The {NOUN} did not answer in time.") from error
         if isinstance(received, EndpointFailed):
@@ -97,12 +106,18 @@ class RealtimeConnection:
     async def _read(self) -> None:
         try:
             while True:
-                received = _parsed(await self._socket.recv())
-                if self._awaited:
-                    await self._incoming.put(received)
+                await self._keep(_parsed(await self._socket.recv()))
         except WebSocketException:
             self.lost = True
-            await self._incoming.put(EndpointFailed(f"The {NOUN} stopped in the middle of its answer."))
+            await self._keep(_stopped())
+
+    async def _keep(self, received: Received) -> None:
+        if self._incoming is not None:
+            await self._incoming.put(received)
+
+
+def _stopped() -> EndpointFailed:
+    return EndpointFailed(f"The {NOUN} stopped in the middle of its answer.")
 
 
 def _parsed(text: str | bytes) -> Received:
