@@ -6,17 +6,15 @@ and the translation 254..256; the last three of ``transform_params`` are the cro
 Runs on: any thread; reads files. A MATLAB file holds plain arrays; nothing in it is executed.
 """
 
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from styletalk_core.errors import InputError
+from styletalk_core.face.matlab_file import DamagedFile, read_matrices
 
 SUFFIX: Final = ".mat"
 _START: Final = b"MATLAB "
@@ -25,8 +23,6 @@ COLUMNS: Final = 257
 _EXPRESSION, _ANGLES, _TRANSLATION = slice(80, 144), slice(224, 227), slice(254, 257)
 _COEFFICIENTS, _CROP = "coeff", "transform_params"
 _CROP_COLUMNS: Final = 5
-_DAMAGE: Final = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, NotImplementedError, zlib.error)
-"""Exceptions raised by SciPy on a file that is not a MATLAB file of version 4 to 7.2, or is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +63,23 @@ def read_basel_file(path: Path) -> BaselClip:
     return BaselClip(coefficients[:, _EXPRESSION], placement)
 
 
-def _stored(path: Path) -> dict[str, Any]:
+def _stored(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        stored: dict[str, Any] = loadmat(path, variable_names=[_COEFFICIENTS, _CROP], appendmat=False)
-    except (*_DAMAGE, MatReadError) as error:
+        return read_matrices(path.read_bytes())
+    except (OSError, DamagedFile) as error:
         raise InputError(f"{path.name} cannot be read as a MATLAB file of coefficients") from error
-    return stored
 
 
-def _matrix(path: Path, stored: dict[str, Any], name: str, columns: int) -> NDArray[np.float32]:
+def _matrix(path: Path, stored: dict[str, NDArray[Any]], name: str, columns: int) -> NDArray[np.float32]:
     """Return a matrix (T, columns) of a file.
 
     Raises:
         InputError: there is no such matrix.
     """
     if name not in stored:
-        raise InputError(f"{path.name} has no variable {name!r}, which holds the authors' coefficients")
-    values = np.asarray(stored[name])
-    if values.ndim != 2 or values.shape[1] != columns or values.dtype.kind not in "fiu":
+        raise InputError(f"{path.name} has no numeric variable {name!r}, which holds the authors' coefficients")
+    values = stored[name]
+    if values.ndim != 2 or values.shape[1] != columns:
         raise InputError(f"{path.name}: {name} has shape {values.shape} where (frames, {columns}) is needed")
     if not len(values) or not np.isfinite(values).all():
         raise InputError(f"{path.name}: {name} is empty or contains values that are not finite")

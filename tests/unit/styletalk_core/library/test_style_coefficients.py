@@ -69,11 +69,11 @@ def test_unusable_files_are_refused_in_one_sentence(
     (tmp_path / "cut.mat").write_bytes((tmp_path / "whole.mat").read_bytes()[:5000])
     (tmp_path / "text.mat").write_text("these are no coefficients")
     reasons = {
-        "other.mat": "no variable 'coeff'",
+        "other.mat": "no numeric variable 'coeff'",
         "narrow.mat": "(300, 256) where (frames, 257) is needed",
         "short.mat": f"at least {MIN_FRAMES} are needed",
         "broken.mat": "not finite",
-        "words.mat": "where (frames, 257) is needed",
+        "words.mat": "no numeric variable 'coeff'",
         "uneven.mat": "300 rows of coeff but 299 of transform_params",
         "cut.mat": "cannot be read as a MATLAB file",
         "text.mat": "cannot be read as a MATLAB file",
