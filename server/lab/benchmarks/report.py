@@ -20,7 +20,7 @@ from styletalk_core.lab.evaluation.articulators import ARTICULATORS
 
 PAPER: Final = "paper.json"
 """File with the results of the paper, next to the files of the machines."""
-UNTIMED: Final = ("quality", "languages")
+UNTIMED: Final = ("quality", "recognizer-accuracy", "languages")
 """Benchmarks without times, which may run on a busy machine."""
 _NONE: Final = "–"
 
@@ -362,6 +362,25 @@ def heard(machine: Machine) -> str:
     }
     rows = [[name, *(f"{figures[key]:.1%}" for key in keys)] for name, figures in found.items()]
     return table(["", *keys.values()], rows)
+
+
+def by_delay(machine: Machine) -> str:
+    """Accuracy of the recognizer by the delay of its output."""
+    found = machine.entries["recognizer-accuracy"]["by_delay"]
+    keys = ("strict", "viseme", "viseme_within_one", "closure_recall", "closure_precision")
+    heads = [f"{label}: {key.replace('_', ' ')}" for label in ("by hand", "official") for key in keys]
+    rows = [
+        [delay, *(f"{by[label][key]:.3f}" for label in ("hand", "official") for key in keys)]
+        for delay, by in found.items()
+    ]
+    return table(["delay, ms", *heads], rows)
+
+
+def calibrated(machine: Machine) -> str:
+    """How often the recognizer is right, by its highest probability."""
+    found = machine.entries["recognizer-accuracy"]["calibration"]
+    names = {"confidence": "highest probability, mean", "accuracy": "right", "share": "share of the columns"}
+    return table(list(names.values()), [[f"{one[key]:.2f}" for key in names] for one in found["bins"]])
 
 
 def languages(machine: Machine) -> str:

@@ -33,9 +33,11 @@ RUNS: Final = {
     "churn": ["churn", "--cycles", "500"],
     "soak": ["soak", "--minutes", "10"],
     "quality": ["quality"],
+    "recognizer-accuracy": ["recognizer-accuracy"],
     "languages": ["languages"],
 }
-"""Benchmarks and their arguments; only `quality` needs clips outside the repository, only `languages` espeak-ng."""
+"""Benchmarks and their arguments. Only `quality` and `recognizer-accuracy` need recordings outside the repository, only
+`languages` needs espeak-ng."""
 MAX_BENCHMARK_SECONDS: Final = 1800
 """A benchmark that takes longer is stopped."""
 _SHOWN: Final = {

@@ -92,6 +92,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if judged:
         paper = json.loads((args.bench / report.PAPER).read_text())
         sections["quality"] = ("Quality", _quality(judged[0], paper))
+    heard = [machine for machine in machines if "calibration" in machine.entries.get("recognizer-accuracy", {})]
+    if heard:
+        sections["recognizer"] = ("Recognizer", _recognizer(heard[0]))
     spoken = [machine for machine in machines if "languages" in machine.entries.get("languages", {})]
     if spoken:
         table, taken = report.languages(spoken[0]), spoken[0].taken("languages")
@@ -130,6 +133,24 @@ def _quality(machine: "Machine", paper: "Figures") -> str:
             "The renderer alone, on the tracked motion of unseen people:\n",
             report.rendered(machine),
             f"`{report.command('quality')}`, commit {machine.taken('quality')}.",
+        ]
+    )
+
+
+def _recognizer(machine: "Machine") -> str:
+    from server.lab.benchmarks import report
+
+    found = machine.entries["recognizer-accuracy"]["calibration"]
+    return "\n".join(
+        [
+            "Every output of the network, on four held-out speakers labelled by hand (TIMIT sample, test) and on the\n"
+            "three official samples; calls use 80 ms:\n",
+            report.by_delay(machine),
+            "How often the most probable phone is right, on the same speakers, by its probability. The expected\n"
+            f"calibration error is {found['error']:.3f}; the best temperature on four other speakers, "
+            f"{found['temperature']:g},\nwould make it {found['error_at_temperature']:.3f}.\n",
+            report.calibrated(machine),
+            f"`{report.command('recognizer-accuracy')}`, commit {machine.taken('recognizer-accuracy')}.",
         ]
     )
 

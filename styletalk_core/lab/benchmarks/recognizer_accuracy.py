@@ -4,36 +4,30 @@ import argparse
 import dataclasses
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.audio import SPEECH_RATE, read_audio
+from styletalk_core.audio import SPEECH_RATE, TICKS_PER_SAMPLE, read_audio
 from styletalk_core.errors import InputError
 from styletalk_core.lab.recognizer.accuracy import mean_accuracy, score
 from styletalk_core.lab.recognizer.alignment import labels_at
+from styletalk_core.lab.recognizer.confidence import best_temperature, reliability, tempered
 from styletalk_core.lab.recognizer.corpus import utterances
+from styletalk_core.lab.recognizer.hand_labels import HandLabelled, Reference, hand_labelled
 from styletalk_core.lab.recognizer.noise import NOISES, mix
 from styletalk_core.phones import FPS, SIL_INDEX
 from styletalk_core.recognizer.backends import BACKENDS, open_backend
-from styletalk_core.recognizer.stream import PhoneRecognizer, frame_labels, recognize
+from styletalk_core.recognizer.stream import PhoneRecognizer, Recognizer, RecognizerStream, frame_labels, recognize
+from styletalk_core.recognizer.weights import load_weights
 
+TICK_RATE: Final = SPEECH_RATE * TICKS_PER_SAMPLE
 SNRS: Final = (20, 10)
 SHIFTS_MS: Final = range(-60, 61, 10)
 TESTED: Final = 120
 """Utterances of held-out speakers scored per source."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Audio (n,) float32, 16 kHz, and its phone ids (F,) at 30 fps."""
-
-    name: str
-    samples: NDArray[np.float32]
-    labels: NDArray[np.uint8]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Returns accuracies on official samples, on held-out speakers and in noise, and the share of SIL in non-speech.
+
+    On speakers labelled by hand the neural back end is also measured by the delay of its output, and its probabilities
+    are compared with how often they are right.
 
     Raises:
         InputError: the data folder contains no official samples, or the back end has no model.
@@ -60,6 +57,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for source in ("librispeech", "speechocean762", "GRID"):
             if held_out := list(_held_out(args.cache / "utterances", source)):
                 result[f"held_out_{source}"] = accuracy(backend, held_out)
+    if args.backend == "neural" and (dev_labels := list(hand_labelled(args.data, "dev"))):
+        test = list(hand_labelled(args.data, "test"))
+        result["by_delay"] = _by_delay(test, dev)
+        result["calibration"] = calibration(RecognizerStream(Recognizer.load()), dev_labels, test)
     result["noise_cost"] = _noise_cost(backend, dev, result["official"]["strict"])
     result["silent_share"] = _silent_shares(backend)
     if not args.json:
@@ -91,6 +92,48 @@ def accuracy(backend: PhoneRecognizer, references: list[Reference]) -> dict[str,
     """Returns the label accuracy weighted by length: `mean_accuracy` over all references."""
     scores = [score(frame_labels(recognize(backend, one.samples), len(one.labels)), one.labels) for one in references]
     return mean_accuracy(scores, [len(one.labels) for one in references])
+
+
+def _by_delay(labelled: list[HandLabelled], official: list[Reference]) -> dict[str, dict[str, dict[str, float]]]:
+    """Accuracy of every output of the network, by its delay in ms, on speech labelled by hand and on the samples."""
+    known = [one.reference for one in labelled]
+    delays = load_weights().config.delays
+    backends = {delay: RecognizerStream(Recognizer(delay_steps=delay)) for delay in delays}
+    return {
+        str(backend.delay_ticks // 48): {"hand": accuracy(backend, known), "official": accuracy(backend, official)}
+        for backend in backends.values()
+    }
+
+
+def calibration(
+    backend: PhoneRecognizer, held_out: list[HandLabelled], test: list[HandLabelled]
+) -> dict[str, float | list[dict[str, float]]]:
+    """Reliability on ``test`` as it is and at the temperature that suits ``held_out`` best."""
+    temperature = best_temperature(*_columns(backend, held_out))
+    columns, labels = _columns(backend, test)
+    found, after = reliability(columns, labels), reliability(tempered(columns, temperature), labels)
+    bins = zip(found.share, found.confidence, found.accuracy, strict=True)
+    return {
+        "error": round(found.error, 4),
+        "temperature": temperature,
+        "error_at_temperature": round(after.error, 4),
+        "bins": [
+            {"share": round(share, 4), "confidence": round(confidence, 4), "accuracy": round(right, 4)}
+            for share, confidence, right in bins
+            if share
+        ],
+    }
+
+
+def _columns(backend: PhoneRecognizer, labelled: list[HandLabelled]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Columns (T, 41) of all recordings where there is speech, and the phones (T,) at their centres."""
+    columns, labels = [], []
+    for one in labelled:
+        heard = recognize(backend, one.samples)
+        centres = (np.arange(len(heard.posteriors)) + 0.5) * heard.hop / TICK_RATE
+        columns.append(heard.posteriors[heard.speech])
+        labels.append(one.at(centres)[heard.speech])
+    return np.concatenate(columns), np.concatenate(labels)
 
 
 def _best_shift(backend: PhoneRecognizer, references: list[Reference]) -> tuple[int, dict[str, float]]:
