@@ -64,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--motion-weights",
+        "--weights",
         type=Path,
         action="append",
         metavar="FILE",
