@@ -110,7 +110,7 @@ def _print_rows(name: str, figures: Mapping[str, Any]) -> None:
     if "failed" in figures:
         print(f"  {name:<14}failed: {figures['failed']}")
         return
-    keys = _SHOWN.get(name.partition("-")[0]) or [k for k, value in figures.items() if isinstance(value, int | float)]
+    keys = _SHOWN.get(RUNS[name][0]) or [k for k, value in figures.items() if isinstance(value, int | float)]
     for key in keys:
         value = figures[key]
         print(

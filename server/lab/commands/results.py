@@ -148,7 +148,8 @@ def _recognizer(machine: "Machine") -> str:
             report.by_delay(machine),
             "How often the most probable phone is right, on the same speakers, by its probability. The expected\n"
             f"calibration error is {found['error']:.3f}; the best temperature on four other speakers, "
-            f"{found['temperature']:g},\nwould make it {found['error_at_temperature']:.3f}.\n",
+            f"{found['temperature']:g},\nwould make it {found['error_at_temperature']:.3f}. "
+            "The decoder gets the probabilities unchanged.\n",
             report.calibrated(machine),
             f"`{report.command('recognizer-accuracy')}`, commit {machine.taken('recognizer-accuracy')}.",
         ]

@@ -100,6 +100,17 @@ def test_every_language_has_a_row(bench: Path) -> None:
     assert "`styletalk bench languages`, commit abc1234" in page
 
 
+def test_the_recognizer_is_shown_by_delay_and_by_probability(bench: Path) -> None:
+    figures = {key: 0.5 for key in ("strict", "viseme", "viseme_within_one", "closure_recall", "closure_precision")}
+    bins = [{"share": 1.0, "confidence": 0.72, "accuracy": 0.65}]
+    calibration = {"error": 0.07, "temperature": 1.25, "error_at_temperature": 0.013, "bins": bins}
+    measured = {"by_delay": {"80": {"hand": figures, "official": figures | {"strict": 0.25}}}}
+    store(bench, "fast", **{"recognizer-accuracy": TAKEN | measured | {"calibration": calibration}})
+    page, _ = write(bench)
+    assert "| 80 | 0.500 | 0.500 | 0.500 | 0.500 | 0.500 | 0.250 | 0.500 |" in page
+    assert "| 0.72 | 0.65 | 1.00 |" in page and "calibration error is 0.070" in page and "1.25" in page
+
+
 def test_the_load_during_a_benchmark_without_times_does_not_matter(bench: Path) -> None:
     store(bench, "fast", decoder=DECODER | on("A", 2.0, 0.1), languages=TAKEN | on("A", 2.0, 0.9) | {"languages": {}})
     assert "| CPU load from other programs, maximum | 10% |" in write(bench)[0]
