@@ -167,6 +167,10 @@ async def test_a_client_written_from_the_document_works_and_gets_only_what_it_te
         "transcript.partial",
         "presenter.applied",
         "background.applied",
+        "conversation.applied",
+        "conversation.state",
+        "conversation.heard",
+        "conversation.replied",
     }
     assert told.keys() - client.got.keys() <= elsewhere  # tested with what causes them
 
