@@ -21,6 +21,8 @@ CAPACITY: Tick = 60 * TICK_RATE
 MAX_UTTERANCES = 256
 MAX_MARKS = 1_024
 """Maximum number of pending marks per utterance."""
+MAX_PHONE_AHEAD: Tick = TICK_RATE
+"""Ticks by which a phone is known before its audio is taken; the timeline holds a few seconds."""
 AT_END: Tick = 1 << 62
 """Position of a mark at the end of an utterance, wherever that will be."""
 HEAD_START: Tick = TICK_RATE // 10
@@ -206,10 +208,13 @@ def _passed(place: Tick, mark: Mark, taken: Tick) -> bool:
 
 
 def _begun(utterance: Utterance) -> tuple[TimedPhone, ...]:
-    """Removes and returns the phones whose first sample has been taken."""
-    begun = list[TimedPhone]()
+    """Removes and returns the phones whose first sample has been taken; of a long one the next `MAX_PHONE_AHEAD`."""
+    begun, reach = list[TimedPhone](), utterance.taken + MAX_PHONE_AHEAD
     while utterance.phones and utterance.phones[0].start < utterance.taken:
-        begun.append(utterance.phones.popleft())
+        phone = utterance.phones.popleft()
+        begun.append(TimedPhone(phone.start, min(phone.end, reach), phone.phone))
+        if phone.end > reach:
+            utterance.phones.appendleft(TimedPhone(reach, phone.end, phone.phone))
     return tuple(begun)
 
 

@@ -1,5 +1,7 @@
 """Proves the order, limits and positions of a presenter's queued speech."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from streaming.speech_queue import (
     CAPACITY,
     HEAD_START,
     MAX_MARKS,
+    MAX_PHONE_AHEAD,
     MAX_UTTERANCES,
     QueueFull,
     Sentence,
@@ -123,6 +126,16 @@ def test_phones_come_out_when_their_first_sample_is_taken_at_ticks_of_the_uttera
     utterance.closed = True
     found = [[(phone.start, phone.end) for part in queue.take(960)[1] for phone in part.phones] for _ in range(3)]
     assert found == [[], [(1_000, 1_500), (1_500, 4_000)], []]
+
+
+def test_a_long_phone_comes_out_in_parts_that_follow_each_other() -> None:
+    queue = SpeechQueue()
+    utterance = queue.open()
+    queue.append(utterance, sound(20 * 48_000), [TimedPhone(100, 20 * 48_000, 3)])
+    found = [phone for _ in range(1_000) for part in queue.take(960)[1] for phone in part.phones]
+    assert (found[0].start, found[-1].end) == (100, 20 * 48_000) and len(found) == 20
+    assert all(one.end == other.start for one, other in pairwise(found))
+    assert max(phone.end - phone.start for phone in found) <= MAX_PHONE_AHEAD + 960
 
 
 def test_phones_of_what_is_cleared_are_forgotten() -> None:
