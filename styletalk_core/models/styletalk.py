@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from styletalk_core.errors import InputError
+from styletalk_core.models.compiled.lip_range import log_gains
 from styletalk_core.models.compiled.numpy_style_encoder import style_windows
 from styletalk_core.models.content_encoder import ContentEncoder
 from styletalk_core.models.dimensions import LIP_SIGNALS, OPENING, PRESSED, Dimensions
 from styletalk_core.models.dynamic_decoder import PartDecoder, PartState
-from styletalk_core.models.lip_range import log_gains
 from styletalk_core.models.phone_windows import check_phones
 from styletalk_core.models.style_encoder import StyleEncoder
 from styletalk_core.phones import WINDOW

@@ -28,7 +28,7 @@ from styletalk_core.lab.training.lips import LipMap
 from styletalk_core.lab.training.motion import judge_groups
 from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.models import checkpoint
-from styletalk_core.models.lip_range import RANGE
+from styletalk_core.models.compiled.lip_range import RANGE
 from styletalk_core.models.styletalk import StyleTalk
 
 _MIN_FRAMES: Final = 60

@@ -29,12 +29,12 @@ from styletalk_core.models.compiled.decoder_steps import (
     encode,
 )
 from styletalk_core.models.compiled.kernel_choice import fastest_kernel, lanes_here
+from styletalk_core.models.compiled.lip_range import widening
 from styletalk_core.models.compiled.numpy_style_encoder import encode_style
 from styletalk_core.models.compiled.numpy_transformer import sinusoid_positions
 from styletalk_core.models.compiled.packed import PackedLinear, pack, spec
 from styletalk_core.models.compiled.tile_kernel import STEPS, Kernel, machine_code
 from styletalk_core.models.dimensions import LIP_SIGNALS, OPENING, PRESSED
-from styletalk_core.models.lip_range import widening
 from styletalk_core.models.phone_windows import probability_columns
 from styletalk_core.models.style_mixing import PartStyles
 from styletalk_core.models.weight_file import Tensors, Weights

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
+from styletalk_core.models.compiled.lip_range import log_gains
 from styletalk_core.models.compiled.numpy_transformer import encoder_layer, linear, sinusoid_positions, softmax
 from styletalk_core.models.dimensions import Dimensions
-from styletalk_core.models.lip_range import log_gains
 from styletalk_core.models.weight_file import Weights
 from styletalk_core.phones import FPS
 

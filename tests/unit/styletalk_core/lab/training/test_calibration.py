@@ -10,8 +10,8 @@ from styletalk_core.lab.training.calibration import calibrated, choose, spread
 from styletalk_core.lab.training.clips import MotionClip
 from styletalk_core.lab.training.evaluation import generate
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.models.compiled.lip_range import RANGE
 from styletalk_core.models.dimensions import Dimensions
-from styletalk_core.models.lip_range import RANGE
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import PHONES, SIL_INDEX
 

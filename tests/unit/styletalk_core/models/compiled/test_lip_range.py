@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from styletalk_core.models.compiled.lip_range import RANGE, log_gains, widening
 from styletalk_core.models.dimensions import LIP_SIGNALS, Dimensions
-from styletalk_core.models.lip_range import RANGE, log_gains, widening
 
 DIMENSIONS = replace(Dimensions(), width=8, statistics=True, calibrated=True)
 LOWER = len(DIMENSIONS.lower)
