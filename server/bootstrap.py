@@ -124,7 +124,7 @@ def make_worker(
             styles,
             backgrounds,
             device=chosen,
-            size=config.picture_sizes()[0],
+            size=config.frame_sizes()[0],
             motion=motion,
             pirenderer=pirenderer,
             renderer_frames=config.renderer_frames,
@@ -214,12 +214,10 @@ def machine_of(config: ServerConfig) -> "Machine":
     from server.processors import SpareProcessors, available_cores
     from streaming.scheduling.batch_worker import Machine
 
-    return Machine(
-        available_cores(), SpareProcessors(), config.picture_sizes(), config.size != "auto", encoder_of_pictures
-    )
+    return Machine(available_cores(), SpareProcessors(), config.frame_sizes(), config.size != "auto", measured_encoder)
 
 
-def encoder_of_pictures(size: int) -> "Callable[[NDArray[np.uint8]], None]":
+def measured_encoder(size: int) -> "Callable[[NDArray[np.uint8]], None]":
     """Encodes frames of ``size`` px as a call does, to measure the cost."""
     from server.webrtc.tracks import video_frame
     from server.webrtc.vp8_encoder import LiveVp8Encoder

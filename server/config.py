@@ -224,7 +224,7 @@ class ServerConfig:
                 raise InputError(f"--allow-origins takes addresses such as https://example.org, not {origin!r}.")
         return origins
 
-    def picture_sizes(self) -> tuple[int, ...]:
+    def frame_sizes(self) -> tuple[int, ...]:
         """Allowed frame sizes in pixels, largest first."""
         return tuple(size for size in SIZES if self.size == "auto" or size <= int(self.size))
 

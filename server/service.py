@@ -74,12 +74,12 @@ class Service:
             over, cut_off = await asyncio.wait(working, timeout=seconds)
             logger.info("drained: %d calls ended by themselves, %d are terminated", len(over), len(cut_off))
 
-    async def draw(self, picture: Callable[..., bytes], *names: str) -> bytes:
+    async def draw(self, render: Callable[..., bytes], *names: str) -> bytes:
         """Draws a thumbnail on a dedicated thread.
 
         A page requests dozens at once, which would fill the event loop's pool, where the encoders of all calls run.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._drawing, picture, *names)
+        return await asyncio.get_running_loop().run_in_executor(self._drawing, render, *names)
 
     async def aclose(self) -> None:
         """Stops the threads."""

@@ -284,7 +284,7 @@ class ModelEngine:
         if self._pirenderer is not None:
             return self._synthesize(slots, converted(expression, self.space, BFM64), pose, ticks)
         expression = converted(expression, self.space, MESH64)
-        pictures: dict[int, NDArray[np.uint8]] = {}
+        images: dict[int, NDArray[np.uint8]] = {}
         motions: dict[int, dict[int, Motion]] = {}
         for i, slot in enumerate(slots):
             session = self._slots[slot]
@@ -293,8 +293,8 @@ class ModelEngine:
             motion = Motion(renderer, expression[i], pose[i], gaze[i], float(blink[i]), session.behind)
             motions.setdefault(session.size, {})[i] = motion
         for size, alike in motions.items():
-            pictures.update(zip(alike, self._draw(size, list(alike.values())), strict=True))
-        return [pictures[i] for i in range(len(slots))]
+            images.update(zip(alike, self._draw(size, list(alike.values())), strict=True))
+        return [images[i] for i in range(len(slots))]
 
     def _synthesize(
         self, slots: Sequence[int], basel: NDArray[np.float32], pose: NDArray[np.float32], ticks: Sequence[int]

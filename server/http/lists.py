@@ -112,8 +112,8 @@ async def style_thumbnail(request: Request) -> Response:
 
 
 async def _drawn(service: Service, draw: Callable[..., bytes], *names: str) -> Response:
-    picture = await service.draw(draw, *names)
-    return Response(picture, media_type=JPEG, headers={"Cache-Control": "max-age=300"})
+    jpeg = await service.draw(draw, *names)
+    return Response(jpeg, media_type=JPEG, headers={"Cache-Control": "max-age=300"})
 
 
 async def conversation(request: Request) -> Response:

@@ -156,7 +156,7 @@ class Captions:
     def __init__(self, model: CaptionModel, send: Callable[[Event], None]) -> None:
         self._model = model
         self._send = send
-        self._audio: BoundedQueue[AudioChunk] = BoundedQueue("caption sound", PACKETS_HELD, OnFull.DROP_OLDEST)
+        self._audio: BoundedQueue[AudioChunk] = BoundedQueue("caption audio", PACKETS_HELD, OnFull.DROP_OLDEST)
         self._captions: BoundedQueue[tuple[Session, int, Caption]] = BoundedQueue(
             "captions", CAPTIONS_HELD, OnFull.DROP_OLDEST
         )

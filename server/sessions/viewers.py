@@ -96,8 +96,8 @@ class Viewers:
     """The viewers of one call."""
 
     def __init__(self) -> None:
-        self.audio: Broadcast[EncodedAudio] = Broadcast("viewer sound", PACKETS_HELD)
-        self.frames: Broadcast[RenderedFrame] = Broadcast("viewer pictures", FRAMES_HELD)
+        self.audio: Broadcast[EncodedAudio] = Broadcast("viewer audio", PACKETS_HELD)
+        self.frames: Broadcast[RenderedFrame] = Broadcast("viewer frames", FRAMES_HELD)
         self.events: Broadcast[Event] = Broadcast("viewer events", EVENTS_HELD)
         self.over = asyncio.Event()
         self.by_id: dict[str, Viewer] = {}
@@ -134,7 +134,7 @@ class Viewers:
         viewer = Viewer()
         self._streams = self._streams or shared_encodings(size)
         tracks = (
-            _Track("audio", self.audio, lambda sound: audio_packet(*sound)),
+            _Track("audio", self.audio, lambda packet: audio_packet(*packet)),
             _Track("video", self.frames, video_frame),
         )
         try:

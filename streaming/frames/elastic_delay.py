@@ -90,9 +90,9 @@ class ElasticDelay:
         self.added += step
         return step
 
-    def _wanted(self, pictures: int) -> Tick:
-        """Return the extension, in whole steps, sufficient for the last ``pictures`` frames except outliers."""
-        recent = sorted(list(self._needed)[-pictures:])
+    def _wanted(self, frames: int) -> Tick:
+        """Return the extension, in whole steps, sufficient for the last ``frames`` frames except outliers."""
+        recent = sorted(list(self._needed)[-frames:])
         if len(recent) <= OUTLIERS:
             return 0
         steps = math.ceil(recent[-1 - OUTLIERS] / DELAY_STEP)

@@ -29,7 +29,7 @@ MAX_FRAMES_BEHIND: Tick = 7_200
 
 @dataclass(frozen=True, slots=True)
 class _Finished:
-    picture: RenderedFrame
+    frame: RenderedFrame
     moment: float
 
 
@@ -68,20 +68,20 @@ class FrameBuffer:
             while not self._finished:
                 self._arrived.clear()
                 await self._arrived.wait()
-            await clock.wait_until(self._grid.due(self._finished[0].picture.tick))
+            await clock.wait_until(self._grid.due(self._finished[0].frame.tick))
             if (newest := self._take(self._grid.due_by(clock.now()), epoch())) is not None:
                 return self._hand_out(newest, max(asked, newest.moment))
 
     def _take(self, until: Tick, epoch: int) -> _Finished | None:
         """Removes the frames due; returns the newest that is not stale."""
         newest = None
-        while self._finished and self._finished[0].picture.tick <= until:
+        while self._finished and self._finished[0].frame.tick <= until:
             finished = self._finished.popleft()
-            newest = finished if finished.picture.epoch == epoch else newest
+            newest = finished if finished.frame.epoch == epoch else newest
         return newest
 
     def _hand_out(self, finished: _Finished, ready: float) -> RenderedFrame:
-        frame, now = finished.picture, self._grid.clock.now()
+        frame, now = finished.frame, self._grid.clock.now()
         due = self._grid.due(frame.tick)
         interval = self._grid.stride if self.shown is None else frame.tick - self.shown.tick
         self._delay.ready(round((ready - due) * TICK_RATE))

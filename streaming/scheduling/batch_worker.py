@@ -14,7 +14,7 @@ from streaming.clock import monotonic
 from streaming.engine import Engine, StylePosition
 from streaming.errors import ControlFailed, EngineFailure, WorkerFull
 from streaming.scheduling.jobs import AnyAnswer, AnyJob, expected
-from streaming.scheduling.measurement import PictureEncoder, measure
+from streaming.scheduling.measurement import FrameEncoder, measure
 from streaming.scheduling.model_thread import ModelThread
 from streaming.scheduling.overload import OverloadLadder
 from streaming.scheduling.plan import SIZES, MachinePlan, StageCosts, plan_for
@@ -39,7 +39,7 @@ class Machine:
     spare: Callable[[], float | None] = lambda: None
     sizes: tuple[int, ...] = SIZES
     fixed: bool = False
-    encoder_of: Callable[[int], PictureEncoder] = lambda size: lambda image: None
+    encoder_of: Callable[[int], FrameEncoder] = lambda size: lambda image: None
 
     def plan(self, costs: StageCosts) -> MachinePlan:
         """Return the initial quality of sessions for these stage costs."""

@@ -23,11 +23,11 @@ HEARD_AT_ONCE: Final = 2 * HOP_TICKS
 SLOT: Final = -1
 """Engine slot used for measuring; never used by sessions."""
 
-PictureEncoder = Callable[[NDArray[np.uint8]], object]
+FrameEncoder = Callable[[NDArray[np.uint8]], object]
 """Encodes successive frames of one size, (H*3//2, W) uint8 yuv420p."""
 
 
-def measure(engine: Engine, sizes: Sequence[int], encoder_of: Callable[[int], PictureEncoder]) -> StageCosts:
+def measure(engine: Engine, sizes: Sequence[int], encoder_of: Callable[[int], FrameEncoder]) -> StageCosts:
     """Measures every stage.
 
     Args:
@@ -57,8 +57,8 @@ def measure(engine: Engine, sizes: Sequence[int], encoder_of: Callable[[int], Pi
     return StageCosts(recognize * TICK_RATE / HEARD_AT_ONCE, decode, render, encode)
 
 
-def _encode_next(encode: PictureEncoder, pictures: Iterator[NDArray[np.uint8]]) -> None:
-    encode(next(pictures))
+def _encode_next(encode: FrameEncoder, images: Iterator[NDArray[np.uint8]]) -> None:
+    encode(next(images))
 
 
 class _Moving:
@@ -67,15 +67,15 @@ class _Moving:
     def __init__(self, engine: Engine, expressions: list[NDArray[np.float32]], images: list[NDArray[np.uint8]]) -> None:
         self._engine = engine
         self._expressions = expressions
-        self._pictures = images
+        self._images = images
 
     def render(self) -> None:
         """Renders the next frame."""
-        at = len(self._pictures)
+        at = len(self._images)
         turned = np.full((1, 6), 0.03 * np.sin(at), np.float32)
         blink = np.array([at % 5 == 0], np.float32)
         gaze = np.full((1, 2), 0.05 * np.cos(at), np.float32)
-        self._pictures += self._engine.render([SLOT], self._expressions[at], turned, gaze, blink)
+        self._images += self._engine.render([SLOT], self._expressions[at], turned, gaze, blink)
 
 
 def _median(engine: Engine, run: Callable[[], object]) -> float:

@@ -105,7 +105,7 @@ def render_batch(engine: Engine, jobs: list[RenderJob], pad: bool = False) -> li
     """Renders the frames of all jobs in one call; ``pad`` as for `run_batch`."""
     rows = len(jobs)
     padded = jobs + [jobs[-1]] * ((1 << (rows - 1).bit_length()) - rows) if pad else jobs
-    pictures = engine.render(
+    images = engine.render(
         _slots(padded),
         np.stack([job.motion.expression for job in padded]),
         np.stack([job.motion.pose for job in padded]),
@@ -113,7 +113,7 @@ def render_batch(engine: Engine, jobs: list[RenderJob], pad: bool = False) -> li
         np.array([job.motion.blink for job in padded], dtype=np.float32),
         [job.motion.tick for job in padded],
     )
-    return _answers(jobs, pictures[:rows])
+    return _answers(jobs, images[:rows])
 
 
 def _alike(jobs: Sequence[AnyJob], kind: type[Kind]) -> list[Kind]:

@@ -267,8 +267,8 @@ class _Follower:
     def _track(self, image: NDArray[np.uint8]) -> _Face | None:
         if self._crop is None:
             return None
-        picture = _media_image(self._crop.cut(image))
-        faces = _faces(self._video.detect_for_video(picture, self._frame * _FRAME_STEP_MS), self._crop)
+        cropped = _media_image(self._crop.cut(image))
+        faces = _faces(self._video.detect_for_video(cropped, self._frame * _FRAME_STEP_MS), self._crop)
         return faces[0] if faces else None
 
     def _look_at(self, crop: _Crop | None) -> None:

@@ -43,14 +43,14 @@ class BackgroundEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class BackgroundImage:
     """User-added background image."""
 
     name: str
     rgb: Image  # (S, S, 3)
 
     @classmethod
-    def of(cls, path: Path, name: str) -> "Picture":
+    def of(cls, path: Path, name: str) -> "BackgroundImage":
         """Loads the central square of an image file.
 
         Raises:
@@ -59,21 +59,21 @@ class Picture:
         return cls(name, _covering(load(path), _STORED_SIDE))
 
 
-class BackgroundLibrary(UserLibrary[Picture]):
+class BackgroundLibrary(UserLibrary[BackgroundImage]):
     """Library of all backgrounds: general, generated and user-added."""
 
     noun = "background"
     suffix = ".jpg"
 
-    def encode(self, entry: Picture) -> bytes:
+    def encode(self, entry: BackgroundImage) -> bytes:
         bgr = cv2.cvtColor(entry.rgb, cv2.COLOR_RGB2BGR)
         return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
 
-    def decode(self, name: str, data: bytes) -> Picture:
+    def decode(self, name: str, data: bytes) -> BackgroundImage:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
         if bgr is None:
-            raise ValueError("not a picture")
-        return Picture(name, np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8))
+            raise ValueError("not an image")
+        return BackgroundImage(name, np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8))
 
     def is_reserved(self, name: str) -> bool:
         return name in (KEEP, BLUR, TRANSPARENT, *_DRAWN)

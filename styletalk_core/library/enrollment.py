@@ -16,7 +16,7 @@ from styletalk_core.face.basel import packaged_map
 from styletalk_core.face.basel_file import is_basel_file
 from styletalk_core.face.spaces import Space
 from styletalk_core.library.avatars import AvatarLibrary
-from styletalk_core.library.backgrounds import BackgroundLibrary, Picture
+from styletalk_core.library.backgrounds import BackgroundImage, BackgroundLibrary
 from styletalk_core.library.styles import Style, StyleLibrary
 from styletalk_core.rendering.portrait.portrait import enrol_face
 
@@ -149,7 +149,7 @@ def enroll_avatar(
     return EnrolledAvatar(name, size, _seconds_since(started), face, found.faces, found.notes)
 
 
-def enroll_background(library: BackgroundLibrary, name: str, picture: Path) -> EnrolledBackground:
+def enroll_background(library: BackgroundLibrary, name: str, path: Path) -> EnrolledBackground:
     """Adds an image as a background.
 
     Raises:
@@ -157,7 +157,7 @@ def enroll_background(library: BackgroundLibrary, name: str, picture: Path) -> E
     """
     library.check_name(name)
     started = time.perf_counter()
-    library.add(Picture.of(picture, name))
+    library.add(BackgroundImage.of(path, name))
     return EnrolledBackground(name, _seconds_since(started))
 
 

@@ -124,7 +124,7 @@ def made_symmetric(bent: Image, image: Image, landmarks: Float, target: Float) -
     other = warped(np.ascontiguousarray(image[:, ::-1]), turned[MIRROR], target)
     bridge = target[list(NOSE_BRIDGE), 0].mean()
     right = np.clip((np.arange(SIDE) - bridge) / 30 + 0.5, 0, 1)[None, :, None]
-    return _as_picture(bent * (1 - right) + other * right)
+    return _as_image(bent * (1 - right) + other * right)
 
 
 def region_mask(target: Float, points: tuple[int, ...], grow: float) -> Float:
@@ -154,7 +154,7 @@ def matched_colors(image: Image, like: Image, mask: Float) -> Image:
     (mean, std), (mean_like, std_like) = ((lab[inside].mean(0), lab[inside].std(0)) for lab in labs)
     gain = np.clip(std_like / std, 0.75, 1.3)
     lab = ((labs[0] - mean) * gain + mean_like).astype(np.float32)
-    return _as_picture(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
+    return _as_image(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
 
 
 def evened(canvas: Float, sources: dict[str, Image], recipe: Recipe, target: Float, face: Float) -> Float:
@@ -162,7 +162,7 @@ def evened(canvas: Float, sources: dict[str, Image], recipe: Recipe, target: Flo
     unit = face_mesh.eye_distance_px(target)
     features = np.maximum(region_mask(target, REGIONS["eyes"], 0.05), region_mask(target, REGIONS["mouth"], 0.05))
     skin = cv2.erode(face, np.ones((round(0.12 * unit),) * 2)) * (1 - features)
-    like = _as_picture(canvas)
+    like = _as_image(canvas)
     mean = weighted({name: matched_colors(sources[name], like, skin) for name in recipe.shape}, recipe.shape)
 
     def broad(image: Float) -> Float:
@@ -189,7 +189,7 @@ def redrawn_shoulder(image: Image, mask: Float, line: tuple[int, int, int, int])
     drawn += cv2.GaussianBlur(weave, (0, 0), 0.8)[..., None]
     blended = image * (1 - here[..., None]) + drawn * here[..., None]
     mask = mask * (1 - here) + np.clip(depth / 2.5 + 0.5, 0, 1) * here
-    return _as_picture(blended), mask.astype(np.float32)
+    return _as_image(blended), mask.astype(np.float32)
 
 
 def with_headroom(image: Image, mask: Float, room: int) -> tuple[Image, Float]:
@@ -218,21 +218,21 @@ def backdrop(color: tuple[int, int, int]) -> Float:
     return np.asarray(light[..., None] * np.array(color, np.float32) + grain, np.float32)
 
 
-def _as_picture(colors: Float) -> Image:
+def _as_image(colors: Float) -> Image:
     return np.asarray(np.clip(colors, 0, 255), np.uint8)
 
 
 def make(recipe: Recipe, folder: Path) -> Image:
     """Builds one presenter: (896, 896, 3) uint8 RGB."""
     names = {recipe.base, recipe.eyes, recipe.nose, recipe.mouth, *recipe.shape}
-    pictures, marks = {}, {}
+    images, marks = {}, {}
     for name in names:
         bgr = cv2.imread(str(folder / f"{name}.jpg"))
         if bgr is None:
             raise InputError(f"{folder} contains no image {name}.jpg")
         square = cv2.resize(bgr, (SIDE, SIDE), interpolation=cv2.INTER_LANCZOS4)
-        pictures[name] = cv2.cvtColor(square, cv2.COLOR_BGR2RGB)
-        marks[name] = find_landmarks(pictures[name])
+        images[name] = cv2.cvtColor(square, cv2.COLOR_BGR2RGB)
+        marks[name] = find_landmarks(images[name])
     base = marks[recipe.base]
     placed = {name: aligned(points, base) for name, points in marks.items()}
     target = weighted(placed, recipe.shape)
@@ -244,9 +244,9 @@ def make(recipe: Recipe, folder: Path) -> Image:
     own = placed[recipe.mouth]
     target[lips] = own[lips] - own[lips].mean(0) + target[lips].mean(0)
 
-    bent = {name: warped(pictures[name], marks[name], target) for name in names}
+    bent = {name: warped(images[name], marks[name], target) for name in names}
     if recipe.mirrored:
-        bent[recipe.eyes] = made_symmetric(bent[recipe.eyes], pictures[recipe.eyes], marks[recipe.eyes], target)
+        bent[recipe.eyes] = made_symmetric(bent[recipe.eyes], images[recipe.eyes], marks[recipe.eyes], target)
     face = region_mask(target, face_mesh.FACE_OVAL, 0.02)
     canvas = bent[recipe.base].astype(np.float32)
     for region in REGIONS:
@@ -256,21 +256,21 @@ def make(recipe: Recipe, folder: Path) -> Image:
             mask = region_mask(target, REGIONS[region], 0.10) * face
             canvas = multiband(canvas, piece.astype(np.float32), mask)
     canvas = evened(canvas, {name: bent[name] for name in recipe.shape}, recipe, target, face)
-    image = _as_picture(canvas)
+    image = _as_image(canvas)
     mask = person_mask(image)
     if recipe.shoulder:
         image, mask = redrawn_shoulder(image, mask, recipe.shoulder)
     if recipe.vividness != 1:
         lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
         lab[..., 1:] = lab[..., 1:] * recipe.vividness
-        image = _as_picture(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
+        image = _as_image(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB) * 255)
     if recipe.headroom:
         image, mask = with_headroom(image, mask, recipe.headroom)
     if recipe.backdrop is None:
         return image
     person = foreground_colors(image, mask)
     wall = backdrop(recipe.backdrop)
-    return _as_picture(person * mask[..., None] + wall * (1 - mask[..., None]))
+    return _as_image(person * mask[..., None] + wall * (1 - mask[..., None]))
 
 
 def main() -> None:

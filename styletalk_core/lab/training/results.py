@@ -53,7 +53,7 @@ def write_ablations(page: Path, name: str, rows: Rows, steps: int) -> None:
         axes.set_title(_FIGURES[key], fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
     title = name.replace("_", " ").capitalize()
-    write_section(page, name, title, text + _picture(page, figure, name))
+    write_section(page, name, title, text + _figure_link(page, figure, name))
 
 
 def _better(one: Mapping[str, float], other: Mapping[str, float]) -> int:
@@ -79,7 +79,7 @@ def write_look_ahead(page: Path, curve: Mapping[int, Mapping[str, float]]) -> No
     recall.plot(frames, [curve[f]["closure_recall"] for f in frames], "s--", color=_ORANGE)
     recall.set_ylabel(_FIGURES["closure_recall"], color=_ORANGE)
     recall.set_ylim(0, 1)
-    write_section(page, "look-ahead", "Look-ahead", text + _picture(page, figure, "look_ahead"))
+    write_section(page, "look-ahead", "Look-ahead", text + _figure_link(page, figure, "look_ahead"))
 
 
 def shortest_enough(curve: Mapping[int, Mapping[str, float]]) -> int:
@@ -93,7 +93,7 @@ def shortest_enough(curve: Mapping[int, Mapping[str, float]]) -> int:
     )
 
 
-def _picture(page: Path, figure: Figure, name: str) -> str:
+def _figure_link(page: Path, figure: Figure, name: str) -> str:
     path = page.parent / "figures" / f"{name}.svg"
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})

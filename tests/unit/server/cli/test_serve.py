@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from server.bootstrap import encoder_of_pictures, listen, machine_of, make_worker
+from server.bootstrap import listen, machine_of, make_worker, measured_encoder
 from server.cli import main
 from server.config import ServerConfig
 from styletalk_core.errors import InputError
@@ -60,13 +60,13 @@ def test_the_size_is_chosen_or_given(tmp_path: Path) -> None:
     automatic, given = (machine_of(ServerConfig(size=size)) for size in ("auto", "384"))
     assert (automatic.sizes, automatic.fixed) == ((512, 384, 256), False)
     assert (given.sizes, given.fixed) == ((384, 256), True)
-    assert ServerConfig(size=256).picture_sizes() == (256,)
+    assert ServerConfig(size=256).frame_sizes() == (256,)
     with pytest.raises(InputError, match="300"):
         ServerConfig(size=300)
 
 
 @pytest.mark.parametrize("size", [512, 256])
 def test_an_encoder_of_frames_takes_one_after_the_other(size: int) -> None:
-    encode = encoder_of_pictures(size)
+    encode = measured_encoder(size)
     for brightness in (30, 200):
         encode(np.full((size * 3 // 2, size), brightness, np.uint8))

@@ -9,7 +9,7 @@ from PIL import Image
 
 from styletalk_core.errors import InputError
 from styletalk_core.library.avatars import AvatarLibrary
-from styletalk_core.library.backgrounds import BackgroundLibrary, Picture
+from styletalk_core.library.backgrounds import BackgroundImage, BackgroundLibrary
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
 
 SIZE = 256
@@ -65,7 +65,7 @@ def test_an_added_image_is_listed_shown_and_removed(
     wide = np.zeros((300, 500, 3), np.uint8)
     wide[:, 100:400] = (200, 40, 90)  # the square in the middle
     Image.fromarray(wide).save(tmp_path / "wall.png")
-    library.add(Picture.of(tmp_path / "wall.png", "my_wall"))
+    library.add(BackgroundImage.of(tmp_path / "wall.png", "my_wall"))
     assert ("my_wall", "My wall", "user") in {(e.name, e.title, e.kind) for e in library.entries()}
     behind = library.behind("my_wall", renderer.background)
     assert behind is not None and behind.shape == (SIZE, SIZE, 3)
@@ -85,4 +85,4 @@ def test_an_unknown_background_is_refused(library: BackgroundLibrary, name: str)
 def test_a_name_that_is_taken_or_impossible_is_refused(library: BackgroundLibrary, name: str, tmp_path: Path) -> None:
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     with pytest.raises(InputError, match="not a name"):
-        library.add(Picture.of(tmp_path / "a.png", name))
+        library.add(BackgroundImage.of(tmp_path / "a.png", name))
