@@ -43,7 +43,7 @@ class InstantSpeaker(Speaker):
         assert isinstance(mark, Sentence)
         self.sentences.append(mark.text)
 
-    def append(self, utterance: Utterance, samples: np.ndarray) -> None:
+    def append(self, utterance: Utterance, samples: np.ndarray, phones: object = ()) -> None:
         utterance.length += len(samples)
 
     async def wait_for_room(self, ticks: int) -> None:

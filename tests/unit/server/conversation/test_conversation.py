@@ -17,6 +17,7 @@ from server.conversation.conversation import Conversation, ConversationEvent, Sa
 from server.conversation.partner import Heard, Replied
 from server.conversation.turn_detector import TurnDetector
 from server.conversation.turns import TurnEvent
+from server.tts.voice import VoicePiece
 from streaming.clock import MediaClock
 from streaming.latency import LatencyPlan
 from streaming.media import AudioChunk
@@ -73,10 +74,10 @@ class Tone:
     seconds: float
     name: str = "tone"
 
-    async def speak(self, text: str) -> AsyncGenerator[np.ndarray, None]:
+    async def speak(self, text: str) -> AsyncGenerator[VoicePiece, None]:
         await virtual_seconds(VOICE_SECONDS)
         time = np.arange(round(self.seconds * TICK_RATE)) / TICK_RATE
-        yield (9_000 * np.sin(2 * np.pi * 300 * time)).astype(np.int16)
+        yield VoicePiece((9_000 * np.sin(2 * np.pi * 300 * time)).astype(np.int16))
 
 
 @dataclass

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_openai import END, HANG, KEY, FakeOpenAI, answer, call, delta, fake_openai
-from server.conversation.realtime import Realtime
-from server.conversation.speech_to_speech import SpeechPartner
 from waiting import until
 
 from server.conversation.partner import Heard, PartnerFailed, Replied
+from server.conversation.speech_model.realtime import Realtime
+from server.conversation.speech_model.speech_to_speech import SpeechPartner
 from server.conversation.style_tool import style_tool
 from streaming.speaker import Interruption, Speaker, UtteranceEnded
 from streaming.speech_queue import Utterance
@@ -36,7 +36,7 @@ class InstantSpeaker(Speaker):
         self.current = Utterance(self.current.id + 1)
         return self.current
 
-    def append(self, utterance: Utterance, samples: np.ndarray) -> None:
+    def append(self, utterance: Utterance, samples: np.ndarray, phones: object = ()) -> None:
         utterance.length += len(samples)
 
     async def wait_for_room(self, ticks: int) -> None:
