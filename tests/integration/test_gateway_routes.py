@@ -61,7 +61,7 @@ async def desk_in_front_of(places: int, monkeypatch: pytest.MonkeyPatch) -> Asyn
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     serving = asyncio.create_task(server._serve([listener]), name="gateway")
     await until(lambda: server.started)
-    yield LiveServer(service, DeterministicEngine(), listener.getsockname()[1], server)
+    yield LiveServer(listener.getsockname()[1], service, DeterministicEngine(), server)
     server.should_exit = True
     await serving
     listener.close()
