@@ -94,6 +94,7 @@ def test_bad_weights_are_refused_in_one_sentence(
     assert not (tmp_path / "out.mp4").exists()
 
 
+@pytest.mark.lab
 def test_weights_of_the_same_name_cannot_be_columns_of_a_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
