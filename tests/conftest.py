@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,8 @@ from server.priority import ONE_THREAD
 for _name in ONE_THREAD:
     os.environ.setdefault(_name, "1")  # read when NumPy and PyTorch are imported
 
+RECORDED = pytest.StashKey[dict[str, Any]]()
+"""`real_time.Crowding` during the latest setup of each fixture of a module."""
 TESTS = Path(__file__).parent
 WITHOUT_LAB = str(TESTS / "without_lab")
 
@@ -72,8 +75,24 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
     if pyfuncitem.get_closest_marker("real_time") is None:
         return (yield)
-    with on_a_quiet_machine():
+    module = pyfuncitem.getparent(pytest.Module)
+    with on_a_quiet_machine(shared=module.stash.get(RECORDED, {}).values() if module else ()):
         return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Watches the machine also while a recording is made that the tests of a module share."""
+    from real_time import crowding, is_real_time
+
+    if fixturedef.scope != "module" or not is_real_time(request.path):
+        return (yield)
+    with crowding() as seen:
+        made = yield
+    request.node.stash.setdefault(RECORDED, {})[fixturedef.argname] = seen
+    return made
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:

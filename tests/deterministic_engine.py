@@ -23,6 +23,8 @@ AVATARS = ("ada", "bob")
 STYLES = ("calm", "happy", "neutral")
 BACKGROUNDS = ("keep", "blur", "transparent")
 DARK, BRIGHT = 40, 200
+STYLE_COLUMN = 1
+"""Coefficient that carries the style from decoding to drawing, which may come after the next change of style."""
 
 
 @dataclass(frozen=True)
@@ -184,10 +186,14 @@ class DeterministicEngine:
         slot.given += count
         return Recognition(start, HOP_TICKS, rows, speech)
 
+    def _style(self, slot: int) -> float:
+        return sum(share * STYLES.index(name) for name, share in self.slots[slot].style.items())
+
     def decode(self, slots: Sequence[int], posteriors: NDArray[np.float32]) -> NDArray[np.float32]:
         self._work("decode", slots)
         expression = np.zeros((len(slots), 64), np.float32)
         expression[:, 0] = 1 - posteriors[:, 5, SILENCE]
+        expression[:, STYLE_COLUMN] = [self._style(slot) for slot in slots]
         return expression
 
     def render(
@@ -207,8 +213,7 @@ class DeterministicEngine:
             image[:size] = round(DARK + (BRIGHT - DARK) * float(expression[row, 0]))
             quarter = size // 4
             image[size : size + quarter] = 64 + 64 * AVATARS.index(self.slots[slot].avatar)
-            style = sum(share * STYLES.index(name) for name, share in self.slots[slot].style.items())
-            image[size + quarter :] = round(64 + 64 * style)
+            image[size + quarter :] = round(64 + 64 * float(expression[row, STYLE_COLUMN]))
             if self.slots[slot].background == "transparent":
                 image = _stacked(image)
             images.append(image)

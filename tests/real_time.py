@@ -7,7 +7,7 @@ machine it remains a failure.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,11 +66,12 @@ def crowding() -> Iterator[Crowding]:
 
 
 @contextmanager
-def on_a_quiet_machine(measure: Callable[..., object] = crowding) -> Iterator[None]:
+def on_a_quiet_machine(measure: Callable[..., object] = crowding, shared: Iterable[Crowding] = ()) -> Iterator[None]:
     """Skips the test where the block fails for want of a processor.
 
     Args:
         measure: gives the `Crowding` of the block.
+        shared: of the recordings that the block judges.
     """
     failure: BaseException | None = None
     with measure() as seen:  # type: ignore[attr-defined]
@@ -83,8 +84,8 @@ def on_a_quiet_machine(measure: Callable[..., object] = crowding) -> Iterator[No
                 raise
             failure = error
     if failure is not None:
-        if seen.reason:
-            pytest.skip(f"{seen.reason}: {type(failure).__name__} {str(failure)[:80]}")
+        if reason := next((one.reason for one in (seen, *shared) if one.reason), ""):
+            pytest.skip(f"{reason}: {type(failure).__name__} {str(failure)[:80]}")
         raise failure
 
 

@@ -25,8 +25,14 @@ def test_a_failure_on_a_crowded_machine_is_a_skip_with_the_reason(found: Crowdin
         raise TimeoutError("too slow")
 
 
+def test_a_recording_made_on_a_crowded_machine_is_not_judged() -> None:
+    skipped = pytest.raises(pytest.skip.Exception, match=r"took 80% .* AssertionError late")
+    with skipped, on_a_quiet_machine(seen(QUIET), [QUIET, Crowding(10, 0.5, 0.8)]):
+        raise AssertionError("late")
+
+
 def test_a_failure_on_a_quiet_machine_is_a_failure() -> None:
-    with pytest.raises(AssertionError, match="wrong"), on_a_quiet_machine(seen(QUIET)):
+    with pytest.raises(AssertionError, match="wrong"), on_a_quiet_machine(seen(QUIET), [QUIET]):
         raise AssertionError("wrong")
 
 
