@@ -242,6 +242,16 @@ class ServerConfig:
         raise InputError(f"--udp-ports takes a range such as 50000-50100, not {self.udp_ports!r}.")
 
 
+def add_motion_weights(parser: ArgumentParser, default: str | None = "") -> None:
+    """Adds the option ``--motion-weights``."""
+    parser.add_argument(
+        "--motion-weights",
+        default=default,
+        metavar="FILE",
+        help="motion network: own weights or the authors' checkpoint",
+    )
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """Adds an option for each setting; missing ones come from the environment or the file."""
     parser.add_argument("--host", help="address to listen on (127.0.0.1)")
@@ -252,9 +262,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--max-sessions", type=int, metavar="N", help="maximum number of simultaneous calls")
     parser.add_argument("--udp-ports", metavar="A-B", help="UDP ports for media")
     parser.add_argument("--size", choices=("auto", *map(str, reversed(SIZES))), help="video size (auto)")
-    parser.add_argument(
-        "--motion-weights", metavar="FILE", help="motion network: own weights or the authors' checkpoint"
-    )
+    add_motion_weights(parser, default=None)
     parser.add_argument("--renderer", metavar="NAME", help="mesh or pirenderer (mesh)")
     parser.add_argument("--renderer-weights", metavar="FILE", help="published checkpoint of the pirenderer")
     parser.add_argument("--renderer-frames", type=int, metavar="R", help="frames the pirenderer waits for, 0 to 13 (0)")

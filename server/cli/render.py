@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.bootstrap import drawing_threads, make_offline_engine, motion_weights, renderer_network
-from server.config import check_renderer_frames
+from server.config import add_motion_weights, check_renderer_frames
 from server.paths import user_folder
 from server.sessions.mp4 import Mp4Writer
 from streaming.offline import OfflineFrame, render
@@ -59,9 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keep, blur, transparent, #rrggbb or the name of a background (keep)",
     )
     parser.add_argument("--future-frames", type=int, default=2, metavar="F", help="phone look-ahead, 0 to 5 (2)")
-    parser.add_argument(
-        "--motion-weights", default="", metavar="FILE", help="motion network: own weights or the authors' checkpoint"
-    )
+    add_motion_weights(parser)
     parser.add_argument("--renderer", default=MESH, metavar="NAME", help="mesh or pirenderer (mesh)")
     parser.add_argument("--renderer-weights", default="", metavar="FILE", help="published checkpoint of the pirenderer")
     parser.add_argument(

@@ -53,7 +53,7 @@ def test_capacity_adds_clients_until_all_slots_are_taken_and_the_next_is_refused
 ) -> None:
     monkeypatch.setattr(capacity, "FULL_RATE", 1.0)
     monkeypatch.setattr(capacity, "LATE_SHARE", 1.0)
-    result = run(capacity, seconds=2, most=1)
+    result = run(capacity, motion_weights="", seconds=2, most=1)
     assert result["sessions"] == 1 and result["next_refused"] is True
     assert 1 < result["fps"] < 40 and result["cpu_per_session"] > 0
     assert [step["sessions"] for step in result["steps"]] == [1]
@@ -62,7 +62,7 @@ def test_capacity_adds_clients_until_all_slots_are_taken_and_the_next_is_refused
 
 def test_capacity_ends_where_the_frame_rate_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capacity, "FULL_RATE", 1000.0)
-    result = run(capacity, seconds=2, most=4)
+    result = run(capacity, motion_weights="", seconds=2, most=4)
     assert result["sessions"] == 0 and len(result["steps"]) == 1 and "next_refused" not in result
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from server.bootstrap import make_service
-from server.config import ServerConfig
+from server.config import ServerConfig, add_motion_weights
 from server.lab.benchmarks.capacity import memory_mb
 from server.lab.benchmarks.frame_costs import measure_costs
 from server.priority import raise_priority
@@ -56,9 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sessions", type=int, nargs="+", default=[1, 2, 4], metavar="N", help="session counts to measure (1 2 4)"
     )
-    parser.add_argument(
-        "--motion-weights", default="", metavar="FILE", help="motion network: own weights or the authors' checkpoint"
-    )
+    add_motion_weights(parser)
     parser.add_argument("--costs-only", action="store_true", help="measure what a frame costs, without the clock")
     parser.add_argument("--seconds", type=float, default=10, help="measurement time per session count (10)")
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from aiortc import RTCConfiguration, RTCPeerConnection
 
+from server.config import add_motion_weights
 from server.lab.benchmarks.adaptation import add_size
 from server.lab.benchmarks.live_server import LiveServer, live_server
 from server.lab.benchmarks.load_clients import load_clients
@@ -49,6 +50,7 @@ class CapacityStep:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     add_size(parser)
+    add_motion_weights(parser)
     parser.add_argument("--seconds", type=float, default=10, help="measurement time per session count (10)")
     parser.add_argument("--most", type=int, default=16, metavar="N", help="stop at this many sessions (16)")
 
@@ -63,7 +65,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError("--seconds must be at least 2 and --most at least 1.")
     steps: list[CapacityStep] = []
     with (
-        live_server(size=args.size, max_sessions=args.most) as server,
+        live_server(size=args.size, max_sessions=args.most, motion_weights=args.motion_weights) as server,
         load_clients(server.address) as crowd,
     ):
         empty = memory_mb()

@@ -1,12 +1,13 @@
 """Cost of a frame for batches of sessions: decoder, mesh renderer and the paper's renderer, one after the other.
 
-The models run as in a server, through the engine, without its clock. The paper's renderer has random weights, on which
-its speed does not depend. On a CPU, costs are CPU time on one thread; on a GPU, elapsed time.
+The models run as in a server, through the engine, without its clock. Every frame differs from the one before, and the
+stages take turns, so that each finds the caches as in a call. The paper's renderer has random weights, on which its
+speed does not depend. On a CPU, costs are CPU time on one thread; on a GPU, elapsed time.
 
 Runs on: the main thread.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from server.bootstrap import motion_weights
 from server.paths import user_folder
@@ -24,8 +26,9 @@ from styletalk_core.models.pirenderer import PIRenderer
 from styletalk_core.phones import PHONES, WINDOW
 
 DECODER, MESH, PIRENDERER = "decoder", "mesh", "pirenderer"
-_ROUNDS: Final = 12
+_ROUNDS: Final = 30
 _WARM_UP: Final = 3
+_FRAMES_PER_PHONE: Final = 3
 _SLOW_SECONDS: Final = 0.5
 """A batch that takes longer needs no more than one round, and no warm-up beyond the first session's."""
 _SLOW_BATCH: Final = 4
@@ -43,6 +46,17 @@ class FrameCost:
     frames_per_second: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What the stages are given: windows (n, 11, 41), expression (n, 64), pose (n, 6), gaze (n, 2) and blink (n,)."""
+
+    windows: NDArray[np.float32]
+    expression: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    gaze: NDArray[np.float32]
+    blink: NDArray[np.float32]
+
+
 def measure_costs(device: str, size: int, counts: list[int], weights: str = "") -> list[FrameCost]:
     """Measures every stage for each number of sessions.
 
@@ -58,16 +72,12 @@ def measure_costs(device: str, size: int, counts: list[int], weights: str = "") 
         slots = list(range(count))
         for engine, slot in product((mesh, paper), slots):
             engine.open(slot, engine.avatars[slot % len(engine.avatars)], CONVERSATIONAL, 1.0)
-        windows = np.random.default_rng(0).dirichlet(np.full(len(PHONES), 0.05), (count, WINDOW)).astype(np.float32)
-        expression = mesh.decode(slots, windows)
-        pose, gaze, blink = (np.zeros((count, *shape), np.float32) for shape in ((6,), (2,), ()))
-        drawn = slice(0, count if device.startswith("cuda") else _SLOW_BATCH)
-        motion = expression[drawn], pose[drawn], gaze[drawn], blink[drawn]
-        costs += [
-            _timed(DECODER, slots, mesh, partial(mesh.decode, slots, windows)),
-            _timed(MESH, slots, mesh, partial(mesh.render, slots, expression, pose, gaze, blink)),
-            _timed(PIRENDERER, slots, paper, partial(paper.render, slots[drawn], *motion), len(slots[drawn])),
-        ]
+        rounds = _rounds(mesh, slots)
+        drawn = slots[: count if device.startswith("cuda") else _SLOW_BATCH]
+        costs += _timed(
+            mesh, count, rounds, {DECODER: partial(_decode, mesh, slots), MESH: partial(_draw, mesh, slots)}
+        )
+        costs += _timed(paper, count, rounds, {PIRENDERER: partial(_draw, paper, drawn)}, len(drawn))
         for engine, slot in product((mesh, paper), slots):
             engine.close(slot)
     return costs
@@ -88,18 +98,56 @@ def _engine(device: str, size: int, weights: str, network: PIRenderer | None) ->
     return engine
 
 
+def _rounds(engine: ModelEngine, slots: list[int]) -> list[_Round]:
+    """Return rounds of phones that follow one another, said by heads that sway and blink."""
+    count, frames = len(slots), _WARM_UP + _ROUNDS + WINDOW
+    phones = np.random.default_rng(0).dirichlet(np.full(len(PHONES), 0.05), (frames // _FRAMES_PER_PHONE + 1, count))
+    spoken = phones.repeat(_FRAMES_PER_PHONE, axis=0).astype(np.float32)
+    windows = [spoken[k : k + WINDOW].swapaxes(0, 1) for k in range(_WARM_UP + _ROUNDS)]
+    swing = np.sin(np.arange(len(windows)) / 5, dtype=np.float32)
+    return [
+        _Round(
+            window,
+            engine.decode(slots, window),
+            pose=np.full((count, 6), 0.02 * sway),
+            gaze=np.full((count, 2), 0.05 * sway),
+            blink=np.full(count, max(sway, 0)),
+        )
+        for window, sway in zip(windows, swing, strict=True)
+    ]
+
+
+def _decode(engine: ModelEngine, slots: list[int], batch: _Round) -> None:
+    engine.decode(slots, batch.windows)
+
+
+def _draw(engine: ModelEngine, slots: list[int], batch: _Round) -> None:
+    shown = slice(len(slots))
+    engine.render(slots, batch.expression[shown], batch.pose[shown], batch.gaze[shown], batch.blink[shown])
+
+
 def _timed(
-    stage: str, slots: list[int], engine: ModelEngine, run: Callable[[], object], frames: int | None = None
-) -> FrameCost:
-    """Times a batch of ``frames``, by default one of each slot, by the engine's clock."""
-    seconds: list[float] = []
-    while len(seconds) < _WARM_UP + _ROUNDS:
-        began = engine.worked()
-        run()
-        seconds.append(engine.worked() - began)
-        if len(seconds) > 1 and min(seconds) > _SLOW_SECONDS:
+    engine: ModelEngine,
+    sessions: int,
+    rounds: list[_Round],
+    stages: Mapping[str, Callable[[_Round], None]],
+    frames: int | None = None,
+) -> list[FrameCost]:
+    """Times the stages, which take turns, by the engine's clock; a batch has ``frames``, by default one a session."""
+    seconds = {stage: list[float]() for stage in stages}
+    for k, batch in enumerate(rounds):
+        for stage, run in stages.items():
+            began = engine.worked()
+            run(batch)
+            seconds[stage].append(engine.worked() - began)
+        if k and min(map(min, seconds.values())) > _SLOW_SECONDS:
             break
-    counted = seconds[_WARM_UP:] or seconds[1:]
-    per_frame = float(np.median(counted)) / (frames or len(slots))
-    p99 = 1000 * float(np.quantile(counted, 0.99))
-    return FrameCost(stage, len(slots), round(1000 * per_frame, 3), round(p99, 2), round(1 / per_frame, 1))
+    return [
+        _cost(stage, sessions, taken[_WARM_UP:] or taken[1:], frames or sessions) for stage, taken in seconds.items()
+    ]
+
+
+def _cost(stage: str, sessions: int, seconds: list[float], frames: int) -> FrameCost:
+    per_frame = float(np.median(seconds)) / frames
+    p99 = 1000 * float(np.quantile(seconds, 0.99))
+    return FrameCost(stage, sessions, round(1000 * per_frame, 3), round(p99, 2), round(1 / per_frame, 1))
