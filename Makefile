@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP  := $(VENV)/.installed
+BEGUN  := $(VENV)/.begun
 CHROMIUM := $(or $(shell command -v chromium),$(shell command -v chromium-browser),$(shell command -v google-chrome))
 
 .DEFAULT_GOAL := help
@@ -21,10 +22,13 @@ setup: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "StyleTalk Live needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@if [ -e $(BEGUN) ]; then echo "the last installation was not completed: starting over"; rm -rf $(VENV); fi
+	@mkdir -p $(VENV) && touch $(BEGUN)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) $$(grep '^torch==' requirements.lock)
 	$(PIP) --no-deps -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation -e .
+	@rm $(BEGUN)
 	@$(BIN)/python -c 'import cv2, mediapipe' 2>/dev/null || $(MAKE) --no-print-directory system-libraries
 	@touch $(STAMP)
 

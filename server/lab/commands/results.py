@@ -46,8 +46,9 @@ truth. The recognizer knows English; in other languages the mouth moves by liken
 are said, in motion decoded from recognized phones as in calls, and from told ones as in texts spoken by espeak-ng.
 """
 _OVERVIEW: Final = """\
-Server, clients and headless Chromium run on the same machine, without a GPU. [docs/results.md](docs/results.md)
-explains the results, breaks down the latency and compares with the paper; `make bench` measures them on your machine.
+Server, clients and headless Chromium share each machine; no GPU is used. A dash means: not measured there. Results
+of different dates are from different versions. [docs/results.md](docs/results.md) has the conditions, all other figures
+and a comparison with the paper; `make bench` measures your machine.
 
 {}"""
 
