@@ -19,11 +19,11 @@ class Event:
     type: ClassVar[str]
     """The message's type on the wire."""
     shared: ClassVar[bool] = False
-    """True when a presenter's viewers are sent it as well."""
+    """True if it is sent to a presenter's viewers as well."""
 
 
-FirstFrame = Annotated[int, "the first that shows it"]
-PlayedMs = Annotated[int, "what was heard of it"]
+FirstFrame = Annotated[int, "the first with the change"]
+PlayedMs = Annotated[int, "length that was played"]
 Frame = int
 
 
@@ -48,7 +48,7 @@ class SessionCreated(Event):
 
 @dataclass(frozen=True, slots=True)
 class SessionPlaced(Event):
-    """Answer of a gateway: open the same channel there."""
+    """Answer of a gateway: open the same channel at `url`."""
 
     type = "session.placed"
 
@@ -59,7 +59,7 @@ class SessionPlaced(Event):
 
 @dataclass(frozen=True, slots=True)
 class AvatarApplied(Event):
-    """Another avatar is shown."""
+    """The avatar has changed."""
 
     type = "avatar.applied"
     shared = True
@@ -70,7 +70,7 @@ class AvatarApplied(Event):
 
 @dataclass(frozen=True, slots=True)
 class StyleApplied(Event):
-    """A cross-fade to a style or a blend has begun."""
+    """A cross-fade to a style or a blend has started."""
 
     type = "style.applied"
     shared = True
@@ -83,7 +83,7 @@ class StyleApplied(Event):
 
 @dataclass(frozen=True, slots=True)
 class BackgroundApplied(Event):
-    """Another background is shown."""
+    """The background has changed."""
 
     type = "background.applied"
 
@@ -93,7 +93,7 @@ class BackgroundApplied(Event):
 
 @dataclass(frozen=True, slots=True)
 class PresenceApplied(Event):
-    """The face fades to where and how it is wanted to be."""
+    """The face changes gradually to this presence."""
 
     type = "presence.applied"
 
@@ -105,16 +105,16 @@ class PresenceApplied(Event):
 
 @dataclass(frozen=True, slots=True)
 class PresenterApplied(Event):
-    """Others may watch the call of this session, or no longer."""
+    """The call can be watched under this name, or no longer."""
 
     type = "presenter.applied"
 
-    presenter: Annotated[str | None, "a name or nil"]
+    presenter: Annotated[str | None, "nil: no longer"]
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted(Event):
-    """The avatar begins to speak."""
+    """The avatar has started to speak."""
 
     type = "speech.started"
     shared = True
@@ -139,28 +139,28 @@ class AvatarInterrupted(Event):
     type = "avatar.interrupted"
     shared = True
 
-    played_ms: Annotated[int, "of the utterance that were heard"]
-    frame: Annotated[int, "the first silent one"]
-    utterance: Annotated[int | None, "nil in a call, or when nothing was being said"]
-    marks: Annotated[Sequence[str], "names of those that were not reached"]
+    played_ms: Annotated[int, "length of the utterance that was played"]
+    frame: Annotated[int, "the first silent frame"]
+    utterance: Annotated[int | None, "nil in a call, or if nothing was being spoken"]
+    marks: Annotated[Sequence[str], "names of the marks that were not reached"]
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics(Event):
-    """Once a second during a call or presentation."""
+    """Measurements, once a second during a call or presentation."""
 
     type = "metrics"
 
-    fps: Annotated[float, "frames shown a second"]
-    delay_ms: Annotated[float, "now"]
-    added_delay_ms: Annotated[float, "of it because the machine is busy"]
-    parts: Annotated[Mapping[str, float], "{name: ms} of the delay"]
-    size: Annotated[int, "of the frames now, px"]
-    frame_rate: Annotated[float, "now, a second"]
-    planned: Annotated[Mapping[str, float], "{`size`, `frame_rate`} when nothing else runs"]
-    stages: Annotated[Mapping[str, float], "{name: ms} of work"]
-    late: Annotated[int, "frames so far"]
-    level: Annotated[float, "0..1, of the audio"]
+    fps: Annotated[float, "frames sent in the last second"]
+    delay_ms: Annotated[float, "current D"]
+    added_delay_ms: Annotated[float, "part of D that was added under load"]
+    parts: Annotated[Mapping[str, float], "{name: ms}, what the delay consists of"]
+    size: Annotated[int, "current frame size, px"]
+    frame_rate: Annotated[float, "current, fps"]
+    planned: Annotated[Mapping[str, float], "{`size`, `frame_rate`} without other load"]
+    stages: Annotated[Mapping[str, float], "{name: ms}, median of each stage"]
+    late: Annotated[int, "number of late frames so far"]
+    level: Annotated[float, "of the audio, 0 to 1"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,34 +174,34 @@ class Pong(Event):
 
 @dataclass(frozen=True, slots=True)
 class ServerDraining(Event):
-    """The server is about to stop."""
+    """The server is going to stop."""
 
     type = "server.draining"
 
-    seconds: Annotated[int, "until then"]
+    seconds: Annotated[int, "until it stops at the latest"]
 
 
 @dataclass(frozen=True, slots=True)
 class Error(Event):
-    """Something was refused or has failed."""
+    """A request was refused, or something failed."""
 
     type = "error"
 
     code: Annotated[str, "see Errors"]
-    message: Annotated[str, "a sentence for people"]
-    retry_after: Annotated[int | Unset, "seconds, where waiting helps"] = UNSET
+    message: Annotated[str, "for people"]
+    retry_after: Annotated[int | Unset, "seconds, if waiting helps"] = UNSET
     buffered_ms: Annotated[int | Unset, "with `buffer_full`"] = UNSET
     room_ms: Annotated[int | Unset, "with `buffer_full`"] = UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class MotionApplied(Event):
-    """The motion that is sent from now on."""
+    """The motion that is sent has changed."""
 
     type = "motion.applied"
 
     parts: Sequence[str]
-    names: Annotated[Mapping[str, Sequence[str]], "{part: names of its numbers}"]
+    names: Annotated[Mapping[str, Sequence[str]], "{part: names of its values}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ class Motion(Event):
 
 @dataclass(frozen=True, slots=True)
 class CaptionsApplied(Event):
-    """Captions are sent from now on, or no longer."""
+    """Captions were switched on or off."""
 
     type = "captions.applied"
 
@@ -233,7 +233,7 @@ class CaptionsApplied(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConversationApplied(Event):
-    """The avatar of the call answers the client, or repeats its words again."""
+    """Conversation was switched on or off."""
 
     type = "conversation.applied"
 
@@ -242,16 +242,16 @@ class ConversationApplied(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConversationState(Event):
-    """Whose turn it is in a conversation."""
+    """State of the conversation."""
 
     type = "conversation.state"
 
-    state: Annotated[str, "listening, hearing, thinking or speaking"]
+    state: Annotated[str, "listening, hearing (the client speaks), thinking or speaking"]
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationHeard(Event):
-    """Words of the client's turn."""
+    """What the client said."""
 
     type = "conversation.heard"
 
@@ -260,28 +260,28 @@ class ConversationHeard(Event):
 
 @dataclass(frozen=True, slots=True)
 class ConversationReplied(Event):
-    """An answer is over."""
+    """An answer has ended."""
 
     type = "conversation.replied"
 
-    text: Annotated[str, "what was heard of it"]
+    text: Annotated[str, "the part of it that was played"]
     interrupted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriptPartial(Event):
-    """Words of a phrase that goes on; replaces the one before."""
+    """An unfinished phrase; replaces the previous message."""
 
     type = "transcript.partial"
     shared = True
 
-    text: Annotated[str, "so far"]
-    frame: Annotated[int, "the last whose audio is in it"]
+    text: Annotated[str, "the words so far"]
+    frame: Annotated[int, "the last whose audio is included"]
 
 
 @dataclass(frozen=True, slots=True)
 class CaptionWord:
-    """One word of a transcript and the frames between which it is heard."""
+    """One word of a transcript and the frames between which it is spoken."""
 
     word: str
     start: int
@@ -290,17 +290,17 @@ class CaptionWord:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptFinal(Event):
-    """Words of a complete phrase."""
+    """A complete phrase."""
 
     type = "transcript.final"
     shared = True
 
     text: str
     frame: Frame
-    words: Annotated[Sequence[CaptionWord] | Unset, "[{`word`, `start`, `end`}] in frames, when it was recognized"] = (
+    words: Annotated[Sequence[CaptionWord] | Unset, "[{`word`, `start`, `end`}] in frames, if it was recognized"] = (
         UNSET
     )
-    utterance: Annotated[int | Unset, "when it is a sentence of a text or an answer that begins with this frame"] = (
+    utterance: Annotated[int | Unset, "if it is a sentence of a text or an answer, which starts with this frame"] = (
         UNSET
     )
 
@@ -340,12 +340,12 @@ class WatchStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class AudioBuffer(Event):
-    """State of the audio buffer; also once a second while audio waits."""
+    """State of the audio buffer, after an append and once a second while audio is waiting."""
 
     type = "input_audio.buffer"
 
-    buffered_ms: Annotated[int, "that wait"]
-    room_ms: Annotated[int, "that may still be sent"]
+    buffered_ms: Annotated[int, "of waiting audio"]
+    room_ms: Annotated[int, "of audio that can still be sent"]
     utterance: Annotated[int | Unset, "after an append"] = UNSET
 
 
@@ -355,32 +355,32 @@ class AudioCommitted(Event):
 
     type = "input_audio.committed"
 
-    utterance: Annotated[int | None, "nil when no sample had been pushed"]
+    utterance: Annotated[int | None, "nil if no sample had been pushed"]
     duration_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class AudioCleared(Event):
-    """Utterances that had not begun were dropped."""
+    """Utterances that had not started were discarded."""
 
     type = "input_audio.cleared"
 
-    utterances: Annotated[int, "how many"]
+    utterances: Annotated[int, "their number"]
 
 
 @dataclass(frozen=True, slots=True)
 class TextAccepted(Event):
-    """The text is going to be spoken."""
+    """The text will be spoken."""
 
     type = "text.accepted"
 
-    utterance: Annotated[int | None, "nil when nothing in it can be read aloud"]
+    utterance: Annotated[int | None, "nil if nothing in it can be read aloud"]
     voice: str
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceStarted(Event):
-    """The first sample of an utterance is heard."""
+    """The first sample of an utterance is played."""
 
     type = "utterance.started"
     shared = True
@@ -391,7 +391,7 @@ class UtteranceStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class UtteranceEnded(Event):
-    """The last sample of an utterance was heard."""
+    """The last sample of an utterance has been played."""
 
     type = "utterance.ended"
     shared = True
@@ -410,8 +410,8 @@ class MarkReached(Event):
 
     name: str
     utterance: int
-    frame: Annotated[int, "of its place"]
-    played_ms: Annotated[int, "of the utterance before the mark"]
+    frame: Annotated[int, "of the mark"]
+    played_ms: Annotated[int, "length of the utterance up to the mark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -435,7 +435,7 @@ class RecordingStopped(Event):
 
 
 def encode(event: Event) -> dict[str, object]:
-    """The map that stands for an event on the wire."""
+    """The map that represents an event on the wire."""
     values = {field.name: getattr(event, field.name) for field in fields(event)}
     return {"type": event.type} | {name: _plain(value) for name, value in values.items() if value is not UNSET}
 

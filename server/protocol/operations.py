@@ -72,11 +72,11 @@ def _trickle(path: str, id: str, summary: str, *parameters: Parameter) -> Operat
 
 
 def _options(path: str, id: str, *parameters: Parameter) -> Operation[Answer]:
-    """Tell what may be posted (RFC 9725, section 4.2)."""
-    return Operation("OPTIONS", path, id, "Tell what may be posted", POSTABLE, parameters=parameters)
+    """Read the accepted media type (RFC 9725, section 4.2)."""
+    return Operation("OPTIONS", path, id, "Read the media type that is accepted", POSTABLE, parameters=parameters)
 
 
-POSTABLE: Final = Answer(204, "Told.", headers={"Accept-Post": "Media type of an offer."})
+POSTABLE: Final = Answer(204, "See Accept-Post.", headers={"Accept-Post": "Media type of an offer."})
 ANSWERED: Final = FileAnswer(
     201,
     "The SDP answer.",
@@ -103,21 +103,17 @@ SESSION: Final = Parameter(
     pattern=None,
     place="query",
 )
-FACE: Final = Parameter(
-    "face", "Which of several faces in the photo, 1 to 99, the largest first.", "^[1-9][0-9]?$", place="query"
-)
-WEARER: Final = Parameter(
-    "avatar", "Avatar to draw it on; the first one by default.", f"^$|{NAME_PATTERN}", place="query"
-)
+FACE: Final = Parameter("face", "Face of the photo to use, 1 (the largest) to 99.", "^[1-9][0-9]?$", place="query")
+WEARER: Final = Parameter("avatar", "Avatar to show it on; default: the first.", f"^$|{NAME_PATTERN}", place="query")
 
 HEALTH: Final = Operation(
-    "GET", "/healthz", "health", "Tell that the process is alive", FileAnswer(200, "ok", "text/plain")
+    "GET", "/healthz", "health", "Check that the process is alive", FileAnswer(200, "ok", "text/plain")
 )
 READINESS: Final = Operation(
-    "GET", "/readyz", "readiness", "Tell whether calls are accepted", FileAnswer(200, "ready", "text/plain"), (503,)
+    "GET", "/readyz", "readiness", "Check whether calls are accepted", FileAnswer(200, "ready", "text/plain"), (503,)
 )
 METRICS: Final = Operation(
-    "GET", "/metrics", "metrics", "Read the figures for Prometheus", FileAnswer(200, "Figures.", "text/plain")
+    "GET", "/metrics", "metrics", "Read the metrics for Prometheus", FileAnswer(200, "Metrics.", "text/plain")
 )
 LIST_AVATARS: Final = Operation(
     "GET", "/api/avatars", "listAvatars", "List avatars", JsonAnswer(200, "All avatars.", Avatars)
@@ -151,7 +147,7 @@ LIST_BACKGROUNDS: Final = Operation(
 PUT_BACKGROUND: Final = _put("background", "Create a background", "An image, at most 30 MB.", NewBackground)
 DELETE_BACKGROUND: Final = _delete("background")
 CONVERSATION: Final = Operation(
-    "GET", "/api/conversation", "conversation", "Tell whether the avatar of a call can answer",
+    "GET", "/api/conversation", "conversation", "Check whether the server can hold conversations",
     JsonAnswer(200, "Now.", ConversationAnswer),
 )  # fmt: skip
 LIST_PRESENTERS: Final = Operation(

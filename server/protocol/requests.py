@@ -46,17 +46,17 @@ MOTION_PARTS: Final = ("expression", "arkit", "visemes", "phones")
 Name = Annotated[str, Text(1, MAX_NAME_CHARACTERS)]
 OptionalName = Annotated[str | Unset, Text(1, MAX_NAME_CHARACTERS)]
 Weights = Annotated[
-    Mapping[str, float] | Unset, Shares(MAX_BLENDED_STYLES), f"style to share, of up to {MAX_BLENDED_STYLES} styles"
+    Mapping[str, float] | Unset, Shares(MAX_BLENDED_STYLES), f"{{style: share}}, at most {MAX_BLENDED_STYLES} styles"
 ]
 Intensity = Annotated[float | Unset, Number(0, MAX_INTENSITY), f"0 to {MAX_INTENSITY:g}"]
 FadeMs = Annotated[float | Unset, Number(0, MAX_FADE_MS), f"0 to {MAX_FADE_MS}"]
 VoiceName = Annotated[
     str | Unset,
     Text(1, MAX_NAME_CHARACTERS),
-    "of the voice server, or hibari, espeak-ng, flite; the server's without it",
+    "hibari, espeak-ng, flite or a voice of the voice server; default: as set by `--voice`",
 ]
 Language = Annotated[
-    str | Unset, Identifier(MAX_LANGUAGE_CHARACTERS), "such as en or pt-BR, for voices that have several"
+    str | Unset, Identifier(MAX_LANGUAGE_CHARACTERS), "such as en or pt-BR, for voices with several languages"
 ]
 Motion = Annotated[
     tuple[str, ...] | Unset, Selection(MOTION_PARTS), f"true, false or a list of {', '.join(MOTION_PARTS)}"
@@ -75,12 +75,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Ping(Request):
-    """A sign of life."""
+    """Show that the client is alive."""
 
     type = "ping"
     answer = "pong"
 
-    t: Annotated[str | float | None, Echo(), "number or text, sent back"] = None
+    t: Annotated[str | float | None, Echo(), "number or text, returned unchanged"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class SetAvatar(Request):
 
 @dataclass(frozen=True, slots=True)
 class SetStyle(Request):
-    """Cross-fade to a style or a blend; what is missing stays."""
+    """Cross-fade to a style or a blend; omitted fields keep their values."""
 
     type = "style.set"
     answer = "style.applied"
@@ -112,7 +112,7 @@ class SetStyle(Request):
 
 @dataclass(frozen=True, slots=True)
 class SetPresence(Request):
-    """Choose where the face looks, and how it is there while it does not speak; what is missing stays."""
+    """Choose where the face looks and how it behaves while not speaking; omitted fields keep their values."""
 
     type = "presence.set"
     answer = "presence.applied"
@@ -121,14 +121,14 @@ class SetPresence(Request):
     look_at: Annotated[
         tuple[float, float] | Unset,
         Direction(MAX_YAW, MAX_PITCH),
-        f"yaw and pitch in radians, up to {MAX_YAW:g} and {MAX_PITCH:g}, to the image's right and down",
+        f"yaw and pitch in radians, up to {MAX_YAW:g} and {MAX_PITCH:g}, positive to the image's right and downwards",
     ] = UNSET
     stillness: Annotated[float | Unset, Number(0, 1), "0 lively to 1 still"] = UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupt(Request):
-    """Stop speaking at once."""
+    """Stop speaking immediately."""
 
     type = "avatar.interrupt"
     answer = "avatar.interrupted"
@@ -136,7 +136,7 @@ class Interrupt(Request):
 
 @dataclass(frozen=True, slots=True)
 class UpdateSession(SetStyle):
-    """Change any of several settings."""
+    """Change several settings at once."""
 
     type = "session.update"
     answer = "one per field"
@@ -150,23 +150,23 @@ class UpdateSession(SetStyle):
     presenter: Annotated[
         str | Unset | None,
         Nullable(Identifier(MAX_PRESENTER_NAME_CHARACTERS)),
-        "a name under which others may watch the call of this session, nil to end it",
+        "name under which viewers can watch this session's call, nil to stop this",
     ] = UNSET
     motion: Motion = UNSET
-    captions: Annotated[bool | Unset, Flag(), "true or false; recognizes words"] = UNSET
+    captions: Annotated[bool | Unset, Flag(), "whether captions are sent"] = UNSET
     conversation: Annotated[
-        bool | Unset, Flag(), "true: the avatar of the call answers the client, false: it repeats the client's words"
+        bool | Unset, Flag(), "true: the avatar of the call answers the client; false: it repeats the client's words"
     ] = UNSET
 
     @property
     def changes_style(self) -> bool:
-        """True when one of the fields of `style.set` is there."""
+        """True if the message has a field of `style.set`."""
         return any(value is not UNSET for value in (self.style, self.weights, self.intensity, self.fade_ms))
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateViewer(Request):
-    """Choose the motion that a viewer is sent."""
+    """Choose the motion that is sent to the viewer."""
 
     type = "session.update"
     answer = "motion.applied"
@@ -176,7 +176,7 @@ class UpdateViewer(Request):
 
 @dataclass(frozen=True, slots=True)
 class StartPresenter(Request):
-    """Start a presentation that anybody may watch under a name."""
+    """Start a presentation that viewers can watch under this name."""
 
     type = "presenter.start"
     answer = "presenter.started"
@@ -194,7 +194,7 @@ class StopPresenter(Request):
 
 @dataclass(frozen=True, slots=True)
 class AppendAudio(Request):
-    """Push audio: signed 16-bit little-endian PCM, mono, cut anywhere; or a WAV file."""
+    """Push audio: signed 16-bit little-endian PCM, mono, in pieces of any length; or a WAV file."""
 
     type = "input_audio.append"
     answer = "input_audio.buffer"
@@ -203,13 +203,13 @@ class AppendAudio(Request):
     rate: Annotated[
         int | Unset,
         Whole(MIN_RATE, MAX_RATE),
-        f"{MIN_RATE} to {MAX_RATE}; {DEFAULT_RATE} without it; constant within an utterance",
+        f"{MIN_RATE} to {MAX_RATE} Hz, default {DEFAULT_RATE}; constant within an utterance",
     ] = UNSET
 
 
 @dataclass(frozen=True, slots=True)
 class CommitAudio(Request):
-    """The utterance is complete."""
+    """Complete the utterance."""
 
     type = "input_audio.commit"
     answer = "input_audio.committed"
@@ -217,7 +217,7 @@ class CommitAudio(Request):
 
 @dataclass(frozen=True, slots=True)
 class ClearAudio(Request):
-    """Drop the utterances that have not begun."""
+    """Discard the utterances that have not started."""
 
     type = "input_audio.clear"
     answer = "input_audio.cleared"
@@ -225,7 +225,7 @@ class ClearAudio(Request):
 
 @dataclass(frozen=True, slots=True)
 class SpeakText(Request):
-    """Speak a text: an utterance of its own, which completes one that is being pushed or appended."""
+    """Speak a text as an utterance of its own; an utterance that is being pushed or appended is completed first."""
 
     type = "text.speak"
     answer = "text.accepted"
@@ -237,7 +237,7 @@ class SpeakText(Request):
 
 @dataclass(frozen=True, slots=True)
 class AppendText(Request):
-    """Append a piece of text, as a language model writes it; sentences are spoken as soon as they are complete."""
+    """Append a piece of text, as a language model generates it; each sentence is spoken once it is complete."""
 
     type = "text.append"
     answer = "no answer"
@@ -249,7 +249,7 @@ class AppendText(Request):
 
 @dataclass(frozen=True, slots=True)
 class CommitText(Request):
-    """The appended text is complete."""
+    """Complete the appended text."""
 
     type = "text.commit"
     answer = "text.accepted"
@@ -257,7 +257,7 @@ class CommitText(Request):
 
 @dataclass(frozen=True, slots=True)
 class PlaceMark(Request):
-    """Report when all audio that the newest utterance has so far, or all of a text, has been heard."""
+    """Report when the audio pushed so far for the newest utterance, or the whole of a text, has been played."""
 
     type = "mark"
     answer = "mark"

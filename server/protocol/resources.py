@@ -30,7 +30,7 @@ class Avatar:
     name: str
     title: str
     kind: AvatarKind
-    thumbnail: Annotated[str, "address, which changes with the portrait"]
+    thumbnail: Annotated[str, "URL, which changes with the portrait"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Style:
     name: str
     title: str
     kind: StyleKind
-    thumbnail: Annotated[str, "address, which changes with the motion"]
+    thumbnail: Annotated[str, "URL, which changes with the motion"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class StylePlace:
 class StyleMap:
     """Map of the styles."""
 
-    places: Annotated[Sequence[StylePlace], "similar styles close together"]
+    places: Annotated[Sequence[StylePlace], "similar styles are close together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +91,10 @@ class Backgrounds:
 
 @dataclass(frozen=True, slots=True)
 class ConversationAnswer:
-    """Whether the avatar of a call can answer."""
+    """Whether the server can hold conversations."""
 
     available: bool
-    explanation: Annotated[str, "a sentence on what to pass; empty when it is available"]
+    explanation: Annotated[str, "which options are missing; empty if available"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +135,16 @@ class Upload:
 
     kind: UploadKind
     name: str
-    position: Annotated[int | None, Limits(0), "0 is being enrolled, 1 is next, null is still being sent"]
+    position: Annotated[int | None, Limits(0), "0 is being processed, 1 is next, null is still being uploaded"]
     done: Share
 
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """All uploads; they are enrolled one at a time."""
+    """All uploads; they are processed one at a time."""
 
     busy: bool
-    done: Annotated[float, Limits(0, 1), "of the newest enrollment, 0 to 1"]
+    done: Annotated[float, Limits(0, 1), "progress of the newest upload, 0 to 1"]
     uploads: Sequence[Upload]
 
 
@@ -158,10 +158,10 @@ class NewStyle:
     frames_used: Positive
     tracked_share: Share
     motion_energy: float
-    space: Annotated[Space, "meaning of the coefficients: this project's face model or the authors'"]
-    seconds: Annotated[float, "of processing"]
-    notes: Annotated[Sequence[str], "on the video, for its owner"]
-    conversion_error: Annotated[float, "in a session of the other space, relative to the motion"]
+    space: Annotated[Space, "of the coefficients: this project's face model, or that of the authors of StyleTalk"]
+    seconds: Annotated[float, "processing time"]
+    notes: Annotated[Sequence[str], "advice on the video"]
+    conversion_error: Annotated[float, "of the motion in a session that uses the other space, relative"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +170,10 @@ class NewAvatar:
 
     name: str
     size: Annotated[int, Limits(256), "of the video, px"]
-    seconds: Annotated[float, "of processing"]
-    face: Annotated[int, Limits(1), "number of the one that was taken, the largest first"]
-    faces: Annotated[int, Limits(1), "in the photo"]
-    notes: Annotated[Sequence[str], "on the photo, for its owner; empty for a good one"]
+    seconds: Annotated[float, "processing time"]
+    face: Annotated[int, Limits(1), "number of the face that was used, 1 is the largest"]
+    faces: Annotated[int, Limits(1), "number of faces in the photo"]
+    notes: Annotated[Sequence[str], "advice on the photo; empty if there is none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +181,7 @@ class NewBackground:
     """A background made from an upload."""
 
     name: str
-    seconds: Annotated[float, "of processing"]
+    seconds: Annotated[float, "processing time"]
 
 
 @dataclass(frozen=True, slots=True)
