@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -95,3 +96,8 @@ def test_every_command_and_each_of_its_options_is_known(command: str, capsys: py
     assert ended.value.code == 0, told.err
     for option in (word for word in words if word.startswith("-")):
         assert re.search(rf"(?<![\w-]){re.escape(option.partition('=')[0])}(?![\w-])", told.out), option
+
+
+def test_the_newest_version_of_the_changelog_is_the_one_that_is_packaged() -> None:
+    newest, *_ = re.findall(r"^## (\d+\.\d+\.\d+)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert newest == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
