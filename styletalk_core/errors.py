@@ -5,6 +5,9 @@ Every error has a machine-readable ``code``, an HTTP ``status``, and a message w
 An error without them is unexpected: it is logged with its traceback and reported as `INTERNAL`.
 """
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 INTERNAL: Final = "internal"
@@ -30,6 +33,36 @@ class NotFound(InputError):
 
     code = "not_found"
     status = 404
+
+
+class StorageError(StyleTalkError):
+    """A file cannot be written: the disk is full, or the folder is read-only or belongs to somebody else."""
+
+    code = "storage_failed"
+    status = 507
+
+    def __init__(self, cause: OSError) -> None:
+        reason = cause.strerror or "unknown cause"
+        super().__init__(f"files cannot be stored ({reason}); free space, or set STYLETALK_HOME to another folder")
+
+
+UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""What a full disk, a quota, a read-only disk and a folder of somebody else cause."""
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """Wrap writing of files.
+
+    Raises:
+        StorageError: the disk or the folder does not take them.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        raise StorageError(error) from error
 
 
 class CheckpointError(StyleTalkError):

@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from server.cli.subcommands import add_subcommands
 from server.priority import ONE_THREAD
 from streaming.errors import EngineFailure
-from styletalk_core.errors import InputError
+from styletalk_core.errors import InputError, StorageError
 
 COMMANDS = {
     "serve": ("server.cli.serve", "start the avatar server"),
@@ -47,7 +47,7 @@ def _module_and_summary(point: EntryPoint) -> tuple[str, str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one subcommand and returns its exit status: 0 on success, 1 when a model failed, 2 on bad
-    input, 130 when interrupted.
+    input or where files cannot be written, 130 when interrupted.
     """
     parser = argparse.ArgumentParser(prog="styletalk", description="Real-time streaming avatar server.")
     words = sys.argv[1:] if argv is None else argv
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
         result = args.run(args)
-    except InputError as error:
+    except (InputError, StorageError) as error:
         print(f"styletalk: {error}", file=sys.stderr)
         return 2
     except EngineFailure as error:

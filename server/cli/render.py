@@ -9,7 +9,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -212,7 +212,8 @@ def _replaced(path: Path) -> Iterator[Path]:
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path} cannot be written ({error.strerror})") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk even of a file that is not there
+            partial.unlink(missing_ok=True)
 
 
 def _write(path: Path, frames: Iterator[OfflineFrame], width: int, height: int) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from styletalk_core.errors import INTERNAL, InputError
+from styletalk_core.errors import INTERNAL, InputError, StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ def serve(work: Work) -> None:
 
     try:
         send({"result": work(json.loads(sys.stdin.readline()), lambda done: send({"done": round(done, 3)}))})
-    except InputError as error:
+    except (InputError, StorageError) as error:
         send({"error": error.code, "message": str(error)})
     except MemoryError:
         raise  # the limit: the file needs too much memory

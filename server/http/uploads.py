@@ -39,7 +39,7 @@ from server.protocol.operations import (
     PUT_STYLE,
 )
 from server.service import RETRY_AFTER_SECONDS, Service
-from styletalk_core.errors import INTERNAL, InputError
+from styletalk_core.errors import INTERNAL, InputError, StorageError, storing
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import BackgroundLibrary
 from styletalk_core.library.styles import MAX_CLIP_MEGABYTES, StyleLibrary
@@ -132,8 +132,10 @@ class Uploads:
 
         Raises:
             ClientDisconnect: the client has disconnected; nothing is stored.
+            StorageError: the server cannot store files.
         """
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
+        with storing():
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp))
         try:
             file = folder / kind.source
             if not await _write_body(request, file, kind.megabytes):
@@ -168,6 +170,8 @@ class Uploads:
                 logger.error("an upload failed: %s", ended.log[-LOGGED_CHARACTERS:])
                 service.internal_errors["upload"] += 1
                 return problem(500, INTERNAL, SORRY)
+            case Failure(code, message) if code == StorageError.code:
+                return problem(StorageError.status, code, sentence(message))
             case Failure(_, message):
                 return problem(400, kind.code, sentence(message))
         logger.warning("an upload cannot be used (status %d): %s", ended.status, ended.log[-LOGGED_CHARACTERS:])
@@ -220,9 +224,13 @@ async def _disconnected(request: Request) -> None:
 
 
 async def _write_body(request: Request, path: Path, megabytes: float) -> bool:
-    """Writes the body to a file; False when it is too large; the rest is then not read."""
+    """Writes the body to a file; False when it is too large; the rest is then not read.
+
+    Raises:
+        StorageError: the server cannot store files.
+    """
     size = 0
-    with await asyncio.to_thread(path.open, "wb") as file:
+    with storing(), await asyncio.to_thread(path.open, "wb") as file:
         async for part in request.stream():
             size += len(part)
             if size > megabytes * 1_000_000:

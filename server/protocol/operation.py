@@ -32,6 +32,7 @@ PROBLEMS = {
     422: "The fragment restarts ICE, which is not supported: send a new offer.",
     429: "Too many requests or sessions; Retry-After says when to try again.",
     503: "Full, warming up or shutting down; Retry-After says when to try again.",
+    507: "The server cannot store files; its disk is full or read-only.",
 }
 
 

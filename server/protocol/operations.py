@@ -43,7 +43,7 @@ def _put(noun: str, summary: str, file: str, message: type[T], *options: Paramet
     """Create a user's own entry."""
     added = JsonAnswer(201, "It is available.", message, headers={"Location": f"Of the {noun}."})
     return Operation(
-        "PUT", f"/api/{noun}s/{{name}}", f"put{noun.capitalize()}", summary, added, (400, 413, 503),
+        "PUT", f"/api/{noun}s/{{name}}", f"put{noun.capitalize()}", summary, added, (400, 413, 503, 507),
         (_name_of(noun), *options), Body("application/octet-stream", file),
     )  # fmt: skip
 

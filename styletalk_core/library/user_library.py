@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
-from styletalk_core.errors import InputError, NotFound
+from styletalk_core.errors import InputError, NotFound, storing
 
 MAX_NAME_LENGTH: Final = 40
 UNFINISHED: Final = ".part"
@@ -187,7 +187,15 @@ def write_atomically(path: Path, data: bytes, scratch: Path) -> None:
         path: path of the file; folders are created as needed.
         data: content.
         scratch: folder on the same file system for the unfinished file.
+
+    Raises:
+        StorageError: the file cannot be written.
     """
+    with storing():
+        _write_durably(path, data, scratch)
+
+
+def _write_durably(path: Path, data: bytes, scratch: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = scratch / f".{secrets.token_hex(8)}{UNFINISHED}"
     try:

@@ -1,6 +1,7 @@
 """An uploaded file can be used once the response arrives; an unusable file leaves nothing behind."""
 
 import asyncio
+import errno
 import json
 import signal
 import tempfile
@@ -18,6 +19,7 @@ from live_server import LiveServer, running_server
 from waiting import until
 
 from server.http import uploads
+from styletalk_core.library import user_library
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import BackgroundLibrary
 from styletalk_core.library.styles import StyleLibrary
@@ -229,3 +231,19 @@ async def test_a_fault_of_the_server_is_not_the_fault_of_the_file(
         assert "TypeError: list indices must be integers" in caplog.text
         _, _, figures = await server.http("GET", "/metrics")
         assert b'styletalk_internal_errors_total{where="upload"} 1.0' in figures
+
+
+async def test_a_full_disk_is_said_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = jpeg(np.full((300, 300, 3), 90, np.uint8))
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with running_server() as server:
+        for place in ((user_library, "_write_durably"), (tempfile, "mkdtemp")):
+            with monkeypatch.context() as broken:
+                broken.setattr(*place, full)
+                status, answer = await put(server, "wall", image, "backgrounds")
+            assert status == 507 and answer["code"] == "storage_failed"
+            assert "No space left on device" in str(answer["message"])
+        assert server.service.internal_errors["http"] == server.service.internal_errors["upload"] == 0

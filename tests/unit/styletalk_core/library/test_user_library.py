@@ -1,5 +1,6 @@
 """Every library stores files atomically within its folder and distinguishes damaged from missing files."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from styletalk_core.errors import InputError, NotFound
+from styletalk_core.errors import InputError, NotFound, StorageError
 from styletalk_core.library.user_library import UserLibrary
 
 WRITER = """
@@ -115,10 +116,10 @@ def test_a_full_disk_leaves_the_old_entry_and_nothing_else(notes: Notes, monkeyp
     path = notes.add(Note("mine", "old"))
 
     def full_disk(_: int) -> None:
-        raise OSError("no space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(StorageError, match="No space left on device.*STYLETALK_HOME"):
         notes.add(Note("mine", "new"))
     assert notes.get("mine").words == "old"
     assert [file for file in path.parents[0].rglob("*") if file.is_file()] == [path]
