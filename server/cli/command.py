@@ -19,6 +19,7 @@ from styletalk_core.errors import InputError, StorageError
 COMMANDS = {
     "serve": ("server.cli.serve", "start the avatar server"),
     "render": ("server.cli.render", "render a video of a portrait speaking an audio file"),
+    "presenter": ("server.cli.presenter", "record a live presenter, or publish it to a streaming server"),
     "style": ("server.cli.style", "add, list, show, map or remove speaking styles"),
     "avatar": ("server.cli.avatar", "add, list, show or remove portraits"),
     "background": ("server.cli.background", "add, list or remove backgrounds"),

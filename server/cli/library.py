@@ -33,7 +33,7 @@ class LibraryCommands(Generic[T]):
 
     def actions(self, parser: argparse.ArgumentParser) -> "Actions":
         """Begin the list of actions."""
-        return Actions(parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser))
+        return Actions(parser)
 
     def add_list(self, actions: "Actions") -> None:
         """Add the action that lists all entries."""
@@ -62,8 +62,8 @@ class LibraryCommands(Generic[T]):
 class Actions:
     """The actions of a subcommand, each with ``--json``."""
 
-    def __init__(self, parsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-        self._parsers = parsers
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self._parsers = parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser)
 
     def add(self, name: str, help: str, run: Callable[[argparse.Namespace], dict[str, Any]]) -> argparse.ArgumentParser:
         """Add an action; returns its parser."""

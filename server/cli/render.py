@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from server.bootstrap import drawing_threads, make_offline_engine, motion_weights, renderer_network
 from server.config import add_motion_weights, check_renderer_frames
 from server.paths import user_folder
-from server.sessions.mp4 import Mp4Writer
+from server.sessions.mp4 import Mp4Writer, check_path
 from streaming.offline import OfflineFrame, render
 from streaming.scheduling.jobs import JobKind
 from streaming.session import Settings
@@ -153,8 +153,7 @@ def _check(args: argparse.Namespace) -> None:
     if not 0 <= args.future_frames <= 5:
         raise InputError(f"--future-frames must be from 0 to 5, not {args.future_frames}.")
     check_renderer_frames(args.renderer_frames, args.renderer)
-    if args.output.suffix.lower() != ".mp4" or not args.output.parent.is_dir():
-        raise InputError(f"{args.output} must be an .mp4 file in a folder that exists.")
+    check_path(args.output)
 
 
 def _engine(args: argparse.Namespace, avatars: AvatarLibrary, backgrounds: BackgroundLibrary) -> "ModelEngine":

@@ -52,6 +52,8 @@ class LiveOutput:
         self._items: BoundedQueue[AudioChunk | RenderedFrame] = BoundedQueue(
             "live output", ITEMS_HELD, OnFull.DROP_OLDEST
         )
+        self.connected = asyncio.Event()
+        """Set when the sink has first been opened."""
 
     async def run(self) -> None:
         """Passes on until it is cancelled."""
@@ -74,6 +76,7 @@ class LiveOutput:
         first = self._session.media_session.shown_index + 1
         sink = await loop.run_in_executor(thread, self._open, first)
         self._items.drain()
+        self.connected.set()
         try:
             with self._session.listening(Listener(self._items.offer, self._items.offer)):
                 while True:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from server.provenance.ai_label import file_metadata
 from streaming.units import FRAME_TICKS, TICK_RATE, Tick
+from styletalk_core.errors import InputError
 
 FPS = TICK_RATE // FRAME_TICKS
 Preset = Literal["superfast", "ultrafast"]
@@ -25,6 +26,16 @@ KEY_FRAME_SECONDS: Final = 2
 """Longest time between key frames of a stream, from which a viewer can begin."""
 _ENCODER_THREADS: Final = 2
 """Fixed, so that the same frames give the same file on every machine."""
+
+
+def check_path(path: Path) -> None:
+    """Checks the name of a video to be written.
+
+    Raises:
+        InputError: it is none, or its folder does not exist.
+    """
+    if path.suffix.lower() != ".mp4" or not path.parent.is_dir():
+        raise InputError(f"{path} must be an .mp4 file in a folder that exists.")
 
 
 class Mp4Writer:
@@ -55,6 +66,8 @@ class Mp4Writer:
         self._video.codec_context.thread_count = _ENCODER_THREADS
         self._video.codec_context.thread_type = "FRAME"  # slices would compress less
         self._audio = self._container.add_stream("aac", rate=TICK_RATE, layout="mono")
+        if container == "flv":
+            self._container.start_encoding()  # connects
         self._shape = (height * 3 // 2, width)
         self._next_frame = 0
         self.ticks: Tick = 0

@@ -44,10 +44,19 @@ def recordings_folder() -> Path:
 
 
 class Recording:
-    """One recording; created by `Recording.start`, complete after `stop`."""
+    """One recording, which begins with the next frame and is complete after `stop`.
 
-    def __init__(self, session: PresenterSession, size: int, certificate: Callable[[], Certificate]) -> None:
-        self.id = secrets.token_urlsafe(12)
+    Args:
+        session: to record.
+        path: of the MP4 file, which appears when it is complete; its folder exists.
+        size: of its frames in px.
+        certificate: signs its manifest; reads files.
+    """
+
+    def __init__(
+        self, session: PresenterSession, path: Path, size: int, certificate: Callable[[], Certificate]
+    ) -> None:
+        self._path = path
         self._size = size
         self._certificate = certificate
         self._first = session.media_session.shown_index + 1
@@ -59,24 +68,37 @@ class Recording:
 
     @classmethod
     async def start(cls, session: PresenterSession, size: int, certificate: Callable[[], Certificate]) -> "Recording":
-        """Starts recording with the next frame, in frames of ``size`` pixels; the certificate signs its manifest.
+        """Starts a recording in the user's data folder, under a name of its own.
 
         Raises:
             Refusal: there are too many recordings.
         """
+        path = recordings_folder() / f"{secrets.token_urlsafe(12)}.mp4"
         if await asyncio.to_thread(_count) >= MAX_RECORDINGS:
             raise Refusal("recordings_full", f"There are {MAX_RECORDINGS} recordings; delete some first.")
-        return cls(session, size, certificate)
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        return cls(session, path, size, certificate)
+
+    @property
+    def id(self) -> str:
+        """Name of the file without its suffix."""
+        return self._path.stem
+
+    async def wait(self) -> None:
+        """Waits until it is complete, or has failed: `stop` tells."""
+        await asyncio.wait({self._task})
 
     async def stop(self) -> float:
-        """Completes the file; returns its length in seconds."""
+        """Completes the file; returns its length in seconds.
+
+        Raises:
+            av.FFmpegError, OSError: it could not be written.
+        """
         self._items.offer(None)
         return await self._task
 
     async def _record(self, session: PresenterSession) -> float:
-        folder = recordings_folder()
-        partial = folder / f".{self.id}.partial"
-        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        partial = self._path.with_name(f".{self.id}.partial")
         writer = await asyncio.to_thread(Mp4Writer, partial, self._size, self._size, "ultrafast")
         try:
             with session.listening(Listener(self._items.offer, self._items.offer)):
@@ -88,7 +110,7 @@ class Recording:
         finally:
             await asyncio.to_thread(writer.close)
             await asyncio.to_thread(self._sign, partial)
-            await asyncio.to_thread(partial.rename, folder / f"{self.id}.mp4")
+            await asyncio.to_thread(partial.replace, self._path)
         if self._items.dropped:
             logger.warning("recording %s: the encoder was too slow for %d items", self.id, self._items.dropped)
         return round(writer.ticks / TICK_RATE, 2)

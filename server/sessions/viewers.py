@@ -84,11 +84,18 @@ class Viewer:
     def __init__(self) -> None:
         self.id = secrets.token_urlsafe(12)
         self.peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self.connected = False
+        self.settled = asyncio.Event()
+        """Set once it is known whether the viewer has been connected."""
         self.ended = asyncio.Event()
         self.peer.on("connectionstatechange", self._connection_changed)
 
     def _connection_changed(self) -> None:
-        if self.peer.connectionState in ("closed", "failed"):
+        if self.peer.connectionState == "connected":
+            self.connected = True
+            self.settled.set()
+        elif self.peer.connectionState in ("closed", "failed"):
+            self.settled.set()
             self.ended.set()
 
 

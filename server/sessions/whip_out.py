@@ -66,6 +66,8 @@ class WhipOut:
         self._size = size
         self._path = path
         self._on_failure = on_failure
+        self.connected = asyncio.Event()
+        """Set when the other server first receives."""
 
     async def run(self) -> None:
         """Publishes until it is cancelled."""
@@ -90,7 +92,7 @@ class WhipOut:
         """Publishes until the connection ends.
 
         Raises:
-            PublishFailed: the other server cannot be reached, refuses, or answers with something else.
+            PublishFailed: the other server cannot be reached, refuses, answers with something else, or media cannot.
         """
         session = self._session
         viewer = await session.viewers.publish(session.media_session.clock, self._size, self._path)
@@ -103,6 +105,10 @@ class WhipOut:
                 await viewer.peer.setRemoteDescription(RTCSessionDescription(response.text, "answer"))
             except Exception as error:  # the library raises various exceptions on bad input
                 raise PublishFailed("The WHIP server's answer cannot be understood.") from error
+            await viewer.settled.wait()
+            if not viewer.connected:
+                raise PublishFailed("The WHIP server's answer names no UDP port that can be reached from here.")
+            self.connected.set()
             await viewer.ended.wait()
         finally:
             viewer.ended.set()

@@ -46,7 +46,7 @@ from server.sessions.presenter_session import PresenterSession
 from server.sessions.recording import Recording
 from server.tts.spoken_text import TextStream, sentences
 from server.tts.voice import Voice
-from server.ws.publishing import outputs
+from server.ws.publishing import publish
 from streaming import speaker as spoken
 from streaming.audio.resampler import UnsupportedAudio
 from streaming.avatar.audio_input import RateChanged
@@ -165,7 +165,8 @@ class PresenterChannel:
                 raise
             self._utterance = self._text = None
             task = service.clients.start(client, session)
-            self._publish(session, name)
+            send = client.send
+            publish(service, session, name, lambda words: send(Error("publish_failed", words)))
             self._attending = asyncio.create_task(self._attend(task, name), name=f"presenter {name}")
         delay, room = session.media_session.clock.delay, session.speaker.room
         client.send(PresenterStarted(name, f"/whep/{name}", milliseconds(delay), milliseconds(room), AI_LABEL))
@@ -189,13 +190,6 @@ class PresenterChannel:
         if self._client.presents_as == name:
             self._client.presents_as = None
         self._client.send(PresenterStopped(name))
-
-    def _publish(self, session: PresenterSession, name: str) -> None:
-        """Passes the presentation on to where the server is told to publish."""
-        send = self._client.send
-        for out in outputs(self._service, session, name, lambda words: send(Error("publish_failed", words))):
-            task = asyncio.create_task(out.run(), name=f"publish {name}")
-            session.guests.push_async_callback(_cancelled, task)
 
     async def _stop(self) -> None:
         if self._presenter_session and self._attending:
@@ -322,11 +316,6 @@ class PresenterChannel:
             seconds = await recording.stop()
             address = f"/api/recordings/{recording.id}"
             self._client.send(RecordingStopped(recording.id, seconds, address))
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def _buffer(speaker: Speaker, utterance: int | Unset = UNSET) -> AudioBuffer:

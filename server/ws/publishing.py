@@ -3,6 +3,7 @@
 Runs on: event loop.
 """
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 
@@ -14,10 +15,10 @@ from server.sessions.virtual_camera import CameraSink
 from server.sessions.whip_out import WhipOut, with_name
 
 
-def outputs(
+def publish(
     service: Service, session: PresenterSession, name: str, on_failure: Callable[[str], None]
 ) -> list[WhipOut | LiveOutput]:
-    """Return the outputs of a presentation, which have not begun.
+    """Pass a presentation on until it ends; return its outputs, which have not connected yet.
 
     Args:
         name: of the presenter; takes the place of {presenter} in an address.
@@ -33,4 +34,12 @@ def outputs(
     if config.virtual_camera:
         camera = config.virtual_camera
         made.append(LiveOutput(session, lambda first: CameraSink(camera, size), on_failure))
+    for output in made:
+        task = asyncio.create_task(output.run(), name=f"publish {name}")
+        session.guests.push_async_callback(_cancelled, task)
     return made
+
+
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

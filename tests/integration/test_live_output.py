@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from live_server import running_server, tone
+from streaming_servers import rtmp_receiver
 from waiting import until
 
 from server.bootstrap import make_service
@@ -19,33 +20,15 @@ from server.sessions.mp4 import Mp4Writer
 from server.sessions.virtual_camera import CameraSink
 from styletalk_core.errors import InputError
 
-RECEIVER = """
-import av, sys
-kinds = set()
-with av.open(sys.argv[1], options={"listen": "1"}, timeout=60) as stream:
-    print("listening", flush=True)
-    for frame in stream.decode():
-        kinds.add(type(frame).__name__)
-        if len(kinds) == 2:
-            print(sorted(kinds), stream.streams.video[0].width, flush=True)
-            break
-"""
-
 
 async def test_an_rtmp_server_receives_video_and_audio(tmp_path: Path, unused_tcp_port: int) -> None:
     address = f"rtmp://127.0.0.1:{unused_tcp_port}/live/{{presenter}}"
-    receiver = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", RECEIVER, address.replace("{presenter}", "news"), stdout=asyncio.subprocess.PIPE
-    )
-    try:
+    async with rtmp_receiver(address.replace("{presenter}", "news")) as receiver:
         async with running_server(rtmp_out=address) as server, server.control() as control:
             await control.send("presenter.start", name="news")
             await control.send("input_audio.append", audio=tone(400, 3)[::2].tobytes())
             said, _ = await asyncio.wait_for(receiver.communicate(), 40)
         assert said.split(b"\n")[1] == b"['AudioFrame', 'VideoFrame'] 64"
-    finally:
-        if receiver.returncode is None:
-            receiver.kill()
 
 
 async def test_an_rtmp_server_that_is_away_is_a_sentence(unused_tcp_port: int) -> None:
