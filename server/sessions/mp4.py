@@ -11,6 +11,7 @@ from typing import Final, Literal, Self
 
 import av
 import numpy as np
+from av.packet import Packet
 from numpy.typing import NDArray
 
 from server.provenance.ai_label import file_metadata
@@ -69,6 +70,7 @@ class Mp4Writer:
         if container == "flv":
             self._container.start_encoding()  # connects
         self._shape = (height * 3 // 2, width)
+        self._failure: av.error.FFmpegError | None = None
         self._next_frame = 0
         self.ticks: Tick = 0
         """Audio written so far."""
@@ -91,7 +93,7 @@ class Mp4Writer:
             return
         frame = av.VideoFrame.from_ndarray(yuv, format="yuv420p")
         frame.pts, frame.time_base = index, Fraction(1, FPS)
-        self._container.mux(self._video.encode(frame))
+        self._mux(self._video.encode(frame))
         self._next_frame = index + 1
 
     def write_audio(self, start: Tick, samples: NDArray[np.int16]) -> None:
@@ -102,11 +104,25 @@ class Mp4Writer:
             return
         frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
         frame.sample_rate, frame.pts = TICK_RATE, self.ticks
-        self._container.mux(self._audio.encode(frame))
+        self._mux(self._audio.encode(frame))
         self.ticks += len(samples)
 
     def close(self) -> None:
         """Completes the file."""
-        self._container.mux(self._video.encode(None))
-        self._container.mux(self._audio.encode(None))
+        self._mux(self._video.encode(None))
+        self._mux(self._audio.encode(None))
         self._container.close()
+
+    def _mux(self, packets: list[Packet]) -> None:
+        """Writes packets; after a failure, such as of a full disk, FFmpeg would crash in the next write.
+
+        Raises:
+            FFmpegError: the file cannot be written, now or before.
+        """
+        if self._failure is not None:
+            raise self._failure
+        try:
+            self._container.mux(packets)
+        except av.error.FFmpegError as error:
+            self._failure = error
+            raise

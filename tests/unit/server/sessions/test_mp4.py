@@ -1,9 +1,12 @@
 """Proves that a recording keeps audio and video in sync even with gaps, and is labelled as AI-generated."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from server.sessions.mp4 import Mp4Writer
 from server.sessions.recording import person
@@ -50,3 +53,23 @@ def test_of_a_frame_with_its_mask_the_person_is_kept() -> None:
     assert kept.shape == (12, 8)
     assert [int(kept[row, 0]) for row in (0, 7, 8, 10)] == [10, 10, 30, 50]
     assert person(kept) is kept
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_an_error_however_often_one_writes() -> None:
+    program = """
+import av, numpy as np
+from server.sessions.mp4 import Mp4Writer
+writer = Mp4Writer("/dev/full", 64, 64)
+refused = 0
+for index in range(60):
+    try:
+        writer.write_frame(index, np.full((96, 64), 90, np.uint8))
+        writer.write_audio(index * 1600, np.zeros(1600, np.int16))
+    except av.error.FFmpegError:
+        refused += 1
+print("refused", refused)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.returncode
+    assert int(done.stdout.split()[1]) > 0

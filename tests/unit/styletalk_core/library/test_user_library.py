@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_the_old_entry_and_nothing_else(notes: Notes, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(StorageError, match=r"No space left on device.*STYLETALK_HOME"):
+    with pytest.raises(StorageError, match="No space left on device"):
         notes.add(Note("mine", "new"))
     assert notes.get("mine").words == "old"
     assert [file for file in path.parents[0].rglob("*") if file.is_file()] == [path]
