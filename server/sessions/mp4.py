@@ -7,7 +7,7 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import av
 import numpy as np
@@ -113,7 +113,7 @@ class Mp4Writer:
         self._mux(self._audio.encode(None))
         self._container.close()
 
-    def _mux(self, packets: list[Packet]) -> None:
+    def _mux(self, packets: "list[Packet[Any]]") -> None:
         """Writes packets; after a failure, such as of a full disk, FFmpeg would crash in the next write.
 
         Raises:
