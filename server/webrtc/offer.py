@@ -72,8 +72,9 @@ def _check_transport(media: MediaDescription) -> None:
         raise OfferRefused(f"The {media.kind} section of the offer must have a=rtcp-mux.")
     if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
         raise OfferRefused(f"The {media.kind} section of the offer must have a=ice-ufrag and a=ice-pwd.")
-    if media.rtcp_port is None:  # Firefox and libdatachannel leave a=rtcp out; without it the library drops a=rtcp-mux
-        media.rtcp_port, media.rtcp_host = DISCARD_PORT, "0.0.0.0"
+    # RTCP comes with the media. Without a=rtcp, as from libdatachannel, the library drops a=rtcp-mux, and it cannot write
+    # the mDNS name that Firefox gives there.
+    media.rtcp_port, media.rtcp_host = DISCARD_PORT, "0.0.0.0"
 
 
 def _keep_codec(media: MediaDescription, wanted: str) -> None:

@@ -29,7 +29,7 @@ async def post(server: LiveServer, sdp: str, path: str = "/whip") -> tuple[int, 
     return status, body.decode()
 
 
-@pytest.mark.parametrize("name", ["chromium", "firefox", "safari", "libdatachannel"])
+@pytest.mark.parametrize("name", ["chromium", "firefox", "firefox_mdns", "safari", "libdatachannel"])
 async def test_the_offers_of_all_clients_are_answered_with_vp8_and_opus(name: str) -> None:
     async with running_server() as server:
         status, answer = await post(server, offer(name))
