@@ -72,8 +72,8 @@ def _check_transport(media: MediaDescription) -> None:
         raise OfferRefused(f"The {media.kind} section of the offer must have a=rtcp-mux.")
     if media.ice is None or not media.ice.usernameFragment or not media.ice.password:
         raise OfferRefused(f"The {media.kind} section of the offer must have a=ice-ufrag and a=ice-pwd.")
-    # RTCP comes with the media. Without a=rtcp, as from libdatachannel, the library drops a=rtcp-mux, and it cannot write
-    # the mDNS name that Firefox gives there.
+    # RTCP comes with the media. Without a=rtcp, as from libdatachannel, the library drops a=rtcp-mux, and it cannot
+    # write the mDNS name that Firefox gives there.
     media.rtcp_port, media.rtcp_host = DISCARD_PORT, "0.0.0.0"
 
 
