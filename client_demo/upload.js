@@ -1,5 +1,5 @@
 /**
- * Uploads files to the server, which converts them: a photo to an avatar, a video to a style.
+ * Uploads files to the server, which converts them: a photo to an avatar or to the teeth of one, a video to a style.
  *
  * Several may be pending: the server enrolls them one at a time, and each has a line with its progress, position or
  * result. Out: event "added" {name} when an upload is available.
@@ -15,19 +15,24 @@ export class Upload extends EventTarget {
   #lines;
   #working;
   #done;
+  #address;
+  #target;
   #names = new Set();
 
   /**
    * @param {{kind: string, button: HTMLButtonElement, input: HTMLInputElement, lines: import("./status_lines.js").StatusLines, working: string,
-   *   done: (answer: any) => string}} parts `kind` is "style", "avatar" or "background"; `working` is said while the
-   *   server looks at a file, `done` says what came of it
+   *   done: (answer: any) => string, address?: (name: string) => string, target?: () => string | null}} parts `kind` is
+   *   "style", "avatar", "smile" or "background"; `working` is said while the server looks at a file, `done` says what
+   *   came of it; `target` names the entry that a file changes, otherwise the file names a new one
    */
-  constructor({ kind, button, input, lines, working, done }) {
+  constructor({ kind, button, input, lines, working, done, address = (name) => `api/${kind}s/${name}`, target = () => null }) {
     super();
     this.#kind = kind;
     this.#lines = lines;
     this.#working = working;
     this.#done = done;
+    this.#address = address;
+    this.#target = target;
     button.addEventListener("click", () => input.click());
     input.addEventListener("change", () => {
       if (input.files?.length) this.send(input.files[0]);
@@ -37,12 +42,12 @@ export class Upload extends EventTarget {
 
   /** @param {File} file */
   send(file) {
-    const name = nameOf(file.name, this.#names);
+    const name = this.#target() ?? nameOf(file.name, this.#names);
     const line = this.#lines.open(file.name);
     this.#names.add(name);
     const request = new XMLHttpRequest(); // fetch does not report the progress of an upload
     let asking = 0;
-    request.open("PUT", `api/${this.#kind}s/${encodeURIComponent(name)}`);
+    request.open("PUT", this.#address(encodeURIComponent(name)));
     request.responseType = "json";
     request.upload.addEventListener("progress", ({ loaded, total }) => line.say(`Sending ${Math.round((100 * loaded) / total)} %`));
     request.upload.addEventListener("load", () => {

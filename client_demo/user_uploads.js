@@ -1,6 +1,6 @@
 /**
  * Upload and removal of the user's files: a photo becomes an avatar, a video a style, dropped on the page or chosen; a
- * chosen image becomes a background.
+ * chosen image becomes a background. The chosen avatar of the user takes its teeth from a smiling photo.
  *
  * Out: events "style", "avatar" and "background" {name} when one was added; name is null when one was removed.
  */
@@ -16,6 +16,8 @@ import { Upload } from "./upload.js";
 export class UserUploads extends EventTarget {
   #page;
   #lines;
+  /** @type {string | null} */
+  #smiling = null;
 
   /** @param {Document} page */
   constructor(page) {
@@ -33,17 +35,32 @@ export class UserUploads extends EventTarget {
         return [added, ...notes].join("; ") + ".";
       },
     });
+    const smile = new Upload({
+      kind: "smile",
+      button: pagePart(page, "upload-smile", HTMLButtonElement),
+      input: pagePart(page, "upload-smile-file", HTMLInputElement),
+      lines: this.#lines.avatar,
+      working: "Looking for teeth…",
+      done: () => "The avatar has the teeth of the photo.",
+      address: (name) => `api/avatars/${name}/smile`,
+      target: () => this.#smiling,
+    });
+    onDetail(smile, "added", ({ name }) => this.#tell("avatar", name));
     this.#upload("background", { working: "Processing the image…", done: () => "Added." });
     installDropTarget(page.body, pagePart(page, "drop-hint", HTMLElement), { image: (file) => photo.send(file), other: (file) => clip.send(file) });
   }
 
   /**
-   * Shows the remove button when the chosen entry is the user's own.
+   * Shows the remove button, and that for a smiling photo, when the chosen entry is the user's own.
    * @param {Kind} kind @param {{name: string, kind: string} | null} chosen
    */
   offerRemoval(kind, chosen) {
     const button = pagePart(this.#page, `remove-${kind}`, HTMLButtonElement);
     button.hidden = chosen?.kind !== "user";
+    if (kind === "avatar") {
+      this.#smiling = button.hidden ? null : chosen?.name ?? null;
+      pagePart(this.#page, "upload-smile", HTMLButtonElement).hidden = button.hidden;
+    }
     button.onclick = () => chosen && this.#remove(kind, chosen.name);
   }
 

@@ -44,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size_help = f"side of the video in pixels, 256 to 1024 (default: {DEFAULT_SIZE})"
     add.add_argument("--size", type=int, default=DEFAULT_SIZE, help=size_help)
     add.add_argument("--face", type=int, default=1, metavar="N", help="which of several faces, largest first (1)")
+    teeth = add.add_mutually_exclusive_group()
+    teeth.add_argument("--smile", type=Path, metavar="PHOTO", help="a photo of the same person whose teeth it takes")
+    teeth_help = "number of a row of the teeth bank (default: the photo's own, or one chosen by the face)"
+    teeth.add_argument("--teeth", type=int, metavar="N", help=teeth_help)
     COMMANDS.add_list(actions)
     show = actions.add("show", "describe one avatar, or write its portrait", _show)
     show.add_argument("name")
@@ -52,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add(args: argparse.Namespace) -> dict[str, Any]:
-    avatar = enroll_avatar(_library(), args.name, args.photo, args.title, args.size, args.face)
+    avatar = enroll_avatar(
+        _library(), args.name, args.photo, args.title, args.size, args.face, teeth=args.teeth, smile=args.smile
+    )
     for note in avatar.notes:
         say(args, f"Note: {note}.")
     others = f" from face {avatar.face} of {avatar.faces}; --face N takes another" if avatar.faces > 1 else ""

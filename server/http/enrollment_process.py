@@ -1,7 +1,8 @@
 """Sandboxed process of an upload: converts a file to an entry in a library of its own.
 
 The server copies the entry into the user's library once the process has ended: killed at any moment, it leaves nothing
-there. Request: ``kind`` ("style", "avatar" or "background"), ``name``, ``file``, and ``folder`` of its library.
+there. Request: ``kind`` ("style", "avatar", "smile" or "background"), ``name``, ``file``, and ``folder`` of its
+library, which already holds the avatar of a smile.
 
 Runs on: the process that `confined.run` starts.
 """
@@ -35,7 +36,10 @@ def enroll(request: dict[str, Any], progress: Callable[[float], None]) -> dict[s
         case "style":
             return asdict(enrollment.enroll_style(StyleLibrary(folder), name, file, progress))
         case "avatar":
-            return asdict(enrollment.enroll_avatar(AvatarLibrary(folder), name, file, face=request["face"]))
+            options = {"face": request["face"], "teeth": request["teeth"]}
+            return asdict(enrollment.enroll_avatar(AvatarLibrary(folder), name, file, **options))
+        case "smile":
+            return asdict(enrollment.enroll_smile(AvatarLibrary(folder), name, file))
         case "background":
             return asdict(enrollment.enroll_background(BackgroundLibrary(folder), name, file))
     raise ValueError(f"{request['kind']!r} is not a kind of upload")

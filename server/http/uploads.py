@@ -1,9 +1,9 @@
 """Uploads: ``PUT`` and ``DELETE`` of a user's styles, avatars and backgrounds.
 
 The body of ``PUT /api/styles/{name}`` is a video, of ``PUT /api/avatars/{name}`` a photo, of
-``PUT /api/backgrounds/{name}`` an image. A sandboxed process converts it to an entry, one file at a time, so that live
-sessions are not affected; further uploads queue. The response is sent when the entry is available. If the client
-disconnects earlier, nothing is stored.
+``PUT /api/avatars/{name}/smile`` another one of the same person, of ``PUT /api/backgrounds/{name}`` an image. A
+sandboxed process converts it to an entry, one file at a time, so that live sessions are not affected; further uploads
+queue. The response is sent when the entry is available. If the client disconnects earlier, nothing is stored.
 
 Runs on: event loop.
 """
@@ -36,10 +36,11 @@ from server.protocol.operations import (
     LIST_UPLOADS,
     PUT_AVATAR,
     PUT_BACKGROUND,
+    PUT_SMILE,
     PUT_STYLE,
 )
 from server.service import RETRY_AFTER_SECONDS, Service
-from styletalk_core.errors import INTERNAL, InputError, StorageError, storing
+from styletalk_core.errors import INTERNAL, InputError, NotFound, StorageError, storing
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import BackgroundLibrary
 from styletalk_core.library.styles import MAX_CLIP_MEGABYTES, StyleLibrary
@@ -64,8 +65,9 @@ class Kind:
         megabytes: size limit of the file.
         seconds: time limit of the enrollment.
         library: opens the library in a folder.
-        put: creates an entry.
-        delete: deletes one.
+        put: creates an entry, or changes the one that `changes`.
+        delete: deletes one; None if another kind does.
+        changes: kind of the entry that an upload changes; None if it creates one.
     """
 
     noun: resources.UploadKind
@@ -75,15 +77,17 @@ class Kind:
     seconds: float
     library: Callable[[Path], UserLibrary[Any]]
     put: Operation[JsonAnswer[Any]]
-    delete: Operation[Answer]
+    delete: Operation[Answer] | None
+    changes: resources.UploadKind | None = None
 
     def user_library(self) -> UserLibrary[Any]:
         """Open the user's own library."""
-        return self.library(user_folder(f"{self.noun}s"))
+        return self.library(user_folder(f"{self.changes or self.noun}s"))
 
 
 STYLE = Kind("style", "uploaded clip", "bad_clip", MAX_CLIP_MEGABYTES, 300.0, StyleLibrary, PUT_STYLE, DELETE_STYLE)
 AVATAR = Kind("avatar", "uploaded photo", "bad_photo", 30, 60.0, AvatarLibrary, PUT_AVATAR, DELETE_AVATAR)
+SMILE = Kind("smile", "uploaded photo", "bad_photo", 30, 60.0, AvatarLibrary, PUT_SMILE, None, changes="avatar")
 BACKGROUND = Kind(
     "background", "uploaded image", "bad_picture", 30, 60.0, BackgroundLibrary, PUT_BACKGROUND, DELETE_BACKGROUND
 )
@@ -98,7 +102,7 @@ class Uploads:
     @property
     def routes(self) -> list[Route]:
         """Return the routes for the application."""
-        kinds = (STYLE, AVATAR, BACKGROUND)
+        kinds = (STYLE, AVATAR, SMILE, BACKGROUND)
         return [*(route for kind in kinds for route in self._routes(kind)), LIST_UPLOADS.route(self._progress)]
 
     def _routes(self, kind: Kind) -> list[Route]:
@@ -109,15 +113,17 @@ class Uploads:
             await asyncio.to_thread(kind.user_library().remove, request.path_params["name"])
             return Response(status_code=204)
 
-        return [kind.put.route(put), kind.delete.route(delete)]
+        return [kind.put.route(put), *([] if kind.delete is None else [kind.delete.route(delete)])]
 
     async def _put(self, kind: Kind, request: Request) -> Response:
         """Answer 201 with the entry, 400 for an unusable file, 413 for one too large, 503 when the queue is full."""
-        name = request.path_params["name"]
+        name, library = request.path_params["name"], kind.user_library()
         try:
-            kind.user_library().check_name(name)
+            library.check_name(name)
         except InputError as error:
             return problem(400, "bad_name", sentence(error))
+        if kind.changes is not None and not library.is_added(name):
+            raise NotFound(f"There is no user {kind.changes} named {name!r}.")
         try:
             with self._queue.ticket(kind.noun, name) as ticket:
                 return await self._received(kind, ticket, request)
@@ -142,15 +148,19 @@ class Uploads:
                 message = f"The {kind.source} is larger than {kind.megabytes:g} MB; send a smaller one."
                 return problem(413, "too_large", message)
             service: Service = request.app.state.service
-            wanted = {"face": _face(request)} if kind is AVATAR else {}
+            wanted = (
+                {"face": _number(request, "face") or 1, "teeth": _number(request, "teeth")} if kind is AVATAR else {}
+            )
             return await _while_connected(request, self._enroll(kind, ticket, file, wanted, service))
         finally:
             await asyncio.to_thread(shutil.rmtree, folder)
 
     async def _enroll(
-        self, kind: Kind, ticket: Ticket, file: Path, wanted: Mapping[str, int], service: Service
+        self, kind: Kind, ticket: Ticket, file: Path, wanted: Mapping[str, int | None], service: Service
     ) -> Response:
         made = kind.library(file.parent / "made")
+        if kind.changes is not None:
+            await asyncio.to_thread(made.copy, ticket.name, kind.user_library())
         paths = {"file": str(file), "folder": str(file.parent / "made")}
         request = {"kind": kind.noun, "name": ticket.name, **paths, **wanted}
         try:
@@ -205,15 +215,17 @@ async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]
         await asyncio.gather(working, watching, return_exceptions=True)
 
 
-def _face(request: Request) -> int:
-    """Return the number of the face to take, from 1.
+def _number(request: Request, name: str) -> int | None:
+    """Return the query's number of a face or of teeth, from 1; None without any.
 
     Raises:
         InputError: it is none.
     """
-    number = request.query_params.get("face", "1")
+    number = request.query_params.get(name)
+    if number is None:
+        return None
     if not re.fullmatch("[1-9][0-9]?", number):
-        raise InputError("The face must be a number from 1 to 99.")
+        raise InputError(f"The number of {name} must be from 1 to 99.")
     return int(number)
 
 

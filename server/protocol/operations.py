@@ -14,6 +14,7 @@ from server.protocol.resources import (
     IceServers,
     NewAvatar,
     NewBackground,
+    NewSmile,
     NewStyle,
     Presenters,
     Recordings,
@@ -104,6 +105,9 @@ SESSION: Final = Parameter(
     place="query",
 )
 FACE: Final = Parameter("face", "Face of the photo to use, 1 (the largest) to 99.", "^[1-9][0-9]?$", place="query")
+TEETH: Final = Parameter(
+    "teeth", "Row of the teeth bank, 1 to 99; default: the photo's own.", "^[1-9][0-9]?$", place="query"
+)
 WEARER: Final = Parameter("avatar", "Avatar to show it on; default: the first.", f"^$|{NAME_PATTERN}", place="query")
 
 HEALTH: Final = Operation(
@@ -135,8 +139,13 @@ STYLE_THUMBNAIL: Final = Operation(
 )  # fmt: skip
 PUT_STYLE: Final = _put("style", "Create a style", "A video of a person talking.", NewStyle)
 DELETE_STYLE: Final = _delete("style")
-PUT_AVATAR: Final = _put("avatar", "Create an avatar", "A photo, at most 30 MB.", NewAvatar, FACE)
+PUT_AVATAR: Final = _put("avatar", "Create an avatar", "A photo, at most 30 MB.", NewAvatar, FACE, TEETH)
 DELETE_AVATAR: Final = _delete("avatar")
+PUT_SMILE: Final = Operation(
+    "PUT", "/api/avatars/{name}/smile", "putSmile", "Give a user avatar the teeth of a smile of the same person",
+    JsonAnswer(201, "It has them.", NewSmile, headers={"Location": "Of the smile."}), (400, 404, 413, 503, 507),
+    (_name_of("avatar"),), Body("application/octet-stream", "A photo, at most 30 MB."),
+)  # fmt: skip
 LIST_UPLOADS: Final = Operation(
     "GET", "/api/uploads", "getUploads", "List uploads with position and progress", JsonAnswer(200, "Now.", Uploads)
 )

@@ -16,7 +16,7 @@ from styletalk_core.face.spaces import Space
 
 DEFAULT_TOKEN_SECONDS: Final = 600
 
-UploadKind = Literal["style", "avatar", "background"]
+UploadKind = Literal["style", "avatar", "smile", "background"]
 Count = Annotated[int, Limits(0)]
 Positive = Annotated[int, Limits(1)]
 Share = Annotated[float, Limits(0, 1)]
@@ -174,6 +174,14 @@ class NewAvatar:
     face: Annotated[int, Limits(1), "number of the face that was used, 1 is the largest"]
     faces: Annotated[int, Limits(1), "number of faces in the photo"]
     notes: Annotated[Sequence[str], "advice on the photo; empty if there is none"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewSmile:
+    """An avatar with the teeth of an upload."""
+
+    name: str
+    seconds: Annotated[float, "of processing"]
 
 
 @dataclass(frozen=True, slots=True)

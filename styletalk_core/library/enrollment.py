@@ -11,13 +11,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from styletalk_core.errors import InputError
+from styletalk_core.errors import InputError, NotFound
 from styletalk_core.face.basel import packaged_map
 from styletalk_core.face.basel_file import is_basel_file
 from styletalk_core.face.spaces import Space
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import BackgroundImage, BackgroundLibrary
 from styletalk_core.library.styles import Style, StyleLibrary
+from styletalk_core.library.teeth import with_smile, with_teeth
 from styletalk_core.rendering.portrait.portrait import enrol_face
 
 SIZES: Final = range(256, 1025)
@@ -82,6 +83,14 @@ class EnrolledAvatar:
 
 
 @dataclass(frozen=True, slots=True)
+class EnrolledSmile:
+    """Result of adding the teeth of a smile to the avatar ``name``; processing time in ``seconds``."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class EnrolledBackground:
     """Result of adding a background; processing time in ``seconds``."""
 
@@ -125,7 +134,15 @@ def _made_style(name: str, clip: Path, progress: Callable[[float], None] | None)
 
 
 def enroll_avatar(
-    library: AvatarLibrary, name: str, photo: Path, title: str | None = None, size: int = DEFAULT_SIZE, face: int = 1
+    library: AvatarLibrary,
+    name: str,
+    photo: Path,
+    title: str | None = None,
+    size: int = DEFAULT_SIZE,
+    face: int = 1,
+    *,
+    teeth: int | None = None,
+    smile: Path | None = None,
 ) -> EnrolledAvatar:
     """Creates an avatar from a photo and adds it.
 
@@ -136,17 +153,40 @@ def enroll_avatar(
         title: display name; derived from ``name`` by default.
         size: side of the video in pixels.
         face: number of the face to take, largest first.
+        teeth: number of a row of the teeth bank; by default the photo's own row, or one chosen by its face.
+        smile: another photo of the same person, whose teeth it takes.
 
     Raises:
-        InputError: the name, the size or the photo cannot be used; the message says why.
+        InputError: the name, the size, the teeth or a photo cannot be used; the message says why.
     """
     library.check_name(name)
     if size not in SIZES:
         raise InputError(f"the size {size} is not between {SIZES[0]} and {SIZES[-1]}")
+    if teeth is not None and smile is not None:
+        raise InputError("teeth come from a smiling photo or from the bank, not from both")
     started = time.perf_counter()
     found = enrol_face(photo, name, title, size, face)
-    library.add(found.portrait)
+    portrait = found.portrait
+    if teeth is not None:
+        portrait = with_teeth(portrait, teeth)
+    if smile is not None:
+        portrait = with_smile(portrait, smile)
+    library.add(portrait)
     return EnrolledAvatar(name, size, _seconds_since(started), face, found.faces, found.notes)
+
+
+def enroll_smile(library: AvatarLibrary, name: str, photo: Path) -> EnrolledSmile:
+    """Gives an added avatar the teeth of a smiling photo of the same person.
+
+    Raises:
+        NotFound: no avatar of this name was added.
+        InputError: the photo cannot be used; the message says why.
+    """
+    if not library.is_added(name):
+        raise NotFound(f"there is no added avatar {name!r} whose teeth could change")
+    started = time.perf_counter()
+    library.add(with_smile(library.get(name), photo))
+    return EnrolledSmile(name, _seconds_since(started))
 
 
 def enroll_background(library: BackgroundLibrary, name: str, path: Path) -> EnrolledBackground:

@@ -100,7 +100,7 @@ class MeshRenderer:
         self._eyes = [Eyeball(image, in_texture, eye, texture_unit) for eye in EYES]
         self._lids = [Eyelid(image, in_texture, eye, texture_unit) for eye in EYES]
         resting = _rescaled(neutral[:LANDMARKS], side / size)
-        self._mouth = MouthInterior(image, in_texture, resting, texture_unit)
+        self._mouth = MouthInterior(image, in_texture, resting, texture_unit, portrait.teeth)
         self._seam = Seam.of(self._photo, in_texture, texture_unit)
         self.person = heal_lips(self._photo, in_texture, texture_unit)
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 
 from styletalk_core.errors import InputError
-from styletalk_core.rendering.arrays import Float, Image
-from styletalk_core.rendering.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER, eye_distance_px
+from styletalk_core.rendering.arrays import Image
+from styletalk_core.rendering.face_mesh import eye_distance_px
 from styletalk_core.rendering.mouth.interior import cheek_color
+from styletalk_core.rendering.mouth.smile import upright
 from styletalk_core.rendering.mouth.teeth_bank import FILE, PIXEL
 from styletalk_core.rendering.mouth.teeth_row import TeethRow, find_rows
 from styletalk_core.rendering.portrait.photo import find_landmarks
@@ -30,26 +31,12 @@ SOURCES: Final = (
     "variability_hair_style_1501_1795_g123_w81",
 )
 """Images whose upper row is whole and straight, judged by eye."""
-_SIDE: Final = 2.2
 _STRAIGHTENED: Final = 0.6
 _WIDTH, _MAX_STRETCH = 0.57, 1.2
 """Width of a row up to the second premolars, inter-ocular distances."""
 _OPAQUE: Final = 0.5
 _BELOW: Final = 3
 """Transparent rows of pixels below the cutting edge."""
-
-
-def upright(image: Image, landmarks: Float) -> tuple[Image, Float]:
-    """Turns and scales a face (H, W, 3) so that its eyes are level and `PIXEL` fits; also its landmarks (478, 3)."""
-    eyes = landmarks[LEFT_EYE_OUTER, :2] - landmarks[RIGHT_EYE_OUTER, :2]
-    side, scale = round(_SIDE / PIXEL), 1 / (PIXEL * eye_distance_px(landmarks))
-    cosine, sine = scale * eyes / np.linalg.norm(eyes)
-    turn = np.array([[cosine, sine], [-sine, cosine]])
-    shift = np.array([side / 2, side / 2]) - turn @ landmarks[[78, 308], :2].mean(0)
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LANCZOS4
-    moved = landmarks.copy()
-    moved[:, :2] = landmarks[:, :2] @ turn.T + shift
-    return cv2.warpAffine(image, np.column_stack([turn, shift]), (side, side), flags=method), moved
 
 
 def texture(row: TeethRow) -> Image:

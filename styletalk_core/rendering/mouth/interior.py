@@ -35,7 +35,7 @@ _SOFT_EDGE = 0.5  # px
 class MouthInterior:
     """Mouth interior of one portrait."""
 
-    def __init__(self, image: Image, landmarks: Float, resting: Float, unit: float) -> None:
+    def __init__(self, image: Image, landmarks: Float, resting: Float, unit: float, teeth: Rows | None = None) -> None:
         """Prepares the mouth.
 
         Args:
@@ -43,22 +43,21 @@ class MouthInterior:
             landmarks: (478, 3) its landmarks, px.
             resting: (478, 3) landmarks with the mouth at rest.
             unit: its inter-ocular distance, px.
+            teeth: chosen rows, drawn in place of those that the portrait shows.
         """
         self._unit = unit
         skin = cheek_color(image, landmarks, unit)
-        constant, share = _ENAMEL_BRIGHTNESS
-        light = np.clip(skin / skin.mean() / _TYPICAL_SKIN, 0.5, 1.6) ** _LIGHT_SHARE
-        enamel = min(constant + share * skin.mean(), _MAX_BRIGHTNESS) * _ENAMEL * light
         middle, self._half_width = resting_line(resting[:, :2])
         jaw = (landmarks - resting)[list(JAW), :2].mean(0)
-        own = find_rows(image, landmarks, middle, jaw, unit, skin)
-        upper = own.upper or row_for(landmarks)
-        lower = own.lower or upper.as_lower()
-        bright = enamel if own.upper is None else own.upper.enamel
+        own = find_rows(image, landmarks, middle, jaw, unit, skin) if teeth is None else Rows(None, None)
+        shown = teeth or own
+        upper = shown.upper or row_for(landmarks)
+        lower = shown.lower or upper.as_lower()
+        bright = usual_enamel(skin) * upper.enamel if own.upper is None else own.upper.enamel
         self._dark = skin * _PALATE
         self._lit = np.stack([skin * _TONGUE, bright * _LOWER_TEETH, bright]).astype(np.float32)
         self._anatomy = MouthAnatomy(1 / unit, upper, lower)
-        # The photo's own rows were cut along its rows of pixels, those of the bank are level with the eyes.
+        # The photo's own rows were cut along its rows of pixels, all others are level with the eyes.
         roll = 0.0 if own.upper or own.lower else _roll(landmarks)
         self._axes = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]], np.float32) / unit
         self._middle = middle
@@ -117,6 +116,13 @@ class MouthInterior:
         self._anatomy = fitted.anatomy
         self._dark = self._dark * fitted.light[0]
         self._lit = np.minimum(self._lit * fitted.light[1:], _BRIGHTEST)
+
+
+def usual_enamel(skin: Float) -> Float:
+    """Return the usual colour (3,) of brightly lit teeth beside cheeks of the colour ``skin`` (3,), grey levels."""
+    constant, share = _ENAMEL_BRIGHTNESS
+    light = np.clip(skin / skin.mean() / _TYPICAL_SKIN, 0.5, 1.6) ** _LIGHT_SHARE
+    return np.asarray(min(constant + share * skin.mean(), _MAX_BRIGHTNESS) * _ENAMEL * light, np.float32)
 
 
 def cheek_color(image: Image, landmarks: Float, unit: float) -> Float:

@@ -71,7 +71,8 @@ class TeethRow:
     left: float
     top: float
     pixel: float  # distance between texture pixels
-    enamel: Float  # (3,) grey levels, colour of brightly lit teeth in the photo
+    enamel: Float
+    """(3,) colour of brightly lit teeth: grey levels in the photo of `find_rows`, else relative to the usual colour."""
 
     def straightened(self, share: float) -> Float:
         """The texture with the curve of the cutting edge flattened: 0 as it is .. 1 straight."""
@@ -91,6 +92,11 @@ class TeethRow:
         pixel = self.pixel * _LOWER_SIZE
         return TeethRow(rgba, self.left * _LOWER_SIZE, _LOWER_EDGE, pixel, self.enamel)
 
+    @property
+    def edge(self) -> float:
+        """Position of the cutting edge in the middle of the row."""
+        return self.top + float(self._edge()[self.rgba.shape[1] // 2]) * self.pixel
+
     def _edge(self) -> Float:
         """Smooth curve (W,) of the cutting edge, px."""
         teeth = self.rgba[..., 3] > _SOLID
@@ -101,7 +107,7 @@ class TeethRow:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows recognized in a photo."""
+    """The rows recognized in a photo, or chosen for a portrait."""
 
     upper: TeethRow | None
     lower: TeethRow | None

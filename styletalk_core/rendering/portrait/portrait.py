@@ -5,6 +5,7 @@ Runs on: any thread. Enrolment takes about a second; nothing here runs per frame
 
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 
 from styletalk_core.rendering.arrays import Float, Image, Index
+from styletalk_core.rendering.mouth.teeth_row import Rows, TeethRow
 from styletalk_core.rendering.portrait.person_mask import person_mask
 
 _PICTURE_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
@@ -28,6 +30,7 @@ class Portrait:
     mask: Image  # (T, T) 0 background .. 255 person
     landmarks: Float  # (478, 3) px of ``image``
     triangles: Index  # (F, 3) of the face mesh, eyes and mouth filled in
+    teeth: Rows | None = None  # chosen: of the bank, or of a smile of the same person; by default the photo's or any
 
     def encoded(self) -> bytes:
         """Return the content of a portrait's file."""
@@ -39,6 +42,7 @@ class Portrait:
             mask=cv2.imencode(".png", self.mask)[1],
             landmarks=self.landmarks,
             triangles=self.triangles.astype(np.int16),
+            **_encoded_teeth(self.teeth),
         )
         return buffer.getvalue()
 
@@ -55,6 +59,7 @@ class Portrait:
                 mask=_decoded(stored["mask"], cv2.IMREAD_GRAYSCALE),
                 landmarks=stored["landmarks"],
                 triangles=stored["triangles"].astype(np.int32),
+                teeth=_decoded_teeth(stored),
             )
 
     def thumbnail(self, side: int = 512) -> bytes:
@@ -62,6 +67,33 @@ class Portrait:
         resized = cv2.resize(self.image, (side, side), interpolation=cv2.INTER_AREA)
         encoded = cv2.imencode(".jpg", cv2.cvtColor(resized, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])[1]
         return bytes(encoded)
+
+
+def _encoded_teeth(teeth: Rows | None) -> dict[str, Float]:
+    """Arrays of a portrait's file, by name: texture and place of each row."""
+    rows = {} if teeth is None else {"upper": teeth.upper, "lower": teeth.lower}
+    arrays = {}
+    for name, row in rows.items():
+        if row is not None:
+            arrays[f"{name}_teeth"] = row.rgba.astype(np.float16)
+            arrays[f"{name}_place"] = np.array([row.left, row.top, row.pixel, *row.enamel], np.float32)
+    return arrays
+
+
+def _decoded_teeth(stored: Mapping[str, Float]) -> Rows | None:
+    """Inverse of `_encoded_teeth`; None in a file without any."""
+
+    def row(name: str) -> TeethRow | None:
+        if f"{name}_teeth" not in stored:
+            return None
+        rgba = stored[f"{name}_teeth"].astype(np.float32)
+        left, top, pixel, *enamel = stored[f"{name}_place"]
+        if rgba.ndim != 3 or rgba.shape[-1] != 4 or not np.isfinite(rgba).all() or pixel <= 0 or len(enamel) != 3:
+            raise ValueError("not a row of teeth")
+        return TeethRow(rgba, float(left), float(top), float(pixel), np.array(enamel, np.float32))
+
+    upper = row("upper")
+    return None if upper is None else Rows(upper, row("lower"))
 
 
 def _decoded(data: Image, flags: int) -> Image:
