@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 
 from styletalk_core.errors import InputError
+from styletalk_core.rendering.mouth.teeth import Rows
 from styletalk_core.rendering.mouth.teeth_bank import bank
-from styletalk_core.rendering.mouth.teeth_row import Rows
 from styletalk_core.rendering.portrait.portrait import Portrait
 
 _MIN_FACE: Final = 140

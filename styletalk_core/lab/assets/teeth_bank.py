@@ -17,8 +17,9 @@ from styletalk_core.rendering.arrays import Image
 from styletalk_core.rendering.face_mesh import eye_distance_px
 from styletalk_core.rendering.mouth.interior import cheek_color
 from styletalk_core.rendering.mouth.smile import upright
+from styletalk_core.rendering.mouth.teeth import TeethRow
 from styletalk_core.rendering.mouth.teeth_bank import FILE, PIXEL
-from styletalk_core.rendering.mouth.teeth_row import TeethRow, find_rows
+from styletalk_core.rendering.mouth.teeth_row import find_rows
 from styletalk_core.rendering.portrait.photo import find_landmarks
 
 SOURCES: Final = (

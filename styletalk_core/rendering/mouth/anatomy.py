@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from styletalk_core.rendering.arrays import Float
-from styletalk_core.rendering.mouth.teeth_row import TeethRow
+from styletalk_core.rendering.mouth.teeth import TeethRow
 from styletalk_core.rendering.raster.sampling import sample
 
 PARTS: Final = ("palate", "tongue", "lower teeth", "upper teeth")

@@ -10,8 +10,9 @@ from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.face_mesh import LEFT_EYE_OUTER, LOWER_INNER_LIP, RIGHT_EYE_OUTER, UPPER_INNER_LIP
 from styletalk_core.rendering.mouth.anatomy import JAW, MouthAnatomy
 from styletalk_core.rendering.mouth.fitting import MouthView, fit
+from styletalk_core.rendering.mouth.teeth import Rows
 from styletalk_core.rendering.mouth.teeth_bank import row_for
-from styletalk_core.rendering.mouth.teeth_row import Rows, find_rows
+from styletalk_core.rendering.mouth.teeth_row import find_rows
 from styletalk_core.rendering.raster.opening import Opening, Patch, open_between, smooth_curve
 
 _CHEEKS = (50, 280, 205, 425)

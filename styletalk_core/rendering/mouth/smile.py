@@ -19,8 +19,9 @@ from styletalk_core.rendering.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER, 
 from styletalk_core.rendering.mouth.anatomy import JAW
 from styletalk_core.rendering.mouth.interior import cheek_color, resting_line, usual_enamel
 from styletalk_core.rendering.mouth.neutral import resting_offsets
+from styletalk_core.rendering.mouth.teeth import Rows, TeethRow
 from styletalk_core.rendering.mouth.teeth_bank import PIXEL, UPPER_EDGE
-from styletalk_core.rendering.mouth.teeth_row import Rows, TeethRow, find_rows
+from styletalk_core.rendering.mouth.teeth_row import find_rows
 
 _SIDE: Final = 2.2
 """Side of the image around the mouth, inter-ocular distances, like all lengths below."""
@@ -80,7 +81,8 @@ def _at_rest(smile: Float, portrait: Float) -> Float:
     model = FaceModel.load()
     face = _head(portrait, model).remove(portrait[None])[0]
     resting = face + resting_offsets(face, model)
-    return _head(smile, model).restore(resting[None])[0]
+    placed: Float = _head(smile, model).restore(resting[None])[0]
+    return placed
 
 
 def _head(landmarks: Float, model: FaceModel) -> HeadMotion:

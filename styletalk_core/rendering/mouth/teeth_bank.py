@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from styletalk_core.rendering.arrays import Float
-from styletalk_core.rendering.mouth.teeth_row import TeethRow
+from styletalk_core.rendering.mouth.teeth import TeethRow
 
 FILE: Final = Path(str(files("styletalk_core") / "portraits" / "teeth.npz"))
 DRAWN: Final = FILE.with_suffix(".png")

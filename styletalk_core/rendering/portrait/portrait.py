@@ -8,12 +8,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from styletalk_core.rendering.arrays import Float, Image, Index
-from styletalk_core.rendering.mouth.teeth_row import Rows, TeethRow
+from styletalk_core.rendering.mouth.teeth import Rows, TeethRow
 from styletalk_core.rendering.portrait.person_mask import person_mask
 
 _PICTURE_OPTIONS = [cv2.IMWRITE_JPEG_QUALITY, 95]
@@ -69,7 +70,7 @@ class Portrait:
         return bytes(encoded)
 
 
-def _encoded_teeth(teeth: Rows | None) -> dict[str, Float]:
+def _encoded_teeth(teeth: Rows | None) -> dict[str, Any]:
     """Arrays of a portrait's file, by name: texture and place of each row."""
     rows = {} if teeth is None else {"upper": teeth.upper, "lower": teeth.lower}
     arrays = {}

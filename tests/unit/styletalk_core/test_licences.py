@@ -9,7 +9,14 @@ import numpy as np
 from styletalk_core.licences import licences
 
 PACKAGE = Path(str(files("styletalk_core")))
-PATTERNS = ("weights/*.safetensors", "weights/*.tflite", "portraits/**/*.np[zy]", "portraits/*.png", "presets/*")
+PATTERNS = (
+    "weights/*.safetensors",
+    "weights/*.tflite",
+    "weights/*.npy",
+    "portraits/**/*.np[zy]",
+    "portraits/*.png",
+    "presets/*",
+)
 MATERIAL = [path.relative_to(PACKAGE).as_posix() for pattern in PATTERNS for path in PACKAGE.glob(pattern)]
 
 

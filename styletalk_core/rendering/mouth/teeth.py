@@ -1,0 +1,74 @@
+"""Rows of teeth, as textures fixed to the skull (upper row) or to the jaw (lower row).
+
+Runs on: any thread, once per portrait; pure.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from styletalk_core.rendering.arrays import Float
+
+_SOLID: Final = 0.5
+"""Minimum opacity of teeth."""
+_LOWER_SIZE, _LOWER_HIDDEN = 0.72, 0.35
+_LOWER_TIPS: Final = 3
+"""Texture rows above the cutting edge of a lower row."""
+_LOWER_EDGE: Final = 0.025
+"""Upper edge of the lower teeth, below the line of the closed lips."""
+
+
+@dataclass(frozen=True, slots=True)
+class TeethRow:
+    """One row of teeth.
+
+    Positions are inter-ocular distances, x right and y down: from the middle of the closed lips for the upper row, from
+    the same place on the jaw for the lower one.
+    """
+
+    rgba: Float  # (h, w, 4) premultiplied, 0..1, relative to ``enamel``
+    left: float
+    top: float
+    pixel: float  # distance between texture pixels
+    enamel: Float
+    """(3,) colour of brightly lit teeth: grey levels in the photo of `find_rows`, else relative to the usual colour."""
+
+    def straightened(self, share: float) -> Float:
+        """The texture with the curve of the cutting edge flattened: 0 as it is .. 1 straight."""
+        rows, columns = np.asarray(np.indices(self.rgba.shape[:2]), np.float32)
+        curve = self._edge()
+        shift = np.broadcast_to(share * (curve - curve.max()), rows.shape)
+        return np.asarray(cv2.remap(self.rgba, columns, rows + shift, cv2.INTER_LINEAR), np.float32)
+
+    def as_lower(self) -> "TeethRow":
+        """A lower row made of this upper one: straight, upside down, smaller, the necks hidden by the lower lip."""
+        height = len(self.rgba)
+        straight = self.straightened(1.0)[::-1]
+        above = max(height - 1 - round(float(self._edge().max())) - _LOWER_TIPS, 0)
+        rgba = np.zeros_like(straight)
+        rgba[: height - above] = straight[above:]
+        rgba[round(height * (1 - _LOWER_HIDDEN)) :] = 0
+        pixel = self.pixel * _LOWER_SIZE
+        return TeethRow(rgba, self.left * _LOWER_SIZE, _LOWER_EDGE, pixel, self.enamel)
+
+    @property
+    def edge(self) -> float:
+        """Position of the cutting edge in the middle of the row."""
+        return self.top + float(self._edge()[self.rgba.shape[1] // 2]) * self.pixel
+
+    def _edge(self) -> Float:
+        """Smooth curve (W,) of the cutting edge, px."""
+        teeth = self.rgba[..., 3] > _SOLID
+        solid = np.flatnonzero(teeth.any(axis=0))
+        ends = len(teeth) - 1 - teeth[::-1, solid].argmax(axis=0)
+        return np.asarray(np.polyval(np.polyfit(solid, ends, 2), np.arange(teeth.shape[1])), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows recognized in a photo, or chosen for a portrait."""
+
+    upper: TeethRow | None
+    lower: TeethRow | None
