@@ -247,3 +247,4 @@ async def test_a_full_disk_is_said_in_a_sentence(tmp_path: Path, monkeypatch: py
             assert status == 507 and answer["code"] == "storage_failed"
             assert "No space left on device" in str(answer["message"])
         assert server.service.internal_errors["http"] == server.service.internal_errors["upload"] == 0
+        assert (await put(server, "wall", image, "backgrounds"))[0] == 201
