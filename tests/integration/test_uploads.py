@@ -102,6 +102,22 @@ async def test_photo_becomes_an_avatar_and_is_removed(tmp_path: Path) -> None:
         assert (await server.http("DELETE", "/api/avatars/clara"))[0] == 404
 
 
+async def test_an_unusable_smile_leaves_the_avatar_as_it_was(tmp_path: Path) -> None:
+    """Teeth of the bank are chosen by their number; only an added avatar takes those of a smile."""
+    avatars = AvatarLibrary(tmp_path / "home" / "avatars")
+    photo = jpeg(avatars.get("marcus").image)
+    async with running_server() as server:
+        assert (await put(server, "mine/smile", photo, "avatars"))[0] == 404
+        status, problem = await put(server, "mine?teeth=99", photo, "avatars")
+        assert (status, problem["code"]) == (400, "bad_photo") and avatars.added_names() == []
+        assert (await put(server, "mine?teeth=2", photo, "avatars"))[0] == 201
+        before = avatars.stamp("mine")
+        assert avatars.get("mine").teeth is not None
+        status, problem = await put(server, "mine/smile", photo, "avatars")
+        assert (status, problem["code"]) == (400, "bad_photo") and "no whole row" in str(problem["message"])
+        assert avatars.stamp("mine") == before
+
+
 async def test_bad_photos_are_refused_in_a_sentence(tmp_path: Path) -> None:
     async with running_server() as server:
         assert await put(server, "mine", jpeg(noise_frames(1)[0]), "avatars") == (

@@ -31,6 +31,8 @@ _SHADE: Final = 0.85, 1.12
 """Range of the brightness of own teeth, relative to the typical one."""
 _TINT: Final = 0.92, 1.08
 """Range of the tint of own teeth, relative to the usual one in the same light."""
+_MAX_REDNESS: Final = 1.11
+"""Ratio of red to green, relative to the usual one in the same light: teeth have up to 1.10, tongues 1.13 and more."""
 _EDGE: Final = UPPER_EDGE - 0.022, UPPER_EDGE + 0.028
 """Range of the cutting edge's distance below the line of the closed lips; beyond it, the fit of the heads is off."""
 _OPAQUE: Final = 0.5
@@ -69,10 +71,11 @@ def smile_rows(image: Image, landmarks: Float, portrait: Float) -> Rows:
     jaw = (points - at_rest)[list(JAW), :2].mean(0)
     skin = cheek_color(rgb, points, unit)
     rows = find_rows(rgb, points, middle, jaw, unit, skin)
-    if rows.upper is None:
-        raise InputError("it shows no whole row of upper teeth: use a wide smile, sharp and from the front")
     usual = usual_enamel(skin)
-    lower = None if rows.lower is None else _cut_out(rows.lower, usual)
+    if rows.upper is None or _redness(rows.upper, usual) > _MAX_REDNESS:
+        raise InputError("it shows no whole row of upper teeth: use a wide smile, sharp and from the front")
+    lower = rows.lower if rows.lower is not None and _redness(rows.lower, usual) <= _MAX_REDNESS else None
+    lower = None if lower is None else _cut_out(lower, usual)
     return Rows(_with_edge_in_reach(_cut_out(rows.upper, usual)), lower)
 
 
@@ -81,12 +84,16 @@ def _at_rest(smile: Float, portrait: Float) -> Float:
     model = FaceModel.load()
     face = _head(portrait, model).remove(portrait[None])[0]
     resting = face + resting_offsets(face, model)
-    placed: Float = _head(smile, model).restore(resting[None])[0]
-    return placed
+    return np.asarray(_head(smile, model).restore(resting[None])[0], np.float32)
 
 
 def _head(landmarks: Float, model: FaceModel) -> HeadMotion:
     return fit_head(landmarks[None], model.mean)
+
+
+def _redness(row: TeethRow, usual: Float) -> float:
+    red, green = (row.enamel / usual)[:2]
+    return float(red / green)
 
 
 def _cut_out(row: TeethRow, usual: Float) -> TeethRow:

@@ -21,7 +21,7 @@ from styletalk_core.rendering.portrait.portrait import Portrait
 from styletalk_core.rendering.portrait.same_person import MIN_LIKENESS, likeness
 
 BUILTIN = AvatarLibrary(Path("does-not-exist"))
-WHITE, YELLOW = (226, 222, 210), (226, 214, 160)
+WHITE, YELLOW, TONGUE = (226, 222, 210), (226, 214, 160), (226, 170, 165)
 
 
 def saved(image: Image, path: Path) -> Path:
@@ -29,13 +29,13 @@ def saved(image: Image, path: Path) -> Path:
     return path
 
 
-def smiling(name: str, teeth: tuple[int, int, int] | None, lower: bool = False) -> Portrait:
+def smiling(name: str, teeth: tuple[int, int, int] | None) -> Portrait:
     """A presenter with parted lips, teeth of a colour and a dark palate."""
     known = BUILTIN.get(name)
     image, landmarks = known.image.copy(), known.landmarks.copy()
     unit = eye_distance_px(landmarks)
     upper = landmarks[[78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308], :2].copy()
-    bow = np.array([0.4, 0.7, 0.9, 1, 1, 1, 0.9, 0.7, 0.4]) * (0.22 if lower else 0.15) * unit
+    bow = np.array([0.4, 0.7, 0.9, 1, 1, 1, 0.9, 0.7, 0.4]) * 0.15 * unit
     landmarks[list(LOWER_INNER_LIP[1:-1]), 1] += bow
     below = landmarks[list(LOWER_INNER_LIP), :2]
     cv2.fillPoly(image, [np.vstack([upper, below[::-1]]).round().astype(np.int32)], (60, 30, 32), cv2.LINE_AA)
@@ -67,8 +67,9 @@ def test_a_smile_of_half_the_size_gives_the_same_teeth() -> None:
     assert abs(one.rgba.shape[1] - other.rgba.shape[1]) * one.pixel < 0.03
 
 
-def test_a_mouth_without_teeth_is_no_smile() -> None:
-    smile = smiling("kenji", None)
+@pytest.mark.parametrize("row", [None, TONGUE], ids=["dark", "tongue"])
+def test_a_mouth_without_teeth_is_no_smile(row: tuple[int, int, int] | None) -> None:
+    smile = smiling("kenji", row)
     with pytest.raises(InputError, match="no whole row of upper teeth"):
         smile_rows(smile.image, smile.landmarks, smile.landmarks)
 
