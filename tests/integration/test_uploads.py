@@ -107,7 +107,7 @@ async def test_an_unusable_smile_leaves_the_avatar_as_it_was(tmp_path: Path) -> 
     avatars = AvatarLibrary(tmp_path / "home" / "avatars")
     photo = jpeg(avatars.get("marcus").image)
     async with running_server() as server:
-        assert (await put(server, "mine/smile", photo, "avatars"))[0] == 404
+        assert (await put(server, "mine/smile", b"a photo", "avatars"))[0] == 404
         status, problem = await put(server, "mine?teeth=99", photo, "avatars")
         assert (status, problem["code"]) == (400, "bad_photo") and avatars.added_names() == []
         assert (await put(server, "mine?teeth=2", photo, "avatars"))[0] == 201
