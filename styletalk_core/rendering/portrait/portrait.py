@@ -43,7 +43,7 @@ class Portrait:
             mask=cv2.imencode(".png", self.mask)[1],
             landmarks=self.landmarks,
             triangles=self.triangles.astype(np.int16),
-            **_encoded_teeth(self.teeth),  # type: ignore[arg-type]
+            **_encoded_teeth(self.teeth),
         )
         return buffer.getvalue()
 
