@@ -72,11 +72,10 @@ def smile_rows(image: Image, landmarks: Float, portrait: Float) -> Rows:
     skin = cheek_color(rgb, points, unit)
     rows = find_rows(rgb, points, middle, jaw, unit, skin)
     usual = usual_enamel(skin)
-    if rows.upper is None or _redness(rows.upper, usual) > _MAX_REDNESS:
+    upper, lower = (_own(row, usual) for row in (rows.upper, rows.lower))
+    if upper is None:
         raise InputError("it shows no whole row of upper teeth: use a wide smile, sharp and from the front")
-    lower = rows.lower if rows.lower is not None and _redness(rows.lower, usual) <= _MAX_REDNESS else None
-    lower = None if lower is None else _cut_out(lower, usual)
-    return Rows(_with_edge_in_reach(_cut_out(rows.upper, usual)), lower)
+    return Rows(_with_edge_in_reach(upper), lower)
 
 
 def _at_rest(smile: Float, portrait: Float) -> Float:
@@ -91,9 +90,12 @@ def _head(landmarks: Float, model: FaceModel) -> HeadMotion:
     return fit_head(landmarks[None], model.mean)
 
 
-def _redness(row: TeethRow, usual: Float) -> float:
+def _own(row: TeethRow | None, usual: Float) -> TeethRow | None:
+    """A row cut out; None if there is none, or if it is as red as a tongue."""
+    if row is None:
+        return None
     red, green = (row.enamel / usual)[:2]
-    return float(red / green)
+    return None if red / green > _MAX_REDNESS else _cut_out(row, usual)
 
 
 def _cut_out(row: TeethRow, usual: Float) -> TeethRow:
