@@ -3,21 +3,21 @@
 import asyncio
 import base64
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import uvicorn
+from serving import served
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from waiting import forever, until
+from waiting import forever
 
 KEY = "sk-fake-key"
 SPEECH_RATE = 24_000
@@ -166,19 +166,9 @@ def application(fake: FakeOpenAI) -> Starlette:
 async def fake_openai(**wanted: Any) -> AsyncIterator[FakeOpenAI]:
     """Starts the server and stops it."""
     fake = FakeOpenAI(**wanted)
-    listener = socket.create_server(("127.0.0.1", 0))
-    fake.base = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    options = uvicorn.Config(application(fake), log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(options)
-    server.capture_signals = nullcontext  # type: ignore[method-assign]
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="fake")
-    await until(lambda: server.started, 30)
-    try:
+    async with served(application(fake), "fake") as address:
+        fake.base = f"{address}/v1"
         yield fake
-    finally:
-        server.should_exit = True
-        await serving
-        listener.close()
 
 
 if __name__ == "__main__":  # fake_openai.py PORT

@@ -1,21 +1,19 @@
 """Servers that a presenter is published to: WHIP on the caller's event loop, RTMP in a process of its own."""
 
 import asyncio
-import socket
 import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
-import uvicorn
 from aiortc import MediaStreamTrack, RTCPeerConnection, RTCSessionDescription
+from serving import served
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from waiting import until
 
 RTMP_RECEIVER = """
 import av, sys
@@ -89,19 +87,11 @@ async def whip_server(refusals: int = 0) -> AsyncIterator[WhipServer]:
         Route("/{presenter}/whip", whip.post, methods=["POST"]),
         Route("/resource/{id}", whip.delete, methods=["DELETE"]),
     ]
-    listener = socket.create_server(("127.0.0.1", 0))
-    whip.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = uvicorn.Server(uvicorn.Config(Starlette(routes=routes), log_level="error", lifespan="off"))
-    server.capture_signals = nullcontext  # type: ignore[method-assign]
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="whip server")
-    await until(lambda: server.started, 30)
-    try:
-        yield whip
-    finally:
-        await whip.aclose()
-        server.should_exit = True
-        await serving
-        listener.close()
+    async with served(Starlette(routes=routes), "whip server") as whip.address:
+        try:
+            yield whip
+        finally:
+            await whip.aclose()
 
 
 @asynccontextmanager
