@@ -24,7 +24,7 @@ def talking_server() -> Iterator[str]:
     yield f"http://127.0.0.1:{port}/"
     for process in processes:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 def test_one_button_talks_with_the_avatar(

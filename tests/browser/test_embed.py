@@ -47,7 +47,7 @@ def avatar_server(other_site: tuple[Path, str]) -> Iterator[int]:
     wait_for_answer(f"http://127.0.0.1:{port}/readyz")
     yield port
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def speaking(avatar_server: int, tmp_path: Path) -> Iterator[None]:
     process = subprocess.Popen([sys.executable, ROOT / "docs/examples/push_wav.py", str(path), "news", server])
     yield
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 def test_the_example_has_at_most_sixty_lines() -> None:

@@ -38,7 +38,7 @@ def bot() -> Iterator[str]:
     blocking_until(answers, 90)
     yield address
     process.terminate()
-    process.wait(15)
+    process.wait(60)
 
 
 @pytest.fixture(scope="module")

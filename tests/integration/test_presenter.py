@@ -225,7 +225,7 @@ async def test_a_server_that_stops_completes_the_recording_and_leaves_no_task(
         await control.send("text.speak", text="This is never heard.")
         await control.expect("utterance.started")
         server.server.should_exit = True
-        await asyncio.wait_for(control.socket.wait_closed(), 5)
+        await asyncio.wait_for(control.socket.wait_closed(), 30)
     await until(lambda: asyncio.all_tasks() == before)
     with av.open(str(tmp_path / f"recordings/{recording}.mp4")) as video:
         assert next(video.decode(video=0)).width == 64

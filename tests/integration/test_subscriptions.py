@@ -116,7 +116,7 @@ async def test_presence_turns_the_face_that_is_told_of() -> None:
         await control.send("presence.set", look_at=[0.4, 0.0], stillness=1)
         applied = await control.expect("presence.applied")
         assert (applied["attention"], applied["look_at"], applied["stillness"]) == ("speaking", [0.4, 0.0], 1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 told = await control.expect("motion")
                 if abs(told["pose"][1] + told["gaze"][0] - 0.4) < 0.02:

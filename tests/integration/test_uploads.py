@@ -224,7 +224,7 @@ async def test_an_upload_that_is_cut_off_leaves_nothing(
             assert b'"code":"bad_clip"' in await reader.readuntil(b"}")
             writer.close()
         await uploads_when(server, lambda listed: not listed)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await processes[0].wait() == -signal.SIGKILL
         monkeypatch.undo()
         monkeypatch.setenv("STYLETALK_HOME", str(tmp_path / "home"))

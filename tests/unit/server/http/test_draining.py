@@ -40,7 +40,7 @@ async def started(drain_seconds: int) -> tuple[DrainingServer, Any, "asyncio.Tas
 async def test_sigterm_stops_the_server_when_the_last_call_is_over() -> None:
     server, service, serving = await started(drain_seconds=60)
     server.handle_exit(signal.SIGTERM, None)
-    await asyncio.wait_for(service.begun.wait(), 5)
+    await asyncio.wait_for(service.begun.wait(), 30)
     await asyncio.sleep(0.3)  # uvicorn looks every 0.1 s whether it should exit
     assert service.draining and not server.should_exit and not serving.done()
     service.over.set()

@@ -23,7 +23,7 @@ WINDOW = np.zeros((11, 41), np.float32)
 async def running(engine: DeterministicEngine, slots: int = 4) -> AsyncIterator[BatchWorker]:
     worker = BatchWorker(lambda: engine, slots, machine=Machine(8.0, sizes=(64,), fixed=True))
     worker.start()
-    await asyncio.wait_for(worker.wait_ready(), 5)
+    await asyncio.wait_for(worker.wait_ready(), 30)
     try:
         yield worker
     finally:
@@ -40,7 +40,7 @@ async def opened(worker: BatchWorker) -> SlotLease:
 def gated() -> tuple[DeterministicEngine, threading.Event]:
     """An engine that decodes a batch only when the event is set."""
     gate = threading.Event()
-    return DeterministicEngine(cost={"decode": 1.0}, sleep=lambda _: gate.wait(10)), gate
+    return DeterministicEngine(cost={"decode": 1.0}, sleep=lambda _: gate.wait(30)), gate
 
 
 def decoding(engine: DeterministicEngine) -> bool:
@@ -145,7 +145,7 @@ async def test_three_failures_in_a_row_make_the_worker_unready_and_restart_it() 
         for _ in range(3):
             with pytest.raises(EngineFailure):
                 await worker.decode(lease, WINDOW, soon())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await until(lambda: not worker.ready)
             await worker.wait_ready()
         with pytest.raises(EngineFailure, match="taken away"):
