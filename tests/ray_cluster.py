@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import msgpack
 from aiortc import RTCSessionDescription
-from browser.server_process import free_port
 from live_server import RtcClient
 from modelless import make_service
+from ports import free_port
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 

@@ -1,7 +1,6 @@
 """The real server in a separate process, on a loopback port."""
 
 import json
-import socket
 import subprocess
 import sys
 import time
@@ -10,15 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ports import free_port
+
 COMMAND = ("-m", "server.cli", "serve")
 READY_SECONDS = 60
 STOP_SECONDS = 15
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def wait_for_answer(address: str, seconds: float = READY_SECONDS) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from ports import free_port
 
 from browser.conftest import ROOT, wait_until
-from browser.server_process import free_port, wait_for_answer
+from browser.server_process import wait_for_answer
 
 
 @pytest.fixture(scope="module")

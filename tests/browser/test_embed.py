@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from ports import free_port
 from websockets.sync.client import connect
 
 from browser.conftest import ROOT, wait_until
-from browser.server_process import free_port, wait_for_answer
+from browser.server_process import wait_for_answer
 
 EMBED = ROOT / "client_demo/embed.js"
 PAGE = """<!doctype html><html lang="en"><title>Another site</title><h1>News</h1>

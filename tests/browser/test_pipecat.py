@@ -9,11 +9,11 @@ from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import Browser, Playwright
+from ports import free_port
 from waiting import blocking_until
 
 from browser import chromium
 from browser.conftest import ROOT
-from browser.server_process import free_port
 
 pytestmark = pytest.mark.skipif(
     find_spec("pipecat") is None, reason="needs the extra `pipecat`: pip install 'styletalk-live[pipecat]'"

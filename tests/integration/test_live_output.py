@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from live_server import running_server, tone
+from ports import free_port
 from streaming_servers import rtmp_receiver
 from waiting import until
 
@@ -21,20 +22,20 @@ from server.sessions.virtual_camera import CameraSink
 from styletalk_core.errors import InputError
 
 
-async def test_an_rtmp_server_receives_video_and_audio(tmp_path: Path, unused_tcp_port: int) -> None:
-    address = f"rtmp://127.0.0.1:{unused_tcp_port}/live/{{presenter}}"
+async def test_an_rtmp_server_receives_video_and_audio() -> None:
+    address = f"rtmp://127.0.0.1:{free_port()}/live/{{presenter}}"
     async with rtmp_receiver(address.replace("{presenter}", "news")) as receiver:
         async with running_server(rtmp_out=address) as server, server.control() as control:
             await control.send("presenter.start", name="news")
             await control.send("input_audio.append", audio=tone(400, 3)[::2].tobytes())
-            said, _ = await asyncio.wait_for(receiver.communicate(), 40)
+            said, _ = await asyncio.wait_for(receiver.communicate(), 60)
         assert said.split(b"\n")[1] == b"['AudioFrame', 'VideoFrame'] 64"
 
 
-async def test_an_rtmp_server_that_is_away_is_a_sentence(unused_tcp_port: int) -> None:
-    async with running_server(rtmp_out=f"rtmp://127.0.0.1:{unused_tcp_port}/x") as server, server.control() as control:
+async def test_an_rtmp_server_that_is_away_is_a_sentence() -> None:
+    async with running_server(rtmp_out=f"rtmp://127.0.0.1:{free_port()}/x") as server, server.control() as control:
         await control.send("presenter.start", name="news")
-        error = await control.expect("error", 15)
+        error = await control.expect("error")
         assert error["code"] == "publish_failed" and error["message"].startswith("The RTMP server cannot be reached")
 
 
@@ -67,7 +68,7 @@ def camera(monkeypatch: pytest.MonkeyPatch) -> type[FakeCamera]:
 async def test_a_virtual_camera_shows_the_presenter(camera: type[FakeCamera]) -> None:
     async with running_server(virtual_camera="auto") as server, server.control() as control:
         await control.send("presenter.start", name="news")
-        await until(lambda: camera.made and camera.made[0].sent, 10)
+        await until(lambda: camera.made and camera.made[0].sent)
         await control.send("presenter.stop")
         await control.expect("presenter.stopped")
     (made,) = camera.made

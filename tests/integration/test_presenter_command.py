@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from deterministic_engine import DeterministicEngine
 from live_server import FixedCatalogue, TirelessWorker, tone
+from ports import free_port
 from streaming_servers import rtmp_receiver, whip_server
 from waiting import until
 
@@ -118,7 +119,7 @@ async def test_an_interrupted_recording_is_complete(folder: Path) -> None:
         ),
         name="recording",
     )
-    await until(lambda: speakers and speakers[0].session.media_session.played_tick > 2 * RATE, 30)
+    await until(lambda: speakers and speakers[0].session.media_session.played_tick > 2 * RATE)
     recording.cancel()
     with pytest.raises(asyncio.CancelledError):
         await recording
@@ -144,23 +145,22 @@ async def test_a_whip_server_receives_all_of_the_audio(folder: Path) -> None:
         assert heard == pytest.approx(SPOKEN_SECONDS, abs=0.2)
 
 
-async def test_an_rtmp_server_receives_audio_and_video(unused_tcp_port: int) -> None:
-    address = f"rtmp://127.0.0.1:{unused_tcp_port}/live/ada"
+async def test_an_rtmp_server_receives_audio_and_video() -> None:
+    address = f"rtmp://127.0.0.1:{free_port()}/live/ada"
     async with rtmp_receiver(address) as receiver:
         words = ["presenter", "publish", "ada", "--to", address, "--audio", "tone.wav"]
-        await until(lambda: asyncio.to_thread(lambda: main(words) == 0), 40)  # nobody tells when it listens
-        said, _ = await asyncio.wait_for(receiver.communicate(), 40)
+        await until(lambda: asyncio.to_thread(lambda: main(words) == 0))  # nobody tells when it listens
+        said, _ = await asyncio.wait_for(receiver.communicate(), 60)
     assert said.split(b"\n")[1] == b"['AudioFrame', 'VideoFrame'] 64"
 
 
-async def test_a_server_that_refuses_or_is_away_is_a_sentence(
-    unused_tcp_port: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_a_server_that_refuses_or_is_away_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    away = f"127.0.0.1:{free_port()}"
     async with whip_server(refusals=1) as whip:
         for address, told in (
             (f"{whip.address}/ada/whip", "The WHIP server answered with status 403.\n"),
-            (f"http://127.0.0.1:{unused_tcp_port}/whip", "The WHIP server cannot be reached.\n"),
-            (f"rtmp://127.0.0.1:{unused_tcp_port}/live", "The RTMP server cannot be reached.\n"),
+            (f"http://{away}/whip", "The WHIP server cannot be reached.\n"),
+            (f"rtmp://{away}/live", "The RTMP server cannot be reached.\n"),
         ):
             words = ["presenter", "publish", "ada", "--to", address, "--audio", "tone.wav"]
             assert await asyncio.to_thread(main, words) == 2

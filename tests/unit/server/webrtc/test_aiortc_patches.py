@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection
 from aiortc.rtp import RtcpPacket, RtcpSrPacket, RtpPacket, is_rtcp
+from ports import free_udp_ports
 from waiting import until
 
 from server.webrtc import aiortc_patches as patches
@@ -75,7 +76,7 @@ async def test_sender_reports_carry_the_time_of_the_content() -> None:
         found = [p for d in sent if is_rtcp(d) for p in RtcpPacket.parse(d) if isinstance(p, RtcpSrPacket)]
         return [report for report in found if report.sender_info.packet_count > 0]
 
-    await until(lambda: len(reports()) >= 2, 8, every=0.1)
+    await until(lambda: len(reports()) >= 2, every=0.1)
     origin = next(RtpPacket.parse(data).timestamp for data in sent if not is_rtcp(data)) - 101 * 3_000
     for report in reports():
         content = ((report.sender_info.rtp_timestamp - origin) & 0xFFFFFFFF) / 90_000
@@ -98,8 +99,9 @@ async def test_tapped_packets_arrive_at_once_and_no_buffer_holds_them() -> None:
     await asyncio.gather(sender.close(), receiver.close())
 
 
-@pytest.mark.parametrize("ports", [None, range(42_100, 42_110)])
-async def test_only_the_given_addresses_and_ports_are_offered(ports: range | None) -> None:
+@pytest.mark.parametrize("count", [0, 10])
+async def test_only_the_given_addresses_and_ports_are_offered(count: int) -> None:
+    ports = free_udp_ports(count) if count else None
     sender, receiver = await pair(PacedPictures(late=0))
     await sender.setLocalDescription(await sender.createOffer())
     await receiver.setRemoteDescription(sender.localDescription)
