@@ -87,12 +87,13 @@ def no_thread_stays() -> Iterator[None]:
 
 
 class Unsteady(DeterministicEngine):
-    """Draws frames out of order: an even one takes longer. Counts how many are drawn at once and have been begun."""
+    """Draws frames out of order, the third before the second. Counts how many are drawn at once and have been begun."""
 
     def __init__(self) -> None:
         super().__init__()
         self.at_work = self.at_once = self.begun = 0
         self._lock = threading.Lock()
+        self._overtaken = threading.Event()
 
     def render(self, *args: Any) -> list[NDArray[np.uint8]]:
         with self._lock:
@@ -100,10 +101,13 @@ class Unsteady(DeterministicEngine):
             self.begun += 1
             self.at_once = max(self.at_once, self.at_work)
             number = self.begun
-        time.sleep(0.004 if number % 2 else 0.0)  # threads overtake one another in real time
+        if number == 2:
+            assert self._overtaken.wait(60)
         with self._lock:
             images = super().render(*args)
             self.at_work -= 1
+        if number == 3:
+            self._overtaken.set()
         return images
 
 
@@ -151,7 +155,7 @@ def test_an_interrupt_ends_the_rendering() -> None:
     engine = Unsteady()
     frames = offline.render(engine, RECORDING, Settings("ada", "calm"), threads=2)
     next(frames)
-    threading.Timer(0.05, signal.raise_signal, [signal.SIGINT]).start()
+    engine.decode = lambda *_: signal.raise_signal(signal.SIGINT)  # type: ignore[method-assign,assignment,return-value]
     with pytest.raises(KeyboardInterrupt):
         list(frames)
     assert engine.slots == {} and engine.begun < 90
