@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import aioice.ice
 import av
 import msgpack
 import numpy as np
@@ -79,7 +80,7 @@ class Address:
         fields |= headers or {}
         head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()) + "\r\n"
         writer.write(head.encode() + body)
-        answer = await reader.read()
+        answer = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         top, _, content = answer.partition(b"\r\n\r\n")
         lines = top.decode().split("\r\n")
@@ -140,7 +141,7 @@ class Control:
         message = {"type": type, **fields}
         await self.socket.send(json.dumps(message) if self.as_json else msgpack.packb(message))
 
-    async def expect(self, type: str, seconds: float = 5.0) -> dict[str, Any]:
+    async def expect(self, type: str, seconds: float = 60.0) -> dict[str, Any]:
         """The next message of a type; others are skipped."""
         async with asyncio.timeout(seconds):
             while True:
@@ -168,6 +169,7 @@ async def running_server(
     engine: DeterministicEngine | None = None, slots: int = 4, ready: bool = True, **settings: Any
 ) -> AsyncIterator[LiveServer]:
     """Starts a server and stops it."""
+    vars(aioice.ice._mdns).clear()  # the lock and the socket of the event loop of an earlier test
     engine = engine or DeterministicEngine()
     config = ServerConfig(size=256, **settings)
     service = Service(config, TirelessWorker(engine, slots), FixedCatalogue())
@@ -182,9 +184,9 @@ async def running_server(
     server = uvicorn.Server(options)
     server.capture_signals = _no_signals  # type: ignore[method-assign]
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
-    await until(lambda: server.started, 30)
+    await until(lambda: server.started)
     if ready:
-        await asyncio.wait_for(service.worker.wait_ready(), 30)
+        await asyncio.wait_for(service.worker.wait_ready(), 60)
     try:
         yield LiveServer(listener.getsockname()[1], service, engine, server)
     finally:
@@ -294,14 +296,14 @@ class RtcClient:
             await self.peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         return status
 
-    async def until_frame(self, seconds: float = 30.0) -> None:
+    async def until_frame(self, seconds: float = 60.0) -> None:
         """Waits for the first frame."""
         await until(lambda: self.frames, seconds)
 
     async def receive(self, seconds: float) -> None:
         """Waits for this many more seconds of audio, however slow the machine."""
         enough = len(self.audio) + round(seconds / 0.02)
-        await until(lambda: len(self.audio) >= enough, 4 * seconds + 10)
+        await until(lambda: len(self.audio) >= enough, 4 * seconds + 60)
 
     async def aclose(self) -> None:
         await self.peer.close()
