@@ -4,9 +4,10 @@ import asyncio
 import base64
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,12 +53,14 @@ class FakeOpenAI:
         words: answers of the recognizer, one after the other, the last one again and again.
         answers: pieces of the answers of the chat, likewise; a number is an HTTP status.
         speech_seconds: length of the tone that stands for a sentence.
+        before_hanging: called before the chat's last piece before `HANG` is sent.
     """
 
     words: list[str | int] = field(default_factory=lambda: ["What time is it?"])
     answers: list[list[str] | int] = field(default_factory=lambda: [answer("It is ", "noon.")])
     speech_seconds: float = 1.0
     speech_status: int = 200
+    before_hanging: Callable[[], None] = lambda: None
     base: str = ""
     chats: list[dict[str, Any]] = field(default_factory=list)
     heard: list[bytes] = field(default_factory=list)
@@ -78,9 +81,11 @@ class FakeOpenAI:
 
     async def _written(self, pieces: list[str]) -> AsyncIterator[str]:
         try:
-            for piece in pieces:
+            for piece, following in pairwise([*pieces, ""]):
                 if piece == HANG:
                     await forever()
+                if following == HANG:
+                    self.before_hanging()
                 yield piece
         except (asyncio.CancelledError, GeneratorExit):
             self.left += 1
