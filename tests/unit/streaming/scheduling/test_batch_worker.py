@@ -23,7 +23,7 @@ WINDOW = np.zeros((11, 41), np.float32)
 async def running(engine: DeterministicEngine, slots: int = 4) -> AsyncIterator[BatchWorker]:
     worker = BatchWorker(lambda: engine, slots, machine=Machine(8.0, sizes=(64,), fixed=True))
     worker.start()
-    await asyncio.wait_for(worker.wait_ready(), 30)
+    await asyncio.wait_for(worker.wait_ready(), 60)
     try:
         yield worker
     finally:
@@ -40,7 +40,7 @@ async def opened(worker: BatchWorker) -> SlotLease:
 def gated() -> tuple[DeterministicEngine, threading.Event]:
     """An engine that decodes a batch only when the event is set."""
     gate = threading.Event()
-    return DeterministicEngine(cost={"decode": 1.0}, sleep=lambda _: gate.wait(30)), gate
+    return DeterministicEngine(cost={"decode": 1.0}, sleep=lambda _: gate.wait(60)), gate
 
 
 def decoding(engine: DeterministicEngine) -> bool:
@@ -138,15 +138,19 @@ async def test_a_stray_value_error_of_a_control_job_is_logged_and_counted(caplog
 
 
 async def test_three_failures_in_a_row_make_the_worker_unready_and_restart_it() -> None:
-    engine = DeterministicEngine()
+    lost = threading.Event()
+    engine = DeterministicEngine(cost={"warmup": 1.0}, sleep=lambda _: lost.wait(60))
+    lost.set()
     async with running(engine) as worker:
+        lost.clear()
         lease = await opened(worker)
         engine.fail_next.update(decode=3, warmup=1)
         for _ in range(3):
             with pytest.raises(EngineFailure):
                 await worker.decode(lease, WINDOW, soon())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await until(lambda: not worker.ready)
+            lost.set()
             await worker.wait_ready()
         with pytest.raises(EngineFailure, match="taken away"):
             await worker.decode(lease, WINDOW, soon())
@@ -156,10 +160,12 @@ async def test_three_failures_in_a_row_make_the_worker_unready_and_restart_it() 
 async def test_timing_is_kept_per_stage() -> None:
     async with running(DeterministicEngine(cost={"decode": 0.01})) as worker:
         lease = await opened(worker)
+        began = time.monotonic()
         for _ in range(5):
             await worker.decode(lease, WINDOW, soon())
+        passed = 1000 * (time.monotonic() - began)
         timing = worker.timings()["decoder"]
-    assert 9 < timing.run_p50 < 60 and timing.batch == 1
+    assert 9 < timing.run_p50 < passed - 4 * 9 and timing.batch == 1
 
 
 async def test_closing_answers_waiting_jobs() -> None:
