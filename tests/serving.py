@@ -18,7 +18,7 @@ async def served(application: Starlette, name: str) -> AsyncIterator[str]:
         server = uvicorn.Server(options)
         server.capture_signals = nullcontext  # type: ignore[method-assign]
         serving = asyncio.create_task(server.serve(sockets=[listener]), name=name)
-        await until(lambda: server.started, 30)
+        await until(lambda: server.started)
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:

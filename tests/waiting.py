@@ -16,7 +16,7 @@ T = TypeVar("T")
 POLL_SECONDS = 0.01
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], seconds: float = 30.0, every: float = POLL_SECONDS) -> T:
+async def until(condition: Callable[[], T | Awaitable[T]], seconds: float = 60.0, every: float = POLL_SECONDS) -> T:
     """Return the condition's value as soon as it is true.
 
     Args:
@@ -36,7 +36,7 @@ async def until(condition: Callable[[], T | Awaitable[T]], seconds: float = 30.0
             await asyncio.sleep(every)  # there is no event for what is not the program's own
 
 
-def blocking_until(condition: Callable[[], T], seconds: float = 30.0, every: float = 0.1) -> T:
+def blocking_until(condition: Callable[[], T], seconds: float = 60.0, every: float = 0.1) -> T:
     """Return the condition's value as soon as it is true; for processes and browsers.
 
     Raises:

@@ -29,7 +29,7 @@ def running() -> int:
 
 
 async def until_running(count: int) -> None:
-    await until(lambda: running() == count, 60, every=0.5)
+    await until(lambda: running() == count, every=0.5)
 
 
 async def test_servers_come_with_the_sessions_and_go_without_ending_one(front: str) -> None:
@@ -45,7 +45,7 @@ async def test_servers_come_with_the_sessions_and_go_without_ending_one(front: s
     async def accepted() -> bool:
         return await call(clients[2], rtc_clients[2]) == 201
 
-    await until(accepted, 60, every=0.5)
+    await until(accepted, every=0.5)
     assert clients[2].server != clients[0].server
     for rtc_client in rtc_clients:
         await rtc_client.until_frame(15)

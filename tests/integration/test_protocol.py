@@ -94,7 +94,7 @@ async def watch(base: str, path: str) -> tuple[RTCPeerConnection, str]:
     status, headers, answer = await asyncio.to_thread(http, "POST", base + path, offer, "application/sdp")
     assert status == 201 and headers["Digital-Source-Type"]
     await peer.setRemoteDescription(RTCSessionDescription(answer.decode(), "answer"))
-    await asyncio.wait_for(seen.wait(), 10)
+    await asyncio.wait_for(seen.wait(), 60)
     return peer, headers["location"]
 
 

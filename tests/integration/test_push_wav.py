@@ -41,11 +41,11 @@ async def test_a_viewer_receives_the_file_and_the_client_its_length(
     async with running_server() as server:
         pushing = asyncio.create_task(asyncio.to_thread(example().push, path, "wav", f"ws://127.0.0.1:{server.port}"))
         viewer = RtcClient(None)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while await viewer.call(server, path="/whep/wav") != 201:
                 await viewer.aclose()
                 viewer = RtcClient(None)
-        await asyncio.wait_for(pushing, 20)
+        await asyncio.wait_for(pushing, 60)
         assert pitch(viewer) == pytest.approx(500, abs=10)
         await viewer.aclose()
     assert "heard 2.00 s" in capsys.readouterr().out

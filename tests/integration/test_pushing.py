@@ -36,7 +36,7 @@ async def push(control: Control, data: bytes, rate: int, size: int) -> None:
 
 
 async def committed_ms(control: Control) -> int:
-    return (await control.expect("input_audio.committed", 20))["duration_ms"]
+    return (await control.expect("input_audio.committed"))["duration_ms"]
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -57,7 +57,7 @@ async def test_ten_pushes_of_a_rate_are_heard_to_the_sample(rate: int) -> None:
         for length, size in zip(lengths, itertools.cycle(SIZES[1:]), strict=False):
             await push(control, noise(length).tobytes(), rate, size)
         for _ in lengths:
-            ended = await control.expect("utterance.ended", 20)
+            ended = await control.expect("utterance.ended")
             heard[ended["utterance"]] = ended["played_ms"]
         expected = [len(Resampler(rate).push(noise(length))) for length in lengths]
         assert [utterance.taken for utterance in utterances] == expected
@@ -69,7 +69,7 @@ async def test_bytes_one_by_one_and_a_mebibyte_at_once_are_taken() -> None:
         await present(control)
         await push(control, noise(150).tobytes(), 24_000, 1)
         assert await committed_ms(control) == 6
-        await control.expect("utterance.ended", 20)
+        await control.expect("utterance.ended")
         await push(control, noise(1 << 19).tobytes(), 8_000, 1 << 20)  # more than the buffer holds, into an empty one
         assert await committed_ms(control) == 65_536
 
@@ -84,12 +84,12 @@ async def test_five_seconds_are_one_piece_and_a_larger_one_is_refused_with_the_c
     async with running_server() as server, server.control(as_json=as_json) as control:
         await present(control)
         await control.send("input_audio.append", audio=coded(noise(5 * 24_000).tobytes()))
-        assert (await control.expect("input_audio.buffer", 20))["buffered_ms"] > 4_000
+        assert (await control.expect("input_audio.buffer"))["buffered_ms"] > 4_000
         for size in ((1 << 20) + 2, 3 << 20):
             await control.send("input_audio.append", audio=coded(bytes(size)))
-            assert (await control.expect("error", 20))["code"] == "too_large"
+            assert (await control.expect("error"))["code"] == "too_large"
         await control.send("mark", name="x" * 70_000)
-        assert (await control.expect("error", 20))["code"] == "too_large"
+        assert (await control.expect("error"))["code"] == "too_large"
         await control.send("input_audio.commit")
         assert await committed_ms(control) == 5_000
 
@@ -155,13 +155,13 @@ async def test_a_pause_in_the_supply_ends_no_utterance_and_is_a_pause_in_the_rec
         await control.send("input_audio.append", audio=audio)
         await control.send("mark", name="two")
         await control.send("input_audio.commit")
-        two = await control.expect("mark", 10)
+        two = await control.expect("mark")
         assert (one["played_ms"], two["played_ms"]) == (1_000, 2_000)
-        assert (await control.expect("utterance.ended", 10))["played_ms"] == 2_000
+        assert (await control.expect("utterance.ended"))["played_ms"] == 2_000
         with pytest.raises(TimeoutError):
             await control.expect("utterance.ended", 0.5)
         await control.send("recording.stop")
-        stopped = await control.expect("recording.stopped", 20)
+        stopped = await control.expect("recording.stopped")
     with av.open(str(tmp_path / f"recordings/{stopped['recording']}.mp4")) as video:
         heard = np.abs(np.concatenate([frame.to_ndarray()[0] for frame in video.decode(audio=0)])) > 0.01
     loud = heard[: len(heard) // 960 * 960].reshape(-1, 960).any(axis=1)
@@ -179,7 +179,7 @@ async def test_interruptions_one_after_the_other_leave_nothing_behind() -> None:
         for _ in range(20):
             await control.expect("avatar.interrupted")
         await push(control, noise(72_000).tobytes(), 24_000, 48_000)
-        assert (await control.expect("utterance.ended", 15))["played_ms"] == 3_000
+        assert (await control.expect("utterance.ended"))["played_ms"] == 3_000
 
 
 async def test_text_without_words_is_no_utterance_and_marks_are_not_read() -> None:
@@ -187,11 +187,11 @@ async def test_text_without_words_is_no_utterance_and_marks_are_not_read() -> No
         await present(control)
         for text in ("😀", "```\ncode\n```", "<speak><break/></speak>"):
             await control.send("text.speak", text=text)
-            assert (await control.expect("text.accepted", 20))["utterance"] is None
+            assert (await control.expect("text.accepted"))["utterance"] is None
         await control.send("text.speak", text="**Hello** [link](https://example.org) `code`")
-        assert (await control.expect("text.accepted", 20))["utterance"] == 1
-        assert (await control.expect("transcript.final", 20))["text"].startswith("**Hello**")
-        assert 500 < (await control.expect("utterance.ended", 20))["played_ms"] < 3_000
+        assert (await control.expect("text.accepted"))["utterance"] == 1
+        assert (await control.expect("transcript.final"))["text"].startswith("**Hello**")
+        assert 500 < (await control.expect("utterance.ended"))["played_ms"] < 3_000
 
 
 async def test_appended_text_is_one_utterance_spoken_sentence_by_sentence() -> None:
@@ -199,13 +199,13 @@ async def test_appended_text_is_one_utterance_spoken_sentence_by_sentence() -> N
         await present(control)
         for delta in ("Good ", "morning. ", "It is", " 3 km. And", " more"):
             await control.send("text.append", text=delta)
-        first = await control.expect("transcript.final", 20)  # before the text is complete
+        first = await control.expect("transcript.final")  # before the text is complete
         assert (first["text"], first["utterance"]) == ("Good morning.", 1)
         await control.send("text.commit")
-        assert (await control.expect("text.accepted", 20))["utterance"] == 1
-        rest = [(await control.expect("transcript.final", 20))["text"] for _ in range(2)]
+        assert (await control.expect("text.accepted"))["utterance"] == 1
+        rest = [(await control.expect("transcript.final"))["text"] for _ in range(2)]
         assert rest == ["It is 3 km.", "And more"]
-        assert (await control.expect("utterance.ended", 20))["utterance"] == 1
+        assert (await control.expect("utterance.ended"))["utterance"] == 1
         await control.send("text.commit")
         assert "text.append first" in (await control.expect("error"))["message"]
 
@@ -214,28 +214,28 @@ async def test_an_interruption_drops_the_rest_of_appended_text() -> None:
     async with running_server() as server, server.control() as control:
         await present(control)
         await control.send("text.append", text="A long first sentence about nothing at all. Then")
-        await control.expect("utterance.started", 20)
+        await control.expect("utterance.started")
         await control.send("avatar.interrupt")
         await control.expect("avatar.interrupted")
         await control.send("text.append", text=" another one. And more. ")
         await control.send("text.commit")
-        await control.expect("text.accepted", 20)
+        await control.expect("text.accepted")
         await control.send("text.speak", text="New.")
-        assert (await control.expect("transcript.final", 20))["text"] == "New."
+        assert (await control.expect("transcript.final"))["text"] == "New."
 
 
 async def test_a_voice_that_does_not_speak_a_language_is_refused() -> None:
     async with running_server() as server, server.control() as control:
         await present(control)
         await control.send("text.speak", text="Guten Tag.", language="de", voice="hibari")
-        assert "speaks en only" in (await control.expect("error", 20))["message"]
+        assert "speaks en only" in (await control.expect("error"))["message"]
         await control.send("text.speak", text="Hello.", voice="nobody")
-        assert "no voice named" in (await control.expect("error", 20))["message"]
+        assert "no voice named" in (await control.expect("error"))["message"]
 
 
 async def test_a_message_beyond_every_limit_closes_the_channel() -> None:
     async with running_server() as server, server.control() as control:
         with pytest.raises(ConnectionClosed):
             await control.send("input_audio.append", audio=bytes(9 << 20))
-            await asyncio.wait_for(control.socket.recv(), 10)
-            await asyncio.wait_for(control.socket.recv(), 10)
+            await asyncio.wait_for(control.socket.recv(), 60)
+            await asyncio.wait_for(control.socket.recv(), 60)

@@ -131,7 +131,7 @@ async def test_a_program_lets_a_presenter_speak(material: Path) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable, ROOT / script, recording, presenter, address, stdout=asyncio.subprocess.PIPE
         )
-        said, _ = await asyncio.wait_for(process.communicate(), 30)
+        said, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0 and b"heard 1.50 s" in said
 
 

@@ -161,7 +161,7 @@ async def uploads_when(server: LiveServer, wanted: Callable[[list[dict[str, Any]
         listed[:] = (await server.json("/api/uploads"))["uploads"]
         return wanted(listed)
 
-    await until(are_as_wanted, 60)
+    await until(are_as_wanted)
     return listed
 
 

@@ -164,7 +164,7 @@ async def test_live_everything_pushed_is_heard_and_the_input_can_be_ended() -> N
     async with avatar(real_time=True) as speaking:
         await speaking.push_audio(TONE[::2], 24_000)
         speaking.finish()
-        items = await asyncio.wait_for(taken(speaking), 20)
+        items = await asyncio.wait_for(taken(speaking), 60)
     assert len(spoken(items)) == len(TONE)
     assert sum(isinstance(item, UtteranceEnded) for item in items) == 1
     openness = [int(item.yuv[0, 0]) for item in items if isinstance(item, VideoFrame)]
@@ -207,4 +207,4 @@ async def test_a_failing_model_ends_the_iteration_with_its_error(real_time: bool
         engine.fail_next["decode"] = 1
         speaking.finish()
         with pytest.raises(Exception, match=r"decode|failed|ended"):
-            await asyncio.wait_for(taken(speaking), 20)
+            await asyncio.wait_for(taken(speaking), 60)

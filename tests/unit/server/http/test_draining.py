@@ -38,18 +38,18 @@ async def started(drain_seconds: int) -> tuple[DrainingServer, Any, "asyncio.Tas
 
 
 async def test_sigterm_stops_the_server_when_the_last_call_is_over() -> None:
-    server, service, serving = await started(drain_seconds=60)
+    server, service, serving = await started(drain_seconds=600)
     server.handle_exit(signal.SIGTERM, None)
-    await asyncio.wait_for(service.begun.wait(), 30)
+    await asyncio.wait_for(service.begun.wait(), 60)
     await asyncio.sleep(0.3)  # uvicorn looks every 0.1 s whether it should exit
     assert service.draining and not server.should_exit and not serving.done()
     service.over.set()
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, 60)
 
 
 @pytest.mark.parametrize(
     ("signals", "drain_seconds"),
-    [([signal.SIGINT], 60), ([signal.SIGTERM], 0), ([signal.SIGTERM, signal.SIGTERM], 60)],
+    [([signal.SIGINT], 600), ([signal.SIGTERM], 0), ([signal.SIGTERM, signal.SIGTERM], 600)],
 )
 async def test_ctrl_c_a_second_signal_and_a_loopback_server_stop_at_once(
     signals: list[int], drain_seconds: int
@@ -57,4 +57,4 @@ async def test_ctrl_c_a_second_signal_and_a_loopback_server_stop_at_once(
     server, _, serving = await started(drain_seconds)
     for sig in signals:
         server.handle_exit(sig, None)
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, 60)

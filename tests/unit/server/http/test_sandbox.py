@@ -111,7 +111,7 @@ async def test_a_process_whose_request_is_given_up_is_killed(mark: Path) -> None
     working = asyncio.Event()
     request = {"do": "sleep", "mark": str(mark)}
     task = asyncio.create_task(sandbox.run("work", request, 30, lambda _: working.set()))
-    await asyncio.wait_for(working.wait(), 30)
+    await asyncio.wait_for(working.wait(), 60)
     assert alive(mark)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

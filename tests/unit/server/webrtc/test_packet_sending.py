@@ -118,7 +118,7 @@ async def test_a_lost_packet_is_sent_again_and_the_number_goes_round(fixed: None
 @pytest.mark.parametrize("end", [MediaStreamError(), ConnectionError(), ValueError("an encoder's")])
 async def test_a_loop_that_ends_by_itself_can_be_stopped(end: BaseException) -> None:
     sender, _ = await sending(True, FRAMES[:1], end)
-    await asyncio.wait_for(sender.stop(), 30)
+    await asyncio.wait_for(sender.stop(), 60)
     assert sender.track is None
 
 
