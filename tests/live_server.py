@@ -141,15 +141,15 @@ class Control:
         message = {"type": type, **fields}
         await self.socket.send(json.dumps(message) if self.as_json else msgpack.packb(message))
 
-    async def expect(self, type: str, seconds: float = 60.0) -> dict[str, Any]:
-        """The next message of a type; others are skipped."""
+    async def expect(self, *types: str, seconds: float = 60.0) -> dict[str, Any]:
+        """The next message of one of these types; others are skipped."""
         async with asyncio.timeout(seconds):
             while True:
                 received = await self.socket.recv()
                 message: dict[str, Any] = (
                     msgpack.unpackb(received) if isinstance(received, bytes) else json.loads(received)
                 )
-                if message["type"] == type:
+                if message["type"] in types:
                     return message
 
 

@@ -1,5 +1,7 @@
 """How tests wait: for a condition with a deadline, in virtual time, or for the next turns of the event loop.
 
+Deadlines are long: they only end a test that would never end, on however busy a machine.
+
 A test never waits for a number of seconds in the hope that something has happened by then. Where real time itself is
 what a test needs, its sleep says why on the same line.
 """
@@ -54,6 +56,13 @@ async def virtual_seconds(seconds: float) -> None:
     """Let seconds pass on a clock that jumps; a real clock is an error."""
     assert isinstance(asyncio.get_running_loop(), VirtualTimeLoop)
     await asyncio.sleep(seconds)  # takes no time
+
+
+def jump(seconds: float) -> None:
+    """Put the clock of the running loop forward: what waits for a real time limit has waited long enough."""
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    loop.time = lambda: now() + seconds  # type: ignore[method-assign]
 
 
 async def turns(count: int = 1) -> None:

@@ -64,9 +64,9 @@ class Talk:
         """Arrival of every packet that is not silent."""
         return [at for at, _, samples in self.client.audio if np.abs(samples).max() > 1_000]
 
-    async def state(self, name: str, seconds: float = 15.0) -> None:
+    async def state(self, name: str) -> None:
         """Waits for a state of the conversation."""
-        while (await self.control.expect("conversation.state", seconds))["state"] != name:
+        while (await self.control.expect("conversation.state"))["state"] != name:
             pass
 
 

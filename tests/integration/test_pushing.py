@@ -151,7 +151,7 @@ async def test_a_pause_in_the_supply_ends_no_utterance_and_is_a_pause_in_the_rec
         await control.send("mark", name="one")
         one = await control.expect("mark")
         with pytest.raises(TimeoutError):
-            await control.expect("utterance.ended", 3)
+            await control.expect("utterance.ended", seconds=3)
         await control.send("input_audio.append", audio=audio)
         await control.send("mark", name="two")
         await control.send("input_audio.commit")
@@ -159,7 +159,7 @@ async def test_a_pause_in_the_supply_ends_no_utterance_and_is_a_pause_in_the_rec
         assert (one["played_ms"], two["played_ms"]) == (1_000, 2_000)
         assert (await control.expect("utterance.ended"))["played_ms"] == 2_000
         with pytest.raises(TimeoutError):
-            await control.expect("utterance.ended", 0.5)
+            await control.expect("utterance.ended", seconds=0.5)
         await control.send("recording.stop")
         stopped = await control.expect("recording.stopped")
     with av.open(str(tmp_path / f"recordings/{stopped['recording']}.mp4")) as video:

@@ -44,7 +44,7 @@ async def test_the_motion_of_every_frame_is_sent_before_it_is_due_while_subscrib
         await control.send("session.update", motion=False)
         assert (await control.expect("motion.applied"))["parts"] == []
         with pytest.raises(TimeoutError):
-            await control.expect("motion", 0.5)
+            await control.expect("motion", seconds=0.5)
         await control.send("session.update", motion=["nonsense"])
         assert (await control.expect("error"))["code"] == "bad_message"
         await rtc_client.aclose()

