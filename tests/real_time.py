@@ -1,11 +1,12 @@
 """Real-time tests are skipped instead of failed if other programs load the machine.
 
 The tests always run, and a pass counts. A failure becomes a skip, with the reason, only if other programs used half of
-the CPU time during the test, or this process was runnable but waiting for a CPU for a tenth of the time. On a quiet
-machine it remains a failure.
+the CPU time during the test, if this process was runnable but waiting for a CPU for a tenth of the time, or if it stood
+still for a tenth of a second, as under a hypervisor that runs other machines. On a quiet machine it remains a failure.
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -22,6 +23,8 @@ except ModuleNotFoundError:  # without the laboratory, what other programs take 
 
 OTHERS_SHARE: Final = 0.5
 WAITED_SHARE: Final = 0.1
+STILL_SECONDS: Final = 0.1
+NAP_SECONDS: Final = 0.01
 FOLDERS: Final = frozenset({"integration", "browser"})
 """Of tests where real clients talk to a real server."""
 MODULES: Final = frozenset(
@@ -36,31 +39,44 @@ MODULES: Final = frozenset(
 
 @dataclass(slots=True)
 class Crowding:
-    """How long a test took, for how long its threads were ready and got no processor [s], and what others took."""
+    """What a test had of the machine.
+
+    Attributes:
+        seconds: how long it took.
+        waited: for how long its main thread was ready and got no processor [s].
+        others_share: of the machine, taken by other programs.
+        still: the longest time in which none of its threads ran though one was due [s].
+    """
 
     seconds: float = 0.0
     waited: float = 0.0
     others_share: float = 0.0
+    still: float = 0.0
 
     @property
     def reason(self) -> str:
         """Why nothing can be said about real time; empty where something can."""
-        if self.others_share <= OTHERS_SHARE and self.waited <= WAITED_SHARE * self.seconds:
+        waited_little = self.waited <= WAITED_SHARE * self.seconds
+        if self.others_share <= OTHERS_SHARE and waited_little and self.still <= STILL_SECONDS:
             return ""
         return (
-            f"real time: other programs took {self.others_share:.0%} of the machine, "
-            f"and this one waited {self.waited:.1f} of {self.seconds:.1f} s for a processor"
+            f"real time: other programs took {self.others_share:.0%} of the machine, this one waited "
+            f"{self.waited:.1f} of {self.seconds:.1f} s for a processor and stood still for {self.still:.2f} s"
         )
 
 
 @contextmanager
 def crowding() -> Iterator[Crowding]:
     """Is filled when the block ends."""
-    seen, began, waited = Crowding(), time.monotonic(), _waited()
+    seen, began, waited, ended = Crowding(), time.monotonic(), _waited(), threading.Event()
+    watching = threading.Thread(target=_watch_for_standstills, args=(seen, ended), name="standstills", daemon=True)
+    watching.start()
     try:
         with OtherPrograms.watched(_test_run()) if OtherPrograms else nullcontext() as others:
             yield seen
     finally:
+        ended.set()
+        watching.join()
         seen.seconds, seen.waited = time.monotonic() - began, _waited() - waited
         seen.others_share = others.share if others else 0.0
 
@@ -97,6 +113,15 @@ def is_real_time(path: Path) -> bool:
 def _test_run() -> int:
     """The process that everything of this test run descends from."""
     return os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+
+
+def _watch_for_standstills(seen: Crowding, ended: threading.Event) -> None:
+    """Notes by how much a nap is late, less what this process has worked meanwhile: that delay is its own."""
+    while not ended.is_set():
+        began, worked = time.monotonic(), time.process_time()
+        ended.wait(NAP_SECONDS)
+        late = time.monotonic() - began - NAP_SECONDS
+        seen.still = max(seen.still, late - (time.process_time() - worked))
 
 
 def _waited() -> float:
