@@ -2,6 +2,8 @@
 
 Without the browser tests, the tests run in two processes; with them in one, because they measure real time.
 
+Hypothesis draws the same examples every time and measures no time: what is red is red again.
+
 Matrix products use one thread, as in the program itself: on a busy machine, a second thread would delay every product.
 
 `--without-lab` runs the tests for an installation without the `lab` extra: see `without_lab/hidden_lab.py`.
@@ -14,6 +16,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from server.priority import ONE_THREAD
@@ -21,6 +24,7 @@ from server.priority import ONE_THREAD
 for _name in ONE_THREAD:
     os.environ.setdefault(_name, "1")  # read when NumPy and PyTorch are imported
 
+hypothesis.settings.load_profile("ci")
 RECORDED = pytest.StashKey[dict[str, Any]]()
 """`real_time.Crowding` during the latest setup of each fixture of a module."""
 TESTS = Path(__file__).parent

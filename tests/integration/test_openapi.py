@@ -13,7 +13,7 @@ from server.http import sandbox
 
 TESTS = Path(__file__).parent.parent
 OPTIONS = ("--max-examples", "10", "--seed", "1", "--phases", "coverage,fuzzing,stateful", "--warnings", "off")
-SECONDS = 150
+SECONDS = 900
 
 
 async def test_every_route_is_described() -> None:

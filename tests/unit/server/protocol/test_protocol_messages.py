@@ -6,7 +6,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.protocol import tables
@@ -101,7 +101,6 @@ VALUES = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # both measure the machine's load
 @given(st.sampled_from(CLIENT_REQUESTS), st.data())
 def test_whatever_fields_hold_the_result_is_a_request_or_a_refusal(kind: type[Request], data: st.DataObject) -> None:
     fields = {key: data.draw(VALUES, key) for key in fields_of(kind) if data.draw(st.booleans(), f"has {key}")}

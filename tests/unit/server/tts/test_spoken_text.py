@@ -1,12 +1,10 @@
 """Proves that text of a language model is read as a person would read it, and cut where sentences end."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from server.tts.spoken_text import MAX_SENTENCE_CHARACTERS, TextStream, sentences, spoken
-
-ON_A_BUSY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def texts(text: str) -> list[str]:
@@ -73,7 +71,6 @@ ANSWER = (
 
 
 @given(st.lists(st.integers(0, len(ANSWER)), max_size=12))
-@ON_A_BUSY_MACHINE
 def test_a_text_in_pieces_is_cut_as_the_whole(cuts: list[int]) -> None:
     stream, at = TextStream(), 0
     found = list[str]()
@@ -95,7 +92,6 @@ def test_a_sentence_is_spoken_as_soon_as_the_next_one_begins() -> None:
 
 
 @given(st.text(max_size=300))
-@ON_A_BUSY_MACHINE
 def test_any_text_is_read_without_marks(text: str) -> None:
     for sentence in sentences(text):
         assert sentence.words and not set("*`#~<>|") & set(sentence.words)

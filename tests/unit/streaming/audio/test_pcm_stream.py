@@ -36,7 +36,7 @@ def test_every_piece_size_gives_every_sample(rate: int, size: int) -> None:
 
 
 @given(st.lists(st.integers(1, 4_000), max_size=8), st.integers(4_000, 96_000))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_any_cut_at_any_rate_gives_the_same(cuts: list[int], rate: int) -> None:
     data, stream, heard = NOISE.tobytes(), PcmStream(rate), []
     for cut in [*cuts, len(data)]:

@@ -38,7 +38,7 @@ def recognizer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recognizer]
 SOUND = music(np.random.default_rng(3), 16_000)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cuts=st.lists(st.integers(0, len(SOUND)), max_size=12))
 def test_streaming_equals_offline_for_any_chunking(recognizer: Recognizer, cuts: list[int]) -> None:
     whole = recognize(RecognizerStream(recognizer), SOUND)

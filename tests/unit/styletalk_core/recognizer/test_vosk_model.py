@@ -80,7 +80,8 @@ def test_a_name_that_is_not_in_the_catalogue_is_refused(site: Site) -> None:
 
 
 def test_without_a_network_the_way_out_is_said(site: Site) -> None:
-    site.server.socket.close()
+    site.server.shutdown()
+    site.server.server_close()
     with pytest.raises(InputError, match="without a network connection"):
         model_folder("xx")
 
