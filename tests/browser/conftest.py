@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from browser import chromium
 from browser.server_process import ServerProcess
@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 SPEECH = ROOT / "tests/data/speech/two_sentences.flac"
 RATE = 48_000
 BUSY = 0.5
+PATIENCE = 180_000
+"""Milliseconds in which anything happens that does, on however busy a machine; clips are watched at low priority."""
+PREFERENCES = "JSON.parse(localStorage.getItem('styletalk.preferences') ?? '{}')"
 HUMAN_SPEECH = ROOT.parent / "shared/data/speech/librispeech"
 
 
@@ -104,6 +107,7 @@ def quiet_machine(server: ServerProcess) -> None:
 
 @pytest.fixture(scope="package")
 def playwright() -> Iterator[Playwright]:
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as running:
         yield running
 
@@ -122,6 +126,7 @@ def open_page(server: ServerProcess) -> Iterator[Callable[..., Page]]:
 
     def open_one(browser: Browser, address: str = server.address, script: str = "", **options: object) -> Page:
         context = browser.new_context(**({"viewport": {"width": 1440, "height": 900}} | options))
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(str(error)))
@@ -142,7 +147,7 @@ def page(open_page: Callable[..., Page], speaking_browser: Browser) -> Page:
     return open_page(speaking_browser)
 
 
-def wait_until(page: Page, expression: str, argument: object = None, timeout: float = 20_000) -> None:
+def wait_until(page: Page, expression: str, argument: object = None, timeout: float = PATIENCE) -> None:
     """Waits until a JavaScript expression, or a function of ``argument``, is true.
 
     Playwright's own `wait_for_function` needs eval, which the page's security policy forbids.
@@ -161,5 +166,5 @@ def start_call(page: Page, raw_voice: bool = True) -> None:
     if raw_voice:
         page.uncheck("#voice-processing")
     page.click("#start")
-    wait_until(page, "styletalk.state === 'live'", timeout=20_000)
-    page.wait_for_selector("#stage.playing", timeout=20_000)
+    wait_until(page, "styletalk.state === 'live'")
+    page.wait_for_selector("#stage.playing")

@@ -26,8 +26,8 @@ PREFERENCES: Final = {
     "toolkit.telemetry.enabled": False,
 }
 ANNOUNCEMENT: Final = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
-START_SECONDS: Final = 60
-STOP_SECONDS: Final = 15
+START_SECONDS: Final = 180
+STOP_SECONDS: Final = 60
 
 
 class BidiError(Exception):

@@ -12,8 +12,8 @@ from typing import Any
 from ports import free_port
 
 COMMAND = ("-m", "server.cli", "serve")
-READY_SECONDS = 60
-STOP_SECONDS = 15
+READY_SECONDS = 180
+STOP_SECONDS = 60
 
 
 def wait_for_answer(address: str, seconds: float = READY_SECONDS) -> None:
@@ -95,7 +95,7 @@ class ServerProcess:
 
     def get(self, path: str) -> Any:
         """The JSON at ``path``."""
-        with urllib.request.urlopen(self.address + path, timeout=10) as response:
+        with urllib.request.urlopen(self.address + path, timeout=60) as response:
             return json.load(response)
 
     def _ready(self) -> bool:

@@ -11,7 +11,6 @@ import pytest
 from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from browser.conftest import start_call, wait_until
-from browser.test_upload_style import PATIENCE
 
 OpenPage = Callable[..., Page]
 CORNER = """() => {
@@ -57,9 +56,7 @@ def test_the_connection_is_tested_before_a_call_and_during_one(page: Page) -> No
     page.wait_for_selector("#start:enabled")
     for _ in ("before", "during"):
         page.click("#network-test-open")
-        expect(page.locator("#network-checks li:is([data-state=good], [data-state=poor])")).to_have_count(
-            3, timeout=30_000
-        )
+        expect(page.locator("#network-checks li:is([data-state=good], [data-state=poor])")).to_have_count(3)
         expect(page.locator("#network-checks")).to_contain_text("frames/s")
         page.get_by_role("dialog").get_by_role("button", name="Close").click()
         if page.evaluate("styletalk.state") == "idle":
@@ -90,7 +87,7 @@ def test_captions_come_with_the_sentence_and_go_after_it(page: Page) -> None:
     expect(caption).to_have_text("bring me")
     channels[-1].send(msgpack.packb({"type": "transcript.final", "frame": 60, "text": "bring me the red book"}))
     expect(caption).to_have_text("bring me the red book")
-    expect(caption).to_be_hidden(timeout=8000)
+    expect(caption).to_be_hidden()
 
 
 def test_a_server_without_captions_says_how_to_get_them(page: Page) -> None:
@@ -116,7 +113,7 @@ def test_an_image_becomes_a_background_and_is_removed(page: Page, tmp_path: Path
     cv2.imwrite(str(red), np.full((300, 400, 3), (0, 0, 220), np.uint8))
     start_call(page)
     page.set_input_files("#upload-background-file", red)
-    expect(page.locator("#backgrounds input[value=red_wall]")).to_be_checked(timeout=PATIENCE)
+    expect(page.locator("#backgrounds input[value=red_wall]")).to_be_checked()
     wait_until(page, f"(({CORNER})()).every((value, channel) => Math.abs(value - [220, 0, 0][channel]) < 40)")
     page.click("#remove-background")
     expect(page.locator("#backgrounds input[value=red_wall]")).to_have_count(0)

@@ -36,7 +36,7 @@ def test_one_button_talks_with_the_avatar(
     page.get_by_role("button", name="Talk with the avatar").click()
     wait_until(page, "styletalk.state === 'live'")
     wait_until(page, "styletalk.events.some(({ type }) => type === 'conversation.heard')")
-    expect(page.locator("#caption")).to_contain_text("It is noon.", timeout=15_000)
+    expect(page.locator("#caption")).to_contain_text("It is noon.")
     page.screenshot(path=artefacts / "conversation.png")
     wait_until(page, "styletalk.events.find(({ type }) => type === 'conversation.replied')?.text === 'It is noon.'")
     page.keyboard.press("t")

@@ -97,7 +97,7 @@ def test_one_script_tag_shows_the_presenter_with_its_events_on_another_site(
     page.get_by_role("button", name="Unmute").click()
     assert page.evaluate(f"() => {video}.muted") is False
     page.screenshot(path=artefacts / "embed.png")
-    wait_until(page, "() => told.some((event) => event.type === 'mark' && event.name === 'the end')", timeout=30_000)
+    wait_until(page, "() => told.some((event) => event.type === 'mark' && event.name === 'the end')")
     told = json.loads(page.evaluate("() => JSON.stringify(told)"))
     assert next(event for event in told if event["type"] == "mark")["played_ms"] == 10_000
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import start_call, wait_until
+from browser.conftest import PREFERENCES, start_call, wait_until
 
 OpenPage = Callable[..., Page]
 SCREENS = {"desktop": (1440, 900, 1), "tablet": (820, 1180, 1), "phone": (390, 844, 2)}
@@ -57,7 +57,7 @@ def test_text_is_legible(page: Page) -> None:
 def test_keyboard(page: Page) -> None:
     page.wait_for_selector("#start:enabled")
     page.keyboard.press("s")
-    wait_until(page, "styletalk.state === 'live'", timeout=20_000)
+    wait_until(page, "styletalk.state === 'live'")
     page.keyboard.press("m")
     expect(page.locator("#mute")).to_have_attribute("aria-pressed", "true")
     assert page.evaluate("styletalk.microphone.enabled") is False
@@ -91,7 +91,7 @@ def test_figures_come_alive(page: Page) -> None:
     latency = page.evaluate("styletalk.latency")
     assert sum(ms for _, ms in latency["parts"]) == pytest.approx(latency["totalMs"])
     assert latency["totalMs"] > page.evaluate("styletalk.metrics.delay_ms")
-    wait_until(page, "Number(document.getElementById('meter').style.getPropertyValue('--level')) > 0.3", timeout=20_000)
+    wait_until(page, "Number(document.getElementById('meter').style.getPropertyValue('--level')) > 0.3")
 
 
 def test_choices_survive_a_reload(page: Page) -> None:
@@ -102,7 +102,7 @@ def test_choices_survive_a_reload(page: Page) -> None:
     last.check(force=True)
     page.locator("#styles input").nth(2).check(force=True)
     page.locator("#intensity").fill("0.6")
-    page.wait_for_timeout(300)
+    wait_until(page, f"{PREFERENCES}.intensity === 0.6 && {PREFERENCES}.avatar === '{chosen}'")
     page.reload()
     page.wait_for_selector("#start:enabled")
     expect(page.locator("#styles input").nth(2)).to_be_checked()

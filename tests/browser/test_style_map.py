@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import FloatRect, Page, expect
 
-from browser.conftest import start_call, wait_until
+from browser.conftest import PREFERENCES, start_call, wait_until
 from styletalk_core.face.head_pose import fit_head
 from styletalk_core.face.tracker import FaceTracker
 
@@ -108,7 +108,7 @@ def test_a_blend_survives_a_reload(page: Page) -> None:
     page.click("#view-map")
     page.wait_for_selector(".map-place span")
     page.mouse.click(*middle(page, "Sad", "Fearful", "Surprised"))
-    page.wait_for_timeout(300)
+    wait_until(page, f"{PREFERENCES}.style === null")
     told = page.inner_text("#map-said")
     assert "Neutral" not in told
     page.reload()

@@ -7,7 +7,6 @@ import cv2
 from playwright.sync_api import Page, expect
 
 from browser.conftest import start_call, wait_until
-from browser.test_upload_style import PATIENCE
 from styletalk_core.library.avatars import AvatarLibrary
 
 DROP = """async ([name, base64]) => {
@@ -33,7 +32,7 @@ def test_a_photo_becomes_an_avatar_in_the_running_call(page: Page, tmp_path: Pat
     start_call(page)
     page.set_input_files("#upload-avatar-file", photo(tmp_path / "My Photo.jpg", "marcus"))
     chosen = page.locator("#avatars input[value=my_photo]")
-    expect(chosen).to_be_checked(timeout=PATIENCE)
+    expect(chosen).to_be_checked()
     wait_until(page, "styletalk.events.some(({ type, avatar }) => type === 'avatar.applied' && avatar === 'my_photo')")
     wait_until(page, "[...document.querySelectorAll('#avatars img')].at(-1).naturalWidth > 0")
     assert "my_photo" in str(page.locator("#poster").get_attribute("src"))
@@ -48,4 +47,4 @@ def test_a_dropped_file_goes_where_it_belongs(page: Page) -> None:
     page.wait_for_selector("#avatars input", state="attached")
     _, grey = cv2.imencode(".jpg", cv2.merge([cv2.getGaussianKernel(64, 9)] * 3))
     assert page.evaluate(DROP, ["wall.jpg", base64.b64encode(grey.tobytes()).decode()])
-    expect(page.locator("#upload-avatar-said")).to_have_text("No face was found in the image.", timeout=PATIENCE)
+    expect(page.locator("#upload-avatar-said")).to_have_text("No face was found in the image.")

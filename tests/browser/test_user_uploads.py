@@ -12,7 +12,6 @@ import pytest
 from face_videos import noise_frames
 from playwright.sync_api import Browser, Page, expect
 
-from browser.test_upload_style import PATIENCE
 from styletalk_core.library.styles import EMOTIONS
 
 MANNERS = ("conversational", "newsreader", "animated", "whispered")
@@ -39,6 +38,8 @@ LISTEN = """(selector) => {
   const listen = () => said.childNodes.forEach((line) => window.said.add(line.textContent));
   new MutationObserver(listen).observe(said, { childList: true, subtree: true, characterData: true });
 }"""
+TWO_FRAMES = "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))"
+"""A resize is observed with the next frame that is drawn."""
 Box = dict[str, Any]
 
 
@@ -83,7 +84,7 @@ def test_no_label_of_the_style_map_covers_another(
     page.click("#view-map")
     page.wait_for_selector(".map-place span")
     page.set_viewport_size({"width": width, "height": 900})
-    page.wait_for_timeout(300)  # a resize is observed with the next frame that is drawn
+    page.evaluate(TWO_FRAMES)
     labels = boxes(page, ".map-place span")
     assert len(labels) == len(EMOTIONS) + len(MANNERS) + len(OWN_STYLES)
     assert all(label["seen"] for label in labels), "there is room for all of them"
@@ -135,7 +136,6 @@ def test_two_uploads_at_once_queue_and_each_shows_its_position_and_result(page: 
             "wall.png: Added.",
             "broken.jpg: Uploaded image is not an image that can be read.",
         ],
-        timeout=PATIENCE,
     )
     said = page.evaluate("[...window.said]")
     assert any(line.startswith("broken.jpg: Waiting for ") for line in said), said
