@@ -147,16 +147,16 @@ def page(open_page: Callable[..., Page], speaking_browser: Browser) -> Page:
     return open_page(speaking_browser)
 
 
-def wait_until(page: Page, expression: str, argument: object = None, timeout: float = PATIENCE) -> None:
+def wait_until(page: Page, expression: str, argument: object = None) -> None:
     """Waits until a JavaScript expression, or a function of ``argument``, is true.
 
     Playwright's own `wait_for_function` needs eval, which the page's security policy forbids.
     """
-    deadline = time.monotonic() + timeout / 1000
+    deadline = time.monotonic() + PATIENCE / 1000
     while not page.evaluate(expression, argument):
         if time.monotonic() > deadline:
             notice = page.inner_text("#notice")
-            raise AssertionError(f"not true within {timeout / 1000} s: {expression}; the page says {notice!r}")
+            raise AssertionError(f"not true within {PATIENCE / 1000} s: {expression}; the page says {notice!r}")
         page.wait_for_timeout(50)
 
 
