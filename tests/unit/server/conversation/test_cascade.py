@@ -101,7 +101,6 @@ class Setting:
 async def setting(**wanted: Any) -> AsyncIterator[Setting]:
     async with fake_openai(**wanted) as fake:
         words, chat = (Endpoint(noun, fake.base, KEY, PATIENT) for noun in ("transcription server", "chat server"))
-        fake.before_hanging = lambda: setattr(chat, "patience", IMPATIENT)
         told, speaker, face = list[Heard | Replied](), InstantSpeaker(), RecordingFace()
         voice = RemoteVoice(fake.base, KEY, "tts", "alloy")
         parts = (RemoteWords(words, "whisper"), RemoteChat(chat, "gpt"), voice, speaker, face)
@@ -148,6 +147,7 @@ async def test_every_failure_of_the_model_is_a_sentence_and_the_next_turn_is_ans
     answers: Any, said: list[str], sentence: str
 ) -> None:
     async with setting(answers=[answers, answer("Fine.")]) as made:
+        made.fake.before_hanging = lambda: setattr(made.chat, "patience", IMPATIENT)
         with pytest.raises(PartnerFailed) as failure:
             await made.turn()
         assert str(failure.value) == sentence and made.fake.said == said
