@@ -136,6 +136,7 @@ class Control:
     socket: ClientConnection
     as_json: bool = False
     created: dict[str, Any] = field(default_factory=dict)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
 
     async def send(self, type: str, **fields: Any) -> None:
         message = {"type": type, **fields}
@@ -151,6 +152,11 @@ class Control:
                 )
                 if message["type"] in types:
                     return message
+                self.skipped.append(message)
+
+    async def first(self, type: str) -> dict[str, Any]:
+        """The first message of a type, which may have come while another one was expected: time goes on meanwhile."""
+        return next((message for message in self.skipped if message["type"] == type), None) or await self.expect(type)
 
 
 class TirelessWorker(BatchWorker):

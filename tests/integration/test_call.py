@@ -208,21 +208,20 @@ async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences
         rtc_client = RtcClient(np.concatenate([silence(0.5), tone(300, 20)]))
         await rtc_client.call(server, control.created["session"])
         await control.expect("speech.started")
-        await rtc_client.receive(1)
+        await until(lambda: sum(np.abs(samples).max() > 2_000 for _, _, samples in rtc_client.audio) > 25)
         await control.send("avatar.interrupt")
-        sent = asyncio.get_running_loop().time()
-        played = (await control.expect("avatar.interrupted"))["played_ms"]
-        assert 0 < played < 1_500  # exact in virtual time, where the machine is never busy
-        await rtc_client.receive(1)
-        after = [
-            (moment - sent, np.abs(samples).max() < 300) for moment, _, samples in rtc_client.audio if moment > sent
-        ]
-        first_quiet = next(moment for moment, quiet in after if quiet)
-        assert first_quiet < 0.25  # of which the client's own receive buffer takes more than half
+        assert 0 < (await control.expect("avatar.interrupted"))["played_ms"] < 20_000  # exact in virtual time
         [session] = server.service.clients.microphone_sessions()
-        delay = session.media_session.clock.delay  # D; a packet at each end shares it with speech
-        assert sum(quiet for _, quiet in after) >= delay // PACKET_TICKS - 2
-        assert not after[-1][1]  # what was spoken afterwards is heard
+        [sender] = [sender for sender in session.peer.getSenders() if sender.kind == "audio"]
+        received = len(rtc_client.audio)
+        under_way = sender._RTCRtpSender__packet_count - received
+
+        def quiet() -> list[bool]:
+            return [bool(np.abs(samples).max() < 300) for _, _, samples in rtc_client.audio[received:]]
+
+        delay = session.media_session.clock.delay // PACKET_TICKS  # D; a packet at each end shares it with speech
+        await until(lambda: sum(quiet()) >= delay - 2 and not quiet()[-1])  # what is spoken afterwards is heard
+        assert quiet().index(True) <= under_way + 1  # an encoder and a decoder keep a part of a packet
         await rtc_client.aclose()
 
 

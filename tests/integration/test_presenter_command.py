@@ -74,7 +74,7 @@ def test_a_recording_has_the_whole_audio_and_a_face_for_every_frame(
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["output"] == "out.mp4" and SPOKEN_SECONDS < result["seconds"] < SPOKEN_SECONDS + 4
     loud = np.abs(sound_of(folder / "out.mp4")) > 0.02
-    assert np.ptp(np.flatnonzero(loud)) / RATE == pytest.approx(SPOKEN_SECONDS, abs=0.1)
+    assert loud.sum() / RATE == pytest.approx(SPOKEN_SECONDS, abs=0.1)  # some of its samples are nearly zero
     with av.open("out.mp4") as video:
         frames = sum(1 for _ in video.decode(video=0))
     assert frames == pytest.approx(result["seconds"] * 30, abs=12)

@@ -164,10 +164,9 @@ async def test_a_pause_in_the_supply_ends_no_utterance_and_is_a_pause_in_the_rec
         stopped = await control.expect("recording.stopped")
     with av.open(str(tmp_path / f"recordings/{stopped['recording']}.mp4")) as video:
         heard = np.abs(np.concatenate([frame.to_ndarray()[0] for frame in video.decode(audio=0)])) > 0.01
-    loud = heard[: len(heard) // 960 * 960].reshape(-1, 960).any(axis=1)
-    first, last = np.flatnonzero(loud)[[0, -1]]
-    assert loud.sum() * 0.02 == pytest.approx(2.0, abs=0.1)
-    assert (last - first) * 0.02 == pytest.approx((two["frame"] - one["frame"]) / 30 + 1.0, abs=0.1)
+    first, last = np.flatnonzero(heard)[[0, -1]] / 48_000
+    assert heard.sum() / 48_000 == pytest.approx(2.0, abs=0.15)  # some of its samples are nearly zero
+    assert last - first == pytest.approx((two["frame"] - one["frame"]) / 30 + 1.0, abs=0.1)
 
 
 async def test_interruptions_one_after_the_other_leave_nothing_behind() -> None:
@@ -203,9 +202,9 @@ async def test_appended_text_is_one_utterance_spoken_sentence_by_sentence() -> N
         assert (first["text"], first["utterance"]) == ("Good morning.", 1)
         await control.send("text.commit")
         assert (await control.expect("text.accepted"))["utterance"] == 1
-        rest = [(await control.expect("transcript.final"))["text"] for _ in range(2)]
-        assert rest == ["It is 3 km.", "And more"]
         assert (await control.expect("utterance.ended"))["utterance"] == 1
+        rest = [message["text"] for message in control.skipped if message["type"] == "transcript.final"]
+        assert rest == ["It is 3 km.", "And more"]
         await control.send("text.commit")
         assert "text.append first" in (await control.expect("error"))["message"]
 

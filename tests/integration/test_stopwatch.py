@@ -16,7 +16,8 @@ async def test_a_burst_flashes_in_its_own_frame_and_stages_follow_each_other() -
         await rtc_client.receive(4)
         due = [onset for onset in watch.onsets if watch.now() - onset.captured > 0.6]
         assert len(due) >= 2
-        assert set(watch.flashes) <= {onset.tick // FRAME_TICKS * FRAME_TICKS for onset in watch.onsets}
+        for flash in watch.flashes:
+            assert any(0 <= onset.tick - flash < FRAME_TICKS for onset in watch.onsets)
         assert 2 <= len(watch.flashes) <= sum(int(image[8, 8]) > 215 for _, _, image in rtc_client.frames) + 1
         frames = [frame for frame in watch.frames.values() if frame.complete]
         assert len(frames) > 30
