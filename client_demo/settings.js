@@ -93,7 +93,7 @@ export class Settings extends EventTarget {
     this.#styles.fill(styles, preferences.style ?? null);
     this.#avatars.fill(avatars, preferences.avatar ?? null);
     this.#backgrounds.fill(backgrounds, preferences.background ?? null);
-    this.#styles.wear(this.#avatars.value?.name ?? null);
+    this.#styles.wear(this.#avatars.value);
     this.#files.offerRemoval("style", this.#styles.chosen);
     this.#files.offerRemoval("avatar", this.#avatars.value);
     this.#files.offerRemoval("background", this.#backgrounds.chosen);
@@ -173,7 +173,7 @@ export class Settings extends EventTarget {
     if (!avatar) return;
     savePreferences({ avatar: avatar.name });
     this.#files.offerRemoval("avatar", avatar);
-    this.#styles.wear(avatar.name);
+    this.#styles.wear(avatar);
     this.#tell("avatar", avatar);
   }
 

@@ -22,7 +22,7 @@ export class StylePanel extends EventTarget {
   #weights = null;
   /** @type {import("./choices.js").Entry[]} */
   #styles = [];
-  /** @type {string | null} */
+  /** @type {import("./choices.js").Entry | null} */
   #wearer = null;
   #timer = 0;
 
@@ -78,13 +78,14 @@ export class StylePanel extends EventTarget {
     if (first) first.checked = true;
   }
 
-  /** Shows the styles on this avatar. @param {string | null} avatar */
+  /** Shows the styles on this avatar, once more if it has changed. @param {import("./choices.js").Entry | null} avatar */
   wear(avatar) {
     this.#wearer = avatar;
     if (avatar === null) return;
+    const wearer = new URLSearchParams({ avatar: avatar.name, of: avatar.thumbnail });
     for (const { name, thumbnail } of this.#styles) {
       const image = this.#list.querySelector(`input[value="${CSS.escape(name)}"] + img`);
-      if (image instanceof HTMLImageElement) image.src = `${thumbnail}&avatar=${encodeURIComponent(avatar)}`;
+      if (image instanceof HTMLImageElement) image.src = `${thumbnail}&${wearer}`;
     }
   }
 

@@ -143,7 +143,10 @@ PUT_AVATAR: Final = _put("avatar", "Create an avatar", "A photo, at most 30 MB."
 DELETE_AVATAR: Final = _delete("avatar")
 PUT_SMILE: Final = Operation(
     "PUT", "/api/avatars/{name}/smile", "putSmile", "Give a user avatar the teeth of a smile of the same person",
-    JsonAnswer(201, "It has them.", NewSmile, headers={"Location": "Of the smile."}), (400, 404, 413, 503, 507),
+    JsonAnswer(
+        201, "It has them; a running session shows them after its next `avatar.set`.", NewSmile,
+        headers={"Location": "Of the smile."},
+    ), (400, 404, 413, 503, 507),
     (_name_of("avatar"),), Body("application/octet-stream", "A photo, at most 30 MB."),
 )  # fmt: skip
 LIST_UPLOADS: Final = Operation(

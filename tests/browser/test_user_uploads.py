@@ -97,6 +97,19 @@ def test_no_label_of_the_style_map_covers_another(
     assert tooltip == "Pneumonoultramicroscopicsilicovolcanocon"
 
 
+@pytest.mark.parametrize("width", [1440, 1280, 768, 360])
+def test_no_name_of_a_built_in_style_breaks_in_bold(
+    open_page: Callable[..., Page], speaking_browser: Browser, width: int
+) -> None:
+    page = open_page(speaking_browser, viewport={"width": width, "height": 900})
+    page.wait_for_selector("#styles input", state="attached")
+    page.add_style_tag(content="#styles .tile { font-weight: 560; }")
+    names = boxes(page, "#styles .tile span")
+    assert len(names) == len(EMOTIONS) + len(MANNERS)
+    assert len({round(name["bottom"] - name["top"]) for name in names}) == 1
+    assert not overlapping(names)
+
+
 @pytest.mark.parametrize("width", [1440, 390])
 def test_names_of_any_length_neither_widen_the_panel_nor_push_thumbnails_out(
     own_styles: None, open_page: Callable[..., Page], speaking_browser: Browser, width: int

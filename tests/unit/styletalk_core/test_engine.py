@@ -1,6 +1,7 @@
 """The engine uses the requested style: one, a blend of several, or a cross-fade between two."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from styletalk_core.engine import ModelEngine
 from styletalk_core.errors import InputError
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.styles import Style, StyleLibrary
+from styletalk_core.library.teeth import with_teeth
 from styletalk_core.phones import PHONES, WINDOW
 
 SLOT = 3
@@ -121,3 +123,27 @@ def test_a_slot_changes_its_size_and_keeps_the_rest(engine: ModelEngine) -> None
         assert engine.render([SLOT, SLOT + 1], *still)[0].shape == (576, 384)
     finally:
         engine.close(SLOT + 1)
+
+
+def test_new_teeth_show_once_a_session_sets_its_avatar_again(tmp_path: Path) -> None:
+    """Until then the avatar is drawn as it was."""
+    avatars = AvatarLibrary(tmp_path)
+    plain = replace(avatars.get("clara"), name="mine")
+    engine = ModelEngine(avatars, StyleLibrary(tmp_path), size=256)
+    wide_open = np.eye(1, 64, dtype=np.float32) * 6  # coefficient 0 opens the mouth
+    still = [np.zeros((1, *shape), np.float32) for shape in ((6,), (2,), ())]
+
+    def shown(slot: int) -> np.ndarray:
+        return engine.render([slot], wide_open, *still)[0][:256].astype(int)
+
+    avatars.add(with_teeth(plain, 1))
+    engine.open(SLOT, "mine", "neutral", 1.0, "#000000")
+    before = shown(SLOT)
+    avatars.add(with_teeth(plain, 3))
+    np.testing.assert_array_equal(shown(SLOT), before)
+    engine.prepare("mine")
+    engine.set_avatar(SLOT, "mine")
+    after = shown(SLOT)
+    assert np.abs(after - before).max() > 30
+    engine.open(SLOT + 1, "mine", "neutral", 1.0, "#000000")
+    np.testing.assert_array_equal(shown(SLOT + 1), after)
