@@ -23,7 +23,8 @@ from styletalk_core.rendering.mouth.lips import Seam, heal_lips
 from styletalk_core.rendering.mouth.neutral import resting_offsets
 from styletalk_core.rendering.mouth.retouch import Retouch
 from styletalk_core.rendering.portrait.eyeball import LID_APPEARS, Eyeball, Eyelid
-from styletalk_core.rendering.portrait.person_mask import empty_background, foreground_colors
+from styletalk_core.rendering.portrait.matting import foreground_colors
+from styletalk_core.rendering.portrait.person_mask import empty_background
 from styletalk_core.rendering.portrait.portrait import Portrait
 from styletalk_core.rendering.raster.compositor import opaque, stacked_yuv420p, without_alpha, yuv420p
 from styletalk_core.rendering.raster.opening import Patch, open_between

@@ -21,7 +21,8 @@ from styletalk_core.face.landmarks import MIRROR
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.rendering import face_mesh
 from styletalk_core.rendering.arrays import Float, Image
-from styletalk_core.rendering.portrait.person_mask import foreground_colors, person_mask
+from styletalk_core.rendering.portrait.matting import foreground_colors
+from styletalk_core.rendering.portrait.person_mask import person_mask
 from styletalk_core.rendering.portrait.photo import find_landmarks
 from styletalk_core.rendering.portrait.portrait import enrol
 from styletalk_core.rendering.raster.rasterizer import fill_triangles

@@ -11,7 +11,7 @@ import numpy as np
 
 from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, LOWER_OUTER_LIP, UPPER_INNER_LIP, UPPER_OUTER_LIP
-from styletalk_core.rendering.portrait.person_mask import fill_in
+from styletalk_core.rendering.portrait.push_pull import fill_in
 from styletalk_core.rendering.raster.opening import Patch, open_between, smooth_curve
 
 _REDNESS: Final = 1.2

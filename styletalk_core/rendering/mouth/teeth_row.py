@@ -13,7 +13,7 @@ import numpy as np
 from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.mouth.lips import Lips, whiteness
 from styletalk_core.rendering.mouth.teeth import Rows, TeethRow
-from styletalk_core.rendering.portrait.person_mask import fill_in
+from styletalk_core.rendering.portrait.push_pull import fill_in
 
 _OPEN: Final = 0.075
 """Minimum lip gap at which a photo can show a row, in inter-ocular distances, like all lengths below."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.face_mesh import Eye
-from styletalk_core.rendering.portrait.person_mask import fill_in
+from styletalk_core.rendering.portrait.push_pull import fill_in
 from styletalk_core.rendering.raster.opening import Opening, Patch, smooth_curve
 from styletalk_core.rendering.raster.sampling import sample
 
