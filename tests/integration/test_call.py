@@ -210,7 +210,8 @@ async def test_an_interruption_is_acknowledged_with_what_was_played_and_silences
         await control.expect("speech.started")
         await until(lambda: sum(np.abs(samples).max() > 2_000 for _, _, samples in rtc_client.audio) > 25)
         await control.send("avatar.interrupt")
-        assert 0 < (await control.expect("avatar.interrupted"))["played_ms"] < 20_000  # exact in virtual time
+        played = (await control.expect("avatar.interrupted"))["played_ms"]
+        assert 0 <= played < 20_000  # exact in virtual time, where no packet is late and ends an utterance
         [session] = server.service.clients.microphone_sessions()
         [sender] = [sender for sender in session.peer.getSenders() if sender.kind == "audio"]
         received = len(rtc_client.audio)
