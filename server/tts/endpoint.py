@@ -3,8 +3,10 @@
 Runs on: event loop. A cancelled request closes its connection at once. The key is sent and never shown.
 """
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import httpx
@@ -50,7 +52,11 @@ class Endpoint:
             async with self._client.stream("POST", path, json=json, data=data, files=files) as response:
                 if response.is_error or response.is_redirect:
                     raise EndpointFailed(f"The {self.noun} answered with status {response.status_code}.")
-                yield response
+                try:
+                    yield response
+                except asyncio.CancelledError:
+                    _hang_up(response)
+                    raise
         except httpx.TimeoutException as error:
             raise EndpointFailed(f"The {self.noun} did not answer in time.") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -59,3 +65,15 @@ class Endpoint:
     async def aclose(self) -> None:
         """Closes the connections."""
         await self._client.aclose()
+
+
+def _hang_up(response: httpx.Response) -> None:
+    """End the connection of a response that has not been read to its end.
+
+    A second cancellation can interrupt the library while it does this, and then nothing would.
+    """
+    stream = None if response.is_closed else response.extensions.get("network_stream")
+    connection = None if stream is None else stream.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):  # it has been closed
+            connection.shutdown(socket.SHUT_RDWR)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_openai import END, HANG, KEY, FakeOpenAI, answer, call, delta, fake_openai
-from waiting import until
+from waiting import turns, until
 
 from server.conversation.cascade import Cascade
-from server.conversation.chat_model import ToolCall
+from server.conversation.chat_model import Message, ToolCall
 from server.conversation.partner import Heard, PartnerFailed, Replied
 from server.conversation.remote_chat import RemoteChat
 from server.conversation.style_tool import style_tool, use_style_tool
@@ -179,6 +179,26 @@ async def test_an_interruption_closes_the_request_and_keeps_the_words_that_were_
         made.speaker.plays = True
         await made.turn()
         assert [m["content"] for m in made.fake.chats[-1]["messages"][2:]] == ["One two", "What time is it?"]
+
+
+@pytest.mark.parametrize("between", range(4))
+async def test_a_request_that_is_given_up_twice_is_closed(between: int) -> None:
+    """As when an answer comes too late and is interrupted, ``between`` turns of the event loop later."""
+    async with setting(answers=[[delta("One. Two"), HANG]]) as made:
+        begun = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in RemoteChat(made.chat, "gpt").reply([Message("user", "Hello.")], ()):
+                begun.set()
+
+        reading = asyncio.create_task(read())
+        await begun.wait()
+        reading.cancel()
+        await turns(between)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await until(lambda: made.fake.left == 1)
 
 
 async def test_a_tool_call_changes_the_style_and_the_model_goes_on() -> None:
