@@ -7,6 +7,7 @@ from server.cli.subcommands import add_subcommands
 TRAININGS = {
     "recognizer": ("styletalk_core.lab.recognizer.training", "the streaming phoneme recognizer"),
     "motion": ("styletalk_core.lab.training.motion", "style encoder and style-controllable decoder"),
+    "motion-distilled": ("styletalk_core.lab.training.distillation", "several networks of motion taught to one"),
     "motion-calibration": ("styletalk_core.lab.training.calibration", "how far lips go in each direction, computed"),
     "ablations": ("styletalk_core.lab.training.ablations", "one network per missing part of the objective, and report"),
     "face-model": ("styletalk_core.lab.training.face_model", "the linear face model, from tracked clips"),

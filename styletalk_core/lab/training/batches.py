@@ -110,7 +110,7 @@ class Batches:
         columns, targets, styles, others, labels = zip(*items, strict=True)
         foreign = [_span(random, self._foreign(random), style_frames) for _ in range(self._data.foreign)]
         said = [self._stretches(random) for _ in range(self._data.foreign)]
-        contacts = _at_closures(np.concatenate(columns))
+        contacts = at_closures(np.concatenate(columns))
         met = random.integers(len(contacts), size=(self._data.foreign, _CONTACT_FRAMES if len(contacts) else 0))
         return MotionBatch(
             tuple(pool[index].name for index in chosen),
@@ -163,7 +163,7 @@ class Batches:
             motion, style_motion = motion @ self._mirror, model.coefficients @ self._mirror
         else:
             style_motion = model.coefficients
-        columns = _noisy(random, columns, a)
+        columns = noisy(random, columns, a)
         if random.random() < a.silence:
             motion, columns = self._with_silence(random, motion, columns)
         start = random.integers(len(motion) - frames + 1)
@@ -234,7 +234,7 @@ def _at_speed(motion: Array, columns: Array, speed: float, frames: int) -> tuple
     return motion[before] * (1 - share) + motion[after] * share, columns[np.rint(time).astype(int)]
 
 
-def _noisy(random: Generator, columns: Array, a: AugmentationConfig) -> Array:
+def noisy(random: Generator, columns: Array, a: AugmentationConfig) -> Array:
     """Sharpens or flattens columns and mixes in columns of other frames; a few clips become one-hot."""
     if random.random() < a.hard:
         certain: Array = np.eye(columns.shape[1], dtype=np.float32)[columns.argmax(axis=1)]
@@ -247,7 +247,7 @@ def _noisy(random: Generator, columns: Array, a: AugmentationConfig) -> Array:
     return np.where(speech[:, None], changed, columns).astype(np.float32)
 
 
-def _at_closures(cut: Array) -> Array:
+def at_closures(cut: Array) -> Array:
     """Selects the windows of (N, 11, 41) whose centre frame is the local maximum of P, B or M."""
     bilabial = cut[:, :, list(CLOSED_LIPS)].sum(axis=-1)
     before, now, after = (bilabial[:, CONTEXT + offset] for offset in (-1, 0, 1))
