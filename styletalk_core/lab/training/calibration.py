@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     styles = [library.get(name).coefficients for name in library.builtin_names()]
     model = calibrated(stored.model, choose(clips), styles, lips)
     figures = judge_groups(model, clips, lips)
-    card = {**stored.card, "calibration": {"range": RANGE}, "figures_on_unseen": figures}
+    shares = [round(float(share), 2) for share in RANGE]
+    card = {**stored.card, "calibration": {"range": shares}, "figures_on_unseen": figures}
     checkpoint.save(model, card, args.output, torch.float16)
     if not args.json:
         print(f"{args.output}: {json.dumps(figures)}")

@@ -93,6 +93,22 @@ def test_a_training_can_start_from_finished_weights(train: Callable[..., dict[st
     assert (new - old).abs().max() < 0.02 and not torch.equal(new, fresh)
 
 
+def test_two_networks_are_taught_to_one(
+    train: Callable[..., dict[str, Any]], data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("one", 2)
+    train("other", 3)
+    networks = [str(tmp_path / name / "styletalk.safetensors") for name in ("one", "other")]
+    arguments = ["--start", *networks, "--teachers", *networks, "--data", str(data)]
+    arguments += ["--manifest", str(data / "manifest.tsv"), "--output", str(tmp_path / "styletalk.safetensors")]
+    assert main(["train", "motion-distilled", *arguments, "--steps", "2", "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    stored = checkpoint.load(tmp_path / "styletalk.safetensors")
+    assert stored.card["distillation"] == {"steps": 2} and stored.card["figures_on_unseen"] == figures
+    one, two, taught = (weights(tmp_path / name)["lower.tail.4.weight"] for name in ("one", "other", ""))
+    assert 0 < (taught - (one + two) / 2).abs().max() < 0.02
+
+
 def test_a_full_disk_loses_no_earlier_state(
     train: Callable[..., dict[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
