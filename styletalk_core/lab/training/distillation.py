@@ -50,7 +50,6 @@ _CLOSURE: Final = 0.05
 """Weight of lips that stay open on P, B and M in the target's style, and in another."""
 _CONTACTS: Final = 2
 """P, B and M that are said in another style for each sequence."""
-
 _TINY: Final = 1e-6
 
 logger = logging.getLogger(__name__)
@@ -63,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of `styletalk dataset build`")
     parser.add_argument("--manifest", type=Path, required=True, help="video/manifest.tsv of the data folder")
     parser.add_argument("--output", type=Path, required=True, help="weight file to write")
-    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--rate", type=float, default=4e-4, help="peak learning rate")
     parser.add_argument("--seed", type=int, default=1)
 

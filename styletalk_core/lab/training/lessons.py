@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from styletalk_core.errors import InputError
 from styletalk_core.lab.training.batches import noisy, people_balanced
 from styletalk_core.lab.training.clips import MotionClip, spoken, windows
 from styletalk_core.lab.training.config import AugmentationConfig
@@ -129,7 +130,11 @@ def lower_face(model: StyleTalk, phones: Tensor, state: StyleState) -> Tensor:
 
 
 class Lessons:
-    """Draws batches of sequences; a batch depends only on the seed and its number."""
+    """Draws batches of sequences.
+
+    Sequences depend only on the seed and the number of the batch. The code of a span of a style is encoded when it is
+    first drawn, by the network as it is then: in a training, with the noise of its dropout.
+    """
 
     def __init__(
         self, model: StyleTalk, lessons: Sequence[Lesson], styles: Sequence[MotionClip], lips: LipMap, seed: int
@@ -145,6 +150,8 @@ class Lessons:
         self._pools = []
         for own in (True, False):
             pool = [lesson for lesson in long if (styles[lesson.style].name == lesson.clip.name) == own]
+            if not pool:
+                raise InputError(f"no clip of {_FRAMES + 1} frames is said in {'its own' if own else 'another'} style")
             share = np.array([weight[lesson.clip.name] for lesson in pool])
             self._pools.append((pool, share / share.sum()))
         self._codes = dict[tuple[int, int], Tensor]()

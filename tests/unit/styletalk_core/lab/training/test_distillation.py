@@ -87,6 +87,12 @@ def test_a_batch_depends_on_its_number_only(lessons: list[Lesson]) -> None:
     assert not torch.equal(first[1].phones, first[2].phones)
 
 
+def test_clips_too_short_for_a_sequence_are_refused(lessons: list[Lesson]) -> None:
+    short = [replace(lesson, target=lesson.target[:30]) for lesson in lessons]
+    with pytest.raises(InputError, match="no clip of 33 frames"):
+        Lessons(network(3), short, CLIPS, LIPS, seed=1)
+
+
 def test_the_lower_face_comes_nearer_to_the_teachers_and_nothing_else_changes(
     teachers: list[StyleTalk], lessons: list[Lesson]
 ) -> None:
