@@ -1,6 +1,6 @@
 """Portrait: a square photo with landmarks and person mask, ready for rendering, and its enrolment.
 
-Runs on: any thread. Enrolment takes about a second; nothing here runs per frame.
+Runs on: any thread. Enrolment takes about two seconds; nothing here runs per frame.
 """
 
 import io
