@@ -38,7 +38,7 @@ from styletalk_core.video import read_frames
 
 DATA = Path(__file__).parent.parent / "data"
 PICTURES_READ = 6
-SECONDS_PER_MESSAGE = 10
+SECONDS_PER_MESSAGE = 60
 
 Feed = Callable[[bytes], bool]
 """Takes one case; True where it was accepted. Raises where something went wrong."""

@@ -22,7 +22,7 @@ def setup(folder: Path) -> tuple[int, list[str]]:
     calls.write_text("")
     done = subprocess.run(
         ["make", "--no-print-directory", "setup", f"VENV={folder / 'env'}", f"PYTHON={folder / 'python'}"],
-        cwd=ROOT, env=OUTSIDE_MAKE | {"FOLDER": str(folder)}, start_new_session=True, check=False, timeout=60,
+        cwd=ROOT, env=OUTSIDE_MAKE | {"FOLDER": str(folder)}, start_new_session=True, check=False, timeout=300,
     )  # fmt: skip
     return done.returncode, calls.read_text().splitlines()
 

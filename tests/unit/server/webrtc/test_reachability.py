@@ -18,6 +18,12 @@ from server.webrtc.reachability import Unreachable
 COTURN = ("turnserver", "-n", "--use-auth-secret", "--static-auth-secret=north", "--realm=example", "-L", "127.0.0.1")
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits as long as a busy machine takes."""
+    monkeypatch.setattr(reachability, "SECONDS", 60.0)
+
+
 def free_range(count: int) -> ServerConfig:
     """A configuration with so many free ports."""
     ports = free_udp_ports(count)
