@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from playwright.sync_api import FloatRect, Page, expect
+from waiting import blocking_until
 
-from browser.conftest import PREFERENCES, start_call, wait_until
+from browser.conftest import PATIENCE, PREFERENCES, start_call, wait_until
 from styletalk_core.face.head_pose import fit_head
 from styletalk_core.face.tracker import FaceTracker
 
@@ -77,10 +78,7 @@ def test_dragging_blends_neighbours_and_widens_the_mouth(page: Page, tracker: Fa
     assert sum(applied["weights"].values()) == pytest.approx(1)
     expect(page.locator("#map-said")).to_contain_text("Happy")
     expect(page.locator("#styles input:checked")).to_have_count(0)
-    page.wait_for_timeout(500)
-    blended = stills(page, tracker)
-
-    assert mouth_width(blended) > 1.08 * mouth_width(neutral), "the mouth is not wider than in neutral speech"
+    blocking_until(lambda: mouth_width(stills(page, tracker)) > 1.08 * mouth_width(neutral), PATIENCE / 1000)
 
 
 def test_arrow_keys_move_the_point_and_a_chosen_style_takes_it_along(page: Page) -> None:
