@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from playwright.sync_api import Page, expect
+from waiting import blocking_until
 
 from browser.conftest import start_call, wait_until
 from styletalk_core.library.avatars import AvatarLibrary
@@ -65,21 +66,21 @@ def test_a_smile_gives_its_teeth_to_the_avatar_of_the_running_call(page: Page, t
     start_call(page)
     expect(page.locator("#upload-smile")).to_be_hidden()
     page.set_input_files("#upload-avatar-file", closed)
-    expect(page.locator("#avatars input[value=me]")).to_be_checked(timeout=PATIENCE)
+    expect(page.locator("#avatars input[value=me]")).to_be_checked()
     wait_until(page, f"{APPLIED} === 1 && {TILE}.complete && {TILE}.src.includes('avatar=me')")
     before = page.evaluate(tile)
 
     page.set_input_files("#upload-smile-file", closed)
-    expect(said).to_contain_text("it shows no whole row of upper teeth", timeout=PATIENCE)
+    expect(said).to_contain_text("it shows no whole row of upper teeth")
     assert avatars.get("me").teeth is None
 
     with page.expect_file_chooser() as chooser:
         page.click("#upload-smile")
     chooser.value.set_files(smile(tmp_path / "smile.png", "marcus"))
-    expect(said).to_contain_text("The avatar has the teeth of the photo.", timeout=PATIENCE)
+    expect(said).to_contain_text("The avatar has the teeth of the photo.")
     wait_until(page, f"{APPLIED} === 2")
     assert avatars.get("me").teeth is not None
-    assert page.evaluate(tile) != before
+    blocking_until(lambda: page.evaluate(tile) != before)
     page.click("#remove-avatar")
     expect(page.locator("#upload-smile")).to_be_hidden()
 
