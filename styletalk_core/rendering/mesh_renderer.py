@@ -26,6 +26,7 @@ from styletalk_core.rendering.portrait.eyeball import LID_APPEARS, Eyeball, Eyel
 from styletalk_core.rendering.portrait.matting import foreground_colors
 from styletalk_core.rendering.portrait.person_mask import empty_background
 from styletalk_core.rendering.portrait.portrait import Portrait
+from styletalk_core.rendering.portrait.sharpness import blur_of
 from styletalk_core.rendering.raster.compositor import opaque, stacked_yuv420p, without_alpha, yuv420p
 from styletalk_core.rendering.raster.opening import Patch, open_between
 from styletalk_core.rendering.raster.rasterizer import PLAIN, SHADED, SKIPPED, draw_triangles, fill_triangles
@@ -101,7 +102,8 @@ class MeshRenderer:
         self._eyes = [Eyeball(image, in_texture, eye, texture_unit) for eye in EYES]
         self._lids = [Eyelid(image, in_texture, eye, texture_unit) for eye in EYES]
         resting = _rescaled(neutral[:LANDMARKS], side / size)
-        self._mouth = MouthInterior(image, in_texture, resting, texture_unit, portrait.teeth)
+        self._blur = blur_of(portrait.image, portrait.landmarks) / face_mesh.eye_distance_px(portrait.landmarks)
+        self._mouth = MouthInterior(image, in_texture, resting, texture_unit, portrait.teeth, 1 / self.unit, self._blur)
         self._seam = Seam.of(self._photo, in_texture, texture_unit)
         self.person = heal_lips(self._photo, in_texture, texture_unit)
         self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
@@ -221,7 +223,8 @@ class MeshRenderer:
 
     def _mouth_inside(self, state: MeshState) -> Patch | None:
         upper, lower = state.lips
-        opening = open_between(upper, lower, self.size, softness=max(0.5, 0.005 * self.unit))
+        softness = max(0.5, float(np.hypot(0.005, self._blur)) * self.unit)
+        opening = open_between(upper, lower, self.size, softness)
         if opening is None or (lower - upper)[:, 1].max() < _LIPS_PART:
             return None
         return self._mouth.paint(opening, state.to_source[2], state.jaw, state.lips)

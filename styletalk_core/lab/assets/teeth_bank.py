@@ -15,7 +15,7 @@ import numpy as np
 from styletalk_core.errors import InputError
 from styletalk_core.rendering.arrays import Image
 from styletalk_core.rendering.face_mesh import eye_distance_px
-from styletalk_core.rendering.mouth.interior import cheek_color
+from styletalk_core.rendering.mouth.enamel import cheek_color
 from styletalk_core.rendering.mouth.smile import upright
 from styletalk_core.rendering.mouth.teeth import TeethRow
 from styletalk_core.rendering.mouth.teeth_bank import FILE, PIXEL

@@ -17,7 +17,7 @@ from styletalk_core.face.tracker import FaceTracker
 from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.face_mesh import EYES, FACE_OVAL, LOWER_INNER_LIP, UPPER_INNER_LIP, Eye
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
-from styletalk_core.rendering.mouth.interior import cheek_color
+from styletalk_core.rendering.mouth.enamel import cheek_color
 from styletalk_core.rendering.mouth.lips import whiteness
 
 _SHUT: Final = 0.4

@@ -23,7 +23,7 @@ JAW: Final = (152, 175, 199, 200, 148, 377, 171, 396)
 
 _TONGUE_CENTER, _TONGUE_HEIGHT, _TONGUE_WIDTH = 0.078, 0.135, 0.25
 _UPPER_SHADOW, _LOWER_SHADOW = 0.05, 0.012  # depth of the lips' shadows
-_CORNER_SHADE: Final = 0.8
+_CORNER_SHADE: Final = 0.55
 _compiled = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
@@ -136,8 +136,8 @@ def _light(corner: Any, below_upper: Any, above_lower: Any) -> Any:
     corner = min(corner, 1.0)
     under_upper = min(max(below_upper / _UPPER_SHADOW, 0.0), 1.0)
     under_lower = min(max(above_lower / _LOWER_SHADOW, 0.0), 1.0)
-    side = 1 - _CORNER_SHADE * corner * corner * np.sqrt(corner)
-    return side * (0.2 + 0.8 * under_upper**0.6) * (0.6 + 0.4 * under_lower)
+    side = 1 - _CORNER_SHADE * corner**4
+    return side * (0.3 + 0.7 * under_upper**0.6) * (0.8 + 0.2 * under_lower)
 
 
 @_compiled

@@ -9,23 +9,19 @@ import numpy as np
 from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.face_mesh import LEFT_EYE_OUTER, LOWER_INNER_LIP, RIGHT_EYE_OUTER, UPPER_INNER_LIP
 from styletalk_core.rendering.mouth.anatomy import JAW, MouthAnatomy
+from styletalk_core.rendering.mouth.enamel import cheek_color, enamel_color, sclera_color
 from styletalk_core.rendering.mouth.fitting import MouthView, fit
 from styletalk_core.rendering.mouth.teeth import Rows
 from styletalk_core.rendering.mouth.teeth_bank import row_for
 from styletalk_core.rendering.mouth.teeth_row import find_rows
 from styletalk_core.rendering.raster.opening import Opening, Patch, open_between, smooth_curve
 
-_CHEEKS = (50, 280, 205, 425)
 # Fitted to the mouth interiors of about 60 clips of talking people, relative to their cheeks.
-_ENAMEL = np.array([1.06, 0.98, 0.89], np.float32)
-_ENAMEL_BRIGHTNESS = (55.0, 1.15)  # grey levels: constant, share of the cheek brightness
-_MAX_BRIGHTNESS = 238.0
-_LOWER_TEETH = 0.85  # relative to the upper teeth
-_TONGUE = np.array([0.95, 0.60, 0.62], np.float32)  # relative to the cheeks
+_LOWER_TEETH = 0.74  # relative to the upper teeth
+_TONGUE = np.array([1.12, 0.68, 0.70], np.float32)  # relative to the cheeks
 _PALATE = np.array([0.22, 0.12, 0.11], np.float32)  # relative to the cheeks
-_TYPICAL_SKIN = np.array([1.25, 0.98, 0.80], np.float32)  # relative to its mean
-_LIGHT_SHARE = 0.25  # share of a deviation from typical skin that is due to the light rather than the complexion
-_FULL_LIGHT, _MIN_LIGHT = 0.12, 0.25  # lip gap with full light; share of light when the lips start to part
+_FULL_LIGHT = 0.16  # lip gap with full light
+_MIN_LIGHT, _MAX_LIGHT = 0.22, 1.2  # share of light when the lips start to part, and with full light
 _OPAQUE = 0.03  # lip gap at which the mouth interior fully covers the seam of the lips
 _PARTED = 0.04  # lip gap of a photo above which the mouth is fitted to it
 _BRIGHTEST = 248.0  # grey levels
@@ -36,7 +32,16 @@ _SOFT_EDGE = 0.5  # px
 class MouthInterior:
     """Mouth interior of one portrait."""
 
-    def __init__(self, image: Image, landmarks: Float, resting: Float, unit: float, teeth: Rows | None = None) -> None:
+    def __init__(
+        self,
+        image: Image,
+        landmarks: Float,
+        resting: Float,
+        unit: float,
+        teeth: Rows | None = None,
+        pixel: float | None = None,
+        blur: float = 0.0,
+    ) -> None:
         """Prepares the mouth.
 
         Args:
@@ -45,6 +50,8 @@ class MouthInterior:
             resting: (478, 3) landmarks with the mouth at rest.
             unit: its inter-ocular distance, px.
             teeth: chosen rows, drawn in place of those that the portrait shows.
+            pixel: distance between the pixels of a frame, inter-ocular distances; the portrait's by default.
+            blur: standard deviation of the portrait's blur, inter-ocular distances.
         """
         self._unit = unit
         skin = cheek_color(image, landmarks, unit)
@@ -54,10 +61,13 @@ class MouthInterior:
         shown = teeth or own
         upper = shown.upper or row_for(landmarks)
         lower = shown.lower or upper.as_lower()
-        bright = usual_enamel(skin) * upper.enamel if own.upper is None else own.upper.enamel
+        usual = enamel_color(skin, sclera_color(image, landmarks, unit))
+        bright = usual * upper.enamel if own.upper is None else own.upper.enamel
         self._dark = skin * _PALATE
         self._lit = np.stack([skin * _TONGUE, bright * _LOWER_TEETH, bright]).astype(np.float32)
-        self._anatomy = MouthAnatomy(1 / unit, upper, lower)
+        # The photo's own rows are as blurred as the photo.
+        upper, lower = upper if own.upper else upper.blurred(blur), lower if own.lower else lower.blurred(blur)
+        self._anatomy = MouthAnatomy(1 / unit if pixel is None else pixel, upper, lower)
         # The photo's own rows were cut along its rows of pixels, all others are level with the eyes.
         roll = 0.0 if own.upper or own.lower else _roll(landmarks)
         self._axes = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]], np.float32) / unit
@@ -94,7 +104,7 @@ class MouthInterior:
 
     def _colors(self, view: MouthView) -> Float:
         """Colours (4, 3) of the parts of a mouth; the less it opens, the less light enters."""
-        light = _MIN_LIGHT + (1 - _MIN_LIGHT) * min(float(view.gaps.max()) / _FULL_LIGHT, 1.0)
+        light = _MIN_LIGHT + (_MAX_LIGHT - _MIN_LIGHT) * min(float(view.gaps.max()) / _FULL_LIGHT, 1.0)
         return np.vstack([self._dark[None], self._dark + (self._lit - self._dark) * np.float32(light)])
 
     def _fit_to(self, image: Image, landmarks: Float, jaw: Float, own: Rows) -> None:
@@ -117,23 +127,6 @@ class MouthInterior:
         self._anatomy = fitted.anatomy
         self._dark = self._dark * fitted.light[0]
         self._lit = np.minimum(self._lit * fitted.light[1:], _BRIGHTEST)
-
-
-def usual_enamel(skin: Float) -> Float:
-    """Return the usual colour (3,) of brightly lit teeth beside cheeks of the colour ``skin`` (3,), grey levels."""
-    constant, share = _ENAMEL_BRIGHTNESS
-    light = np.clip(skin / skin.mean() / _TYPICAL_SKIN, 0.5, 1.6) ** _LIGHT_SHARE
-    return np.asarray(min(constant + share * skin.mean(), _MAX_BRIGHTNESS) * _ENAMEL * light, np.float32)
-
-
-def cheek_color(image: Image, landmarks: Float, unit: float) -> Float:
-    """Return the median cheek colour (3,) of an image (H, W, 3) with landmarks (478, >=2) px."""
-    reach = max(1, round(0.04 * unit))
-    patches = []
-    for x, y in landmarks[list(_CHEEKS), :2].round().astype(int):
-        patch = image[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
-        patches.append(patch.reshape(-1, patch.shape[-1])[:, :3])
-    return np.asarray(np.maximum(np.median(np.concatenate(patches), axis=0), 12), np.float32)
 
 
 def _roll(landmarks: Float) -> float:

@@ -17,7 +17,8 @@ from styletalk_core.face.head_pose import HeadMotion, fit_head
 from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER, eye_distance_px
 from styletalk_core.rendering.mouth.anatomy import JAW
-from styletalk_core.rendering.mouth.interior import cheek_color, resting_line, usual_enamel
+from styletalk_core.rendering.mouth.enamel import cheek_color, usual_enamel
+from styletalk_core.rendering.mouth.interior import resting_line
 from styletalk_core.rendering.mouth.neutral import resting_offsets
 from styletalk_core.rendering.mouth.teeth import Rows, TeethRow
 from styletalk_core.rendering.mouth.teeth_bank import PIXEL, UPPER_EDGE

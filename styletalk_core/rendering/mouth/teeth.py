@@ -13,6 +13,8 @@ from styletalk_core.rendering.arrays import Float
 
 _SOLID: Final = 0.5
 """Minimum opacity of teeth."""
+_MIN_BLUR: Final = 0.3
+"""Blur that is not seen, texture pixels."""
 _LOWER_SIZE, _LOWER_HIDDEN = 0.72, 0.35
 _LOWER_TIPS: Final = 3
 """Texture rows above the cutting edge of a lower row."""
@@ -52,6 +54,17 @@ class TeethRow:
         rgba[round(height * (1 - _LOWER_HIDDEN)) :] = 0
         pixel = self.pixel * _LOWER_SIZE
         return TeethRow(rgba, self.left * _LOWER_SIZE, _LOWER_EDGE, pixel, self.enamel)
+
+    def blurred(self, blur: float) -> "TeethRow":
+        """The row as a photo shows it whose blur has a standard deviation of ``blur`` inter-ocular distances."""
+        deviation = blur / self.pixel
+        if deviation < _MIN_BLUR:
+            return self
+        margin = int(np.ceil(3 * deviation))
+        padded = cv2.copyMakeBorder(self.rgba, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+        rgba = np.asarray(cv2.GaussianBlur(padded, (0, 0), deviation), np.float32)
+        outside = margin * self.pixel
+        return TeethRow(rgba, self.left - outside, self.top - outside, self.pixel, self.enamel)
 
     @property
     def edge(self) -> float:

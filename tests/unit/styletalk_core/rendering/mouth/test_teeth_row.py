@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
-from styletalk_core.rendering.mouth.interior import cheek_color
+from styletalk_core.rendering.mouth.enamel import cheek_color
 from styletalk_core.rendering.mouth.teeth import Rows, TeethRow
 from styletalk_core.rendering.mouth.teeth_row import find_rows
 from styletalk_core.rendering.portrait.portrait import Portrait
