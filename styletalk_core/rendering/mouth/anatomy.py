@@ -22,8 +22,8 @@ JAW: Final = (152, 175, 199, 200, 148, 377, 171, 396)
 """Landmarks of the chin, which move with the lower teeth."""
 
 _TONGUE_CENTER, _TONGUE_HEIGHT, _TONGUE_WIDTH = 0.078, 0.135, 0.25
-_UPPER_SHADOW, _LOWER_SHADOW = 0.05, 0.012  # depth of the lips' shadows
-_CORNER_SHADE: Final = 0.55
+_UPPER_SHADOW, _LOWER_SHADOW = 0.042, 0.012  # depth of the lips' shadows
+_LIT_GAP: Final = 0.07  # between the lips, from which all light enters
 _compiled = numba.njit(nogil=True, cache=True, fastmath=True)
 
 
@@ -55,7 +55,6 @@ class MouthAnatomy:
         lips: Float,
         distance: float,
         jaw: Float,
-        half_width: float,
         colors: Float,
     ) -> Float:
         """Computes the colours (h, w, 3) of an open mouth where it is ``visible`` (h, w).
@@ -66,10 +65,9 @@ class MouthAnatomy:
             lips: (2, w) rows of the upper and the lower lip in each column.
             distance: distance between two rows.
             jaw: (2,) displacement of the jaw from rest.
-            half_width: half width of the mouth at rest.
             colors: (4, 3) colours of the `PARTS`.
         """
-        return np.asarray(_paint(visible, places, lips, distance, jaw, half_width, colors, *self._rows))
+        return np.asarray(_paint(visible, places, lips, distance, jaw, colors, *self._rows))
 
 
 def _prepared(row: TeethRow, pixel: float) -> tuple[Float, Float]:
@@ -86,7 +84,6 @@ def _paint(
     lips: Any,
     distance: float,
     jaw: Any,
-    half_width: float,
     colors: Any,
     lower_teeth: Any,
     lower_frame: Any,
@@ -105,9 +102,7 @@ def _paint(
             _teeth(lower_teeth, lower_frame, x - jaw[0], y - jaw[1], lower)
             _teeth(upper_teeth, upper_frame, x, y, upper)
             shown, tone = _tongue(x - jaw[0], y - jaw[1])
-            light = _light(
-                abs(x) / (1.05 * half_width), (row - lips[0, column]) * distance, (lips[1, column] - row) * distance
-            )
+            light = _light((row - lips[0, column]) * distance, (lips[1, column] - row) * distance)
             behind_upper = 1 - upper[3]
             behind_teeth = behind_upper * (1 - lower[3])
             # Without light, every part is as dark as the palate; the tongue, further back, loses its light sooner.
@@ -131,13 +126,12 @@ def _tongue(x: float, y: float) -> tuple[float, float]:
 
 
 @_compiled
-def _light(corner: Any, below_upper: Any, above_lower: Any) -> Any:
-    """Amount of light between the lips; ``corner`` is 0 in the middle .. 1 at the corners of the mouth."""
-    corner = min(corner, 1.0)
+def _light(below_upper: Any, above_lower: Any) -> Any:
+    """Amount of light at a distance from each lip; less enters where the lips are close, as at the corners."""
+    entering = min(max((below_upper + above_lower) / _LIT_GAP, 0.0), 1.0)
     under_upper = min(max(below_upper / _UPPER_SHADOW, 0.0), 1.0)
     under_lower = min(max(above_lower / _LOWER_SHADOW, 0.0), 1.0)
-    side = 1 - _CORNER_SHADE * corner**4
-    return side * (0.3 + 0.7 * under_upper**0.6) * (0.8 + 0.2 * under_lower)
+    return (0.3 + 0.7 * entering) * (0.05 + 0.95 * under_upper**0.6) * (0.8 + 0.2 * under_lower)
 
 
 @_compiled

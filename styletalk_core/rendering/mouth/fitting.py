@@ -48,7 +48,6 @@ class MouthView:
     lips: Float  # (2, w)
     distance: float
     jaw: Float  # (2,)
-    half_width: float
 
     @property
     def gaps(self) -> Float:
@@ -57,7 +56,7 @@ class MouthView:
 
     def painted(self, anatomy: MouthAnatomy, colors: Float) -> Float:
         """The colours (h, w, 3) of the mouth with ``colors`` (4, 3) of its parts."""
-        return anatomy.paint(self.visible, self.places, self.lips, self.distance, self.jaw, self.half_width, colors)
+        return anatomy.paint(self.visible, self.places, self.lips, self.distance, self.jaw, colors)
 
 
 @dataclass(frozen=True, slots=True)

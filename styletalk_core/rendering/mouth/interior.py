@@ -18,10 +18,10 @@ from styletalk_core.rendering.raster.opening import Opening, Patch, open_between
 
 # Fitted to the mouth interiors of about 60 clips of talking people, relative to their cheeks.
 _LOWER_TEETH = 0.74  # relative to the upper teeth
-_TONGUE = np.array([1.12, 0.68, 0.70], np.float32)  # relative to the cheeks
+_TONGUE = np.array([1.03, 0.67, 0.69], np.float32)  # relative to the cheeks
 _PALATE = np.array([0.22, 0.12, 0.11], np.float32)  # relative to the cheeks
 _FULL_LIGHT = 0.16  # lip gap with full light
-_MIN_LIGHT, _MAX_LIGHT = 0.3, 1.2  # share of light when the lips start to part, and with full light
+_MIN_LIGHT, _MAX_LIGHT = 0.48, 1.17  # share of light when the lips start to part, and with full light
 _OPAQUE = 0.03  # lip gap at which the mouth interior fully covers the seam of the lips
 _PARTED = 0.04  # lip gap of a photo above which the mouth is fitted to it
 _BRIGHTEST = 248.0  # grey levels
@@ -55,7 +55,7 @@ class MouthInterior:
         """
         self._unit = unit
         skin = cheek_color(image, landmarks, unit)
-        middle, self._half_width = resting_line(resting[:, :2])
+        middle = resting_middle(resting[:, :2])
         jaw = (landmarks - resting)[list(JAW), :2].mean(0)
         own = find_rows(image, landmarks, middle, jaw, unit, skin) if teeth is None else Rows(None, None)
         shown = teeth or own
@@ -99,7 +99,6 @@ class MouthInterior:
             lips=edges,
             distance=abs(float(to_source[1, 1])) / self._unit,
             jaw=self._axes @ jaw * np.float32(self._unit),
-            half_width=self._half_width / self._unit,
         )
 
     def _colors(self, view: MouthView) -> Float:
@@ -135,8 +134,7 @@ def _roll(landmarks: Float) -> float:
     return float(np.arctan2(across[1], across[0]))
 
 
-def resting_line(landmarks: Float) -> tuple[Float, float]:
-    """Return centre (2,) and half width of the line between closed lips; landmarks (478, 2)."""
+def resting_middle(landmarks: Float) -> Float:
+    """Return the middle (2,) of the line between closed lips; landmarks (478, 2)."""
     line = (landmarks[list(UPPER_INNER_LIP)] + landmarks[list(LOWER_INNER_LIP)]) / 2
-    middle = np.array([line[:, 0].mean(), line[3:8, 1].mean()], np.float32)
-    return middle, float(np.linalg.norm(line[-1] - line[0])) / 2
+    return np.array([line[:, 0].mean(), line[3:8, 1].mean()], np.float32)

@@ -18,7 +18,7 @@ from styletalk_core.rendering.arrays import Float, Image
 from styletalk_core.rendering.face_mesh import LEFT_EYE_OUTER, RIGHT_EYE_OUTER, eye_distance_px
 from styletalk_core.rendering.mouth.anatomy import JAW
 from styletalk_core.rendering.mouth.enamel import cheek_color, usual_enamel
-from styletalk_core.rendering.mouth.interior import resting_line
+from styletalk_core.rendering.mouth.interior import resting_middle
 from styletalk_core.rendering.mouth.neutral import resting_offsets
 from styletalk_core.rendering.mouth.teeth import Rows, TeethRow
 from styletalk_core.rendering.mouth.teeth_bank import PIXEL, UPPER_EDGE
@@ -68,7 +68,7 @@ def smile_rows(image: Image, landmarks: Float, portrait: Float) -> Rows:
     rgb, points = upright(image, landmarks)
     unit = eye_distance_px(points)
     at_rest = _at_rest(points, portrait)
-    middle, _ = resting_line(at_rest[:, :2])
+    middle = resting_middle(at_rest[:, :2])
     jaw = (points - at_rest)[list(JAW), :2].mean(0)
     skin = cheek_color(rgb, points, unit)
     rows = find_rows(rgb, points, middle, jaw, unit, skin)
