@@ -51,9 +51,8 @@ class BatchRenderer:
             for motion in motions
         ]
         person = torch.stack([self._on_device(motion.renderer.person) for motion in motions]).permute(0, 3, 1, 2)
-        places = self._backward_maps([motion.renderer for motion in motions], scenes)
-        places, gain = self._retouched(places, [motion.renderer for motion in motions], scenes)
-        layer = _sampled(person.float(), places, "border").round_()
+        places, gain = self._backward_maps([motion.renderer for motion in motions], scenes)
+        layer = _sampled(person.float(), places).round_()
         layer[:, :3] = (layer[:, :3] * gain).clamp_(max=255).round_()
         self._lay_patches(layer, [scene.patches for scene in scenes])
         yuv = []
@@ -67,14 +66,14 @@ class BatchRenderer:
             yuv.append(_yuv420p(shown.round()).cpu().numpy())
         return yuv
 
-    def _backward_maps(self, renderers: Sequence[MeshRenderer], scenes: Sequence[Scene]) -> Tensor:
-        """Return the texture position of every output pixel, (N, H, W, 2) px."""
+    def _backward_maps(self, renderers: Sequence[MeshRenderer], scenes: Sequence[Scene]) -> tuple[Tensor, Tensor]:
+        """Return the texture position (N, H, W, 2) px and the gains (N, 3, H, W) of every output pixel."""
         size, device = self._size, self._device
         corners, sources, frames, orders = [], [], [], []
         for frame, (renderer, scene) in enumerate(zip(renderers, scenes, strict=True)):
             triangles = renderer.mesh.triangles
             corners.append(scene.vertices[triangles])
-            sources.append(renderer.texture_points[triangles])
+            sources.append(np.concatenate([scene.source, scene.gains], axis=1)[triangles])
             frames.append(np.full(len(triangles), frame))
             orders.append(np.arange(len(triangles)))
         target = torch.from_numpy(np.concatenate(corners)).to(device)
@@ -99,8 +98,8 @@ class BatchRenderer:
         y, x = torch.meshgrid(*[torch.arange(size, device=device, dtype=torch.float32)] * 2, indexing="ij")
         pixel = torch.stack([x, y, torch.ones_like(x)], dim=-1).view(-1, 3).repeat(len(scenes), 1)
         share = (weights * pixel[:, None]).sum(-1)
-        places = source[shown.view(-1), 0] + (share[..., None] * edges).sum(1)
-        return places.view(len(scenes), size, size, 2)
+        values = (source[shown.view(-1), 0] + (share[..., None] * edges).sum(1)).view(len(scenes), size, size, -1)
+        return values[..., :2], values[..., 2:].permute(0, 3, 1, 2)
 
     def _paint_ranks(
         self, winner: Tensor, chosen: Tensor, tile: int, low: Tensor, barycentric: Tensor, frame: Tensor, order: Tensor
@@ -117,16 +116,6 @@ class BatchRenderer:
         index = (frame[chosen, None, None] * size + y) * size + x
         ranks = order[chosen, None, None].expand_as(index)
         winner.scatter_reduce_(0, index[inside], ranks[inside], "amax")
-
-    def _retouched(
-        self, places: Tensor, renderers: Sequence[MeshRenderer], scenes: Sequence[Scene]
-    ) -> tuple[Tensor, Tensor]:
-        """Return the displaced positions (N, H, W, 2) and their colour gains (N, 3, H, W)."""
-        to_grid = torch.from_numpy(np.stack([renderer.retouch.to_grid for renderer in renderers])).to(self._device)
-        fields = torch.from_numpy(np.stack([scene.retouching for scene in scenes])).to(self._device)
-        grid = torch.einsum("nij,nhwj->nhwi", to_grid[:, :, :2], places) + to_grid[:, None, None, :, 2]
-        change = _sampled(fields.permute(0, 3, 1, 2), grid, "zeros")
-        return places + change[:, :2].permute(0, 2, 3, 1), change[:, 2:].exp()
 
     def _lay_patches(self, layer: Tensor, patches: Sequence[Sequence[Patch]]) -> None:
         """Blends the patches of every frame into ``layer`` (N, 4, H, W), the k-th of all frames at a time."""
@@ -162,10 +151,10 @@ class BatchRenderer:
         return known[1]
 
 
-def _sampled(pictures: Tensor, places: Tensor, beyond: str) -> Tensor:
-    """Samples images (N, C, T, T) at positions (N, H, W, 2) px: (N, C, H, W)."""
+def _sampled(pictures: Tensor, places: Tensor) -> Tensor:
+    """Samples images (N, C, T, T) at positions (N, H, W, 2) px, clamped to the image: (N, C, H, W)."""
     side = pictures.shape[-1]
-    return F.grid_sample(pictures, places * (2 / (side - 1)) - 1, "bilinear", beyond, align_corners=True)
+    return F.grid_sample(pictures, places * (2 / (side - 1)) - 1, "bilinear", "border", align_corners=True)
 
 
 def _barycentric(corners: Tensor) -> tuple[Tensor, Tensor]:

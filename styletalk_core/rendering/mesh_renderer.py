@@ -31,6 +31,8 @@ from styletalk_core.rendering.raster.compositor import opaque, stacked_yuv420p, 
 from styletalk_core.rendering.raster.opening import Patch, open_between
 from styletalk_core.rendering.raster.rasterizer import PLAIN, SHADED, SKIPPED, draw_triangles, fill_triangles
 from styletalk_core.rendering.retouch_weights import load
+from styletalk_core.rendering.skin_folds import FoldWeights, SkinFolds
+from styletalk_core.rendering.skin_folds import load as load_folds
 
 _SUPERSAMPLING = 2.0  # texture pixels per output pixel, so that bilinear sampling does not blur visible detail
 _SHARPENED = 0.45  # sharpening of the finest detail of an enlarged photo, to compensate for resampling
@@ -46,7 +48,8 @@ class Scene:
 
     vertices: Float  # (V, 2) px, mesh position in the output
     patches: list[Patch]  # eyes and mouth, in drawing order
-    retouching: Float  # (G, G, 5), see `Retouch.fields`
+    source: Float  # (V, 2) px, positions of the vertices in the texture
+    gains: Float  # (V, 3) gains of R, G, B at the vertices
 
 
 class MeshRenderer:
@@ -64,9 +67,16 @@ class MeshRenderer:
         resting_face: (478, 3) canonical landmarks of the portrait with its mouth at rest.
         resting_offsets: (478, 3) canonical displacements from the portrait to `resting_face`.
         retouch: deformation and shading of the skin around the mouth.
+        folds: deformation and shading of the face by its expression.
     """
 
-    def __init__(self, portrait: Portrait, size: int = 512, face_model: FaceModel | None = None) -> None:
+    def __init__(
+        self,
+        portrait: Portrait,
+        size: int = 512,
+        face_model: FaceModel | None = None,
+        folds: FoldWeights | None = None,
+    ) -> None:
         self.size = size
         self._model = face_model or FaceModel.load()
         stored = portrait.image.shape[0]
@@ -106,7 +116,10 @@ class MeshRenderer:
         self._mouth = MouthInterior(image, in_texture, resting, texture_unit, portrait.teeth, 1 / self.unit, self._blur)
         self._seam = Seam.of(self._photo, in_texture, texture_unit)
         self.person = heal_lips(self._photo, in_texture, texture_unit)
-        self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, -self.resting_offsets)
+        own = -self.resting_offsets
+        self.retouch = Retouch(load(), self.person, self.texture_points, self.resting_face, own)
+        to_texture = self._to_picture[:2, :2] * (side / size)
+        self.folds = SkinFolds(folds or load_folds(), self.person, self.texture_points, to_texture, own)
         usual_openness = float(lid_gaps(self._model.mean).mean() * self.head.scale[0])
         self._motion = MeshMotion(
             mesh, neutral, self._to_picture, self.pivot, self.unit, self.texture_points, usual_openness
@@ -164,7 +177,7 @@ class MeshRenderer:
         below = self._layer_of(self.background if behind is None else behind)
         if layers:
             return without_alpha(self._drawn(scene, self._kinds, below))
-        plain = replace(scene, patches=[], retouching=np.zeros_like(scene.retouching))
+        plain = replace(scene, patches=[], source=self.texture_points, gains=np.ones_like(scene.gains))
         return without_alpha(self._drawn(plain, np.minimum(self._kinds, PLAIN), below, self._photo))
 
     def offsets(self, expression: Float) -> Float:
@@ -181,16 +194,17 @@ class MeshRenderer:
         if self._seam is not None:
             patches.append(self._seam.paint(state.lips, self.size, self.unit))
         retouching = self.retouch.fields(offsets, pose[:3])
-        return Scene(state.vertices, [patch for patch in patches if patch is not None], retouching)
+        source, gains = self.retouch.vertices(self.texture_points, self._retouched, retouching)
+        self.folds.add(offsets, source, gains)
+        return Scene(state.vertices, [patch for patch in patches if patch is not None], source, gains)
 
     def _drawn(self, scene: Scene, kinds: Index, behind: Image, texture: Image | None = None) -> Image:
         """Draws a scene over ``behind`` (H, W, 4), or (0, W, 4) for no background; see `draw_triangles`."""
         layer = np.empty((self.size, self.size, 4), np.uint8)
-        source, gains = self.retouch.vertices(self.texture_points, self._retouched, scene.retouching)
         draw_triangles(
             scene.vertices,
-            source,
-            gains,
+            scene.source,
+            scene.gains,
             self.mesh.triangles,
             self._order,
             self._facing,
@@ -247,7 +261,7 @@ class MeshRenderer:
         return np.setdiff1d(np.arange(len(place), dtype=np.int32), around)
 
     def _triangle_kinds(self) -> Index:
-        """(F,) kinds: `SKIPPED` outside the person, `SHADED` around the mouth, `PLAIN` elsewhere."""
+        """(F,) kinds: `SKIPPED` outside the person, `SHADED` on the face, `PLAIN` elsewhere."""
         # The texture is extended beyond its edges.
         corners = self.texture_points[self.mesh.triangles]
         seen = cv2.integral((self.person[..., 3] > 0).astype(np.uint8))
@@ -255,7 +269,7 @@ class MeshRenderer:
         left, top = (corners.min(axis=1).astype(int) - _SEEN_BESIDE).clip(0, last - 1).T
         right, bottom = (corners.max(axis=1).astype(int) + _SEEN_BESIDE + 1).clip(1, last).T
         empty = seen[bottom, right] - seen[top, right] - seen[bottom, left] + seen[top, left] == 0
-        bent = np.isin(self.mesh.triangles, self._retouched).any(axis=1)
+        bent = np.isin(self.mesh.triangles, np.union1d(self._retouched, self.folds.vertices)).any(axis=1)
         return np.select([bent, empty], [SHADED, SKIPPED], PLAIN).astype(np.uint8)
 
 

@@ -13,6 +13,7 @@ TRAININGS = {
     "face-model": ("styletalk_core.lab.training.face_model", "the linear face model, from tracked clips"),
     "visemes": ("styletalk_core.lab.training.visemes", "the mouth shape of every viseme, from labelled clips"),
     "mouth": ("styletalk_core.lab.training.mouth", "the network that warps and shades the skin around the mouth"),
+    "folds": ("styletalk_core.lab.training.folds", "the folds of cheeks, nose, brows and eyes by expression"),
     "basel": ("styletalk_core.lab.training.basel", "the map from the face model to the published renderer's"),
     "presets": ("styletalk_core.lab.training.presets", "the packaged speaking styles, from tracked clips"),
 }
