@@ -24,7 +24,7 @@ _MAX_POSTURE: Final = 0.12
 PRESETS: Final[dict[str, tuple[str, ...]]] = {
     "conversational": ("talkvid/talk_vid_static_videos_Diversity_Age_19_30_2",),
     "neutral": ("grid/s1/prbj7a", "grid/s1/bbbf9a", "grid/s1/swwp3s"),
-    "happy": ("mead_style/W009_front_happy_level3_001",),
+    "happy": ("mead_style/M030_front_happy_level3_001",),
     "sad": ("mead_style/W009_front_sad_level3_001",),
     "angry": ("mead_style/W009_front_angry_level3_001",),
     "surprised": ("mead_style/W009_front_surprised_level3_001",),

@@ -35,15 +35,19 @@ def test_presets_cover_eight_emotions_and_three_manners(library: StyleLibrary) -
 
 
 def test_presets_look_as_they_are_called(library: StyleLibrary) -> None:
-    """The smile is the widest mouth among the emotions, surprise lifts the brows, anger lowers them."""
+    """A smile widens the mouth, lifts the cheeks and narrows the eyes; surprise lifts the brows, anger lowers them."""
+    from styletalk_core.face.eyelids import lid_gaps
     from styletalk_core.face.face_model import FaceModel
 
-    means = {
-        name: FaceModel.load().offsets(library.get(name).coefficients.mean(0, keepdims=True))[0] for name in EMOTIONS
-    }
+    model = FaceModel.load()
+    means = {name: model.offsets(library.get(name).coefficients.mean(0, keepdims=True))[0] for name in EMOTIONS}
+    gaps = {name: (lid_gaps(model.mean + mean) / lid_gaps(model.mean)).mean() for name, mean in means.items()}
+    cheeks = {name: -mean[[50, 280, 205, 425], 1].mean() for name, mean in means.items()}
     width = {name: mean[291, 0] - mean[61, 0] for name, mean in means.items()}
     brows = {name: -(mean[105, 1] + mean[334, 1]) / 2 for name, mean in means.items()}
     assert max(width, key=lambda name: width[name]) == "happy"
+    assert gaps["happy"] < 0.8 < gaps["neutral"] < gaps["surprised"]
+    assert max(cheeks, key=lambda name: cheeks[name]) == "happy"
     assert brows["surprised"] > 0.02 > brows["neutral"] > -0.02 > brows["angry"]
     assert library.get("animated").motion_energy > 2 * library.get("whispered").motion_energy
 
