@@ -51,7 +51,7 @@ _RIDGE: Final = 10.0
 _REWEIGHTED: Final = 3
 """Fits in which pairs with large errors count less than before."""
 _EMPHASIS: Final = 1.3
-"""Factor that undoes some of the shrinkage of a ridge regression; nine tenths of the explained variance remain."""
+"""Factor that undoes some of the shrinkage; of an unbiased prediction nine tenths of the explained variance remain."""
 _FIELDS: Final = 12
 _SCALE: Final = np.array([0.03, 0.03, 0.1], np.float32)
 """Displacements and gains that weigh the same in the reduction to fields."""
