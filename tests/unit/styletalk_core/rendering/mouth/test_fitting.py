@@ -21,7 +21,7 @@ def view() -> MouthView:
     visible[2:-2, 3:-3] = 1
     places = np.array([[PIXEL, 0, -WIDTH / 2 * PIXEL], [0, PIXEL, -0.08]], np.float32)
     lips = np.stack([np.full(WIDTH, 2.0), np.full(WIDTH, HEIGHT - 2.0)])
-    return MouthView(visible, places, lips, PIXEL, np.array([0, 0.08], np.float32), 0.25)
+    return MouthView(visible, places, lips, PIXEL, np.array([0, 0.08], np.float32))
 
 
 @pytest.mark.parametrize(("upper", "lower", "light"), [(0.045, -0.03, 1.1), (-0.015, 0.0, 0.7), (0.0, -0.045, 1.0)])
