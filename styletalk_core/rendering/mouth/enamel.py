@@ -26,6 +26,10 @@ _LEVEL: Final = (0.40, 0.41, 1.42)
 """Logarithm of the brightness of teeth: share of the cheeks, share of the whites, constant."""
 _TINT: Final = (0.35, 0.45)
 """Their tint: share of that of the cheeks, share of that of the whites."""
+_MAX_TINT: Final = 0.08
+"""Maximum deviation of the logarithm of a channel from the mean: teeth are never orange or blue."""
+_BRIGHTEST_TEETH: Final = (215.0, 1.6)
+"""Maximum mean, in grey levels and relative to the cheeks."""
 _USUAL: Final = 0.87
 """Brightness of the whites relative to the cheeks."""
 _UNUSUAL: Final = 0.5
@@ -45,16 +49,22 @@ def enamel_color(cheeks: Float, whites: Float | None) -> Float:
         cheeks: (3,) their colour, see `cheek_color`.
         whites: (3,) colour of the whites of the eyes, see `sclera_color`; None if they are not seen.
     """
-    if whites is None:
-        return usual_enamel(cheeks)
+    enamel = usual_enamel(cheeks) if whites is None else _lit_by(cheeks, whites)
+    limit, of_cheeks = _BRIGHTEST_TEETH
+    brightest = min(limit, of_cheeks * float(cheeks.mean()))
+    return np.asarray(enamel * min(1.0, brightest / float(enamel.mean())), np.float32)
+
+
+def _lit_by(cheeks: Float, whites: Float) -> Float:
+    """Return the colour (3,) of teeth in the light that the whites of the eyes show."""
     skin = np.log(cheeks)
     usual = skin + np.log(_USUAL)
     light = usual + np.clip(np.log(np.maximum(whites, 1)) - usual, -_UNUSUAL, _UNUSUAL)
     levels = np.stack([skin, light]).mean(axis=1)
     tints = np.stack([skin, light]) - levels[:, None]
     of_cheeks, of_whites, constant = _LEVEL
-    enamel = np.exp(of_cheeks * levels[0] + of_whites * levels[1] + constant + np.array(_TINT) @ tints)
-    return np.asarray(enamel * min(1.0, _MAX_BRIGHTNESS / float(enamel.mean())), np.float32)
+    tint = np.clip(np.array(_TINT) @ tints, -_MAX_TINT, _MAX_TINT)
+    return np.asarray(np.exp(of_cheeks * levels[0] + of_whites * levels[1] + constant + tint), np.float32)
 
 
 def usual_enamel(cheeks: Float) -> Float:

@@ -20,8 +20,8 @@ from styletalk_core.rendering.raster.opening import Opening, Patch, open_between
 _LOWER_TEETH = 0.74  # relative to the upper teeth
 _TONGUE = np.array([1.03, 0.67, 0.69], np.float32)  # relative to the cheeks
 _PALATE = np.array([0.22, 0.12, 0.11], np.float32)  # relative to the cheeks
-_FULL_LIGHT = 0.16  # lip gap with full light
-_MIN_LIGHT, _MAX_LIGHT = 0.48, 1.17  # share of light when the lips start to part, and with full light
+_FULL_LIGHT = 0.14  # lip gap with full light
+_MIN_LIGHT, _MAX_LIGHT = 0.48, 1.08  # share of light when the lips start to part, and with full light
 _OPAQUE = 0.03  # lip gap at which the mouth interior fully covers the seam of the lips
 _PARTED = 0.04  # lip gap of a photo above which the mouth is fitted to it
 _BRIGHTEST = 248.0  # grey levels

@@ -39,14 +39,14 @@ def test_teeth_have_the_colour_and_the_brightness_of_the_light() -> None:
     dim = replace(CLARA, image=CLARA.image // 2)
     bright = enamel(CLARA)
     tint = enamel(warm) / bright
-    assert tint[0] > 1.2 * tint[2]
+    assert tint[0] > 1.03 * tint[2]
     assert 0.45 < float((enamel(dim) / bright).mean()) < 0.75
 
 
 def test_the_same_skin_in_another_light_has_other_teeth() -> None:
     cheeks = np.array([170, 120, 95], np.float32)
     neutral, warm = (enamel_color(cheeks, light) for light in (np.float32([130, 120, 115]), np.float32([150, 115, 80])))
-    assert warm[0] / warm[2] > 1.15 * neutral[0] / neutral[2]
+    assert warm[0] / warm[2] > 1.03 * neutral[0] / neutral[2]
 
 
 def test_closed_eyes_show_no_light() -> None:
@@ -56,7 +56,14 @@ def test_closed_eyes_show_no_light() -> None:
     closed = replace(CLARA, landmarks=landmarks)
     assert whites(closed) is None
     cheeks = cheek_color(closed.image, landmarks, eye_distance_px(landmarks))
-    np.testing.assert_array_equal(enamel(closed), usual_enamel(cheeks))
+    np.testing.assert_array_equal(enamel(closed), enamel_color(cheeks, None))
+
+
+@pytest.mark.parametrize("light", [(250, 120, 40), (60, 120, 250), (255, 255, 255)])
+def test_no_light_makes_teeth_orange_blue_or_glaring(light: tuple[int, int, int]) -> None:
+    cheeks = np.array([170, 120, 95], np.float32)
+    teeth = enamel_color(cheeks, np.array(light, np.float32))
+    assert teeth.max() < 1.2 * teeth.min() and teeth.mean() < 1.7 * cheeks.mean()
 
 
 def test_sunglasses_do_not_blacken_teeth() -> None:
