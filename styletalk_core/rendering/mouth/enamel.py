@@ -26,7 +26,7 @@ _LEVEL: Final = (0.40, 0.41, 1.42)
 """Logarithm of the brightness of teeth: share of the cheeks, share of the whites, constant."""
 _TINT: Final = (0.35, 0.45)
 """Their tint: share of that of the cheeks, share of that of the whites."""
-_MAX_TINT: Final = 0.08
+_MAX_TINT: Final = 0.11
 """Maximum deviation of the logarithm of a channel from the mean: teeth are never orange or blue."""
 _BRIGHTEST_TEETH: Final = (215.0, 1.6)
 """Maximum mean, in grey levels and relative to the cheeks."""
