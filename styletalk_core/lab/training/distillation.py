@@ -12,7 +12,6 @@ import argparse
 import copy
 import json
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +29,7 @@ from styletalk_core.lab.training.lessons import LessonBatch, Lessons, lower_face
 from styletalk_core.lab.training.lips import CLOSED, LIP_ARTICULATORS, LipMap
 from styletalk_core.lab.training.motion import judge_groups
 from styletalk_core.lab.training.objectives import apart, closure_loss
-from styletalk_core.lab.training.trainer import drop_hidden
+from styletalk_core.lab.training.trainer import drop_hidden, drop_learnt, learning_rate, update_average
 from styletalk_core.models import checkpoint
 from styletalk_core.models.steadying import SHARE
 from styletalk_core.models.styletalk import StyleTalk
@@ -126,18 +125,14 @@ class Distillation:
         """Runs step ``step`` of ``steps``; returns the weighted loss terms."""
         torch.manual_seed(self._seed * 1_000_003 + step)
         for group in self._optimiser.param_groups:
-            cosine = (1 + math.cos(math.pi * step / steps)) / 2
-            group["lr"] = self._rate * min(1.0, (step + 1) / _WARMUP) * (0.02 + 0.98 * cosine)
+            group["lr"] = learning_rate(self._rate, _WARMUP, step, step / steps)
         self.model.train()
         terms = self._terms(batch, step)
         self._optimiser.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._trained, _CLIP_NORM)
         self._optimiser.step()
-        with torch.no_grad():
-            decay = min(_AVERAGE, (1 + step) / (10 + step))
-            for kept, value in zip(self.average.lower.parameters(), self._trained, strict=True):
-                kept.lerp_(value, 1 - decay)
+        update_average(self.average.lower, self.model.lower, _AVERAGE, step)
         return {name: value.item() for name, value in terms.items()}
 
     def _terms(self, batch: LessonBatch, step: int) -> dict[str, Tensor]:
@@ -170,9 +165,8 @@ class Distillation:
         return apart(met @ self._gap).mean() / CLOSED
 
     def _decode(self, phones: Tensor, code: Tensor) -> Tensor:
-        width = self.model.dimensions.width
-        learnt = F.dropout(code[:, :width], _DROPOUT, self.model.training)
-        return lower_face(self.model, phones, self.model.mix_style(torch.cat([learnt, code[:, width:]], dim=1)))
+        state = self.model.mix_style(drop_learnt(self.model, code, _DROPOUT))
+        return lower_face(self.model, phones, state)
 
 
 def signal_distance(off: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ Runs on: the command line; on one core, about ten minutes to cut the pairs and s
 import argparse
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -172,7 +173,7 @@ def _person(name: str, clips: list[VideoClip], cache: Path, model: FaceModel) ->
         return None
     pairs = FoldPairs.load(path)
     share = (_EXPRESSIVE_WEIGHT if expressive else 1.0) / np.sqrt(len(pairs.weight))
-    return FoldPairs(pairs.coefficients, pairs.displacement, pairs.shade, pairs.weight * np.float32(share))
+    return replace(pairs, weight=pairs.weight * np.float32(share))
 
 
 def _ridge(scores: Float, wanted: Float, weight: Float, visible: Float) -> Float:

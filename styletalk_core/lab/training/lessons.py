@@ -15,15 +15,15 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional as F
 
 from styletalk_core.errors import InputError
 from styletalk_core.lab.training.batches import noisy, people_balanced
 from styletalk_core.lab.training.clips import MotionClip, spoken, windows
 from styletalk_core.lab.training.config import AugmentationConfig
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.lab.training.trainer import decode_lower_face
 from styletalk_core.models.dimensions import MESH64_LOWER
-from styletalk_core.models.styletalk import StyleState, StyleTalk, in_style
+from styletalk_core.models.styletalk import StyleState, StyleTalk
 from styletalk_core.phones import CONTEXT
 
 _KERNEL: Final = (0.2, 0.4, 0.4)
@@ -123,10 +123,7 @@ def taught(teachers: Sequence[StyleTalk], clip: MotionClip, style: Float) -> Flo
 
 def lower_face(model: StyleTalk, phones: Tensor, state: StyleState) -> Tensor:
     """Decodes windows (S, N, 11, 41) into the coefficients (S, N, 13) of the lower face."""
-    moved = model.lower(model.content_encoder(phones), state.lower).float()
-    lower = moved.shape[-1]
-    still = F.pad(moved, (0, model.dimensions.coefficients - lower))
-    return in_style(still, state.mean[:, None], state.std[:, None])[..., :lower]
+    return decode_lower_face(model, phones, state)[..., : len(MESH64_LOWER)]
 
 
 class Lessons:

@@ -23,7 +23,7 @@ from styletalk_core.lab.training.lips import LipMap
 from styletalk_core.lab.training.objectives import Objective
 from styletalk_core.models import checkpoint
 from styletalk_core.models.dimensions import Dimensions
-from styletalk_core.models.styletalk import StyleTalk, in_style
+from styletalk_core.models.styletalk import StyleState, StyleTalk, in_style
 
 DISCRIMINATOR_RATE: Final = 3e-4
 CLIP_NORM: Final = 5.0
@@ -53,6 +53,33 @@ def drop_hidden(model: StyleTalk, share: float) -> None:
     for name, module in model.named_modules():
         if name.endswith("linear2"):
             module.register_forward_pre_hook(drop)
+
+
+def drop_learnt(model: StyleTalk, code: Tensor, share: float) -> Tensor:
+    """Applies dropout to the learnt part of style codes (S, C), not to the statistics at their end."""
+    width = model.dimensions.width
+    return torch.cat([F.dropout(code[:, :width], share, model.training), code[:, width:]], dim=1)
+
+
+def decode_lower_face(model: StyleTalk, windows: Tensor, state: StyleState) -> Tensor:
+    """Coefficients (S, N, 64) of windows (S, N, 11, 41) with an upper face that is still."""
+    moved = model.lower(model.content_encoder(windows), state.lower).float()
+    still = model.dimensions.coefficients - moved.shape[-1]
+    return in_style(F.pad(moved, (0, still)), state.mean[:, None], state.std[:, None])
+
+
+def learning_rate(peak: float, warmup: int, step: int, share: float) -> float:
+    """Learning rate of a step at ``share`` (0..1) of the training: linear warm-up, then cosine decay to 2 %."""
+    warm = min(1.0, (step + 1) / warmup)
+    return peak * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, trained: nn.Module, decay: float, step: int) -> None:
+    """Moves the average of the weights towards those after a step; the first steps count more."""
+    decay = min(decay, (1 + step) / (10 + step))
+    for kept, value in zip(average.parameters(), trained.parameters(), strict=True):
+        kept.lerp_(value, 1 - decay)
 
 
 class MotionTraining:
@@ -85,8 +112,9 @@ class MotionTraining:
         """
         torch.manual_seed(self.config.data.seed * 1_000_003 + self.step)  # dropout depends only on the step, too
         batch = _to(self.batches[self.step], self.device)
+        o = self.config.optimisation
         for group in self.optimiser.param_groups:
-            group["lr"] = self._rate(share)
+            group["lr"] = learning_rate(o.rate, o.warmup, self.step, share)
         others = batch.other if self.config.objective.triplet > 0 else batch.other[:0]
         with _autocast(self.device):
             codes = self.model.style_encoder(torch.cat([batch.style, others, batch.foreign])).float()
@@ -109,24 +137,15 @@ class MotionTraining:
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
             self.discriminator.step()
-        self._update_average()
+        update_average(self.average, self.model, o.average, self.step)
         self.step += 1
         return {name: value.item() for name, value in terms.items()} | {"discriminators": loss.item()}
 
     def _decode(self, windows: Tensor, code: Tensor) -> Tensor:
         """Coefficients (S, N, 64) of windows (S, N, 11, 41) in styles (S, C); an untrained upper face is still."""
-        model, state = self.model, self.model.mix_style(self._dropped(code))
-        if self.config.optimisation.part == "all":
-            return model.decode(windows, state)
-        moved = model.lower(model.content_encoder(windows), state.lower).float()
-        still = model.dimensions.coefficients - moved.shape[-1]
-        return in_style(F.pad(moved, (0, still)), state.mean[:, None], state.std[:, None])
-
-    def _dropped(self, code: Tensor) -> Tensor:
-        """Applies dropout to the learnt part of the codes, not to the statistics at their end."""
-        width = self.model.dimensions.width
-        learnt = F.dropout(code[:, :width], self.config.optimisation.dropout, self.model.training)
-        return torch.cat([learnt, code[:, width:]], dim=1)
+        o = self.config.optimisation
+        state = self.model.mix_style(drop_learnt(self.model, code, o.dropout))
+        return self.model.decode(windows, state) if o.part == "all" else decode_lower_face(self.model, windows, state)
 
     def _require_finite(self, values: Mapping[str, Tensor], batch: MotionBatch) -> None:
         for name, value in values.items():
@@ -183,18 +202,6 @@ class MotionTraining:
             own = network.state_dict()
             fitting = {name: value for name, value in given.items() if name in own and value.shape == own[name].shape}
             network.load_state_dict(own | fitting)
-
-    def _rate(self, share: float) -> float:
-        """Learning rate: linear warm-up, then cosine decay to 2 % of the peak."""
-        o = self.config.optimisation
-        warm = min(1.0, (self.step + 1) / o.warmup)
-        return o.rate * warm * (0.02 + 0.98 * (1 + math.cos(math.pi * min(share, 1.0))) / 2)
-
-    @torch.no_grad()
-    def _update_average(self) -> None:
-        decay = min(self.config.optimisation.average, (1 + self.step) / (10 + self.step))
-        for kept, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
-            kept.lerp_(value, 1 - decay)
 
 
 def _to(batch: MotionBatch, device: torch.device) -> MotionBatch:

@@ -38,9 +38,9 @@ class MouthInterior:
         landmarks: Float,
         resting: Float,
         unit: float,
-        teeth: Rows | None = None,
-        pixel: float | None = None,
-        blur: float = 0.0,
+        teeth: Rows | None,
+        pixel: float,
+        blur: float,
     ) -> None:
         """Prepares the mouth.
 
@@ -49,8 +49,8 @@ class MouthInterior:
             landmarks: (478, 3) its landmarks, px.
             resting: (478, 3) landmarks with the mouth at rest.
             unit: its inter-ocular distance, px.
-            teeth: chosen rows, drawn in place of those that the portrait shows.
-            pixel: distance between the pixels of a frame, inter-ocular distances; the portrait's by default.
+            teeth: chosen rows, drawn in place of those that the portrait shows; None if none were chosen.
+            pixel: distance between the pixels of a frame, inter-ocular distances.
             blur: standard deviation of the portrait's blur, inter-ocular distances.
         """
         self._unit = unit
@@ -67,7 +67,7 @@ class MouthInterior:
         self._lit = np.stack([skin * _TONGUE, bright * _LOWER_TEETH, bright]).astype(np.float32)
         # The photo's own rows are as blurred as the photo.
         upper, lower = upper if own.upper else upper.blurred(blur), lower if own.lower else lower.blurred(blur)
-        self._anatomy = MouthAnatomy(1 / unit if pixel is None else pixel, upper, lower)
+        self._anatomy = MouthAnatomy(pixel, upper, lower)
         # The photo's own rows were cut along its rows of pixels, all others are level with the eyes.
         roll = 0.0 if own.upper or own.lower else _roll(landmarks)
         self._axes = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]], np.float32) / unit
