@@ -94,7 +94,7 @@ def _english(symbol: str) -> list[str]:
     return reading.split() if reading else [PHONES[phone] for phone in phones_of_ipa(symbol)]
 
 
-def labels_at(labels: NDArray[np.uint8], seconds: NDArray[np.float64]) -> NDArray[np.uint8]:
+def labels_at(labels: NDArray[np.uint8], seconds: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Labels (n,) at the given times, in the official convention; silence outside the audio."""
     labels = labels.copy()
     for _ in range(ONSET_LEAD if len(labels) else 0):

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.audio import SPEECH_RATE
-from styletalk_core.lab.recognizer.alignment import labels_at
+from styletalk_core.lab.recognizer.alignment import LABEL_LAG, LABEL_RATE
 from styletalk_core.lab.recognizer.noise import NOISES
-from styletalk_core.phones import SIL_INDEX
+from styletalk_core.lab.recognizer.teacher import COLUMN_SECONDS
+from styletalk_core.phones import PHONES, SIL_INDEX
 from styletalk_core.recognizer.features import (
     FIRST_LEVEL_DB,
     MELS,
@@ -27,24 +28,30 @@ NOISE_SECONDS: Final = 40
 NOISE_CLIPS: Final = 4
 """Number of clips of `NOISE_SECONDS` per kind of noise."""
 
+BEND: Final = 1.5
+"""Greatest shift of the middle bands, beside the vocal-tract length, in bands: formants move apart or together."""
+
 Decibels = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechClip:
-    """One utterance: log-mel features (T, 80) float16, dB, and aligned labels (T,) uint8, both at 100 Hz."""
+    """One utterance: log-mel features (2 T, 80) float16, dB, at 100 Hz, and the phones of its T columns.
+
+    targets: (T, 41) float16 probabilities, in the official convention.
+    """
 
     source: str
     decibels: NDArray[np.float16]
-    labels: NDArray[np.uint8]
+    targets: NDArray[np.float16]
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechBatch:
-    """Features (B, 2 T, 80) float32 and phone ids of the T columns (B, T) int64."""
+    """Features (B, 2 T, 80) float32 and probabilities of the phones of the T columns (B, T, 41) float32."""
 
     features: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    targets: NDArray[np.float32]
 
 
 class Augmenter:
@@ -55,7 +62,7 @@ class Augmenter:
         self._clips = clips
         self._seed = seed
         keys = [clip.source if clip.source in shares else "other" for clip in clips]
-        lengths = np.array([len(clip.labels) for clip in clips], float)
+        lengths = np.array([len(clip.targets) for clip in clips], float)
         totals = {key: lengths[[k == key for k in keys]].sum() for key in set(keys)}
         weight = np.array([shares[key] / totals[key] for key in keys]) * lengths
         self._chance = np.cumsum(weight / weight.sum())
@@ -68,41 +75,38 @@ class Augmenter:
         rng = np.random.default_rng((self._seed, number))
         frames = 2 * columns
         decibels = np.empty((size, frames, MELS), np.float32)
-        labels = np.empty((size, columns), np.int64)
+        targets = np.empty((size, columns, len(PHONES)), np.float32)
         for row in range(size):
-            decibels[row], labels[row] = self._excerpt(rng, frames)
+            decibels[row], targets[row] = self._excerpt(rng, frames)
         silent = rng.random(size) < 0.04
         decibels[silent] = MIN_DB
-        labels[silent] = SIL_INDEX
+        targets[silent] = np.eye(len(PHONES))[SIL_INDEX]
         decibels = self._reverberate(rng, self._equalise(rng, decibels))
         decibels = self._disturb(rng, decibels, silent)
         decibels += rng.uniform(-30, 10, (size, 1, 1)).astype(np.float32)
         decibels = self._cut_bands(rng, np.maximum(decibels, MIN_DB))
         level = FIRST_LEVEL_DB + np.where(rng.random(size) < 0.5, 0, rng.uniform(-10, 45, size))
         features, _ = normalise_level(decibels, level.astype(np.float32))
-        return SpeechBatch(self._mask(rng, features), labels)
+        return SpeechBatch(self._mask(rng, features), targets)
 
-    def _excerpt(self, rng: np.random.Generator, frames: int) -> tuple[Decibels, NDArray[np.int64]]:
-        """Speech with changed speed and vocal-tract length: (frames, 80) and (frames // 2,) ids."""
+    def _excerpt(self, rng: np.random.Generator, frames: int) -> tuple[Decibels, NDArray[np.float32]]:
+        """Speech with changed speed and vocal-tract length: (frames, 80) and (frames // 2, 41)."""
         speed = rng.uniform(0.85, 1.25) if rng.random() < 0.7 else 1.0
         needed = int(frames * speed) + 2
         parts: list[SpeechClip] = []
-        while sum(len(clip.labels) for clip in parts) < needed:
+        while sum(len(clip.decibels) for clip in parts) < needed:
             parts.append(self._clips[int(np.searchsorted(self._chance, rng.random()))])
-        source = np.concatenate([clip.decibels for clip in parts]).astype(np.float32)
-        labels = np.concatenate([clip.labels for clip in parts])
-        first = rng.integers(0, len(labels) - needed + 1)
-        place = first + speed * np.arange(frames)
-        whole = place.astype(int)
-        share = (place - whole).astype(np.float32)[:, None]
-        decibels = (1 - share) * source[whole] + share * source[np.minimum(whole + 1, len(source) - 1)]
-        warp = np.clip(np.arange(MELS) * rng.uniform(0.86, 1.16), 0, MELS - 1.001)
-        low = warp.astype(int)
-        fraction = (warp - low).astype(np.float32)
-        decibels = (1 - fraction) * decibels[:, low] + fraction * decibels[:, low + 1]
-        # The label of a column is read at its time in the original, including the lag of the label convention.
-        instants = (first + speed * (100 * (np.arange(frames // 2) * 0.02 + 0.01) - 2.4)) / 100 + 0.024
-        return decibels, labels_at(labels, instants).astype(np.int64)
+        source = np.concatenate([clip.decibels for clip in parts])
+        targets = np.concatenate([clip.targets for clip in parts])
+        first = rng.integers(0, len(source) - needed + 1)
+        decibels = _between(source, first + speed * np.arange(frames)).T
+        bands = np.arange(MELS)
+        bend = rng.uniform(-BEND, BEND) * np.sin(np.pi * bands / MELS)
+        decibels = _between(decibels, bands * rng.uniform(0.86, 1.16) + bend).T
+        # The targets of a column are read at its time in the original, but for the lag of the label convention.
+        seconds = np.arange(frames // 2) * COLUMN_SECONDS + COLUMN_SECONDS / 2
+        instants = first / LABEL_RATE + speed * (seconds - LABEL_LAG) + LABEL_LAG
+        return decibels, _between(targets, instants / COLUMN_SECONDS - 0.5)
 
     def _equalise(self, rng: np.random.Generator, decibels: Decibels) -> Decibels:
         """Microphone response: a smooth random curve of a few decibels."""
@@ -171,3 +175,11 @@ class Augmenter:
 
 def _power(decibels: Decibels) -> Decibels:
     return np.asarray(10 ** (decibels / 10), np.float32)
+
+
+def _between(rows: NDArray[np.floating], places: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Interpolates rows (n, c) linearly at fractional places (m,), clipped to the first and last: (m, c)."""
+    places = np.clip(places, 0, len(rows) - 1.001)
+    whole = places.astype(int)
+    share = (places - whole).astype(np.float32)[:, None]
+    return np.asarray((1 - share) * rows[whole] + share * rows[whole + 1], np.float32)

@@ -1,7 +1,7 @@
-"""Training corpus of the recognizer: audio with phone ids at 100 Hz, one compressed file per recording.
+"""Training corpus of the recognizer: audio, aligned where an aligner is needed, one compressed file per recording.
 
-Reads the project's data folder and folders of extra recordings, aligns new recordings and stores the results in a cache
-folder.
+Reads the project's data folder and folders of extra recordings and stores them in a cache folder. Aligned are the
+recordings from which the teacher learns and those that measure the recognizer; the teacher labels all others.
 """
 
 import csv
@@ -20,6 +20,8 @@ from styletalk_core.lab.recognizer.transcripts import OfflineTranscripts
 
 FREE_SOURCES: Final = ("librispeech", "speechocean762", "GRID", "synthetic")
 """Sources whose licence allows any use."""
+TEACHER_SOURCE: Final = "librispeech"
+"""Source whose recordings teach the teacher: many native speakers, read clearly."""
 FOREIGN_SOURCES: Final = ("Arabic newsreaders",)
 """Skipped sources, in a language that the aligner does not support."""
 EXTRA: Final = "extra"
@@ -48,7 +50,7 @@ class CorpusRecording:
 
 @dataclass(frozen=True, slots=True)
 class CorpusUtterance:
-    """Audio with its phones: samples (n,) int16 at 16 kHz, labels (n // 160,) uint8 at 100 Hz, as aligned."""
+    """Audio: samples (n,) int16 at 16 kHz; labels (n // 160,) uint8 at 100 Hz, as aligned, or empty."""
 
     name: str
     source: str
@@ -109,7 +111,7 @@ def extra_recordings(folder: Path) -> Iterator[CorpusRecording]:
 
 
 def prepare(data: Path, cache: Path, extra: Path | None = None, part: int = 0, parts: int = 1) -> int:
-    """Aligns every recording missing from ``cache`` and returns how many were added.
+    """Stores every recording missing from ``cache``, aligned if needed, and returns how many were added.
 
     Args:
         extra: folder of extra recordings.
@@ -122,10 +124,9 @@ def prepare(data: Path, cache: Path, extra: Path | None = None, part: int = 0, p
         if path.exists():
             continue
         samples = read_audio(recording.path)
-        if recording.text:
-            labels = aligner.align_text(samples, recording.text)
-        else:
-            labels = _align_untranscribed(samples, aligner, transcripts)
+        labels: NDArray[np.uint8] | None = np.zeros(0, np.uint8)
+        if recording.split != "train" or recording.source == TEACHER_SOURCE:
+            labels = _align(samples, recording.text, aligner, transcripts)
         if labels is not None:
             pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
             CorpusUtterance(recording.name, recording.source, recording.speaker, recording.split, pcm, labels).save(
@@ -135,9 +136,12 @@ def prepare(data: Path, cache: Path, extra: Path | None = None, part: int = 0, p
     return added
 
 
-def _align_untranscribed(
-    samples: NDArray[np.float32], aligner: ForcedAligner, transcripts: OfflineTranscripts
+def _align(
+    samples: NDArray[np.float32], text: str, aligner: ForcedAligner, transcripts: OfflineTranscripts
 ) -> NDArray[np.uint8] | None:
+    """Labels of a recording, transcribed first if ``text`` is empty; None if audio and text do not match."""
+    if text:
+        return aligner.align_text(samples, text)
     labels = []
     for part in split_at_pauses(samples):
         aligned = aligner.align_text(part, transcripts.recognize(part))

@@ -22,7 +22,6 @@ from pocketsphinx import get_model_path
 from scipy.signal import resample_poly
 
 from styletalk_core.audio import SPEECH_RATE, read_audio
-from styletalk_core.lab.recognizer.alignment import ForcedAligner
 from styletalk_core.lab.recognizer.corpus import CorpusUtterance
 
 FLITE_VOICES: Final = ("slt", "rms", "awb", "kal16")
@@ -35,8 +34,8 @@ Speak = Callable[[str, float], NDArray[np.float32]]
 
 
 def synthesise(cache: Path, count: int, seed: int = 0) -> int:
-    """Writes ``count`` spoken sentences to ``cache``/synthetic; returns how many could be aligned."""
-    voices, aligner, made = list(_voices()), ForcedAligner(), 0
+    """Writes ``count`` spoken sentences to ``cache``/synthetic; returns how many are new."""
+    voices, made = list(_voices()), 0
     rng = np.random.default_rng(seed)
     for number, text in zip(range(count), sentences(rng), strict=False):
         name, speak = voices[rng.integers(len(voices))]
@@ -45,11 +44,9 @@ def synthesise(cache: Path, count: int, seed: int = 0) -> int:
         if path.exists():
             continue
         samples = speak(text, pace)
-        labels = aligner.align_text(samples, text)
-        if labels is not None:
-            pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
-            CorpusUtterance(f"synthetic/{number:05d}", "synthetic", name, "train", pcm, labels).save(path)
-            made += 1
+        pcm = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
+        CorpusUtterance(f"synthetic/{number:05d}", "synthetic", name, "train", pcm, np.zeros(0, np.uint8)).save(path)
+        made += 1
     return made
 
 

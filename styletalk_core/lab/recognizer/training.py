@@ -29,8 +29,9 @@ from styletalk_core.lab.recognizer.alignment import labels_at
 from styletalk_core.lab.recognizer.augmentation import Augmenter, SpeechBatch, SpeechClip
 from styletalk_core.lab.recognizer.corpus import EXTRA, FREE_SOURCES, CorpusUtterance, prepare, utterances
 from styletalk_core.lab.recognizer.synthesis import synthesise
+from styletalk_core.lab.recognizer.teacher import COLUMN_SECONDS, TeacherLabels
 from styletalk_core.phones import CLOSED_LIPS, FPS, LIP_TO_TEETH, PHONES, SIL_INDEX
-from styletalk_core.recognizer.dimensions import RecognizerConfig
+from styletalk_core.recognizer.dimensions import STACK, RecognizerConfig
 from styletalk_core.recognizer.features import HOP, OVERLAP, FeatureState, extract, log_mel
 from styletalk_core.recognizer.network import RecognizerNetwork, load_network, save_network
 
@@ -48,8 +49,8 @@ COLUMNS: Final = 200
 """Length of an excerpt: 4 s."""
 SETTLING: Final = 10
 """Columns at the start of an excerpt that are excluded from the loss, since they lack context."""
-MARGIN: Final = 25
-"""Silence kept before and after an utterance, frames (250 ms)."""
+MARGIN: Final = 12
+"""Silence kept before and after an utterance, columns (240 ms)."""
 AVERAGED_SHARE: Final = 0.1
 """Time constant of the running average of the weights, as a share of the steps."""
 WEIGHT_DECAY: Final = 0.05
@@ -97,15 +98,16 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError("no CUDA device was found: use --device cpu")
     torch.set_num_threads(1)
     if not args.no_align:
-        log.info("aligned %d new recordings", prepare(args.data, args.cache / "utterances", args.extra))
+        log.info("stored %d new recordings", prepare(args.data, args.cache / "utterances", args.extra))
         log.info("synthesised %d new sentences", synthesise(args.cache / "utterances", args.synthetic))
     material = list(utterances(args.cache / "utterances"))
     free = args.licence == "free"
-    clips = list(_training_clips(one for one in material if not free or one.source in FREE_SOURCES))
-    if not clips:
+    taught = [one for one in material if one.split == "train" and (not free or one.source in FREE_SOURCES)]
+    if not taught:
         raise InputError(f"{args.cache} contains no training data: run once without --no-align")
+    clips = list(_training_clips(taught, TeacherLabels(args.cache, material)))
     held_out = [_dev_clip(one) for one in material if one.split == "test" and one.source == HELD_OUT_SOURCE]
-    hours = sum(len(clip.labels) for clip in clips) / 360_000
+    hours = sum(len(clip.targets) for clip in clips) * COLUMN_SECONDS / 3600
     log.info("%d utterances, %.2f h; %d held out", len(clips), hours, len(held_out))
     extra = sorted({one.source for one in material if _is_extra(one)}) if not free else []
     training = Training(args, Augmenter(clips, SHARES, args.seed), held_out, list(dev_clips(args.data)), extra)
@@ -166,15 +168,14 @@ class Training:
             group["lr"] = self._args.rate * self._rate_share()
         torch.manual_seed(self._args.seed * 1_000_003 + self._step)  # dropout depends only on the step, too
         features = torch.from_numpy(batch.features).to(self._args.device)
-        labels = torch.from_numpy(batch.labels).to(self._args.device)
-        with torch.autocast(self._args.device.split(":")[0], torch.bfloat16):
+        targets = torch.from_numpy(batch.targets).to(self._args.device)
+        with torch.autocast("cuda", torch.bfloat16, enabled=self._args.device.startswith("cuda")):
             logits = self._network(features)
         loss = torch.stack([
             share * functional.cross_entropy(
                 logits[:, SETTLING + delay :, head].float().flatten(0, 1),
-                labels[:, SETTLING + 1 : labels.shape[1] + 1 - delay].flatten(),
+                targets[:, SETTLING + 1 : targets.shape[1] + 1 - delay].flatten(0, 1),
                 weight=self._weight,
-                label_smoothing=0.1,
             )
             for head, (delay, share) in enumerate(zip(self._network.config.delays, self._shares, strict=True))
         ]).sum()  # fmt: skip
@@ -253,7 +254,7 @@ def model_card(figures: dict[str, Any], extra: Sequence[str] = ()) -> dict[str, 
     return {
         "title": "Streaming phoneme recognizer, 41 symbols, 20 ms columns",
         "material": material,
-        "labels": "pocketsphinx forced alignment; words of untranscribed speech by whisper-tiny",
+        "labels": "posteriors of a network on the encoder of whisper-base, trained on aligned LibriSpeech",
         "terms": terms,
         "figures": json.dumps(figures),
     }
@@ -272,17 +273,17 @@ def judge(network: RecognizerNetwork, clips: list[DevClip], delay: int = DEFAULT
     return mean_accuracy(scores, [len(clip.labels) for clip in clips]) if clips else {"strict": 0.0}
 
 
-def _training_clips(material: Iterable[CorpusUtterance]) -> Iterator[SpeechClip]:
+def _training_clips(material: Iterable[CorpusUtterance], labels: TeacherLabels) -> Iterator[SpeechClip]:
+    """Clips of ``material``, labelled by the teacher, without long silence before and after the speech."""
     for utterance in material:
-        if utterance.split != "train":
-            continue
-        samples = np.asarray(np.pad(utterance.samples / 32768, (OVERLAP, 0)), np.float32)
-        decibels = log_mel(samples).astype(np.float16)
-        spoken = np.flatnonzero(utterance.labels != SIL_INDEX)
+        targets = labels.of(utterance)
+        spoken = np.flatnonzero(targets.argmax(axis=1) != SIL_INDEX)
         if len(spoken):
-            part = slice(max(spoken[0] - MARGIN, 0), min(spoken[-1] + MARGIN, len(decibels)))
+            first, end = max(spoken[0] - MARGIN, 0), min(spoken[-1] + MARGIN, len(targets))
+            samples = np.asarray(np.pad(utterance.samples / 32768, (OVERLAP, 0)), np.float32)
+            decibels = log_mel(samples).astype(np.float16)[STACK * first : STACK * end]
             source = EXTRA if _is_extra(utterance) else utterance.source
-            yield SpeechClip(source, decibels[part], utterance.labels[part])
+            yield SpeechClip(source, decibels, targets[first:end])
 
 
 def _is_extra(utterance: CorpusUtterance) -> bool:

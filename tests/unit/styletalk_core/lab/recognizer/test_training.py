@@ -12,7 +12,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.lab.recognizer import augmentation, training
 from styletalk_core.lab.recognizer.augmentation import Augmenter, SpeechClip
 from styletalk_core.lab.recognizer.training import DevClip, Training, run
-from styletalk_core.phones import INDEX, SIL_INDEX
+from styletalk_core.phones import INDEX, PHONES, SIL_INDEX
 from styletalk_core.recognizer.network import load_network
 
 
@@ -40,8 +40,8 @@ def material(monkeypatch: pytest.MonkeyPatch) -> tuple[Augmenter, list[DevClip],
     monkeypatch.setattr(augmentation, "NOISE_CLIPS", 1)
     monkeypatch.setattr(training, "COLUMNS", 60)
     rng = np.random.default_rng(0)
-    labels = np.repeat(rng.choice([SIL_INDEX, INDEX["AA"]], 20), 25).astype(np.uint8)
-    clips = [SpeechClip("GRID", rng.uniform(-80, -20, (500, 80)).astype(np.float16), labels)]
+    targets = np.eye(len(PHONES), dtype=np.float16)[np.repeat(rng.choice([SIL_INDEX, INDEX["AA"]], 20), 12)]
+    clips = [SpeechClip("GRID", rng.uniform(-80, -20, (480, 80)).astype(np.float16), targets)]
     dev = [DevClip(torch.randn(1, 120, 80), np.full(30, SIL_INDEX, np.uint8))]
     return Augmenter(clips, {"GRID": 1.0, "other": 1.0}, 0), dev, dev
 
