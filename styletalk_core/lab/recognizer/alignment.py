@@ -26,6 +26,10 @@ samples. All labels and columns of this project follow the official convention."
 ONSET_LEAD: Final = 3
 """Label frames by which the official labels end a silence before the aligner does, after correcting `LABEL_LAG`."""
 
+ALIGNER_WEIGHT: Final = 1.5
+"""Logarithm by which `realign` prefers the phone of the aligner to others."""
+MIN_POSTERIOR: Final = 1e-6
+
 ENGLISH_READINGS: Final = {"eə": "EH R", "ɪə": "IH R", "ɜ": "ER", "ɒ": "AA", "r": "R", "ʁ": "R", "ø": "ER", "œ": "ER"}
 """Symbols of the `hama` pronunciation network, of English words, that stand for other phones than in `ipa`."""
 
@@ -92,6 +96,42 @@ def to_cmu(symbols: Iterable[str]) -> list[str]:
 def _english(symbol: str) -> list[str]:
     reading = ENGLISH_READINGS.get(symbol)
     return reading.split() if reading else [PHONES[phone] for phone in phones_of_ipa(symbol)]
+
+
+def realign(labels: NDArray[np.uint8], posteriors: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """Moves the borders between aligned phones to where a network hears them; the order of the phones stays.
+
+    Silence may be left out, also where the aligner heard some, and may be added at both ends.
+
+    Args:
+        labels: (T,) phone ids.
+        posteriors: (T, 41) probabilities of a network for the same instants.
+    """
+    changes = np.flatnonzero(np.diff(labels.astype(int), prepend=-1))
+    order = np.array([SIL_INDEX, *labels[changes], SIL_INDEX])
+    scores = np.log(np.maximum(posteriors, MIN_POSTERIOR))
+    scores[np.arange(len(labels)), labels] += ALIGNER_WEIGHT
+    return order[_best_path(scores[:, order], order == SIL_INDEX)].astype(np.uint8)
+
+
+def _best_path(scores: NDArray[np.floating], optional: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """State of each instant (T,) on the best path through all states in order, of scores (T, S); some are optional."""
+    best = np.full(scores.shape[1], -np.inf)
+    best[:2] = scores[0, :2]
+    steps = np.zeros(scores.shape, np.int64)
+    skipping = np.concatenate([[False, False], optional[1:-1]])
+    for instant in range(1, len(scores)):
+        after_one = np.concatenate([[-np.inf], best[:-1]])
+        after_two = np.where(skipping, np.concatenate([[-np.inf, -np.inf], best[:-2]]), -np.inf)
+        choices = np.stack([best, after_one, after_two])
+        steps[instant] = choices.argmax(axis=0)
+        best = choices.max(axis=0) + scores[instant]
+    path = np.empty(len(scores), np.int64)
+    state = len(best) - (1 if best[-1] >= best[-2] else 2)
+    for instant in range(len(scores) - 1, -1, -1):
+        path[instant] = state
+        state -= steps[instant, state]
+    return path
 
 
 def labels_at(labels: NDArray[np.uint8], seconds: NDArray[np.floating]) -> NDArray[np.uint8]:

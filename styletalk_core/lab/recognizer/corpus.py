@@ -26,7 +26,7 @@ FOREIGN_SOURCES: Final = ("Arabic newsreaders",)
 """Skipped sources, in a language that the aligner does not support."""
 EXTRA: Final = "extra"
 """Name prefix of extra recordings."""
-EXTRA_COLUMNS: Final = ("file", "source", "speaker", "licence", "text")
+EXTRA_COLUMNS: Final = ("file", "source", "speaker", "licence")
 
 FRAME: Final = SPEECH_RATE // LABEL_RATE
 """Samples per label."""
@@ -107,7 +107,7 @@ def extra_recordings(folder: Path) -> Iterator[CorpusRecording]:
             raise InputError(f"{manifest} lacks the columns {', '.join(sorted(missing))}")
         for row in rows:
             name, source = f"{EXTRA}/{row['source']}/{row['file']}", f"{row['source']} ({row['licence']})"
-            yield CorpusRecording(name, folder / row["file"], source, row["speaker"], "train", row["text"] or "")
+            yield CorpusRecording(name, folder / row["file"], source, row["speaker"], "train", "")
 
 
 def prepare(data: Path, cache: Path, extra: Path | None = None, part: int = 0, parts: int = 1) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from styletalk_core.errors import InputError
-from styletalk_core.lab.recognizer.alignment import labels_at, to_cmu
+from styletalk_core.lab.recognizer.alignment import labels_at, realign, to_cmu
 from styletalk_core.lab.recognizer.corpus import (
     MAX_PART_SAMPLES,
     CorpusRecording,
@@ -16,7 +16,7 @@ from styletalk_core.lab.recognizer.corpus import (
     split_at_pauses,
     utterances,
 )
-from styletalk_core.phones import INDEX, SIL_INDEX
+from styletalk_core.phones import INDEX, PHONES, SIL_INDEX
 
 
 def test_long_audio_is_cut_where_it_is_quiet_and_nothing_is_lost() -> None:
@@ -61,11 +61,9 @@ def test_a_folder_that_is_no_data_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_extra_recordings_are_for_training_and_carry_their_terms(tmp_path: Path) -> None:
-    columns = "file\tsource\tspeaker\tlicence\ttext\n"
-    (tmp_path / "manifest.tsv").write_text(columns + "a/b.wav\tGame\tone\tfreeware\tgood morning\n")
-    expected = CorpusRecording(
-        "extra/Game/a/b.wav", tmp_path / "a/b.wav", "Game (freeware)", "one", "train", "good morning"
-    )
+    columns = "file\tsource\tspeaker\tlicence\n"
+    (tmp_path / "manifest.tsv").write_text(columns + "a/b.wav\tGame\tone\tfreeware\n")
+    expected = CorpusRecording("extra/Game/a/b.wav", tmp_path / "a/b.wav", "Game (freeware)", "one", "train", "")
     assert list(extra_recordings(tmp_path)) == [expected]
 
 
@@ -73,3 +71,19 @@ def test_a_manifest_of_extra_recordings_without_terms_is_refused(tmp_path: Path)
     (tmp_path / "manifest.tsv").write_text("file\tsource\tspeaker\ttext\n")
     with pytest.raises(InputError, match="lacks the columns licence"):
         list(extra_recordings(tmp_path))
+
+
+def test_borders_move_to_where_the_network_hears_them() -> None:
+    first, second = INDEX["M"], INDEX["AA"]
+    aligned = np.array([SIL_INDEX] * 4 + [first] * 6 + [SIL_INDEX] * 2 + [second] * 8, np.uint8)
+    heard = np.array([SIL_INDEX] * 2 + [first] * 5 + [second] * 11 + [SIL_INDEX] * 2, np.uint8)
+    posteriors = np.full((20, len(PHONES)), 0.001)
+    posteriors[np.arange(20), heard] = 0.96
+    assert realign(aligned, posteriors).tolist() == heard.tolist()
+
+
+def test_realigned_phones_keep_their_order() -> None:
+    aligned = np.repeat([INDEX["P"], INDEX["AA"], INDEX["T"]], 5).astype(np.uint8)
+    posteriors = np.random.default_rng(0).dirichlet(np.ones(len(PHONES)), 15)
+    spoken = [phone for phone in realign(aligned, posteriors) if phone != SIL_INDEX]
+    assert list(dict.fromkeys(spoken)) == [INDEX["P"], INDEX["AA"], INDEX["T"]]
