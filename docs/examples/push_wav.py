@@ -33,12 +33,12 @@ def push(path: str, presenter: str = "news", server: str = "ws://127.0.0.1:8080"
         def send(kind: str, **fields: Any) -> None:
             ws.send(json.dumps({"type": kind, **fields}))
 
-        def wait_for(kind: str) -> dict[str, Any]:
+        def wait_for(kind: str, field: str = "type") -> dict[str, Any]:
             while True:
                 message: dict[str, Any] = json.loads(ws.recv())
                 if message["type"] == "error":
                     raise SystemExit(message["message"])
-                if message["type"] == kind:
+                if message["type"] == kind and field in message:
                     return message
 
         send("presenter.start", name=presenter)
@@ -48,7 +48,7 @@ def push(path: str, presenter: str = "news", server: str = "ws://127.0.0.1:8080"
             while room < PIECE_SECONDS * 1000:
                 room = wait_for("input_audio.buffer")["room_ms"]  # told every second while sound waits
             send("input_audio.append", audio=base64.b64encode(sound[start : start + piece]).decode(), rate=rate)
-            room = wait_for("input_audio.buffer")["room_ms"]
+            room = wait_for("input_audio.buffer", "utterance")["room_ms"]  # the answer to this append
         send("mark", name="the end")
         send("input_audio.commit")
         print(f"heard {wait_for('mark')['played_ms'] / 1000:.2f} s of {path}")

@@ -2,9 +2,13 @@
 
 import asyncio
 import importlib.util
+import json
 import wave
+from collections import deque
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,6 +36,45 @@ def write_wav(path: Path, samples: np.ndarray, rate: int = 48_000, channels: int
 
 def test_the_example_has_at_most_sixty_lines() -> None:
     assert len(EXAMPLE.read_text().splitlines()) <= 60
+
+
+class FullServer:
+    """Has room for two pieces, and tells its state of a moment ago before it answers an append."""
+
+    def __init__(self) -> None:
+        self.room = 500
+        self.answers: deque[dict[str, Any]] = deque()
+        self.appended = 0
+
+    def send(self, text: str) -> None:
+        match json.loads(text)["type"]:
+            case "presenter.start":
+                self.answers.append({"type": "presenter.started", "room_ms": self.room})
+            case "input_audio.append" if self.room < 250:
+                self.answers.append({"type": "error", "message": "The audio buffer is full."})
+            case "input_audio.append":
+                self.answers.append({"type": "input_audio.buffer", "room_ms": self.room})
+                self.room -= 250
+                self.appended += 1
+                self.answers.append({"type": "input_audio.buffer", "room_ms": self.room, "utterance": 1})
+            case "mark":
+                self.answers.append({"type": "mark", "played_ms": 1_500})
+
+    def recv(self) -> str:
+        """The next message; a client that has read all of them waits until something has been played."""
+        if not self.answers:
+            self.room += 250
+            self.answers.append({"type": "input_audio.buffer", "room_ms": self.room})
+        return json.dumps(self.answers.popleft())
+
+
+def test_the_state_from_before_an_append_is_not_taken_for_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, module = FullServer(), example()
+    monkeypatch.setattr(module, "connect", lambda *_, **__: nullcontext(server))
+    module.push(write_wav(tmp_path / "speech.wav", tone(500, 1.5)))
+    assert server.appended == 6
 
 
 async def test_a_viewer_receives_the_file_and_the_client_its_length(
