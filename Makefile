@@ -8,7 +8,7 @@ BEGUN  := $(VENV)/.begun
 CHROMIUM := $(or $(shell command -v chromium),$(shell command -v chromium-browser),$(shell command -v google-chrome))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system-libraries serve test test-without-browser test-without-lab test-in-browser lint lint-python lint-javascript coverage bench fuzz soak chromium clean
+.PHONY: help setup system-libraries serve test test-without-browser test-without-lab test-in-browser lint lint-python lint-javascript coverage bench fuzz soak soak-live chromium clean
 
 help:
 	@echo "make serve     install what is missing and start the server on 127.0.0.1:8080"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench     speed, latency, capacity and quality into docs/bench/ and docs/results.md"
 	@echo "make fuzz      100,000 malformed offers, messages and files, about 20 minutes"
 	@echo "make soak      eight hours of a call in virtual time, about 30 minutes"
+	@echo "make soak-live an hour of a server with a caller, a presenter and viewers who come and go"
 
 setup: $(STAMP)
 
@@ -105,6 +106,9 @@ fuzz: setup
 
 soak: setup
 	cd tests && ../$(BIN)/python -m long_call --hours 8
+
+soak-live: setup
+	cd tests && ../$(BIN)/python -m live_soak --minutes 60
 
 clean:
 	rm -rf $(VENV) node_modules build *.egg-info

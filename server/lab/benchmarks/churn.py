@@ -53,10 +53,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError("--cycles and --together must be at least 1.")
     with live_server(size=args.size, max_sessions=args.together) as server:
         _visit(server, WARM_UP_CYCLES, args.together)
-        before, began = _belongings(server), time.monotonic()
+        before, began = belongings(server), time.monotonic()
         _visit(server, args.cycles, args.together)
         took = time.monotonic() - began
-        after = _belongings(server)
+        after = belongings(server)
     result = {
         "cycles": args.cycles,
         "seconds_per_cycle": round(took / args.cycles * args.together, 3),
@@ -89,7 +89,8 @@ def _visit(server: LiveServer, cycles: int, together: int) -> None:
     time.sleep(1)
 
 
-def _belongings(server: LiveServer) -> Belongings:
+def belongings(server: LiveServer) -> Belongings:
+    """Reads what the server holds now."""
     return Belongings(
         memory_mb(),
         server.read(lambda: len(asyncio.all_tasks())),

@@ -24,7 +24,7 @@ from server.priority import raise_priority
 from server.service import Service
 
 T = TypeVar("T")
-WARM_UP_SECONDS = 120
+WARM_UP_SECONDS = 300
 
 
 @dataclass(frozen=True, slots=True)

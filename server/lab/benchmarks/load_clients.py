@@ -9,8 +9,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from multiprocessing.synchronize import Event
-from typing import Any
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -22,9 +23,6 @@ from server.lab.benchmarks.browser import bursts
 from server.webrtc.aiortc_patches import tap_packets
 from streaming.clock import monotonic
 from streaming.units import PACKET_TICKS, TICK_RATE
-
-MAX_AUDIO_PAYLOAD_BYTES = 400
-"""Longer payloads are video."""
 
 
 class LoopedTrack(MediaStreamTrack):
@@ -59,7 +57,7 @@ def _request(method: str, address: str, body: bytes | None = None) -> tuple[str,
 
 
 class LoadClient:
-    """A connected client: the peer, the URL of its resource, and whether a video frame has arrived."""
+    """A connected client: the peer, the URL of its resource, and whether a video packet has arrived."""
 
     def __init__(self, peer: RTCPeerConnection) -> None:
         self.peer = peer
@@ -67,8 +65,14 @@ class LoadClient:
         self.seen = asyncio.Event()
 
     @classmethod
-    async def begin(cls, address: str, presenter: str = "") -> "LoadClient":
+    async def begin(
+        cls, address: str, presenter: str = "", session: str = "", microphone: NDArray[np.int16] | None = None
+    ) -> Self:
         """Connects to the server at ``address`` and speaks, or only watches ``presenter``.
+
+        Args:
+            session: id of the control channel that the call belongs to, if there is one.
+            microphone: (n,) speech at 48 kHz that is looped; by default bursts.
 
         Raises:
             urllib.error.HTTPError: the server rejects the request.
@@ -78,13 +82,13 @@ class LoadClient:
         if presenter:
             peer.addTransceiver("audio", "recvonly")
         else:
-            peer.addTransceiver(LoopedTrack(bursts(20)), "sendrecv")
+            peer.addTransceiver(LoopedTrack(bursts(20) if microphone is None else microphone), "sendrecv")
         peer.addTransceiver("video", "recvonly")
-        for receiver in peer.getReceivers():
-            tap_packets(receiver, begun._received)
+        for transceiver in peer.getTransceivers():
+            tap_packets(transceiver.receiver, partial(begun.receive, transceiver.kind))
         await peer.setLocalDescription(await peer.createOffer())
         try:
-            path = f"whep/{presenter}" if presenter else "whip"
+            path = f"whep/{presenter}" if presenter else f"whip?session={session}" if session else "whip"
             location, answer = await asyncio.to_thread(
                 _request, "POST", address + path, peer.localDescription.sdp.encode()
             )
@@ -95,8 +99,9 @@ class LoadClient:
         await peer.setRemoteDescription(RTCSessionDescription(answer, "answer"))
         return begun
 
-    def _received(self, packet: RtpPacket, payload: bytes) -> None:
-        if len(payload) > MAX_AUDIO_PAYLOAD_BYTES:
+    def receive(self, kind: str, packet: RtpPacket, payload: bytes) -> None:
+        """Takes a packet of the track of this kind."""
+        if kind == "video":
             self.seen.set()
 
     async def delete(self) -> None:

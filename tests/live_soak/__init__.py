@@ -1,0 +1,1 @@
+"""A server and its clients for an hour of real time."""

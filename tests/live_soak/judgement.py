@@ -1,0 +1,139 @@
+"""The figures of a whole soak, and which of them are beyond their limits. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from live_soak.clients import PresenterCounts, ViewerCounts
+from live_soak.server import ServerPart
+from live_soak.streams import TrackPair
+from server.lab.benchmarks.churn import Belongings
+
+MAX_DRIFT_MS = 20.0
+"""Between picture and sound, and of the microphone's buffer; half a frame is 17 ms."""
+MAX_GROWTH_MB = 20.0
+MAX_LATE_SHARE = 0.01
+MAX_OWN_BLOCK_MS = 20.0
+MAX_LOST_SHARE = 0.001
+MAX_OTHERS_SHARE = 0.2
+SETTLED_PARTS = 3
+"""Caches fill in the parts before."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoakPart:
+    """A part of the soak, as the server and the clients that stay see it; ``pairs`` by client."""
+
+    server: ServerPart
+    pairs: dict[str, TrackPair]
+
+
+@dataclass(frozen=True, slots=True)
+class SoakResult:
+    """The figures of the whole soak.
+
+    Attributes:
+        av_drift_ms: change of picture minus sound on arrival from the first third of the time to the last, by client.
+        report_drift_ms: the same by the sender reports, from which a player aligns lips.
+        microphone_drift_ms: the same change of the age of the caller's newest audio.
+        late_share, fps: by session.
+        growth_mb: memory after the last part less after the parts in which caches fill.
+        left: resources that the server holds in excess of before the first client, after the last has left.
+        lost_share: packets that never arrived.
+        max_gap_s: longest time without a new frame, by client.
+    """
+
+    minutes: float
+    av_drift_ms: dict[str, float]
+    report_drift_ms: dict[str, float]
+    microphone_drift_ms: float
+    late_share: dict[str, float]
+    fps: dict[str, float]
+    slips: int
+    growth_mb: float
+    memory_mb: float
+    left: dict[str, int]
+    lost_share: float
+    max_gap_s: dict[str, float]
+    loop_own_max_ms: float
+    loop_block_max_ms: float
+    loop_block_p99_ms: float
+    presenter: PresenterCounts
+    viewers: ViewerCounts
+
+
+def result_of(
+    seconds: float,
+    parts: Sequence[SoakPart],
+    holdings: tuple[Belongings, Belongings],
+    presenter: PresenterCounts,
+    viewers: ViewerCounts,
+) -> SoakResult:
+    """Put the parts together; ``holdings`` are what the server held before the first client and after the last."""
+    first, last = parts[0], parts[-1]
+    settled = parts[min(SETTLED_PARTS, len(parts)) - 1]
+    before, after = holdings
+    names = first.server.sessions
+    fresh = {n: last.server.sessions[n].fresh - first.server.sessions[n].fresh for n in names}
+    late = {n: last.server.sessions[n].late - first.server.sessions[n].late for n in names}
+    between = seconds * (len(parts) - 1) / len(parts)
+    packets = sum(pair.packets for pair in last.pairs.values())
+    return SoakResult(
+        minutes=round(seconds / 60, 2),
+        av_drift_ms={n: _drift([part.pairs[n].arrival_skew_ms for part in parts]) for n in first.pairs},
+        report_drift_ms={n: _drift([part.pairs[n].report_skew_ms for part in parts]) for n in first.pairs},
+        microphone_drift_ms=_drift([part.server.microphone_lag_ms for part in parts]),
+        late_share={n: round(late[n] / max(1, fresh[n] + late[n]), 5) for n in names},
+        fps={n: round((fresh[n]) / max(1e-9, between), 2) for n in names},
+        slips=sum(counts.slips for counts in last.server.sessions.values()),
+        growth_mb=round(last.server.holds.memory_mb - settled.server.holds.memory_mb, 1),
+        memory_mb=last.server.holds.memory_mb,
+        left={
+            "tasks": after.tasks - before.tasks,
+            "threads": after.threads - before.threads,
+            "descriptors": after.descriptors - before.descriptors,
+            "slots": before.free_slots - after.free_slots,
+        },
+        lost_share=round(sum(pair.lost for pair in last.pairs.values()) / max(1, packets), 6),
+        max_gap_s={name: round(max(part.pairs[name].max_gap_s for part in parts), 3) for name in first.pairs},
+        loop_own_max_ms=max(part.server.loop["loop_own_max_ms"] for part in parts),
+        loop_block_max_ms=max(part.server.loop["loop_block_max_ms"] for part in parts),
+        loop_block_p99_ms=max(part.server.loop["loop_block_p99_ms"] for part in parts),
+        presenter=presenter,
+        viewers=viewers,
+    )
+
+
+def _drift(values: Sequence[float]) -> float:
+    """The median of the last third less that of the first; single parts under load say little."""
+    third = max(1, len(values) // 3)
+    return round(median(values[-third:]) - median(values[:third]), 2)
+
+
+def complaints(result: SoakResult, others_share: float) -> list[str]:
+    """Return a few words for each figure beyond its limit.
+
+    Where other programs took more than `MAX_OTHERS_SHARE` of the machine, late frames, lost packets and blocks (the
+    loop waits for the interpreter lock of a thread that waits for a processor) are not judged.
+    """
+    found = [
+        *_above(result.av_drift_ms, MAX_DRIFT_MS, "ms drift of picture against sound"),
+        *_above(result.report_drift_ms, MAX_DRIFT_MS, "ms drift in the sender reports"),
+        *_above({"caller": result.microphone_drift_ms}, MAX_DRIFT_MS, "ms drift of the microphone"),
+        *_above({"server": result.growth_mb}, MAX_GROWTH_MB, "MB of growth"),
+    ]
+    if others_share <= MAX_OTHERS_SHARE:
+        found += _above(result.late_share, MAX_LATE_SHARE, "of the frames late")
+        found += _above({"server": result.loop_own_max_ms}, MAX_OWN_BLOCK_MS, "ms of one block of the event loop")
+        found += _above({"clients": result.lost_share}, MAX_LOST_SHARE, "of the packets lost")
+    found += [f"{count} {name} left" for name, count in result.left.items() if count > 0]
+    found += [*result.presenter.errors, *result.viewers.failures]
+    return found
+
+
+def _above(values: Mapping[str, float], limit: float, words: str) -> list[str]:
+    return [
+        f"{name}: {value:g} {words} (limit {limit:g})"
+        for name, value in values.items()
+        if not abs(value) <= limit  # not a number is no proof
+    ]
