@@ -8,6 +8,7 @@ from live_soak.clients import PresenterCounts, ViewerCounts
 from live_soak.server import ServerPart
 from live_soak.streams import TrackPair
 from server.lab.benchmarks.churn import Belongings
+from server.lab.benchmarks.machine import LOADED_SHARE
 
 MAX_DRIFT_MS = 20.0
 """Between picture and sound, and of the microphone's buffer; half a frame is 17 ms."""
@@ -15,7 +16,6 @@ MAX_GROWTH_MB = 20.0
 MAX_LATE_SHARE = 0.01
 MAX_OWN_BLOCK_MS = 20.0
 MAX_LOST_SHARE = 0.001
-MAX_OTHERS_SHARE = 0.2
 SETTLED_PARTS = 3
 """Caches fill in the parts before."""
 
@@ -113,7 +113,7 @@ def _drift(values: Sequence[float]) -> float:
 def complaints(result: SoakResult, others_share: float) -> list[str]:
     """Return a few words for each figure beyond its limit.
 
-    Where other programs took more than `MAX_OTHERS_SHARE` of the machine, late frames, lost packets and blocks (the
+    Where other programs took more than `LOADED_SHARE` of the machine, late frames, lost packets and blocks (the
     loop waits for the interpreter lock of a thread that waits for a processor) are not judged.
     """
     found = [
@@ -122,7 +122,7 @@ def complaints(result: SoakResult, others_share: float) -> list[str]:
         *_above({"caller": result.microphone_drift_ms}, MAX_DRIFT_MS, "ms drift of the microphone"),
         *_above({"server": result.growth_mb}, MAX_GROWTH_MB, "MB of growth"),
     ]
-    if others_share <= MAX_OTHERS_SHARE:
+    if others_share <= LOADED_SHARE:
         found += _above(result.late_share, MAX_LATE_SHARE, "of the frames late")
         found += _above({"server": result.loop_own_max_ms}, MAX_OWN_BLOCK_MS, "ms of one block of the event loop")
         found += _above({"clients": result.lost_share}, MAX_LOST_SHARE, "of the packets lost")

@@ -10,7 +10,7 @@ import os
 import platform
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -28,6 +28,8 @@ FEATURES: Final = ("sse4_1", "avx", "avx2", "fma", "f16c", "avx512f", "avx512bw"
 """Instruction sets that affect the speed, as Linux names them."""
 VECTORS: Final = {"avx512f": "AVX-512", "avx2": "AVX2", "avx": "AVX", "asimd": "NEON"}
 """Vector instruction set by feature, the widest first."""
+LOADED_SHARE: Final = 0.1
+"""Times measured while other programs took more of the machine are marked."""
 SIZE: Final = 512
 CHANNELS: Final = 4
 WARM_UP: Final = 3
@@ -113,6 +115,11 @@ def measured_with_machine(run: Callable[[Any], dict[str, Any]]) -> Callable[[Any
         return result | told
 
     return measured
+
+
+def others_share(figures: Mapping[str, Any]) -> float:
+    """Return the share of the machine that other programs took during a benchmark; 0 if it is not stored."""
+    return float(figures.get("load", {}).get("other_programs", 0.0))
 
 
 def processor_name() -> str:

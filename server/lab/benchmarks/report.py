@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from server.lab.benchmarks.machine import LOADED_SHARE, others_share
 from server.lab.benchmarks.quality import SENTENCES, STUDIO, UNSEEN
-from server.lab.benchmarks.run_all import RUNS
+from server.lab.benchmarks.run_all import RUNS, UNTIMED
 from styletalk_core.errors import InputError
 from styletalk_core.lab.documents.markdown_page import table
 from styletalk_core.lab.evaluation.articulators import ARTICULATORS
 
 PAPER: Final = "paper.json"
 """File with the results of the paper, next to the files of the machines."""
-UNTIMED: Final = ("quality", "recognizer-accuracy", "languages")
-"""Benchmarks without times, which may run on a busy machine."""
 _NONE: Final = "–"
 
 Figures = Mapping[str, Any]
@@ -203,7 +202,7 @@ class Machine:
             return {}
         references = {key: min(entry["reference"][key] for entry in told) for key in told[0]["reference"]}
         machine: dict[str, Any] = told[0]["machine"]
-        worst = max(entry["load"]["other_programs"] for entry in told)
+        worst = max(map(others_share, told))
         return machine | references | {"features": ", ".join(machine["features"]), "other_programs": worst}
 
     @property
@@ -215,6 +214,11 @@ class Machine:
     def dates(self) -> list[str]:
         """Dates of the results, in order."""
         return sorted({str(entry["date"]) for entry in self.entries.values() if "date" in entry})
+
+    def under_load(self, benchmarks: Sequence[str]) -> list[str]:
+        """Those benchmarks of times during which other programs took more than `LOADED_SHARE`, and how much."""
+        shares = {name: others_share(self.entries.get(name, {})) for name in benchmarks if name not in UNTIMED}
+        return [f"`{name}` ({share:.0%})" for name, share in shares.items() if share > LOADED_SHARE]
 
     def taken(self, benchmark: str) -> str:
         """Commit and date of the results."""
@@ -247,11 +251,22 @@ def figures(machines: Sequence[Machine], rows: Sequence[Row]) -> str:
     if not benchmarks:
         return text
     text += f"\n{', '.join(f'`{command(name)}`' for name in benchmarks)}; {_origins(machines, benchmarks)}.\n"
+    text += under_load(machines, benchmarks)
     for machine in machines:
         for name in benchmarks:
             if "failed" in machine.entries.get(name, {}):
                 text += f"\n`{name}` failed on {machine.name}: {machine.entries[name]['failed']}\n"
     return text
+
+
+def under_load(machines: Sequence[Machine], benchmarks: Sequence[str]) -> str:
+    """A line per machine with the benchmarks that were taken beside other programs; empty if there is none."""
+    lines = {machine.name: ", ".join(machine.under_load(benchmarks)) for machine in machines}
+    return "".join(
+        f"\nMeasured on {name} while other programs took part of the machine: {found}.\n"
+        for name, found in lines.items()
+        if found
+    )
 
 
 def _cells(machines: Sequence[Machine], row: Row) -> list[str]:
@@ -269,11 +284,12 @@ def command(benchmark: str) -> str:
 
 
 def overview(machines: Sequence[Machine]) -> str:
-    """The table of the README: results on each machine, their dates, and the command that measures them."""
+    """The table of the README: results on each machine, their dates and load, and the command that measures them."""
     rows = [[row.label, *_cells(machines, row), f"`{command(row.benchmark)}`"] for row in README]
     dates = ["measured on", *(_period(machine.dates) for machine in machines), ""]
     head = ["", *(machine.name for machine in machines), "measured by"]
-    return table(head, [dates, *(row for row in rows if set(row[1:-1]) != {_NONE})])
+    told = table(head, [dates, *(row for row in rows if set(row[1:-1]) != {_NONE})])
+    return told + under_load(machines, list(dict.fromkeys(row.benchmark for row in README)))
 
 
 def _period(dates: Sequence[str]) -> str:

@@ -117,6 +117,16 @@ def test_the_load_during_a_benchmark_without_times_does_not_matter(bench: Path) 
     assert "| CPU load from other programs, maximum | 10% |" in write(bench)[0]
 
 
+def test_what_was_measured_beside_other_programs_is_named_with_their_share(bench: Path) -> None:
+    busy, quiet = on("A", 2.0, 0.3), on("A", 2.0, 0.05)
+    store(bench, "fast", decoder=DECODER | busy, latency=TAKEN | quiet, quality=QUALITY | on("A", 2.0, 0.9))
+    words = "Measured on FAST, 2 cores while other programs took part of the machine: `decoder` (30%)."
+    page, readme = write(bench)
+    assert words in page and words in readme
+    store(bench, "fast", decoder=DECODER | quiet)
+    assert not any("while other programs" in text for text in write(bench))
+
+
 def on(processor: str, blas_ms: float, load: float) -> dict[str, Any]:
     """The machine report of a benchmark."""
     return {
