@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from live_soak.clients import PRESENTER, PUSHED_RATE, Caller, Presenter, TimedClient, ViewerCounts, visit
+from live_soak.clients import PUSHED_RATE, Presenter, StayingClient, ViewerCounts, visit
 from live_soak.judgement import SoakPart, SoakResult, complaints, result_of
 from live_soak.server import server_process
-from live_soak.streams import TrackPair
 from server.lab.benchmarks.machine import measured_with_machine
 from streaming.units import TICK_RATE
 from styletalk_core.audio import read_audio
@@ -36,34 +35,32 @@ async def soak(seconds: float, settings: dict[str, Any], quiet: bool = False) ->
     samples = read_audio(SPEECH, TICK_RATE)
     microphone = (samples * 32_767).astype(np.int16)
     speech = (read_audio(SPEECH, PUSHED_RATE) * 32_767).astype("<i2").tobytes()
-    caller, presenter, viewers = Caller(), Presenter(), ViewerCounts()
+    caller, viewer, presenter, viewers = StayingClient(), StayingClient(), Presenter(), ViewerCounts()
     async with server_process(max_sessions=SLOTS, **settings) as server:
         before = await server.holds()
         async with asyncio.TaskGroup() as group:
             clients = [
-                group.create_task(caller.run(server.address, microphone), name="caller"),
+                group.create_task(caller.talk(server.address, microphone), name="caller"),
                 group.create_task(presenter.run(server.address, speech), name="presenter"),
             ]
             await presenter.started.wait()
-            steady = await TimedClient.begin(server.address, presenter=PRESENTER)
+            clients.append(group.create_task(viewer.watch(server.address), name="viewer who stays"))
             clients += [
                 group.create_task(visit(server.address, seed, viewers), name=f"viewer {seed}")
                 for seed in range(PASSING_VIEWERS)
             ]
             await asyncio.sleep(SETTLE_SECONDS)  # the first frames warm caches
-            assert caller.peer is not None
-            staying = {"caller": caller.peer.streams, "viewer": steady.streams}
-            for streams in staying.values():
-                TrackPair.taken(streams)
+            staying = {"caller": caller, "viewer": viewer}
+            for client in staying.values():
+                client.pair()
             parts = []
             for _ in range(PARTS):
                 told = await server.part(seconds / PARTS)
-                parts.append(SoakPart(told, {name: TrackPair.taken(streams) for name, streams in staying.items()}))
+                parts.append(SoakPart(told, {name: client.pair() for name, client in staying.items()}))
                 if not quiet:
                     print(json.dumps(asdict(parts[-1])), flush=True)
-            for client in clients:
-                client.cancel()
-        await steady.peer.close()
+            for task in clients:
+                task.cancel()
         await asyncio.sleep(LEAVE_SECONDS)  # nothing tells when the server has let go of a peer that fell silent
         after = await server.holds()
     return result_of(seconds, parts, (before, after), presenter.counts, viewers)

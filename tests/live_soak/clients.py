@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle
 from typing import Any, Self
+from urllib.error import HTTPError
 
 import numpy as np
 from aiortc import RTCPeerConnection, RTCRtpReceiver
@@ -17,8 +18,9 @@ from aiortc.rtp import RtcpPacket, RtpPacket
 from live_server import Control
 from numpy.typing import NDArray
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
-from live_soak.streams import CLOCK_RATES, ReceivedStream
+from live_soak.streams import CLOCK_RATES, ReceivedStream, TrackPair
 from server.lab.benchmarks.load_clients import LoadClient
 
 PRESENTER = "soak"
@@ -29,6 +31,7 @@ PIECE_MS = 250
 CHANGE_SECONDS, INTERRUPTION_SECONDS = 45.0, 100.0
 STAY_SECONDS = (20.0, 60.0)
 ABSENCE_SECONDS = (1.0, 5.0)
+AGAIN_SECONDS = 1.0
 FIRST_FRAME_SECONDS = 20
 
 
@@ -68,6 +71,7 @@ def _tap_reports(receiver: RTCRtpReceiver, take: Callable[[RtcpPacket], None]) -
 class PresenterCounts:
     """What the presenter's program was told."""
 
+    presentations: int = 0
     utterances: int = 0
     marks: int = 0
     interruptions: int = 0
@@ -87,26 +91,66 @@ class ViewerCounts:
     lost: int = 0
 
 
-class Caller:
-    """A person who talks without end and changes the style."""
+class StayingClient:
+    """A client that stays: it calls again whenever its call or its control channel has been cut.
+
+    Attributes:
+        peer: the newest call.
+        calls: how many there were.
+    """
 
     def __init__(self) -> None:
         self.peer: TimedClient | None = None
+        self.calls = 0
 
-    async def run(self, address: str, microphone: NDArray[np.int16]) -> None:
-        """Calls and talks until cancelled."""
-        async with connect(f"{address.replace('http', 'ws', 1)}ws") as socket:
-            control = Control(socket)
-            session = (await control.expect("session.created"))["session"]
-            self.peer = await TimedClient.begin(address, session=session, microphone=microphone)
-            try:
-                for style in cycle(STYLES):
-                    with suppress(TimeoutError):
-                        raise ConnectionError((await control.expect("error", seconds=CHANGE_SECONDS))["message"])
-                    await control.send("style.set", style=style, fade_ms=500)
-                    control.skipped.clear()
-            finally:
-                await self.peer.peer.close()
+    def pair(self) -> TrackPair:
+        """Reads the streams of the newest call and begins another part."""
+        assert self.peer is not None
+        return TrackPair.taken(self.peer.streams, self.calls)
+
+    async def call(self, address: str, **options: Any) -> None:
+        """Calls, and returns when the call has ended."""
+        peer = await TimedClient.begin(address, **options)
+        self.peer, self.calls, ended = peer, self.calls + 1, asyncio.Event()
+
+        def changed() -> None:
+            if peer.peer.connectionState in ("closed", "failed"):
+                ended.set()
+
+        peer.peer.on("connectionstatechange", changed)
+        try:
+            await ended.wait()
+        finally:
+            await peer.peer.close()
+
+    async def watch(self, address: str) -> None:
+        """Watches the presenter until cancelled."""
+        while True:
+            with suppress(HTTPError):  # the presenter is not there
+                await self.call(address, presenter=PRESENTER)
+            await asyncio.sleep(AGAIN_SECONDS)  # before the next try
+
+    async def talk(self, address: str, microphone: NDArray[np.int16]) -> None:
+        """Talks without end and changes the style, until cancelled."""
+        while True:
+            with suppress(ConnectionClosed, HTTPError):
+                async with connect(f"{address.replace('http', 'ws', 1)}ws") as socket:
+                    control = Control(socket)
+                    session = (await control.expect("session.created"))["session"]
+                    changing = asyncio.create_task(_change_styles(control), name="changing styles")
+                    try:
+                        await self.call(address, session=session, microphone=microphone)
+                    finally:
+                        changing.cancel()
+            await asyncio.sleep(AGAIN_SECONDS)  # before the next try
+
+
+async def _change_styles(control: Control) -> None:
+    for style in cycle(STYLES):
+        with suppress(TimeoutError):
+            raise ConnectionError((await control.expect("error", seconds=CHANGE_SECONDS))["message"])
+        await control.send("style.set", style=style, fade_ms=500)
+        control.skipped.clear()
 
 
 class Presenter:
@@ -119,12 +163,19 @@ class Presenter:
 
     async def run(self, address: str, speech: bytes) -> None:
         """Presents ``speech``, 16-bit mono at `PUSHED_RATE`, until cancelled."""
+        while True:
+            with suppress(ConnectionClosed):
+                await self._present(address, speech)
+            await asyncio.sleep(AGAIN_SECONDS)  # before the next try
+
+    async def _present(self, address: str, speech: bytes) -> None:
         async with connect(f"{address.replace('http', 'ws', 1)}ws") as socket:
             control = Control(socket)
             await control.expect("session.created")
             await control.send("presenter.start", name=PRESENTER)
-            self._room = (await control.expect("presenter.started"))["room_ms"]
+            whole = self._room = (await control.expect("presenter.started"))["room_ms"]
             self.started.set()
+            self.counts.presentations += 1
             interrupted, styles = asyncio.get_running_loop().time(), cycle(STYLES)
             while True:
                 for start in range(0, len(speech), PIECE_BYTES):
@@ -137,6 +188,7 @@ class Presenter:
                     interrupted = asyncio.get_running_loop().time()
                     await control.send("avatar.interrupt")
                     await self._expect(control, "avatar.interrupted")
+                    self._room = whole
                     self.counts.interruptions += 1
 
     async def _push(self, control: Control, piece: bytes) -> None:
@@ -163,7 +215,12 @@ async def visit(address: str, seed: int, counts: ViewerCounts) -> None:
     chance, loop = random.Random(seed), asyncio.get_running_loop()
     while True:
         began = loop.time()
-        viewer = await TimedClient.begin(address, presenter=PRESENTER)
+        try:
+            viewer = await TimedClient.begin(address, presenter=PRESENTER)
+        except HTTPError as refusal:
+            counts.failures.append(f"viewer {counts.joined + 1} was refused with {refusal.code}")
+            await asyncio.sleep(AGAIN_SECONDS)  # before the next try
+            continue
         counts.joined += 1
         try:
             async with asyncio.timeout(FIRST_FRAME_SECONDS):
@@ -171,7 +228,8 @@ async def visit(address: str, seed: int, counts: ViewerCounts) -> None:
             counts.max_first_frame_s = max(counts.max_first_frame_s, loop.time() - began)
             await asyncio.sleep(chance.uniform(*STAY_SECONDS))  # a viewer stays
             if counts.left % 2:
-                await viewer.delete()
+                with suppress(HTTPError):  # the presentation has ended
+                    await viewer.delete()
         except TimeoutError:
             counts.failures.append(f"viewer {counts.joined} saw no frame within {FIRST_FRAME_SECONDS} s")
         finally:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from live_soak.clients import PresenterCounts, ViewerCounts
@@ -33,12 +34,13 @@ class SoakResult:
     """The figures of the whole soak.
 
     Attributes:
-        av_drift_ms: change of picture minus sound on arrival from the first third of the time to the last, by client.
-        report_drift_ms: the same by the sender reports, from which a player aligns lips.
+        av_drift_ms: change of picture after sound on arrival from the first third of the time to the last, by client.
+        report_drift_ms: the same within the last call by the sender reports, from which a player aligns lips.
         microphone_drift_ms: the same change of the age of the caller's newest audio.
         late_share, fps: by session.
         growth_mb: memory after the last part less after the parts in which caches fill.
         left: resources that the server holds in excess of before the first client, after the last has left.
+        calls: number of calls of each client that should need one.
         lost_share: packets that never arrived.
         max_gap_s: longest time without a new frame, by client.
     """
@@ -50,6 +52,7 @@ class SoakResult:
     late_share: dict[str, float]
     fps: dict[str, float]
     slips: int
+    calls: dict[str, int]
     growth_mb: float
     memory_mb: float
     left: dict[str, int]
@@ -73,19 +76,17 @@ def result_of(
     first, last = parts[0], parts[-1]
     settled = parts[min(SETTLED_PARTS, len(parts)) - 1]
     before, after = holdings
-    names = first.server.sessions
-    fresh = {n: last.server.sessions[n].fresh - first.server.sessions[n].fresh for n in names}
-    late = {n: last.server.sessions[n].late - first.server.sessions[n].late for n in names}
-    between = seconds * (len(parts) - 1) / len(parts)
+    fresh, late = _grown(parts, "fresh"), _grown(parts, "late")
     packets = sum(pair.packets for pair in last.pairs.values())
     return SoakResult(
         minutes=round(seconds / 60, 2),
-        av_drift_ms={n: _drift([part.pairs[n].arrival_skew_ms for part in parts]) for n in first.pairs},
-        report_drift_ms={n: _drift([part.pairs[n].report_skew_ms for part in parts]) for n in first.pairs},
+        av_drift_ms={n: _drift([part.pairs[n].skew_ms for part in parts]) for n in first.pairs},
+        report_drift_ms={n: _report_drift([part.pairs[n] for part in parts]) for n in first.pairs},
         microphone_drift_ms=_drift([part.server.microphone_lag_ms for part in parts]),
-        late_share={n: round(late[n] / max(1, fresh[n] + late[n]), 5) for n in names},
-        fps={n: round((fresh[n]) / max(1e-9, between), 2) for n in names},
-        slips=sum(counts.slips for counts in last.server.sessions.values()),
+        late_share={name: round(late[name] / max(1, fresh[name] + late[name]), 5) for name in fresh},
+        fps={name: round(count / seconds * len(parts) / max(1, len(parts) - 1), 2) for name, count in fresh.items()},
+        slips=sum(_grown(parts, "slips").values()),
+        calls={name: pair.call for name, pair in last.pairs.items()},
         growth_mb=round(last.server.holds.memory_mb - settled.server.holds.memory_mb, 1),
         memory_mb=last.server.holds.memory_mb,
         left={
@@ -104,17 +105,30 @@ def result_of(
     )
 
 
+def _grown(parts: Sequence[SoakPart], figure: str) -> dict[str, int]:
+    """Growth of a counter from the first part to the last, by session; a new session begins at zero."""
+    names = sorted({name for part in parts for name in part.server.sessions})
+    told = {name: [part.server.sessions[name] for part in parts if name in part.server.sessions] for name in names}
+    values = {name: [getattr(counts, figure) for counts in found] for name, found in told.items()}
+    return {name: sum(b - a if b >= a else b for a, b in pairwise(found)) for name, found in values.items()}
+
+
 def _drift(values: Sequence[float]) -> float:
     """The median of the last third less that of the first; single parts under load say little."""
-    third = max(1, len(values) // 3)
-    return round(median(values[-third:]) - median(values[:third]), 2)
+    known = [value for value in values if value == value]
+    third = max(1, len(known) // 3)
+    return round(median(known[-third:]) - median(known[:third]), 2) if len(known) > 1 else float("nan")
+
+
+def _report_drift(pairs: Sequence[TrackPair]) -> float:
+    return _drift([pair.report_skew_ms for pair in pairs if pair.call == pairs[-1].call])
 
 
 def complaints(result: SoakResult, others_share: float) -> list[str]:
     """Return a few words for each figure beyond its limit.
 
-    Where other programs took more than `LOADED_SHARE` of the machine, late frames, lost packets and blocks (the
-    loop waits for the interpreter lock of a thread that waits for a processor) are not judged.
+    Where other programs took more than `LOADED_SHARE` of the machine, late frames, lost packets, calls that were cut
+    and blocks (the loop waits for the interpreter lock of a thread that waits for a processor) are not judged.
     """
     found = [
         *_above(result.av_drift_ms, MAX_DRIFT_MS, "ms drift of picture against sound"),
@@ -123,6 +137,7 @@ def complaints(result: SoakResult, others_share: float) -> list[str]:
         *_above({"server": result.growth_mb}, MAX_GROWTH_MB, "MB of growth"),
     ]
     if others_share <= LOADED_SHARE:
+        found += [f"{name}: {count} calls instead of one" for name, count in result.calls.items() if count > 1]
         found += _above(result.late_share, MAX_LATE_SHARE, "of the frames late")
         found += _above({"server": result.loop_own_max_ms}, MAX_OWN_BLOCK_MS, "ms of one block of the event loop")
         found += _above({"clients": result.lost_share}, MAX_LOST_SHARE, "of the packets lost")

@@ -1,6 +1,6 @@
 """Times of a received stream: when its packets arrive, and what its sender reports say.
 
-Pure. RTP times start at random, so only their changes between the parts of a call say something.
+Pure. RTP times start at random; the sender reports relate those of sound and picture.
 """
 
 from collections.abc import Mapping
@@ -81,25 +81,30 @@ class TrackPair:
     """Sound and picture of one client in one part.
 
     Attributes:
-        arrival_skew_ms, report_skew_ms: picture minus sound, plus a constant of the call.
+        call: number of the client's call; each begins its RTP times anew.
+        skew_ms: arrival of a picture after that of the sound it belongs to, by the sender reports.
+        report_skew_ms: picture minus sound in the sender reports, plus a constant of the call.
         max_gap_s: longest time without a new frame.
-        packets, lost: of both, since the start.
+        packets, lost: of both, since the call began.
     """
 
-    arrival_skew_ms: float
+    call: int
+    skew_ms: float
     report_skew_ms: float
     max_gap_s: float
     packets: int
     lost: int
 
     @classmethod
-    def taken(cls, streams: Mapping[str, ReceivedStream]) -> "TrackPair":
+    def taken(cls, streams: Mapping[str, ReceivedStream], call: int = 1) -> "TrackPair":
         """Reads the streams of a client and begins another part."""
         audio, video = streams["audio"], streams["video"]
         (audio_lag, _), (video_lag, gap) = audio.take_lag(), video.take_lag()
+        reported = video.report_offset - audio.report_offset
         return cls(
-            round((video_lag - audio_lag) * 1000, 2),
-            round((video.report_offset - audio.report_offset) * 1000, 2),
+            call,
+            round((video_lag - audio_lag - reported) * 1000, 2),
+            round(reported * 1000, 2),
             round(gap, 3),
             audio.packets + video.packets,
             audio.lost + video.lost,

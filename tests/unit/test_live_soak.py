@@ -44,7 +44,8 @@ def test_streams_of_one_clock_do_not_drift_across_the_wrap_of_their_numbers() ->
     first = TrackPair.taken(made)
     feed(made, 10, 20, 0.0)
     second = TrackPair.taken(made)
-    assert second.arrival_skew_ms == pytest.approx(first.arrival_skew_ms, abs=0.1)
+    assert first.skew_ms == pytest.approx(0, abs=0.1)
+    assert second.skew_ms == pytest.approx(0, abs=0.1)
     assert second.report_skew_ms == pytest.approx(first.report_skew_ms, abs=0.1)
     assert (second.packets, second.lost) == (20 * 50 + 20 * 60, 0)
     assert second.max_gap_s == pytest.approx(1 / 30, abs=0.001)
@@ -54,7 +55,7 @@ def test_a_slower_clock_of_the_frames_is_drift() -> None:
     made = streams(10, 1e-3)
     first = TrackPair.taken(made)
     feed(made, 10, 20, 1e-3)
-    assert TrackPair.taken(made).arrival_skew_ms - first.arrival_skew_ms == pytest.approx(10, abs=0.5)
+    assert TrackPair.taken(made).skew_ms - first.skew_ms == pytest.approx(10, abs=0.5)
 
 
 def test_packets_that_never_arrive_are_lost_and_late_ones_are_not() -> None:
@@ -64,11 +65,14 @@ def test_packets_that_never_arrive_are_lost_and_late_ones_are_not() -> None:
     assert stream.lost == 1  # 10 and 11, less the one that came twice
 
 
-def part(second: int, later_ms: float = 0.0, memory: float = 500.0) -> SoakPart:
-    counts = SessionCounts(fresh=30 * second, late=0, slips=0, concealed_ms=0.0, delay_ms=299.0, size_changes=0)
+def part(second: int, later_ms: float = 0.0, memory: float = 500.0, call: int = 1) -> SoakPart:
+    """The figures after a second; the second call begins in the seventh."""
+    counts = SessionCounts(
+        fresh=30 * (second - 6 * (call - 1)), late=0, slips=0, concealed_ms=0.0, delay_ms=299.0, size_changes=0
+    )
     loop = {"loop_own_max_ms": 3.0, "loop_block_max_ms": 9.0, "loop_block_p99_ms": 1.0}
     server = ServerPart({"talking": counts}, 12.0, loop, replace(HELD, memory_mb=memory), 512)
-    return SoakPart(server, {"caller": TrackPair(5_000 + later_ms, 4_000.0, 0.05, 1_000, 0)})
+    return SoakPart(server, {"caller": TrackPair(call, later_ms, 4_000.0 * call, 0.05, 1_000, 0)})
 
 
 def whole(parts: list[SoakPart], after: Belongings = HELD) -> SoakResult:
@@ -94,6 +98,13 @@ def test_growth_leaks_and_blocks_are_named() -> None:
     assert complaints(whole([part(k) for k in range(12)], replace(HELD, tasks=12)), 0.0) == ["2 tasks left"]
     blocked = replace(whole([part(k) for k in range(12)]), loop_own_max_ms=31.0)
     assert complaints(blocked, 0.0) == ["server: 31 ms of one block of the event loop (limit 20)"]
+
+
+def test_a_call_that_was_cut_is_counted_and_is_no_drift() -> None:
+    result = whole([part(k, call=1 if k < 7 else 2) for k in range(12)])
+    assert result.fps["talking"] == pytest.approx(30, rel=0.1) and result.report_drift_ms == {"caller": 0.0}
+    assert complaints(result, 0.0) == ["caller: 2 calls instead of one"]
+    assert complaints(result, 0.5) == []
 
 
 def test_late_frames_are_judged_on_a_quiet_machine_and_what_is_not_known_passes_nowhere() -> None:
