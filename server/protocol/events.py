@@ -340,7 +340,7 @@ class WatchStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class AudioBuffer(Event):
-    """State of the audio buffer, after an append and once a second while audio is waiting."""
+    """State of the audio buffer, after an append, once a second while audio is waiting, and when none is left."""
 
     type = "input_audio.buffer"
 

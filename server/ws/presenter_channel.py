@@ -100,6 +100,8 @@ class PresenterChannel:
         self._text: _AppendedText | None = None
         self._recording: Recording | None = None
         self._attending: asyncio.Task[None] | None = None
+        self._reported_waiting = False
+        """Whether the last report said that audio is waiting."""
 
     async def handle(self, request: PresenterRequest) -> None:
         """Handles one request.
@@ -133,10 +135,10 @@ class PresenterChannel:
                 await self._stop_recording()
 
     def report(self) -> None:
-        """Sends the length of the queue once a second while it is not empty."""
+        """Sends the length of the queue; called once a second. An empty queue is reported once."""
         presentation = self._client.session
-        if isinstance(presentation, PresenterSession) and presentation.speaker.waiting:
-            self._client.send(_buffer(presentation.speaker))
+        if isinstance(presentation, PresenterSession) and (presentation.speaker.waiting or self._reported_waiting):
+            self._send_buffer(presentation.speaker)
 
     # The presentation
 
@@ -214,7 +216,11 @@ class PresenterChannel:
             raise BadMessage(sentence(error)) from error
         if utterance is not None:
             self._utterance, self._mark_at = utterance, None
-        self._client.send(_buffer(speaker, UNSET if utterance is None else utterance.id))
+        self._send_buffer(speaker, UNSET if utterance is None else utterance.id)
+
+    def _send_buffer(self, speaker: Speaker, utterance: int | Unset = UNSET) -> None:
+        self._reported_waiting = speaker.waiting > 0
+        self._client.send(AudioBuffer(milliseconds(speaker.waiting), milliseconds(speaker.room), utterance))
 
     def _commit(self) -> None:
         utterance = self._presenter_session.audio.commit()
@@ -316,7 +322,3 @@ class PresenterChannel:
             seconds = await recording.stop()
             address = f"/api/recordings/{recording.id}"
             self._client.send(RecordingStopped(recording.id, seconds, address))
-
-
-def _buffer(speaker: Speaker, utterance: int | Unset = UNSET) -> AudioBuffer:
-    return AudioBuffer(milliseconds(speaker.waiting), milliseconds(speaker.room), utterance)

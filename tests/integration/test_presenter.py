@@ -133,6 +133,18 @@ async def test_back_pressure_is_reported_and_what_does_not_fit_is_refused_whole(
         assert (await push(control, spoken(200, 0.2)))["buffered_ms"] <= 200
 
 
+async def test_a_program_that_waits_for_room_is_told_of_an_interruption() -> None:
+    async with running_server() as server, server.control() as control:
+        await present(control)
+        while await refusal(control, spoken(200, 1)) is None:
+            pass
+        await control.send("avatar.interrupt")
+        await control.expect("avatar.interrupted")
+        while (told := await control.expect("input_audio.buffer"))["buffered_ms"]:
+            pass  # from before
+        assert told["room_ms"] == 60_000
+
+
 async def test_text_is_spoken_in_order_with_each_sentence_as_its_caption() -> None:
     async with running_server() as server, server.control() as control:
         await present(control)
