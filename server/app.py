@@ -32,6 +32,7 @@ from server.service import Service
 from server.sessions import recording
 from server.ws import client_channel
 from streaming.errors import StreamingError
+from streaming.tasks import cancel
 from styletalk_core.errors import InputError, StyleTalkError
 
 
@@ -99,9 +100,7 @@ def create_app(service: Service) -> Starlette:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancel(*tasks)
             await service.clients.end_all()
             await service.aclose()
             await service.worker.aclose()

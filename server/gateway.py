@@ -25,6 +25,7 @@ from server.protocol.resources import Presenter, Presenters
 from server.service import RETRY_AFTER_SECONDS
 from server.ws.message_channel import reject, wants_json
 from streaming.session import Settings
+from streaming.tasks import cancel
 
 logger = logging.getLogger(__name__)
 
@@ -134,9 +135,7 @@ class Gateway:
 
     async def aclose(self) -> None:
         """Releases all leases; the sessions continue on their servers."""
-        for task in self._leases:
-            task.cancel()
-        await asyncio.gather(*self._leases, return_exceptions=True)
+        await cancel(*self._leases)
 
 
 def routes(gateway: Gateway, access: Access) -> list[BaseRoute]:

@@ -17,6 +17,7 @@ from streaming.errors import EngineFailure
 from streaming.session import Settings
 from streaming.speaker import SpokenEvent, UtteranceEnded
 from streaming.speech_queue import Utterance
+from streaming.tasks import cancel
 from streaming.units import TICK_RATE
 from styletalk_core.errors import InputError
 
@@ -138,5 +139,4 @@ async def first_of(*coroutines: Coroutine[Any, Any, Any]) -> Any:
         return next(iter(done)).result()
     finally:
         for task in reversed(tasks):
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await cancel(task)

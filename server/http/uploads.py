@@ -40,6 +40,7 @@ from server.protocol.operations import (
     PUT_STYLE,
 )
 from server.service import RETRY_AFTER_SECONDS, Service
+from streaming.tasks import cancel
 from styletalk_core.errors import INTERNAL, InputError, NotFound, StorageError, storing
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import BackgroundLibrary
@@ -210,9 +211,7 @@ async def _while_connected(request: Request, work: Coroutine[Any, Any, Response]
             raise ClientDisconnect
         return working.result()
     finally:
-        for task in (working, watching):
-            task.cancel()
-        await asyncio.gather(working, watching, return_exceptions=True)
+        await cancel(working, watching)
 
 
 def _number(request: Request, name: str) -> int | None:

@@ -13,6 +13,7 @@ from streaming.errors import EngineFailure, first_leaf
 from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session
 from streaming.speaker import Interruption
+from streaming.tasks import cancel
 from streaming.units import FRAME_TICKS
 
 
@@ -56,9 +57,7 @@ class LiveSession:
         except* EngineFailure as failures:
             problem = str(first_leaf(failures))
         finally:
-            ended.cancel()
-            working.cancel()
-            await asyncio.gather(ended, working, return_exceptions=True)
+            await cancel(ended, working)
             await self.aclose()
         return problem
 

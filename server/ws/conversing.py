@@ -26,6 +26,7 @@ from server.sessions.live_session import LiveSession
 from server.sessions.microphone_session import MicrophoneSession
 from streaming.frames.presence import Attention
 from streaming.speaker import Interruption, Speaker
+from streaming.tasks import cancel
 from styletalk_core.errors import INTERNAL
 
 logger = logging.getLogger(__name__)
@@ -109,8 +110,7 @@ class Conversing:
         """Ends the conversation in the current call."""
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await cancel(task)
 
     async def _run(self, call: MicrophoneSession) -> None:
         service = self._service

@@ -13,6 +13,7 @@ from server.sessions.presenter_session import PresenterSession
 from server.sessions.rtmp import RtmpSink
 from server.sessions.virtual_camera import CameraSink
 from server.sessions.whip_out import WhipOut, with_name
+from streaming.tasks import cancel
 
 
 def publish(
@@ -36,10 +37,5 @@ def publish(
         made.append(LiveOutput(session, lambda first: CameraSink(camera, size), on_failure))
     for output in made:
         task = asyncio.create_task(output.run(), name=f"publish {name}")
-        session.guests.push_async_callback(_cancelled, task)
+        session.guests.push_async_callback(cancel, task)
     return made
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

@@ -18,6 +18,7 @@ from streaming.latency import LatencyPlan
 from streaming.scheduling.batch_worker import BatchWorker
 from streaming.session import Session, Settings
 from streaming.speaker import Interruption
+from streaming.tasks import cancel
 from streaming.units import TICK_RATE, Tick
 
 CAPACITY: Tick = 3_600 * TICK_RATE
@@ -104,9 +105,7 @@ class LiveAvatar:
     async def aclose(self) -> None:
         """End the session and release the slot."""
         tasks = [*self._changing, *([self._running] if self._running else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel(*tasks)
         await self._worker.release(self._session.lease)
 
     @property

@@ -22,6 +22,7 @@ from server.conversation.speech_model.speech_to_speech import SPEECH_RATE, Piece
 from server.tts.endpoint import PATIENCE_SECONDS, EndpointFailed
 from server.tts.voice import pcm
 from streaming.audio.decimator import Decimator
+from streaming.tasks import cancel
 from streaming.units import TICK_RATE
 
 
@@ -117,8 +118,7 @@ class Realtime:
         """Ends the connection."""
         opening, self._opening = self._opening, None
         if opening is not None:
-            opening.cancel()
-            await asyncio.gather(opening, return_exceptions=True)
+            await cancel(opening)
             if not opening.cancelled() and opening.exception() is None:
                 await opening.result().aclose()
 

@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketExcepti
 
 from server.tts.endpoint import CONNECT_SECONDS, EndpointFailed
 from streaming.queues import BoundedQueue, OnFull
+from streaming.tasks import cancel
 
 NOUN: Final = "speech model"
 OUTGOING_HELD: Final = 2_000
@@ -91,9 +92,7 @@ class RealtimeConnection:
     async def aclose(self) -> None:
         """Close it."""
         self.lost = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(*self._tasks)
         await self._socket.close()
 
     async def _send_queued(self) -> None:

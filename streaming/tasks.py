@@ -1,0 +1,14 @@
+"""Ending of asyncio tasks.
+
+Runs on: event loop.
+"""
+
+import asyncio
+from typing import Any
+
+
+async def cancel(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancels tasks and waits until they have ended; what they raise is dropped."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
