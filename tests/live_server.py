@@ -5,7 +5,6 @@ Both run on the caller's event loop.
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ import numpy as np
 import uvicorn
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from deterministic_engine import AVATARS, BACKGROUNDS, STYLES, DeterministicEngine
+from serving import started
 from waiting import until
 from websockets.asyncio.client import ClientConnection, connect
 
@@ -179,32 +179,16 @@ async def running_server(
     engine = engine or DeterministicEngine()
     config = ServerConfig(size=256, **settings)
     service = Service(config, TirelessWorker(engine, slots), FixedCatalogue())
-    listener = socket.create_server(("127.0.0.1", 0))
-    options = uvicorn.Config(
-        create_app(service),
-        log_level="warning",
-        lifespan="on",
-        timeout_graceful_shutdown=2,
-        ws_max_size=MAX_FRAME_BYTES,
-    )
-    server = uvicorn.Server(options)
-    server.capture_signals = _no_signals  # type: ignore[method-assign]
-    serving = asyncio.create_task(server.serve(sockets=[listener]), name="uvicorn")
-    await until(lambda: server.started)
-    if ready:
-        await asyncio.wait_for(service.worker.wait_ready(), 60)
-    try:
-        yield LiveServer(listener.getsockname()[1], service, engine, server)
-    finally:
-        server.should_exit = True
-        await serving
-        listener.close()
-
-
-def _no_signals() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
+    options = {
+        "log_level": "warning",
+        "lifespan": "on",
+        "timeout_graceful_shutdown": 2,
+        "ws_max_size": MAX_FRAME_BYTES,
+    }
+    async with started(create_app(service), "uvicorn", **options) as (server, port):
+        if ready:
+            await asyncio.wait_for(service.worker.wait_ready(), 60)
+        yield LiveServer(port, service, engine, server)
 
 
 class ToneTrack(MediaStreamTrack):
