@@ -25,6 +25,16 @@ _MISPLACED: Final = 0.045
 """Distance beyond the landmarks up to which pixels unlike lips are replaced as well."""
 _UNLIKE: Final = 3.0
 """Deviation from the colour of the lips, in robust standard deviations."""
+_EDGE_SHADE, _CORNER_SHADE = 0.28, 0.5
+"""Darkness of healed lips at their inner edge, in the middle and at the corners of the mouth."""
+_SHADE_HUE: Final = np.array([0.8, 1.1, 1.1], np.float32)
+"""Exponents of the shade in R, G, B: light that reaches lips through lips is red."""
+_SHADE_ENDS, _CORNER_SHADE_ENDS = 0.03, 0.09
+"""Distance from the opening at which this darkness is gone."""
+_CORNER: Final = 0.16
+"""Distance from a corner at which its darkness is gone."""
+_SPECK: Final = 0.012
+"""Width of skin between replaced pixels that is replaced with them."""
 _SEAM: Final = 0.007
 """Half width of the line between closed lips."""
 _SEAM_SOFT: Final = 0.006
@@ -145,13 +155,33 @@ def heal_lips(image: Image, landmarks: Float, unit: float) -> Image:
     middle = np.median(lab[likely], axis=0)
     spread = 1.5 * np.median(np.abs(lab[likely] - middle), axis=0) + np.array([3, 2, 2], np.float32)
     unlike = (np.abs(lab - middle) / spread).max(axis=-1) > _UNLIKE
-    replaced = (away <= _INNERMOST) | (unlike & inside & (away < _MISPLACED))
-    replaced = cv2.dilate(replaced.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-    filled = fill_in(patch, (inside & ~replaced).astype(np.float32))
+    unlike &= inside & (away < _MISPLACED)
+    speck = np.ones((round(_SPECK * unit) | 1,) * 2, np.uint8)
+    found = ((away <= _INNERMOST) | unlike).astype(np.uint8)
+    replaced = cv2.dilate(cv2.morphologyEx(found, cv2.MORPH_CLOSE, speck), np.ones((5, 5), np.uint8)) > 0
+    filled = _healed(patch, inside & ~replaced, lips) * _shade(away, lips, unit)[..., None] ** _SHADE_HUE
     mask = cv2.GaussianBlur(replaced.astype(np.float32), (0, 0), max(0.7, 0.006 * unit))[..., None]
     result = image.copy()
     result[lips.window][..., :3] = (patch + (filled - patch) * mask).clip(0, 255).round()
     return result
+
+
+def _healed(patch: Float, skin: Float, lips: Lips) -> Float:
+    """Colours (h, w, 3) that continue each lip from its own ``skin`` (h, w) bool to the middle of the opening."""
+    rows = np.arange(len(patch), dtype=np.float32)[:, None]
+    share = np.clip((rows - lips.top) / np.maximum(lips.bottom - lips.top, 1), 0, 1)
+    upper, lower = (fill_in(patch, np.where(own, skin, 1e-3 * skin)) for own in (share < 0.5, share >= 0.5))
+    return np.asarray(upper + (lower - upper) * share[..., None].astype(np.float32), np.float32)
+
+
+def _shade(away: Float, lips: Lips, unit: float) -> Float:
+    """Brightness (h, w) of lips ``away`` (h, w) from the opening, which is darker there and at the corners."""
+    columns = np.arange(away.shape[1], dtype=np.float32)
+    from_corner = np.minimum(columns - lips.upper[0, 0], lips.upper[-1, 0] - columns) / (_CORNER * unit)
+    corner = np.clip(1 - from_corner, 0, 1) ** 2
+    depth = _EDGE_SHADE + (_CORNER_SHADE - _EDGE_SHADE) * corner
+    reach = _SHADE_ENDS + (_CORNER_SHADE_ENDS - _SHADE_ENDS) * corner
+    return np.asarray(1 - depth * np.clip(1 - away / reach, 0, 1) ** 2, np.float32)
 
 
 def whiteness(image: Float) -> Float:

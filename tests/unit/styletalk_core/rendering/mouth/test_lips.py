@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from styletalk_core.library.avatars import AvatarLibrary
-from styletalk_core.rendering.face_mesh import LANDMARKS, LOWER_INNER_LIP, UPPER_INNER_LIP, eye_distance_px
+from styletalk_core.rendering.face_mesh import (
+    LANDMARKS,
+    LOWER_INNER_LIP,
+    LOWER_OUTER_LIP,
+    UPPER_INNER_LIP,
+    UPPER_OUTER_LIP,
+    eye_distance_px,
+)
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
 from styletalk_core.rendering.mouth.lips import heal_lips
 from styletalk_core.rendering.portrait.portrait import Portrait
@@ -16,6 +23,9 @@ from styletalk_core.rendering.portrait.portrait import Portrait
 CLOSED = AvatarLibrary(Path("does-not-exist")).get("kenji")
 STILL, AHEAD = np.zeros(6, np.float32), np.zeros(2, np.float32)
 GREEN = (40, 200, 60)
+UPPER = [*UPPER_INNER_LIP, *UPPER_OUTER_LIP[::-1]]
+LOWER = [*LOWER_INNER_LIP, *LOWER_OUTER_LIP[::-1]]
+RIGHT_CORNER = UPPER_INNER_LIP[0]
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +62,34 @@ def test_the_lips_touch_at_rest(parted: Portrait) -> None:
 def test_closed_lips_are_left_as_they_are() -> None:
     rgba = np.dstack([CLOSED.image, CLOSED.mask])
     assert heal_lips(rgba, CLOSED.landmarks, eye_distance_px(CLOSED.landmarks)) is rgba
+
+
+def test_each_lip_is_continued_in_its_own_color(parted: Portrait) -> None:
+    """The skin that closes a red upper and a blue lower lip is red above the middle and blue below it."""
+    landmarks, image = parted.landmarks.copy(), parted.image.copy()
+    landmarks[list(LOWER_OUTER_LIP[1:-1]), 1] += 0.06 * eye_distance_px(landmarks)
+    for lip, color in ((UPPER, (180, 60, 60)), (LOWER, (60, 60, 180))):
+        mask = np.zeros(image.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [landmarks[list(lip), :2].round().astype(np.int32)], 1)
+        image[mask > 0] = color
+    healed = heal_lips(np.dstack([image, parted.mask]), landmarks, eye_distance_px(landmarks))
+    upper, lower = landmarks[13, :2], landmarks[14, :2]
+    x, top = (upper + 0.1 * (lower - upper)).round().astype(int)
+    bottom = round(float(lower[1] - 0.1 * (lower - upper)[1]))
+    assert healed[top, x, 0] > healed[top, x, 2] + 30
+    assert healed[bottom, x, 2] > healed[bottom, x, 0] + 30
+
+
+def test_healed_lips_are_darker_towards_the_opening_and_darkest_at_the_corners(parted: Portrait) -> None:
+    """Else a light line surrounds an open mouth."""
+    landmarks, unit = parted.landmarks, eye_distance_px(parted.landmarks)
+    image = np.full_like(parted.image, 150)
+    healed = heal_lips(np.dstack([image, parted.mask]), landmarks, unit)[..., :3].mean(axis=-1)
+    x, y = landmarks[13, :2].round().astype(int)
+    assert healed[y, x] < 0.85 * 150
+    assert healed[y - round(0.03 * unit), x] > 0.97 * 150
+    x, y = landmarks[RIGHT_CORNER, :2].round().astype(int)
+    assert healed[y, x + 2] < 0.7 * 150
 
 
 def test_a_mouth_at_the_edge_of_the_photo_is_healed_like_any_other(parted: Portrait) -> None:
