@@ -17,6 +17,8 @@ _CLOSED: Final = 0.02
 _REGULARISATION: Final = 2e-3
 _SMILE: Final = 1.10
 """Mouth width relative to the mean face above which a face counts as smiling."""
+_KEPT: Final = 0.35
+"""Share of a smile's width that remains: so do the folds of the cheeks, which a mouth at rest would not have."""
 _REACH: Final = 0.10, 0.22
 """Distance above and below the lips within which the skin follows them when they close completely."""
 
@@ -37,7 +39,7 @@ def resting_offsets(face: Float, model: FaceModel) -> Float:
     directions = model.directions[:LOWER]
     rows = [directions[:, lower, 1] - directions[:, upper, 1]]
     rows.append((directions[:, left, 0] - directions[:, right, 0])[:, None])
-    wanted = np.append(gaps, max(0.0, width - usual * (1 + _SMILE) / 2))
+    wanted = np.append(gaps, (1 - _KEPT) * max(0.0, width - usual * (1 + _SMILE) / 2))
     matrix = np.concatenate(rows, axis=1).T
     normal = matrix.T @ matrix + _REGULARISATION * np.eye(LOWER)
     own = np.zeros(len(model.directions), np.float32)
