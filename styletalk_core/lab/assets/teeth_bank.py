@@ -33,6 +33,7 @@ SOURCES: Final = (
 )
 """Images whose upper row is whole and straight, judged by eye."""
 _STRAIGHTENED: Final = 0.6
+_EVENED: Final = 0.7
 _WIDTH, _MAX_STRETCH = 0.57, 1.2
 """Width of a row up to the second premolars, inter-ocular distances."""
 _OPAQUE: Final = 0.5
@@ -42,7 +43,7 @@ _BELOW: Final = 3
 
 def texture(row: TeethRow) -> Image:
     """A row as (h, w, 4) uint8 RGBA, straight alpha, cut to its size; a smile bends a row more than speech does."""
-    rgba = row.straightened(_STRAIGHTENED)
+    rgba = row.evened(_EVENED).straightened(_STRAIGHTENED)
     alpha = rgba[..., 3:]
     rgb = rgba[..., :3] / np.maximum(alpha, 1e-3)
     rows, columns = (np.flatnonzero((alpha[..., 0] > _OPAQUE).any(axis=axis)) for axis in (1, 0))

@@ -3,18 +3,20 @@
 Runs on: any thread, once per portrait; pure.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 
-from styletalk_core.rendering.arrays import Float
+from styletalk_core.rendering.arrays import Float, Index
 
 _SOLID: Final = 0.5
 """Minimum opacity of teeth."""
 _MIN_BLUR: Final = 0.3
 """Blur that is not seen, texture pixels."""
+_TOOTH: Final = 0.018
+"""Standard deviation of the window within which a tooth's length is measured, inter-ocular distances."""
 _LOWER_SIZE, _LOWER_HIDDEN = 0.72, 0.35
 _LOWER_TIPS: Final = 3
 """Texture rows above the cutting edge of a lower row."""
@@ -43,6 +45,22 @@ class TeethRow:
         curve = self._edge()
         shift = np.broadcast_to(share * (curve - curve.max()), rows.shape)
         return np.asarray(cv2.remap(self.rgba, columns, rows + shift, cv2.INTER_LINEAR), np.float32)
+
+    def evened(self, share: float) -> "TeethRow":
+        """The row level, and teeth that are too long or too short nearer to the curve of the others: 0 as it is .. 1.
+
+        Notches between teeth stay.
+        """
+        width = self.rgba.shape[1]
+        solid, ends = self._ends()
+        across = np.linspace(-1, 1, width)
+        bend, _, middle = np.polyfit(across[solid], ends, 2)
+        edge = np.interp(np.arange(width), solid, ends).astype(np.float32)[None]
+        teeth = cv2.GaussianBlur(edge, (0, 0), _TOOTH / self.pixel, borderType=cv2.BORDER_REPLICATE)[0]
+        rows, columns = np.asarray(np.indices(self.rgba.shape[:2]), np.float32)
+        source = rows + np.float32(share) * (teeth - bend * across**2 - middle).astype(np.float32)
+        rgba = cv2.remap(self.rgba, columns, source, cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
+        return replace(self, rgba=np.asarray(rgba.clip(0, 1), np.float32))
 
     def as_lower(self) -> "TeethRow":
         """A lower row made of this upper one: straight, upside down, smaller, the necks hidden by the lower lip."""
@@ -73,10 +91,14 @@ class TeethRow:
 
     def _edge(self) -> Float:
         """Smooth curve (W,) of the cutting edge, px."""
+        solid, ends = self._ends()
+        return np.asarray(np.polyval(np.polyfit(solid, ends, 2), np.arange(self.rgba.shape[1])), np.float32)
+
+    def _ends(self) -> tuple[Index, Index]:
+        """Columns (N,) with teeth and the rows (N,) of their cutting edges."""
         teeth = self.rgba[..., 3] > _SOLID
         solid = np.flatnonzero(teeth.any(axis=0))
-        ends = len(teeth) - 1 - teeth[::-1, solid].argmax(axis=0)
-        return np.asarray(np.polyval(np.polyfit(solid, ends, 2), np.arange(teeth.shape[1])), np.float32)
+        return solid, len(teeth) - 1 - teeth[::-1, solid].argmax(axis=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,3 +84,14 @@ def test_a_lower_row_is_straight_and_upside_down() -> None:
     tips = (lower.rgba[..., 3] > 0.5).argmax(axis=0)
     assert np.ptp(tips) <= 1 and tips[60] < 6
     assert not lower.rgba[-10:].any()
+
+
+def test_a_crooked_row_is_levelled_and_keeps_the_notches_between_its_teeth() -> None:
+    rows, columns = np.indices((60, 120), np.float32)
+    edge = 40 + columns / 30 + np.where((columns > 80) & (columns < 100), 6, 0) - np.where(columns == 60, 3, 0)
+    rgba = np.repeat((rows < edge)[..., None], 4, axis=-1).astype(np.float32)
+    row = TeethRow(rgba, -0.2, -0.1, 1 / 300, np.ones(3, np.float32))
+    ends = [(teeth.rgba[..., 3] > 0.5).sum(axis=0).astype(int) for teeth in (row, row.evened(1.0))]
+    assert [abs(int(end[5]) - int(end[115])) > 2 for end in ends] == [True, False]
+    assert ends[1][90] - ends[1][70] < ends[0][90] - ends[0][70] - 2
+    assert ends[1][60] < ends[1][57] - 1
