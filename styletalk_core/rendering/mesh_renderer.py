@@ -22,7 +22,7 @@ from styletalk_core.rendering.mouth.interior import MouthInterior
 from styletalk_core.rendering.mouth.lips import Seam, heal_lips
 from styletalk_core.rendering.mouth.neutral import resting_offsets
 from styletalk_core.rendering.mouth.retouch import Retouch
-from styletalk_core.rendering.portrait.eyeball import LID_APPEARS, Eyeball, Eyelid
+from styletalk_core.rendering.portrait.eyeball import LASHES, LID_APPEARS, Eyeball, Eyelid
 from styletalk_core.rendering.portrait.matting import foreground_colors
 from styletalk_core.rendering.portrait.person_mask import empty_background
 from styletalk_core.rendering.portrait.portrait import Portrait
@@ -227,7 +227,8 @@ class MeshRenderer:
 
     def _lid(self, state: MeshState, side: int) -> Patch | None:
         crease, edge = state.creases[side], state.eyes[side, 0]
-        opening = open_between(crease, edge, self.size, softness=max(0.5, 0.006 * _SUPERSAMPLING * self.unit))
+        below = edge + np.array([0, LASHES * self.unit], np.float32)
+        opening = open_between(crease, below, self.size, softness=max(0.5, 0.005 * self.unit))
         if opening is None:
             return None
         maps = np.zeros((2, *opening.mask.shape), np.float32)

@@ -91,12 +91,16 @@ def _fragment(image: Image, points: Float, unit: float) -> bool:
     if (lower - upper)[:, 1].max() > _CLOSED * unit:
         return False
     line = np.zeros(image.shape[:2], np.uint8)
+    middle = (upper + lower) / 2
     # Beyond the corners of the mouth there is skin.
-    cv2.polylines(line, [((upper + lower) / 2)[_CORNER:-_CORNER].round().astype(np.int32)], False, 1)
+    cv2.polylines(line, [middle[_CORNER:-_CORNER].round().astype(np.int32)], False, 1)
     away = cv2.distanceTransform(1 - line, cv2.DIST_L2, 3) / unit
     white = whiteness(image)
     level = float(whiteness(cheek_color(image, points, unit).reshape(1, 1, 3))[0, 0])
-    lips = float(np.median(white[away < 2 * _BESIDE]))
+    # One lip may be much lighter than the other.
+    rows, columns = np.indices(white.shape)
+    below = rows > np.interp(columns, middle[:, 0], middle[:, 1])
+    lips = max(float(np.median(white[(away < 2 * _BESIDE) & side])) for side in (below, ~below))
     bright = ((away < _BESIDE) & (white > lips + _BRIGHT * level)).astype(np.uint8)
     stats = cv2.connectedComponentsWithStats(bright)[2][1:]
     return bool(len(stats) and stats[:, cv2.CC_STAT_AREA].max() > _FRAGMENT * unit**2)

@@ -24,6 +24,13 @@ _LID_SHADOW = 0.35
 _BROW, _MAKE_UP = 0.82, 0.5  # relative to the brightness around the eye
 _CORNER_FADE = 0.3  # relative to the width of the eye
 _CREASE = 0.16  # darkness of the fold above a closed lid
+LASHES = 0.012
+"""Distance below the edge of a lid to which its lashes reach, inter-ocular distances, like all lengths below."""
+_LASH_LINE, _LASH_SOFT = 0.0055, 0.0015
+"""Standard deviation of the line of the lashes, and its distance below the edge of the lid."""
+_LASH_SHARE = 0.8
+_LASH_DARK, _LASH_BAND = 15.0, 0.018
+"""Percentile of the brightness above the edge of the lid that the lashes have, and the height of this band."""
 _GRAIN, _FINEST = 7.0, 0.012  # skin grain: maximum, grey levels; size, inter-ocular distances
 _compiled = numba.njit(nogil=True, cache=True, fastmath=True)
 
@@ -166,7 +173,7 @@ class Eyelid:
         skin *= (brightness > least * typical).astype(np.float32)
         smooth = fill_in(patch, skin)
         self._texture = (smooth + _grain(image, low, high, unit)).clip(0, 255)
-        self._lash = np.float32(0.22) * self._texture.mean((0, 1))
+        self._lash = _lash_color(patch, upper - self._origin, unit)
 
     def paint(self, opening: Opening, edge: Float, crease: Float, maps: Float, closing: float) -> Patch:
         """Paints the lid between its fold and its edge.
@@ -213,19 +220,33 @@ def _eyelid(
                 continue
             y, end = np.float32(top + row), np.float32(edges[column])
             depth = (y - creases[column]) / max(end - creases[column], 1.0)
+            below = max(y - end, np.float32(0))
             depth = min(max(depth, 0.0), 1.0)
             sample(texture, maps[0, row, column] - origin[0], maps[1, row, column] - origin[1], pixel)
             # Rounded over the eyeball: lighter in the middle, darker in the fold and at the lashes.
             round_light = 0.86 + 0.10 * np.sin(np.pi * depth) - crease_shade * np.exp(-((depth / 0.16) ** 2))
-            lash = 0.75 * np.exp(-(((y - end + 0.004 * unit) / (0.009 * unit)) ** 2))
+            lash = _LASH_SHARE * np.exp(-(((y - end - _LASH_SOFT * unit) / (_LASH_LINE * unit)) ** 2) / 2)
+            solid = lash if below > 0 else np.float32(1)
             for k in range(3):
                 shown = pixel[k] * round_light
-                color[row, column, k] = shown + (lashes[k] - shown) * lash
+                color[row, column, k] = lashes[k] if below > 0 else shown + (lashes[k] - shown) * lash
             # The skin fades into the photo towards the fold and the corners of the eye.
             ends = min(left + column - first, last - left - column) / (_CORNER_FADE * (last - first))
             fade = min(depth / 0.6, 1.0) * min(max(ends, 0.0), 1.0)
-            mask[row, column] = visible[row, column] * share * fade * fade * (3 - 2 * fade)
+            mask[row, column] = solid * visible[row, column] * share * fade * fade * (3 - 2 * fade)
     return color, mask
+
+
+def _lash_color(patch: Float, edge: Float, unit: float) -> Float:
+    """Colour (3,) of the lashes of an open eye in an image (h, w, 3); ``edge`` (C, 2) is that of its upper lid, px."""
+    band = np.zeros(patch.shape[:2], np.uint8)
+    width = max(2, round(_LASH_BAND * unit))
+    middle = slice(len(edge) // 6, -len(edge) // 6)
+    above = edge[middle] - np.array([0, width / 2], np.float32)
+    cv2.polylines(band, [above.round().astype(np.int32)], False, 1, thickness=width)
+    pixels = patch[band > 0]
+    brightness = pixels.mean(axis=1)
+    return np.asarray(pixels[brightness <= np.percentile(brightness, _LASH_DARK)].mean(axis=0), np.float32)
 
 
 def _grain(image: Image, low: Float, high: Float, unit: float) -> Float:

@@ -11,7 +11,13 @@ import pytest
 from styletalk_core.face.tracker import FaceTracker
 from styletalk_core.lab.evaluation.portrait_checks import Faults, check
 from styletalk_core.library.avatars import AvatarLibrary
-from styletalk_core.rendering.face_mesh import LOWER_INNER_LIP, NOSE_TIP, UPPER_INNER_LIP, eye_distance_px
+from styletalk_core.rendering.face_mesh import (
+    LOWER_INNER_LIP,
+    LOWER_OUTER_LIP,
+    NOSE_TIP,
+    UPPER_INNER_LIP,
+    eye_distance_px,
+)
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
 from styletalk_core.rendering.portrait.portrait import Portrait
 
@@ -43,6 +49,13 @@ def test_a_tooth_between_closed_lips_is_a_fragment(tracker: FaceTracker) -> None
     size = (round(0.06 * unit), round(0.018 * unit))
     cv2.ellipse(image, middle, size, 0, 0, 360, (235, 230, 220), -1)
     assert checked(replace(CLARA, image=image), tracker).fragment
+
+
+def test_a_lower_lip_much_lighter_than_the_upper_is_no_fragment(tracker: FaceTracker) -> None:
+    image, points = CLARA.image.copy(), CLARA.landmarks[:, :2]
+    lip = np.vstack([points[list(LOWER_INNER_LIP)], points[list(LOWER_OUTER_LIP)][::-1]])
+    cv2.fillPoly(image, [lip.round().astype(np.int32)], (225, 205, 200))
+    assert not checked(replace(CLARA, image=image), tracker).fragment
 
 
 def test_a_hole_in_the_face_is_found(tracker: FaceTracker) -> None:
