@@ -26,8 +26,10 @@ _FOLD_FOLLOWS: Final = 0.42
 _LID_MIDDLE: Final = slice(2, 7)
 _SQUINT: Final = 0.66
 """Share of the portrait's own lid gap that an expression leaves at least."""
-_WIDEN: Final = 0.6
-"""Share of it that an expression adds at most."""
+_WIDEN: Final = 0.2
+"""Share of it that an expression adds at most; a photo does not show what more would bare."""
+_WIDE: Final = 0.1
+"""Share of it from which the lower lid does not move down."""
 
 _UPPER_LIDS: Final = np.array([eye.upper_lid for eye in EYES], np.int32)
 _LOWER_LIDS: Final = np.array([eye.lower_lid for eye in EYES], np.int32)
@@ -167,6 +169,13 @@ def _keep_eye_open(shape: Any, still: Any, side: int, own: Any, usual: Any) -> N
     else:
         change = np.float32(_WIDEN) * np.tanh(change / np.float32(_WIDEN))
     missing = ((1 + change) * own - gap) / (2 * own)
+    raised = np.float32(0)
+    if change > 0:
+        # The lower lid hardly moves down in a wide open eye; its upper lid rises instead.
+        for k in range(_LID_MIDDLE.start, _LID_MIDDLE.stop):
+            raised += shape[_LOWER_LIDS[side, k], 1] - still[_LOWER_LIDS[side, k], 1]
+        raised = raised / np.float32(_LID_MIDDLE.stop - _LID_MIDDLE.start) + missing * own
+        raised = max(raised, np.float32(0)) * min(change / np.float32(_WIDE), np.float32(1))
     for k in range(_UPPER_LIDS.shape[1]):
         above, below = _UPPER_LIDS[side, k], _LOWER_LIDS[side, k]
         for axis in range(3):
@@ -175,6 +184,13 @@ def _keep_eye_open(shape: Any, still: Any, side: int, own: Any, usual: Any) -> N
             shape[below, axis] += apart
             if 0 < k <= _FOLDS.shape[1]:
                 shape[_FOLDS[side, k - 1], axis] -= np.float32(_FOLD_FOLLOWS) * apart
+        # The corners of the eye stay.
+        across = np.float32(2 * k) / np.float32(_UPPER_LIDS.shape[1] - 1) - 1
+        rise = raised * (1 - across * across)
+        shape[above, 1] -= rise
+        shape[below, 1] -= rise
+        if 0 < k <= _FOLDS.shape[1]:
+            shape[_FOLDS[side, k - 1], 1] -= np.float32(_FOLD_FOLLOWS) * rise
 
 
 @_compiled

@@ -109,7 +109,7 @@ class MeshRenderer:
         neutral[:LANDMARKS] += self.resting_offsets @ self._to_picture
 
         texture_unit = face_mesh.eye_distance_px(in_texture)
-        self._eyes = [Eyeball(image, in_texture, eye, texture_unit) for eye in EYES]
+        self._eyes = [Eyeball.of(image, in_texture, eye, texture_unit) for eye in EYES]
         self._lids = [Eyelid(image, in_texture, eye, texture_unit) for eye in EYES]
         resting = _rescaled(neutral[:LANDMARKS], side / size)
         self._blur = blur_of(portrait.image, portrait.landmarks) / face_mesh.eye_distance_px(portrait.landmarks)
@@ -221,9 +221,10 @@ class MeshRenderer:
         opening = open_between(
             state.eyes[side, 0], state.eyes[side, 1], self.size, softness=max(0.5, 0.0045 * self.unit)
         )
-        if opening is None:
+        eyeball = self._eyes[side]
+        if opening is None or eyeball is None:
             return None
-        return self._eyes[side].paint(opening, state.to_source[side], gaze, float(state.closing[side]))
+        return eyeball.paint(opening, state.to_source[side], gaze, float(state.closing[side]))
 
     def _lid(self, state: MeshState, side: int) -> Patch | None:
         crease, edge = state.creases[side], state.eyes[side, 0]

@@ -24,8 +24,10 @@ _LID_SHADOW = 0.35
 _BROW, _MAKE_UP = 0.82, 0.5  # relative to the brightness around the eye
 _CORNER_FADE = 0.3  # relative to the width of the eye
 _CREASE = 0.16  # darkness of the fold above a closed lid
+_SHUT = 0.02
+"""Gap between the lids up to which a photo shows no eyeball, inter-ocular distances, like all lengths below."""
 LASHES = 0.012
-"""Distance below the edge of a lid to which its lashes reach, inter-ocular distances, like all lengths below."""
+"""Distance below the edge of a lid to which its lashes reach."""
 _LASH_LINE, _LASH_SOFT = 0.0055, 0.0015
 """Standard deviation of the line of the lashes, and its distance below the edge of the lid."""
 _LASH_SHARE = 0.8
@@ -77,6 +79,12 @@ class Eyeball:
         completed = white + (iris - white) * rim
         shown = cv2.GaussianBlur(inner, (0, 0), 0.8)[..., None]
         return np.asarray((patch * shown + completed * (1 - shown)).clip(0, 255).round(), np.uint8)
+
+    @classmethod
+    def of(cls, image: Image, landmarks: Float, eye: Eye, unit: float) -> "Eyeball | None":
+        """The eyeball that an image shows; None if the eye is shut; arguments as of `__init__`."""
+        gaps = landmarks[list(eye.lower_lid), 1] - landmarks[list(eye.upper_lid), 1]
+        return cls(image, landmarks, eye, unit) if gaps.max() > _SHUT * unit else None
 
     def paint(self, opening: Opening, to_source: Float, gaze: Float, closing: float) -> Patch:
         """Paints the eyeball within ``opening``.

@@ -44,3 +44,17 @@ def test_the_lashes_of_a_closed_eye_are_a_narrow_dark_line_of_the_photos_own_col
     at = int(own.mean(axis=1).argmin())
     assert green[at, 1] > green[at, 0] + 20
     assert own[at, 1] < own[at, 0] + 10
+
+
+def test_an_eye_that_the_photo_shows_shut_stays_as_it_is() -> None:
+    """There is no eyeball in the photo to draw; a style that opens the eye stretches the skin of its lids."""
+    landmarks = KNOWN.landmarks.copy()
+    for eye in EYES:
+        landmarks[list(eye.upper_lid)] = landmarks[list(eye.lower_lid)] - np.array([0, 0.5, 0], np.float32)
+    renderer = MeshRenderer(replace(KNOWN, landmarks=landmarks), 256)
+    opened = NEUTRAL.copy()
+    for eye in EYES:
+        opened[list(eye.upper_lid[1:-1]), 1] -= 0.05
+    shown = renderer.render_offsets(opened, STILL, AHEAD, 0.0)
+    x, y = renderer.scene(opened, STILL, AHEAD, 0.0).vertices[EYES[0].lower_lid[4]].round().astype(int)
+    assert shown[y - 6 : y + 3, x - 8 : x + 9].mean(axis=-1).min() > 10
