@@ -25,11 +25,11 @@ _MISPLACED: Final = 0.045
 """Distance beyond the landmarks up to which pixels unlike lips are replaced as well."""
 _UNLIKE: Final = 3.0
 """Deviation from the colour of the lips, in robust standard deviations."""
-_EDGE_SHADE, _CORNER_SHADE = 0.28, 0.5
+_EDGE_SHADE, _CORNER_SHADE = 0.15, 0.35
 """Darkness of healed lips at their inner edge, in the middle and at the corners of the mouth."""
 _SHADE_HUE: Final = np.array([0.8, 1.1, 1.1], np.float32)
 """Exponents of the shade in R, G, B: light that reaches lips through lips is red."""
-_SHADE_ENDS, _CORNER_SHADE_ENDS = 0.03, 0.09
+_SHADE_ENDS, _CORNER_SHADE_ENDS = 0.012, 0.05
 """Distance from the opening at which this darkness is gone."""
 _CORNER: Final = 0.16
 """Distance from a corner at which its darkness is gone."""

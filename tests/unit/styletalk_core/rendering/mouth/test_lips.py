@@ -86,10 +86,10 @@ def test_healed_lips_are_darker_towards_the_opening_and_darkest_at_the_corners(p
     image = np.full_like(parted.image, 150)
     healed = heal_lips(np.dstack([image, parted.mask]), landmarks, unit)[..., :3].mean(axis=-1)
     x, y = landmarks[13, :2].round().astype(int)
-    assert healed[y, x] < 0.85 * 150
+    assert healed[y, x] < 0.9 * 150
     assert healed[y - round(0.03 * unit), x] > 0.97 * 150
     x, y = landmarks[RIGHT_CORNER, :2].round().astype(int)
-    assert healed[y, x + 2] < 0.7 * 150
+    assert healed[y, x + 2] < 0.75 * 150
 
 
 def test_a_mouth_at_the_edge_of_the_photo_is_healed_like_any_other(parted: Portrait) -> None:
