@@ -17,8 +17,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from styletalk_core.lab.training.clips import MotionClip, in_step, read_clips, shift, spoken, windows
+from styletalk_core.lab.training.clips import MotionClip, in_step, read_clips, shift, spoken
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.lab.training.phone_regression import PhoneRegression
 
 REFERENCE: Final = "GRID"
 REFERENCE_LAG: Final = 1
@@ -79,21 +80,21 @@ def estimate_offsets(clips: Sequence[MotionClip], openings: Openings) -> dict[st
     if not learnt_from:
         return offsets
     for _ in range(_PASSES):
-        weight = _fit(learnt_from, openings, offsets)
+        regression = _fit(learnt_from, openings, offsets)
         by_source: dict[str, list[MotionClip]] = defaultdict(list)
         for clip in heard:
             by_source[clip.source].append(clip)
         for source, members in by_source.items():
-            offsets |= _of_source(members, openings, weight, source == REFERENCE)
+            offsets |= _of_source(members, openings, regression, source == REFERENCE)
         learnt_from = spoken(clips, "train")
     return offsets
 
 
 def _of_source(
-    members: Sequence[MotionClip], openings: Openings, weight: NDArray[np.float32], known: bool
+    members: Sequence[MotionClip], openings: Openings, regression: PhoneRegression, known: bool
 ) -> dict[str, Offset]:
     """Offset of every clip of a source, given how often each offset occurs in it; or its ``known`` one."""
-    correlation = np.stack([_correlations(clip, openings[clip.name], weight) for clip in members])
+    correlation = np.stack([_correlations(clip, openings[clip.name], regression) for clip in members])
     if known:
         chosen = np.full(len(members), REFERENCE_LAG + MAX_LAG)
     else:
@@ -117,25 +118,19 @@ def _likeliest(evidence: NDArray[np.float64]) -> NDArray[np.int64]:
     return likeliest
 
 
-def _features(clip: MotionClip, lag: int = 0) -> NDArray[np.float32]:
-    assert clip.phones is not None
-    return windows(shift(clip.phones, lag)).reshape(len(clip.phones), -1)
-
-
-def _fit(clips: Sequence[MotionClip], openings: Openings, offsets: Mapping[str, Offset]) -> NDArray[np.float32]:
-    width = _features(clips[0]).shape[1]
-    square, product = np.zeros((width, width)), np.zeros(width)
+def _fit(clips: Sequence[MotionClip], openings: Openings, offsets: Mapping[str, Offset]) -> PhoneRegression:
+    examples = []
     for clip in clips:
-        x = _features(clip, offsets[clip.name].frames)
-        y = _standardise(openings[clip.name])
-        square += x.T @ x
-        product += x.T @ y
-    return np.linalg.solve(square + _RIDGE * np.eye(width), product).astype(np.float32)
+        assert clip.phones is not None
+        phones = shift(clip.phones, offsets[clip.name].frames)
+        examples.append((phones, _standardise(openings[clip.name])[:, None], 1.0))
+    return PhoneRegression.fit(examples, _RIDGE)
 
 
-def _correlations(clip: MotionClip, opening: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float64]:
+def _correlations(clip: MotionClip, opening: NDArray[np.float32], regression: PhoneRegression) -> NDArray[np.float64]:
     """Correlation of the opening with the expected one at every offset in -MAX_LAG..MAX_LAG."""
-    expected = _features(clip) @ weight
+    assert clip.phones is not None
+    expected = regression(clip.phones)[:, 0]
     result = []
     for lag in range(-MAX_LAG, MAX_LAG + 1):
         heard = expected[max(0, -lag) : len(expected) - max(0, lag)]

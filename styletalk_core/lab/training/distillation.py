@@ -43,7 +43,7 @@ _CLIP_NORM: Final = 1.0
 _EVERY: Final = 100
 """Steps between reports."""
 _ARTICULATOR_WEIGHT: Final = 3.0
-_JITTER, _CALM = 0.15, 0.7
+_JITTER, _CALM = 0.05, 0.7
 """Weight of trembling, and its share in the target that costs nothing."""
 _CLOSURE: Final = 0.05
 """Weight of lips that stay open on P, B and M in the target's style, and in another."""

@@ -1,6 +1,7 @@
-"""Lessons of a distillation: what several networks make of training speech, as targets for one.
+"""Lessons of a distillation: what several networks and a regression make of training speech, as targets for one.
 
-The teacher is the mean of the networks, decoded with the whole look-ahead and averaged over three frames. It says every
+The networks are decoded with the whole look-ahead, averaged, and averaged over three frames. The regression is that of
+`phone_regression`, fitted to other people than it predicts, in deviations of the style's clip. Their mixture says every
 clip in its own style, next to the tracked motion, and in the style of another, of which there is no recording.
 
 Runs on: any thread; pure.
@@ -21,6 +22,7 @@ from styletalk_core.lab.training.batches import noisy, people_balanced
 from styletalk_core.lab.training.clips import MotionClip, spoken, windows
 from styletalk_core.lab.training.config import AugmentationConfig
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.lab.training.phone_regression import PhoneRegression
 from styletalk_core.lab.training.trainer import decode_lower_face
 from styletalk_core.models.dimensions import MESH64_LOWER
 from styletalk_core.models.styletalk import StyleState, StyleTalk
@@ -28,9 +30,15 @@ from styletalk_core.phones import CONTEXT
 
 _KERNEL: Final = (0.2, 0.4, 0.4)
 """Weights of the frame before, the frame itself and the one after in the teacher: lips decoded live come late."""
-_TRUTH: Final = 0.5
+_REGRESSION: Final = 0.85
+"""Share of the regression in the target."""
+_RIDGE: Final = 100.0
+_FOLDS: Final = 5
+"""Groups of people; each is predicted by the regression of the others."""
+_MIN_DEVIATION: Final = 1e-3
+_TRUTH: Final = 0.1
 """Share of the tracked motion in the target of a clip that is said in its own style."""
-_OWN: Final = 0.5
+_OWN: Final = 0.8
 """Share of sequences in the clip's own style."""
 _SEQUENCES: Final = 16
 _FRAMES: Final = 32
@@ -89,21 +97,76 @@ def teach(teachers: Sequence[StyleTalk], clips: Sequence[MotionClip], seed: int)
     """Return what the teachers make of every spoken training clip in its own style and in one other style.
 
     Targets in the own style contain a share of the tracked motion.
+
+    Raises:
+        InputError: the clips show fewer than two people.
     """
     styles, random = style_clips(clips), np.random.default_rng(seed)
     names = [clip.name for clip in styles]
     weight = people_balanced(styles)
     share = np.sqrt([weight[name] for name in names])
+    said = [clip for clip in spoken(clips, "train") if clip.name in names]
+    regressions = others_regressions(said)
     lessons = []
-    for clip in spoken(clips, "train"):
-        if clip.name not in names:
-            continue
+    for clip in said:
         for style in (names.index(clip.name), int(random.choice(len(styles), p=share / share.sum()))):
-            target = taught(teachers, clip, styles[style].coefficients)
+            motion = styles[style].coefficients
+            expected = predicted(regressions[clip.person or clip.name], clip, motion)
+            target = mixed(taught(teachers, clip, motion), expected)
             if styles[style].name == clip.name:
                 target += _TRUTH * (clip.coefficients[:, : target.shape[1]] - target)
             lessons.append(Lesson(clip, style, target))
     return lessons
+
+
+def others_regressions(clips: Sequence[MotionClip]) -> dict[str, PhoneRegression]:
+    """Return for every person a regression from phones to the lower face that has not seen this person.
+
+    Raises:
+        InputError: there are fewer than two people.
+    """
+    people = sorted({clip.person or clip.name for clip in clips})
+    if len(people) < 2:
+        raise InputError("a distillation needs spoken training clips of at least two people")
+    weight = people_balanced(clips)
+    found = dict[str, PhoneRegression]()
+    for fold in range(min(_FOLDS, len(people))):
+        left_out = people[fold::_FOLDS]
+        examples = []
+        for clip in clips:
+            if (clip.person or clip.name) not in left_out:
+                mean, deviation = _statistics(clip.coefficients)
+                signals = (_lower(clip.coefficients) - mean) / deviation
+                examples.append((_columns(clip), signals, weight[clip.name] / len(signals)))
+        found |= dict.fromkeys(left_out, PhoneRegression.fit(examples, _RIDGE))
+    return found
+
+
+def predicted(regression: PhoneRegression, clip: MotionClip, style: Float) -> Float:
+    """Return the lower face (T, 13) that a regression expects of a clip's phones, in the style of motion (L, 64)."""
+    mean, deviation = _statistics(style)
+    return mean + deviation * regression(_columns(clip))
+
+
+def mixed(decoded: Float, expected: Float) -> Float:
+    """Mixes the networks' motion (T, 13) with the regression's, which also sets the mean."""
+    centred = decoded + (expected.mean(axis=0) - decoded.mean(axis=0))
+    return np.asarray(centred + _REGRESSION * (expected - centred), np.float32)
+
+
+def _columns(clip: MotionClip) -> Float:
+    """Square roots of the phone columns: what is less likely counts for more."""
+    assert clip.phones is not None
+    return np.sqrt(clip.phones)
+
+
+def _lower(motion: Float) -> Float:
+    return motion[:, : len(MESH64_LOWER)]
+
+
+def _statistics(motion: Float) -> tuple[Float, Float]:
+    lower = _lower(motion)
+    return lower.mean(axis=0), lower.std(axis=0) + np.float32(_MIN_DEVIATION)
 
 
 @torch.inference_mode()

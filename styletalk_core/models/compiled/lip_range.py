@@ -18,10 +18,10 @@ from styletalk_core.models.dimensions import Dimensions
 
 Float = NDArray[np.float32]
 
-RANGE: Final = np.array([1.02, 0.88, 0.84, 0.96, 0.92, 0.94], np.float32)
+RANGE: Final = np.array([1.02, 0.84, 0.80, 0.94, 0.94, 1.00], np.float32)
 """Deviation of each articulator in the speech that `spread` is measured on, as a share of that in the style's clip.
 
-Other speech of other people moves less: these give every articulator at least 0.77 of the range of people of the dev
+Other speech of other people moves less: these give every articulator at least 0.80 of the range of people of the dev
 split. They are as small as that allows, because more range of what the words do not tell of a mouth is more error.
 """
 _LIMITS: Final = (0.6, 4.0)

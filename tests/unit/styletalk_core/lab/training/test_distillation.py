@@ -11,7 +11,15 @@ from styletalk_core.face.face_model import FaceModel
 from styletalk_core.lab.training.clips import MotionClip, windows
 from styletalk_core.lab.training.distillation import Distillation, mean_network
 from styletalk_core.lab.training.evaluation import decoded
-from styletalk_core.lab.training.lessons import Lesson, Lessons, taught, teach
+from styletalk_core.lab.training.lessons import (
+    Lesson,
+    Lessons,
+    mixed,
+    others_regressions,
+    predicted,
+    taught,
+    teach,
+)
 from styletalk_core.lab.training.lips import LipMap
 from styletalk_core.models.dimensions import Dimensions
 from styletalk_core.models.styletalk import StyleTalk
@@ -67,15 +75,46 @@ def test_a_lesson_is_the_smoothed_mean_of_the_teachers_with_the_whole_look_ahead
     np.testing.assert_allclose(found[1:-1], 0.2 * mean[:-2] + 0.4 * mean[1:-1] + 0.4 * mean[2:], atol=1e-5)
 
 
-def test_every_training_clip_is_said_in_its_own_style_half_as_tracked_and_in_another(
+def test_every_training_clip_is_said_in_its_own_style_partly_as_tracked_and_in_another(
     teachers: list[StyleTalk], lessons: list[Lesson]
 ) -> None:
-    own = {lesson.clip.name: lesson for lesson in lessons if CLIPS[lesson.style].name == lesson.clip.name}
+    regressions = others_regressions(CLIPS)
     assert [lesson.clip.name for lesson in lessons] == [clip.name for clip in CLIPS for _ in range(2)]
-    assert set(own) == {clip.name for clip in CLIPS}
-    for clip in CLIPS:
-        half = (taught(teachers, clip, clip.coefficients) + clip.coefficients[:, :13]) / 2
-        np.testing.assert_allclose(own[clip.name].target, half, atol=1e-5)
+    assert {lesson.clip.name for lesson in lessons if is_own(lesson)} == {clip.name for clip in CLIPS}
+    for lesson in lessons:
+        style = CLIPS[lesson.style].coefficients
+        expected = predicted(regressions[lesson.clip.person], lesson.clip, style)
+        target = mixed(taught(teachers, lesson.clip, style), expected)
+        if is_own(lesson):
+            target = 0.9 * target + 0.1 * lesson.clip.coefficients[:, :13]
+        np.testing.assert_allclose(lesson.target, target, atol=1e-5)
+
+
+def is_own(lesson: Lesson) -> bool:
+    return CLIPS[lesson.style].name == lesson.clip.name
+
+
+def test_a_mixture_has_the_mean_of_the_regression_and_follows_both() -> None:
+    random = np.random.default_rng(5)
+    decoded_motion, expected = random.standard_normal((2, 50, 13)).astype(np.float32)
+    found = mixed(decoded_motion + 3, expected)
+    np.testing.assert_allclose(found.mean(axis=0), expected.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(mixed(expected + 3, expected), expected, atol=1e-5)
+    moved = [np.corrcoef(found[:, 0], motion[:, 0])[0, 1] for motion in (decoded_motion, expected)]
+    assert 0 < moved[0] < moved[1]
+
+
+def test_nobody_is_predicted_by_a_regression_that_knows_them() -> None:
+    first = CLIPS[0]
+    changed = [replace(first, coefficients=-first.coefficients), *CLIPS[1:]]
+    before, after = others_regressions(CLIPS), others_regressions(changed)
+    for person, known in ((first.person, True), (CLIPS[1].person, False)):
+        assert np.array_equal(before[person].weight, after[person].weight) is known
+
+
+def test_clips_of_one_person_are_refused() -> None:
+    with pytest.raises(InputError, match="at least two people"):
+        others_regressions(CLIPS[:1])
 
 
 def test_a_batch_depends_on_its_number_only(lessons: list[Lesson]) -> None:
