@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.rendering.face_mesh import EYES
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
+from styletalk_core.rendering.portrait.eyeball import Eyeball
 from styletalk_core.rendering.portrait.portrait import Portrait
 
 KNOWN = AvatarLibrary(Path("does-not-exist")).get("amara")
@@ -46,15 +47,12 @@ def test_the_lashes_of_a_closed_eye_are_a_narrow_dark_line_of_the_photos_own_col
     assert own[at, 1] < own[at, 0] + 10
 
 
-def test_an_eye_that_the_photo_shows_shut_stays_as_it_is() -> None:
-    """There is no eyeball in the photo to draw; a style that opens the eye stretches the skin of its lids."""
-    landmarks = KNOWN.landmarks.copy()
+def test_a_photo_shows_the_eyeball_of_an_open_eye_only() -> None:
+    """What is between shut lids is lashes and skin, which would be drawn in an eye that a style opens."""
+    landmarks = KNOWN.landmarks[:, :2]
+    unit = float(np.linalg.norm(landmarks[EYES[0].upper_lid[0]] - landmarks[EYES[1].upper_lid[-1]]))
+    shut = landmarks.copy()
     for eye in EYES:
-        landmarks[list(eye.upper_lid)] = landmarks[list(eye.lower_lid)] - np.array([0, 0.5, 0], np.float32)
-    renderer = MeshRenderer(replace(KNOWN, landmarks=landmarks), 256)
-    opened = NEUTRAL.copy()
-    for eye in EYES:
-        opened[list(eye.upper_lid[1:-1]), 1] -= 0.05
-    shown = renderer.render_offsets(opened, STILL, AHEAD, 0.0)
-    x, y = renderer.scene(opened, STILL, AHEAD, 0.0).vertices[EYES[0].lower_lid[4]].round().astype(int)
-    assert shown[y - 6 : y + 3, x - 8 : x + 9].mean(axis=-1).min() > 10
+        assert Eyeball.of(KNOWN.image, landmarks, eye, unit) is not None
+        shut[list(eye.upper_lid)] = landmarks[list(eye.lower_lid)] - np.array([0, 0.5], np.float32)
+        assert Eyeball.of(KNOWN.image, shut, eye, unit) is None
