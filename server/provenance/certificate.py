@@ -5,6 +5,7 @@ a manifest report that they do not know who issued it.
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from styletalk_core.errors import InputError
+from styletalk_core.errors import InputError, StorageError, storing
 
 TEST_DAYS: Final = 3_650
 CHAIN_FILE, KEY_FILE = "test-certificate.pem", "test-key.pem"
@@ -53,14 +54,16 @@ class Certificate:
 
 
 def own_test_certificate(folder: Path) -> Certificate:
-    """Return the test certificate of a data folder; made when there is none."""
+    """Return the test certificate of a data folder; made when there is none, each time if the folder takes no files."""
     chain, key = folder / CHAIN_FILE, folder / KEY_FILE
-    if not (chain.is_file() and key.is_file()):
-        made = _made()
+    if chain.is_file() and key.is_file():
+        return Certificate(chain.read_bytes(), key.read_bytes())
+    made = _made()
+    with suppress(StorageError), storing():
         folder.mkdir(parents=True, exist_ok=True)
         _write(key, made.key)
         _write(chain, made.chain)
-    return Certificate(chain.read_bytes(), key.read_bytes())
+    return made
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -1,5 +1,6 @@
 """Proves that a recording carries a signed manifest that says AI-generated, by the reader of c2pa-python."""
 
+import errno
 import json
 import stat
 from pathlib import Path
@@ -57,6 +58,17 @@ def test_the_test_certificate_is_made_once_and_only_its_owner_can_read_the_key(t
     assert own_test_certificate(tmp_path) == made and "PRIVATE" not in repr(made)
     assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
     assert Certificate.read(tmp_path / CHAIN_FILE, tmp_path / KEY_FILE) == made
+
+
+def test_a_folder_that_takes_no_files_still_gets_a_certificate(
+    tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    add_manifest(video, "out", own_test_certificate(tmp_path / "home"))
+    assert not (tmp_path / "home").exists()
 
 
 def test_a_certificate_that_cannot_be_used_is_a_sentence(tmp_path: Path, video: Path) -> None:
