@@ -83,7 +83,7 @@ def _held_out(cache: Path, source: str) -> Iterator[Reference]:
     """Yields test utterances of speakers outside the training split, labelled by the aligner."""
     chosen = [one for one in utterances(cache) if one.split == "test" and one.source == source][:TESTED]
     for one in chosen:
-        samples = np.asarray(one.samples / 32768, np.float32)
+        samples = one.audio
         frames = len(samples) * FPS // SPEECH_RATE
         yield Reference(one.name, samples, labels_at(one.labels, np.arange(frames) / FPS))
 

