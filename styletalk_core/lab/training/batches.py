@@ -205,10 +205,10 @@ def people_balanced(clips: Sequence[MotionClip]) -> dict[str, float]:
     """What every clip counts, in frames: less where there is much of one person, or where its source teaches less."""
     frames = Counter[str]()
     for clip in clips:
-        frames[clip.person or clip.name] += len(clip.coefficients)
+        frames[clip.identity] += len(clip.coefficients)
     return {
         clip.name: len(clip.coefficients)
-        * min(1.0, _PERSON_FRAMES / frames[clip.person or clip.name])
+        * min(1.0, _PERSON_FRAMES / frames[clip.identity])
         * next((weight for source, weight in _SOURCE_WEIGHT.items() if clip.source.startswith(source)), 1.0)
         for clip in clips
     }

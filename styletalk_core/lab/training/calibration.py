@@ -74,7 +74,7 @@ def choose(clips: Sequence[MotionClip]) -> list[MotionClip]:
     members = [clip for clip in spoken(clips, "train") if spoken_frames(clip).sum() >= _MIN_FRAMES]
     weight = people_balanced(members)
     ranked = sorted(members, key=lambda clip: -weight[clip.name])
-    first = {clip.person or clip.name: clip for clip in reversed(ranked)}
+    first = {clip.identity: clip for clip in reversed(ranked)}
     return sorted(first.values(), key=lambda clip: -weight[clip.name])[:_CLIPS]
 
 

@@ -44,7 +44,12 @@ class MotionClip:
     aligned: NDArray[np.float32] | None = None
     """(T, 41) one-hot columns of the words that are said, or None where nobody knows them."""
     person: str = ""
-    """Whose face it is; the clip's name where the person is unknown."""
+    """Whose face it is, or empty."""
+
+    @property
+    def identity(self) -> str:
+        """The person; the clip's name where the person is unknown."""
+        return self.person or self.name
 
 
 def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[MotionClip]:

@@ -111,10 +111,10 @@ def teach(teachers: Sequence[StyleTalk], clips: Sequence[MotionClip], seed: int)
     for clip in said:
         for style in (names.index(clip.name), int(random.choice(len(styles), p=share / share.sum()))):
             motion = styles[style].coefficients
-            expected = predicted(regressions[clip.person or clip.name], clip, motion)
+            expected = predicted(regressions[clip.identity], clip, motion)
             target = mixed(taught(teachers, clip, motion), expected)
             if styles[style].name == clip.name:
-                target += _TRUTH * (clip.coefficients[:, : target.shape[1]] - target)
+                target += _TRUTH * (_lower(clip.coefficients) - target)
             lessons.append(Lesson(clip, style, target))
     return lessons
 
@@ -125,7 +125,7 @@ def others_regressions(clips: Sequence[MotionClip]) -> dict[str, PhoneRegression
     Raises:
         InputError: there are fewer than two people.
     """
-    people = sorted({clip.person or clip.name for clip in clips})
+    people = sorted({clip.identity for clip in clips})
     if len(people) < 2:
         raise InputError("a distillation needs spoken training clips of at least two people")
     weight = people_balanced(clips)
@@ -134,7 +134,7 @@ def others_regressions(clips: Sequence[MotionClip]) -> dict[str, PhoneRegression
         left_out = people[fold::_FOLDS]
         examples = []
         for clip in clips:
-            if (clip.person or clip.name) not in left_out:
+            if clip.identity not in left_out:
                 mean, deviation = _statistics(clip.coefficients)
                 signals = (_lower(clip.coefficients) - mean) / deviation
                 examples.append((_columns(clip), signals, weight[clip.name] / len(signals)))
