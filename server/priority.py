@@ -18,6 +18,8 @@ from typing import Final
 
 PRIORITY = -5
 """Nice value of the server; needs root, CAP_SYS_NICE or a limit such as systemd's LimitNICE. The default is 0."""
+AUTOGROUP: Final = Path("/proc/self/autogroup")
+"""Of Linux; like "/autogroup-12 nice 0"."""
 
 
 def raise_priority() -> int:
@@ -35,10 +37,6 @@ def raise_priority() -> int:
             return 0
         _raise_session()
     return os.getpriority(os.PRIO_PROCESS, 0)
-
-
-AUTOGROUP: Final = Path("/proc/self/autogroup")
-"""Of Linux; like "/autogroup-12 nice 0"."""
 
 
 def _raise_session() -> None:
