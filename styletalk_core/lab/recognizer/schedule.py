@@ -4,5 +4,5 @@ import math
 
 
 def rate_share(step: int, steps: int, warm_up: float) -> float:
-    """Share of the peak rate at ``step`` of ``steps``: a cosine that ends at zero, limited by a linear ``warm_up``, steps."""
+    """Share of the peak rate at ``step`` of ``steps``: a linear rise over ``warm_up`` steps, then a cosine to zero."""
     return min((step + 1) / warm_up, 0.5 + 0.5 * math.cos(math.pi * step / steps))
