@@ -26,7 +26,7 @@ FITS: Final = 0.85
 PATIENCE: Final = 1.5
 """Seconds without trouble before trying to step up; doubled by every failed try unless conditions have improved."""
 MAX_PATIENCE_SECONDS: Final = 60.0
-TOO_EARLY: Final = 6.0
+TOO_EARLY: Final = 30.0
 """Seconds; a step up that is undone within this time counts as a failed try."""
 IMPROVED_PACE: Final = 0.8
 """Conditions count as improved when slowness is at most this fraction of that before the failed try."""

@@ -82,6 +82,17 @@ def test_under_lasting_load_it_tries_more_and_more_rarely() -> None:
     assert at_top < 0.03 * 300
 
 
+@pytest.mark.parametrize("period", [12.0, 20.0, 28.0])
+def test_bursts_of_load_do_not_change_the_size_every_few_seconds(period: float) -> None:
+    def burst(now: float) -> bool:
+        return now % period > period - 3
+
+    changes = drive(
+        ladder(), 0, 600, lambda now, rung: burst(now) and rung.size > 256, lambda now: 2.0 if burst(now) else 1.0
+    )
+    assert 2 <= len(changes) <= 60
+
+
 def test_after_failed_tries_it_comes_back_soon_when_processors_become_free() -> None:
     spare = [0.0]
     busy = ladder(lambda: spare[0])
