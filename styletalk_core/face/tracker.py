@@ -157,6 +157,14 @@ class FaceTracker:
         """Return the landmarks (478, 3) float32 px of every face in an image (H, W, 3) uint8 RGB, largest first."""
         return [self._close_up(image, face).landmarks for face in self.find(image)]
 
+    def expression(self, image: NDArray[np.uint8]) -> tuple[Array, Array] | None:
+        """Return landmarks (478, 3) px and blendshape scores (52,) of the largest face in an image, or None."""
+        faces = self.find(image)
+        if not faces:
+            return None
+        face = self._close_up(image, faces[0])
+        return face.landmarks, face.blendshapes
+
     def _close_up(self, image: NDArray[np.uint8], face: _Face) -> _Face:
         """Return a face as it is found in a crop around it."""
         middle = face.landmarks[:, :2].mean(axis=0)

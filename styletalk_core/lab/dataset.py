@@ -7,7 +7,7 @@ skipped with a reason.
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,7 @@ from styletalk_core.face.track import Track
 from styletalk_core.face.tracker import FaceTracker
 
 _FREE_LICENCE: Final = "CC BY 4.0"
-"""Licence of the clips that `--licence free` keeps; a remark may follow."""
+"""Licence of the training clips that `--licence free` keeps; a remark may follow."""
 _NEWS_FOLDER: Final = "news_ar"
 _NEUTRAL: Final = "neutral"
 """Style name prefix of clips without an acted expression."""
@@ -48,7 +48,7 @@ def read_manifest(data: Path, licence: str = "all") -> list[VideoClip]:
 
     Args:
         data: folder that contains ``video``.
-        licence: "all", or "free" to exclude research-only clips.
+        licence: "all", or "free" to train on no research-only clip.
 
     Raises:
         InputError: the manifest is missing.
@@ -71,14 +71,17 @@ def read_manifest(data: Path, licence: str = "all") -> list[VideoClip]:
             text=row["text"] or "",
         )
         for row in rows
-        if licence == "all" or is_free(row["licence"])
+        if may_be_used(row, licence)
     ]
     return sorted(clips, key=lambda clip: clip.name.startswith(_NEWS_FOLDER))
 
 
-def is_free(licence: str) -> bool:
-    """Return whether a licence of the manifest allows any use with attribution."""
-    return licence.split(" (")[0] == _FREE_LICENCE
+def may_be_used(row: Mapping[str, str], licence: str) -> bool:
+    """Return whether a row of the manifest is used with "all" or "free" material; free trains on no research-only clip.
+
+    Clips of the dev and test splits are used with both: they only judge.
+    """
+    return licence == "all" or row["split"] != "train" or row["licence"].split(" (")[0] == _FREE_LICENCE
 
 
 def track_clips(clips: Iterable[VideoClip], cache: Path) -> Iterator[tuple[VideoClip, str | None]]:

@@ -6,8 +6,9 @@ Runs on: any thread; pure.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 from styletalk_core.lab.training.clips import SILENCE, MotionClip, windows
 from styletalk_core.lab.training.config import AugmentationConfig, DataConfig
 from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.lab.training.posing import Posing
 from styletalk_core.phones import CLOSED_LIPS, CONTEXT, SIL_INDEX
 
 Array = NDArray[np.float32]
@@ -81,8 +83,10 @@ class Batches:
         augmentation: AugmentationConfig,
         lips: LipMap,
         mirror: Array,
+        posing: Posing | None = None,
     ) -> None:
         self._data = data
+        self._posing = posing
         self._augmentation = augmentation
         self._lips = lips
         self._mirror = mirror
@@ -143,7 +147,15 @@ class Batches:
         if self.labels and random.random() < 0.5:
             label = self.labels[random.integers(len(self.labels))]
             clips = [clip for clip in clips if clip.style == label]
-        return clips[random.integers(len(clips))].coefficients
+        motion = clips[random.integers(len(clips))].coefficients
+        pose = self._pose(random)
+        return motion if pose is None else pose(motion)
+
+    def _pose(self, random: Generator) -> Callable[[Array], Array] | None:
+        """Draws a pose for a share of the clips."""
+        if self._posing is None or random.random() >= self._augmentation.posed:
+            return None
+        return partial(self._posing.apply, pose=self._posing.draw(random))
 
     def _item(
         self, random: Generator, clip: MotionClip, frames: int, style_frames: int
@@ -159,10 +171,12 @@ class Batches:
         if random.random() < a.transfer:
             model = self._styles[random.integers(len(self._styles))]
             motion = self._in_style_of(motion, model.coefficients)
+        style_motion = model.coefficients
+        pose = self._pose(random)
+        if pose is not None:
+            motion, style_motion = pose(motion), pose(style_motion)
         if random.random() < a.mirror:
-            motion, style_motion = motion @ self._mirror, model.coefficients @ self._mirror
-        else:
-            style_motion = model.coefficients
+            motion, style_motion = motion @ self._mirror, style_motion @ self._mirror
         columns = noisy(random, columns, a)
         if random.random() < a.silence:
             motion, columns = self._with_silence(random, motion, columns)
@@ -170,7 +184,7 @@ class Batches:
         decoded = slice(start, start + frames, self._data.stride)
         cut = windows(columns, int(random.choice(_FUTURE)))[decoded]
         spans = [_span(random, style_motion, style_frames) for _ in range(2)]
-        label = self.labels.index(model.style) if model.style else -1
+        label = self.labels.index(model.style) if model.style and pose is None else -1
         return cut, motion[decoded], spans[0], spans[1], label
 
     def _in_style_of(self, motion: Array, model: Array) -> Array:

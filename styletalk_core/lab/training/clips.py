@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.errors import InputError
-from styletalk_core.lab.dataset import is_free
+from styletalk_core.lab.dataset import may_be_used
 from styletalk_core.phones import CONTEXT, FPS, PHONES, SIL_INDEX
 
 SILENCE = np.eye(len(PHONES), dtype=np.float32)[SIL_INDEX]
@@ -58,7 +58,7 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Motio
     Args:
         folder: contains coefficients/, posteriors/ and labels/.
         manifest: ``video/manifest.tsv``.
-        licence: "all", or "free" to exclude research-only clips.
+        licence: "all", or "free" to train on no research-only clip.
 
     Raises:
         InputError: no clip can be used.
@@ -66,7 +66,7 @@ def read_clips(folder: Path, manifest: Path, licence: str = "all") -> list[Motio
     clips, untracked, unusable = [], 0, 0
     with manifest.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            if licence == "free" and not is_free(row["licence"]):
+            if not may_be_used(row, licence):
                 continue
             path = folder / "coefficients" / f"{row['clip']}.npz"
             if not path.exists():

@@ -57,6 +57,7 @@ class AugmentationConfig:
     noise: float = 0.15
     hard: float = 0.1
     aligned: float = 0.5
+    posed: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

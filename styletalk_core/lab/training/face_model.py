@@ -3,6 +3,7 @@
 Head pose and each person's neutral face are removed; the remaining displacements are split into lower and upper face,
 and the principal directions of each are found with a higher weight on the lips. Better directions give better neutral
 faces, so this is iterated. Mirrored faces are included, so every direction is symmetric or antisymmetric.
+Still portraits add expressions that the people of the clips do not show; see `stills`.
 
 Runs on: the command line; about two minutes on one core. In: tracks from `styletalk dataset build`.
 """
@@ -35,6 +36,7 @@ from styletalk_core.face.landmarks import (
 )
 from styletalk_core.face.track import Track
 from styletalk_core.lab.dataset import VideoClip, group_people, load_track, read_manifest, reference_tracks
+from styletalk_core.lab.training.stills import UPPER_SCORES, Stills, expressions, read_stills
 from styletalk_core.weights import FOLDER
 
 ROUNDS: Final = 3
@@ -44,6 +46,8 @@ _PERSON_FRAMES: Final = 1200
 """Frames used per person, at most."""
 _UNKNOWN_FRAMES: Final = 8
 """Frames used per clip of an unknown person; there are many such clips, all short."""
+_STILL_FRAMES: Final = 4
+"""Frames as many as which a still portrait counts."""
 _NOSE_TIP: Final = 4
 _NOSE_BASE: Final = 2
 _LIP_TOP: Final = 0
@@ -68,13 +72,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, required=True, help="output folder of `styletalk dataset build`")
     parser.add_argument("--out", type=Path, default=FOLDER / "mesh64.safetensors")
     parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
+    parser.add_argument("--portraits", type=Path, nargs="*", default=[], help="folders with more faces, as stills")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Estimates the model and writes it."""
     clips = [clip for clip in read_manifest(args.data, args.licence) if clip.split == "train"]
     people = load_people(clips, args.cache)
-    model = estimate(people, progress=not args.json)
+    model = estimate(people, read_stills(args.portraits), progress=not args.json)
     model.save(args.out)
     result = {"people": len(people), "clips": sum(map(len, people.values())), "file": str(args.out)}
     if not args.json:
@@ -92,14 +97,17 @@ def load_people(clips: Sequence[VideoClip], cache: Path) -> dict[str, list[tuple
     return {person: [(clip, load_track(cache, clip)) for clip in members] for person, members in people.items()}
 
 
-def estimate(people: dict[str, list[tuple[VideoClip, Track]]], progress: bool = False) -> FaceModel:
+def estimate(
+    people: dict[str, list[tuple[VideoClip, Track]]], stills: Stills | None = None, progress: bool = False
+) -> FaceModel:
     """Alternates between estimating the neutral faces and the directions."""
     references = {person: reference_tracks(*map(list, zip(*clips, strict=True))) for person, clips in people.items()}
     shapes = {
         person: clip_shape(pool_tracks(tracks)[0])
         for person, (tracks, _) in tqdm(references.items(), desc="head shapes", disable=not progress)
     }
-    model = _blank(list(shapes.values()))
+    still = [] if stills is None else [clip_shape(landmarks[None]) for landmarks in stills.landmarks]
+    model = _blank([*shapes.values(), *still])
     for number in range(ROUNDS):
         samples, faces = [], []
         for person, clips in tqdm(people.items(), desc=f"round {number + 1} of {ROUNDS}", disable=not progress):
@@ -107,7 +115,7 @@ def estimate(people: dict[str, list[tuple[VideoClip, Track]]], progress: bool = 
             face = person_face(tracks, model, known, shapes[person])
             samples += [_sample(clip, track, face, len(clips), known) for clip, track in clips]
             faces.append(face)
-        model = _improved(model, samples, faces)
+        model = _improved(model, samples, faces, stills)
     return model
 
 
@@ -161,28 +169,42 @@ def _sample(clip: VideoClip, track: Track, face: PersonFace, clips: int, known: 
     return Sample(canonical - face.neutral, turn[frames], track.blendshapes[frames], face.scores if known else None)
 
 
-def _improved(model: FaceModel, samples: Sequence[Sample], people: Sequence[PersonFace]) -> FaceModel:
+def _improved(
+    model: FaceModel, samples: Sequence[Sample], people: Sequence[PersonFace], stills: Stills | None
+) -> FaceModel:
     """Re-estimates the mean, directions and maps from the displacements of all people."""
-    mean = model.mean.copy()
-    mean[:MESH_POINTS] = np.median([face.neutral for face in people], axis=0)
-    mean = frontal(np.asarray((mean + mirrored(mean)) / 2, np.float32))
     leak = _pose_leak(samples)
     clean = [sample.displacement - np.einsum("tp,pni->tni", pose_terms(sample.turn), leak) for sample in samples]
-    faces = np.concatenate(clean)
+    rest = np.median([face.scores for face in people], axis=0)
+    neutral = [face.neutral for face in people]
+    shown = np.empty((0, MESH_POINTS, 3), np.float32)
+    if stills is not None:
+        moved, scored = (
+            np.concatenate([part - part.mean(axis=0) for part in parts])
+            for parts in (clean, [sample.scores for sample in samples])
+        )
+        shown, faces_at_rest = expressions(stills, model.mean, lower_share(model.mean), moved, scored, rest)
+        neutral += list(faces_at_rest)
+    mean = model.mean.copy()
+    mean[:MESH_POINTS] = np.median(neutral, axis=0)
+    mean = frontal(np.asarray((mean + mirrored(mean)) / 2, np.float32))
+    faces = np.concatenate([*clean, *[shown] * _STILL_FRAMES])
     extreme = np.abs(faces).max(axis=(1, 2))
     faces = faces[extreme < np.quantile(extreme, 0.995)]
     share, weight = lower_share(mean), vertex_weights()
     directions = np.zeros((COEFFICIENTS, LANDMARKS, 3), np.float32)
     directions[:LOWER, :MESH_POINTS] = _directions(faces * share[:, None], weight, LOWER)
     directions[LOWER:, :MESH_POINTS] = _directions(faces * (1 - share)[:, None], weight, COEFFICIENTS - LOWER)
-    rest = np.median([face.scores for face in people], axis=0)
     draft = FaceModel(mean, directions, share, weight, leak, rest, model.from_scores, model.to_scores)
     nothing = np.zeros((MESH_POINTS, 3), np.float32)
     pairs = [_matched(draft.encode(face, nothing), sample) for face, sample in zip(clean, samples, strict=True)]
+    if stills is not None:
+        pairs += [(draft.encode(shown, nothing), stills.scores - rest)] * _STILL_FRAMES
     coefficients, scores = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    return FaceModel(
-        mean, directions, share, weight, leak, rest, _ridge(scores, coefficients), _ridge(coefficients, scores)
-    )
+    from_scores = _ridge(scores, coefficients)
+    if stills is not None:
+        from_scores[:, :LOWER] = _ridge(scores * ~UPPER_SCORES, coefficients[:, :LOWER])
+    return FaceModel(mean, directions, share, weight, leak, rest, from_scores, _ridge(coefficients, scores))
 
 
 def _pose_leak(samples: Sequence[Sample]) -> Array:

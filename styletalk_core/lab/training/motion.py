@@ -28,6 +28,7 @@ from styletalk_core.lab.training.evaluation import evaluate, look_ahead_curve
 from styletalk_core.lab.training.lips import LipMap
 from styletalk_core.lab.training.mirror import mirror_map
 from styletalk_core.lab.training.model_card import model_card
+from styletalk_core.lab.training.posing import Posing
 from styletalk_core.lab.training.trainer import MotionTraining
 from styletalk_core.models import checkpoint
 from styletalk_core.models.styletalk import StyleTalk
@@ -69,10 +70,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         DivergenceError: a loss is not finite.
     """
     config = settings.read(args.config)
-    lips = LipMap.of(FaceModel.load())
+    face = FaceModel.load()
+    lips = LipMap.of(face)
     clips = read_clips_in_step(args.data or Path(config.data.folder), args.manifest, lips, config.data.licence)
     train = [clip for clip in clips if clip.split == "train"]
-    batches = Batches(train, config.data, config.augmentation, lips, mirror_map(FaceModel.load()))
+    batches = Batches(train, config.data, config.augmentation, lips, mirror_map(face), Posing(face, lips))
     training = MotionTraining(config, batches, lips, torch.device(args.device))
     args.output.mkdir(parents=True, exist_ok=True)
     if (args.output / "last.pt").exists():
