@@ -55,6 +55,9 @@ _NOSE_WIDTH: Final = 0.25
 _RIDGE: Final = 0.02
 """Regularisation of the maps between scores and coefficients, relative to the mean variance of their input."""
 
+_STILL_HEADS: Final = 2.0
+"""Regularisation of what head rotation displaces: without, noise would be taken for it where heads hardly turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -211,7 +214,7 @@ def _pose_leak(samples: Sequence[Sample]) -> Array:
     """(6, 468, 3) within-clip least squares of displacement on head rotation."""
     terms = np.concatenate([pose_terms(sample.turn) - pose_terms(sample.turn).mean(axis=0) for sample in samples])
     moved = np.concatenate([sample.displacement - sample.displacement.mean(axis=0) for sample in samples])
-    return _ridge(terms, moved.reshape(len(moved), -1)).reshape(-1, MESH_POINTS, 3)
+    return _ridge(terms, moved.reshape(len(moved), -1), _STILL_HEADS).reshape(-1, MESH_POINTS, 3)
 
 
 def _directions(faces: Array, weight: Array, count: int) -> Array:
@@ -238,8 +241,8 @@ def _matched(coefficients: Array, sample: Sample) -> tuple[Array, Array]:
     return coefficients - coefficients.mean(axis=0), sample.scores - sample.scores.mean(axis=0)
 
 
-def _ridge(inputs: NDArray[np.float32], outputs: NDArray[np.float32]) -> Array:
+def _ridge(inputs: NDArray[np.float32], outputs: NDArray[np.float32], least: float = 0.0) -> Array:
     """Ridge regression without intercept: ``inputs @ result`` approximates ``outputs``."""
     square = inputs.T @ inputs
-    square = square + _RIDGE * np.trace(square) / len(square) * np.eye(len(square))
+    square = square + (least + _RIDGE * np.trace(square) / len(square)) * np.eye(len(square))
     return np.asarray(np.linalg.solve(square, inputs.T @ outputs), np.float32)

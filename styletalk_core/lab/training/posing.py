@@ -7,7 +7,7 @@ network learns to keep what a style shows. Lips that met still meet.
 Runs on: any thread; pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -25,7 +25,6 @@ Array = NDArray[np.float32]
 RANGES: Final = {
     "mouthSmile": (-0.4, 0.9),
     "mouthUpperUp": (-0.1, 0.6),
-    "mouthPucker": (-0.4, 0.5),
     "mouthStretch": (-0.1, 0.4),
     "mouthShrugLower": (-0.2, 0.3),
     "jawOpen": (-0.05, 0.2),
@@ -40,10 +39,10 @@ _ACTIONS: Final = (1, 4)
 """Actions of an expression, fewest and most."""
 _ONE_SIDED: Final = 0.15
 """Share of actions that only one side shows."""
-_GAIN: Final = (0.6, 1.8)
+_GAIN: Final = (0.6, 2.0)
 """Range of motion of the lips against that of the clip."""
-_UPPER_GAIN: Final = (0.6, 3.0)
-_OWN_GAIN: Final = 0.2
+_UPPER_GAIN: Final = (0.7, 4.0)
+_OWN_GAIN: Final = 0.3
 """Deviation of the logarithm of each coefficient's own gain: people differ in what they move."""
 _HALF_OPEN: Final = 0.5
 """Share of the mean opening above which the lips take the whole opening of the expression."""
@@ -51,7 +50,7 @@ _HALF_OPEN: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """An expression to hold, `offset` (64,), and `gain` (64,) of the motion about the clip's mean."""
+    """An expression, `offset` (64,) or (T, 64), and `gain` (64,) of the motion about the clip's mean."""
 
     offset: Array
     gain: Array
@@ -61,22 +60,24 @@ class Posing:
     """Draws poses and applies them."""
 
     def __init__(self, model: FaceModel, lips: LipMap) -> None:
-        self._lips = lips
-        self._sides = {
-            action: [model.from_scores[ARKIT.index(name) + 1] for name in ARKIT if name.startswith(action)]
-            for action in RANGES
-        }
-        opening = model.from_scores[ARKIT.index("jawOpen") + 1] * (np.arange(len(lips.gap)) < LOWER)
+        self._model, self._lips = model, lips
+        opening = self.expression({"jawOpen": 1.0}) * (np.arange(len(lips.gap)) < LOWER)
         self._opens = np.asarray(opening / (opening @ lips.gap), np.float32)
+
+    def expression(self, actions: Mapping[str, float]) -> Array:
+        """Return the coefficients (64,) of scores; a name without side stands for both."""
+        scores = np.zeros(len(self._model.from_scores), np.float32)
+        for index, name in enumerate(ARKIT[:-1], start=1):
+            scores[index] = actions.get(name, actions.get(name.removesuffix("Left").removesuffix("Right"), 0.0))
+        return np.asarray(scores @ self._model.from_scores, np.float32)
 
     def draw(self, random: Generator) -> Pose:
         """Draws a pose."""
-        offset = np.zeros(len(self._opens), np.float32)
+        actions = dict[str, float]()
         for action in random.choice(list(RANGES), size=random.integers(*_ACTIONS, endpoint=True), replace=False):
-            amount = random.uniform(*RANGES[action])
-            sides = self._sides[action]
-            shown = [random.integers(len(sides))] if random.random() < _ONE_SIDED else range(len(sides))
-            offset += np.float32(amount) * sum(sides[side] for side in shown)
+            side = random.choice(("Left", "Right")) if random.random() < _ONE_SIDED else ""
+            actions[action if action in ARKIT else action + side] = random.uniform(*RANGES[action])
+        offset = self.expression(actions)
         gain = np.exp(_OWN_GAIN * random.standard_normal(len(offset)))
         gain[:LOWER] *= np.exp(random.uniform(*np.log(_GAIN)))
         gain[LOWER:] *= np.exp(random.uniform(*np.log(_UPPER_GAIN)))
@@ -90,7 +91,7 @@ class Posing:
         usual = max(float(opening.mean()), 1e-3)
         share = np.clip(opening / (_HALF_OPEN * usual), 0, 1)
         scale = self._lips.opening(posed).std() / (opening.std() + 1e-3)
-        wanted = scale * opening + share * max(self._lips.opening(pose.offset), 0.0)
+        wanted = scale * opening + share * np.maximum(self._lips.opening(pose.offset), 0.0)
         return np.asarray(posed + (wanted - self._lips.opening(posed))[:, None] * self._opens, np.float32)
 
 
