@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from server.config import ServerConfig
 from server.paths import user_folder
+from styletalk_core import weights
 from styletalk_core.errors import InputError
 from styletalk_core.face.spaces import MESH64
 
@@ -52,6 +53,7 @@ def make_service(config: ServerConfig) -> "Service":
     from styletalk_core.library.styles import StyleLibrary
     from styletalk_core.recognizer.vosk_model import model_folder
 
+    choose_weights(config)
     open_voice(config)
     if config.vosk_model:
         model_folder(config.vosk_model)
@@ -66,6 +68,17 @@ def make_service(config: ServerConfig) -> "Service":
     if config.virtual_camera:
         check_installed()
     return service
+
+
+def choose_weights(config: ServerConfig) -> None:
+    """Chooses the packaged weights of this process.
+
+    Raises:
+        InputError: there is no such set, it lacks a file, or this process already uses another one.
+    """
+    if config.weights:
+        weights.use(config.weights)
+    weights.check_complete()
 
 
 def listen(config: ServerConfig) -> socket.socket:
@@ -137,13 +150,17 @@ def motion_weights(path: str | Path) -> "Weights | None":
     """Reads the weights of the motion network; None, for the packaged ones, without a path.
 
     Raises:
-        InputError: the file cannot be used; the message says why.
+        InputError: the file cannot be used, or not with the chosen packaged weights; the message says why.
     """
     if not str(path):
         return None
+    from styletalk_core.face.basel import packaged_map
     from styletalk_core.models.weight_file import read_motion_weights
 
-    return read_motion_weights(Path(path))
+    motion = read_motion_weights(Path(path))
+    if motion.dimensions.space != MESH64:
+        packaged_map()
+    return motion
 
 
 def renderer_network(renderer: str, weights: str | Path, device: str) -> "PIRenderer | None":

@@ -35,6 +35,7 @@ from server.priority import raise_priority
 from server.service import Service
 from server.sessions.clients import Client
 from styletalk_core.errors import InputError
+from styletalk_core.weights import chosen
 
 ARRIVAL_SECONDS = 15.0
 """Seconds after which a client that has not connected to its server is given up."""
@@ -87,7 +88,9 @@ class Cluster:
             raise InputError(f"A setting of the cluster is not a number: {error}.") from error
         front = "{0.scheme}://{0.netloc}".format(urlsplit(cluster.front))
         origins = ",".join(dict.fromkeys([*cluster.config.origins(), front]))
-        return replace(cluster, config=replace(cluster.config, allow_origins=origins))
+        # Chosen once, because the machines of a cluster may have other environments.
+        weights = cluster.config.weights or chosen()
+        return replace(cluster, config=replace(cluster.config, allow_origins=origins, weights=weights))
 
     def on_this_machine(self) -> tuple[ServerConfig, socket.socket]:
         """Return the configuration of a further server on this machine, and its listening socket.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from streaming.scheduling.plan import SIZES
+from styletalk_core import weights
 from styletalk_core.errors import InputError
 
 ENVIRONMENT_PREFIX = "STYLETALK_SERVE_"
@@ -53,6 +54,7 @@ class ServerConfig:
         udp_ports: "A-B", the UDP ports media may use; empty for any.
         size: width and height of the video in pixels, 256, 384 or 512; "auto" picks the largest that this machine can
             draw. Under load frames may be smaller.
+        weights: "default" or "free", the packaged set of weights and styles; empty for that of ``STYLETALK_WEIGHTS``.
         motion_weights: weights of the motion network, a file of this project or the authors' checkpoint; empty for the
             packaged ones.
         renderer: "mesh", or "pirenderer", which needs ``renderer_weights``, its published checkpoint, and a GPU.
@@ -94,6 +96,7 @@ class ServerConfig:
     max_sessions: int = 0
     udp_ports: str = ""
     size: int | str = "auto"
+    weights: str = ""
     motion_weights: str = ""
     renderer: str = "mesh"
     renderer_weights: str = ""
@@ -146,6 +149,8 @@ class ServerConfig:
         if not 0 <= self.future_frames <= 5:
             raise InputError(f"future_frames must be 0 to 5, not {self.future_frames}.")
         check_renderer_frames(self.renderer_frames, self.renderer)
+        if self.weights:
+            weights.checked(self.weights)
         if not self.loopback and not self.api_key:
             raise InputError(
                 f"Listening on {self.host} exposes the server: give --api-key or --api-key-file, or use 127.0.0.1."

@@ -33,7 +33,7 @@ from styletalk_core.rendering.arrays import Image
 from styletalk_core.rendering.mesh_renderer import MeshRenderer
 from styletalk_core.rendering.motion import Motion, draw
 from styletalk_core.rendering.portrait.portrait import Portrait
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 
 if TYPE_CHECKING:  # these import PyTorch, needed only on a GPU or for the paper's renderer
     from styletalk_core.models.pirenderer import PIRenderer
@@ -114,7 +114,7 @@ class ModelEngine:
         self._stamps: dict[tuple[str, int], int] = {}
         self._recognizer = Recognizer.load()
         self._renderer_frames = renderer_frames
-        weights = motion or weight_file.read(MOTION_WEIGHTS)
+        weights = motion or weight_file.read(packaged_weights(MOTION))
         self.space = weights.dimensions.space
         """Face model whose coefficients `decode` returns and `render` takes."""
         self._decoder = make_decoder(weights, device)

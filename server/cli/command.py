@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from server.cli.subcommands import add_subcommands
 from server.priority import ONE_THREAD
 from streaming.errors import EngineFailure
+from styletalk_core import weights
 from styletalk_core.errors import InputError, StorageError
 
 COMMANDS = {
@@ -58,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
+        if args.weights:
+            weights.use(args.weights)
         result = args.run(args)
     except (InputError, StorageError) as error:
         print(f"styletalk: {error}", file=sys.stderr)

@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ from server.config import ServerConfig
 from server.processors import available_cores
 from streaming.scheduling.measurement import measure
 from streaming.scheduling.plan import MachinePlan
+from styletalk_core import weights
+from styletalk_core.errors import InputError
 from styletalk_core.licences import licences
 
 NATIVE_LIBRARIES = {
@@ -34,7 +35,6 @@ NATIVE_LIBRARIES = {
 }
 """Packages with native code, and the usual fix when they do not load."""
 
-WEIGHTS = ("mesh64.safetensors", "recognizer.safetensors", "styletalk.safetensors")
 CODECS = {"libvpx": "calls", "libopus": "calls", "libx264": "files", "aac": "files"}
 """Encoders, and the use of each."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -92,17 +92,27 @@ def _checks(config: ServerConfig) -> Iterator[Check]:
         for name in NATIVE_LIBRARIES
     ]
     yield from packages
-    for weight in WEIGHTS:
-        present = files("styletalk_core").joinpath("weights", weight).is_file()
-        yield f"weights {weight}", "" if present else f"reinstall styletalk-live: {weight} is missing"
+    models = _weights(config)
+    yield models
     yield from _files(config)
     yield from _ports(config)
-    if not any(fix for _, fix in packages):
+    if not any(fix for _, fix in (*packages, models)):
         yield from _codecs()
         yield from _media(config)
         yield _plan(config)
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     yield "Chromium for the browser tests", "" if browser else "apt-get install chromium (needed only by the tests)"
+
+
+def _weights(config: ServerConfig) -> Check:
+    if config.weights:
+        weights.use(config.weights)
+    name = f"{weights.chosen()} weights"
+    try:
+        weights.check_complete()
+    except InputError as error:
+        return name, str(error)
+    return name, ""
 
 
 def _files(config: ServerConfig) -> Iterator[Check]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from server.cli.subcommands import add_common_arguments
 from styletalk_core.library.user_library import Named, UserLibrary
 
 T = TypeVar("T", bound=Named)
@@ -60,7 +61,7 @@ class LibraryCommands(Generic[T]):
 
 
 class Actions:
-    """The actions of a subcommand, each with ``--json``."""
+    """The actions of a subcommand."""
 
     def __init__(self, parser: argparse.ArgumentParser) -> None:
         self._parsers = parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser)
@@ -68,7 +69,7 @@ class Actions:
     def add(self, name: str, help: str, run: Callable[[argparse.Namespace], dict[str, Any]]) -> argparse.ArgumentParser:
         """Add an action; returns its parser."""
         parser = self._parsers.add_parser(name, help=help)
-        parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+        add_common_arguments(parser)
         parser.set_defaults(run=run)
         return parser
 

@@ -29,7 +29,7 @@ from styletalk_core.audio import read_pcm
 from styletalk_core.errors import InputError
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.backgrounds import KEEP, TRANSPARENT, BackgroundLibrary
-from styletalk_core.library.styles import CONVERSATIONAL, StyleLibrary
+from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.phones import FPS
 from styletalk_core.rendering.portrait.portrait import enrol
 
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     parser.add_argument("--portrait", required=True, metavar="P", help="name of a portrait, or a photo")
     parser.add_argument("--audio", required=True, type=Path, metavar="A", help="audio or video file to speak")
-    parser.add_argument("--style", default=CONVERSATIONAL, metavar="S", help=f"speaking style ({CONVERSATIONAL})")
+    parser.add_argument("--style", metavar="S", help="speaking style (the first of `styletalk style list`)")
     parser.add_argument("--intensity", type=float, default=1.0, metavar="X", help="0 to 1.5 (1)")
     parser.add_argument("--size", default="auto", choices=SIZES, help="video size (auto: 512)")
     parser.add_argument(
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as guests:
         avatars, avatar = _portrait(args.portrait, Path(guests))
         engine = _engine(args, avatars, backgrounds)
-        settings = Settings(avatar, args.style, args.intensity, args.background)
+        settings = Settings(avatar, args.style or engine.styles[0], args.intensity, args.background)
         threads = cores if args.renderer == MESH else 1  # the pirenderer depends on the previous frames
         usage = _Usage()
         frames = render(

@@ -67,12 +67,13 @@ def _add(args: argparse.Namespace) -> dict[str, Any]:
         style = enroll_style(_library(), args.name, args.clip, progress)
     for note in style.notes:
         say(args, f"Note: {note}.")
-    other = "the authors'" if style.space == MESH64 else "this project's"
-    say(
-        args,
-        f"With {other} motion network its coefficients are estimates, with an error of "
-        f"{style.conversion_error:.0%} of the motion on people not used for the fit.",
-    )
+    if style.conversion_error is not None:
+        other = "the authors'" if style.space == MESH64 else "this project's"
+        say(
+            args,
+            f"With {other} motion network its coefficients are estimates, with an error of "
+            f"{style.conversion_error:.0%} of the motion on people not used for the fit.",
+        )
     COMMANDS.say_added(args, f" from {style.frames_used} frames in {style.seconds:.1f} s")
     return asdict(style)
 

@@ -10,6 +10,8 @@ import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from styletalk_core.weights import SETS
+
 Run = Callable[[argparse.Namespace], dict[str, Any]]
 Around = Callable[[Run], Run]
 """Wraps a ``run`` function."""
@@ -44,9 +46,15 @@ class _LazyParser(argparse.ArgumentParser):
             module.add_arguments(self)
             if hasattr(module, "run"):
                 self.set_defaults(run=self._around(module.run) if self._around else module.run)
-                if not any(action.dest == "json" for action in self._actions):
-                    self.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+                add_common_arguments(self)
         return super().parse_known_args(args, namespace)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of every subcommand."""
+    if not any(action.dest == "json" for action in parser._actions):
+        parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--weights", choices=SETS, help="packaged weights and styles: default, or free (see licences)")
 
 
 def add_subcommands(

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from styletalk_core import weights
 from styletalk_core.errors import INTERNAL, InputError, StorageError
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ FRAME_BYTES = 1 << 20
 """Longest frame."""
 LOG_BYTES = 1 << 16
 """Length of the kept end of standard error."""
-KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "NUMBA_CACHE_DIR", "PATH", "TMPDIR", "USER")
+KEPT_VARIABLES = ("HOME", "LANG", "LC_ALL", "NUMBA_CACHE_DIR", "PATH", "TMPDIR", "USER", weights.VARIABLE)
 
 Json = dict[str, Any]
 Work = Callable[[Json, Callable[[float], None]], Json]

@@ -161,7 +161,9 @@ class NewStyle:
     space: Annotated[Space, "of the coefficients: this project's face model, or that of the authors of StyleTalk"]
     seconds: Annotated[float, "processing time"]
     notes: Annotated[Sequence[str], "advice on the video"]
-    conversion_error: Annotated[float, "of the motion in a session that uses the other space, relative"]
+    conversion_error: Annotated[
+        float | None, "of the motion in a session that uses the other space, relative; null without such sessions"
+    ]
 
 
 @dataclass(frozen=True, slots=True)

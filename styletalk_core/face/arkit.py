@@ -15,7 +15,7 @@ from scipy.optimize import nnls
 
 from styletalk_core.face.face_model import LOWER, FaceModel
 from styletalk_core.phones import PHONES
-from styletalk_core.weights import FOLDER
+from styletalk_core.weights import packaged_weights
 
 Array = NDArray[np.float32]
 
@@ -61,9 +61,9 @@ class FaceDriver:
         visemes: file of viseme shapes; the packaged one by default.
     """
 
-    def __init__(self, model: FaceModel | None = None, visemes: Path = FOLDER / "visemes.safetensors") -> None:
+    def __init__(self, model: FaceModel | None = None, visemes: Path | None = None) -> None:
         self._model = model or FaceModel.load()
-        self._file = visemes
+        self._file = visemes or packaged_weights("visemes.safetensors")
 
     def blendshapes(self, coefficients: Array, gaze: Array | None = None, blink: Array | None = None) -> Array:
         """Return the ARKit blendshapes of expressions.

@@ -18,14 +18,16 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from styletalk_core.errors import InputError
 from styletalk_core.face.spaces import BFM64, Space
-from styletalk_core.weights import FOLDER
+from styletalk_core.weights import chosen, packaged_weights, weight_path
 
 Array = NDArray[np.float32]
 
 EXPRESSION: Final = 64
 PLACEMENT: Final = 9
 """Three angles [rad], three translations, three of the crop: scale and position of the face in 256 x 256 px."""
+_FILE: Final = "basel.safetensors"
 _QUALITY: Final = "quality_on_unseen_people"
 
 
@@ -72,9 +74,9 @@ class BaselMap:
     quality: MapQuality
 
     @classmethod
-    def load(cls, path: Path = FOLDER / "basel.safetensors") -> "BaselMap":
-        """Reads the packaged map."""
-        with safe_open(path, "np") as file:
+    def load(cls, path: Path | None = None) -> "BaselMap":
+        """Reads a map, by default the packaged one."""
+        with safe_open(path or packaged_weights(_FILE), "np") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             quality = MapQuality(**json.loads(file.metadata()[_QUALITY]))
         return cls(**tensors, quality=quality)
@@ -102,14 +104,31 @@ class BaselMap:
         return np.asarray((angles - angles.mean(axis=0)) @ np.linalg.inv(self.placement[:3, :3]), np.float32)
 
 
+def has_map() -> bool:
+    """Whether the chosen set of weights has a map."""
+    return weight_path(_FILE).is_file()
+
+
 @cache
 def packaged_map() -> BaselMap:
-    """The packaged map, read once."""
+    """The packaged map, read once.
+
+    Raises:
+        InputError: the chosen set of weights has none.
+    """
+    if not has_map():
+        raise InputError(
+            f"The {chosen()} weights cannot convert coefficients of the authors' networks: use the default ones."
+        )
     return BaselMap.load()
 
 
 def converted(expression: Array, source: Space, target: Space) -> Array:
-    """Converts expression coefficients (…, 64) to another face model; unchanged where it is the same."""
+    """Converts expression coefficients (…, 64) to another face model; unchanged where it is the same.
+
+    Raises:
+        InputError: the chosen set of weights has no map.
+    """
     if source == target:
         return expression
     return packaged_map().to_basel(expression) if target == BFM64 else packaged_map().to_mesh(expression)

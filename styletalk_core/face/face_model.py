@@ -8,7 +8,7 @@ Runs on: any thread; pure NumPy. Estimated by `styletalk_core.lab.training.face_
 """
 
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from styletalk_core.face.landmarks import INNER_LIP_PAIRS, MESH_POINTS
-from styletalk_core.weights import FOLDER
+from styletalk_core.weights import packaged_weights
 
 COEFFICIENTS: Final = 64
 LOWER: Final = 13
@@ -52,9 +52,9 @@ class FaceModel:
     """(64, 52): coefficients -> blendshape scores above rest."""
 
     @classmethod
-    def load(cls, path: Path = FOLDER / "mesh64.safetensors") -> "FaceModel":
-        """Reads the packaged model."""
-        return cls(**load_file(path))
+    def load(cls, path: Path | None = None) -> "FaceModel":
+        """Reads a model, by default the packaged one."""
+        return cls(**load_file(path or packaged_weights("mesh64.safetensors")))
 
     def save(self, path: Path) -> None:
         """Saves the model."""
@@ -82,6 +82,10 @@ class FaceModel:
             displacement = displacement - np.einsum("tp,pni->tni", pose_terms(turn), self.pose_leak)
         return np.asarray(displacement.reshape(len(vertices), -1) @ self._projector, np.float32)
 
+    def map_from(self, other: "FaceModel") -> NDArray[np.float32]:
+        """Return the (64, 64) map from coefficients of another model to those of this one that fit the same faces."""
+        return self.encode(other.offsets(np.eye(COEFFICIENTS, dtype=np.float32)), np.zeros_like(other.mean))
+
     @cached_property
     def _projector(self) -> NDArray[np.float32]:
         """(1404, 64) weighted least-squares projector, separate for lower and upper directions and their motion."""
@@ -92,6 +96,12 @@ class FaceModel:
             inverse = np.linalg.pinv(fit_features(self.directions[part, :MESH_POINTS], self.weight))
             parts.append(fit_features(unit, self.weight) @ inverse)
         return np.concatenate(parts, axis=1).astype(np.float32)
+
+
+@cache
+def map_from_weights(weights: str) -> NDArray[np.float32]:
+    """Return the (64, 64) map from coefficients of another packaged set to those of the chosen one."""
+    return FaceModel.load().map_from(FaceModel.load(packaged_weights("mesh64.safetensors", weights)))
 
 
 def fit_features(displacement: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from styletalk_core.errors import InputError, NotFound
-from styletalk_core.face.basel import packaged_map
+from styletalk_core.face.basel import has_map, packaged_map
 from styletalk_core.face.basel_file import is_basel_file
 from styletalk_core.face.spaces import Space
 from styletalk_core.library.avatars import AvatarLibrary
@@ -62,8 +62,11 @@ class EnrolledStyle(StyleSummary):
     """Processing time in seconds."""
     notes: tuple[str, ...]
     """Notes on the clip for its owner."""
-    conversion_error: float
-    """Error of the coefficients in a session of the other kind, relative to their deviation; of unseen people."""
+    conversion_error: float | None
+    """Error of the coefficients in a session of the other kind, relative to their deviation; of unseen people.
+
+    None with weights that cannot convert them.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def enroll_style(
     style, notes = _made_style(name, clip, progress)
     library.add(style)
     about = StyleSummary.of(library, style)
-    error = packaged_map().quality.error_from(style.space)
+    error = packaged_map().quality.error_from(style.space) if has_map() else None
     return EnrolledStyle(**asdict(about), seconds=_seconds_since(started), notes=notes, conversion_error=error)
 
 

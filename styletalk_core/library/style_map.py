@@ -15,7 +15,7 @@ from styletalk_core.extras import import_lab
 from styletalk_core.library.styles import Style
 from styletalk_core.models import weight_file
 from styletalk_core.models.compiled.numpy_style_encoder import encode_style
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 
 _INK: Final = "#1f2933"
 _DOT: Final = "#2563eb"
@@ -32,7 +32,7 @@ class StylePosition:
 
 def style_codes(styles: Sequence[Style]) -> NDArray[np.float32]:
     """Encodes styles with the packaged network, (S, 256)."""
-    weights = weight_file.read(MOTION_WEIGHTS)
+    weights = weight_file.read(packaged_weights(MOTION))
     space = weights.dimensions.space
     return np.stack([encode_style(style.within(space).coefficients, weights) for style in styles])
 

@@ -17,7 +17,7 @@ from styletalk_core.face.face_model import LOWER, LOWER_LIPS, UPPER_LIPS, FaceMo
 from styletalk_core.face.head_pose import about_neck
 from styletalk_core.face.landmarks import BROW_LEFT, BROW_RIGHT
 from styletalk_core.face.spaces import MESH64, Space
-from styletalk_core.library.styles import CONVERSATIONAL, NEUTRAL, POSE, Style, StyleLibrary
+from styletalk_core.library.styles import NEUTRAL, POSE, Style, StyleLibrary
 from styletalk_core.models.dimensions import OPENING
 
 Float = NDArray[np.float32]
@@ -100,7 +100,7 @@ class StyleMotions:
     def __init__(self, styles: StyleLibrary, model: FaceModel, space: Space = MESH64) -> None:
         self._styles, self._model, self._space = styles, model, space
         self._manners: dict[bytes, _Manner] = {}
-        self._base = pose_database(styles.get(CONVERSATIONAL).within(MESH64), model)
+        self._base = pose_database(styles.get(styles.default()).within(MESH64), model)
 
     def blend(self, style: str | Mapping[str, float], intensity: float) -> StyleMotion:
         """Return the motion of a style or a blend at an intensity: 0 is neutral, 1 the style as recorded.

@@ -9,7 +9,6 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import Final, Literal
 
@@ -17,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from styletalk_core.face.basel import converted
-from styletalk_core.face.face_model import COEFFICIENTS
+from styletalk_core.face.face_model import COEFFICIENTS, map_from_weights
 from styletalk_core.face.spaces import BFM64, MESH64, Space
 from styletalk_core.library.user_library import UserLibrary
+from styletalk_core.weights import DEFAULT, checked, chosen, preset_folder
 
 Float = NDArray[np.float32]
 
@@ -39,7 +39,7 @@ _BRIDGED_FRAMES: Final = 3
 NEUTRAL: Final = EMOTIONS[0]
 """Preset at intensity 0."""
 CONVERSATIONAL: Final = "conversational"
-"""Preset that a call starts with; its head motion is lent to styles whose clip has none."""
+"""Default preset, where the set of weights has it; its head motion is lent to styles whose clip has none."""
 
 StyleKind = Literal["emotion", "manner", "user"]
 
@@ -120,7 +120,7 @@ class Style:
     def encoded(self) -> bytes:
         """Return the content of a style's file."""
         about = {"source": self.source, "tracked_share": self.tracked_share, "motion_energy": self.motion_energy}
-        about |= {"space": self.space}
+        about |= {"space": self.space, "weights": chosen()}
         # Coefficients of the authors are kept as they are; those of this project are estimates within 1e-3.
         precision = np.float16 if self.space == MESH64 else np.float32
         buffer = io.BytesIO()
@@ -136,7 +136,10 @@ class Style:
 
     @classmethod
     def decoded(cls, name: str, data: bytes) -> "Style":
-        """Decodes a style file, of version 0.1 without a head too; raises one of `DAMAGE` if it is invalid."""
+        """Decodes a style file, of version 0.1 without a head too; raises one of `DAMAGE` if it is invalid.
+
+        Coefficients of another packaged face model become those of the chosen one for the same faces.
+        """
         with np.load(io.BytesIO(data)) as stored:
             about = json.loads(str(stored["about"]))
             coefficients = stored["coefficients"].astype(np.float32)
@@ -151,6 +154,9 @@ class Style:
             raise ValueError("wrong values")
         if starts.ndim != 1 or not len(starts) or starts[0] != 0 or (np.diff(starts) < 1).any() or starts[-1] >= frames:
             raise ValueError("wrong parts")
+        space, weights = _space(about.get("space", MESH64)), checked(about.get("weights", DEFAULT))
+        if space == MESH64 and weights != chosen():
+            coefficients = coefficients @ map_from_weights(weights)
         return cls(
             name,
             coefficients,
@@ -160,7 +166,7 @@ class Style:
             about["source"],
             about["tracked_share"],
             about["motion_energy"],
-            _space(about.get("space", MESH64)),
+            space,
         )
 
 
@@ -193,7 +199,7 @@ class StyleLibrary(UserLibrary[Style]):
     suffix = ".style.npz"
 
     def __init__(self, user_dir: Path | None) -> None:
-        super().__init__(user_dir, Path(str(files("styletalk_core") / "presets")))
+        super().__init__(user_dir, preset_folder())
 
     def encode(self, entry: Style) -> bytes:
         return entry.encoded()
@@ -205,6 +211,14 @@ class StyleLibrary(UserLibrary[Style]):
         """Return the sort key: the default, the emotions, starting with "neutral", then the other manners."""
         order = (CONVERSATIONAL, *EMOTIONS)
         return (order.index(name) if name in order else len(order)), name
+
+    def default(self) -> str:
+        """Return the name of the style that a call starts with: `CONVERSATIONAL`, or `NEUTRAL` without it."""
+        return self.builtin_names()[0]
+
+    def emotions(self) -> list[str]:
+        """Return those of `EMOTIONS` that are packaged."""
+        return [name for name in EMOTIONS if name in self.builtin_names()]
 
     def kind(self, name: str) -> StyleKind:
         """Return the kind of a style: packaged emotion or manner, or user-added."""

@@ -17,7 +17,7 @@ from torch.nn import functional
 from styletalk_core.phones import PHONES
 from styletalk_core.recognizer.dimensions import STACK, RecognizerConfig
 from styletalk_core.recognizer.features import MELS
-from styletalk_core.recognizer.weights import PACKAGED, load_weights
+from styletalk_core.recognizer.weights import load_weights
 
 DROPOUT: Final = 0.25
 """Dropout rate of the hidden channels of a block; the same channels are dropped over the whole excerpt."""
@@ -81,8 +81,8 @@ def save_network(network: RecognizerNetwork, path: Path, card: dict[str, str]) -
     save_file(tensors, path, {"config": json.dumps(dataclasses.asdict(network.config))} | card)
 
 
-def load_network(path: Path = PACKAGED) -> RecognizerNetwork:
-    """Loads a network in float32, ready for inference.
+def load_network(path: Path | None = None) -> RecognizerNetwork:
+    """Loads a network in float32, ready for inference; by default the packaged one.
 
     Raises:
         CheckpointError: the file is missing or damaged, or its tensors do not match its dimensions.

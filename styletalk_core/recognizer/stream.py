@@ -26,7 +26,7 @@ from styletalk_core.recognizer.dimensions import STACK
 from styletalk_core.recognizer.features import HOP, MELS, FeatureState, extract
 from styletalk_core.recognizer.step_network import StepNetwork
 from styletalk_core.recognizer.vad import GateState, VoiceDetector
-from styletalk_core.recognizer.weights import PACKAGED, load_weights
+from styletalk_core.recognizer.weights import load_weights
 
 STEP_SAMPLES: Final = STACK * HOP
 """Samples per step (20 ms)."""
@@ -94,7 +94,7 @@ class _State:
 class Recognizer:
     """Neural back end; its weights are shared by all streams."""
 
-    def __init__(self, path: Path = PACKAGED, delay_steps: int = DELAY_STEPS) -> None:
+    def __init__(self, path: Path | None = None, delay_steps: int = DELAY_STEPS) -> None:
         """Raises: CheckpointError: not a weight file. InputError: the network has no head with this delay."""
         weights = load_weights(path)
         delays = weights.config.delays

@@ -5,9 +5,7 @@ Pure apart from reading the file. `network` writes it.
 
 import json
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +15,7 @@ from styletalk_core.errors import CheckpointError
 from styletalk_core.phones import PHONES
 from styletalk_core.recognizer.dimensions import STACK, RecognizerConfig
 from styletalk_core.recognizer.features import MELS
-
-PACKAGED: Final = Path(str(files("styletalk_core"))) / "weights" / "recognizer.safetensors"
+from styletalk_core.weights import packaged_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +26,13 @@ class RecognizerWeights:
     tensors: dict[str, NDArray[np.float32]]
 
 
-def load_weights(path: Path = PACKAGED) -> RecognizerWeights:
-    """Reads a weight file.
+def load_weights(path: Path | None = None) -> RecognizerWeights:
+    """Reads a weight file, by default the packaged one.
 
     Raises:
         CheckpointError: the file is missing or damaged, or its tensors do not match its dimensions.
     """
+    path = path or packaged_weights("recognizer.safetensors")
     try:
         with safe_open(path, "np") as file:
             fields = json.loads(file.metadata()["config"])

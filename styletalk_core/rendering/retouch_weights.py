@@ -19,7 +19,7 @@ from styletalk_core.errors import CheckpointError
 from styletalk_core.face.landmarks import LIPS
 from styletalk_core.models.weight_file import check_tensors
 from styletalk_core.rendering.arrays import Float
-from styletalk_core.weights import FOLDER
+from styletalk_core.weights import packaged_weights
 
 FORMAT: Final = "styletalk-live/mouth-1"
 CROP: Final = 64
@@ -135,12 +135,13 @@ def _neighbours(count: int, step: int) -> np.ndarray:
 
 
 @cache
-def load(path: Path = FOLDER / "mouth.safetensors") -> RetouchWeights:
-    """Reads the packaged weights.
+def load(path: Path | None = None) -> RetouchWeights:
+    """Reads weights, by default the packaged ones.
 
     Raises:
         CheckpointError: the file is damaged or of another kind.
     """
+    path = path or packaged_weights("mouth.safetensors")
     try:
         with safe_open(path, framework="np") as file:
             header = file.metadata() or {}

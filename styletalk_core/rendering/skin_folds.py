@@ -23,7 +23,7 @@ from safetensors.numpy import save_file
 from styletalk_core.errors import CheckpointError
 from styletalk_core.rendering.arrays import Float, Image, Index
 from styletalk_core.rendering.face_mesh import MESH, eye_distance_px
-from styletalk_core.weights import FOLDER
+from styletalk_core.weights import packaged_weights
 
 FORMAT: Final = "styletalk-live/folds-1"
 VALUES: Final = 3
@@ -72,12 +72,13 @@ NO_FOLDS: Final = FoldWeights(*np.zeros((2, 1, MESH, VALUES), np.float32))
 
 
 @cache
-def load(path: Path = FOLDER / "folds.safetensors") -> FoldWeights:
-    """Reads the packaged fields.
+def load(path: Path | None = None) -> FoldWeights:
+    """Reads fields, by default the packaged ones.
 
     Raises:
         CheckpointError: the file is damaged or of another kind.
     """
+    path = path or packaged_weights("folds.safetensors")
     try:
         with safe_open(path, framework="np") as file:
             if (file.metadata() or {}).get("format") != FORMAT:

@@ -37,7 +37,7 @@ def network_for(renderer: str, weights: Path | None) -> PIRenderer | None:
     """Loads the network of one of `RENDERERS` from its published checkpoint; None for the mesh renderer.
 
     Raises:
-        InputError: there is no such renderer, no checkpoint, or it does not fit.
+        InputError: there is no such renderer, no checkpoint, it does not fit, or there is no map to its coefficients.
     """
     if renderer not in RENDERERS:
         raise InputError(f"the renderer must be {' or '.join(RENDERERS)}, not {renderer!r}")
@@ -45,6 +45,7 @@ def network_for(renderer: str, weights: Path | None) -> PIRenderer | None:
         return None
     if weights is None:
         raise InputError("the pirenderer needs --renderer-weights FILE, the checkpoint published by its authors")
+    packaged_map()
     try:
         return load_official_renderer(weights)
     except CheckpointError as error:

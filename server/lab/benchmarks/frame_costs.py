@@ -21,7 +21,7 @@ from server.bootstrap import motion_weights
 from server.paths import user_folder
 from styletalk_core.engine import ModelEngine
 from styletalk_core.library.avatars import AvatarLibrary
-from styletalk_core.library.styles import CONVERSATIONAL, StyleLibrary
+from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.models.pirenderer import PIRenderer
 from styletalk_core.phones import PHONES, WINDOW
 
@@ -71,7 +71,7 @@ def measure_costs(device: str, size: int, counts: list[int], weights: str = "") 
     for count in counts:
         slots = list(range(count))
         for engine, slot in product((mesh, paper), slots):
-            engine.open(slot, engine.avatars[slot % len(engine.avatars)], CONVERSATIONAL, 1.0)
+            engine.open(slot, engine.avatars[slot % len(engine.avatars)], engine.styles[0], 1.0)
         rounds = _rounds(mesh, slots)
         drawn = slots[: count if device.startswith("cuda") else _SLOW_BATCH]
         costs += _timed(

@@ -28,12 +28,12 @@ from styletalk_core.face.face_model import FaceModel
 from styletalk_core.lab.recognizer.accuracy import mean_accuracy, score
 from styletalk_core.lab.training.evaluation import best_correlation, closure_scores, decoded
 from styletalk_core.lab.training.lips import LipMap
-from styletalk_core.library.styles import CONVERSATIONAL, StyleLibrary
+from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.models import checkpoint
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import SIL_INDEX
 from styletalk_core.recognizer.stream import Recognizer, RecognizerStream, frame_columns
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 
 SPEAKERS: Final = ("", "+f2")
 """Variants of each voice: a man and a woman."""
@@ -118,9 +118,10 @@ class Lips:
     """Decodes columns in the style that a call starts with."""
 
     def __init__(self) -> None:
-        self._network: StyleTalk = checkpoint.load(MOTION_WEIGHTS).model
+        self._network: StyleTalk = checkpoint.load(packaged_weights(MOTION)).model
         self._lips = LipMap.of(FaceModel.load())
-        self._style = StyleLibrary(None).get(CONVERSATIONAL).coefficients
+        library = StyleLibrary(None)
+        self._style = library.get(library.default()).coefficients
 
     def figures(self, spoken: list[Utterance], future_told: int) -> dict[str, float]:
         """Closed lips on the P, B and M that were told, from recognized and from told columns; their correlation."""

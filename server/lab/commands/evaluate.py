@@ -31,12 +31,12 @@ from styletalk_core.lab.training.evaluation import mean
 from styletalk_core.lab.training.lips import LipMap
 from styletalk_core.library.avatars import AvatarLibrary
 from styletalk_core.library.style_motion import StyleMotions
-from styletalk_core.library.styles import EMOTIONS, StyleLibrary
+from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.models import checkpoint
 from styletalk_core.models.weight_file import read_motion_weights
 from styletalk_core.phones import CONTEXT
 from styletalk_core.recognizer.backends import open_backend
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 
 _SHOWN: Final = (
     "opening_correlation", "lag_ms", "opening_std_ratio", "lip_error_px", "closure_recall", "closure_precision",
@@ -64,7 +64,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--motion-weights",
-        "--weights",
         type=Path,
         action="append",
         metavar="FILE",
@@ -126,7 +125,7 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
         clips.append({"clip": path.stem, **_plain(figures[GENERATED])})
         for name, row in figures.items():
             rows.setdefault(name, []).append(row)
-    emotions = {name: library.get(name).within(MESH64).coefficients for name in EMOTIONS}
+    emotions = {name: library.get(name).within(MESH64).coefficients for name in library.emotions()}
     presets = [library.get(name).within(MESH64) for name in library.builtin_names()]
     ranges = {style.name: _plain(judge.style_ranges(spoken, style)) for style in presets}
     columns = {
@@ -150,7 +149,7 @@ def _self_driven(args: argparse.Namespace, paths: list[Path], tracker: FaceTrack
         result["mean"]["rendered_style_accuracy"] = round(sum(shares.values()) / len(shares), 3)
     if not args.json:
         _print({name: column["mean"] for name, column in columns.items()} | result["baselines"], _SHOWN)
-        print(f"style_accuracy: of {len(EMOTIONS)} emotions x {len(clips)} clips")
+        print(f"style_accuracy: of {len(emotions)} emotions x {len(clips)} clips")
     return result
 
 
@@ -170,7 +169,7 @@ def _judges(
     Raises:
         InputError: weights cannot be used, or two columns of the table would have the same name.
     """
-    paths = args.motion_weights or [MOTION_WEIGHTS]
+    paths = args.motion_weights or [packaged_weights(MOTION)]
     names = [*BASELINES, GENERATED, *(path.stem for path in paths)]
     if len(set(names)) < len(names):
         raise InputError("two columns of the table would have the same name; rename a file of --motion-weights")
@@ -188,7 +187,7 @@ def _rendered_styles(judge: Judge, clips: list[SelfDrivenClip], library: StyleLi
     """Share of the clips whose emotion is recognized in rendered and tracked video; each clip on another portrait."""
     avatars = AvatarLibrary(None)
     names = avatars.builtin_names()[: len(clips)]
-    styles = {name: library.get(name).within(MESH64) for name in EMOTIONS}
+    styles = {name: library.get(name).within(MESH64) for name in library.emotions()}
     portraits = [RenderedStyles(styles, avatars.get(name), judge.tracker, judge.model) for name in names]
     found = [
         portraits[number % len(portraits)].recognized(judge.shown_in(shortened(clip, _RENDERED_FRAMES), styles))

@@ -21,7 +21,7 @@ from styletalk_core.models.compiled.kernel_choice import candidates, seconds_per
 from styletalk_core.models.style_decoder import StyleDecoder
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import FPS, PHONES, WINDOW
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 
 SAMPLES: Final = 300
 WARM_UP: Final = 30
@@ -98,7 +98,7 @@ def _measure(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _network(size: str) -> StyleTalk:
-    return StyleTalk().eval() if size == "paper" else checkpoint.load(MOTION_WEIGHTS).model
+    return StyleTalk().eval() if size == "paper" else checkpoint.load(packaged_weights(MOTION)).model
 
 
 def _compiled(plain: StyleTalk, kernel: str | None) -> CompiledStyleTalk:

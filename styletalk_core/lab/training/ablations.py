@@ -33,10 +33,10 @@ from styletalk_core.lab.training.mirror import mirror_map
 from styletalk_core.lab.training.motion import Progress, unseen_people, unseen_people_of_grid
 from styletalk_core.lab.training.results import write_ablations, write_look_ahead
 from styletalk_core.lab.training.trainer import MotionTraining
-from styletalk_core.library.styles import EMOTIONS, StyleLibrary
+from styletalk_core.library.styles import StyleLibrary
 from styletalk_core.models import checkpoint
 from styletalk_core.models.styletalk import StyleTalk
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 
 SETTINGS: Final = Path(__file__).with_name("ablations.toml")
 FULL: Final = "full"
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             _store(args.output).write_text(json.dumps({"settings": asdict(full), "rows": rows}, indent=1))
             state.unlink(missing_ok=True)
             logger.info("%s: %s", name, rows[name])
-    curve = look_ahead_curve(checkpoint.load(MOTION_WEIGHTS).model, unseen_people(clips), lips)
+    curve = look_ahead_curve(checkpoint.load(packaged_weights(MOTION)).model, unseen_people(clips), lips)
     write_ablations(args.results, args.config.stem, rows, full.optimisation.steps)
     write_look_ahead(args.results, curve)
     return {"ablations": rows, "look_ahead": {str(future): row for future, row in curve.items()}}
@@ -141,6 +141,6 @@ def _trained(name: str, config: Config, clips: Sequence[MotionClip], lips: LipMa
 
 def _figures(model: StyleTalk, judged: Sequence[MotionClip], lips: LipMap) -> dict[str, float]:
     library = StyleLibrary(Path())
-    styles = {name: library.get(name).coefficients for name in EMOTIONS}
+    styles = {name: library.get(name).coefficients for name in library.emotions()}
     accuracy = said_in(styles, judged, model, lips, _FUTURE).accuracy
     return evaluate(model, judged, lips, _FUTURE).mean() | {"style_accuracy": round(accuracy, 3)}

@@ -24,7 +24,7 @@ from styletalk_core.face.head_pose import euler_angles, fit_head
 from styletalk_core.lab.dataset import VideoClip, coefficients_path, load_track, read_manifest, track_path
 from styletalk_core.lab.training.lips import LipMap
 from styletalk_core.phones import FPS
-from styletalk_core.weights import FOLDER
+from styletalk_core.weights import weight_path
 
 Array = NDArray[np.float32]
 
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video and official_dev")
     parser.add_argument("--cache", type=Path, required=True, help="folder with tracks/ and coefficients/")
-    parser.add_argument("--out", type=Path, default=FOLDER / "basel.safetensors")
+    parser.add_argument("--out", type=Path, help="weight file to write (basel.safetensors of the set)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -82,11 +82,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if not train or not unseen:
         raise InputError(f"{args.data}/official_dev and {args.cache} have too few clips in common")
     fitted = fit(train, unseen)
-    fitted.save(args.out, _CARD | {"clips": str(len(train)), "unseen_clips": str(len(unseen))})
+    out = args.out or weight_path("basel.safetensors")
+    fitted.save(out, _CARD | {"clips": str(len(train)), "unseen_clips": str(len(unseen))})
     figures = asdict(fitted.quality)
     if not args.json:
-        print(f"{args.out}: {len(train)} clips; on {len(unseen)} others {figures}")
-    return figures | {"file": str(args.out)}
+        print(f"{out}: {len(train)} clips; on {len(unseen)} others {figures}")
+    return figures | {"file": str(out)}
 
 
 def _pair(path: Path, clip: VideoClip, cache: Path) -> _Pair:

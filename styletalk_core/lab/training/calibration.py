@@ -42,7 +42,7 @@ Float = NDArray[np.float32]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `styletalk train motion-calibration`."""
-    parser.add_argument("--weights", type=Path, required=True, help="result of `styletalk train motion`")
+    parser.add_argument("--motion-weights", type=Path, required=True, help="result of `styletalk train motion`")
     parser.add_argument("--data", type=Path, required=True, help="folder of `styletalk dataset build`")
     parser.add_argument("--manifest", type=Path, required=True, help="video/manifest.tsv of the data folder")
     parser.add_argument("--output", type=Path, required=True, help="weight file to write")
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         InputError: the data cannot be used.
         CheckpointError: the weights cannot be used.
     """
-    stored, lips = checkpoint.load(args.weights), LipMap.of(FaceModel.load())
+    stored, lips = checkpoint.load(args.motion_weights), LipMap.of(FaceModel.load())
     clips = read_clips_in_step(args.data, args.manifest, lips)
     library = StyleLibrary(Path())
     styles = [library.get(name).coefficients for name in library.builtin_names()]

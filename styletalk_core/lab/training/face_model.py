@@ -37,7 +37,7 @@ from styletalk_core.face.landmarks import (
 from styletalk_core.face.track import Track
 from styletalk_core.lab.dataset import VideoClip, group_people, load_track, read_manifest, reference_tracks
 from styletalk_core.lab.training.stills import UPPER_SCORES, Stills, expressions, read_stills
-from styletalk_core.weights import FOLDER
+from styletalk_core.weights import weight_path
 
 ROUNDS: Final = 3
 SCORES: Final = 52
@@ -73,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="output folder of `styletalk dataset build`")
-    parser.add_argument("--out", type=Path, default=FOLDER / "mesh64.safetensors")
+    parser.add_argument("--out", type=Path, help="weight file to write (mesh64.safetensors of the set)")
     parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
     parser.add_argument("--portraits", type=Path, nargs="*", default=[], help="folders with more faces, as stills")
 
@@ -83,8 +83,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     clips = [clip for clip in read_manifest(args.data, args.licence) if clip.split == "train"]
     people = load_people(clips, args.cache)
     model = estimate(people, read_stills(args.portraits), progress=not args.json)
-    model.save(args.out)
-    result = {"people": len(people), "clips": sum(map(len, people.values())), "file": str(args.out)}
+    out = args.out or weight_path("mesh64.safetensors")
+    model.save(out)
+    result = {"people": len(people), "clips": sum(map(len, people.values())), "file": str(out)}
     if not args.json:
         print(f"{result['file']}: estimated from {result['clips']} clips of {result['people']} people")
     return result

@@ -29,7 +29,7 @@ from styletalk_core.lab.training.mirror import mirror_map
 from styletalk_core.rendering.arrays import Float
 from styletalk_core.rendering.face_mesh import EYES, FACE_OVAL, LOWER_OUTER_LIP, MESH, UPPER_OUTER_LIP
 from styletalk_core.rendering.skin_folds import VALUES, FoldWeights
-from styletalk_core.weights import FOLDER
+from styletalk_core.weights import weight_path
 
 EXPRESSIVE: Final = ("mead", "expressive", "style_clips", "ravdess")
 """Beginnings of the folders whose clips show acted or strong expressions."""
@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="folder with tracks/; pairs are cached in folds/")
     parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
-    parser.add_argument("--out", type=Path, default=FOLDER / "folds.safetensors")
+    parser.add_argument("--out", type=Path, help="weight file to write (folds.safetensors of the set)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -103,10 +103,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "trained_on": f"clips of {len(train)} people",
         "explained_in_unseen_people": figures,
     }
-    weights.save(card, args.out)
+    out = args.out or weight_path("folds.safetensors")
+    weights.save(card, out)
     if not args.json:
-        print(f"{args.out}: {len(train)} people; explained in {len(unseen)} other people: {figures}")
-    return figures | {"people": len(train), "unseen_people": len(unseen), "file": str(args.out)}
+        print(f"{out}: {len(train)} people; explained in {len(unseen)} other people: {figures}")
+    return figures | {"people": len(train), "unseen_people": len(unseen), "file": str(out)}
 
 
 def train_folds(pairs: FoldPairs, model: FaceModel) -> FoldWeights:

@@ -27,7 +27,7 @@ from styletalk_core.lab.training.mouth_crops import MouthCrops, cut_clip
 from styletalk_core.rendering.mouth.retouch_network import RetouchNetwork, save
 from styletalk_core.rendering.retouch_weights import CROP, POINTS
 from styletalk_core.video import read_frames
-from styletalk_core.weights import FOLDER
+from styletalk_core.weights import weight_path
 
 _REFERENCES_A_STEP, _PAIRS_A_REFERENCE = 8, 4
 _RATE, _WARM_UP, _DECAY, _AVERAGE = 2e-3, 100, 1e-2, 0.998
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder with tracks/; pairs are cached in mouth/")
     parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
     parser.add_argument("--steps", type=int, default=4000, help="batches of 32 pairs (4000)")
-    parser.add_argument("--out", type=Path, default=FOLDER / "mouth.safetensors")
+    parser.add_argument("--out", type=Path, help="weight file to write (mouth.safetensors of the set)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -74,10 +74,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     figures = {"error_before": round(before, 3), "error": round(after, 3)}
     sources = ", ".join(sorted({clip.source for clip in train}))
     card = _CARD | {"trained_on": f"{len(train)} clips: {sources}", "steps": args.steps, "figures_on_unseen": figures}
-    save(network, card, args.out)
+    out = args.out or weight_path("mouth.safetensors")
+    save(network, card, out)
     if not args.json:
-        print(f"{args.out}: {len(crops.target)} pairs; on {len(unseen)} other clips {figures}")
-    return figures | {"pairs": len(crops.target), "file": str(args.out)}
+        print(f"{out}: {len(crops.target)} pairs; on {len(unseen)} other clips {figures}")
+    return figures | {"pairs": len(crops.target), "file": str(out)}
 
 
 def train_network(crops: MouthCrops, steps: int, seed: int = 0) -> RetouchNetwork:

@@ -17,6 +17,7 @@ from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.track import Track
 from styletalk_core.lab.dataset import VideoClip, load_track, read_manifest, reference_tracks, track_path
 from styletalk_core.library.styles import POSE, Style, StyleLibrary
+from styletalk_core.weights import preset_folder
 
 _MAX_POSTURE: Final = 0.12
 """Largest rotation of a posture, rad."""
@@ -44,19 +45,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="output folder of `styletalk dataset build`")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "presets")
+    parser.add_argument("--out", type=Path, help="folder to write (that of the packaged styles)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Writes every preset."""
     clips, model = read_manifest(args.data), FaceModel.load()
-    library = StyleLibrary(args.out)
+    out = args.out or preset_folder()
+    library = StyleLibrary(out)
     for name, sources in PRESETS.items():
         style = make_preset(name, [clip for clip in clips if clip.name in sources], clips, args.cache, model)
         library.add(style)
         if not args.json:
             print(f"{name:14} {style.frames_used:4} frames, motion energy {style.motion_energy:.2f}")
-    return {"presets": list(PRESETS), "folder": str(args.out)}
+    return {"presets": list(PRESETS), "folder": str(out)}
 
 
 def make_preset(name: str, sources: list[VideoClip], clips: list[VideoClip], cache: Path, model: FaceModel) -> Style:

@@ -17,14 +17,14 @@ from styletalk_core.face.arkit import VISEMES, viseme_of_phones
 from styletalk_core.face.clip_motion import ClipMotion
 from styletalk_core.face.face_model import LOWER
 from styletalk_core.lab.dataset import coefficients_path, read_manifest
-from styletalk_core.weights import FOLDER
+from styletalk_core.weights import weight_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="folder with coefficients/ and labels/")
-    parser.add_argument("--out", type=Path, default=FOLDER / "visemes.safetensors")
+    parser.add_argument("--out", type=Path, help="weight file to write (visemes.safetensors of the set)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -46,10 +46,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"{args.cache} contains no labelled clip with the visemes {', '.join(missing)}")
     means = np.array([np.mean(found, axis=0) for found in shapes], np.float32)
     means[VISEMES.index("sil")] = 0
-    save_file({"shapes": means}, args.out)
+    out = args.out or weight_path("visemes.safetensors")
+    save_file({"shapes": means}, out)
     if not args.json:
-        print(f"{args.out}: {sum(map(len, shapes))} phones")
-    return {"phones": dict(zip(VISEMES, map(len, shapes), strict=True)), "file": str(args.out)}
+        print(f"{out}: {sum(map(len, shapes))} phones")
+    return {"phones": dict(zip(VISEMES, map(len, shapes), strict=True)), "file": str(out)}
 
 
 def phone_middles(labels: NDArray[np.uint8]) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.models.weight_file import read_motion_weights
 from styletalk_core.phones import PHONES, WINDOW
 from styletalk_core.rendering.window_renderer import network_for
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 
 SHAPES = Path(__file__).parents[5] / "shared" / "golden" / "official_state_dict_shapes.json"
 
@@ -44,7 +44,7 @@ def test_both_kinds_are_read_whatever_they_are_called(folder: Path, authors: Sty
     for name, value in authors.state_dict().items():
         np.testing.assert_array_equal(weights.tensors[name], value.numpy())
     own = folder / "own.pth"
-    own.write_bytes(MOTION_WEIGHTS.read_bytes())
+    own.write_bytes(packaged_weights(MOTION).read_bytes())
     assert read_motion_weights(own).dimensions.space == MESH64
 
 
@@ -79,7 +79,7 @@ def test_the_compiled_decoder_gives_the_coefficients_of_the_official_formulas(fo
 def test_every_other_file_is_refused_in_one_sentence(folder: Path, renderer: Path) -> None:
     whole = (folder / "motion.bin").read_bytes()
     (folder / "short.pth").write_bytes(whole[: len(whole) // 2])
-    (folder / "short.safetensors").write_bytes(MOTION_WEIGHTS.read_bytes()[:-100])
+    (folder / "short.safetensors").write_bytes(packaged_weights(MOTION).read_bytes()[:-100])
     (folder / "text.pth").write_text("these are no weights")
     torch.save({"model_state_dict": Path("x")}, folder / "code.pth")
     torch.save({"layers": {"x": torch.zeros(1)}}, folder / "other.pth")

@@ -29,7 +29,7 @@ from styletalk_core.library.styles import EMOTIONS, StyleLibrary
 from styletalk_core.models import checkpoint
 from styletalk_core.phones import PHONES
 from styletalk_core.recognizer.backends import open_backend
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 
 SPEECH = Path(__file__).parents[4] / "data" / "speech" / "two_sentences.flac"
 LIPS = LipMap.of(FaceModel.load())
@@ -139,7 +139,7 @@ def test_an_offset_of_the_audio_is_found_and_removed(clip: SelfDrivenClip) -> No
     """The clip's video is the network's own motion, three frames ahead of the audio."""
     model = FaceModel.load()
     with FaceTracker() as tracker:
-        judge_ = Judge(checkpoint.load(MOTION_WEIGHTS).model, model, LIPS, tracker, 2, compose, MOTIONS)
+        judge_ = Judge(checkpoint.load(packaged_weights(MOTION)).model, model, LIPS, tracker, 2, compose, MOTIONS)
         assert clip.motion.phones is not None
         own = generate(judge_.network, clip.motion, clip.motion.coefficients, 2)
         late = replace(clip.motion, coefficients=own, phones=shift(clip.motion.phones, 3))

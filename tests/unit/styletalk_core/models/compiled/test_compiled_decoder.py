@@ -21,7 +21,7 @@ from styletalk_core.models.dimensions import Dimensions
 from styletalk_core.models.style_decoder import make_decoder
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.phones import PHONES, WINDOW
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 
 SMALL = Dimensions(width=64, heads=4, feed_forward=128, phone_embedding=16, temperature=1.0)
 KERNELS = candidates(SMALL)
@@ -87,7 +87,10 @@ def test_compiled_frames_equal_plain_ones(dimensions: Dimensions, kernel: Kernel
 
 def test_the_packaged_network_keeps_its_frames() -> None:
     """In every preset, within a thousandth of a coefficient's deviation."""
-    found, plain = make_decoder(weight_file.read(MOTION_WEIGHTS)), checkpoint.load(MOTION_WEIGHTS).model
+    found, plain = (
+        make_decoder(weight_file.read(packaged_weights(MOTION))),
+        checkpoint.load(packaged_weights(MOTION)).model,
+    )
     library = StyleLibrary(None)
     codes = np.stack([found.encode_style(library.get(name).coefficients) for name in library.builtin_names()])
     phones = columns(len(codes))
@@ -142,10 +145,10 @@ from styletalk_core.library.style_codes import StyleCodes
 from styletalk_core.models import weight_file
 from styletalk_core.models.style_decoder import make_decoder
 from styletalk_core.library.styles import StyleLibrary
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 from pathlib import Path
 
-decoder = make_decoder(weight_file.read(MOTION_WEIGHTS))
+decoder = make_decoder(weight_file.read(packaged_weights(MOTION)))
 codes = StyleCodes(StyleLibrary(Path(sys.argv[1])), decoder.encode_style)
 frame = decoder.decode(np.zeros((1, 11), int), decoder.mix_style(codes.blend("happy", 1.0)))
 assert frame.shape == (1, 64) and np.isfinite(frame).all()

@@ -14,7 +14,7 @@ from styletalk_core.models.compiled.numpy_transformer import sinusoid_positions
 from styletalk_core.models.dimensions import Dimensions
 from styletalk_core.models.styletalk import StyleTalk
 from styletalk_core.models.transformer import sinusoid_positions as torch_positions
-from styletalk_core.weights import MOTION_WEIGHTS
+from styletalk_core.weights import MOTION, packaged_weights
 
 SMALL = Dimensions(width=64, heads=4, feed_forward=128, layers=2, style_frames=48)
 
@@ -33,7 +33,7 @@ def test_a_code_is_that_of_the_network(frames: int, statistics: bool, calibrated
 
 
 def test_a_code_of_the_packaged_network_is_the_same() -> None:
-    model = checkpoint.load(MOTION_WEIGHTS).model
+    model = checkpoint.load(packaged_weights(MOTION)).model
     clip = np.random.default_rng(0).normal(size=(200, 64)).astype(np.float32)
     expected = model.encode_style(torch.from_numpy(clip)).numpy()
     np.testing.assert_allclose(encode_style(clip, weights_of(model)), expected, rtol=0, atol=1e-4)
