@@ -23,6 +23,7 @@ COEFFICIENTS: Final = 64
 LOWER: Final = 13
 """Number of lower-face coefficients; the others move the upper face."""
 
+_PARTS: Final = (slice(0, LOWER), slice(LOWER, COEFFICIENTS))
 _DEPTH: Final = 0.5
 """Weight of z, which the tracker only estimates, relative to x and y."""
 _LIP_GAP: Final = 8.0
@@ -83,15 +84,22 @@ class FaceModel:
         return np.asarray(displacement.reshape(len(vertices), -1) @ self._projector, np.float32)
 
     def map_from(self, other: "FaceModel") -> NDArray[np.float32]:
-        """Return the (64, 64) map from coefficients of another model to those of this one that fit the same faces."""
-        return self.encode(other.offsets(np.eye(COEFFICIENTS, dtype=np.float32)), np.zeros_like(other.mean))
+        """Return the (64, 64) map from coefficients of another model to those that fit the same faces best.
+
+        Lower-face coefficients become lower-face ones, upper-face ones upper-face ones.
+        """
+        result = np.zeros((COEFFICIENTS, COEFFICIENTS), np.float32)
+        for part in _PARTS:
+            own, theirs = (fit_features(one.directions[part, :MESH_POINTS], self.weight) for one in (self, other))
+            result[part, part] = theirs @ np.linalg.pinv(own)
+        return result
 
     @cached_property
     def _projector(self) -> NDArray[np.float32]:
         """(1404, 64) weighted least-squares projector, separate for lower and upper directions and their motion."""
         parts = []
         shares = (self.lower_share, 1 - self.lower_share)
-        for part, share in zip((slice(0, LOWER), slice(LOWER, COEFFICIENTS)), shares, strict=True):
+        for part, share in zip(_PARTS, shares, strict=True):
             unit = np.eye(3 * MESH_POINTS, dtype=np.float32).reshape(-1, MESH_POINTS, 3) * share[:, None]
             inverse = np.linalg.pinv(fit_features(self.directions[part, :MESH_POINTS], self.weight))
             parts.append(fit_features(unit, self.weight) @ inverse)

@@ -1,5 +1,6 @@
 """The packaged face model: zero is neutral, lips are exact, each group moves its part of the face."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,19 @@ def test_head_turn_is_not_taken_for_an_expression(model: FaceModel) -> None:
     turn = np.array([[0.1, 0.3, 0.0]], np.float32)
     seen = neutral + np.einsum("p,pni->ni", [0.1, 0.3, 0, 0.01, 0.09, 0.03], model.pose_leak)
     assert np.abs(model.encode(seen[None].astype(np.float32), neutral, turn)).max() < 1e-2
+
+
+def test_coefficients_of_another_model_show_the_same_faces_and_come_back(model: FaceModel, motion: np.ndarray) -> None:
+    directions = model.directions.copy()
+    for part in (slice(0, LOWER), slice(LOWER, COEFFICIENTS)):  # other directions of the same motion
+        size = part.stop - part.start
+        mixing = np.random.default_rng(3).normal(0, 0.3, (size, size)) + 2 * np.eye(size)
+        directions[part] = np.einsum("ij,jvx->ivx", mixing, model.directions[part])
+    other = replace(model, directions=directions)
+    changed = motion @ other.map_from(model)
+    assert not np.allclose(changed, motion, atol=0.5)
+    assert other.offsets(changed) == pytest.approx(model.offsets(motion), abs=1e-4)
+    assert changed @ model.map_from(other) == pytest.approx(motion, abs=1e-3)
 
 
 def test_saved_model_is_loaded_unchanged(model: FaceModel, tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 """Presets are complete, user styles are stored atomically, and names cannot escape the folder."""
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from styletalk_core.errors import InputError
+from styletalk_core.face.spaces import BFM64, MESH64, Space
+from styletalk_core.library import styles as module
 from styletalk_core.library.styles import CONVERSATIONAL, EMOTIONS, STYLE_FRAMES, Style, StyleLibrary, typical_frames
 
 MANNERS = ("animated", "newsreader", "whispered")
@@ -65,6 +69,45 @@ def test_added_style_is_there_at_once_and_gone_when_removed(library: StyleLibrar
     assert loaded.motion_energy == pytest.approx(1, abs=0.05)
     library.remove("mine")
     assert "mine" not in library.names()
+
+
+@pytest.mark.parametrize(("space", "factor"), [(MESH64, 2.0), (BFM64, 1.0)])
+def test_a_style_made_with_other_weights_is_converted_to_their_face_model(
+    library: StyleLibrary, monkeypatch: pytest.MonkeyPatch, space: Space, factor: float
+) -> None:
+    """Coefficients of the authors mean the same with all weights."""
+    monkeypatch.setattr(module, "chosen", lambda: "free")
+    monkeypatch.setattr(module, "map_from_weights", lambda weights: {"free": 2.0, "default": 0.5}[weights] * np.eye(64))
+    added = replace(style(), space=space)
+    library.add(added)
+    assert library.get("mine").coefficients == pytest.approx(added.coefficients, abs=5e-3), "with the same weights"
+    monkeypatch.setattr(module, "chosen", lambda: "default")
+    assert library.get("mine").coefficients == pytest.approx(factor * added.coefficients, abs=1e-2)
+
+
+def test_a_style_of_an_earlier_version_was_made_with_the_default_weights(
+    library: StyleLibrary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = library.add(style())
+    with np.load(path) as stored:
+        parts = dict(stored)
+    about = json.loads(str(parts["about"]))
+    assert about.pop("weights") == "default"
+    path.write_bytes(_npz(parts | {"about": json.dumps(about)}))
+    assert library.get("mine").coefficients == pytest.approx(style().coefficients, abs=5e-3)
+    monkeypatch.setattr(module, "chosen", lambda: "free")
+    monkeypatch.setattr(module, "map_from_weights", lambda weights: {"default": 3.0}[weights] * np.eye(64))
+    assert library.get("mine").coefficients == pytest.approx(3 * style().coefficients, abs=1.5e-2)
+    path.write_bytes(_npz(parts | {"about": json.dumps(about | {"weights": "paid"})}))
+    with pytest.raises(InputError, match="damaged"):
+        library.get("mine")
+
+
+def _npz(parts: dict[str, object]) -> bytes:
+    """The content of a file with these arrays."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **parts)  # type: ignore[arg-type]
+    return buffer.getvalue()
 
 
 def test_own_style_hides_a_preset_of_the_same_name(library: StyleLibrary) -> None:
