@@ -84,6 +84,15 @@ def may_be_used(row: Mapping[str, str], licence: str) -> bool:
     return licence == "all" or row["split"] != "train" or row["licence"].split(" (")[0] == _FREE_LICENCE
 
 
+def people_held_out(clips: Iterable[VideoClip], licence: str) -> set[str]:
+    """The speakers that nothing is trained on.
+
+    Of free material, which is of few people, sentences are held out in the test split, and people in the dev split.
+    """
+    judging = ("dev",) if licence == "free" else ("dev", "test")
+    return {clip.speaker for clip in clips if clip.speaker and clip.split in judging}
+
+
 def track_clips(clips: Iterable[VideoClip], cache: Path) -> Iterator[tuple[VideoClip, str | None]]:
     """Tracks every untracked clip at its own frame rate.
 

@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--motion-weights", type=Path, required=True, help="result of `styletalk train motion`")
     parser.add_argument("--data", type=Path, required=True, help="folder of `styletalk dataset build`")
     parser.add_argument("--manifest", type=Path, required=True, help="video/manifest.tsv of the data folder")
+    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
     parser.add_argument("--output", type=Path, required=True, help="weight file to write")
 
 
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         CheckpointError: the weights cannot be used.
     """
     stored, lips = checkpoint.load(args.motion_weights), LipMap.of(FaceModel.load())
-    clips = read_clips_in_step(args.data, args.manifest, lips)
+    clips = read_clips_in_step(args.data, args.manifest, lips, args.licence)
     library = StyleLibrary(Path())
     styles = [library.get(name).coefficients for name in library.builtin_names()]
     model = calibrated(stored.model, choose(clips), styles, lips)

@@ -29,6 +29,7 @@ from styletalk_core.lab.training.lessons import LessonBatch, Lessons, lower_face
 from styletalk_core.lab.training.lips import CLOSED, LIP_ARTICULATORS, LipMap
 from styletalk_core.lab.training.motion import judge_groups
 from styletalk_core.lab.training.objectives import apart, closure_loss
+from styletalk_core.lab.training.posing import Posing, posed_copies
 from styletalk_core.lab.training.trainer import drop_hidden, drop_learnt, learning_rate, update_average
 from styletalk_core.models import checkpoint
 from styletalk_core.models.steadying import SHARE
@@ -49,6 +50,8 @@ _CLOSURE: Final = 0.05
 """Weight of lips that stay open on P, B and M in the target's style, and in another."""
 _CONTACTS: Final = 2
 """P, B and M that are said in another style for each sequence."""
+_POSED: Final = 2
+"""Styles for each clip of free material, which shows none: copies in drawn expressions."""
 _TINY: Final = 1e-6
 
 logger = logging.getLogger(__name__)
@@ -60,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teachers", type=Path, nargs="+", required=True, help="weight files whose motion is learnt")
     parser.add_argument("--data", type=Path, required=True, help="folder of `styletalk dataset build`")
     parser.add_argument("--manifest", type=Path, required=True, help="video/manifest.tsv of the data folder")
+    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
     parser.add_argument("--output", type=Path, required=True, help="weight file to write")
     parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--rate", type=float, default=4e-4, help="peak learning rate")
@@ -75,8 +79,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     starts = [checkpoint.load(path) for path in args.start]
     teachers = [checkpoint.load(path).model.eval() for path in args.teachers]
-    lips = LipMap.of(FaceModel.load())
-    clips = read_clips_in_step(args.data, args.manifest, lips)
+    face = FaceModel.load()
+    lips = LipMap.of(face)
+    clips = read_clips_in_step(args.data, args.manifest, lips, args.licence)
+    if args.licence == "free":
+        train = [clip for clip in clips if clip.split == "train"]
+        clips += posed_copies(train, Posing(face, lips), _POSED * len(train), args.seed)
     training = Distillation(mean_network([stored.model for stored in starts]), lips, args.rate, args.seed)
     lessons = Lessons(training.model, teach(teachers, clips, args.seed), style_clips(clips), lips, args.seed)
     for step in range(args.steps):

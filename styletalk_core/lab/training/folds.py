@@ -23,7 +23,7 @@ from tqdm import tqdm
 from styletalk_core.errors import InputError
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.landmarks import MIRROR
-from styletalk_core.lab.dataset import VideoClip, read_manifest, track_path
+from styletalk_core.lab.dataset import VideoClip, people_held_out, read_manifest, track_path
 from styletalk_core.lab.training.fold_pairs import FoldPairs, cut_person
 from styletalk_core.lab.training.mirror import mirror_map
 from styletalk_core.rendering.arrays import Float
@@ -63,9 +63,18 @@ _FADE_LIPS, _FADE_LIDS = 0.10, 0.06
 _ROUNDING: Final = 1e-5
 _CARD: Final = {
     "purpose": "displacement and shading of cheeks, nose folds, forehead and crow's feet of a photo by its expression",
-    "terms": "research use: most of the training clips are for research only",
-    "limits": "smooth fields without wrinkles; acted emotions of few people; light that falls from the front",
     "not_for": "making a real person appear to say what they did not say; passing generated video off as recorded",
+}
+
+_TERMS: Final = {
+    "all": {
+        "terms": "research use: most of the training clips are for research only",
+        "limits": "smooth fields without wrinkles; acted emotions of few people; light that falls from the front",
+    },
+    "free": {
+        "terms": "free for every use; name the sources",
+        "limits": "smooth fields without wrinkles; two people who speak without expression",
+    },
 }
 
 
@@ -85,21 +94,24 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """
     model = FaceModel.load()
     people: dict[str, list[VideoClip]] = defaultdict(list)
-    for clip in read_manifest(args.data, args.licence):
+    clips = read_manifest(args.data, args.licence)
+    held_out = people_held_out(clips, args.licence)
+    for clip in clips:
         real = not clip.source.lower().startswith("generated") and not clip.name.startswith(_NO_EXPRESSION)
         if real and track_path(args.cache, clip).is_file():
             people[clip.speaker or clip.name].append(clip)
     train: list[FoldPairs] = []
     unseen: list[FoldPairs] = []
-    for name, clips in tqdm(people.items(), desc="pairs", unit="person"):
-        pairs = _person(name, clips[:_CLIPS], args.cache, model)
+    for name, members in tqdm(people.items(), desc="pairs", unit="person"):
+        seen = [clip for clip in members if clip.split == "train" and name not in held_out]
+        pairs = _person(name, (seen or members)[:_CLIPS], args.cache, model)
         if pairs is not None:
-            (train if all(clip.split == "train" for clip in clips) else unseen).append(pairs)
+            (train if seen else unseen).append(pairs)
     if not train or not unseen:
         raise InputError(f"{args.cache} needs tracked clips of people of the train and of another split")
     weights = train_folds(FoldPairs.joined(train), model)
     figures = judge(weights, FoldPairs.joined(unseen), model)
-    card: dict[str, object] = {**_CARD} | {
+    card: dict[str, object] = {**_CARD, **_TERMS[args.licence]} | {
         "trained_on": f"clips of {len(train)} people",
         "explained_in_unseen_people": figures,
     }

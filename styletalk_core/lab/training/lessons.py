@@ -111,7 +111,7 @@ def teach(teachers: Sequence[StyleTalk], clips: Sequence[MotionClip], seed: int)
     for clip in said:
         for style in (names.index(clip.name), int(random.choice(len(styles), p=share / share.sum()))):
             motion = styles[style].coefficients
-            expected = predicted(regressions[clip.identity], clip, motion)
+            expected = predicted(regressions[clip.name], clip, motion)
             target = mixed(taught(teachers, clip, motion), expected)
             if styles[style].name == clip.name:
                 target += _TRUTH * (_lower(clip.coefficients) - target)
@@ -120,21 +120,25 @@ def teach(teachers: Sequence[StyleTalk], clips: Sequence[MotionClip], seed: int)
 
 
 def others_regressions(clips: Sequence[MotionClip]) -> dict[str, PhoneRegression]:
-    """Return for every person a regression from phones to the lower face that has not seen this person.
+    """Return for every clip a regression from phones to the lower face that has not seen its person.
+
+    Where there are only two people, it has not seen the clip.
 
     Raises:
         InputError: there are fewer than two people.
     """
     people = sorted({clip.identity for clip in clips})
+    groups = {clip.name: clip.identity if len(people) > 2 else clip.name for clip in clips}
     if len(people) < 2:
         raise InputError("a distillation needs spoken training clips of at least two people")
     weight = people_balanced(clips)
     found = dict[str, PhoneRegression]()
-    for fold in range(min(_FOLDS, len(people))):
-        left_out = people[fold::_FOLDS]
+    order = sorted(set(groups.values()))
+    for fold in range(min(_FOLDS, len(order))):
+        left_out = [name for name, group in groups.items() if group in order[fold::_FOLDS]]
         examples = []
         for clip in clips:
-            if clip.identity not in left_out:
+            if clip.name not in left_out:
                 mean, deviation = _statistics(clip.coefficients)
                 signals = (_lower(clip.coefficients) - mean) / deviation
                 examples.append((_columns(clip), signals, weight[clip.name] / len(signals)))

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from styletalk_core.errors import InputError
 from styletalk_core.face.landmarks import MIRROR
-from styletalk_core.lab.dataset import VideoClip, load_track, read_manifest, track_path
+from styletalk_core.lab.dataset import VideoClip, load_track, people_held_out, read_manifest, track_path
 from styletalk_core.lab.training.mouth_crops import MouthCrops, cut_clip
 from styletalk_core.rendering.mouth.retouch_network import RetouchNetwork, save
 from styletalk_core.rendering.retouch_weights import CROP, POINTS
@@ -41,9 +41,18 @@ _FEW_PEOPLE: Final = "Arabic newsreaders"
 """A source with many short clips, each of a different person: one reference per clip is enough."""
 _CARD: Final = {
     "purpose": "displacement and shading of the skin around the mouth of a photo for landmark motion",
-    "terms": "research use: most of the training clips are for research only",
-    "limits": "trained at 256 x 256 px, mostly on newsreaders; its fields are smooth and add no wrinkles",
     "not_for": "making a real person appear to say what they did not say; passing generated video off as recorded",
+}
+
+_TERMS: Final = {
+    "all": {
+        "terms": "research use: most of the training clips are for research only",
+        "limits": "trained at 256 x 256 px, mostly on newsreaders; its fields are smooth and add no wrinkles",
+    },
+    "free": {
+        "terms": "free for every use; name the sources",
+        "limits": "trained at 256 x 256 px on two people; its fields are smooth and add no wrinkles",
+    },
 }
 
 
@@ -63,7 +72,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         InputError: there are no tracked clips, or none of people outside the training set.
     """
     clips = [clip for clip in read_manifest(args.data, args.licence) if track_path(args.cache, clip).is_file()]
-    held_out = {clip.speaker for clip in clips if clip.split != "train" and clip.speaker}
+    held_out = people_held_out(clips, args.licence)
     train = [clip for clip in clips if clip.split == "train" and clip.speaker not in held_out]
     unseen = [clip for clip in clips if clip.split == "dev"]
     if not train or not unseen:
@@ -73,7 +82,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     before, after = judge(network, unseen_crops)
     figures = {"error_before": round(before, 3), "error": round(after, 3)}
     sources = ", ".join(sorted({clip.source for clip in train}))
-    card = _CARD | {"trained_on": f"{len(train)} clips: {sources}", "steps": args.steps, "figures_on_unseen": figures}
+    card = (
+        _CARD
+        | _TERMS[args.licence]
+        | {"trained_on": f"{len(train)} clips: {sources}", "steps": args.steps, "figures_on_unseen": figures}
+    )
     out = args.out or weight_path("mouth.safetensors")
     save(network, card, out)
     if not args.json:

@@ -1,7 +1,9 @@
 """Builds the packaged style presets from tracked clips: `styletalk train presets`.
 
 Every preset is real motion of one person of the train split. If a clip is shorter than the minimum length of a style,
-several clips of the same person are joined. Runs on: the command line. In: tracks from `styletalk dataset build`.
+several clips of the same person are joined. The expressions of the free ones are drawn: see `composed_styles`.
+
+Runs on: the command line. In: tracks from `styletalk dataset build`.
 """
 
 import argparse
@@ -16,7 +18,10 @@ from styletalk_core.face.clip_motion import PersonFace, encode_track, head_turn,
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.track import Track
 from styletalk_core.lab.dataset import VideoClip, load_track, read_manifest, reference_tracks, track_path
-from styletalk_core.library.styles import POSE, Style, StyleLibrary
+from styletalk_core.lab.training.composed_styles import RECIPES, composed
+from styletalk_core.lab.training.lips import LipMap
+from styletalk_core.lab.training.posing import Posing
+from styletalk_core.library.styles import NEUTRAL, POSE, Style, StyleLibrary
 from styletalk_core.weights import preset_folder
 
 _MAX_POSTURE: Final = 0.12
@@ -40,25 +45,34 @@ PRESETS: Final[dict[str, tuple[str, ...]]] = {
 }
 """Preset name -> its clips, all of one person (for newsreaders: the same face)."""
 
+_FREE: Final = ("neutral", "whispered")
+"""Presets whose clips are freely licensed; the other free ones are composed of those of the first."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="output folder of `styletalk dataset build`")
+    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: composed of GRID's speech")
     parser.add_argument("--out", type=Path, help="folder to write (that of the packaged styles)")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Writes every preset."""
-    clips, model = read_manifest(args.data), FaceModel.load()
+    clips, model = read_manifest(args.data, args.licence), FaceModel.load()
     out = args.out or preset_folder()
     library = StyleLibrary(out)
-    for name, sources in PRESETS.items():
+    posing = Posing(model, LipMap.of(model))
+    names = RECIPES if args.licence == "free" else PRESETS
+    for name in names:
+        sources = PRESETS[name if args.licence == "all" or name in _FREE else NEUTRAL]
         style = make_preset(name, [clip for clip in clips if clip.name in sources], clips, args.cache, model)
+        if args.licence == "free":
+            style = composed(style, RECIPES[name], posing)
         library.add(style)
         if not args.json:
             print(f"{name:14} {style.frames_used:4} frames, motion energy {style.motion_energy:.2f}")
-    return {"presets": list(PRESETS), "folder": str(out)}
+    return {"presets": list(names), "folder": str(out)}
 
 
 def make_preset(name: str, sources: list[VideoClip], clips: list[VideoClip], cache: Path, model: FaceModel) -> Style:

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="folder with coefficients/ and labels/")
+    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
     parser.add_argument("--out", type=Path, help="weight file to write (visemes.safetensors of the set)")
 
 
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         InputError: there are no labels, or a viseme does not occur in them.
     """
     shapes: list[list[NDArray[np.float32]]] = [[] for _ in VISEMES]
-    for clip in read_manifest(args.data):
+    for clip in read_manifest(args.data, args.licence):
         labels, motion = args.cache / "labels" / f"{clip.name}.npy", coefficients_path(args.cache, clip)
         if clip.split == "train" and labels.is_file() and motion.is_file():
             lower = ClipMotion.load(motion).coefficients[:, :LOWER]

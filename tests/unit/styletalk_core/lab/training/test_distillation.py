@@ -83,7 +83,7 @@ def test_every_training_clip_is_said_in_its_own_style_partly_as_tracked_and_in_a
     assert {lesson.clip.name for lesson in lessons if is_own(lesson)} == {clip.name for clip in CLIPS}
     for lesson in lessons:
         style = CLIPS[lesson.style].coefficients
-        expected = predicted(regressions[lesson.clip.person], lesson.clip, style)
+        expected = predicted(regressions[lesson.clip.name], lesson.clip, style)
         target = mixed(taught(teachers, lesson.clip, style), expected)
         if is_own(lesson):
             target = 0.9 * target + 0.1 * lesson.clip.coefficients[:, :13]
@@ -108,8 +108,8 @@ def test_nobody_is_predicted_by_a_regression_that_knows_them() -> None:
     first = CLIPS[0]
     changed = [replace(first, coefficients=-first.coefficients), *CLIPS[1:]]
     before, after = others_regressions(CLIPS), others_regressions(changed)
-    for person, known in ((first.person, True), (CLIPS[1].person, False)):
-        assert np.array_equal(before[person].weight, after[person].weight) is known
+    for clip, known in ((first, True), (CLIPS[1], False)):
+        assert np.array_equal(before[clip.name].weight, after[clip.name].weight) is known
 
 
 def test_clips_of_one_person_are_refused() -> None:
