@@ -59,7 +59,9 @@ RECIPES: Final[dict[str, Recipe]] = {
         posture=(0.04, 0.0, 0.0),
     ),
     "surprised": Recipe(
-        {"browInnerUp": 0.8, "browOuterUp": 0.75, "eyeBlink": -0.5, "jawOpen": 0.12}, lips=1.2, posture=(-0.04, 0.0, 0.0)
+        {"browInnerUp": 0.8, "browOuterUp": 0.75, "eyeBlink": -0.5, "jawOpen": 0.12},
+        lips=1.2,
+        posture=(-0.04, 0.0, 0.0),
     ),
     "fearful": Recipe(
         {"browInnerUp": 0.9, "browOuterUp": 0.3, "browDown": 0.3, "eyeBlink": -0.5, "mouthStretch": 0.35},
