@@ -32,7 +32,8 @@ _KERNEL: Final = (0.2, 0.4, 0.4)
 """Weights of the frame before, the frame itself and the one after in the teacher: lips decoded live come late."""
 _REGRESSION: Final = 0.85
 """Share of the regression in the target."""
-_RIDGE: Final = 100.0
+_RIDGE: Final = 0.0036
+"""Regularisation of the regression, relative to the summed weight of the frames."""
 _FOLDS: Final = 5
 """Groups of people; each is predicted by the regression of the others."""
 _MIN_DEVIATION: Final = 1e-3
@@ -137,12 +138,13 @@ def others_regressions(clips: Sequence[MotionClip]) -> dict[str, PhoneRegression
     for fold in range(min(_FOLDS, len(order))):
         left_out = [name for name, group in groups.items() if group in order[fold::_FOLDS]]
         examples = []
+        total = sum(weight[clip.name] for clip in clips if clip.name not in left_out)
         for clip in clips:
             if clip.name not in left_out:
                 mean, deviation = _statistics(clip.coefficients)
                 signals = (_lower(clip.coefficients) - mean) / deviation
                 examples.append((_columns(clip), signals, weight[clip.name] / len(signals)))
-        found |= dict.fromkeys(left_out, PhoneRegression.fit(examples, _RIDGE))
+        found |= dict.fromkeys(left_out, PhoneRegression.fit(examples, _RIDGE * total))
     return found
 
 

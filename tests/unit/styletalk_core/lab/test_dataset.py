@@ -14,6 +14,7 @@ from styletalk_core.lab.dataset import (
     VideoClip,
     coefficients_path,
     encode_clips,
+    people_held_out,
     read_manifest,
     reference_tracks,
     track_clips,
@@ -48,6 +49,7 @@ def test_manifest_rows_become_clips(data: Path) -> None:
     assert (clips[0].speaker, clips[0].audio, clips[0].text) == ("anna", True, "bin blue")
     assert clips[2].speaker == ""
     assert [clip.name for clip in read_manifest(data, "free")] == ["grid/b", "grid/c"]
+    assert people_held_out(clips, "all") == {"anna"} and people_held_out(clips, "free") == set()
 
 
 def test_missing_manifest_is_named(tmp_path: Path) -> None:

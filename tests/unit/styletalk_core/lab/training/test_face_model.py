@@ -11,6 +11,7 @@ from styletalk_core.face.landmarks import LIPS, MESH_POINTS
 from styletalk_core.face.track import Track, make_track
 from styletalk_core.lab.dataset import VideoClip
 from styletalk_core.lab.training import face_model as training
+from styletalk_core.lab.training.stills import Stills, expressions
 from styletalk_core.library.styles import StyleLibrary
 
 TRUTH = FaceModel.load()
@@ -62,6 +63,25 @@ def test_groups_are_apart(estimated: FaceModel) -> None:
     share = training.lower_share(estimated.mean)
     assert share[list(LIPS)].min() == 1
     assert share[[10, 9, 33, 263, 168]].max() == 0
+
+
+def test_the_expression_of_a_still_is_told_from_the_face_that_shows_it() -> None:
+    random, count = np.random.default_rng(1), 80
+    scores = np.tile(TRUTH.rest_scores, (count, 1))
+    scores[:, [44, 45]] += random.uniform(0, 0.9, (count, 1)).astype(np.float32)
+    scores[:, 1:6] += random.uniform(0, 0.6, (count, 1)).astype(np.float32)
+    shown = TRUTH.offsets((scores - TRUTH.rest_scores) @ TRUTH.from_scores)
+    people = TRUTH.mean * random.uniform(0.95, 1.05, (count, 1, 3))
+    stills = Stills(np.asarray(100 * (people + shown), np.float32), scores)
+    nothing = np.zeros((0, MESH_POINTS, 3), np.float32)
+    expression, rest = expressions(
+        stills, TRUTH.mean, TRUTH.lower_share, nothing, np.zeros((0, 52), np.float32), TRUTH.rest_scores
+    )
+    found, true = expression[:, list(LIPS), :2], shown[:, list(LIPS), :2]
+    assert np.abs(found - true).mean() < 0.6 * np.abs(true).mean()
+    assert np.corrcoef(found.ravel(), true.ravel())[0, 1] > 0.9
+    seen, _ = stills.canonical(TRUTH.mean)
+    assert (rest - seen).std() == pytest.approx(expression.std(), rel=0.2)
 
 
 def test_scores_follow_coefficients(estimated: FaceModel) -> None:

@@ -17,6 +17,7 @@ from styletalk_core.lab.training.evaluation import best_correlation, closure_sco
 from styletalk_core.lab.training.lips import CLOSED, LipMap
 from styletalk_core.lab.training.mirror import mirror_map
 from styletalk_core.lab.training.model_card import model_card
+from styletalk_core.lab.training.posing import Pose, Posing
 from styletalk_core.lab.training.trainer import DivergenceError, MotionTraining, dropped
 from styletalk_core.phones import CONTEXT, INDEX, PHONES, SIL_INDEX
 
@@ -276,5 +277,33 @@ def test_the_default_file_holds_every_setting() -> None:
     assert settings.read(settings.DEFAULT) == settings.Config()
 
 
-def test_the_settings_of_the_lower_face_can_be_used() -> None:
+def test_the_settings_of_the_lower_face_and_of_free_material_can_be_used() -> None:
     assert settings.read(settings.DEFAULT.with_name("lower_face.toml")).optimisation.part == "lower"
+    assert settings.read(settings.DEFAULT.with_name("free.toml")).data.licence == "free"
+
+
+def test_a_posed_clip_holds_its_expression_moves_more_and_still_closes_its_lips(lips: LipMap) -> None:
+    posing, clip = Posing(FaceModel.load(), lips), talking("ann/1", lips)
+    smile = posing.expression({"mouthSmile": 0.8})
+    closed = clip.coefficients - np.minimum(lips.opening(clip.coefficients), 0)[:, None] * lips.gap / (
+        lips.gap @ lips.gap
+    )
+    posed = posing.apply(closed, Pose(smile, np.full(64, 2.0, np.float32)))
+    corners = (lips.articulated(posed) - lips.articulated(closed)).mean(axis=0)[2]
+    assert corners > 0.5 * lips.articulated(smile)[2] > 0
+    assert posed[:, 13:].std() > 1.9 * closed[:, 13:].std()
+    shut = lips.opening(closed) < 1e-4
+    assert shut.any() and lips.opening(posed)[shut].max() < CLOSED
+
+
+def test_a_style_and_what_is_said_in_it_are_posed_alike(clips: list[MotionClip], lips: LipMap) -> None:
+    face, plain = FaceModel.load(), settings.AugmentationConfig(transfer=0, mirror=0, silence=0, speed=0)
+    batches = [
+        Batches(clips, CONFIG.data, replace(plain, posed=share), lips, mirror_map(face), Posing(face, lips))[0]
+        for share in (0.0, 1.0)
+    ]
+    distances = [(batch.target.mean(dim=1) - batch.style.mean(dim=1)).abs().mean() for batch in batches]
+    sizes = [batch.style.mean(dim=1).abs().mean() for batch in batches]
+    assert sizes[1] > 5 * sizes[0]
+    assert distances[1] < 0.3 * sizes[1]
+    assert (batches[1].label == -1).all() and (batches[0].label >= 0).all()

@@ -53,10 +53,11 @@ def test_a_style_is_a_person_in_a_manner_and_unknown_people_have_none(tmp_path: 
 
 
 def test_free_material_alone_can_be_asked_for(tmp_path: Path) -> None:
-    for name in ("free", "fenced"):
+    for name in ("free", "fenced", "judged"):
         write_clip(tmp_path, name)
-    manifest = write_manifest(tmp_path, row("free"), row("fenced", licence="research only"))
-    assert [clip.name for clip in read_clips(tmp_path, manifest, "free")] == ["free"]
+    judged = ("judged", "dev", *row("judged", licence="research only")[2:])
+    manifest = write_manifest(tmp_path, row("free"), row("fenced", licence="research only"), judged)
+    assert [clip.name for clip in read_clips(tmp_path, manifest, "free")] == ["free", "judged"]
 
 
 def test_phones_are_the_recognized_ones_else_the_labels_and_as_long_as_the_video(tmp_path: Path) -> None:
