@@ -241,10 +241,18 @@ window.addEventListener("pagehide", () => session.stop());
 
 // ---- first look
 
+/** Shows which weights the server uses, and for what they may be used. */
+async function showWeights() {
+  const { title, explanation } = await (await fetch("api/weights")).json();
+  element("weights").textContent = `${title}: ${explanation}.`;
+  element("weights").hidden = false;
+}
+
 async function loadLists() {
   try {
     await settings.load(preferences);
     if (settings.avatar) stage.setPoster(settings.avatar);
+    await showWeights();
     button("start").disabled = false;
     stage.clearNotice();
   } catch {

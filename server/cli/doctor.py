@@ -23,7 +23,7 @@ from streaming.scheduling.measurement import measure
 from streaming.scheduling.plan import MachinePlan
 from styletalk_core import weights
 from styletalk_core.errors import InputError
-from styletalk_core.licences import licences
+from styletalk_core.licences import licences, terms
 
 NATIVE_LIBRARIES = {
     "cv2": "apt-get install libgl1 libglib2.0-0",
@@ -79,7 +79,8 @@ def _licences(quiet: bool) -> list[dict[str, Any]]:
     if not quiet:
         for entry in entries:
             use = "commercial use allowed" if entry.commercial else "no commercial use"
-            print(f"{entry.files}: {entry.licence}, {use}\n    {entry.content}; {entry.origin}")
+            print(f"{entry.files}: {entry.licence}, {use} (weights: {entry.weights})")
+            print(f"    {entry.content}; {entry.origin}")
     return [asdict(entry) for entry in entries]
 
 
@@ -107,7 +108,7 @@ def _checks(config: ServerConfig) -> Iterator[Check]:
 def _weights(config: ServerConfig) -> Check:
     if config.weights:
         weights.use(config.weights)
-    name = f"{weights.chosen()} weights"
+    name = f"{weights.chosen()} weights: {terms(weights.chosen()).explanation}"
     try:
         weights.check_complete()
     except InputError as error:

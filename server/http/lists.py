@@ -1,4 +1,4 @@
-"""Lists of avatars, styles, backgrounds and presenters, the style map, thumbnails, and whether an avatar can answer.
+"""Lists of avatars, styles, backgrounds and presenters, the style map, thumbnails, and what the server can do.
 
 Runs on: event loop; libraries are read and thumbnails drawn on threads.
 """
@@ -21,6 +21,7 @@ from server.protocol.operations import (
     LIST_STYLES,
     STYLE_MAP,
     STYLE_THUMBNAIL,
+    WEIGHTS,
 )
 from server.protocol.resources import (
     Avatar,
@@ -34,8 +35,11 @@ from server.protocol.resources import (
     StyleMap,
     StylePlace,
     Styles,
+    WeightsAnswer,
 )
 from server.service import Service
+from styletalk_core.licences import terms
+from styletalk_core.weights import chosen
 
 MAP_WITHIN_SECONDS = 30.0
 """Seconds that the style map waits for the models to warm up."""
@@ -123,6 +127,13 @@ async def conversation(request: Request) -> Response:
     return CONVERSATION.answer.response(ConversationAnswer(available, "" if available else EXPLANATION))
 
 
+async def weights(request: Request) -> Response:
+    """Tells which packaged weights the server uses."""
+    name = chosen()
+    found = terms(name)
+    return WEIGHTS.answer.response(WeightsAnswer(name, found.commercial, found.title, found.explanation))
+
+
 routes = [
     LIST_AVATARS.route(avatars),
     AVATAR_THUMBNAIL.route(thumbnail),
@@ -131,4 +142,5 @@ routes = [
     STYLE_THUMBNAIL.route(style_thumbnail),
     LIST_BACKGROUNDS.route(backgrounds),
     CONVERSATION.route(conversation),
+    WEIGHTS.route(weights),
 ]

@@ -23,6 +23,7 @@ from server.protocol.resources import (
     Token,
     TokenRequest,
     Uploads,
+    WeightsAnswer,
 )
 
 if TYPE_CHECKING:
@@ -161,6 +162,10 @@ DELETE_BACKGROUND: Final = _delete("background")
 CONVERSATION: Final = Operation(
     "GET", "/api/conversation", "conversation", "Check whether the server can hold conversations",
     JsonAnswer(200, "Now.", ConversationAnswer),
+)  # fmt: skip
+WEIGHTS: Final = Operation(
+    "GET", "/api/weights", "weights", "Read which weights the server uses, and their terms",
+    JsonAnswer(200, "Until the server is restarted.", WeightsAnswer),
 )  # fmt: skip
 LIST_PRESENTERS: Final = Operation(
     "GET", "/api/presenters", "listPresenters", "List presenters", JsonAnswer(200, "All.", Presenters)

@@ -13,6 +13,7 @@ from server.catalogue import AvatarKind, StyleKind
 from server.protocol.json_schema import Limits
 from server.webrtc.turn import IceServer
 from styletalk_core.face.spaces import Space
+from styletalk_core.weights import SetName
 
 DEFAULT_TOKEN_SECONDS: Final = 600
 
@@ -87,6 +88,16 @@ class Backgrounds:
     """All backgrounds."""
 
     backgrounds: Annotated[Sequence[Background], "any color `#rrggbb` is accepted as well"]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsAnswer:
+    """The packaged weights that a server uses."""
+
+    weights: SetName
+    commercial: Annotated[bool, "whether commercial use is allowed"]
+    title: str
+    explanation: str
 
 
 @dataclass(frozen=True, slots=True)

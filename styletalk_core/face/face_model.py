@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from styletalk_core.face.landmarks import INNER_LIP_PAIRS, MESH_POINTS
-from styletalk_core.weights import packaged_weights
+from styletalk_core.weights import SetName, packaged_weights
 
 COEFFICIENTS: Final = 64
 LOWER: Final = 13
@@ -107,7 +107,7 @@ class FaceModel:
 
 
 @cache
-def map_from_weights(weights: str) -> NDArray[np.float32]:
+def map_from_weights(weights: SetName) -> NDArray[np.float32]:
     """Return the (64, 64) map from coefficients of another packaged set to those of the chosen one."""
     return FaceModel.load().map_from(FaceModel.load(packaged_weights("mesh64.safetensors", weights)))
 

@@ -10,14 +10,15 @@ Runs on: any thread.
 import os
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, get_args
 
 from styletalk_core.errors import InputError
 
 VARIABLE: Final = "STYLETALK_WEIGHTS"
-DEFAULT: Final = "default"
-FREE: Final = "free"
-SETS: Final = (DEFAULT, FREE)
+SetName = Literal["default", "free"]
+DEFAULT: Final[SetName] = "default"
+FREE: Final[SetName] = "free"
+SETS: Final[tuple[SetName, ...]] = get_args(SetName)
 MOTION: Final = "styletalk.safetensors"
 """File of the motion network."""
 NEEDED: Final = (
@@ -47,7 +48,7 @@ def use(name: str) -> None:
 
 
 @cache
-def chosen() -> str:
+def chosen() -> SetName:
     """Return the name of the set that this process uses; from the first call on it does not change.
 
     Raises:
@@ -56,23 +57,24 @@ def chosen() -> str:
     return checked(os.environ.get(VARIABLE) or DEFAULT)
 
 
-def checked(name: str) -> str:
+def checked(name: str) -> SetName:
     """Return the name of a set.
 
     Raises:
         InputError: there is no such set.
     """
-    if name not in SETS:
-        raise InputError(f"The weights are {' or '.join(SETS)}, not {name!r}.")
-    return name
+    for known in SETS:
+        if name == known:
+            return known
+    raise InputError(f"The weights are {' or '.join(SETS)}, not {name!r}.")
 
 
-def weight_path(name: str, weights: str | None = None) -> Path:
+def weight_path(name: str, weights: SetName | None = None) -> Path:
     """Return the path of a file of a set, of the chosen one without ``weights``; it need not exist."""
     return (FOLDER / FREE if (weights or chosen()) == FREE else FOLDER) / name
 
 
-def packaged_weights(name: str, weights: str | None = None) -> Path:
+def packaged_weights(name: str, weights: SetName | None = None) -> Path:
     """Return a file of a set, of the chosen one without ``weights``.
 
     Raises:
@@ -97,6 +99,6 @@ def check_complete() -> None:
     _check_present(*map(weight_path, NEEDED), preset_folder() / "neutral.style.npz", weights=chosen())
 
 
-def _check_present(*paths: Path, weights: str) -> None:
+def _check_present(*paths: Path, weights: SetName) -> None:
     if missing := [path.name for path in paths if not path.is_file()]:
         raise InputError(f"The {weights} weights lack {', '.join(missing)}: reinstall styletalk-live.")

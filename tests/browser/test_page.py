@@ -43,6 +43,7 @@ def test_every_control_has_a_name_and_the_video_is_labelled(page: Page) -> None:
     )
     assert nameless == []
     expect(page.get_by_text("AI-generated")).to_be_visible()
+    expect(page.locator("#weights")).to_have_text(re.compile("^Research weights: .* no commercial use"))
     for title in ("Style", "Avatar", "Latency"):
         expect(page.get_by_role("heading", name=title, exact=True)).to_be_visible()
 

@@ -282,6 +282,7 @@ async def test_the_listing_routes_and_the_page_answer_with_the_security_headers(
         assert (await server.http("GET", "/api/styles/nothing/thumbnail"))[0] == 404
         places = (await server.json("/api/styles/map"))["places"]
         assert places == [{"name": name, "x": x, "y": 0.0} for name, x in (("calm", -1), ("happy", 1), ("neutral", 0))]
+        assert (await server.json("/api/weights")).items() >= {"weights": "default", "commercial": False}.items()
         for path in ("/", "/healthz", "/readyz", "/metrics", avatars[0]["thumbnail"]):
             status, headers, body = await server.http("GET", path)
             assert status == 200 and body

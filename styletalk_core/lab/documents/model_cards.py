@@ -17,17 +17,17 @@ _OPENING: Final = """\
 
 Each card is stored in the header of its weight file; `styletalk results` generates this page. The
 [licences](licences.md) page lists every file, including those without a card, with its origin and licence; measured
-quality is in the [results](results.md).
+quality is in the [results](results.md). Files in `free` belong to `--weights free`.
 """
 
 
 def cards_page(folder: Path) -> str:
-    """Builds the page for all weight files in ``folder`` that have a card."""
+    """Builds the page for all weight files below ``folder`` that have a card."""
     sections = [_OPENING]
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in sorted(folder.rglob("*.safetensors"), key=lambda path: (path.name, path)):
         if card := read_card(path):
             lines = "\n".join(f"- {_words(name)}:{_told(value)}" for name, value in card.items())
-            sections.append(f"## {path.name}\n\n{lines}\n")
+            sections.append(f"## {path.relative_to(folder).as_posix()}\n\n{lines}\n")
     return "\n".join(sections)
 
 

@@ -17,10 +17,16 @@ def args(**given: Any) -> Namespace:
 
 def test_the_command_line_beats_the_environment_and_the_environment_the_file(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
-    path.write_text('port = 1\nmax_sessions = 3\nstyle = "calm"\n')
-    environment = {"STYLETALK_SERVE_PORT": "2", "STYLETALK_SERVE_MAX_SESSIONS": "4", "HOME": "/"}
+    path.write_text('port = 1\nmax_sessions = 3\nstyle = "calm"\nweights = "default"\n')
+    environment = {
+        "STYLETALK_SERVE_WEIGHTS": "free",
+        "STYLETALK_SERVE_PORT": "2",
+        "STYLETALK_SERVE_MAX_SESSIONS": "4",
+        "HOME": "/",
+    }
     config = load(args(config=str(path), port=5, host=None), environment)
     assert (config.port, config.max_sessions, config.style, config.host) == (5, 4, "calm", "127.0.0.1")
+    assert config.weights == "free"
 
 
 @pytest.mark.parametrize(
@@ -31,6 +37,7 @@ def test_the_command_line_beats_the_environment_and_the_environment_the_file(tmp
         ("port = ", "TOML"),
         ("port = 70000", "70000"),
         ("size = 300", "300"),
+        ("weights = 'paid'", "The weights are default or free, not 'paid'"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, named: str) -> None:

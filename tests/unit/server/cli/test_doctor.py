@@ -84,5 +84,5 @@ def test_the_plan_is_reported_and_only_a_hopeless_machine_fails(monkeypatch: pyt
 def test_licences_are_printed_instead_of_checks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--licences"]) == 0
     printed = capsys.readouterr().out
-    assert "weights/styletalk.safetensors: research use, no commercial use" in printed
+    assert "weights/styletalk.safetensors: research use, no commercial use (weights: default)" in printed
     assert "CPU cores" not in printed

@@ -14,9 +14,12 @@ def test_nested_figures_become_nested_lists(tmp_path: Path) -> None:
     card = {"terms": "free", "not_for": ["lies", "harm"], "figures_on": {"unseen people": {"lip_error": 1.5}}}
     save_file({"w": np.zeros(1)}, tmp_path / "net.safetensors", {"card": json.dumps(card), "format": "1"})
     save_file({"w": np.zeros(1)}, tmp_path / "bare.safetensors")
+    (tmp_path / "free").mkdir()
+    save_file({"w": np.zeros(1)}, tmp_path / "free" / "net.safetensors", {"card": json.dumps({"terms": "open"})})
     page = cards_page(tmp_path)
     assert "## net.safetensors\n\n- terms: free\n- not for: lies; harm\n" in page
     assert "- figures on:\n  - unseen people: lip error 1.5\n" in page
+    assert "## free/net.safetensors\n\n- terms: open\n" in page
     assert "bare" not in page and "format" not in page
 
 
