@@ -320,6 +320,16 @@ def beside_baselines(machine: Machine) -> str:
     return table(["", *_GROUPS.values(), *_BASELINES.values()], rows)
 
 
+def by_weights(machine: Machine) -> str:
+    """All metrics of each group with the default and the free weights."""
+    sets = {"default": machine.entries["quality"], "free": machine.entries["quality-free"]}
+    heads = [f"{label}: {name}" for label in _GROUPS.values() for name in sets]
+    columns = [found["self_driven"][group]["mean"] for group in _GROUPS for found in sets.values()]
+    labels = _METRICS | {f"{name}_range": f"{name.replace('_', ' ')}, range" for name in ARTICULATORS}
+    rows = [[label, *(_value(column, key) for column in columns)] for key, label in labels.items()]
+    return table(["", *heads], rows)
+
+
 def articulated(machine: Machine) -> str:
     """Correlation and range of every articulator in every group; a dash where they were not measured."""
     measured = machine.entries["quality"]["self_driven"]
@@ -355,7 +365,9 @@ def said_in_styles(machine: Machine) -> str:
 
 def heard(machine: Machine) -> str:
     """Accuracy of the recognizers on the official samples."""
-    found = machine.entries["quality"]["recogniser"]
+    found = dict(machine.entries["quality"]["recogniser"])
+    if free := machine.entries.get("quality-free", {}).get("recogniser"):
+        found["neural, free weights"] = free["neural"]
     keys = {
         "strict": "phone accuracy",
         "viseme": "viseme accuracy",

@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from server.lab.benchmarks.machine import LOADED_SHARE, Machine, others_share
+from styletalk_core.errors import InputError
 from styletalk_core.library.user_library import write_atomically
+from styletalk_core.weights import DEFAULT, chosen
 
 RUNS: Final = {
     "decoder": ["decoder"],
@@ -37,12 +39,13 @@ RUNS: Final = {
     "churn": ["churn", "--cycles", "500"],
     "soak": ["soak", "--minutes", "10"],
     "quality": ["quality"],
+    "quality-free": ["quality", "--weights", "free"],
     "recognizer-accuracy": ["recognizer-accuracy"],
     "languages": ["languages"],
 }
-"""Benchmarks and their arguments. Only `quality` and `recognizer-accuracy` need recordings outside the repository, only
-`languages` needs espeak-ng."""
-UNTIMED: Final = ("quality", "recognizer-accuracy", "languages")
+"""Benchmarks and their arguments. Only `quality`, `quality-free` and `recognizer-accuracy` need recordings outside the
+repository, only `languages` needs espeak-ng."""
+UNTIMED: Final = ("quality", "quality-free", "recognizer-accuracy", "languages")
 """Benchmarks without times, which may run on a busy machine."""
 MAX_BENCHMARK_SECONDS: Final = 900
 """A benchmark that takes longer is stopped."""
@@ -121,7 +124,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """Runs the benchmarks; a failure is reported and does not stop the others.
 
     A run of all benchmarks that was interrupted continues with the one that was interrupted.
+
+    Raises:
+        InputError: other than the default weights are chosen, whose file this is.
     """
+    if chosen() != DEFAULT:
+        raise InputError("bench all measures the default weights, and the quality of the free ones: omit --weights.")
     here = Machine.here()
     machine = {"machine": here.name, "cores": here.cores, "python": platform.python_version()}
     commit, date = _commit(), datetime.datetime.now(datetime.UTC).date().isoformat()

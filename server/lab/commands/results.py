@@ -114,6 +114,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 def _quality(machine: "Machine", paper: "Figures") -> str:
     from server.lab.benchmarks import report
 
+    free = "self_driven" in machine.entries.get("quality-free", {})
     return "\n".join(
         [
             _PROTOCOL,
@@ -121,6 +122,7 @@ def _quality(machine: "Machine", paper: "Figures") -> str:
             _DIFFERENCES,
             "All metrics, with three baselines on unseen people:\n",
             report.beside_baselines(machine),
+            *(("With the default and the free weights:\n", report.by_weights(machine)) if free else ()),
             "Every articulator as a call shows it, with the brows, lids and head of the style; a range is the ratio\n"
             "of standard deviations, generated over true:\n",
             report.articulated(machine),

@@ -19,6 +19,8 @@ def test_settings_are_sorted_and_their_texts_read(monkeypatch: pytest.MonkeyPatc
     cluster = Cluster.of(given | {"allow_origins": "https://shop.example"})
     assert (cluster.most, cluster.gpus, cluster.config.max_sessions) == (7, 0.5, 3)
     assert cluster.config.api_key == "secret"
+    assert cluster.config.weights == "default", "the same on every machine"
+    assert Cluster.of(given | {"weights": "free"}).config.weights == "free"
     assert cluster.config.origins() == ("https://shop.example", "https://avatar.example")
 
 

@@ -156,3 +156,4 @@ def test_a_file_beyond_the_bound_is_not_written() -> None:
 def test_the_environment_carries_no_secret() -> None:
     own = {"PATH": "/bin", "STYLETALK_HOME": "/data", "STYLETALK_SERVE_API_KEY": "secret", "AWS_SECRET": "other"}
     assert sandbox._environment(own) == {"PATH": "/bin"}
+    assert sandbox._environment(own | {"STYLETALK_WEIGHTS": "free"})["STYLETALK_WEIGHTS"] == "free"

@@ -45,6 +45,15 @@ def test_figures_are_written_and_a_failure_is_reported(
     assert "failed: no room left" in printed and "worst_ms" in printed and "1.250" in printed
 
 
+def test_the_file_of_a_machine_takes_figures_of_the_default_weights_only(
+    answers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_all, "chosen", lambda: "free")
+    with pytest.raises(InputError, match="omit --weights"):
+        run(tmp_path, "batch")
+    assert not list(tmp_path.iterdir())
+
+
 def test_one_that_is_run_again_replaces_its_own_figures_alone_and_a_failure_none(
     answers: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

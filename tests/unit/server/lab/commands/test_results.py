@@ -76,6 +76,21 @@ def test_every_machine_has_a_column_and_every_result_its_origin(bench: Path) -> 
     assert "–" not in readme and "emotions" not in readme
 
 
+def test_free_weights_have_their_columns_beside_the_default_ones(bench: Path) -> None:
+    store(bench, "fast", quality=QUALITY)
+    assert "free weights" not in write(bench)[0]
+    free = json.loads(json.dumps(QUALITY))
+    for group in free["self_driven"].values():
+        group["mean"] |= {"m_lmd": 2.5, "width_range": 0.25}
+    free["recogniser"]["neural"]["strict"] = 0.511
+    store(bench, "fast", quality=QUALITY, **{"quality-free": free})
+    page, _ = write(bench)
+    assert "| unseen people: default | unseen people: free |" in page
+    assert "| M-LMD, px | 1.957 | 2.500 | 1.957 | 2.500 | 1.957 | 2.500 |" in page
+    assert "| width, range | 0.310 | 0.250 |" in page
+    assert "| neural, free weights | 51.1% |" in page
+
+
 def test_quality_is_compared_with_the_paper_and_the_baselines(bench: Path) -> None:
     store(bench, "fast", quality=QUALITY)
     page, readme = write(bench)
