@@ -132,7 +132,7 @@ class TeacherLabels:
     def __init__(self, cache: Path, material: Iterable[CorpusUtterance], steps: int = STEPS) -> None:
         """Trains the teacher, unless ``cache`` holds it, on the aligned train utterances of ``material``.
 
-        Raises: InputError: the packages of the `lab` extra are not installed.
+        Raises: InputError: no train utterance is aligned, or the packages of the `lab` extra are not installed.
         """
         self._folder = cache / "teacher"
         self._network = TeacherNetwork()
@@ -141,6 +141,8 @@ class TeacherLabels:
             self._network.load_state_dict(torch.load(path, weights_only=True))
         else:
             aligned = [self._labelled(one) for one in material if one.split == "train" and len(one.labels)]
+            if not aligned:
+                raise InputError(f"{cache} contains no aligned recording for the teacher: run once without --no-align")
             self._network = train_teacher(aligned, steps)
             realigned = [replace(one, labels=self._realigned(one)) for one in aligned]
             self._network = train_teacher(realigned, steps // 3, start=self._network)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from styletalk_core.errors import InputError
 from styletalk_core.lab.recognizer import teacher
 from styletalk_core.lab.recognizer.corpus import CorpusUtterance
 from styletalk_core.lab.recognizer.teacher import INPUTS, LabelledFeatures, TeacherLabels, train_teacher
@@ -33,6 +34,12 @@ def test_the_same_seed_gives_the_same_teacher() -> None:
     material = [recording(0)]
     first, again = (train_teacher(material, steps=2, seed=3).state_dict() for _ in range(2))
     assert all((first[name] == again[name]).all() for name in first)
+
+
+def test_without_an_aligned_recording_it_says_how_to_get_one(tmp_path: Path) -> None:
+    spoken = CorpusUtterance("a/c", "GRID", "s", "train", np.zeros(6400, np.int16), np.zeros(0, np.uint8))
+    with pytest.raises(InputError, match="no aligned recording for the teacher: run once without --no-align"):
+        TeacherLabels(tmp_path, [spoken])
 
 
 class _Encoder:
