@@ -70,7 +70,10 @@ def notes_on(image: Image, landmarks: Float, face_height: float) -> list[str]:
 
 
 def _detail(image: Image, points: Float, unit: float) -> float:
-    """Mean fine detail around the eyes, relative to the lightness of the image (T, T, 3)."""
+    """Mean fine detail around the eyes, relative to the lightness of the image (T, T, 3).
+
+    `sharpness.blur_of` is exact for a weak blur, but takes a strong one, which has no edges, for none.
+    """
     eyes = np.vstack([points[[*eye.upper_lid, *eye.lower_lid]] for eye in EYES])
     low, high = np.maximum(eyes.min(axis=0), 0).astype(int), eyes.max(axis=0).astype(int) + 1
     grey: Float = cv2.cvtColor(image[low[1] : high[1], low[0] : high[0]], cv2.COLOR_RGB2GRAY).astype(np.float32)
