@@ -13,6 +13,7 @@ from server import bootstrap
 from server.bootstrap import make_service
 from server.cli import main
 from server.config import ServerConfig
+from styletalk_core.face import basel
 from styletalk_core.face.spaces import BFM64
 
 
@@ -92,6 +93,25 @@ def test_bad_weights_are_refused_in_one_sentence(
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("styletalk: ") and named in said
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["serve", "--port", "0", "--motion-weights", "motion.pth"],
+        ["serve", "--port", "0", "--renderer", "pirenderer", "--renderer-weights", "renderer.pt", "--device", "cpu"],
+        ["style", "add", "mine", "style.mat"],
+    ],
+)
+def test_weights_that_cannot_convert_the_authors_coefficients_refuse_them(
+    options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(basel, "has_map", lambda: False)
+    basel.packaged_map.cache_clear()
+    assert main(options) == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1] == (
+        "styletalk: The default weights cannot convert coefficients of the authors' networks: use the default ones."
+    )
 
 
 @pytest.mark.lab
