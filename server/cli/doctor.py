@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from server import config as settings
+from server.bootstrap import choose_weights
 from server.config import ServerConfig
 from server.processors import available_cores
 from streaming.scheduling.measurement import measure
 from streaming.scheduling.plan import MachinePlan
-from styletalk_core import weights
 from styletalk_core.errors import InputError
 from styletalk_core.licences import licences, terms
+from styletalk_core.weights import chosen
 
 NATIVE_LIBRARIES = {
     "cv2": "apt-get install libgl1 libglib2.0-0",
@@ -106,14 +107,12 @@ def _checks(config: ServerConfig) -> Iterator[Check]:
 
 
 def _weights(config: ServerConfig) -> Check:
-    if config.weights:
-        weights.use(config.weights)
-    name = f"{weights.chosen()} weights: {terms(weights.chosen()).explanation}"
+    fix = ""
     try:
-        weights.check_complete()
+        choose_weights(config)
     except InputError as error:
-        return name, str(error)
-    return name, ""
+        fix = str(error)
+    return f"{chosen()} weights: {terms(chosen()).explanation}", fix
 
 
 def _files(config: ServerConfig) -> Iterator[Check]:

@@ -11,6 +11,7 @@ from server.cli import doctor, main
 from server.config import ServerConfig
 from server.webrtc import reachability
 from streaming.scheduling.plan import StageCosts, plan_for
+from styletalk_core import weights
 
 COSTS = StageCosts(0.06, 0.001, {512: 0.006, 384: 0.004, 256: 0.002}, {512: 0.002, 384: 0.001, 256: 0.001})
 
@@ -62,6 +63,16 @@ def test_without_a_library_what_needs_it_is_not_tried(monkeypatch: pytest.Monkey
     monkeypatch.setattr(importlib, "import_module", import_module)
     checks = dict(doctor._checks(ServerConfig(port=0)))
     assert checks["package cv2"].startswith("apt-get install libgl1") and "libGL.so.1" in checks["package cv2"]
+    assert not any(name.startswith(("codec", "call", "pictures")) for name in checks)
+
+
+def test_missing_weights_are_named_and_what_needs_them_is_not_tried(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(weights, "weight_path", lambda name, weights=None: tmp_path / name)
+    checks = dict(doctor._checks(ServerConfig(port=0)))
+    (fix,) = [fix for name, fix in checks.items() if name.startswith("default weights: some of the training material")]
+    assert fix.startswith("The default weights lack folds.safetensors, mesh64.safetensors,")
     assert not any(name.startswith(("codec", "call", "pictures")) for name in checks)
 
 
