@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 from browser.server_process import ServerProcess
 from live_server import Address, RtcClient, silence, tone
+
+from styletalk_core.weights import NEEDED
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("server", "streaming", "styletalk_core")
@@ -73,6 +76,13 @@ def _share_compiled_kernels(site: Path) -> None:
 
 def test_the_wheel_is_smaller_than_its_limit(wheel: Path) -> None:
     assert wheel.stat().st_size < MAX_BYTES
+
+
+def test_both_sets_of_weights_are_in_it(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for folder, style in (("", "happy"), ("free/", "neutral")):
+        assert {f"styletalk_core/weights/{folder}{name}" for name in NEEDED} <= names
+        assert f"styletalk_core/presets/{folder}{style}.style.npz" in names
 
 
 def test_page_presenters_and_styles_are_served(server: ServerProcess) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from styletalk_core.licences import BOTH, licences, terms
-from styletalk_core.weights import DEFAULT, FREE, NEEDED
+from styletalk_core.weights import DEFAULT, FOLDER, FREE, NEEDED
 
 PACKAGE = Path(str(files("styletalk_core")))
 PATTERNS = (
@@ -48,3 +48,10 @@ def test_everything_that_the_free_set_loads_may_be_used_commercially() -> None:
     assert {"portraits/*/portrait.npz", "weights/silero_vad.safetensors"} <= {entry.files for entry in licences(FREE)}
     assert terms(FREE).commercial and terms(FREE).title == "Free weights"
     assert not terms(DEFAULT).commercial and terms(DEFAULT).title == "Research weights"
+
+
+def test_no_file_of_the_free_set_is_a_copy_of_the_default_one() -> None:
+    pairs = {path: path.parents[1] / path.name for path in FOLDER.glob(f"{FREE}/*.safetensors")}
+    pairs |= {path: path.parents[1] / path.name for path in (PACKAGE / "presets" / FREE).glob("*.npz")}
+    copied = [path.name for path, other in pairs.items() if other.exists() and path.read_bytes() == other.read_bytes()]
+    assert len(pairs) > len(NEEDED) and copied == []

@@ -28,3 +28,9 @@ def test_the_trained_networks_say_what_went_in_and_under_which_terms() -> None:
     for name in ("recognizer", "styletalk"):
         card = read_card(folder / f"{name}.safetensors")
         assert "research use" in card["terms"] and "GRID" in str(card)
+
+
+def test_no_card_of_the_free_set_speaks_of_research_use() -> None:
+    cards = {path.name: read_card(path).get("terms", "") for path in (weights.FOLDER / "free").glob("*.safetensors")}
+    assert {name: terms for name, terms in cards.items() if "research" in terms} == {}
+    assert cards[weights.MOTION] and cards["recognizer.safetensors"]
