@@ -290,7 +290,7 @@ def test_a_posed_clip_holds_its_expression_moves_more_and_still_closes_its_lips(
     )
     posed = posing.apply(closed, Pose(smile, np.full(64, 2.0, np.float32)))
     corners = (lips.articulated(posed) - lips.articulated(closed)).mean(axis=0)[2]
-    assert corners > 0.5 * lips.articulated(smile)[2] > 0
+    assert corners > 0.3 * lips.articulated(smile)[2] > 0
     assert posed[:, 13:].std() > 1.9 * closed[:, 13:].std()
     shut = lips.opening(closed) < 1e-4
     assert shut.any() and lips.opening(posed)[shut].max() < CLOSED
