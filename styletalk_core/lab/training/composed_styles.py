@@ -75,7 +75,7 @@ RECIPES: Final[dict[str, Recipe]] = {
     ),
     "newsreader": Recipe({"browInnerUp": 0.1}, lips=1.25, head=0.7, swell=0.5),
     "animated": Recipe(
-        {"mouthSmile": 0.3, "browInnerUp": 0.3, "browOuterUp": 0.4}, lips=1.6, brows=1.6, head=1.8, swell=0.8
+        {"mouthSmile": 0.3, "browInnerUp": 0.3, "browOuterUp": 0.4}, lips=1.6, brows=1.3, head=1.8, swell=0.8
     ),
     "whispered": Recipe({"browInnerUp": 0.15}, lips=0.75, head=0.8),
 }
