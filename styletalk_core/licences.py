@@ -56,7 +56,7 @@ class Terms:
 FREE_TERMS: Final = Terms(
     True,
     "Free weights",
-    "networks, faces and styles are made from freely licensed material only; commercial use is allowed with attribution",
+    "networks, faces and styles are made of freely licensed material only; commercial use is allowed with attribution",
 )
 RESEARCH_TERMS: Final = Terms(
     False,
