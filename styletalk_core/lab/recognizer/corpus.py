@@ -18,7 +18,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.lab.recognizer.alignment import LABEL_RATE, ForcedAligner
 from styletalk_core.lab.recognizer.transcripts import OfflineTranscripts
 
-FREE_SOURCES: Final = ("librispeech", "speechocean762", "GRID", "synthetic")
+FREE_SOURCES: Final = ("librispeech", "speechocean762", "LJ Speech", "GRID", "synthetic")
 """Sources whose licence allows any use."""
 TEACHER_SOURCE: Final = "librispeech"
 """Source whose recordings teach the teacher: many native speakers, read clearly."""

@@ -242,7 +242,7 @@ def _features(samples: NDArray[np.float32]) -> Tensor:
 
 def model_card(figures: dict[str, Any], extra: Sequence[str] = ()) -> dict[str, str]:
     """Model card of the weight file, with the ``figures`` on the official samples (without the speech gate)."""
-    material = "LibriSpeech, speechocean762 and GRID (train split); voices of flite, hibari-tts and Piper (Joe)"
+    material = "LibriSpeech, speechocean762, LJ Speech and GRID (train split); voices of flite, hibari-tts, Piper (Joe)"
     terms = "free for every use; name the sources"
     if figures["licence"] == "all":
         material += ", spoken clips of the video folder (train split)"
