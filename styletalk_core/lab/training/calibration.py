@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--motion-weights", type=Path, required=True, help="result of `styletalk train motion`")
     parser.add_argument("--data", type=Path, required=True, help="folder of `styletalk dataset build`")
     parser.add_argument("--manifest", type=Path, required=True, help="video/manifest.tsv of the data folder")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="of the range in speech, where other people move more",
+    )
     parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
     parser.add_argument("--output", type=Path, required=True, help="weight file to write")
 
@@ -60,9 +66,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     clips = read_clips_in_step(args.data, args.manifest, lips, args.licence)
     library = StyleLibrary(Path())
     styles = [library.get(name).coefficients for name in library.builtin_names()]
-    model = calibrated(stored.model, choose(clips), styles, lips)
+    model = calibrated(stored.model, choose(clips), styles, lips, args.share)
     figures = judge_groups(model, clips, lips)
-    shares = [round(float(share), 2) for share in RANGE]
+    shares = [round(args.share * float(share), 2) for share in RANGE]
     card = {**stored.card, "calibration": {"range": shares}, "figures_on_unseen": figures}
     checkpoint.save(model, card, args.output, torch.float16)
     if not args.json:
@@ -71,16 +77,22 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def choose(clips: Sequence[MotionClip]) -> list[MotionClip]:
-    """The longest training clip of each of the people who count most, with enough speech."""
-    members = [clip for clip in spoken(clips, "train") if spoken_frames(clip).sum() >= _MIN_FRAMES]
+    """The longest training clip of each of the people who count most, with enough speech if there are any."""
+    said = spoken(clips, "train")
+    members = [clip for clip in said if spoken_frames(clip).sum() >= _MIN_FRAMES] or said
     weight = people_balanced(members)
     ranked = sorted(members, key=lambda clip: -weight[clip.name])
     first = {clip.identity: clip for clip in reversed(ranked)}
     return sorted(first.values(), key=lambda clip: -weight[clip.name])[:_CLIPS]
 
 
-def calibrated(model: StyleTalk, clips: Sequence[MotionClip], styles: Sequence[Float], lips: LipMap) -> StyleTalk:
-    """Return the network with the `spread` of its speech, with which its style codes give the lips their range."""
+def calibrated(
+    model: StyleTalk, clips: Sequence[MotionClip], styles: Sequence[Float], lips: LipMap, share: float = 1.0
+) -> StyleTalk:
+    """Return the network with the `spread` of its speech, with which its style codes give the lips their range.
+
+    With a ``share`` below 1 it says that other people move more than these: the range is that share of `RANGE`.
+    """
     plain, result = (
         StyleTalk(replace(model.dimensions, calibrated=wanted)).to(model.order.device).eval()
         for wanted in (False, True)
@@ -89,7 +101,7 @@ def calibrated(model: StyleTalk, clips: Sequence[MotionClip], styles: Sequence[F
     plain.load_state_dict(weights)
     articulators = lips.articulators[list(model.dimensions.lower)]
     measured = {
-        "lip_spread": spread(plain, clips, styles),
+        "lip_spread": spread(plain, clips, styles) / np.float32(share**2),
         "lip_articulators": articulators,
         "lip_back": _back(articulators, styles),
     }
