@@ -26,7 +26,7 @@ def write_data(folder: Path, labels: np.ndarray, split: str = "train") -> argpar
     coefficients = np.tile(viseme_of_phones()[labels][:, None], (1, 64)).astype(np.float32)
     ones = np.ones(len(labels), np.float32)
     ClipMotion(coefficients, ones, ones, ones > 0, ones).save(folder / "coefficients" / "talk.npz")
-    return argparse.Namespace(data=folder, cache=folder, out=folder / "visemes.safetensors", json=True)
+    return argparse.Namespace(data=folder, cache=folder, licence="all", out=folder / "visemes.safetensors", json=True)
 
 
 def test_shapes_are_those_of_the_phones(tmp_path: Path) -> None:
