@@ -122,7 +122,14 @@ def _quality(machine: "Machine", paper: "Figures") -> str:
             _DIFFERENCES,
             "All metrics, with three baselines on unseen people:\n",
             report.beside_baselines(machine),
-            *(("With the default and the free weights:\n", report.by_weights(machine)) if free else ()),
+            *(
+                (
+                    "With the default and the free weights, of which two speakers taught the lips ([why](research_log.md)):\n",
+                    report.by_weights(machine),
+                )
+                if free
+                else ()
+            ),
             "Every articulator as a call shows it, with the brows, lids and head of the style; a range is the ratio\n"
             "of standard deviations, generated over true:\n",
             report.articulated(machine),
