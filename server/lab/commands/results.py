@@ -40,6 +40,9 @@ The rows are not directly comparable, because the conditions differ from those o
 No metric is meaningful alone: a still face with closed lips has perfect closure recall, and SSIM is hardly affected by
 the mouth.
 """
+_FREE: Final = """\
+With the default and the free weights, whose lips learnt from two speakers only ([research log](research_log.md)):
+"""
 _LANGUAGES: Final = """\
 Sentences of espeak-ng by two speakers. Its phones and their times, mapped to the 41 symbols by articulation, are the
 truth. The recognizer knows English; in other languages the mouth moves by likeness. Lips closed: on the P, B and M that
@@ -122,14 +125,7 @@ def _quality(machine: "Machine", paper: "Figures") -> str:
             _DIFFERENCES,
             "All metrics, with three baselines on unseen people:\n",
             report.beside_baselines(machine),
-            *(
-                (
-                    "With the default and the free weights, of which two speakers taught the lips ([why](research_log.md)):\n",
-                    report.by_weights(machine),
-                )
-                if free
-                else ()
-            ),
+            *((_FREE, report.by_weights(machine)) if free else ()),
             "Every articulator as a call shows it, with the brows, lids and head of the style; a range is the ratio\n"
             "of standard deviations, generated over true:\n",
             report.articulated(machine),
