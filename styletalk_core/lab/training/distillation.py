@@ -46,8 +46,6 @@ _EVERY: Final = 100
 _ARTICULATOR_WEIGHT: Final = 3.0
 _JITTER, _CALM = 0.05, 0.7
 """Weight of trembling, and its share in the target that costs nothing."""
-_CLOSURE: Final = 0.05
-"""Weight of lips that stay open on P, B and M in the target's style, and in another."""
 _CONTACTS: Final = 2
 """P, B and M that are said in another style for each sequence."""
 _POSED: Final = 2
@@ -67,6 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, required=True, help="weight file to write")
     parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--rate", type=float, default=4e-4, help="peak learning rate")
+    parser.add_argument(
+        "--closure", type=float, default=0.05, help="weight of lips that stay open on P, B and M (default: 0.05)"
+    )
     parser.add_argument("--seed", type=int, default=1)
 
 
@@ -85,7 +86,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.licence == "free":
         train = [clip for clip in clips if clip.split == "train"]
         clips += posed_copies(train, Posing(face, lips), _POSED * len(train), args.seed)
-    training = Distillation(mean_network([stored.model for stored in starts]), lips, args.rate, args.seed)
+    start = mean_network([stored.model for stored in starts])
+    training = Distillation(start, lips, args.rate, args.seed, args.closure)
     lessons = Lessons(training.model, teach(teachers, clips, args.seed), style_clips(clips), lips, args.seed)
     for step in range(args.steps):
         terms = training.train_step(lessons[step], step, args.steps)
@@ -115,11 +117,14 @@ def mean_network(models: Sequence[StyleTalk]) -> StyleTalk:
 
 
 class Distillation:
-    """One training run: the network, its optimiser and the average of its weights that is kept."""
+    """One training run: the network, its optimiser and the average of its weights that is kept.
 
-    def __init__(self, start: StyleTalk, lips: LipMap, rate: float, seed: int) -> None:
+    ``closure`` is the weight of lips that stay open on P, B and M in the target's style, and in another.
+    """
+
+    def __init__(self, start: StyleTalk, lips: LipMap, rate: float, seed: int, closure: float = 0.05) -> None:
         self.model = start
-        self._rate, self._seed = rate, seed
+        self._rate, self._seed, self._closure = rate, seed, closure
         self.model.requires_grad_(False)
         self.model.lower.requires_grad_(True)
         self.average = copy.deepcopy(start).eval()
@@ -156,8 +161,8 @@ class Distillation:
             "signals": signal_distance(off),
             "landmarks": (landmark_distance((found - true) @ self._landmarks) / batch.distance).mean(),
             "jitter": _JITTER * (F.relu(shaking - _CALM * usual) / (usual + 0.02)).mean(),
-            "closure": _CLOSURE * closure_loss(found @ self._gap, true @ self._gap, batch.heard[:, 1:]),
-            "contact": _CLOSURE * self._contact(batch, step),
+            "closure": self._closure * closure_loss(found @ self._gap, true @ self._gap, batch.heard[:, 1:]),
+            "contact": self._closure * self._contact(batch, step),
         }
 
     def _contact(self, batch: LessonBatch, step: int) -> Tensor:
