@@ -9,22 +9,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from server.cli.library import Actions
+
 if TYPE_CHECKING:
     from styletalk_core.lab.dataset import VideoClip
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the `build` action."""
-    actions = parser.add_subparsers(metavar="ACTION", required=True, parser_class=argparse.ArgumentParser)
-    build = actions.add_parser("build", help="track every clip, encode its expression, recognize its phones; resumable")
+    summary = "track every clip, encode its expression, recognize its phones; resumable"
+    build = Actions(parser).add("build", summary, _build)
     build.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     build.add_argument(
         "--out", type=Path, required=True, help="folder for tracks/, coefficients/, posteriors/, labels/"
     )
     build.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
     build.add_argument("--tracks-only", action="store_true", help="only track, as needed for a new face model")
-    build.add_argument("--json", action="store_true", help="print one JSON object as the last line")
-    build.set_defaults(run=_build)
 
 
 def _build(args: argparse.Namespace) -> dict[str, Any]:
