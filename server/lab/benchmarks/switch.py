@@ -19,24 +19,29 @@ from server.lab.benchmarks.live_server import speaking_call
 from server.lab.benchmarks.stopwatch import Stopwatch, flashing
 from streaming.media import RenderedFrame
 from streaming.session import Session
+from streaming.units import FRAME_TICKS, Tick
 from styletalk_core.errors import InputError
 
 SETTLE_SECONDS = 6
 KINDS = ("style", "avatar")
 PROBE = (
-    "async ({ kinds, times, pause }) => {"
+    "async ({ kinds, times, pause, patience }) => {"
     + WATCH_CORNER
     + """
   const choices = [];
+  const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+  const last = (kind) => styletalk.events.findLast(({ type }) => type === `${kind}.applied`);
   for (let time = 0; time < times; time++) for (const kind of kinds) {
-    await new Promise((resolve) => setTimeout(resolve, pause * (1 + 0.2 * Math.random())));
+    await sleep(pause * (1 + 0.2 * Math.random()));
     const inputs = [...document.querySelectorAll(`#${kind}s input`)];
-    const chosen = wall(performance.now()), before = frames.at(-1).at(-1);
+    const earlier = last(kind), chosen = wall(performance.now()), before = frames.at(-1).at(-1);
+    const changed = ([moment, , white]) => moment > chosen && white !== before;
     inputs[(inputs.findIndex(({ checked }) => checked) + 1) % inputs.length].click();
-    await new Promise((resolve) => setTimeout(resolve, pause));
-    const applied = styletalk.events.findLast(({ type }) => type === `${kind}.applied`);
-    const shown = frames.find(([moment, , white]) => moment > chosen && white !== before);
-    if (applied && shown) choices.push({ kind, chosen, frame: applied.frame, shown: shown[0] });
+    const end = performance.now() + patience;
+    do await sleep(pause);
+    while (!(last(kind) !== earlier && frames.some(changed)) && performance.now() < end);
+    const applied = last(kind), shown = frames.find(changed);
+    if (applied !== earlier && shown) choices.push({ kind, chosen, frame: applied.frame, shown: shown[0] });
   }
   running = false;
   return choices;
@@ -92,12 +97,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         watch = server.read(lambda: Stopwatch(session, server.service.worker))
         server.read(lambda: Switches().watch(session.media_session))
         before = server.read(lambda: (session.media_session.stats.fresh, session.media_session.stats.late))
-        choices = page.evaluate(PROBE, {"kinds": KINDS, "times": args.times, "pause": 700})
+        choices = page.evaluate(PROBE, {"kinds": KINDS, "times": args.times, "pause": 700, "patience": 5_000})
         fresh, late = server.read(lambda: (session.media_session.stats.fresh, session.media_session.stats.late))
         delay_ms = server.service.plan().delay / 48
     if len(choices) < args.times * len(KINDS):
         raise InputError(f"Only {len(choices)} of {args.times * len(KINDS)} selections were visible in the video.")
-    result = summary(choices, {index: moments.decoding * 1000 for index, moments in watch.frames.items()}) | {
+    result = summary(choices, {tick: moments.decoding * 1000 for tick, moments in watch.frames.items()}) | {
         "delay_ms": delay_ms,
         "late_share": round((late - before[1]) / max(1, fresh + late - sum(before)), 5),
         "times": args.times,
@@ -108,7 +113,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def summary(choices: list[dict[str, Any]], begun: dict[int, float]) -> dict[str, float]:
+def summary(choices: list[dict[str, Any]], begun: dict[Tick, float]) -> dict[str, float]:
     """Delays of all selections, in ms.
 
     ``shown``: from the selection to the display of its first frame. ``waited``: from the selection to the start of work
@@ -116,7 +121,7 @@ def summary(choices: list[dict[str, Any]], begun: dict[int, float]) -> dict[str,
 
     Args:
         choices: selections as recorded by the page.
-        begun: start of the work on each frame, ms since the epoch.
+        begun: start of the work on each frame, ms since the epoch, by the tick at which the frame begins.
     """
     figures = {}
     for kind in KINDS:
@@ -128,6 +133,6 @@ def summary(choices: list[dict[str, Any]], begun: dict[int, float]) -> dict[str,
     return figures
 
 
-def _begun(frame: int, begun: dict[int, float]) -> float:
+def _begun(frame: int, begun: dict[Tick, float]) -> float:
     """Returns the start of the work on ``frame``, or on the first later frame that was not skipped."""
-    return begun[min(index for index in begun if index >= frame)]
+    return begun[min(tick for tick in begun if tick >= frame * FRAME_TICKS)]

@@ -69,7 +69,8 @@ def test_a_switch_is_timed_to_the_first_frame_that_was_not_skipped() -> None:
         {"kind": "style", "chosen": 2_000.0, "frame": 40, "shown": 2_130.0},
         {"kind": "avatar", "chosen": 3_000.0, "frame": 70, "shown": 3_150.0},
     ]
-    figures = switch.summary(choices, {6: 990.0, 8: 1_020.0, 40: 2_040.0, 70: 3_010.0, 71: 3_043.0})
+    begun = {6: 990.0, 8: 1_020.0, 40: 2_040.0, 70: 3_010.0, 71: 3_043.0}
+    figures = switch.summary(choices, {frame * FRAME_TICKS: moment for frame, moment in begun.items()})
     assert (figures["style_shown_p50_ms"], figures["style_shown_max_ms"]) == (120, 130)
     assert (figures["style_waited_p50_ms"], figures["style_waited_max_ms"]) == (30, 40)
     assert (figures["avatar_shown_max_ms"], figures["avatar_waited_max_ms"]) == (150, 10)
