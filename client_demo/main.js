@@ -250,9 +250,8 @@ async function showWeights() {
 
 async function loadLists() {
   try {
-    await settings.load(preferences);
+    await Promise.all([settings.load(preferences), showWeights()]);
     if (settings.avatar) stage.setPoster(settings.avatar);
-    await showWeights();
     button("start").disabled = false;
     stage.clearNotice();
   } catch {

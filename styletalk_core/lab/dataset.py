@@ -5,6 +5,7 @@ Runs on: the command line. In: a data folder with ``video/manifest.tsv``. Out: `
 skipped with a reason.
 """
 
+import argparse
 import csv
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,11 @@ from styletalk_core.face.tracker import FaceTracker
 
 _FREE_LICENCE: Final = "CC BY 4.0"
 """Licence of the training clips that `--licence free` keeps; a remark may follow."""
+CLIP_TERMS: Final = {
+    "all": "research use: most of the training clips are for research only",
+    "free": "free for every use; name the sources",
+}
+"""Terms of weights that are trained on the clips, by what is used of them."""
 _NEWS_FOLDER: Final = "news_ar"
 _NEUTRAL: Final = "neutral"
 """Style name prefix of clips without an acted expression."""
@@ -74,6 +80,11 @@ def read_manifest(data: Path, licence: str = "all") -> list[VideoClip]:
         if may_be_used(row, licence)
     ]
     return sorted(clips, key=lambda clip: clip.name.startswith(_NEWS_FOLDER))
+
+
+def add_licence_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds the option that says which training clips are used; see `read_manifest`."""
+    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
 
 
 def may_be_used(row: Mapping[str, str], licence: str) -> bool:

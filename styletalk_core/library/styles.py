@@ -218,7 +218,8 @@ class StyleLibrary(UserLibrary[Style]):
 
     def emotions(self) -> list[str]:
         """Return those of `EMOTIONS` that are packaged."""
-        return [name for name in EMOTIONS if name in self.builtin_names()]
+        packaged = self.builtin_names()
+        return [name for name in EMOTIONS if name in packaged]
 
     def kind(self, name: str) -> StyleKind:
         """Return the kind of a style: packaged emotion or manner, or user-added."""

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from styletalk_core.face.face_model import FaceModel
+from styletalk_core.lab.dataset import add_licence_argument
 from styletalk_core.lab.evaluation.judgement import spoken_frames
 from styletalk_core.lab.training.alignment import read_clips_in_step
 from styletalk_core.lab.training.batches import people_balanced
@@ -51,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1.0,
         help="of the range in speech, where other people move more",
     )
-    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
+    add_licence_argument(parser)
     parser.add_argument("--output", type=Path, required=True, help="weight file to write")
 
 

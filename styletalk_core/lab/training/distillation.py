@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from styletalk_core.errors import InputError
 from styletalk_core.face.face_model import FaceModel
+from styletalk_core.lab.dataset import add_licence_argument
 from styletalk_core.lab.training.alignment import read_clips_in_step
 from styletalk_core.lab.training.batches import at_closures
 from styletalk_core.lab.training.lessons import LessonBatch, Lessons, lower_face, lower_maps, style_clips, teach
@@ -61,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--teachers", type=Path, nargs="+", required=True, help="weight files whose motion is learnt")
     parser.add_argument("--data", type=Path, required=True, help="folder of `styletalk dataset build`")
     parser.add_argument("--manifest", type=Path, required=True, help="video/manifest.tsv of the data folder")
-    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
+    add_licence_argument(parser)
     parser.add_argument("--output", type=Path, required=True, help="weight file to write")
     parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--rate", type=float, default=4e-4, help="peak learning rate")

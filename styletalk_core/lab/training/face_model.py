@@ -35,7 +35,14 @@ from styletalk_core.face.landmarks import (
     MIRROR,
 )
 from styletalk_core.face.track import Track
-from styletalk_core.lab.dataset import VideoClip, group_people, load_track, read_manifest, reference_tracks
+from styletalk_core.lab.dataset import (
+    VideoClip,
+    add_licence_argument,
+    group_people,
+    load_track,
+    read_manifest,
+    reference_tracks,
+)
 from styletalk_core.lab.training.stills import UPPER_SCORES, Stills, expressions, read_stills
 from styletalk_core.weights import weight_path
 
@@ -54,8 +61,7 @@ _LIP_TOP: Final = 0
 _NOSE_WIDTH: Final = 0.25
 _RIDGE: Final = 0.02
 """Regularisation of the maps between scores and coefficients, relative to the mean variance of their input."""
-
-_STILL_HEADS: Final = 2.0
+_LEAK_RIDGE: Final = 2.0
 """Regularisation of what head rotation displaces: without, noise would be taken for it where heads hardly turn."""
 
 
@@ -74,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="output folder of `styletalk dataset build`")
     parser.add_argument("--out", type=Path, help="weight file to write (mesh64.safetensors of the set)")
-    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
+    add_licence_argument(parser)
     parser.add_argument("--portraits", type=Path, nargs="*", default=[], help="folders with more faces, as stills")
 
 
@@ -215,7 +221,7 @@ def _pose_leak(samples: Sequence[Sample]) -> Array:
     """(6, 468, 3) within-clip least squares of displacement on head rotation."""
     terms = np.concatenate([pose_terms(sample.turn) - pose_terms(sample.turn).mean(axis=0) for sample in samples])
     moved = np.concatenate([sample.displacement - sample.displacement.mean(axis=0) for sample in samples])
-    return _ridge(terms, moved.reshape(len(moved), -1), _STILL_HEADS).reshape(-1, MESH_POINTS, 3)
+    return _ridge(terms, moved.reshape(len(moved), -1), _LEAK_RIDGE).reshape(-1, MESH_POINTS, 3)
 
 
 def _directions(faces: Array, weight: Array, count: int) -> Array:

@@ -23,7 +23,14 @@ from tqdm import tqdm
 from styletalk_core.errors import InputError
 from styletalk_core.face.face_model import FaceModel
 from styletalk_core.face.landmarks import MIRROR
-from styletalk_core.lab.dataset import VideoClip, people_held_out, read_manifest, track_path
+from styletalk_core.lab.dataset import (
+    CLIP_TERMS,
+    VideoClip,
+    add_licence_argument,
+    people_held_out,
+    read_manifest,
+    track_path,
+)
 from styletalk_core.lab.training.fold_pairs import FoldPairs, cut_person
 from styletalk_core.lab.training.mirror import mirror_map
 from styletalk_core.rendering.arrays import Float
@@ -66,15 +73,9 @@ _CARD: Final = {
     "not_for": "making a real person appear to say what they did not say; passing generated video off as recorded",
 }
 
-_TERMS: Final = {
-    "all": {
-        "terms": "research use: most of the training clips are for research only",
-        "limits": "smooth fields without wrinkles; acted emotions of few people; light that falls from the front",
-    },
-    "free": {
-        "terms": "free for every use; name the sources",
-        "limits": "smooth fields without wrinkles; two people who speak without expression",
-    },
+_LIMITS: Final = {
+    "all": "smooth fields without wrinkles; acted emotions of few people; light that falls from the front",
+    "free": "smooth fields without wrinkles; two people who speak without expression",
 }
 
 
@@ -82,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="folder with tracks/; pairs are cached in folds/")
-    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
+    add_licence_argument(parser)
     parser.add_argument("--out", type=Path, help="weight file to write (folds.safetensors of the set)")
 
 
@@ -111,7 +112,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise InputError(f"{args.cache} needs tracked clips of people of the train and of another split")
     weights = train_folds(FoldPairs.joined(train), model)
     figures = judge(weights, FoldPairs.joined(unseen), model)
-    card: dict[str, object] = {**_CARD, **_TERMS[args.licence]} | {
+    card: dict[str, object] = {
+        **_CARD,
+        "terms": CLIP_TERMS[args.licence],
+        "limits": _LIMITS[args.licence],
+    } | {
         "trained_on": f"clips of {len(train)} people",
         "explained_in_unseen_people": figures,
     }

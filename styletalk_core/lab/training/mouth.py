@@ -22,7 +22,15 @@ from tqdm import tqdm
 
 from styletalk_core.errors import InputError
 from styletalk_core.face.landmarks import MIRROR
-from styletalk_core.lab.dataset import VideoClip, load_track, people_held_out, read_manifest, track_path
+from styletalk_core.lab.dataset import (
+    CLIP_TERMS,
+    VideoClip,
+    add_licence_argument,
+    load_track,
+    people_held_out,
+    read_manifest,
+    track_path,
+)
 from styletalk_core.lab.training.mouth_crops import MouthCrops, cut_clip
 from styletalk_core.rendering.mouth.retouch_network import RetouchNetwork, save
 from styletalk_core.rendering.retouch_weights import CROP, POINTS
@@ -44,15 +52,9 @@ _CARD: Final = {
     "not_for": "making a real person appear to say what they did not say; passing generated video off as recorded",
 }
 
-_TERMS: Final = {
-    "all": {
-        "terms": "research use: most of the training clips are for research only",
-        "limits": "trained at 256 x 256 px, mostly on newsreaders; its fields are smooth and add no wrinkles",
-    },
-    "free": {
-        "terms": "free for every use; name the sources",
-        "limits": "trained at 256 x 256 px on two people; its fields are smooth and add no wrinkles",
-    },
+_LIMITS: Final = {
+    "all": "trained at 256 x 256 px, mostly on newsreaders; its fields are smooth and add no wrinkles",
+    "free": "trained at 256 x 256 px on two people; its fields are smooth and add no wrinkles",
 }
 
 
@@ -60,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="folder with tracks/; pairs are cached in mouth/")
-    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
+    add_licence_argument(parser)
     parser.add_argument("--steps", type=int, default=4000, help="batches of 32 pairs (4000)")
     parser.add_argument("--out", type=Path, help="weight file to write (mouth.safetensors of the set)")
 
@@ -84,7 +86,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     sources = ", ".join(sorted({clip.source for clip in train}))
     card = (
         _CARD
-        | _TERMS[args.licence]
+        | {"terms": CLIP_TERMS[args.licence], "limits": _LIMITS[args.licence]}
         | {"trained_on": f"{len(train)} clips: {sources}", "steps": args.steps, "figures_on_unseen": figures}
     )
     out = args.out or weight_path("mouth.safetensors")

@@ -16,7 +16,7 @@ from styletalk_core.errors import InputError
 from styletalk_core.face.arkit import VISEMES, viseme_of_phones
 from styletalk_core.face.clip_motion import ClipMotion
 from styletalk_core.face.face_model import LOWER
-from styletalk_core.lab.dataset import coefficients_path, read_manifest
+from styletalk_core.lab.dataset import add_licence_argument, coefficients_path, read_manifest
 from styletalk_core.weights import weight_path
 
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the command-line options."""
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with video/manifest.tsv")
     parser.add_argument("--cache", type=Path, required=True, help="folder with coefficients/ and labels/")
-    parser.add_argument("--licence", choices=("all", "free"), default="all", help="free: exclude research-only clips")
+    add_licence_argument(parser)
     parser.add_argument("--out", type=Path, help="weight file to write (visemes.safetensors of the set)")
 
 
